@@ -26,7 +26,6 @@ func (b bounds) onlyMost() bool {
 	return !b.judge.LooksAtContent() && b.judge.Rules().MinSize == 0 && b.claimed == 0
 }
 
-// checkClaim checks only the claimed length.
 func (b bounds) checkClaim() *Error {
 	if b.claimed == 0 {
 		return nil
@@ -89,7 +88,7 @@ func (b *body) Read(p []byte) (int, error) {
 // bounded returns a reader of a piece that fails if all pieces together would be larger than the file
 // may be. Only a piece that is larger than its share needs the sizes of the others.
 func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
-	limit := u.limit(&s.Target)
+	limit := u.service.limit(&s.Target)
 	if limit == 0 {
 		return u.piece.Body, nil
 	}

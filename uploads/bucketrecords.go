@@ -37,7 +37,6 @@ type bucketRecords struct{ bucket storage.ReadWriter }
 // among many, use a database. The bucket needs [storage.ConditionalCreate] and [storage.ConditionalUpdate].
 func BucketRecords(bucket storage.ReadWriter) Records { return bucketRecords{bucket} }
 
-// A record is the JSON of a record.
 type record struct {
 	Key     string         `json:"key"`
 	Name    string         `json:"name"`
@@ -54,7 +53,6 @@ func recordKey(id string) string { return recordPrefix + id + recordSuffix }
 // expiryKey returns the key that says when a file expires. The order of keys is that of time.
 func expiryKey(f *File) string { return expiryPrefix + timeid.Floor(f.Expires) + f.ID }
 
-// write writes a record. It fails if a condition does.
 func (b bucketRecords) write(ctx context.Context, f *File, condition storage.UploadOption) error {
 	text, err := json.Marshal(record{f.Key, f.Name, f.ContentType, f.Size, f.User.ID, f.Purpose, f.CRC32C, f.Expires})
 	if err != nil {
@@ -79,7 +77,6 @@ func (b bucketRecords) Record(ctx context.Context, id string) (*File, error) {
 	return f, err
 }
 
-// read returns a record and its revision.
 func (b bucketRecords) read(ctx context.Context, id string) (*File, string, error) {
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, recordKey(id))
 	if err != nil {
@@ -213,7 +210,6 @@ func (b bucketRecords) List(ctx context.Context, q Filter, after string, limit i
 	return files, after, nil
 }
 
-// countBefore returns how many of ids are before q.To.
 func countBefore(ids []string, q Filter) int {
 	if q.To.IsZero() {
 		return len(ids)

@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"io"
@@ -169,7 +170,6 @@ const (
 	conditions = storage.ConditionalCreate | storage.ConditionalUpdate
 )
 
-// setDefaults sets the defaults.
 func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if states, ok := c.Records.(States); ok && c.States == nil && !storage.Supports(bucket, conditions) {
 		c.States = states
@@ -178,17 +178,17 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 		c.States = bucketStates{bucket}
 	}
 	if c.Records != nil {
-		setDefault(&c.Key, "files/content/{id}{ext}")
+		c.Key = cmp.Or(c.Key, "files/content/{id}{ext}")
 	}
-	setDefault(&c.Key, DefaultKey)
-	setDefault(&c.Grace, defaultGrace)
-	setDefault(&c.LinkTTL, DefaultLinkTTL)
-	setDefault(&c.Prefix, DefaultPrefix)
-	setDefault(&c.TTL, DefaultTTL)
-	setDefault(&c.MemoryLimit, DefaultMemoryLimit)
-	setDefault(&c.MaxFiles, defaultMaxFiles)
+	c.Key = cmp.Or(c.Key, DefaultKey)
+	c.Grace = cmp.Or(c.Grace, defaultGrace)
+	c.LinkTTL = cmp.Or(c.LinkTTL, DefaultLinkTTL)
+	c.Prefix = cmp.Or(c.Prefix, DefaultPrefix)
+	c.TTL = cmp.Or(c.TTL, DefaultTTL)
+	c.MemoryLimit = cmp.Or(c.MemoryLimit, DefaultMemoryLimit)
+	c.MaxFiles = cmp.Or(c.MaxFiles, defaultMaxFiles)
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
-	setDefault(&c.UploadTTL, DefaultUploadTTL)
+	c.UploadTTL = cmp.Or(c.UploadTTL, DefaultUploadTTL)
 	if c.CacheControl == nil {
 		c.CacheControl = map[string]string{"*": "private, max-age=31536000, immutable"}
 		if c.Link == PublicLink {
@@ -201,12 +201,8 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
-}
-
-func setDefault[T comparable](to *T, value T) {
-	var zero T
-	if *to == zero {
-		*to = value
+	if c.TokenKey = slices.Clone(c.TokenKey); c.TokenKey == nil {
+		c.TokenKey = []byte(rand.Text())
 	}
 }
 
@@ -220,7 +216,7 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.LinkTTL", "must be from 1 second to 7 days"
 	case c.UploadTTL < minTTL || c.UploadTTL > maxTTL:
 		return "Config.UploadTTL", "must be from 1 second to 7 days"
-	case c.TokenKey != nil && len(c.TokenKey) < minTokenKey:
+	case len(c.TokenKey) < minTokenKey:
 		return "Config.TokenKey", "must have at least 16 bytes"
 	case c.Authorize == nil && c.Begin != nil:
 		return "Config.Authorize", "must not be nil"
@@ -262,7 +258,6 @@ func (c *Config) reserves(key string) bool {
 	return strings.HasPrefix(key, c.Prefix) || strings.HasPrefix(key, "s3/") || strings.HasPrefix(key, "tus/")
 }
 
-// cacheControl returns the directives of the closest match.
 func (c *Config) cacheControl(mediaType string) string {
 	family, _, _ := strings.Cut(mediaType, "/")
 	for _, row := range []string{mediaType, family + "/*", "*"} {
@@ -273,36 +268,50 @@ func (c *Config) cacheControl(mediaType string) string {
 	return ""
 }
 
-// requirements returns the features that the bucket must have, and their purpose.
-func (c *Config) requirements() []requirement {
-	needs := []requirement{}
-	if !c.Unguarded {
-		needs = append(needs, requirement{storage.ConditionalCreate, "IfAbsent, so an upload might overwrite another",
-			"set Config.Unguarded to rely only on the 128 random bits of keys"})
+// A requirement is what the bucket, States or Records must be able to do.
+type requirement struct {
+	met        bool
+	flaw, hint string
+}
+
+func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requirement {
+	has := func(f storage.Features) bool { return storage.Supports(bucket, f) }
+	r, inBucket := c.Records.(bucketRecords)
+	return []requirement{
+		{
+			!inBucket || storage.Supports(r.bucket, conditions), "the bucket of the records cannot write conditionally",
+			"keep the records in a database (package sqlrecords), or in a bucket of engine.New or storage.Open that enforces IfAbsent and IfRevision",
+		},
+		{
+			!c.needsSessions() || conditional(c.States), "the bucket cannot write conditionally, so two processes could change the state of one upload at once",
+			"set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
+		},
+		{
+			c.Unguarded || has(storage.ConditionalCreate), "the bucket has no IfAbsent, so an upload might overwrite another",
+			"set Config.Unguarded to rely only on the 128 random bits of keys",
+		},
+		{
+			c.Link != SignedLink || has(storage.SignedURLs), "the bucket has no signed addresses, for SignedLink",
+			"open a local or memory bucket with storage.WithSigningBaseURL",
+		},
+		{
+			!c.PublicRead || has(storage.ObjectACLs), "the bucket has no WithPublicRead, for PublicRead",
+			"make the bucket public instead, and leave out Config.PublicRead",
+		},
+		{
+			len(c.Tags) == 0 || has(storage.ObjectTags), "the bucket has no WithTags, for Tags",
+			"leave out Config.Tags, or use a bucket with tags",
+		},
+		{
+			!c.needsSessions() || has(storage.OpenUploads), "the bucket has no multipart uploads whose parts come in any order",
+			"set Config.Unguarded to offer only forms",
+		},
+		{
+			!looksAtContent && (c.Begin != nil || c.Authorize == nil) || has(storage.ContentProperties),
+			"the bucket keeps no content types, so a browser could run what users upload", "use a bucket that supports ContentProperties",
+		},
 	}
-	if c.Link == SignedLink {
-		needs = append(needs, requirement{storage.SignedURLs, "signed addresses, for SignedLink",
-			"open a local or memory bucket with storage.WithSigningBaseURL"})
-	}
-	if c.PublicRead {
-		needs = append(needs, requirement{storage.ObjectACLs, "WithPublicRead, for PublicRead",
-			"make the bucket public instead, and leave out Config.PublicRead"})
-	}
-	if len(c.Tags) > 0 {
-		needs = append(needs, requirement{storage.ObjectTags, "WithTags, for Tags",
-			"leave out Config.Tags, or use a bucket with tags"})
-	}
-	if c.needsSessions() {
-		needs = append(needs, requirement{storage.OpenUploads, "multipart uploads whose parts come in any order",
-			"set Config.Unguarded to offer only forms"})
-	}
-	return slices.Clip(needs)
 }
 
 // needsSessions reports whether the S3 routes and tus must be offered.
 func (c *Config) needsSessions() bool { return c.Begin != nil || c.Authorize != nil && !c.Unguarded }
-
-type requirement struct {
-	feature    storage.Features
-	what, hint string
-}

@@ -148,14 +148,6 @@ const (
 	tokenField = "token" // the field of errors about the ticket
 )
 
-func invalidTicket() *Error {
-	return refuse(tokenField, NotFound, "This upload is not yours, or is not known here.")
-}
-
-func ticketTooOld() *Error {
-	return refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
-}
-
 func refuseFile(code Code, message string) *Error {
 	return &Error{Field: fileField, Code: code, Message: message, Err: code.Storage()}
 }
@@ -231,7 +223,6 @@ func interrupted(err error) *Error {
 	}
 }
 
-// wrongType is the error for a Content-Type that is not the protocol's.
 func wrongType(message string) *Error {
 	e := refuse("Content-Type", InvalidRequest, message)
 	e.Status = http.StatusUnsupportedMediaType
@@ -256,14 +247,15 @@ func beingCompleted() *Error {
 	return refuse("uploadId", Locked, "This upload is being completed. Try again in a moment.")
 }
 
-func busy() *Error { return refuse("", Busy, "Too many files arrive at once. Try again in a moment.") }
+func busy(err error) *Error {
+	return &Error{Code: Busy, Message: "Too many files arrive at once. Try again in a moment.", Err: err}
+}
 
 // completedToken is the error for a token that has made its file.
 func completedToken() *Error {
 	return refuse(tokenField, Completed, "All parts of this file have been received already.")
 }
 
-// unauthorized converts an error of the application's functions.
 func unauthorized(err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
@@ -290,14 +282,12 @@ type problem struct {
 	Provided *int64 `json:"provided-offset,omitempty"`
 }
 
-// internalMessage is the text of errors of the application.
 const internalMessage = "Something went wrong here. Try again in a moment."
 
 // maxField limits how much of a field name is repeated.
 const maxField = 64
 
-// fail responds with err.
-func (h *responder) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = &Error{Code: Internal, Message: internalMessage, Err: err}

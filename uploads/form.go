@@ -1,7 +1,6 @@
 package uploads
 
 import (
-	"context"
 	"errors"
 	"io"
 	"math"
@@ -9,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
@@ -20,7 +20,7 @@ const (
 )
 
 // storeForm stores every file of a form, or none.
-func (h *routes) storeForm(c *call) (err error) {
+func (h *handler) storeForm(c *call) (err error) {
 	release, err := c.share(min(intake.FileHeld, h.service.judge.Rules().MaxSize))
 	if err != nil {
 		return err
@@ -30,11 +30,12 @@ func (h *routes) storeForm(c *call) (err error) {
 	if err != nil {
 		return err
 	}
-	c.form = c.Body
 	var stored []*File
 	defer func() {
 		if err != nil {
-			h.discardAll(c.Context(), stored)
+			for _, f := range stored {
+				h.service.discardFile(c.Context(), f)
+			}
 		}
 	}()
 	for {
@@ -45,43 +46,35 @@ func (h *routes) storeForm(c *call) (err error) {
 		if err != nil {
 			return err
 		}
-		r, err := h.storePart(c, part, len(stored))
+		if len(stored) == h.config.MaxFiles {
+			return refuseFile(TooManyFiles, "There are too many files: send fewer at once.")
+		}
+		f, err := h.service.storePart(c.Context(), part, c.user)
 		if err != nil {
 			return err
 		}
-		stored = append(stored, r)
+		stored = append(stored, f)
 	}
 	if len(stored) == 0 {
 		return noFile()
 	}
 	for _, f := range stored {
 		if err = h.service.tell(c.Context(), f); err != nil {
+			if errors.Is(err, storage.OutcomeUnknown) { // the application may know of the files
+				stored = nil
+			}
 			return err
 		}
 	}
 	return c.json(http.StatusCreated, map[string]any{"files": stored})
 }
 
-func (h *routes) storePart(c *call, part *multipart.Part, before int) (*File, error) {
-	if before == h.service.config.MaxFiles {
-		return nil, refuseFile(TooManyFiles, "There are too many files: send fewer at once.")
-	}
-	return h.service.storePart(c.Context(), part, c.user)
-}
-
-// maxBody returns the length of the largest form.
-func (h *routes) maxBody() int64 {
+func (h *handler) maxBody() int64 {
 	files, each := int64(h.service.config.MaxFiles), h.service.judge.Rules().MaxSize
 	if each > (math.MaxInt64-formOverhead)/files {
 		return math.MaxInt64
 	}
 	return files*each + formOverhead
-}
-
-func (h *routes) discardAll(ctx context.Context, stored []*File) {
-	for _, r := range stored {
-		h.service.discardFile(ctx, r)
-	}
 }
 
 // A formReader finds the files of a form. It limits the bytes between them.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxtime"
@@ -19,61 +19,63 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// serve prepares the service to serve requests.
 func (s *Service) serve() {
 	c := s.config
 	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
 	s.pieceWait = ctxtime.Sleep
 	s.memory = intake.New(c.MemoryLimit)
-	s.responder = &responder{c, s.memory}
-	s.companion = &companion{bucket: s.bucket, config: c, keeper: s.keeper}
-	s.tus = &tus{
-		bucket: s.bucket, config: c, responder: s.responder, keeper: s.keeper,
-		memory: fairshare.New(c.MemoryLimit - s.memory.Feeds.Limit), pace: defaultPace,
+	s.handler = &handler{
+		bucket: s.bucket, config: c, service: s, keeper: s.keeper,
+		parts: fairshare.New(c.MemoryLimit - s.memory.Feeds.Limit), pace: defaultPace,
 		active: map[string]chan struct{}{},
 	}
-	s.mux = s.routes()
+	s.mux = s.handler.routes()
 }
 
-// A responder responds with errors.
-type responder struct {
-	config Config
-	memory *intake.Memory
+// A handler has what all routes need, and the requests that receive bytes by tus.
+type handler struct {
+	bucket  storage.ReadWriter
+	config  Config
+	service *Service
+	keeper  *keeper
+	parts   *fairshare.Pool // the memory of parts and segments
+	pace    pace
+
+	mu     sync.Mutex
+	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
 }
 
 // routes returns the routes. Those of the S3 protocol are of Uppy's companion.
-func (s *Service) routes() *http.ServeMux {
-	mux, forms := http.NewServeMux(), &routes{s}
-	handle := func(pattern string, f func(*call) error) {
-		mux.HandleFunc(pattern, s.responder.respond(s.responder.authorized(f)))
-	}
-	handle("POST /{$}", forms.storeForm)
-	handle("POST /tickets", forms.sign)
-	handle("POST /tickets/finish", forms.finish)
-	mux.HandleFunc("/{key...}", s.responder.respond(func(c *call) error {
+func (h *handler) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	handle := func(pattern string, f func(*call) error) { mux.HandleFunc(pattern, h.respond(h.authorized(f))) }
+	handle("POST /{$}", h.storeForm)
+	handle("POST /tickets", h.signTicket)
+	handle("POST /tickets/finish", h.finishTicket)
+	mux.HandleFunc("/{key...}", h.respond(func(c *call) error { // a pattern with DELETE would conflict with those of tus
 		switch c.Method {
 		case http.MethodDelete:
-			return s.responder.authorized(forms.remove)(c)
+			return h.authorized(h.removeFile)(c)
 		case http.MethodGet, http.MethodHead:
 			return refuse("", NotFound, "There is nothing here.")
 		}
 		return methodNotAllowed(c, "DELETE")
 	}))
-	if !storage.Supports(s.bucket, storage.OpenUploads) || !conditional(s.config.States) {
+	if !storage.Supports(h.bucket, storage.OpenUploads) || !conditional(h.config.States) {
 		return mux
 	}
-	handle("POST /s3/multipart", s.companion.beginParts)
-	handle("GET /s3/multipart/{id}", s.companion.listParts)
-	handle("GET /s3/multipart/{id}/{part}", s.companion.signPart)
-	handle("GET /s3/multipart/{id}/batch", s.companion.signParts)
-	handle("POST /s3/multipart/{id}/complete", s.companion.completeParts)
-	handle("DELETE /s3/multipart/{id}", s.companion.abortParts)
-	handle("GET /s3/params", s.companion.beginSingle)
-	mux.HandleFunc("PUT /s3/single/{id}", s.responder.respond(s.companion.putSingle))
-	mux.HandleFunc("POST /s3/single/{id}", s.responder.respond(s.companion.putSingle)) // a form, as Uppy 6 sends
-	mux.HandleFunc("PUT /s3/part/{id}/{part}", s.responder.respond(s.companion.putPart))
+	handle("POST /s3/multipart", h.beginParts)
+	handle("GET /s3/multipart/{id}", h.listParts)
+	handle("GET /s3/multipart/{id}/{part}", h.signPart)
+	handle("GET /s3/multipart/{id}/batch", h.signParts)
+	handle("POST /s3/multipart/{id}/complete", h.completeParts)
+	handle("DELETE /s3/multipart/{id}", h.abortParts)
+	handle("GET /s3/params", h.beginSingle)
+	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
+	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends
+	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
 	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
-		mux.HandleFunc(pattern, s.tus.respondTus)
+		mux.HandleFunc(pattern, h.respond(h.serveTus))
 	}
 	return mux
 }
@@ -103,57 +105,47 @@ func methodNotAllowed(c *call, allowed string) *Error {
 //	err := server.Shutdown(context.Background())
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = webapi.Begin(w, r)
-	if !s.responder.allowOrigin(w, r) {
+	if !s.handler.allowOrigin(w, r) {
 		s.mux.ServeHTTP(w, r)
 	}
 }
 
-// A call is one request.
 type call struct {
 	*http.Request
 	w       http.ResponseWriter
 	memory  *intake.Memory
 	user    User
-	form    io.Reader // the body, if it is a form that is being read
-	last    bool      // the body ends a file whose length may be unknown
-	refused *feed     // of the body of a request that is refused after some of it was received
+	last    bool  // the body ends a file whose length may be unknown
+	refused *feed // of the body of a request that is refused after some of it was received
 }
 
-// json responds with value.
 func (c *call) json(status int, value any) error {
 	webapi.WriteJSON(c.w, status, "application/json", value)
 	return nil
 }
 
+// maxDrain is how many bytes of a refused body are still read.
+const maxDrain = 4 << 20
+
 // respond runs f. f either responds, or returns an error before it has written anything.
-func (h *responder) respond(f func(*call) error) http.HandlerFunc {
+func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Request: r, w: w, memory: h.memory}
-		if err := f(c); err != nil {
-			h.refuse(c, err)
+		r, body := drain.Of(r)
+		c := &call{Request: r, w: w, memory: h.service.memory}
+		err := f(c)
+		switch {
+		case err == nil:
+		case c.refused == nil:
+			body.Refuse(w, r, maxDrain, func() { h.fail(w, r, err) })
+		case c.refused.close():
+			drain.Respond(r.Context(), w, body.ReadCloser, maxDrain, func() { h.fail(w, r, err) })
+		default:
+			h.fail(w, r, err)
 		}
 	}
 }
 
-// maxDrain is how many bytes of a refused body are still read.
-const maxDrain = 4 << 20
-
-// refuse responds with err, and reads the rest of the body. A client that waits for
-// "100 Continue" has sent nothing yet.
-func (h *responder) refuse(c *call, err error) {
-	rest := c.form
-	if rest == nil && c.Header.Get("Expect") == "" {
-		rest = c.Body
-	}
-	if rest == nil || rest == http.NoBody || c.ProtoMajor != 1 {
-		h.fail(c.w, c.Request, err)
-		return
-	}
-	drain.Respond(c.Context(), c.w, rest, maxDrain, func() { h.fail(c.w, c.Request, err) })
-}
-
-// authorized returns f for authorized requests.
-func (h *responder) authorized(f func(*call) error) func(*call) error {
+func (h *handler) authorized(f func(*call) error) func(*call) error {
 	return func(c *call) (err error) {
 		if h.config.Authorize == nil {
 			return errors.New("Config.Authorize is nil")
@@ -170,7 +162,7 @@ const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extens
 
 // allowOrigin writes the headers for pages of other origins, and reports whether the
 // request was a preflight and has its response.
-func (h *responder) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
+func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || len(h.config.Origins) == 0 {
 		return false
@@ -199,10 +191,7 @@ func (h *responder) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// routes has the routes for forms, tickets and removal.
-type routes struct{ service *Service }
-
-func (h *routes) sign(c *call) error {
+func (h *handler) signTicket(c *call) error {
 	var asked struct {
 		Name string `json:"name"`
 		Type string `json:"type"`
@@ -218,9 +207,9 @@ func (h *routes) sign(c *call) error {
 	return c.json(http.StatusCreated, t)
 }
 
-// finish continues if the client disconnects, so that a proxy without patience does not keep a
+// finishTicket continues if the client disconnects, so that a proxy without patience does not keep a
 // large file from being copied.
-func (h *routes) finish(c *call) error {
+func (h *handler) finishTicket(c *call) error {
 	var asked struct {
 		Token string `json:"token"`
 	}
@@ -236,7 +225,7 @@ func (h *routes) finish(c *call) error {
 	return c.json(http.StatusOK, f)
 }
 
-func (h *routes) remove(c *call) error {
+func (h *handler) removeFile(c *call) error {
 	if len(h.service.pattern.Values) == 0 && !h.service.config.DeleteShared {
 		return refuse("key", NotAllowed, "Files cannot be removed here.")
 	}
@@ -263,11 +252,12 @@ func readJSON(c *call, to any, most int64, strict bool) error {
 		}
 		release, err := intake.Take(c.memory.Feeds, c.Request, c.user.ID, length)
 		if err != nil {
-			return busyFor(err)
+			return busy(err)
 		}
 		defer release()
 	}
 	d := json.NewDecoder(http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), most))
+	d.UseNumber() // in metadata: a float64 would change numbers with many digits
 	if strict {
 		d.DisallowUnknownFields()
 	}

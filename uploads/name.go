@@ -49,7 +49,6 @@ func CleanName(name string) string {
 	return name
 }
 
-// cutName shortens the name and keeps the extension.
 func cutName(name string) string {
 	if len(name) <= maxNameBytes {
 		return name

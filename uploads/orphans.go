@@ -45,7 +45,6 @@ type orphans struct {
 	records tally[string]
 }
 
-// recorded removes files that have expired, and then bytes without a record and records without bytes.
 func (w *sweeper) recorded(ctx context.Context) {
 	err := w.expired(ctx)
 	if err == nil {
@@ -205,7 +204,6 @@ func (w *sweeper) checkLimit(found *orphans) error {
 	}
 }
 
-// allIDs returns the IDs of all records, or the error that ends them.
 func allIDs(ctx context.Context, records Records) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for after := ""; ; {

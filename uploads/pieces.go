@@ -70,7 +70,6 @@ func (s *session) run() string {
 	return piecePrefix + s.Pieces.Run + "/"
 }
 
-// extension returns the extension of the name of a file in pieces.
 func (s *session) extension() string {
 	if s.Pieces == nil {
 		return ""
@@ -152,7 +151,6 @@ func (p *Piece) check() *Error {
 	return nil
 }
 
-// A putPiece is one call of PutPiece.
 type putPiece struct {
 	service   *Service
 	piece     Piece
@@ -239,7 +237,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 	case !service.judge.LooksAtContent():
 		target = service.target("", unjudged)
 	}
-	target.MaxSize = u.limit(&target)
+	target.MaxSize = u.service.limit(&target)
 	if err := service.keeper.checkFeatures(&target); err != nil {
 		return nil, err
 	}
@@ -251,14 +249,6 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 		return nil, nil
 	}
 	return s, err
-}
-
-// limit returns how large the file may be, in bytes; 0: as large as the store allows.
-func (u *putPiece) limit(t *Target) int64 {
-	if most := u.service.maxSize; t.MaxSize == 0 || most > 0 && most < t.MaxSize {
-		return most
-	}
-	return t.MaxSize
 }
 
 func (s *session) checkSame(p *Piece) *Error {
@@ -279,27 +269,19 @@ func (s *session) checkSame(p *Piece) *Error {
 // If a Sweep asks whether the upload is in use, confirm tells it with a write. If the upload has ended,
 // it fails with NotFound.
 func (u *putPiece) confirm(ctx context.Context, s *session, read bool) (_ *session, err error) {
-	for {
-		if read {
-			if s, err = u.service.keeper.reload(ctx, s); err != nil {
-				return nil, err
-			}
-		}
-		switch {
-		case s.Phase == phaseAborted:
-			return nil, notFound()
-		case s.Pieces.Asked == "":
-			return s, nil
-		}
-		s.Pieces.Asked = ""
-		if err := u.service.keeper.save(ctx, s); err != errConflict {
-			return s, err
-		}
-		if err := u.conflict(s.name); err != nil {
+	if read {
+		if s, err = u.service.keeper.reload(ctx, s); err != nil {
 			return nil, err
 		}
-		read = true
 	}
+	return u.service.keeper.update(ctx, s, func(s *session) (bool, error) {
+		if s.Phase == phaseAborted {
+			return false, notFound()
+		}
+		asked := s.Pieces.Asked != ""
+		s.Pieces.Asked = ""
+		return asked, nil
+	})
 }
 
 func (u *putPiece) conflict(name string) error {
@@ -338,7 +320,7 @@ func (u *putPiece) stored(ctx context.Context, s *session) (keys []string, err e
 		keys = append(keys, entry.Key)
 		size += entry.Size
 	}
-	if most := u.limit(&s.Target); most > 0 && size > most && len(keys) == s.Pieces.Count {
+	if most := u.service.limit(&s.Target); most > 0 && size > most && len(keys) == s.Pieces.Count {
 		return nil, tooLarge(fileField, most)
 	}
 	return keys, nil
@@ -367,7 +349,8 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			continue
 		}
 		earlier := s.Target.Key // of a call that may have stored it
-		done, err := u.service.keeper.finishAs(ctx, s, claimant{u.claim, seen}, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		s.by = claimant{u.claim, seen}
+		done, err := u.service.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			if key == earlier {
 				if attrs, err := u.service.bucket.Attrs(ctx, key); storage.CodeOf(err) != storage.ObjectNotFound {
 					return attrs, err
@@ -392,29 +375,24 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 	}
 }
 
-// piecesMissing says that the pieces cannot be joined until one is sent again.
-type piecesMissing struct{ refusal *Error }
-
-func (e piecesMissing) Error() string { return e.refusal.Error() }
-
 // join makes the object of the pieces. It starts again if a piece was replaced meanwhile.
 func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.Attrs, error) {
 	opts := optionsFor[storage.CopyOption](u.service.keeper.firstTarget(s))
 	for attempt := 1; ; attempt++ {
 		keys, err := u.stored(ctx, s)
 		if e, ok := errors.AsType[*Error](err); ok {
-			return nil, piecesMissing{e}
+			return nil, sendAgain{e}
 		}
 		if err != nil {
 			return nil, err
 		}
 		if len(keys) < s.Pieces.Count {
-			return nil, piecesMissing{notFound()}
+			return nil, sendAgain{notFound()}
 		}
 		attrs, err := storage.Compose(ctx, u.service.bucket, key, keys, opts...)
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
-			return nil, piecesMissing{notFound()}
+			return nil, sendAgain{notFound()}
 		case storage.CodeOf(err) != storage.Changed || attempt == joinAttempts:
 			return attrs, err
 		}

@@ -11,7 +11,7 @@ import (
 // Fail responds with err, as the handler does.
 func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set(webapi.RequestIDHeader, "1")
-	s.responder.fail(w, r, err)
+	s.handler.fail(w, r, err)
 }
 
 // SetWait makes calls of PutPiece wait for others by another clock.

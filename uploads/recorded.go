@@ -14,7 +14,6 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/filename"
 )
 
-// purposeName has the purpose of a file among its metadata.
 const purposeName = "purpose"
 
 // Records returns Config.Records.

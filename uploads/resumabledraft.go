@@ -54,8 +54,7 @@ func (c *call) completes() (bool, error) {
 	return value == yes, nil
 }
 
-// serveDraft responds to a request of the draft.
-func (h *tus) serveDraft(c *call) error {
+func (h *handler) serveDraft(c *call) error {
 	f := map[string]func(*call) error{
 		http.MethodPost: h.createDraft, http.MethodHead: h.headDraft, http.MethodGet: h.headDraft,
 		http.MethodPatch: h.patchDraft, http.MethodDelete: h.deleteTus,
@@ -63,7 +62,7 @@ func (h *tus) serveDraft(c *call) error {
 	if f == nil || (c.PathValue("id") == "") != (c.Method == http.MethodPost) {
 		return methodNotAllowed(c, "DELETE, GET, HEAD, OPTIONS, PATCH, POST")
 	}
-	err := h.responder.authorized(f)(c)
+	err := h.authorized(f)(c)
 	if e, ok := errors.AsType[*Error](err); ok {
 		refusal := e.Field == fileField && e.Status == 0 && e.HTTPStatus() < 500 && e.Code != Interrupted
 		c.setComplete(refusal || e.Code == Completed)
@@ -87,8 +86,8 @@ func (c *call) setComplete(complete bool) {
 }
 
 // setLimit sets the header with the limits of an upload, or of any if s is nil.
-func (h *tus) setLimit(c *call, s *session) {
-	most, limits := h.keeper.service.maxSize, []string{}
+func (h *handler) setLimit(c *call, s *session) {
+	most, limits := h.service.maxSize, []string{}
 	if s != nil {
 		most = s.Target.MaxSize
 		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(h.config.Now())/time.Second))))
@@ -104,7 +103,7 @@ func (h *tus) setLimit(c *call, s *session) {
 
 // createDraft handles POST. The client learns the address of the upload by an interim response, before it
 // has sent the bytes.
-func (h *tus) createDraft(c *call) error {
+func (h *handler) createDraft(c *call) error {
 	n := Request{}
 	var err error
 	if c.last, err = c.completes(); err != nil {
@@ -151,8 +150,7 @@ func inconsistentLength() *Error {
 	return e
 }
 
-// headDraft handles HEAD and GET.
-func (h *tus) headDraft(c *call) error {
+func (h *handler) headDraft(c *call) error {
 	s, err := h.arrivedTus(c)
 	if err != nil {
 		return err
@@ -168,7 +166,7 @@ func (h *tus) headDraft(c *call) error {
 }
 
 // patchDraft handles PATCH. An upload that is complete gets the response of its completion again.
-func (h *tus) patchDraft(c *call) error {
+func (h *handler) patchDraft(c *call) error {
 	if version := c.Header.Get(interopHeader); c.Header.Get("Content-Type") != partialUpload && !slices.Contains(interopVersions[:3], version) {
 		return wrongType("The request must be " + partialUpload + ".")
 	}
@@ -191,7 +189,7 @@ func (h *tus) patchDraft(c *call) error {
 }
 
 // writeDraft responds to a request with bytes. If the file is complete, the response is about the file.
-func (h *tus) writeDraft(c *call, s *session) error {
+func (h *handler) writeDraft(c *call, s *session) error {
 	h.writeOffset(c, s)
 	c.setComplete(s.Phase == phaseDone)
 	switch {

@@ -3,6 +3,7 @@ package uploads
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -34,7 +35,6 @@ type beginRequest struct {
 	Checksum string `json:"checksum"`
 }
 
-// A begunUpload is the response.
 type begunUpload struct {
 	Key         string    `json:"key"`
 	UploadID    string    `json:"uploadId"`
@@ -47,14 +47,7 @@ type begunUpload struct {
 	Checksum string `json:"checksum,omitempty"`
 }
 
-// A companion has the routes that Uppy's companion has.
-type companion struct {
-	bucket storage.ReadWriter
-	config Config
-	keeper *keeper
-}
-
-func (h *companion) beginParts(c *call) error {
+func (h *handler) beginParts(c *call) error {
 	var asked beginRequest
 	if err := readJSON(c, &asked, maxBegin, false); err != nil {
 		return err
@@ -99,7 +92,7 @@ func (h *companion) beginParts(c *call) error {
 
 // beginSignable begins the store's upload. If the store does not verify checksums of signed
 // parts, none are needed. If it signs no parts, they pass through the handler.
-func (h *companion) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
+func (h *handler) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	if s.Size >= 0 {
 		opts = append(opts, storage.WithSize(s.Size))
@@ -144,8 +137,7 @@ func abandon(ctx context.Context, upload storage.MultipartUpload) {
 	_ = upload.Abort(ctx)
 }
 
-// loadParts reads the session of an upload in parts that the request names.
-func (h *companion) loadParts(c *call) (*session, error) {
+func (h *handler) loadParts(c *call) (*session, error) {
 	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
 	switch {
 	case err != nil:
@@ -160,7 +152,7 @@ func (h *companion) loadParts(c *call) (*session, error) {
 
 // openParts reads the session, and continues its upload, which must be open. If a call that
 // completes the upload failed or was killed, openParts completes it.
-func (h *companion) openParts(c *call) (*session, storage.MultipartUpload, error) {
+func (h *handler) openParts(c *call) (*session, storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
 	switch {
 	case err != nil:
@@ -190,14 +182,14 @@ type listedPart struct {
 	CRC32C string `json:"ChecksumCRC32C,omitempty"` // base64
 }
 
-func (h *companion) listParts(c *call) error {
+func (h *handler) listParts(c *call) error {
 	_, upload, err := h.openParts(c)
 	if err != nil {
 		return err
 	}
-	parts, err := uploadParts(c.Context(), upload)
+	parts, err := upload.Parts(c.Context())
 	if err != nil {
-		return h.orCompleted(c, err)
+		return h.orCompleted(c, uploadFailed(err))
 	}
 	listed := make([]listedPart, len(parts))
 	for i, p := range parts {
@@ -209,16 +201,12 @@ func (h *companion) listParts(c *call) error {
 	return c.json(http.StatusOK, listed)
 }
 
-// uploadParts lists the parts. If the store has dropped the upload, it is not found.
-func uploadParts(ctx context.Context, upload storage.MultipartUpload) ([]storage.UploadedPart, error) {
-	parts, err := upload.Parts(ctx)
+// uploadFailed returns the error for an error of a store's upload. If that is gone, it was removed.
+func uploadFailed(err error) *Error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return nil, notFound()
+		return notFound()
 	}
-	if err != nil {
-		return nil, storeFailed(err)
-	}
-	return parts, nil
+	return storeFailed(err)
 }
 
 // etagOf returns the ETag of a part. Uppy needs one, and Azure has none.
@@ -229,7 +217,7 @@ func etagOf(p storage.UploadedPart) string {
 	return `"` + strconv.Itoa(p.Number) + "-" + strconv.FormatInt(p.Size, 10) + `"`
 }
 
-func (h *companion) abortParts(c *call) error {
+func (h *handler) abortParts(c *call) error {
 	s, err := h.loadParts(c)
 	if err == nil && s.finishing() {
 		s, err = h.finishParts(c.Context(), s)
@@ -248,14 +236,13 @@ const (
 	maxMetadataBytes = 8 << 10
 )
 
-// textMetadata returns metadata as text. Values may be numbers and booleans.
 func textMetadata(values map[string]any) (map[string]string, error) {
 	texts, length := map[string]string{}, 0
 	for name, value := range values {
 		switch value.(type) {
 		case nil:
 			continue
-		case string, float64, bool:
+		case string, json.Number, bool:
 			texts[name] = fmt.Sprint(value)
 		default:
 			return nil, invalid("metadata", "Values of metadata are texts.")
@@ -269,7 +256,7 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 }
 
 // baseURL returns the public address of the handler.
-func (h *companion) baseURL(r *http.Request) string {
+func (h *handler) baseURL(r *http.Request) string {
 	if h.config.BaseURL != "" {
 		return h.config.BaseURL
 	}

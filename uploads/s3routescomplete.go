@@ -47,7 +47,6 @@ func (p *namedParts) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// A completedUpload is the response.
 type completedUpload struct {
 	Location string `json:"location,omitempty"`
 	Key      string `json:"key"`
@@ -55,7 +54,7 @@ type completedUpload struct {
 	Type     string `json:"type,omitempty"` // if the content decides it
 }
 
-func (h *companion) completeParts(c *call) error {
+func (h *handler) completeParts(c *call) error {
 	var asked completeRequest
 	if err := readJSON(c, &asked, maxParts, false); err != nil {
 		return err
@@ -75,7 +74,6 @@ func (h *companion) completeParts(c *call) error {
 	return c.json(http.StatusOK, s.done())
 }
 
-// done returns the response of a completion.
 func (s *session) done() completedUpload {
 	done := completedUpload{Location: s.location(), Key: s.Target.Key, Size: s.Size}
 	if s.Random != nil {
@@ -86,7 +84,7 @@ func (s *session) done() completedUpload {
 
 // completeOpen completes an upload. If another request is first, it returns the session as that
 // request left it.
-func (h *companion) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
+func (h *handler) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
 	parts, err := asked.ordered()
 	if err != nil {
 		return nil, err
@@ -109,14 +107,13 @@ func (h *companion) completeOpen(c *call, s *session, asked *completeRequest) (*
 }
 
 // doneOr returns the session if err says that another request has completed it, else err.
-func (h *companion) doneOr(c *call, err error) (*session, error) {
+func (h *handler) doneOr(c *call, err error) (*session, error) {
 	if e, ok := errors.AsType[*Error](err); !ok || e.Code != Completed {
 		return nil, err
 	}
 	return h.loadParts(c)
 }
 
-// sum identifies the list of parts.
 func (r *completeRequest) sum() string {
 	h := sha256.New()
 	for _, p := range r.Parts {
@@ -127,7 +124,7 @@ func (r *completeRequest) sum() string {
 
 // orCompleted returns err, or if the upload was not found, whether another request has
 // completed it or is about to.
-func (h *companion) orCompleted(c *call, err error) error {
+func (h *handler) orCompleted(c *call, err error) error {
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
@@ -142,8 +139,7 @@ func (h *companion) orCompleted(c *call, err error) error {
 	return err
 }
 
-// finishParts makes the object of the parts.
-func (h *companion) finishParts(ctx context.Context, s *session) (*session, error) {
+func (h *handler) finishParts(ctx context.Context, s *session) (*session, error) {
 	token, parts := s.Token, numbered(len(s.ETags))
 	for i, etag := range s.ETags {
 		parts[i].ETag = etag
@@ -160,16 +156,11 @@ func (h *companion) finishParts(ctx context.Context, s *session) (*session, erro
 		stored, failed := upload.Parts(ctx)
 		if e := changedPart(parts, stored); failed == nil && e != nil {
 			e.Err = err
-			return nil, replacedPart{e}
+			return nil, sendAgain{e} // a part was replaced after checkParts looked
 		}
 		return nil, err
 	})
 }
-
-// A replacedPart says that a part was sent again after checkParts looked.
-type replacedPart struct{ refusal *Error }
-
-func (e replacedPart) Error() string { return e.refusal.Error() }
 
 // changedPart returns an error if the store has another part than one that is named by its ETag.
 func changedPart(named, stored []storage.UploadedPart) *Error {
@@ -182,7 +173,6 @@ func changedPart(named, stored []storage.UploadedPart) *Error {
 	return nil
 }
 
-// sameETag reports whether two ETags are the same, or one of them is not known.
 func sameETag(a, b string) bool {
 	return a == "" || b == "" || strings.Trim(a, `"`) == strings.Trim(b, `"`)
 }
@@ -191,7 +181,6 @@ func partChanged(place, number int) *Error {
 	return refuse(fmt.Sprintf("parts[%d].ETag", place), PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", number))
 }
 
-// numbered returns the parts 1 to n.
 func numbered(n int) []storage.UploadedPart {
 	parts := make([]storage.UploadedPart, n)
 	for i := range parts {
@@ -218,10 +207,10 @@ func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
 // checkParts compares the parts with those that the store has, and returns the store's ETags of
 // those that the client named by one. If the parts are more than the file may have, the upload is
 // aborted.
-func (h *companion) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
-	listed, err := uploadParts(ctx, upload)
+func (h *handler) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
+	listed, err := upload.Parts(ctx)
 	if err != nil {
-		return nil, err
+		return nil, uploadFailed(err)
 	}
 	etags = make([]string, len(parts))
 	stored := make(map[int]storage.UploadedPart, len(listed))

@@ -2,7 +2,6 @@ package uploads
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -15,45 +14,57 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+type askedPart struct {
+	number int
+	size   int64          // bytes; -1: it does not say
+	sum    storage.CRC32C // known if the upload has checksums
+}
+
+// asked reads the number of a part, which has the name field, and from the query its size and crc32c.
+func (h *handler) asked(c *call, s *session, limits storage.PartLimits, field, number string) (p askedPart, err error) {
+	if p.number, err = partNumber(field, number, limits); err != nil {
+		return p, err
+	}
+	if p.size, err = partSizeOf(c, s, limits); err != nil {
+		return p, err
+	}
+	p.sum, err = s.checksumOf(c)
+	return p, err
+}
+
 // signProxied returns the request for a part that passes through this handler. As one of
 // the store, it is for this part only, and until it expires.
-func (h *companion) signProxied(c *call, s *session, number int, size int64, sum storage.CRC32C, ttl time.Duration) *signedPart {
-	expires := h.config.Now().Add(ttl).UTC().Truncate(time.Second)
+func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedPart {
+	expires, part := h.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
-	if size >= 0 {
-		query.Set("size", strconv.FormatInt(size, 10))
+	if p.size >= 0 {
+		query.Set("size", strconv.FormatInt(p.size, 10))
 	}
-	if sum.Known {
-		query.Set("crc32c", encodeCRC32C(sum.Sum))
+	if p.sum.Known {
+		query.Set("crc32c", encodeCRC32C(p.sum.Sum))
 	}
-	query.Set("signature", s.partSignature(number, query))
+	query.Set("signature", s.partSignature(part, query))
 	return &signedPart{
-		URL:     fmt.Sprintf("%s/s3/part/%s/%d?%s", h.baseURL(c.Request), s.id, number, query.Encode()),
+		URL:     h.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
 		Method:  http.MethodPut,
 		Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: expires,
 	}
 }
 
-// partSignature signs the parameters of a part's address.
-func (s *session) partSignature(number int, query url.Values) string {
-	mac := hmac.New(sha256.New, []byte(s.Secret))
-	_, _ = fmt.Fprintf(mac, "%d\n%q\n%q\n%q", number, query.Get("expires"), query.Get("size"), query.Get("crc32c"))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+func (s *session) partSignature(part string, query url.Values) string {
+	return base64.RawURLEncoding.EncodeToString(macOf([]byte(s.Secret), part, query.Get("expires"), query.Get("size"), query.Get("crc32c")))
 }
 
 // permits reports whether the address is one of signProxied that has not expired.
 func (s *session) permits(c *call, now time.Time) bool {
 	query := c.URL.Query()
-	number, err := strconv.Atoi(c.PathValue("part"))
-	if err != nil || !hmac.Equal([]byte(query.Get("signature")), []byte(s.partSignature(number, query))) {
-		return false
-	}
 	expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
-	return err == nil && now.Unix() <= expires
+	return err == nil && now.Unix() <= expires &&
+		hmac.Equal([]byte(query.Get("signature")), []byte(s.partSignature(c.PathValue("part"), query)))
 }
 
 // putPart stores one part of an upload whose parts pass through the handler.
-func (h *companion) putPart(c *call) error {
+func (h *handler) putPart(c *call) error {
 	s, err := h.loadProxied(c)
 	if err != nil {
 		return err
@@ -63,7 +74,7 @@ func (h *companion) putPart(c *call) error {
 		return storeFailed(err)
 	}
 	limits := h.limits(s, upload)
-	number, err := partNumber("partNumber", c.PathValue("part"), limits)
+	asked, err := h.asked(c, s, limits, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
@@ -73,7 +84,7 @@ func (h *companion) putPart(c *call) error {
 			most = min(most, bound)
 		}
 	}
-	release, err := h.share(c, s, most)
+	release, err := c.share(most)
 	if err != nil {
 		return err
 	}
@@ -82,21 +93,25 @@ func (h *companion) putPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	opts, err := h.proxiedPartOptions(c, s, limits)
-	if err != nil {
-		return err
+	opts := []storage.PartOption{}
+	switch {
+	case asked.size >= 0 && c.ContentLength >= 0 && c.ContentLength != asked.size:
+		return invalid("Content-Length", "The address is for a part of another size.")
+	case max(asked.size, c.ContentLength) >= 0:
+		opts = append(opts, storage.WithSize(max(asked.size, c.ContentLength)))
 	}
-	part, err := upload.PutPart(c.Context(), number, body, opts...)
+	if asked.sum.Known {
+		opts = append(opts, storage.WithCRC32C(asked.sum.Sum))
+	}
+	part, err := upload.PutPart(c.Context(), asked.number, body, opts...)
 	switch storage.CodeOf(err) {
 	case "":
-	case storage.ObjectNotFound:
-		return notFound()
 	case storage.TooLarge:
 		return refuse("body", TooLarge, "The part is too large.")
 	case storage.ChecksumMismatch:
 		return refuse("crc32c", ChecksumMismatch, "The bytes were damaged on their way. Send them again.")
 	default:
-		return storeFailed(err)
+		return uploadFailed(err)
 	}
 	c.w.Header().Set("ETag", etagOf(*part))
 	c.w.WriteHeader(http.StatusOK)
@@ -104,29 +119,29 @@ func (h *companion) putPart(c *call) error {
 }
 
 // limits returns those of the parts of an upload. A part that passes through the handler is held whole.
-func (h *companion) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
-	limits, most := upload.Limits(), h.keeper.service.memory.LargestPart()
+func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
+	limits, most := upload.Limits(), h.service.memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
 		limits.MaxSize = most
 	}
 	return limits
 }
 
-// share takes the memory of a request whose address is the permission, for the user of its session.
-func (h *companion) share(c *call, s *session, held int64) (release func(), err error) {
-	c.user.ID = s.User
-	return c.share(held)
+// loadSigned reads the session of a request whose address is the permission. It is one of the session's user.
+func (h *handler) loadSigned(c *call) (*session, error) {
+	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
+	if err == nil {
+		c.user.ID = s.User
+	}
+	return s, err
 }
 
-// loadProxied reads the session of a part that passes through the handler. The address is the
-// permission.
-func (h *companion) loadProxied(c *call) (*session, error) {
-	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
+func (h *handler) loadProxied(c *call) (*session, error) {
+	s, err := h.loadSigned(c)
 	switch {
 	case err != nil:
 		return nil, err
-	case !s.Proxied, s.Kind != kindParts, s.Phase == phaseAborted, !h.config.Now().Before(s.Expires),
-		!s.permits(c, h.config.Now()):
+	case !s.Proxied, s.Kind != kindParts, !s.permits(c, h.config.Now()):
 		return nil, notFound()
 	case s.Phase == phaseDone:
 		return nil, s.completed()
@@ -136,25 +151,6 @@ func (h *companion) loadProxied(c *call) (*session, error) {
 	return s, nil
 }
 
-// proxiedPartOptions returns the size and checksum that the part must have.
-func (h *companion) proxiedPartOptions(c *call, s *session, limits storage.PartLimits) (opts []storage.PartOption, err error) {
-	size, err := h.partSizeOf(c, s, limits)
-	switch {
-	case err != nil:
-		return nil, err
-	case size >= 0 && c.ContentLength >= 0 && c.ContentLength != size:
-		return nil, invalid("Content-Length", "The address is for a part of another size.")
-	case max(size, c.ContentLength) >= 0:
-		opts = append(opts, storage.WithSize(max(size, c.ContentLength)))
-	}
-	sum, err := s.checksumOf(c)
-	if err == nil && sum.Known {
-		opts = append(opts, storage.WithCRC32C(sum.Sum))
-	}
-	return opts, err
-}
-
-// A signedPart is the response with the address of one part.
 type signedPart struct {
 	URL       string            `json:"url"`
 	Method    string            `json:"method"`
@@ -163,7 +159,7 @@ type signedPart struct {
 	ExpiresAt time.Time         `json:"expiresAt"`
 }
 
-func (h *companion) signPart(c *call) error {
+func (h *handler) signPart(c *call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
@@ -176,7 +172,7 @@ func (h *companion) signPart(c *call) error {
 }
 
 // signParts signs several parts, without checksums.
-func (h *companion) signParts(c *call) error {
+func (h *handler) signParts(c *call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
@@ -196,7 +192,6 @@ func (h *companion) signParts(c *call) error {
 	return c.json(http.StatusOK, map[string]any{"presignedUrls": urls, "headers": headers})
 }
 
-// partNumber reads the number of a part.
 func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 || limits.MaxParts > 0 && number > limits.MaxParts || strconv.Itoa(number) != text {
@@ -211,13 +206,8 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
-func (h *companion) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
-	limits := h.limits(s, upload)
-	number, err := partNumber(field, text, limits)
-	if err != nil {
-		return nil, err
-	}
-	size, err := h.partSizeOf(c, s, limits)
+func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
+	asked, err := h.asked(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
 	}
@@ -225,21 +215,17 @@ func (h *companion) sign(c *call, s *session, upload storage.MultipartUpload, fi
 	if ttl < minTTL {
 		return nil, notFound()
 	}
-	sum, err := s.checksumOf(c)
-	if err != nil {
-		return nil, err
-	}
 	if s.Proxied {
-		return h.signProxied(c, s, number, size, sum, ttl), nil
+		return h.signProxied(c, s, asked, ttl), nil
 	}
 	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
-	if size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
-		opts = append(opts, storage.WithSize(size))
+	if asked.size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
+		opts = append(opts, storage.WithSize(asked.size))
 	}
-	if sum.Known {
-		opts = append(opts, storage.WithCRC32C(sum.Sum))
+	if asked.sum.Known {
+		opts = append(opts, storage.WithCRC32C(asked.sum.Sum))
 	}
-	signed, err := upload.SignPart(c.Context(), number, opts...)
+	signed, err := upload.SignPart(c.Context(), asked.number, opts...)
 	if err != nil {
 		return nil, storeFailed(err)
 	}
@@ -254,7 +240,7 @@ func (h *companion) sign(c *call, s *session, upload storage.MultipartUpload, fi
 }
 
 // partSizeOf reads the size of a part from the query; -1: the client does not say it.
-func (h *companion) partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
+func partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 	text := c.URL.Query().Get("size")
 	if text == "" {
 		return -1, nil

@@ -25,7 +25,7 @@ type singleUpload struct {
 	Expires int64             `json:"expires"` // seconds
 }
 
-func (h *companion) beginSingle(c *call) error {
+func (h *handler) beginSingle(c *call) error {
 	query := c.URL.Query()
 	n := Request{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
 	values := map[string]any{}
@@ -54,12 +54,12 @@ func (h *companion) beginSingle(c *call) error {
 }
 
 // putSingle stores a file in one request. The address is the permission.
-func (h *companion) putSingle(c *call) error {
-	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
+func (h *handler) putSingle(c *call) error {
+	s, err := h.loadSigned(c)
 	switch {
 	case err != nil:
 		return err
-	case s.Kind != kindSingle || s.Phase == phaseAborted || !h.config.Now().Before(s.Expires):
+	case s.Kind != kindSingle:
 		return notFound()
 	case s.Phase == phaseDone:
 		return s.completed()
@@ -68,7 +68,7 @@ func (h *companion) putSingle(c *call) error {
 	if s.Target.MaxSize > 0 {
 		held = min(held, s.Target.MaxSize)
 	}
-	release, err := h.share(c, s, held)
+	release, err := c.share(held)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,6 @@ func (h *companion) putSingle(c *call) error {
 	return nil
 }
 
-// A summedBody computes size and checksum of what is read.
 type summedBody struct {
 	from  io.Reader
 	bytes int64

@@ -3,13 +3,11 @@ package uploads
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"maps"
 	"math"
 	"net/http"
-	"slices"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/pieces"
@@ -29,13 +27,10 @@ type Service struct {
 	maxSize int64 // bytes; 0: that of the store
 	pattern *keypattern.Pattern
 	guarded bool // every write uses IfAbsent
-	tokens  *tokens
 
 	mux       *http.ServeMux
-	responder *responder
+	handler   *handler
 	keeper    *keeper
-	companion *companion
-	tus       *tus
 	memory    *intake.Memory  // of requests
 	pieceWait pieces.WaitFunc // of a call for the call that joins the same pieces
 }
@@ -67,27 +62,9 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if _, ordered := p.Ordered(); c.Records != nil && !ordered {
 		return nil, webapi.Misconfigured(op, "Config.Key", "must be fixed text, {id} and perhaps {ext}, if Config.Records is set", "as in files/{id}{ext}")
 	}
-	if r, ok := c.Records.(bucketRecords); ok && !storage.Supports(r.bucket, conditions) {
-		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket of the records cannot write conditionally"),
-			Hint: "keep the records in a database (package sqlrecords), or in a bucket of engine.New or storage.Open that enforces IfAbsent and IfRevision",
-		}
-	}
-	if c.needsSessions() && !conditional(c.States) {
-		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket cannot write conditionally, so two processes could change the state of one upload at once"),
-			Hint: "set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
-		}
-	}
-	for _, n := range c.requirements() {
-		if !storage.Supports(bucket, n.feature) {
-			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
-		}
-	}
-	if (judge.LooksAtContent() || c.Begin == nil && c.Authorize != nil) && !storage.Supports(bucket, storage.ContentProperties) {
-		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: op, Err: errors.New("the bucket keeps no content types, so a browser could run what users upload"),
-			Hint: "use a bucket that supports ContentProperties",
+	for _, n := range c.requirements(bucket, judge.LooksAtContent()) {
+		if !n.met {
+			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New(n.flaw), Hint: n.hint}
 		}
 	}
 	if c.Link == PublicLink {
@@ -95,15 +72,9 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 			return nil, err
 		}
 	}
-	key := slices.Clone(c.TokenKey)
-	if key == nil {
-		key = make([]byte, 2*minTokenKey)
-		_, _ = rand.Read(key) // never fails
-	}
 	s := &Service{
 		bucket: bucket, config: c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
-		tokens:  &tokens{config: c, pattern: p, tokenKey: key},
 	}
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most
@@ -112,19 +83,20 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	return s, nil
 }
 
-// result describes the stored object and adds its URL.
-func (s *Service) result(ctx context.Context, a *storage.Attrs, v *rules.Verdict, u User, name string) (*File, error) {
-	f := &File{
-		User: u, Key: a.Key, Name: name, Size: a.Size, ContentType: cmp.Or(a.ContentType, v.ContentType), // Config.Inspect may have changed it
-		Width: v.Width, Height: v.Height, CRC32C: a.CRC32C, Modified: a.Modified, Attrs: a,
-	}
+// result describes the stored object of a file and adds its URL.
+func (s *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *Error) {
+	f.Key, f.Size, f.CRC32C, f.Modified, f.Attrs = a.Key, a.Size, a.CRC32C, a.Modified, a
+	f.ContentType = cmp.Or(a.ContentType, v.ContentType) // Config.Inspect may have changed it
+	f.Width, f.Height = v.Width, v.Height
 	if f.Modified.IsZero() {
 		f.Modified = s.config.Now().UTC()
 	}
-	return f, s.link(ctx, f)
+	if err := s.link(ctx, f); err != nil {
+		return nil, storeFailed(err)
+	}
+	return f, nil
 }
 
-// link adds the URL.
 func (s *Service) link(ctx context.Context, f *File) (err error) {
 	switch s.config.Link {
 	case PublicLink:

@@ -81,6 +81,7 @@ type session struct {
 	id       string // as the client knows it; "" in Sweep
 	link     string // by Config.Link, once it is done; a new one for each request
 	revision string
+	by       claimant
 }
 
 const (
@@ -119,19 +120,17 @@ func (k *keeper) objectKey(s *session, name string) string {
 	return k.config.Prefix + s.name + "/" + name
 }
 
-// load reads the session of a user.
 func (k *keeper) load(ctx context.Context, id string, user User) (*session, error) {
 	s, err := k.loadAny(ctx, id)
 	switch {
 	case err != nil:
 		return nil, err
-	case s.User != user.ID || !maps.Equal(s.Values, user.Values) || s.Phase == phaseAborted || !k.config.Now().Before(s.Expires):
+	case s.User != user.ID || !maps.Equal(s.Values, user.Values):
 		return nil, notFound()
 	}
 	return s, nil
 }
 
-// loadAny reads the session of any user, even if it has expired.
 func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	if !validID(id) {
 		return nil, notFound()
@@ -140,8 +139,11 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, notFound()
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, storeFailed(err)
+	case s.Phase == phaseAborted || !k.config.Now().Before(s.Expires):
+		return nil, notFound()
 	}
 	s.id = id
 	if f := s.file(); s.Phase == phaseDone && s.Kind != kindPartial && s.Location == "" {
@@ -216,7 +218,6 @@ func (k *keeper) update(ctx context.Context, s *session, change func(*session) (
 	return nil, refuse("uploadId", Locked, "Too many requests change this upload at once.")
 }
 
-// reload reads a session again.
 func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 	s, err := k.read(ctx, old.name)
 	switch {
@@ -248,7 +249,6 @@ func (k *keeper) remove(ctx context.Context, s *session) error {
 	return k.config.States.RemoveState(ctx, k.objectKey(s, stateName), s.revision)
 }
 
-// removeObjects removes the objects of a session, but not its state.
 func (k *keeper) removeObjects(ctx context.Context, s *session) error {
 	state := k.objectKey(s, stateName)
 	_, err := storage.RemoveMatching(ctx, k.bucket, func(e storage.ListEntry) bool { return e.Key != state },

@@ -25,9 +25,7 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 	if kind == kindPartial {
 		s.Target = Target{MaxSize: target.MaxSize}
 	}
-	if most := k.service.maxSize; t.MaxSize == 0 || most > 0 && t.MaxSize > most {
-		t.MaxSize = most
-	}
+	t.MaxSize = k.service.limit(t)
 	if t.MaxSize > 0 && n.Size > t.MaxSize {
 		return nil, tooLarge(sizeField, t.MaxSize)
 	}
@@ -100,7 +98,6 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 // unjudged is the verdict on a file whose content decides nothing.
 var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending}
 
-// beginUpload begins the multipart upload of a session in the store.
 func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {
 	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {

@@ -32,25 +32,13 @@ type maker func(ctx context.Context, key string) (*storage.Attrs, error)
 // inspected, moved to its key, and told to the application. Each step can be repeated, so
 // that the next call continues after a failure or a kill.
 func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, error) {
-	return k.finishAs(ctx, s, claimant{name: rand.Text()}, make)
-}
-
-// A claimant is a call that wants to make an object.
-type claimant struct {
-	name string
-	// overdue is the revision of a state whose claim does not count: it was not renewed while this
-	// call waited for it.
-	overdue string
-}
-
-func (k *keeper) finishAs(ctx context.Context, s *session, by claimant, make maker) (*session, error) {
 	limit := finishTimeout
 	if s.Kind == kindSingle { // its bytes have not arrived yet
 		limit += max(0, s.Expires.Sub(k.config.Now()))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	s, err := k.claim(ctx, s, by)
+	s, err := k.claim(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +55,18 @@ func (k *keeper) finishAs(ctx context.Context, s *session, by claimant, make mak
 	return done, nil
 }
 
+// A claimant is a call that wants to make an object.
+type claimant struct {
+	name string // "": a new one
+	// overdue is the revision of a state whose claim does not count: it was not renewed while this
+	// call waited for it.
+	overdue string
+}
+
 // claim reserves the session for this call.
-func (k *keeper) claim(ctx context.Context, s *session, by claimant) (*session, error) {
+func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
+	by := s.by
+	by.name = cmp.Or(by.name, rand.Text())
 	user, etags, sum, size := s.User, s.ETags, s.PartsSum, s.Size
 	whole := s.Tus != nil && s.Tus.Whole
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -138,7 +136,6 @@ func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
 	return true
 }
 
-// claimed reports whether a call is making the object.
 func (s *session) claimed(now time.Time) bool {
 	return s.Claim != "" && now.Before(s.ClaimedUntil)
 }
@@ -255,7 +252,6 @@ func (k *keeper) storeKey(s *session) string {
 	return s.Target.Key
 }
 
-// makeObject makes the object under its key.
 func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
 	if !k.staged(s.Kind) {
 		return k.makeOnce(ctx, s, s.Target.Key, make)
@@ -287,15 +283,8 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 	if err != nil {
 		return nil, err
 	}
-	found := cmp.Or(target.ContentType, attrs.ContentType)
-	u.Key, u.Size, u.ContentType = target.Key, attrs.Size, found
-	if k.config.Inspect != nil {
-		if err := k.service.inspect(ctx, u, content); err != nil {
-			return nil, err
-		}
-	}
-	if u.ContentType != found {
-		target.ContentType = u.ContentType
+	if err := k.service.inspect(ctx, u, attrs, &target); err != nil {
+		return nil, err
 	}
 	made, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		opts := optionsFor[storage.CopyOption](target)
@@ -316,14 +305,13 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 	if !service.judge.LooksAtContent() {
 		return t, nil
 	}
-	arrived, e := service.inspectStored(ctx, content, 0)
+	_, v, e := service.inspectStored(ctx, content, 0)
 	if e != nil {
 		if !isRefusal(e) {
 			return t, e.Err
 		}
 		return t, e
 	}
-	v := arrived.verdict
 	u.Width, u.Height = v.Width, v.Height
 	if s.Random == nil {
 		return service.asked(t, service.target(t.Key, v)), nil
@@ -359,19 +347,25 @@ func (s *session) writeID() storage.WriteOption {
 // An inspectError is an error of Config.Inspect that does not refuse the content.
 type inspectError struct{ error }
 
+// A sendAgain error says that the file cannot be made until a part or a piece is sent again.
+type sendAgain struct{ refusal *Error }
+
+func (e sendAgain) Error() string { return e.refusal.Error() }
+
 // dropIfRefused removes a session that can never complete, and opens one again of which a part was
 // replaced. It returns err as the client sees it.
 func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error {
 	if failed, ok := err.(inspectError); ok {
 		return unauthorized(failed.error)
 	}
-	if reopened, ok := err.(piecesMissing); ok {
-		_, _ = k.advance(ctx, s, nil, func(s *session) { s.Phase, s.Random = phaseOpen, nil })
-		return reopened.refusal
-	}
-	if replaced, ok := err.(replacedPart); ok {
-		_, _ = k.advance(ctx, s, nil, func(s *session) { s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, "" })
-		return replaced.refusal
+	if again, ok := err.(sendAgain); ok {
+		_, _ = k.advance(ctx, s, nil, func(s *session) {
+			s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, ""
+			if s.Pieces != nil {
+				s.Random = nil
+			}
+		})
+		return again.refusal
 	}
 	e, refused := errors.AsType[*Error](err)
 	if !refused {

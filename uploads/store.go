@@ -46,36 +46,31 @@ const maxDraws = 8
 // [storage.OutcomeUnknown]: the application may know of the file then.
 func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	f, e := s.store(ctx, u)
-	if e == nil {
-		e = s.tellOf(ctx, f)
-	}
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
-	return f, nil
+	return s.told(ctx, f)
 }
 
-// tellOf tells the application of a file, which is removed if that certainly fails.
-func (s *Service) tellOf(ctx context.Context, f *File) *Error {
+// told tells the application of a file, which is removed if that certainly fails.
+func (s *Service) told(ctx context.Context, f *File) (*File, error) {
 	err := s.tell(ctx, f)
 	if err == nil {
-		return nil
+		return f, nil
 	}
 	if !errors.Is(err, storage.OutcomeUnknown) {
 		s.discardFile(ctx, f)
 	}
-	return err.(*Error)
+	return nil, err.(*Error).about(CleanName(f.ClaimedName))
 }
 
 // StorePart stores one file of a multipart form. Errors name the part's field.
 func (s *Service) StorePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
 	f, err := s.storePart(ctx, part, user)
-	if err == nil {
-		if e := s.tellOf(ctx, f); e != nil {
-			return nil, e.about(f.Name)
-		}
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	return s.told(ctx, f)
 }
 
 func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
@@ -119,19 +114,13 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if e != nil {
 		return nil, e
 	}
-	f, err := s.result(ctx, attrs, t.verdict, u.User, CleanName(u.Name))
-	if err != nil {
+	f, e := s.result(ctx, t.file(), attrs, t.verdict)
+	if e != nil {
 		s.discard(ctx, attrs.Key)
-		return nil, storeFailed(err)
 	}
-	f.ClaimedName, f.ClaimedType, f.Metadata = u.Name, u.ClaimedType, u.Metadata
-	if u.Target != nil {
-		f.lifetime = u.Target.Lifetime
-	}
-	return f, nil
+	return f, e
 }
 
-// A storeOp is one call of Store.
 type storeOp struct {
 	service *Service
 	upload  Upload
@@ -142,7 +131,6 @@ type storeOp struct {
 	start   int64
 }
 
-// judge reads the beginning of the file.
 func (t *storeOp) judge(ctx context.Context) *Error {
 	v, err := t.service.judge.Inspect(ctx, t.upload.Body, t.upload.ClaimedType)
 	if e := refused(err); e != nil {
@@ -158,7 +146,6 @@ func (t *storeOp) judge(ctx context.Context) *Error {
 	return nil
 }
 
-// noteStart notes where the body starts, if it can seek.
 func (t *storeOp) noteStart() {
 	seeker, ok := t.upload.Body.(io.Seeker)
 	if !ok {
@@ -193,7 +180,6 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random repeatedly returns the bytes of existing keys")})
 }
 
-// target returns where and how the file is kept.
 func (t *storeOp) target(random keypattern.Random) Target {
 	s, asked, extension := t.service, t.upload.Target, t.verdict.Extension
 	if asked != nil && !s.judge.LooksAtContent() {
@@ -225,31 +211,42 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 		return nil, err
 	}
 	defer s.discard(ctx, staged.Key)
-	f := &File{
-		User: t.upload.User, Key: target.Key, Name: CleanName(t.upload.Name), ClaimedName: t.upload.Name, ClaimedType: t.upload.ClaimedType,
-		Metadata: t.upload.Metadata, Size: attrs.Size, ContentType: cmp.Or(target.ContentType, attrs.ContentType),
-		Width: t.verdict.Width, Height: t.verdict.Height,
-	}
-	found := f.ContentType
-	if err := s.inspect(ctx, f, staged.Key); err != nil {
+	f := t.file()
+	f.Width, f.Height = t.verdict.Width, t.verdict.Height
+	if err := s.inspect(ctx, f, attrs, &target); err != nil {
 		return nil, err
-	}
-	if f.ContentType != found {
-		target.ContentType = f.ContentType
 	}
 	return storage.Copy(ctx, s.bucket, target.Key, s.bucket, staged.Key, optionsFor[storage.CopyOption](target)...)
 }
 
-// inspect calls Config.Inspect for an object. It returns an *Error if the content is refused, and
-// an inspectError if that is not known.
-func (s *Service) inspect(ctx context.Context, f *File, key string) error {
-	reader, err := storage.NewReaderAt(ctx, s.bucket, key)
+// file returns what is known of the file before it is stored.
+func (t *storeOp) file() *File {
+	u := &t.upload
+	f := &File{User: u.User, Name: CleanName(u.Name), ClaimedName: u.Name, ClaimedType: u.ClaimedType, Metadata: u.Metadata}
+	if u.Target != nil {
+		f.lifetime = u.Target.Lifetime
+	}
+	return f
+}
+
+// inspect calls Config.Inspect for an object that is to be kept as t says. It returns an *Error if the content
+// is refused, and an inspectError if that is not known.
+func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
+	f.Key, f.Size, f.ContentType = t.Key, content.Size, cmp.Or(t.ContentType, content.ContentType)
+	if s.config.Inspect == nil {
+		return nil
+	}
+	reader, err := storage.NewReaderAt(ctx, s.bucket, content.Key)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = reader.Close() }()
 	s.identify(f)
+	found := f.ContentType
 	err = s.config.Inspect(ctx, f, reader)
+	if f.ContentType != found {
+		t.ContentType = f.ContentType
+	}
 	if _, refused := errors.AsType[*Error](err); err == nil || refused {
 		return err
 	}

@@ -101,7 +101,6 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	return w.report, nil
 }
 
-// A sweeper is one call of Sweep.
 type sweeper struct {
 	keeper        *keeper
 	noOrphanLimit bool
@@ -179,6 +178,11 @@ func around(ctx context.Context, list func(context.Context, string) iter.Seq2[gr
 func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		g := group{}
+		begin := func(next group) bool {
+			last := g
+			g = next
+			return last.name == "" || yield(last, nil)
+		}
 		opts := []storage.ListOption{storage.WithPrefix(w.keeper.config.Prefix)}
 		if start != "" {
 			opts = append(opts, storage.WithStartAfter(w.keeper.config.Prefix+start))
@@ -189,30 +193,19 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 				return
 			}
 			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.keeper.config.Prefix), "/")
-			if !below && (keypattern.IsRandom(name) || name == clockName) {
-				if g.name != "" && !yield(g, nil) {
-					return
-				}
-				g = group{name: name, newest: entry.Modified}
-				continue
-			}
-			if !validName(name) || object != stateName && !hasAnyPrefix(object, contentName, tailPrefix, piecePrefix) {
+			alone := !below && (keypattern.IsRandom(name) || name == clockName)
+			if !alone && (!validName(name) || object != stateName && !hasAnyPrefix(object, contentName, tailPrefix, piecePrefix)) {
 				continue // it is not of this package
 			}
-			if name != g.name {
-				if g.name != "" && !yield(g, nil) {
-					return
-				}
-				g = group{name: name}
+			if name != g.name && !begin(group{name: name}) {
+				return
 			}
 			g.hasState = g.hasState || object == stateName
 			if entry.Modified.After(g.newest) {
 				g.newest = entry.Modified
 			}
 		}
-		if g.name != "" {
-			yield(g, nil)
-		}
+		begin(group{})
 	}
 }
 
@@ -265,10 +258,7 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 	}
 	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
 		s.Phase = phaseAborted
-		if err := w.keeper.save(ctx, s); err != nil {
-			if err == errConflict {
-				return false, nil // the next Sweep looks again
-			}
+		if saved, err := w.save(ctx, s); !saved {
 			return false, err
 		}
 	}
@@ -276,19 +266,25 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 	return err == nil, err
 }
 
+// save returns false without an error if another call has changed the state: the next Sweep looks again.
+func (w *sweeper) save(ctx context.Context, s *session) (bool, error) {
+	err := w.keeper.save(ctx, s)
+	if err == errConflict {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // removeOrphan removes the objects of a session without a state.
 func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
-	age := w.now.Sub(g.newest)
+	age, ticket := w.now.Sub(g.newest), keypattern.IsRandom(g.name)
+	if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {
+		return false, nil
+	}
 	// A file that a ticket was for, or that Store was to have inspected, is there by its random name.
-	if ticket := keypattern.IsRandom(g.name); ticket || g.name == clockName {
-		if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {
-			return false, nil
-		}
+	if ticket || g.name == clockName {
 		err := w.keeper.bucket.Remove(ctx, w.keeper.config.Prefix+g.name)
 		return err == nil, err
-	}
-	if age < orphanAge {
-		return false, nil
 	}
 	_, err := w.keeper.read(ctx, g.name)
 	if err == nil || storage.CodeOf(err) != storage.ObjectNotFound {
@@ -344,22 +340,15 @@ func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err
 // abortPieces asks whether any call still uses the upload, and otherwise aborts it. A call that finished
 // before the question has left a newer piece. A call that finishes later has answered the question.
 func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
-	save := func() (bool, error) {
-		err := w.keeper.save(ctx, s)
-		if err == errConflict {
-			return false, nil
-		}
-		return err == nil, err
-	}
 	s.Pieces.Asked = rand.Text()
-	if asked, err := save(); !asked || err != nil {
+	if asked, err := w.save(ctx, s); !asked {
 		return false, err
 	}
 	if found, err := w.newest(ctx, s); err != nil || found.After(newest) {
 		return false, err
 	}
 	s.Pieces.Asked, s.Phase = "", phaseAborted
-	return save()
+	return w.save(ctx, s)
 }
 
 // unrecorded returns the keys of uploads whose bytes may exist, and which have no record yet.

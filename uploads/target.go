@@ -22,7 +22,6 @@ type User struct {
 	Values map[string]string
 }
 
-// values fill the named places of a pattern.
 type values map[string]string
 
 // values returns what fills the places of a pattern.
@@ -73,7 +72,6 @@ type Target struct {
 	Lifetime time.Duration `json:",omitzero"`
 }
 
-// options returns the options of an object that is kept.
 func (t *Target) options() []storage.WriteOption {
 	opts := []storage.WriteOption{}
 	add := func(asked bool, o storage.WriteOption) {
@@ -89,6 +87,14 @@ func (t *Target) options() []storage.WriteOption {
 	add(t.PublicRead, storage.WithPublicRead())
 	add(!t.Overwrite, storage.IfAbsent())
 	return opts
+}
+
+// limit returns how large the file of a target may be, in bytes; 0: as large as the store allows.
+func (s *Service) limit(t *Target) int64 {
+	if t.MaxSize == 0 || s.maxSize > 0 && s.maxSize < t.MaxSize {
+		return s.maxSize
+	}
+	return t.MaxSize
 }
 
 // optionsFor returns opts and the options of an object that is kept, as options of another call.

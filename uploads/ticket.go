@@ -1,15 +1,17 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
-	"hash"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -61,38 +63,32 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 	if s.config.Inspect != nil {
 		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
 	}
-	if e := s.precheck(r, user); e != nil {
+	// What Finish would certainly refuse.
+	if e := cmp.Or(s.checkValues(user.values()), newBounds(s.judge, r.Size).checkClaim(), refused(s.judge.CheckClaim(r.Type))); e != nil {
 		return nil, e.about(name)
 	}
 	random, err := randomKey(s.config.Random)
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
-	t := &ticketOp{service: s, values: user.values(), said: ticket{random: random, issued: s.config.Now(), size: max(r.Size, 0), name: name}}
-	signed := &Ticket{MaxSize: s.judge.Rules().MaxSize}
-	if t.usesForm() {
-		err = t.signForm(ctx, signed)
-	} else {
-		err = t.signPut(ctx, signed)
-	}
+	t := &ticketOp{s, user, ticket{random.String(), s.config.Now().Unix(), max(r.Size, 0), name}}
+	signed, err := t.sign(ctx)
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
-	signed.Token = s.tokens.encode(t.said, t.values)
 	return signed, nil
 }
 
-// A ticketOp is one call for a ticket.
 type ticketOp struct {
 	service *Service
+	user    User
 	said    ticket // by the token
-	values  values // of the user
 }
 
 // usesForm reports whether the ticket has a form, which limits a size that is not
 // known.
 func (t *ticketOp) usesForm() bool {
-	return t.said.size == 0 && storage.Supports(t.service.bucket, storage.SignedForms)
+	return t.said.Size == 0 && storage.Supports(t.service.bucket, storage.SignedForms)
 }
 
 // acceptsOnce reports whether the store refuses to overwrite the ticket's file and
@@ -101,130 +97,93 @@ func (t *ticketOp) acceptsOnce() bool {
 	return t.service.guarded && !t.usesForm() && storage.Supports(t.service.bucket, storage.SignedIfAbsent)
 }
 
-// precheck refuses what Finish would certainly refuse.
-func (s *Service) precheck(r Request, user User) *Error {
-	if e := s.checkValues(user.values()); e != nil {
-		return e
-	}
-	if e := newBounds(s.judge, r.Size).checkClaim(); e != nil {
-		return e
-	}
-	return refused(s.judge.CheckClaim(r.Type))
-}
-
-func (t *ticketOp) signForm(ctx context.Context, signed *Ticket) (err error) {
-	s := t.service
-	signed.Form, err = storage.SignedUploadForm(ctx, s.bucket, s.tokens.pendingKey(t.said), s.judge.Rules().MinSize, s.judge.Rules().MaxSize,
-		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending))
-	if err == nil {
-		signed.ExpiresAt = signed.Form.ExpiresAt
-	}
-	return err
-}
-
-func (t *ticketOp) signPut(ctx context.Context, signed *Ticket) (err error) {
-	s := t.service
+func (t *ticketOp) sign(ctx context.Context) (*Ticket, error) {
+	s, limits := t.service, t.service.judge.Rules()
+	signed := &Ticket{MaxSize: limits.MaxSize, Token: t.token()}
 	opts := []storage.SignedUploadOption{storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending)}
-	if t.said.size > 0 && storage.Supports(s.bucket, storage.SignedSize) {
-		opts = append(opts, storage.WithSize(t.said.size))
+	if t.usesForm() {
+		form, err := storage.SignedUploadForm(ctx, s.bucket, t.pendingKey(), limits.MinSize, limits.MaxSize, opts...)
+		if err == nil {
+			signed.Form, signed.ExpiresAt = form, form.ExpiresAt
+		}
+		return signed, err
+	}
+	if t.said.Size > 0 && storage.Supports(s.bucket, storage.SignedSize) {
+		opts = append(opts, storage.WithSize(t.said.Size))
 	}
 	if storage.Supports(s.bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
-	signed.Put, err = s.bucket.SignedUploadURL(ctx, s.tokens.pendingKey(t.said), opts...)
+	put, err := s.bucket.SignedUploadURL(ctx, t.pendingKey(), opts...)
 	if err == nil {
-		signed.ExpiresAt = signed.Put.ExpiresAt
+		signed.Put, signed.ExpiresAt = put, put.ExpiresAt
 	}
-	return err
+	return signed, err
 }
 
-// A ticket is the content of a token: one upload that may be finished. The values are
-// not in it, but it is valid only for them.
+// A ticket is the content of a token: one upload that may be finished. The user is
+// not in it, but it is valid only for that one.
 type ticket struct {
-	random keypattern.Random // of the pending key
-	issued time.Time         // to the second; the date in the final key
-	size   int64             // bytes, as claimed; 0: not known
-	name   string            // safe to show
+	Random string // of the pending key
+	Issued int64  // Unix time in seconds; the date in the final key
+	Size   int64  // bytes, as claimed; 0: not known
+	Name   string // safe to show
 }
 
-const (
-	tokenVersion = 1
-	tokenFixed   = 1 + len(keypattern.Random{}) + 8 + 8
-	// finishWithin is how long an upload may be finished after it could last start.
-	// It allows for large files on slow lines, and a night's sleep.
-	finishWithin = 24 * time.Hour
-)
+// finishWithin is how long an upload may be finished after it could last start.
+// It allows for large files on slow lines, and a night's sleep.
+const finishWithin = 24 * time.Hour
 
-// tokens makes and checks the tokens of tickets.
-type tokens struct {
-	config   Config
-	pattern  *keypattern.Pattern
-	tokenKey []byte
+// token returns the token: its content, and a MAC over that, the user and the place they lead to.
+func (t *ticketOp) token() string {
+	text, _ := json.Marshal(t.said) // never fails
+	said := base64.RawURLEncoding.EncodeToString(text)
+	return said + "." + t.proof(said)
 }
 
-// encode returns the token: its content and a MAC over that, the values and the
-// place they lead to.
-func (k *tokens) encode(t ticket, v values) string {
-	b := make([]byte, 0, tokenFixed+len(t.name)+sha256.Size)
-	b = append(b, tokenVersion)
-	b = append(b, t.random[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.Unix()))
-	b = binary.BigEndian.AppendUint64(b, uint64(t.size))
-	b = append(b, t.name...)
-	return base64.RawURLEncoding.EncodeToString(k.sign(b, v).Sum(b))
-}
-
-// decode returns the content of a token. If the token was changed, or is for
-// other values, another key or another place, it fails with NotFound.
-func (k *tokens) decode(token string, v values) (ticket, *Error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) < tokenFixed+sha256.Size {
-		return ticket{}, invalidTicket()
+func (t *ticketOp) proof(said string) string {
+	values := t.user.values()
+	fields := []string{"omnibucket upload ticket", t.service.pattern.Text, t.service.config.Prefix, said}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		fields = append(fields, name, values[name])
 	}
-	said, proof := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if !hmac.Equal(proof, k.sign(said, v).Sum(nil)) || said[0] != tokenVersion {
-		return ticket{}, invalidTicket()
+	return base64.RawURLEncoding.EncodeToString(macOf(t.service.config.TokenKey, fields...))
+}
+
+// openTicket reads a token. If it was changed, or is for another user, key or place, it fails with NotFound.
+func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
+	if e := s.checkValues(user.values()); e != nil {
+		return nil, e
 	}
-	t := ticket{random: keypattern.Random(said[1:])}
-	t.issued = time.Unix(int64(binary.BigEndian.Uint64(said[1+len(t.random):])), 0)
-	t.size = int64(binary.BigEndian.Uint64(said[1+len(t.random)+8:]))
-	t.name = string(said[tokenFixed:])
-	if k.config.Now().After(k.end(t)) {
-		return ticket{}, ticketTooOld()
+	t := &ticketOp{service: s, user: user}
+	said, proof, _ := strings.Cut(token, ".")
+	if !hmac.Equal([]byte(proof), []byte(t.proof(said))) {
+		return nil, refuse(tokenField, NotFound, "This upload is not yours, or is not known here.")
+	}
+	text, err := base64.RawURLEncoding.DecodeString(said)
+	if err == nil {
+		err = json.Unmarshal(text, &t.said)
+	}
+	if err != nil || s.config.Now().After(time.Unix(t.said.Issued, 0).Add(s.config.UploadTTL+finishWithin)) {
+		return nil, refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
 	}
 	return t, nil
 }
 
-// end returns when a ticket ends. Until then its file may be finished.
-func (k *tokens) end(t ticket) time.Time {
-	return t.issued.UTC().Truncate(time.Second).Add(k.config.UploadTTL + finishWithin)
-}
-
-func (k *tokens) sign(said []byte, v values) hash.Hash {
-	mac := hmac.New(sha256.New, k.tokenKey)
-	field := func(text string) {
-		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
-		mac.Write([]byte(text))
+// macOf returns a MAC over texts. No two lists of texts have the same.
+func macOf(key []byte, texts ...string) []byte {
+	mac := hmac.New(sha256.New, key)
+	for _, text := range texts {
+		_, _ = fmt.Fprintf(mac, "%q\n", text)
 	}
-	field("omnibucket upload ticket")
-	field(k.pattern.Text)
-	field(k.config.Prefix)
-	field(string(said))
-	for _, name := range slices.Sorted(maps.Keys(v)) {
-		field(name)
-		field(v[name])
-	}
-	return mac
+	return mac.Sum(nil)
 }
 
-// finalRandom returns the random part of the final key. The sender knows the pending
-// key but cannot derive this one, so nobody requests an object that is still being
-// inspected.
-func (k *tokens) finalRandom(t ticket) keypattern.Random {
-	mac := hmac.New(sha256.New, k.tokenKey)
-	mac.Write([]byte("omnibucket upload key"))
-	mac.Write(t.random[:])
-	return keypattern.Random(mac.Sum(nil))
-}
+func (t *ticketOp) pendingKey() string { return t.service.config.Prefix + t.said.Random }
 
-func (k *tokens) pendingKey(t ticket) string { return k.config.Prefix + t.random.String() }
+// finalKey returns the key of the file. The sender knows the pending key but cannot derive this one, so nobody
+// requests an object that is still being inspected.
+func (t *ticketOp) finalKey(extension string) string {
+	random := keypattern.Random(macOf(t.service.config.TokenKey, "omnibucket upload key", t.said.Random))
+	return t.service.pattern.Key(t.user.values(), time.Unix(t.said.Issued, 0), random, extension)
+}

@@ -36,31 +36,20 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 	}
 	f, e := t.finish(ctx)
 	if e == nil {
-		f.User = user
 		if err := s.tell(ctx, f); err != nil { // the file stays: an earlier call may have told of it
 			e = err.(*Error)
 		}
 	}
 	if e != nil {
-		return nil, e.about(t.said.name)
+		return nil, e.about(t.said.Name)
 	}
 	return f, nil
 }
 
-// openTicket reads the token of a ticket.
-func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
-	values := user.values()
-	if e := s.checkValues(values); e != nil {
-		return nil, e
-	}
-	said, e := s.tokens.decode(token, values)
-	return &ticketOp{s, said, values}, e
-}
-
 func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 	s := t.service
-	pending := s.tokens.pendingKey(t.said)
-	arrived, e := s.inspectStored(ctx, pending, t.said.size)
+	pending := t.pendingKey()
+	_, arrived, e := s.inspectStored(ctx, pending, t.said.Size)
 	switch {
 	case e != nil && isGone(e):
 		return t.findFinished(ctx, e)
@@ -79,15 +68,15 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 		s.discard(ctx, pending)
 		return nil, e
 	}
-	key := t.finalKey(arrived.verdict.Extension)
-	if e := s.copyToFinal(ctx, pending, key, arrived.verdict); e != nil {
+	key := t.finalKey(arrived.Extension)
+	if e := s.copyToFinal(ctx, pending, key, arrived); e != nil {
 		if isGone(e) {
 			return t.findFinished(ctx, e)
 		}
 		return nil, e
 	}
-	kept, e := s.inspectStored(ctx, key, t.said.size)
-	if e == nil && kept.verdict.MediaType != arrived.verdict.MediaType {
+	attrs, kept, e := s.inspectStored(ctx, key, t.said.Size)
+	if e == nil && kept.MediaType != arrived.MediaType {
 		e = changedError()
 	}
 	if e != nil {
@@ -97,11 +86,7 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 		return nil, e
 	}
 	t.markSpent(ctx, pending)
-	return t.result(ctx, kept)
-}
-
-func (t *ticketOp) finalKey(extension string) string {
-	return t.service.pattern.Key(t.values, t.said.issued, t.service.tokens.finalRandom(t.said), extension)
+	return s.result(ctx, &File{User: t.user, Name: t.said.Name}, attrs, kept)
 }
 
 // contentTypeOfSpent marks the object that replaces a finished file. The sender's own
@@ -137,14 +122,6 @@ func changedError() *Error {
 	return refuseFile(Damaged, "The file was changed while it was checked. Send it again.")
 }
 
-func (t *ticketOp) result(ctx context.Context, f *inspected) (*File, *Error) {
-	r, err := t.service.result(ctx, f.attrs, f.verdict, User{}, t.said.name)
-	if err != nil {
-		return nil, storeFailed(err)
-	}
-	return r, nil
-}
-
 // copyToFinal copies the file to its final key. An object that exists there is this
 // file, from an earlier call.
 func (s *Service) copyToFinal(ctx context.Context, pending, key string, v *rules.Verdict) *Error {
@@ -159,9 +136,9 @@ func (s *Service) copyToFinal(ctx context.Context, pending, key string, v *rules
 // findFinished returns the file that an earlier call has stored.
 func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error) {
 	for _, extension := range t.service.judge.Extensions() {
-		f, e := t.service.inspectStored(ctx, t.finalKey(extension), t.said.size)
+		attrs, v, e := t.service.inspectStored(ctx, t.finalKey(extension), t.said.Size)
 		if e == nil {
-			return t.result(ctx, f)
+			return t.service.result(ctx, &File{User: t.user, Name: t.said.Name}, attrs, v)
 		}
 		if !errors.Is(e, storage.ObjectNotFound) {
 			return nil, e
@@ -176,33 +153,27 @@ func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error)
 	return nil, notUploadedError()
 }
 
-// inspected is a stored file that passed inspection.
-type inspected struct {
-	verdict *rules.Verdict
-	attrs   *storage.Attrs
-}
-
 // inspectStored inspects a stored file. It reads only as many bytes as that takes.
-func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) (*inspected, *Error) {
+func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) (*storage.Attrs, *rules.Verdict, *Error) {
 	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, nil, storeFailed(err)
 	}
 	defer func() { _ = r.Close() }()
 	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
-		return nil, storeFailed(errSpent)
+		return nil, nil, storeFailed(errSpent)
 	}
 	if e := newBounds(s.judge, claimed).check(r.Attrs().Size); e != nil {
-		return nil, e
+		return nil, nil, e
 	}
 	v, err := s.judge.Inspect(ctx, r, "")
 	if e := refused(err); e != nil {
-		return nil, e
+		return nil, nil, e
 	}
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, nil, storeFailed(err)
 	}
-	return &inspected{v, r.Attrs()}, nil
+	return r.Attrs(), v, nil
 }
 
 // isRefusal reports whether the file breaks a rule, rather than that the store

@@ -5,13 +5,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/partsize"
-	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
 const (
@@ -70,7 +67,6 @@ func (s *session) tailNames() []string {
 	return names
 }
 
-// tailSize returns how many bytes are after the last part.
 func (t *tusState) tailSize() (size int64) {
 	for _, s := range t.Tail {
 		size += s.Size
@@ -78,62 +74,33 @@ func (t *tusState) tailSize() (size int64) {
 	return size
 }
 
-// tus has the routes of the tus protocol.
-type tus struct {
-	bucket    storage.ReadWriter
-	config    Config
-	responder *responder
-	keeper    *keeper
-	memory    *fairshare.Pool // of parts and segments
-	pace      pace
-
-	mu     sync.Mutex
-	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
-}
-
-// respondTus responds to a request of the tus protocol.
-func (h *tus) respondTus(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	if method := r.Header.Get("X-HTTP-Method-Override"); method != "" {
-		r = r.WithContext(r.Context()) // a copy: the caller's is not changed
-		r.Method = strings.ToUpper(method)
+// serveTus responds to a request of the tus protocol, or of the draft.
+func (h *handler) serveTus(c *call) error {
+	header := c.w.Header()
+	if method := c.Header.Get("X-HTTP-Method-Override"); method != "" {
+		c.Method = strings.ToUpper(method)
 	}
-	c := &call{Request: r, w: w, memory: h.responder.memory}
 	draft := c.isDraft()
 	if !draft {
 		header.Set("Tus-Resumable", tusVersion)
 	}
-	if r.Method == http.MethodOptions {
+	if c.Method == http.MethodOptions {
 		h.setLimit(c, nil)
 		header.Set("Accept-Patch", offsetStream+", "+partialUpload)
 		header.Set("Tus-Version", tusVersion)
 		header.Set("Tus-Extension", tusExtensions)
 		header.Set("Tus-Checksum-Algorithm", checksumNames())
-		if h.keeper.service.maxSize > 0 {
-			header.Set("Tus-Max-Size", strconv.FormatInt(h.keeper.service.maxSize, 10))
+		if h.service.maxSize > 0 {
+			header.Set("Tus-Max-Size", strconv.FormatInt(h.service.maxSize, 10))
 		}
-		w.WriteHeader(http.StatusNoContent)
-		return
+		c.w.WriteHeader(http.StatusNoContent)
+		return nil
 	}
-	serve := h.serveTus
 	if draft {
-		serve = h.serveDraft
+		return h.serveDraft(c)
 	}
-	err := serve(c)
-	switch {
-	case err == nil:
-	case c.refused == nil:
-		h.responder.refuse(c, err)
-	case c.refused.close():
-		drain.Respond(r.Context(), w, r.Body, maxDrain, func() { h.responder.fail(w, r, err) })
-	default:
-		h.responder.fail(w, r, err)
-	}
-}
-
-func (h *tus) serveTus(c *call) error {
 	if c.Header.Get("Tus-Resumable") != tusVersion {
-		c.w.Header().Set("Tus-Version", tusVersion)
+		header.Set("Tus-Version", tusVersion)
 		e := refuse("Tus-Resumable", InvalidRequest, "Only version "+tusVersion+" of the tus protocol is known.")
 		e.Status = http.StatusPreconditionFailed
 		return e
@@ -147,11 +114,10 @@ func (h *tus) serveTus(c *call) error {
 	if f[c.Method] == nil {
 		return methodNotAllowed(c, allowed)
 	}
-	return h.responder.authorized(f[c.Method])(c)
+	return h.authorized(f[c.Method])(c)
 }
 
-// loadTus reads the session of an upload by tus.
-func (h *tus) loadTus(c *call) (*session, error) {
+func (h *handler) loadTus(c *call) (*session, error) {
 	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
 	if err == nil && s.Tus == nil {
 		return nil, notFound()
@@ -179,7 +145,7 @@ func (c *call) length() (int64, error) {
 
 // createTus handles POST: it begins an upload, with the first bytes if there are any, or
 // joins pieces.
-func (h *tus) createTus(c *call) error {
+func (h *handler) createTus(c *call) error {
 	concat := c.Header.Get("Upload-Concat")
 	if strings.HasPrefix(concat, "final;") {
 		return h.concatTus(c, concat)
@@ -207,7 +173,7 @@ func (h *tus) createTus(c *call) error {
 }
 
 // create begins an upload, announces it, and receives the first bytes if the request has any.
-func (h *tus) create(c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session)) (*session, error) {
+func (h *handler) create(c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session)) (*session, error) {
 	kind := kindTus
 	if n.Partial {
 		kind = kindPartial
@@ -256,7 +222,7 @@ func (c *call) tusUpload(concat string) (Request, error) {
 
 // location returns the address of an upload: below Config.BaseURL, else the path of the
 // request and id. tus-js-client does not resolve an address that is relative to a path.
-func (h *tus) location(c *call, id string) string {
+func (h *handler) location(c *call, id string) string {
 	if h.config.BaseURL != "" {
 		return h.config.BaseURL + "/tus/" + url.PathEscape(id)
 	}
@@ -265,7 +231,7 @@ func (h *tus) location(c *call, id string) string {
 }
 
 // writeOffset writes the headers that tell how far an upload is.
-func (h *tus) writeOffset(c *call, s *session) {
+func (h *handler) writeOffset(c *call, s *session) {
 	header := c.w.Header()
 	header.Set("Upload-Offset", strconv.FormatInt(s.Tus.Offset, 10))
 	if s.Phase == phaseOpen {
@@ -275,7 +241,7 @@ func (h *tus) writeOffset(c *call, s *session) {
 
 // arrivedTus reads the session. If all bytes have arrived, but a call that made the object of
 // them failed, it makes it: a client takes such an upload for done.
-func (h *tus) arrivedTus(c *call) (*session, error) {
+func (h *handler) arrivedTus(c *call) (*session, error) {
 	s, err := h.settledTus(c)
 	switch {
 	case err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == phaseDone:
@@ -286,8 +252,7 @@ func (h *tus) arrivedTus(c *call) (*session, error) {
 	return h.continueTus(c, s.Tus.Offset, -1, nil)
 }
 
-// headTus handles HEAD.
-func (h *tus) headTus(c *call) error {
+func (h *handler) headTus(c *call) error {
 	s, err := h.arrivedTus(c)
 	if err != nil {
 		return err
@@ -310,7 +275,7 @@ func (h *tus) headTus(c *call) error {
 }
 
 // patchTus handles PATCH: it receives bytes.
-func (h *tus) patchTus(c *call) error {
+func (h *handler) patchTus(c *call) error {
 	if c.Header.Get("Content-Type") != offsetStream {
 		return wrongType("The request must be " + offsetStream + ".")
 	}
@@ -337,7 +302,7 @@ func (h *tus) patchTus(c *call) error {
 
 // continueTus receives the body of a request, and makes the object if all bytes have
 // arrived. offset and size are those of acquire.
-func (h *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
+func (h *handler) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
 	s, err := h.acquire(c, offset, size)
 	switch {
 	case err != nil || s.Phase == phaseDone:
@@ -349,7 +314,7 @@ func (h *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session,
 }
 
 // deleteTus handles DELETE. A completed file is not removed: it is the application's.
-func (h *tus) deleteTus(c *call) error {
+func (h *handler) deleteTus(c *call) error {
 	s, err := h.loadTus(c)
 	if err != nil {
 		return err
@@ -375,7 +340,7 @@ func (h *tus) deleteTus(c *call) error {
 
 // beginTus chooses the size of parts, begins the store's upload unless the file fits one
 // part, and saves the session.
-func (h *tus) beginTus(c *call, s *session) error {
+func (h *handler) beginTus(c *call, s *session) error {
 	if s.Size >= 0 && s.Size <= h.keeper.basePart {
 		s.PartSize = max(s.Size, 1)
 		return h.keeper.save(c.Context(), s)
@@ -394,9 +359,9 @@ func (h *tus) beginTus(c *call, s *session) error {
 	}
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, most, h.keeper.basePart)
-	if s.PartSize > h.memory.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
+	if s.PartSize > h.parts.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
 		abandon(c.Context(), upload)
-		return tooLarge("Upload-Length", min(s.PartSize, h.memory.Limit)*int64(max(limits.MaxParts, 1)))
+		return tooLarge("Upload-Length", min(s.PartSize, h.parts.Limit)*int64(max(limits.MaxParts, 1)))
 	}
 	if limits.MaxParts > 0 && s.Size < 0 {
 		bound := s.PartSize * int64(limits.MaxParts)

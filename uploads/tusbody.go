@@ -28,7 +28,7 @@ type feed struct {
 
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
-func (h *tus) newFeed(c *call, left int64) (*feed, error) {
+func (h *handler) newFeed(c *call, left int64) (*feed, error) {
 	release, err := c.share(0)
 	if err != nil {
 		return nil, err
@@ -46,17 +46,10 @@ func (h *tus) newFeed(c *call, left int64) (*feed, error) {
 // share takes the memory of a request that sends bytes, as [intake.Memory] does.
 func (c *call) share(held int64) (release func(), err error) {
 	release, err = c.memory.Share(c.Request, c.user.ID, held)
-	return release, busyFor(err)
-}
-
-// busyFor returns the error for a request for which there is no memory.
-func busyFor(err error) error {
-	if err == nil {
-		return nil
+	if err != nil {
+		return nil, busy(err)
 	}
-	e := busy()
-	e.Err = err
-	return e
+	return release, nil
 }
 
 // read reads at most one byte more than is allowed at once: a chunked body fills the buffer before

@@ -14,7 +14,7 @@ import (
 )
 
 // finishTus makes the object. content is the whole file, if it is not stored yet.
-func (h *tus) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
+func (h *handler) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
 	if s.Kind == kindFinal {
 		return h.keeper.finish(ctx, s, h.joinPieces(s))
 	}
@@ -47,8 +47,7 @@ func (h *tus) finishTus(ctx context.Context, s *session, content []byte) (*sessi
 	return done, err
 }
 
-// storeWhole stores a file that fits one part.
-func (h *tus) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
+func (h *handler) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
 	if content == nil { // an earlier call stored it as segments
 		r := &receiver{h: h, ctx: ctx, s: s, segments: s.Tus.Tail, have: int(s.Tus.tailSize())}
 		r.n, r.saved = r.have, r.have
@@ -64,7 +63,7 @@ func (h *tus) storeWhole(ctx context.Context, s *session, key string, content []
 
 // finishWhole completes an upload whose object a call stored from memory before it failed or was
 // killed. If the object is not there, it returns the session as it is.
-func (h *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
+func (h *handler) finishWhole(ctx context.Context, s *session) (*session, error) {
 	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(h.config.Now()) {
 		return s, nil
 	}
@@ -107,8 +106,7 @@ const (
 	keepPieces = time.Hour
 )
 
-// concatTus handles POST for a file that is joined from pieces.
-func (h *tus) concatTus(c *call, concat string) error {
+func (h *handler) concatTus(c *call, concat string) error {
 	const field = "Upload-Concat"
 	if len(c.Header.Values("Upload-Length")) > 0 || c.Header.Get("Upload-Defer-Length") != "" {
 		return invalid("Upload-Length", "The length of a joined file is that of its pieces.")
@@ -159,7 +157,7 @@ func (h *tus) concatTus(c *call, concat string) error {
 
 // joinedBefore returns the upload of an equal request, or nil. Its response was lost, or the
 // process was killed, and the client knows nothing of the upload.
-func (h *tus) joinedBefore(c *call, first *session, concat string) (*session, error) {
+func (h *handler) joinedBefore(c *call, first *session, concat string) (*session, error) {
 	if first.Tus.Final == "" {
 		return nil, nil
 	}
@@ -176,7 +174,7 @@ func (h *tus) joinedBefore(c *call, first *session, concat string) (*session, er
 }
 
 // beginJoining saves a new upload of pieces, and its ID in the first of them.
-func (h *tus) beginJoining(c *call, n Request, concat string, pieces []*session) (*session, error) {
+func (h *handler) beginJoining(c *call, n Request, concat string, pieces []*session) (*session, error) {
 	s, err := h.keeper.begin(c, kindFinal, n, "Upload-Concat")
 	if err != nil {
 		return nil, err
@@ -198,8 +196,7 @@ func (h *tus) beginJoining(c *call, n Request, concat string, pieces []*session)
 	return s, err
 }
 
-// joinPieces makes the object of a session from its pieces.
-func (h *tus) joinPieces(s *session) maker {
+func (h *handler) joinPieces(s *session) maker {
 	return func(ctx context.Context, key string) (*storage.Attrs, error) {
 		keys := make([]string, len(s.Tus.Pieces))
 		for i, name := range s.Tus.Pieces {
@@ -211,7 +208,7 @@ func (h *tus) joinPieces(s *session) maker {
 
 // expireSoon lets a piece that was joined expire after keepPieces. A failure costs only
 // space until it expires anyway.
-func (h *tus) expireSoon(ctx context.Context, piece *session) {
+func (h *handler) expireSoon(ctx context.Context, piece *session) {
 	at := h.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
 	_, _ = h.keeper.update(ctx, piece, func(s *session) (bool, error) {
 		if s.Phase != phaseDone || s.Expires.Before(at) {

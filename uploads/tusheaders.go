@@ -16,7 +16,6 @@ import (
 	"github.com/omnibucket/storage/internal/words"
 )
 
-// checksums are the algorithms of the header Upload-Checksum.
 var checksums = []struct {
 	name string
 	make func() hash.Hash
@@ -29,7 +28,6 @@ var checksums = []struct {
 	{"sha512", sha512.New},
 }
 
-// checksumNames returns the names of the algorithms.
 func checksumNames() string {
 	names := make([]string, len(checksums))
 	for i, c := range checksums {
@@ -64,7 +62,6 @@ func newChecksum(header string) (*checksum, error) {
 	return nil, invalid("Upload-Checksum", "The algorithm must be one of "+checksumNames()+".")
 }
 
-// verify compares the checksum with that of the header.
 func (c *checksum) verify() error {
 	if c != nil && !bytes.Equal(c.Sum(nil), c.want) {
 		return refuse("Upload-Checksum", ChecksumMismatch, "The bytes were damaged on their way. Send them again.")

@@ -32,7 +32,7 @@ func errTaken() *Error {
 }
 
 // hold registers the holder in this process. Closing the channel ends it.
-func (h *tus) hold(name string) (interrupted <-chan struct{}, done func()) {
+func (h *handler) hold(name string) (interrupted <-chan struct{}, done func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	end := make(chan struct{})
@@ -47,7 +47,7 @@ func (h *tus) hold(name string) (interrupted <-chan struct{}, done func()) {
 }
 
 // interrupt ends the holder if it is in this process.
-func (h *tus) interrupt(name string) {
+func (h *handler) interrupt(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if end, ok := h.active[name]; ok {
@@ -58,7 +58,7 @@ func (h *tus) interrupt(name string) {
 
 // settledTus reads the session when no request receives its bytes, or after
 // takeOverAfter.
-func (h *tus) settledTus(c *call) (*session, error) {
+func (h *handler) settledTus(c *call) (*session, error) {
 	for deadline := time.Now().Add(takeOverAfter); ; {
 		s, err := h.loadTus(c)
 		if err != nil {
@@ -78,7 +78,7 @@ func (h *tus) settledTus(c *call) (*session, error) {
 
 // acquire makes this request the holder. offset is where its bytes begin, and size is the
 // length that it declares, or -1. If all bytes have arrived, there is no holder.
-func (h *tus) acquire(c *call, offset, size int64) (*session, error) {
+func (h *handler) acquire(c *call, offset, size int64) (*session, error) {
 	for range maxConflicts {
 		s, err := h.settledTus(c)
 		if err != nil {
@@ -104,8 +104,7 @@ func (h *tus) acquire(c *call, offset, size int64) (*session, error) {
 	return nil, errTaken()
 }
 
-// checkPatch checks the headers of a PATCH.
-func (h *tus) checkPatch(s *session, offset, size, length int64) error {
+func (h *handler) checkPatch(s *session, offset, size, length int64) error {
 	most := s.Size
 	switch {
 	case s.Kind == kindFinal:

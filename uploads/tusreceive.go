@@ -43,7 +43,7 @@ const (
 // So each part number always has the same bytes, whoever stores it. The state is saved after
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
-	h      *tus
+	h      *handler
 	c      *call
 	ctx    context.Context // of requests to the store
 	s      *session
@@ -64,7 +64,7 @@ type receiver struct {
 
 // receive stores the body of a request that holds the session, and makes the object when
 // all bytes have arrived.
-func (h *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
+func (h *handler) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
 	left := s.tusLimit()
@@ -90,7 +90,7 @@ func (h *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	return done, nil
 }
 
-func (h *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
+func (h *handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
 	t := s.Tus
 	r := &receiver{
 		h: h, c: c, ctx: ctx, s: s, sum: sum, holder: t.Holder, segments: slices.Clone(t.Tail), parts: t.Parts, offset: t.Offset, crc: t.CRC,
@@ -141,7 +141,6 @@ func (r *receiver) removeUncounted() {
 	}
 }
 
-// firstError returns the first of joined errors.
 func firstError(err error) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()[0]
@@ -149,7 +148,6 @@ func firstError(err error) error {
 	return err
 }
 
-// tusLimit returns how many bytes the file may have, or -1.
 func (s *session) tusLimit() int64 {
 	if s.Size >= 0 {
 		return s.Size
@@ -198,7 +196,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
 			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
-			if stalled || held > pace.slow || held > pace.checkpoint && r.h.memory.Contended() {
+			if stalled || held > pace.slow || held > pace.checkpoint && r.h.parts.Contended() {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
@@ -238,7 +236,6 @@ func (r *receiver) take(data []byte) error {
 	return r.add(data)
 }
 
-// add adds bytes to the part.
 func (r *receiver) add(data []byte) error {
 	if r.sum != nil {
 		_, _ = r.sum.Write(data) // never fails
@@ -272,12 +269,12 @@ func (r *receiver) storePart() error {
 		return err
 	}
 	if _, err := r.upload.PutPart(ctx, r.parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
-		return r.storeFailed(err)
+		return uploadFailed(err)
 	}
 	r.discardSegments()
 	r.parts++
 	r.n, r.have, r.saved = 0, 0, 0
-	if r.h.memory.Contended() {
+	if r.h.parts.Contended() {
 		r.drop()
 	}
 	if r.sum != nil { // nothing counts before the checksum is verified
@@ -343,7 +340,7 @@ func (r *receiver) last() ([]byte, error) {
 }
 
 // letGo ends the hold of a request that failed.
-func (h *tus) letGo(ctx context.Context, s *session) {
+func (h *handler) letGo(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpFor)
 	defer cancel()
 	holder := s.Tus.Holder
@@ -357,12 +354,4 @@ func (h *tus) letGo(ctx context.Context, s *session) {
 		s.Tus.Holder = ""
 		return true, nil
 	})
-}
-
-// storeFailed returns an error of the store. If the upload is gone, it was removed.
-func (r *receiver) storeFailed(err error) error {
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return notFound()
-	}
-	return storeFailed(err)
 }

@@ -21,7 +21,7 @@ func (r *receiver) grow(n int) error {
 		return nil
 	}
 	space := min(left, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
-	if !r.h.memory.Try(r.s.User, int64(space-len(r.buf))) {
+	if !r.h.parts.Try(r.s.User, int64(space-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -42,16 +42,16 @@ func (r *receiver) waitFor(bytes int) error {
 	if r.c != nil {
 		ctx = r.c.Context()
 	}
-	if r.h.memory.Acquire(ctx, r.s.User, int64(bytes)) {
+	if r.h.parts.Acquire(ctx, r.s.User, int64(bytes)) {
 		return nil
 	}
-	return busy()
+	return busy(intake.ErrBusy)
 }
 
 // drop gives the memory back. Bytes that are in no segment are lost.
 func (r *receiver) drop() {
 	if len(r.buf) > 0 {
-		r.h.memory.Release(r.s.User, int64(len(r.buf)))
+		r.h.parts.Release(r.s.User, int64(len(r.buf)))
 	}
 	r.buf = nil
 }
@@ -62,7 +62,7 @@ func (r *receiver) load() error {
 		return nil
 	}
 	more := max(0, r.n-len(r.buf))
-	if !r.h.memory.Try(r.s.User, int64(more)) {
+	if !r.h.parts.Try(r.s.User, int64(more)) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (r *receiver) load() error {
 	}
 	whole := make([]byte, len(r.buf)+more)
 	if err := r.readSegments(whole[:r.have]); err != nil {
-		r.h.memory.Release(r.s.User, int64(more))
+		r.h.parts.Release(r.s.User, int64(more))
 		return err
 	}
 	copy(whole[r.have:], r.buf[:r.n-r.have])
@@ -91,7 +91,7 @@ func (r *receiver) readSegments(to []byte) error {
 			return errSegment
 		}
 		if err := r.readSegment(to[:segment.Size], segment.Name); err != nil {
-			return r.storeFailed(err)
+			return uploadFailed(err)
 		}
 		to = to[segment.Size:]
 	}
@@ -136,7 +136,7 @@ func (r *receiver) spill() error {
 	if r.n > r.saved {
 		name := tailPrefix + rand.Text()
 		if _, err := r.h.bucket.Upload(ctx, r.h.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
-			return r.storeFailed(err)
+			return uploadFailed(err)
 		}
 		r.segments = append(r.segments, segment{name, int64(r.n - r.saved)})
 		r.saved = r.n

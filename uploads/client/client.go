@@ -123,7 +123,6 @@ const maxDocument = 32 << 20
 // to sign in, or come from another server.
 type document interface{ ours() bool }
 
-// ask reads the JSON response into to, if to is not nil.
 func (c *Client) ask(ctx context.Context, r request, to document) error {
 	response, err := c.do(ctx, r)
 	if err != nil {
@@ -178,7 +177,6 @@ func foreignResponse(response *http.Response) *Error {
 
 const maxProblem = 64 << 10
 
-// A problem is the JSON of an error.
 type problem struct {
 	Code    uploads.Code     `json:"code"`
 	Field   string           `json:"field"`

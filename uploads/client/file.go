@@ -37,7 +37,6 @@ type Deletion struct {
 	Err     *uploads.Error // nil if it was deleted
 }
 
-// deletions is the response to DeleteMany.
 type deletions struct {
 	requested int
 	Items     []struct {
@@ -79,7 +78,6 @@ func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.
 	return c.record(ctx, r)
 }
 
-// page is the response to List.
 type page struct {
 	Items         []*filesapi.Record
 	NextPageToken string

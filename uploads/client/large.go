@@ -88,7 +88,6 @@ func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*filesapi.Record
 	return u.result(err)
 }
 
-// upTo returns the numbers of this many parts.
 func upTo(count int) (parts []int) {
 	for part := range count {
 		parts = append(parts, part+1)
@@ -96,7 +95,6 @@ func upTo(count int) (parts []int) {
 	return parts
 }
 
-// complete sets the defaults.
 func (f *LargeFile) complete() error {
 	wrong := func(rule string) error {
 		return &storage.Error{Code: storage.InvalidArgument, Op: "UploadLarge", Hint: rule}

@@ -2,7 +2,6 @@ package filesapi
 
 import (
 	"errors"
-	"io"
 	"net/http"
 
 	"github.com/omnibucket/storage/internal/drain"
@@ -10,53 +9,28 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A call is one request and its user.
 type call struct {
 	*http.Request
 	w    http.ResponseWriter
 	user uploads.User
 }
 
+// maxDrain is how many bytes of a refused body are still read. Reading a longer or slower body costs more than
+// the response is worth.
+const maxDrain = 16 << 20
+
 // respond runs f. f either responds, or returns an error before it has written
 // anything.
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		asked := *webapi.Begin(w, r) // a copy, because the body is another one
-		body := &requestBody{ReadCloser: r.Body}
-		asked.Body = body
-		c := &call{Request: &asked, w: w}
+		r, body := drain.Of(webapi.Begin(w, r))
+		c := &call{Request: r, w: w}
 		if err := f(c); err != nil {
-			h.refuse(c, body, err)
+			body.Refuse(w, r, maxDrain, func() { h.fail(c, err) })
 		}
 	}
 }
 
-// maxDrain is how many bytes of a refused body are still read.
-const maxDrain = 16 << 20
-
-// A requestBody is a request's body that knows whether it was read.
-type requestBody struct {
-	io.ReadCloser
-	started bool
-}
-
-func (b *requestBody) Read(p []byte) (int, error) {
-	b.started = true
-	return b.ReadCloser.Read(p)
-}
-
-// refuse responds with err, and reads the rest of the body. A client that waits for
-// "100 Continue" has sent nothing yet. Reading a longer or slower body costs more than the
-// response is worth.
-func (h *handler) refuse(c *call, body *requestBody, err error) {
-	if body.ReadCloser == nil || body.ReadCloser == http.NoBody || c.ProtoMajor != 1 || !body.started && c.Header.Get("Expect") != "" {
-		h.fail(c, err)
-		return
-	}
-	drain.Respond(c.Context(), c.w, body.ReadCloser, maxDrain, func() { h.fail(c, err) })
-}
-
-// authorized returns f for authorized requests.
 func (h *handler) authorized(f func(*call) error) func(*call) error {
 	return func(c *call) error {
 		user, err := h.config.Authorize(c.Request)
@@ -86,7 +60,6 @@ func (h *handler) authorizeFile(c *call, id string) error {
 	return nil
 }
 
-// unauthorized converts an error of the application's functions.
 func unauthorized(err error) *uploads.Error {
 	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		return own

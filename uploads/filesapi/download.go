@@ -20,7 +20,6 @@ func (h *handler) download(temp bool) func(*call) error {
 	}
 }
 
-// downloadFailed responds if a download cannot start.
 func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status int, err error) {
 	w.Header().Del("Content-Security-Policy")
 	w.Header().Set("Cache-Control", "no-store")

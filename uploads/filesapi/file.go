@@ -45,7 +45,6 @@ const (
 	removeConcurrency = 8
 )
 
-// A deletion is the result for one of several files.
 type deletion struct {
 	ID      string   `json:"ID"`
 	Deleted bool     `json:"Deleted"`

@@ -103,7 +103,6 @@ func (f *formReader) next(maxFile int64) error {
 	return nil
 }
 
-// failure converts an error of reading the form.
 func (f *formReader) failure(field string, err error) *uploads.Error {
 	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		return own
@@ -144,7 +143,6 @@ func (f *formReader) longestField() string {
 	return fieldFile
 }
 
-// required returns a field that must not be missing or empty.
 func (f *form) required(name string) (string, error) {
 	value, given := f.fields[name]
 	switch {
@@ -156,7 +154,6 @@ func (f *form) required(name string) (string, error) {
 	return value, nil
 }
 
-// number returns a field that must be a number, without a sign or a point.
 func (f *form) number(name string) (int, error) {
 	text, err := f.required(name)
 	if err != nil {

@@ -27,7 +27,6 @@ const (
 
 var listParameters = []string{queryPurpose, fieldUploader, fieldFrom, fieldTo, fieldPageToken, fieldPageSize}
 
-// A page is one page of the list.
 type page struct {
 	Items         []*Record `json:"Items"`
 	NextPageToken string    `json:"NextPageToken,omitempty"`
@@ -89,7 +88,6 @@ func timeIn(query url.Values, name string) (time.Time, error) {
 	return t, nil
 }
 
-// maxPage limits a page of the list.
 const maxPage = 1000
 
 // list returns one page of the client files that match f, oldest first. A page may have fewer files than

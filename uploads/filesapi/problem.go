@@ -26,7 +26,6 @@ type completedError struct {
 func (e *completedError) Error() string { return e.err.Error() }
 func (e *completedError) Unwrap() error { return e.err }
 
-// problemOf returns the status and the problem of err.
 func problemOf(err error) (status int, p problem) {
 	e, own := errors.AsType[*uploads.Error](err)
 	if !own {
@@ -52,7 +51,6 @@ func renameField(err error, field, here string) error {
 // maxField limits how much of a field name chosen by the client is repeated.
 const maxField = 64
 
-// fail responds with err.
 func (h *handler) fail(c *call, err error) {
 	status, p := problemOf(err)
 	p.RequestID = c.w.Header().Get(webapi.RequestIDHeader)
@@ -65,7 +63,6 @@ func (h *handler) fail(c *call, err error) {
 	_ = c.json(status, p)
 }
 
-// json responds with value.
 func (c *call) json(status int, value any) error {
 	webapi.WriteJSON(c.w, status, "application/json", value)
 	return nil

@@ -96,7 +96,6 @@ func (s *store) uploadPart(ctx context.Context, body io.Reader, o partOptions) (
 	return recordOf(f), told(err)
 }
 
-// target says how a file is stored.
 func (s *store) target(o fileOptions) *uploads.Target {
 	if o.temp {
 		return &uploads.Target{Lifetime: s.tempAge}

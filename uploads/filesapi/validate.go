@@ -9,7 +9,6 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/filename"
 )
 
-// fileOptions describe a file.
 type fileOptions struct {
 	name    string
 	user    string // "": not known
@@ -17,7 +16,6 @@ type fileOptions struct {
 	temp    bool
 }
 
-// partOptions describe one part of a file.
 type partOptions struct {
 	file        fileOptions
 	token       string
@@ -29,7 +27,6 @@ const (
 	maxToken = 128
 )
 
-// purposeName has the purpose among the metadata of an upload.
 const purposeName = "purpose"
 
 func (o *fileOptions) metadata() map[string]string {

@@ -62,7 +62,6 @@ func (h *head) canceled() bool {
 	return true
 }
 
-// whole reports whether the file ended within the head.
 func (h *head) whole() bool { return h.err == io.EOF }
 
 // exhausted reports whether the head is full and the file is longer.
@@ -77,7 +76,6 @@ func (h *head) missingReason() *reason {
 	return damaged
 }
 
-// failure returns the error of the source, or nil.
 func (h *head) failure() error {
 	if h.err == io.EOF {
 		return nil
@@ -85,7 +83,6 @@ func (h *head) failure() error {
 	return h.err
 }
 
-// first returns the first n bytes, or all of a shorter file.
 func (h *head) first(n int) []byte {
 	h.fill(n)
 	return h.buf[:min(n, len(h.buf))]
@@ -103,26 +100,18 @@ func (h *head) bytesAt(at, n int) ([]byte, bool) {
 	return h.buf[at : at+n], true
 }
 
-// reader returns a reader of the head, which reads more of the source if needed.
-func (h *head) reader() io.Reader { return &headReader{h: h} }
-
-type headReader struct {
-	h  *head
-	at int
-}
-
-func (r *headReader) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	r.h.fill(r.at + min(len(p), sniffBytes))
-	n := copy(p, r.h.buf[min(r.at, len(r.h.buf)):])
-	r.at += n
+// ReadAt implements [io.ReaderAt]. The head ends as a file does.
+func (h *head) ReadAt(p []byte, at int64) (int, error) {
+	h.fill(int(at) + len(p))
+	n := copy(p, h.buf[min(int(at), len(h.buf)):])
 	switch {
-	case n > 0:
+	case n == len(p):
 		return n, nil
-	case r.h.failure() != nil:
-		return 0, r.h.err
+	case h.failure() != nil:
+		return n, h.err
 	}
-	return 0, io.EOF // of the file, or of the head
+	return n, io.EOF
 }
+
+// reader returns a reader of the head, which reads more of the source if needed.
+func (h *head) reader() io.Reader { return io.NewSectionReader(h, 0, headBytes) }

@@ -46,7 +46,6 @@ func (r *reason) refusal(mediaType string) *Refusal {
 	return &Refusal{r.code, fmt.Sprintf(r.message, typeName(mediaType))}
 }
 
-// typeNames has the common names of types.
 var typeNames = map[string]string{
 	"image/jpeg":      "JPEG",
 	"image/png":       "PNG",

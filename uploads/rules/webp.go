@@ -61,7 +61,6 @@ func checkWebPFrame(h *head, at, width, height int) *reason {
 	return checkSize(h, at, w, hgt)
 }
 
-// checkSize checks that the picture in this chunk has this size.
 func checkSize(h *head, at, width, height int) *reason {
 	w, hgt, refused := webpPictureSize(h, at)
 	if refused == nil && (w != width || hgt != height) {

@@ -121,9 +121,6 @@ func readMigrations(d Dialect) ([]migration, error) {
 		}
 		all = append(all, migration{version, split(string(text))})
 	}
-	if len(all) == 0 {
-		return nil, errors.New("there are no migrations")
-	}
 	return all, nil
 }
 

@@ -13,7 +13,6 @@ import (
 
 var _ uploads.States = (*records)(nil)
 
-// now returns the database's clock in SQL, as the column changed stores it.
 func (d Dialect) now() string {
 	if d == SQLite {
 		return "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"

@@ -50,7 +50,6 @@ func (d Dialect) bound(t time.Time) any {
 	return d.time(t)
 }
 
-// values returns the values of the columns, in order.
 func (d Dialect) values(f *uploads.File) []any {
 	var crc32c, expires any
 	if f.CRC32C.Known {

@@ -63,7 +63,6 @@ func (d Dialect) String() string {
 	return "unknown"
 }
 
-// records implements [uploads.Records] with a table.
 type records struct {
 	db      *sql.DB
 	dialect Dialect
@@ -92,7 +91,6 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 	return &records{db, d}, nil
 }
 
-// prepare updates the tables.
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 	if d != SQLite {
 		return migrate(ctx, db, d)

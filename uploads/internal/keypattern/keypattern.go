@@ -29,14 +29,17 @@ func (r Random) String() string { return randomText.EncodeToString(r[:]) }
 
 // IsRandom reports whether text can be a Random.
 func IsRandom(text string) bool {
-	return len(text) == ownNames["random"] && strings.Trim(text, randomAlphabet) == ""
+	return len(text) == randomLength && strings.Trim(text, randomAlphabet) == ""
 }
 
 // randomText encodes 16 bytes as 26 characters that no file system confuses, whether
 // or not it ignores case.
 var randomText = base32.NewEncoding(randomAlphabet).WithPadding(base32.NoPadding)
 
-const randomAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
+const (
+	randomAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
+	randomLength   = (len(Random{})*8 + 4) / 5
+)
 
 // A place is a part of a pattern: fixed text, or a name in braces.
 type place struct{ literal, name string }
@@ -49,13 +52,18 @@ type Pattern struct {
 	places []place
 }
 
-// ownNames has the names that this package fills, and their length in bytes.
-var ownNames = map[string]int{
-	"yyyy": 4, "mm": 2, "dd": 2,
-	"random": (len(Random{})*8 + 4) / 5,
-	"id":     timeid.Length,
-	"ext":    maxSuffix,
+// ownNames has the names that this package fills, their length in bytes, and what text they can be.
+var ownNames = map[string]struct {
+	width int
+	valid func(string) bool
+}{
+	"yyyy": {4, isNumber}, "mm": {2, isNumber}, "dd": {2, isNumber},
+	"random": {randomLength, IsRandom},
+	"id":     {timeid.Length, timeid.Valid},
+	"ext":    {maxSuffix, IsExtension},
 }
+
+func isNumber(text string) bool { return strings.Trim(text, "0123456789") == "" }
 
 // Parse returns the pattern, or the rule that it breaks.
 func Parse(text string) (*Pattern, string) {
@@ -76,16 +84,16 @@ func Parse(text string) (*Pattern, string) {
 		if !closed || !isName(name) {
 			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest)
 		}
-		width, own := ownNames[name]
+		known, own := ownNames[name]
 		if !own {
-			width = maxValue
+			known.width = maxValue
 			if slices.Contains(p.Values, name) {
 				return nil, fmt.Sprintf("has {%s} twice", name)
 			}
 			p.Values = append(p.Values, name)
 		}
 		p.places = append(p.places, place{name: name})
-		length += width
+		length += known.width
 		rest = after
 	}
 	if length > maxKey {
@@ -94,7 +102,6 @@ func Parse(text string) (*Pattern, string) {
 	return p, p.problem()
 }
 
-// problem returns the rule that the pattern as a whole breaks, or "".
 func (p *Pattern) problem() string {
 	switch strings.Count(p.Text, "{random}") + strings.Count(p.Text, "{id}") {
 	case 0:
@@ -126,7 +133,6 @@ func (p *Pattern) problem() string {
 	return ""
 }
 
-// isName reports whether name is a letter from a to z, then letters, digits and "_".
 func isName(name string) bool {
 	for i, r := range name {
 		if (r < 'a' || r > 'z') && (i == 0 || r != '_' && (r < '0' || r > '9')) {
@@ -209,27 +215,16 @@ func (p *Pattern) ID(key string) string {
 // Matches reports whether the pattern could have made key from these values.
 func (p *Pattern) Matches(key string, values map[string]string) bool {
 	for _, pl := range p.places {
-		want, width := pl.literal, ownNames[pl.name]
-		switch pl.name {
-		case "":
-		case "yyyy", "mm", "dd":
-			if len(key) < width || strings.Trim(key[:width], "0123456789") != "" {
-				return false
-			}
-			want = key[:width]
-		case "random":
-			if len(key) < width || !IsRandom(key[:width]) {
-				return false
-			}
-			want = key[:width]
-		case "id":
-			if len(key) < width || !timeid.Valid(key[:width]) {
-				return false
-			}
-			want = key[:width]
-		case "ext":
+		want := pl.literal
+		switch known, own := ownNames[pl.name]; {
+		case pl.name == "ext": // at the end, and shorter
 			return IsExtension(key)
-		default:
+		case own:
+			if len(key) < known.width || !known.valid(key[:known.width]) {
+				return false
+			}
+			want = key[:known.width]
+		case pl.name != "":
 			want = values[pl.name]
 		}
 		if !strings.HasPrefix(key, want) {

@@ -1,0 +1,39 @@
+package uploads_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// The application knows of the file if its write took effect after all, and would have a link to nothing.
+func TestAFormStaysIfTheApplicationMayKnowOfAFile(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		err  error
+		left int
+	}{
+		{"the application refuses the second file", storage.PermissionDenied, 0},
+		{"the response to the write of the second file was lost", &storage.Error{Code: storage.Unavailable, Unknown: true}, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			told := 0
+			s := newSite(t, memstore.New(), uploads.Config{Stored: func(context.Context, *uploads.File) error {
+				if told++; told == 2 {
+					return row.err
+				}
+				return nil
+			}})
+			file := formFile{"photo", "me.png", "image/png", aPNG()}
+			status, answer := s.form("42", file, file)
+			require.GreaterOrEqual(t, status, http.StatusBadRequest, answer)
+			require.Len(t, keys(t, s.bucket), row.left)
+		})
+	}
+}
