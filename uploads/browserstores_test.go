@@ -76,6 +76,7 @@ func azuriteAccount(t *testing.T) string {
 // A browserSite is a page, the handler, and a store of another origin.
 type browserSite struct {
 	url      string
+	stored   string // the origin of the store, if package serve serves it
 	bucket   storage.Bucket
 	toServer *wire
 	toStore  *wire
@@ -94,7 +95,7 @@ func newBrowserSite(t *testing.T, store browserStore, config uploads.Config) *br
 	t.Helper()
 	s := &browserSite{toServer: &wire{}, toStore: &wire{}, made: map[string][]string{}}
 	page, stored := serveWire(t, s.toServer), serveWire(t, s.toStore)
-	s.url = page + "/"
+	s.url, s.stored = page+"/", stored
 	s.bucket = openForPage(t, store, page, stored, s.toStore)
 
 	config.Rules = rules.Any(0)

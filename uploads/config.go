@@ -67,8 +67,9 @@ type Config struct {
 	// Authorize determines the user from the request's session or token. It is called for
 	// every request but those for bytes at a signed address. The user is bound to each
 	// upload: for any other user, the upload does not exist. [storage.Unauthenticated]
-	// becomes 401, [storage.PermissionDenied] 403, and an *Error its own response. Any
-	// other error becomes 500 and is not shown. Authorize must not read the body.
+	// becomes 401, [storage.PermissionDenied] 403, and an *Error its own response. Unavailable, RateLimited,
+	// DeadlineExceeded and Canceled become 503 with Retry-After. Any other error becomes 500. Neither is
+	// shown. Authorize must not read the body.
 	Authorize func(*http.Request) (User, error)
 	// Begin decides whether the user may upload a file by the S3 routes or tus, and may
 	// choose where it is stored. Its errors become responses as those of Authorize do. If it is

@@ -177,7 +177,8 @@
 //	Interrupted      the sender stopped in the middle, or           400   BodyFailed, Canceled
 //	                 the server stops (503)
 //	StoreFailed      the store failed; see Err                      503   the store's
-//	Busy             Config.MemoryLimit is used up                  503   Unavailable
+//	Busy             Config.MemoryLimit is used up, or a function   503   Unavailable
+//	                 of the application cannot answer just now
 //	Internal         a function of the application failed           500   Internal
 //
 // Functions of [Config] may return an [*Error] with a code and status of their own.

@@ -203,7 +203,7 @@ export class Upload extends EventTarget {
           // Another tab has sent a part again, or is just replacing it: MinIO does not list it then.
           if (!['parts_changed', 'not_uploaded'].includes(error.code)) throw error;
         }
-        if (round >= retries) throw new UploadError('The store does not keep the parts of the file.');
+        if (round > retries) throw new UploadError('The store does not keep the parts of the file.');
         parts = await list();
       }
     } catch (error) {
@@ -535,7 +535,7 @@ class Handler {
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof UploadError || error instanceof SyntaxError) throw error;
-      throw new UploadError('The server does not respond.', { temporary: true, cause: error });
+      throw await unreached(this.url, signal, error);
     }
   }
 }
@@ -562,15 +562,16 @@ export function send({ method = 'PUT', url, headers, expires }, body, { signal, 
       const text = await response.text();
       if (!response.ok) throw fail(response.status, text);
       return text;
-    }, (cause) => {
+    }, async (cause) => {
       signal?.throwIfAborted();
-      throw lost(cause);
+      throw await unreached(url, signal, cause);
     });
   }
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const xhr = new XMLHttpRequest();
     let stalled;
+    let sent = 0;
     const moves = () => {
       clearTimeout(stalled);
       stalled = setTimeout(() => {
@@ -586,10 +587,12 @@ export function send({ method = 'PUT', url, headers, expires }, body, { signal, 
     for (const [name, value] of Object.entries(headers ?? {})) xhr.setRequestHeader(name, value);
     xhr.upload.addEventListener('progress', (event) => {
       moves();
-      progress?.(event.loaded);
+      sent = event.loaded;
+      progress?.(sent);
     });
     xhr.addEventListener('load', () => (xhr.status >= 200 && xhr.status < 300 ? resolve(xhr.responseText) : reject(fail(xhr.status, xhr.responseText))));
-    xhr.addEventListener('error', () => reject(lost()));
+    // After a byte was sent, the store has allowed the request: browsers ask it before.
+    xhr.addEventListener('error', () => (sent > 0 ? reject(lost()) : unreached(url, signal).then(reject, reject)));
     xhr.addEventListener('loadend', () => {
       clearTimeout(stalled);
       signal?.removeEventListener('abort', stop);
@@ -600,8 +603,23 @@ export function send({ method = 'PUT', url, headers, expires }, body, { signal, 
   });
 }
 
-function lost(cause) {
-  return new UploadError('The store does not respond. Either the connection was lost, or the CORS rules of the bucket do not allow this page.', { temporary: true, cause });
+const lost = () => new UploadError('The connection was lost.', { temporary: true });
+
+// unreached makes the error of a request without a response. Browsers do not tell pages why. If the host
+// answers a request whose response no page sees, it is its CORS rules.
+async function unreached(url, signal, cause) {
+  const { host, origin } = new URL(url, globalThis.document?.baseURI);
+  const page = globalThis.location?.origin;
+  let message = `${host} cannot be reached.`;
+  if (!isOnline()) message = 'The browser is offline.';
+  else if (page && page !== origin) {
+    const probe = { method: 'HEAD', mode: 'no-cors', credentials: 'omit', cache: 'no-store', signal: AbortSignal.timeout(5 * second) };
+    const reached = await fetch(`${origin}/`, probe).then(() => true, () => false);
+    signal?.throwIfAborted();
+    if (reached) message = `${host} can be reached, but does not allow this request of a page from ${page}: check the CORS rules of ${host}.`;
+    else message += ' Either the connection was lost, or the Content-Security-Policy of the page does not name it.';
+  }
+  return new UploadError(message, { temporary: true, cause });
 }
 
 function unreadable(cause) {

@@ -30,25 +30,40 @@ var otherFlags = map[string]string{
 	"follow-symlinks": "--links", "copy-links": "--links", "no-overwrite": "--ignore-existing", "no-clobber": "--ignore-existing",
 	"numworkers": "--concurrency", "transfers": "--concurrency", "checkers": "--concurrency", "retry-count": "--retries",
 	"max-age": "--newer", "newer-than": "--newer", "min-age": "--older", "older-than": "--older",
-	"expires-in": "--ttl", "expire": "--ttl", "tags": "--tag", "attr": "--metadata", "remove": "--delete",
+	"expires-in": "--ttl", "expires": "--ttl", "expire": "--ttl", "expiry": "--ttl", "duration": "--ttl", "tags": "--tag", "attr": "--metadata", "remove": "--delete",
 	"version-id": "--version", "limit-upload": "--bwlimit", "limit-download": "--bwlimit",
 }
 
-// explainFlag gives the error of a flag that another program has a hint.
+// explainFlag gives the error of a flag that another program has a hint, and that of a misspelt one.
 func explainFlag(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
 		return err
 	}
-	hint := otherFlags[unknown.GetSpecifiedName()]
-	if name, isFlag := strings.CutPrefix(hint, "--"); isFlag {
-		if c.Flag(name) == nil {
+	name := unknown.GetSpecifiedName()
+	hint := otherFlags[name]
+	flag, isFlag := strings.CutPrefix(hint, "--")
+	switch {
+	case isFlag && c.Flag(flag) != nil:
+		hint = "use " + hint
+	case isFlag, hint == "", hint == accessList && c.Flag("public") == nil:
+		if hint = nearestFlags(c, name); hint == "" {
 			return err
 		}
-		hint = "did you mean " + hint + "?"
-	}
-	if hint == accessList && c.Flag("public") == nil || hint == "" {
-		return err
 	}
 	return &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
+}
+
+// nearestFlags returns the hint of a name that is close to those of flags, or "". Cobra compares names of
+// commands only.
+func nearestFlags(c *cobra.Command, name string) string {
+	flags := cobra.Command{SuggestionsMinimumDistance: min(2, len(name)/4)}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		flags.AddCommand(&cobra.Command{Use: f.Name, Hidden: f.Hidden, Run: func(*cobra.Command, []string) {}})
+	})
+	names := flags.SuggestionsFor(name)
+	if len(names) == 0 {
+		return ""
+	}
+	return "use --" + strings.Join(names, " or --")
 }

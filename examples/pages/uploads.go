@@ -52,3 +52,25 @@ func download(w http.ResponseWriter, r *http.Request, bucket storage.SignedDownl
 	}
 	http.Redirect(w, r, signed.URL, http.StatusSeeOther)
 }
+
+// avatars keeps one picture of each user, and the key of it in an object of its own. A new picture has a new
+// key, so that no cache shows the old one.
+func avatars(bucket storage.Bucket, user func(*http.Request) (uploads.User, error)) (*uploads.Service, error) {
+	return uploads.New(bucket, uploads.Config{
+		Rules:     rules.Images(5 << 20),
+		Key:       "pictures/{user}/{random}{ext}",
+		MaxFiles:  1,
+		Authorize: user,
+		Stored: func(ctx context.Context, f *uploads.File) error {
+			var before string
+			_, err := storage.Update(ctx, bucket, "current/"+f.User.ID, func(old []byte, _ *storage.Attrs) ([]byte, error) {
+				before = string(old)
+				return []byte(f.Key), nil
+			})
+			if err == nil && before != "" && before != f.Key { // it is f.Key if Stored is called again
+				_ = bucket.Remove(ctx, before) // if this fails, a picture stays that nothing names
+			}
+			return err
+		},
+	})
+}

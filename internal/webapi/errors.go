@@ -3,6 +3,7 @@
 package webapi
 
 import (
+	"context"
 	"errors"
 
 	"github.com/omnibucket/storage"
@@ -10,12 +11,14 @@ import (
 
 // FromAuthorize returns the code and the message for an error that the application's own Authorize
 // returned.
-func FromAuthorize[C ~string](err error) (code C, message string) {
-	switch storage.CodeOf(err) {
-	case storage.Unauthenticated:
+func FromAuthorize[C ~string](err error) (C, string) {
+	switch code := storage.CodeOf(err); {
+	case code == storage.Unauthenticated:
 		return "unauthenticated", "Sign in first."
-	case storage.PermissionDenied:
+	case code == storage.PermissionDenied:
 		return "not_allowed", "You may not do this."
+	case code == storage.Unavailable, code == storage.RateLimited, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "busy", "This does not work just now. Try again in a moment."
 	}
 	return "internal", "Something went wrong here. Try again in a moment."
 }

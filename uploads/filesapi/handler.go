@@ -26,8 +26,8 @@ type Config struct {
 	// Record.UploadedBy. Request.Pattern is the
 	// operation ("DELETE /files/{id}"), and Request.PathValue("id") the file.
 	// [storage.Unauthenticated] becomes 401, [storage.PermissionDenied] 403, and an
-	// *uploads.Error its own response. Any other error becomes 500 and is not shown.
-	// Authorize must not read the body.
+	// *uploads.Error its own response. Unavailable, RateLimited, DeadlineExceeded and Canceled of package storage
+	// become 503 with Retry-After. Any other error becomes 500. Neither is shown. Authorize must not read the body.
 	Authorize func(*http.Request) (uploads.User, error)
 	// AuthorizeFile is called after Authorize for each file that a request names,
 	// including each of several files to delete. Its errors become responses in the

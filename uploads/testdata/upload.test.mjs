@@ -311,6 +311,11 @@ test('send returns what the server says, and rejects with its words', async () =
   await assert.rejects(send({ url: `${endpoint}/x` }, makeFile(1)), { status: 413, message: 'Too large.' });
 });
 
+test('an upload without retries is stored', async () => {
+  const file = makeFile(partSize);
+  await isStored(await new Upload(file, { endpoint, journal: journal(), retries: 0 }).start(), file);
+});
+
 test('retries end', async () => {
   disturb = (line) => (isPart(line) ? lost() : undefined);
   const upload = new Upload(makeFile(1), { endpoint, journal: journal(), retries: 1 });

@@ -39,12 +39,11 @@ func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 	return err
 }
 
-// summarizeCopy prints the report of a copy with --json or --verbose: cp of a shell prints none.
-// It always says that links and special files of a directory were not copied.
+// summarizeCopy prints the report of a copy, and says that links and special files of a directory were
+// not copied.
 func summarizeCopy(p *program.Program, src location.Location, report *transfer.Report, err error) {
-	if p.Global.JSON || p.Global.Verbose {
-		p.Summarize(report, err)
-	} else if report != nil && report.Ignored > 0 && src.Kind == location.LocalPath {
+	p.Summarize(report, err)
+	if !p.Global.JSON && report != nil && report.Ignored > 0 && src.Kind == location.LocalPath {
 		p.Note("omnibucket: symbolic links and special files were not copied: %d", report.Ignored)
 	}
 }

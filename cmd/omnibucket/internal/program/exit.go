@@ -91,7 +91,7 @@ func withSuggestion(err error) error {
 	}
 	names := strings.Fields(others)
 	slices.Sort(names)
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: "did you mean " + strings.Join(slices.Compact(names), " or ") + "?"}
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: "use " + strings.Join(slices.Compact(names), " or ")}
 }
 
 func exitCode(code storage.Code) int {

@@ -1,0 +1,56 @@
+package pages
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+func picture(t *testing.T, width int) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, width, 1))))
+	return b.String()
+}
+
+func TestAUserHasOnePicture(t *testing.T) {
+	bucket := memstore.New()
+	service, err := avatars(bucket, func(*http.Request) (uploads.User, error) { return uploads.User{}, storage.Unauthenticated })
+	require.NoError(t, err)
+	send := func(user, text string) *uploads.File {
+		f, err := service.Store(t.Context(), uploads.Upload{Body: strings.NewReader(text), Name: "me.png", User: uploads.User{ID: user}})
+		require.NoError(t, err)
+		return f
+	}
+	others := send("eva2", picture(t, 1))
+	send("eva", picture(t, 1))
+	second := send("eva", picture(t, 2))
+	pictures := func() []string {
+		return slices.DeleteFunc(keys(t, bucket), func(key string) bool { return !strings.HasPrefix(key, "pictures/") })
+	}
+	require.Equal(t, []string{second.Key, others.Key}, pictures())
+
+	_, err = service.Store(t.Context(), uploads.Upload{Body: strings.NewReader("<script>"), Name: "me.png", User: uploads.User{ID: "eva"}})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Equal(t, []string{second.Key, others.Key}, pictures(), "what is refused replaces nothing")
+
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() { send("eva", picture(t, 3)) })
+	}
+	all.Wait()
+	current, _, err := storage.ReadAll(t.Context(), bucket, "current/eva")
+	require.NoError(t, err)
+	require.Equal(t, []string{string(current), others.Key}, pictures(), "of several at once, the last stays")
+}

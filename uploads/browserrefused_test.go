@@ -1,0 +1,97 @@
+package uploads_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A browser tells a page only that there was no response. The script finds out why, and which host to look at.
+func TestAPageLearnsWhyARequestHasNoResponse(t *testing.T) {
+	b := startBrowser(t)
+	for _, row := range []struct {
+		name     string
+		store    func(s *browserSite)                      // what it does to requests
+		endpoint func(t *testing.T, s *browserSite) string // "": that of the page
+		want     string                                    // SITE and HOST stand for the page's origin and the other host
+	}{
+		{"the store has no CORS rule for the page", withoutOrigin, nil, "HOST can be reached, but does not allow this request of a page from SITE: check the CORS rules of HOST."},
+		{"the store does not answer", silent, nil, "HOST cannot be reached. Either the connection was lost, or the Content-Security-Policy of the page does not name it."},
+		{"the connection breaks in the middle", breaksOff, nil, "The connection was lost."},
+		{"the handler has another origin, without Config.Origins", nil, handlerElsewhere, "HOST can be reached, but does not allow this request of a page from SITE: check the CORS rules of HOST."},
+		{"the handler does not answer", silent, func(_ *testing.T, s *browserSite) string { return s.stored + "/uploads" }, "HOST cannot be reached. Either the connection was lost, or the Content-Security-Policy of the page does not name it."},
+		{"nothing is wrong, and nothing is repeated", nil, nil, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newBrowserSite(t, browserStores[0], uploads.Config{})
+			if row.store != nil {
+				row.store(s)
+			}
+			endpoint, other := "/uploads", s.stored
+			if row.endpoint != nil {
+				endpoint = row.endpoint(t, s)
+				other = strings.TrimSuffix(endpoint, "/uploads")
+			}
+			path := filepath.Join(t.TempDir(), "a.bin")
+			require.NoError(t, os.WriteFile(path, make([]byte, browserFileSize), 0o600))
+			tab := b.open(t, s.url, "")
+			defer tab.close()
+			tab.choose(path)
+			tab.evaluate(fmt.Sprintf("void window.begin('ours', { retries: 0, concurrency: 1, endpoint: %q })", endpoint))
+			message, _, _ := strings.Cut(tab.result().Error, "\n")
+			want := strings.NewReplacer("SITE", strings.TrimSuffix(s.url, "/"), "HOST", strings.TrimPrefix(other, "http://")).Replace(row.want)
+			require.Equal(t, want, message)
+		})
+	}
+}
+
+// withoutOrigin makes a store that treats the page as one of an origin that no rule names.
+func withoutOrigin(s *browserSite) {
+	store := s.toStore.next
+	s.toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") != "" {
+			r.Header.Set("Origin", "https://elsewhere.example")
+		}
+		store.ServeHTTP(w, r)
+	})
+}
+
+func silent(s *browserSite) {
+	s.toStore.next = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+}
+
+func breaksOff(s *browserSite) {
+	store := s.toStore.next
+	s.toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			_, _ = io.CopyN(io.Discard, r.Body, browserFileSize/4)
+			panic(http.ErrAbortHandler)
+		}
+		store.ServeHTTP(w, r)
+	})
+}
+
+func handlerElsewhere(t *testing.T, s *browserSite) string {
+	return serveWire(t, &wire{next: s.toServer.next}) + "/uploads"
+}
+
+func TestAPageLearnsThatItIsOffline(t *testing.T) {
+	b := startBrowser(t)
+	s := newBrowserSite(t, browserStores[0], uploads.Config{})
+	tab := b.open(t, s.url, "")
+	defer tab.close()
+	tab.evaluate("void import('./upload.js').then((script) => { window.script = script; })")
+	tab.wait("window.script")
+	b.do(t, "offline", map[string]any{"value": true})
+	defer b.do(t, "offline", map[string]any{"value": false})
+	said := tab.evaluate(fmt.Sprintf("window.script.send({ url: %q }, new Blob(['a'])).catch((error) => error.message)", s.stored+"/a"))
+	require.Equal(t, `"The browser is offline."`, string(said))
+}
