@@ -2,7 +2,6 @@ package listxml
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -190,9 +189,18 @@ func (p *fields) flag() (flag, error) {
 	return no, nil
 }
 
-func (p *fields) invalid(kind string) error {
-	return fmt.Errorf("the page has an invalid %s before byte %d", kind, p.xml.pos)
+// hexDigit returns the value of a hexadecimal digit, or -1.
+func hexDigit(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return int(c|0x20-'a') + 10
+	}
+	return -1
 }
+
+func (p *fields) invalid(kind string) error { return errors.New("the page has an invalid " + kind) }
 
 // hasNext reports whether another page follows. next names it. If the page does not
 // say whether it is truncated, a name means that there is another page.

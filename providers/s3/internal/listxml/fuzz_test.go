@@ -3,7 +3,6 @@ package listxml
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"slices"
 	"strconv"
 	"testing"
@@ -78,9 +77,6 @@ var pagePieces = []string{
 
 func comparePage(t *testing.T, response []byte) {
 	want, err := referencePage(response)
-	if errors.Is(err, errNoReference) {
-		return
-	}
 	page := &storage.Page{}
 	readErr := ReadObjects(bytes.Clone(response), page, nil)
 	if err != nil {
@@ -88,7 +84,7 @@ func comparePage(t *testing.T, response []byte) {
 		return
 	}
 	require.NoError(t, readErr)
-	require.Equal(t, want, page)
+	require.Equal(t, ordered(want), ordered(page)) // the reference sorts what is not in order
 	if theirs := sdkPage(t, response); theirs != nil {
 		require.Equal(t, ordered(theirs), ordered(page))
 	}

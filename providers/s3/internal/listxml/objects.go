@@ -20,16 +20,18 @@ type objectsPage struct {
 // ReadObjects reads a response of ListObjectsV2 into page. It reuses the memory of
 // buffer for the entries, if that has any.
 func ReadObjects(response []byte, page *storage.Page, buffer []storage.ListEntry) error {
-	p := &objectsPage{fields: fields{xml: reader{doc: response}}, page: page}
 	if cap(buffer) == 0 {
 		n := bytes.Count(response, []byte("<Contents>")) + bytes.Count(response, []byte("<CommonPrefixes>"))
 		buffer = make([]storage.ListEntry, 0, min(n, maxKeys))
 	}
-	p.page.Entries, p.page.Token = buffer[:0], ""
-	if err := p.fields.each(p.element); err != nil {
-		return err
-	}
-	return p.finish()
+	return readDocument(response, func(x reader) error {
+		p := &objectsPage{fields: fields{xml: x}, page: page}
+		p.page.Entries, p.page.Token = buffer[:0], ""
+		if err := p.fields.each(p.element); err != nil {
+			return err
+		}
+		return p.finish()
+	})
 }
 
 func (p *objectsPage) element(name []byte) (err error) {

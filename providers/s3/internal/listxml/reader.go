@@ -2,6 +2,8 @@ package listxml
 
 import (
 	"bytes"
+	"encoding/xml"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 )
@@ -9,57 +11,58 @@ import (
 // maxDepth limits how many elements may be open at once. A listing has four.
 const maxDepth = 64
 
-// A reader reads a document in memory, element by element. It accepts what
-// encoding/xml accepts in strict mode, without an allocation for each token. The
-// exception is a document type declaration, which no S3 server sends. It identifies
-// elements by their local names and ignores namespaces.
+// A reader reads a document in memory, element by element. It identifies elements by their local names
+// and ignores namespaces. It knows the XML that S3 servers write, and reads that without an allocation
+// for each token. At anything else (a comment, CDATA, other attributes) it fails with errUnusual, and
+// [encoding/xml] reads the document from its start.
 type reader struct {
 	doc     []byte
 	pos     int
-	open    [][]byte // qualified names of the open elements
-	empty   bool     // the innermost open element was <name/>, and its end was not reported yet
-	scratch []byte   // memory for decoded text
+	open    [][]byte     // names of the open elements
+	empty   bool         // the innermost open element was <name/>, and its end was not reported yet
+	scratch []byte       // memory for decoded text
+	decoder *xml.Decoder // reads the document, if it is unusual
 }
 
-// malformed returns an error with the current position. It does not quote the page,
-// which is full of keys.
-func (x *reader) malformed(problem string) error {
-	return fmt.Errorf("the page is not well-formed: %s at byte %d", problem, x.pos)
+var errUnusual = errors.New("the document is not one that S3 servers write")
+
+// readDocument calls read with a reader of the document, and again if the document is unusual.
+func readDocument(doc []byte, read func(x reader) error) error {
+	err := read(reader{doc: doc})
+	if err != errUnusual {
+		return err
+	}
+	doc = bytes.TrimPrefix(doc, []byte("\ufeff"))
+	return read(reader{doc: doc, decoder: xml.NewDecoder(bytes.NewReader(doc))})
 }
 
 // root opens the root element and returns its local name.
 func (x *reader) root() ([]byte, error) {
-	x.doc = bytes.TrimPrefix(x.doc, []byte("\ufeff"))
-	for {
-		text, err := x.text()
-		if err != nil {
-			return nil, err
-		}
-		if len(trimSpace(text)) > 0 {
-			return nil, x.malformed("text outside of an element")
-		}
-		name, isTag, err := x.tag()
-		if err != nil || isTag {
-			return name, err
-		}
+	if x.decoder != nil {
+		return x.decode(nil)
 	}
+	rest := bytes.TrimPrefix(x.doc, []byte(`<?xml version="1.0" encoding="UTF-8"?>`))
+	x.pos = len(x.doc) - len(bytes.TrimLeft(rest, space))
+	return x.startTag()
 }
 
 // child opens the next element in the innermost open element and returns its local
 // name. If there is none left, it closes the innermost element and returns nil.
 func (x *reader) child() ([]byte, error) {
-	if x.empty {
+	switch {
+	case x.decoder != nil:
+		return x.decode(nil)
+	case x.empty:
 		x.close()
 		return nil, nil
 	}
-	for {
-		if _, err := x.text(); err != nil {
-			return nil, err
-		}
-		if name, isTag, err := x.tag(); err != nil || isTag {
-			return name, err
-		}
+	if _, err := x.text(); err != nil {
+		return nil, err
 	}
+	if bytes.HasPrefix(x.doc[x.pos:], []byte("</")) {
+		return nil, x.endTag()
+	}
+	return x.startTag()
 }
 
 // skip closes the innermost element and ignores its content.
@@ -72,118 +75,89 @@ func (x *reader) skip() error {
 	return nil
 }
 
-// value closes the innermost element and returns its text, without comments and
-// the like. The caller may modify the text, which is valid until the next call. An
-// element inside is an error.
-func (x *reader) value() ([]byte, error) {
-	if x.empty {
+// value closes the innermost element and returns its text. The caller may modify the text, which is
+// valid until the next call. An element inside is an error.
+func (x *reader) value() (value []byte, err error) {
+	switch {
+	case x.decoder != nil:
+		name, err := x.decode(&value)
+		if name != nil {
+			err = errors.New("the page has an element instead of text")
+		}
+		return value, err
+	case x.empty:
 		x.close()
 		return nil, nil
 	}
-	value, err := x.text()
-	if err != nil {
+	if value, err = x.text(); err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(x.doc[x.pos:], []byte("</")) { // nearly always
-		_, _, err = x.tag()
-		return value, err
-	}
-	return x.joinText(value)
+	return value, x.endTag()
 }
 
-// joinText is the slow path of value, for an element that has more than text.
-func (x *reader) joinText(value []byte) ([]byte, error) {
-	all := bytes.Clone(value)
-	for depth := len(x.open); ; {
-		if content, isCDATA, err := x.cdata(); err != nil {
-			return nil, err
-		} else if isCDATA {
-			all = append(all, content...)
-		} else if _, isTag, err := x.tag(); err != nil {
-			return nil, err
-		} else if isTag && len(x.open) < depth {
-			return all, nil
-		} else if isTag {
-			return nil, x.malformed("an element instead of text")
-		}
-		text, err := x.text()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, text...)
-	}
-}
-
-// tag reads markup. isTag is false for a comment, a processing instruction and a
-// CDATA section. name is the local name of the element that it opened, or nil if it
-// closed one.
-func (x *reader) tag() (name []byte, isTag bool, err error) {
-	switch rest := x.doc[x.pos:]; {
-	case bytes.HasPrefix(rest, []byte("</")):
-		x.pos += len("</")
-		return nil, true, x.endTag()
-	case bytes.HasPrefix(rest, []byte("<?")):
-		x.pos += len("<?")
-		return nil, false, x.instruction()
-	case bytes.HasPrefix(rest, []byte("<!--")):
-		x.pos += len("<!--")
-		return nil, false, x.comment()
-	case bytes.HasPrefix(rest, []byte("<![CDATA[")):
-		if len(x.open) == 0 {
-			return nil, false, x.malformed("text outside of an element")
-		}
-		_, _, err := x.cdata()
-		return nil, false, err
-	case bytes.HasPrefix(rest, []byte("<!")):
-		return nil, false, x.malformed("a declaration")
-	default:
-		x.pos += len("<")
-		name, err := x.startTag()
-		return name, true, err
-	}
-}
-
-func (x *reader) startTag() ([]byte, error) {
-	name, err := x.name()
-	if err != nil {
-		return nil, err
-	}
-	if len(x.open) == maxDepth {
-		return nil, x.malformed("too many nested elements")
-	}
-	x.open = append(x.open, name)
+// decode is child by encoding/xml. It adds the text before the next tag to text, unless that is nil.
+func (x *reader) decode(text *[]byte) ([]byte, error) {
 	for {
-		x.skipSpace()
-		switch rest := x.doc[x.pos:]; {
-		case len(rest) > 0 && rest[0] == '>':
-			x.pos++
-			return local(name), nil
-		case bytes.HasPrefix(rest, []byte("/>")):
-			x.pos += len("/>")
-			x.empty = true
-			return local(name), nil
-		}
-		if err := x.attribute(); err != nil {
-			return nil, err
+		token, err := x.decoder.Token()
+		switch t := token.(type) {
+		case xml.StartElement:
+			if len(x.open) == maxDepth {
+				return nil, errors.New("the page has too many nested elements")
+			}
+			x.open = append(x.open, nil)
+			return []byte(t.Name.Local), nil
+		case xml.EndElement:
+			x.close()
+			return nil, nil
+		case xml.CharData:
+			if len(x.open) == 0 && len(trimSpace(t)) > 0 {
+				return nil, errNoListing
+			}
+			if text != nil {
+				*text = append(*text, t...)
+			}
+		case xml.Directive:
+			return nil, errors.New("the page has a declaration")
+		case nil:
+			return nil, fmt.Errorf("the page is not well-formed: %w", err)
 		}
 	}
+}
+
+// startTag reads a tag without attributes, or that of the root, which may have a namespace.
+func (x *reader) startTag() ([]byte, error) {
+	name := x.name("<")
+	if name == nil || len(x.open) == maxDepth {
+		return nil, errUnusual
+	}
+	rest := x.doc[x.pos:]
+	if namespace, ok := bytes.CutPrefix(rest, []byte(` xmlns="`)); ok && len(x.open) == 0 {
+		end := bytes.IndexByte(namespace, '"')
+		if end < 0 || bytes.ContainsFunc(namespace[:end], func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' }) {
+			return nil, errUnusual
+		}
+		rest = namespace[end+1:]
+	}
+	x.empty = bytes.HasPrefix(rest, []byte("/>"))
+	switch {
+	case x.empty:
+		rest = rest[len("/>"):]
+	case bytes.HasPrefix(rest, []byte(">")):
+		rest = rest[len(">"):]
+	default:
+		return nil, errUnusual
+	}
+	x.pos = len(x.doc) - len(rest)
+	x.open = append(x.open, name)
+	return name, nil
 }
 
 func (x *reader) endTag() error {
-	if len(x.open) == 0 {
-		return x.malformed("an end tag without a start tag")
+	name := x.name("</")
+	if name == nil || !bytes.Equal(name, x.open[len(x.open)-1]) || !bytes.HasPrefix(x.doc[x.pos:], []byte(">")) {
+		return errUnusual
 	}
-	name, err := x.name()
-	if err != nil {
-		return err
-	}
-	x.skipSpace()
-	if !x.accept('>') {
-		return x.malformed("an unclosed end tag")
-	}
-	if !bytes.Equal(name, x.open[len(x.open)-1]) {
-		return x.malformed("an end tag of another element")
-	}
+	x.pos += len(">")
 	x.close()
 	return nil
 }
@@ -192,84 +166,97 @@ func (x *reader) close() {
 	x.open, x.empty = x.open[:len(x.open)-1], false
 }
 
-// attribute skips name="value".
-func (x *reader) attribute() error {
-	if _, err := x.name(); err != nil {
-		return err
-	}
-	x.skipSpace()
-	if !x.accept('=') {
-		return x.malformed("an attribute without a value")
-	}
-	x.skipSpace()
-	value, err := x.quoted()
-	if err != nil {
-		return err
-	}
-	if bytes.IndexByte(value, '<') >= 0 {
-		return x.malformed("a tag in an attribute")
-	}
-	_, err = x.plain(value, inAttribute)
-	return err
-}
-
-// quoted returns the raw text between two quotes.
-func (x *reader) quoted() ([]byte, error) {
+// name reads the beginning of a tag, and returns the name. It returns nil if there is none.
+func (x *reader) name(mark string) []byte {
 	rest := x.doc[x.pos:]
-	if len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
-		return nil, x.malformed("a value without quotes")
+	if !bytes.HasPrefix(rest, []byte(mark)) {
+		return nil
 	}
-	end := bytes.IndexByte(rest[1:], rest[0])
+	rest = rest[len(mark):]
+	n := 0
+	for n < len(rest) && (isLetter(rest[n]) || n > 0 && '0' <= rest[n] && rest[n] <= '9') {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	x.pos += len(mark) + n
+	return rest[:n]
+}
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+// text returns the decoded text before the next tag: that of the document, or a copy that is valid until
+// the next call.
+func (x *reader) text() ([]byte, error) {
+	end := bytes.IndexByte(x.doc[x.pos:], '<')
 	if end < 0 {
-		return nil, x.malformed("unclosed quotes")
+		return nil, errUnusual
 	}
-	x.pos += end + 2
-	return rest[1 : 1+end], nil
-}
-
-// name returns a qualified name.
-func (x *reader) name() ([]byte, error) {
-	rest, ascii := x.doc[x.pos:], true
-	end := 0
-	for end < len(rest) && isNameByte(rest[end]) {
-		ascii = ascii && rest[end] < utf8.RuneSelf
-		end++
-	}
-	name := rest[:end]
-	switch {
-	case end == 0, name[0] == '-', name[0] == '.', '0' <= name[0] && name[0] <= '9',
-		!ascii && !utf8.Valid(name), bytes.Count(name, []byte(":")) > 1:
-		return nil, x.malformed("an invalid name")
-	}
+	raw := x.doc[x.pos : x.pos+end]
 	x.pos += end
-	return name, nil
-}
-
-// isNameByte reports whether c may be part of a name. It accepts every byte that is
-// not ASCII, because the reader of a listing need not validate names.
-func isNameByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-		c == '_' || c == ':' || c == '-' || c == '.' || c >= utf8.RuneSelf
-}
-
-// local returns a qualified name without its prefix.
-func local(name []byte) []byte {
-	if prefix, rest, found := bytes.Cut(name, []byte(":")); found && len(prefix) > 0 && len(rest) > 0 {
-		return rest
+	for i, c := range raw {
+		if !isLiteral[c] {
+			return x.plain(raw, i)
+		}
 	}
-	return name
+	return raw, nil
 }
 
-func (x *reader) skipSpace() {
-	for x.pos < len(x.doc) && isSpace(x.doc[x.pos]) {
-		x.pos++
+// isLiteral has the bytes that mean themselves.
+var isLiteral = func() (table [256]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		table[c] = c != '&' && c != '>'
 	}
+	table['\t'], table['\n'] = true, true
+	return table
+}()
+
+// plain returns raw decoded. from is the first byte that is not literal.
+func (x *reader) plain(raw []byte, from int) ([]byte, error) {
+	text := append(x.scratch[:0], raw[:from]...)
+	for i := from; i < len(raw); {
+		size := 1
+		switch c := raw[i]; {
+		case isLiteral[c]:
+			text = append(text, c)
+		case c == '&':
+			if c, size = reference(raw[i:]); size == 0 {
+				return nil, errUnusual
+			}
+			text = append(text, c)
+		default:
+			var r rune
+			if r, size = utf8.DecodeRune(raw[i:]); size == 1 || r == 0xFFFE || r == 0xFFFF { // no character, or one that changes
+				return nil, errUnusual
+			}
+			text = append(text, raw[i:i+size]...)
+		}
+		i += size
+	}
+	x.scratch = text
+	return text, nil
 }
 
-func (x *reader) accept(c byte) bool {
-	if x.pos < len(x.doc) && x.doc[x.pos] == c {
-		x.pos++
-		return true
+// reference reads a reference that servers write, at the start of raw. If there is none, size is 0.
+func reference(raw []byte) (c byte, size int) {
+	size = bytes.IndexByte(raw[:min(len(raw), len("&quot;"))], ';') + 1
+	switch string(raw[:size]) {
+	case "&quot;", "&#34;":
+		return '"', size
+	case "&amp;", "&#38;":
+		return '&', size
+	case "&lt;", "&#60;":
+		return '<', size
+	case "&gt;", "&#62;":
+		return '>', size
+	case "&apos;", "&#39;":
+		return '\'', size
 	}
-	return false
+	return 0, 0
 }
+
+const space = " \t\r\n"
+
+// trimSpace removes XML's white space from both ends.
+func trimSpace(text []byte) []byte { return bytes.Trim(text, space) }

@@ -25,12 +25,15 @@ type VersionsPage struct {
 // ReadVersions reads a response of ListObjectVersions. markersApart
 // says that the server may list all delete markers after all versions. timesInIDs says that
 // the time of an old version is that of its replacement, and that its id is a ULID.
-func ReadVersions(response []byte, markersApart, timesInIDs bool) (*VersionsPage, error) {
-	p := &VersionsPage{fields: fields{xml: reader{doc: response}}, markersApart: markersApart, timesInIDs: timesInIDs}
-	if err := p.fields.each(p.element); err != nil {
-		return nil, err
-	}
-	return p, p.finish()
+func ReadVersions(response []byte, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
+	err = readDocument(response, func(x reader) error {
+		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
+		if err := p.fields.each(p.element); err != nil {
+			return err
+		}
+		return p.finish()
+	})
+	return p, err
 }
 
 func (p *VersionsPage) element(name []byte) (err error) {
