@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"encoding/xml"
 	"math"
 	"net/http"
@@ -50,7 +51,7 @@ func postObject(r *request) error {
 	if err := checkPayer(r, header); err != nil {
 		return err
 	}
-	if err := checkFields(r, header); err != nil {
+	if err := cmp.Or(headers.Check(headers.FormFields, header, r.server.config.Strict), checkOwner(r, header)); err != nil {
 		return err
 	}
 	o, err := newObject(r, header)
@@ -70,14 +71,6 @@ func postObject(r *request) error {
 	}
 	written(r, v, shown)
 	return writeFormResponse(r, f, v)
-}
-
-// checkFields refuses fields that this server lacks, and another owner than expected.
-func checkFields(r *request, header http.Header) error {
-	if err := headers.Check(headers.FormFields, header, r.server.config.Strict); err != nil {
-		return err
-	}
-	return checkOwner(r, header)
 }
 
 // permit checks the form against its policy. A form without a policy is an anonymous

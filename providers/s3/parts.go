@@ -108,8 +108,9 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	checked := !r.Put.UncheckedParts
 	if d.account.profile.Checksum == ChecksumFullObject && checked {
 		in.ChecksumType = types.ChecksumTypeFullObject
-		in.ChecksumCRC32C = d.account.crcHeader(r.Put.CRC32C)
-		in.MpuObjectSize = &r.Put.Size
+		whole := r.Put.CRC32C
+		whole.Known = whole.Known && r.Put.Size > 0 // MinIO has none of an empty object
+		in.ChecksumCRC32C, in.MpuObjectSize = d.account.crcHeader(whole), &r.Put.Size
 	}
 	for _, part := range r.Parts {
 		completed := types.CompletedPart{PartNumber: aws.Int32(int32(part.Number)), ETag: aws.String(part.Tag)}

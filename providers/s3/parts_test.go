@@ -102,6 +102,20 @@ func TestCompleteParts(t *testing.T) {
 	}
 }
 
+// MinIO computes no checksum of an upload whose parts are empty, and refuses each that is sent.
+func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
+	w := newStandIn(t, reply{Body: finished})
+	r := completion(storage.Condition{})
+	r.Put.Size, r.Put.CRC32C = 0, wiretest.CRC32C("")
+	r.Parts = []driver.Part{{Number: 1, Tag: `"a"`, CRC32C: wiretest.CRC32C("")}}
+	_, err := w.on(t, "minio").CompleteParts(t.Context(), r)
+	require.NoError(t, err)
+	got := w.server.Last(t)
+	require.Empty(t, got.Header.Values("X-Amz-Checksum-Crc32c"))
+	require.Equal(t, "0", got.Header.Get("X-Amz-Mp-Object-Size"))
+	require.Contains(t, got.Body, "<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>")
+}
+
 func TestCompletePartsResponse(t *testing.T) {
 	for _, row := range []struct {
 		name      string
