@@ -44,8 +44,8 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 
 // settings returns the container's properties. If the container is missing, it
 // returns BucketNotFound.
-func (b *blobContainer) settings(ctx context.Context) (container.GetPropertiesResponse, error) {
-	p, err := send(ctx, b.account, b.client.GetProperties, nil)
+func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesResponse, error) {
+	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
 	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // the 404 to a HEAD has no code
 		err = storage.BucketNotFound
 	}
@@ -60,8 +60,8 @@ func public(access *container.PublicAccessType) bool {
 
 // setPublic changes whether everyone can read the blobs. It sends the stored
 // access policies too, because Azure would remove them otherwise.
-func (b *blobContainer) setPublic(ctx context.Context, wanted bool) error {
-	now, err := send(ctx, b.account, b.client.GetAccessPolicy, nil)
+func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
+	now, err := send(ctx, bc.account, bc.client.GetAccessPolicy, nil)
 	if err != nil {
 		return reads(err)
 	}
@@ -77,7 +77,7 @@ func (b *blobContainer) setPublic(ctx context.Context, wanted bool) error {
 	if wanted {
 		o.Access = to.Ptr(container.PublicAccessTypeBlob)
 	}
-	_, err = write(ctx, b.account, b.client.SetAccessPolicy, o)
+	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, o)
 	if storage.CodeOf(err) == storage.PreconditionFailed { // on this package's condition, not the caller's
 		return sdkerror.WithCode(err, storage.Unavailable, "another client changed the container at the same time: try again")
 	}

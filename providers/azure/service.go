@@ -173,23 +173,23 @@ const (
 // checkEmpty returns BucketNotEmpty if there is a blob or a version of one. A
 // page may be empty without being the last. Old versions of this package's own
 // blobs do not count: their uploads have ended.
-func (b *blobContainer) checkEmpty(ctx context.Context) error {
-	if b.account.isBefore(versionsVersion) {
-		return b.checkNoBlobs(ctx, false)
+func (bc *blobContainer) checkEmpty(ctx context.Context) error {
+	if bc.account.isBefore(versionsVersion) {
+		return bc.checkNoBlobs(ctx, false)
 	}
-	err := b.checkNoBlobs(ctx, true)
+	err := bc.checkNoBlobs(ctx, true)
 	if code := storage.CodeOf(err); code == storage.Unsupported || code == storage.InvalidArgument {
-		return b.checkNoBlobs(ctx, false) // an account that cannot list versions has none
+		return bc.checkNoBlobs(ctx, false) // an account that cannot list versions has none
 	}
 	return err
 }
 
-func (b *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error {
-	pager := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error {
+	pager := bc.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 		MaxResults: to.Ptr(int32(100)), Include: container.ListBlobsInclude{Versions: versions},
 	})
 	for pager.More() {
-		page, err := nextPage(ctx, b.account, pager)
+		page, err := nextPage(ctx, bc.account, pager)
 		if err != nil {
 			return reads(err)
 		}
