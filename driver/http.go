@@ -92,11 +92,6 @@ func MaybeSent(err error) bool {
 	return isClientError(err) && !(errors.As(err, &dial) && dial.Op == "dial")
 }
 
-var networkHints = sdkerror.NetworkHints{
-	UnknownHost:    "no such host: check the endpoint",
-	BadCertificate: "the server's certificate is not trusted or is for another host",
-}
-
 var translator = &sdkerror.Translator{
 	FromResponse:    func(error) *storage.Error { return nil },
 	WithoutResponse: withoutResponse,
@@ -115,5 +110,5 @@ func withoutResponse(err error) *storage.Error {
 		address, _, _ := strings.Cut(client.URL, "?")
 		err = &url.Error{Op: client.Op, URL: address, Err: client.Err}
 	}
-	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF), networkHints)
+	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF))
 }

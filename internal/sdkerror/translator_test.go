@@ -130,36 +130,33 @@ func TestWithHint(t *testing.T) {
 	require.Equal(t, errSent, WithHint(errSent, "second"))
 }
 
-func TestFromNetwork(t *testing.T) {
-	hints := NetworkHints{UnknownHost: "the host", BadCertificate: "the certificate"}
+func TestWithoutResponseOnTheNetwork(t *testing.T) {
 	for _, row := range []struct {
-		name  string
-		err   error
-		hints NetworkHints
-		want  storage.Error
+		name string
+		err  error
+		want storage.Error
 	}{
-		{"a certificate", &tls.CertificateVerificationError{}, hints, storage.Error{Code: storage.Internal, Hint: "the certificate"}},
-		{"no such host", &net.DNSError{IsNotFound: true}, hints, storage.Error{Code: storage.Unavailable, Retryable: true, Hint: "the host"}},
-		{"an unreachable name server", &net.DNSError{}, hints, storage.Error{Code: storage.Unavailable, Retryable: true}},
-		{"canceled", &transport.Error{Err: context.Canceled}, hints, storage.Error{Code: storage.Canceled}},
-		{"a deadline", context.DeadlineExceeded, hints, storage.Error{Code: storage.DeadlineExceeded}},
-		{"a silent peer", &transport.Error{Err: errors.Join(transport.ErrStalled, context.Canceled)}, hints, storage.Error{Code: storage.Unavailable, Retryable: true}},
-		{"too many open files", &transport.Error{Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}}, hints, storage.Error{Code: storage.RateLimited, Retryable: true, Hint: "raise the limit of open files (ulimit -n), or make fewer calls at once"}},
-		{"a dropped connection", &net.OpError{Op: "read", Err: errSent}, hints, storage.Error{Code: storage.Unavailable, Retryable: true}},
+		{"a certificate", &tls.CertificateVerificationError{}, storage.Error{Code: storage.Internal, Hint: "the server's certificate is not trusted or is for another host"}},
+		{"no such host", &net.DNSError{IsNotFound: true}, storage.Error{Code: storage.Unavailable, Retryable: true, Hint: "no such host: check the endpoint, the region and the account's name"}},
+		{"an unreachable name server", &net.DNSError{}, storage.Error{Code: storage.Unavailable, Retryable: true}},
+		{"canceled", &transport.Error{Err: context.Canceled}, storage.Error{Code: storage.Canceled}},
+		{"a deadline", context.DeadlineExceeded, storage.Error{Code: storage.DeadlineExceeded}},
+		{"a silent peer", &transport.Error{Err: errors.Join(transport.ErrStalled, context.Canceled)}, storage.Error{Code: storage.Unavailable, Retryable: true}},
+		{"too many open files", &transport.Error{Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}}, storage.Error{Code: storage.RateLimited, Retryable: true, Hint: "raise the limit of open files (ulimit -n), or make fewer calls at once"}},
+		{"a dropped connection", &net.OpError{Op: "read", Err: errSent}, storage.Error{Code: storage.Unavailable, Retryable: true}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.want.Err = row.err
-			require.Equal(t, &row.want, FromNetwork(row.err, row.hints))
+			require.Equal(t, &row.want, WithoutResponse(row.err, false))
 		})
 	}
-	require.Nil(t, FromNetwork(errors.New("boom"), hints))
 }
 
 func TestWithoutResponse(t *testing.T) {
 	boom := errors.New("boom")
-	require.Equal(t, storage.Canceled, WithoutResponse(context.Canceled, true, NetworkHints{}).Code)
-	require.Equal(t, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: boom}, WithoutResponse(boom, true, NetworkHints{}))
-	require.Equal(t, &storage.Error{Code: storage.Internal, Err: boom}, WithoutResponse(boom, false, NetworkHints{}))
+	require.Equal(t, storage.Canceled, WithoutResponse(context.Canceled, true).Code)
+	require.Equal(t, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: boom}, WithoutResponse(boom, true))
+	require.Equal(t, &storage.Error{Code: storage.Internal, Err: boom}, WithoutResponse(boom, false))
 }
 
 func TestNotFound(t *testing.T) {

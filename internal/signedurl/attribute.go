@@ -46,7 +46,6 @@ var properties = []struct {
 	{classAttribute, func(p *storage.Properties) string { return p.StorageClass }, storage.WithStorageClass},
 }
 
-// attributesOf returns the attributes that r requests, sorted by name.
 func attributesOf(r *driver.SignRequest) []Attribute {
 	var attributes []Attribute
 	for _, p := range properties {

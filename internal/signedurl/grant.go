@@ -51,7 +51,6 @@ func (g *Grant) status(now time.Time) Status {
 	return Valid
 }
 
-// newGrant returns the grant that r requests at that time.
 func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	if r.BaseURL == "" || r.Condition.Revision != "" || r.Condition.NotRevision != "" {
 		return nil, storage.Unsupported
@@ -109,7 +108,6 @@ func SignPart(k Keys, bucket string, r *driver.SignPartRequest, now time.Time) (
 	return g.sign(k, bucket, r.BaseURL)
 }
 
-// sign returns the signed URL of the grant.
 func (g *Grant) sign(k Keys, bucket, baseURL string) (*storage.SignedURL, error) {
 	if k.Empty() {
 		return nil, storage.Unsupported
@@ -128,7 +126,6 @@ func (g *Grant) sign(k Keys, bucket, baseURL string) (*storage.SignedURL, error)
 	}, nil
 }
 
-// signedParts returns the texts that the signature of a URL covers.
 func (g *Grant) signedParts(bucket, query string) []string {
 	parts := []string{"omnibucket url 1", bucket, g.Method, g.Key, query}
 	for _, a := range g.Attributes {

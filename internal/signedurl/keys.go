@@ -86,7 +86,6 @@ func (k Keys) find(id string) (key, bool) {
 	return k.all[i], true
 }
 
-// sign returns the signature of the parts as text.
 func (k key) sign(parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(k.sum(parts...))
 }

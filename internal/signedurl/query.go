@@ -58,7 +58,6 @@ func (g *Grant) query(keyID string) string {
 	return b.String()
 }
 
-// headerNames returns the names of the headers that the client must send.
 func (g *Grant) headerNames() string {
 	names := make([]string, len(g.Attributes))
 	for i, a := range g.Attributes {

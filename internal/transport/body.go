@@ -85,7 +85,6 @@ func (b *requestBody) Close() error {
 	return b.inner.Close()
 }
 
-// waitIdle returns when no Read is under way.
 func (b *requestBody) waitIdle() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -216,7 +216,6 @@ func (x *exchange) fail(err error) *Error {
 	return &Error{Sent: sent, Err: err}
 }
 
-// unconnected reports whether err is that no connection could be made.
 func unconnected(err error) bool {
 	var failed *net.OpError
 	return errors.As(err, &failed) && failed.Op == "dial"

@@ -164,7 +164,6 @@ func maskHeader(response *http.Response, secrets [][]byte) {
 	}
 }
 
-// A maskedBody is a body without the secrets of its request.
 type maskedBody struct {
 	inner   io.ReadCloser
 	secrets [][]byte

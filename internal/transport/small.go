@@ -49,7 +49,6 @@ func readSmall(ctx context.Context, r *http.Request) (content []byte, err error)
 	return content, nil
 }
 
-// replace has a request carry the content of its body.
 func replace(out *http.Request, content []byte) {
 	out.Body = io.NopCloser(bytes.NewReader(content))
 	if out.GetBody != nil {

@@ -27,13 +27,13 @@ type account struct {
 	root         string                                // endpoint as text
 	name         string                                // of the account
 	anonymous    bool
-	hierarchical bool            // Config.HierarchicalNamespace
-	version      string          // Config.APIVersion
-	scope        string          // Config.EncryptionScope
-	http         *http.Client    // nil if Config.Client is set
-	owned        bool            // http was made here and is closed with the account
-	sdkClient    *service.Client // Config.Client
-	identity     any             // equal for accounts between which the service can copy objects
+	hierarchical bool                 // Config.HierarchicalNamespace
+	version      string               // Config.APIVersion
+	scope        string               // Config.EncryptionScope
+	http         *http.Client         // nil if Config.Client is set
+	own          *transport.Transport // of http if it was made here, and is closed with the account; else nil
+	sdkClient    *service.Client      // Config.Client
+	identity     any                  // equal for accounts between which the service can copy objects
 	signing
 }
 
@@ -66,9 +66,7 @@ func newAccount(c Config) (*account, error) {
 		a.service = a.sdkClient
 		return a, nil
 	}
-	var own *transport.Transport
-	a.http, own = transport.NewClient(c.HTTPClient)
-	a.owned = own != nil
+	a.http, a.own = transport.NewClient(c.HTTPClient)
 	a.service, err = a.client(noRetry)
 	if err != nil {
 		return nil, argument.Invalid("Config", "must be valid for a client of the SDK", "")
@@ -121,7 +119,6 @@ func (p versionPolicy) Do(r *policy.Request) (*http.Response, error) {
 	return r.Next()
 }
 
-// A signaturePolicy adds a shared access signature to each request.
 type signaturePolicy func(context.Context) (string, error)
 
 func (p signaturePolicy) Do(r *policy.Request) (*http.Response, error) {
@@ -146,8 +143,8 @@ func (a *account) singleAttempt(ctx context.Context) context.Context {
 
 // close closes the connections that were opened here.
 func (a *account) close() error {
-	if a.owned {
-		a.http.CloseIdleConnections()
+	if a.own != nil {
+		a.own.CloseIdleConnections()
 	}
 	return nil
 }

@@ -43,7 +43,6 @@ func attrsOfHead(p *blob.GetPropertiesResponse, key string) (*storage.Attrs, err
 	return attrsOf(p, key), nil
 }
 
-// attrsOf returns the attributes in the response to a read or a HEAD.
 func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key: key,

@@ -31,7 +31,7 @@ func (a *account) canBatch() bool {
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var response *http.Response
 	var out container.SubmitBatchResponse
-	err := writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
+	err := translator.Write(rm.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		defer func() {
 			if isAccepted(response) {
 				if recover() != nil {

@@ -26,14 +26,14 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 // readSettings sets the fields of info. A field that the credential may not read
 // stays as it is.
 func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketInfo) error {
-	ctx, b := s.manage(ctx, info.Name)
-	p, err := b.properties(ctx)
+	b := s.account.container(info.Name)
+	p, err := b.settings(ctx)
 	if err != nil {
 		return err
 	}
 	info.Public = public(p.BlobPublicAccess)
 	info.ObjectLock = p.IsImmutableStorageWithVersioningEnabled != nil && *p.IsImmutableStorageWithVersioningEnabled
-	switch cors, kept, err := b.accountSettings(ctx); {
+	switch cors, kept, err := s.account.settings(ctx); {
 	case err == nil:
 		info.CORS, info.SoftDelete = cors, kept
 	case storage.CodeOf(err) != storage.PermissionDenied:
@@ -42,10 +42,10 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 	return nil
 }
 
-// properties returns the container's properties. If the container is missing, it
+// settings returns the container's properties. If the container is missing, it
 // returns BucketNotFound.
-func (b *managedContainer) properties(ctx context.Context) (container.GetPropertiesResponse, error) {
-	p, err := ask(ctx, b.account, b.container.GetProperties, nil)
+func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesResponse, error) {
+	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
 	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // the 404 to a HEAD has no code
 		err = storage.BucketNotFound
 	}
@@ -60,8 +60,8 @@ func public(access *container.PublicAccessType) bool {
 
 // setPublic changes whether everyone can read the blobs. It sends the stored
 // access policies too, because Azure would remove them otherwise.
-func (b *managedContainer) setPublic(ctx context.Context, wanted bool) error {
-	now, err := ask(ctx, b.account, b.container.GetAccessPolicy, nil)
+func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
+	now, err := send(ctx, bc.account, bc.client.GetAccessPolicy, nil)
 	if err != nil {
 		return reads(err)
 	}
@@ -77,10 +77,7 @@ func (b *managedContainer) setPublic(ctx context.Context, wanted bool) error {
 	if wanted {
 		o.Access = to.Ptr(container.PublicAccessTypeBlob)
 	}
-	err = writes(ctx, func(ctx context.Context) error {
-		_, err := b.container.SetAccessPolicy(ctx, o)
-		return err
-	})
+	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, o)
 	if storage.CodeOf(err) == storage.PreconditionFailed { // on this package's condition, not the caller's
 		return sdkerror.WithCode(err, storage.Unavailable, "another client changed the container at the same time: try again")
 	}

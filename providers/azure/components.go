@@ -6,19 +6,18 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/components"
 )
 
@@ -37,7 +36,6 @@ const (
 	discardTimeout = 30 * time.Second // for the removal of parts
 )
 
-// isReserved reports whether a key or prefix is that of this package's blobs.
 func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }
 
 // An openUpload is the name of an open upload: what its keys contain, and a secret that no signed
@@ -100,36 +98,29 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	if err != nil {
 		return driver.Part{}, err
 	}
-	n, err := cu.container.account.writeNatives(r.Native)
-	if err != nil {
-		return driver.Part{}, err
+	metadata := map[string]string{}
+	if checksum := encodeMetadata(nil, r.CRC32C, r.Size)[checksumKey]; checksum != nil {
+		metadata[proofKey] = u.proof(r.Number, *checksum)
 	}
-	body, sum, err := withCRC64(ctx, r.Body, r.CRC32C)
-	if err != nil {
-		return driver.Part{}, err
-	}
-	o := &blockblob.UploadOptions{
-		Metadata:                encodeMetadata(nil, r.CRC32C, r.Size),
-		CPKInfo:                 n.key.info(),
-		CPKScopeInfo:            n.scopeInfo(),
-		TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
-	}
-	if checksum := o.Metadata[checksumKey]; checksum != nil {
-		o.Metadata[proofKey] = to.Ptr(u.proof(r.Number, *checksum))
-	}
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return driver.Part{}, err
-	}
-	var out blockblob.UploadResponse
-	err = answered(cu.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = cu.container.blob(u.key(r.Number)).Upload(ctx, body, o)
-		return err
+	stored, err := cu.objects.Put(ctx, &driver.PutRequest{
+		Key: u.key(r.Number), Body: r.Body, Size: r.Size, CRC32C: r.CRC32C,
+		Properties: storage.Properties{ContentType: components.ContentType, Metadata: metadata},
+		Controls:   storage.Controls{Native: slices.DeleteFunc(slices.Clone(r.Native), isNotEncryption)},
 	})
 	if err != nil {
-		return driver.Part{}, writeError(err, storage.Condition{}) // never Unknown: a part is not the object
+		return driver.Part{}, sdkerror.WithoutEffect(err) // a part is not the object
 	}
-	part := driver.Part{Number: r.Number, Tag: quoted(out.ETag), Size: r.Size, CRC32C: r.CRC32C}
-	return part, cu.checkOpen(ctx, u, r.Number, deref(out.VersionID))
+	part := driver.Part{Number: r.Number, Tag: stored.ETag, Size: r.Size, CRC32C: r.CRC32C}
+	return part, cu.checkOpen(ctx, u, r.Number, stored.Version)
+}
+
+// isNotEncryption reports whether an option is about the object, and not about the bytes of its parts.
+func isNotEncryption(option any) bool {
+	switch option.(type) {
+	case encryptionScope, customerKey:
+		return false
+	}
+	return true
 }
 
 // checkOpen returns an error if an upload was completed or aborted before its new part was stored,
@@ -145,7 +136,6 @@ func (cu *componentUploads) checkOpen(ctx context.Context, u *openUpload, number
 	return components.ErrEnded
 }
 
-// takesParts reports whether the upload with this marker is open.
 func (u *openUpload) takesParts(item *container.BlobItem) bool {
 	metadata, _ := decodeMetadata(item.Metadata, 0)
 	return components.IsOpen(metadata)
@@ -212,7 +202,6 @@ func (cu *componentUploads) partRanges(ctx context.Context, u *openUpload, r *dr
 	return ranges, size, nil
 }
 
-// isOpen reports whether the upload can take parts.
 func (cu *componentUploads) isOpen(ctx context.Context, u *openUpload) (bool, error) {
 	marker, err := cu.marker(ctx, u)
 	return marker != nil && components.IsOpen(marker.Metadata), err

@@ -9,7 +9,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // remove removes all blobs of an upload, however they came there, with their versions: an
@@ -25,24 +24,12 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 		Prefix:     to.Ptr(u.prefix),
 		MaxResults: to.Ptr(int32(maxPage)),
 	}
-	var followed markers
-	for {
-		items, _, marker, err := cu.lister.page(ctx, "", o)
-		if err != nil {
-			return cu.container.listError(err)
-		}
-		err = parallel.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
+	return cu.lister.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
+		return true, parallel.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
 			version := deref(items[i].VersionID)
 			return cu.removeComponent(ctx, deref(items[i].Name), version, version == "" || isCurrent(items[i]))
 		})
-		if err != nil || marker == "" {
-			return err
-		}
-		if err := followed.check(marker, len(items)); err != nil {
-			return err
-		}
-		o.Marker = httpheader.Optional(marker)
-	}
+	})
 }
 
 // removeComponent removes a blob of an upload, and its version if the account keeps versions. A
@@ -64,5 +51,4 @@ func (cu *componentUploads) removeComponent(ctx context.Context, key, version st
 	return err
 }
 
-// isCurrent reports whether a listed version is the current one.
 func isCurrent(item *container.BlobItem) bool { return deref(item.IsCurrentVersion) }

@@ -38,10 +38,10 @@ func (cu *componentUploads) streamRange(ctx context.Context, key string, n *nati
 		defer func() { _ = body.Close() }()
 		o := &blockblob.StageBlockOptions{CPKInfo: n.key.info(), CPKScopeInfo: n.scopeInfo()}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		return answered(cu.container.account.singleAttempt(ctx), func(ctx context.Context) error {
-			out, err := cu.container.blob(key).StageBlock(ctx, id, body, o)
-			return body.check(out.ContentCRC64, err)
-		})
+		out, err := send(ctx, cu.container.account, func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
+			return cu.container.blob(key).StageBlock(ctx, id, body, o)
+		}, o)
+		return body.check(out.ContentCRC64, err)
 	})
 	if err != nil {
 		return "", blockError(err)

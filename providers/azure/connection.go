@@ -6,7 +6,6 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A connection has the fields of a connection string.
 type connection struct{ name, key, sas, endpoint string }
 
 // parseConnectionString parses "Name=value;…", as Azure's portal shows it.

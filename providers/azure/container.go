@@ -43,7 +43,7 @@ func (bc *blobContainer) version(key, version string) (*blob.Client, error) {
 // containerProperties requests the properties of the container. If the credential may not read
 // them, it returns nil without an error.
 func (bc *blobContainer) containerProperties(ctx context.Context) (*container.GetPropertiesResponse, error) {
-	p, err := ask(ctx, bc.account, bc.client.GetProperties, nil)
+	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
 	if err == nil {
 		return &p, nil
 	}
@@ -63,7 +63,7 @@ func (bc *blobContainer) properties(ctx context.Context, key, version string, c 
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := ask(ctx, bc.account, b.GetProperties, propertiesOptions(c, values))
+	found, err := send(ctx, bc.account, b.GetProperties, propertiesOptions(c, values))
 	if err != nil {
 		return nil, nil, reads(err)
 	}
@@ -94,7 +94,7 @@ func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.Get
 func (bc *blobContainer) recheck(ctx context.Context, key, version string) *storage.Error {
 	b, err := bc.version(key, version)
 	if err == nil {
-		_, err = ask(ctx, bc.account, b.GetProperties, nil)
+		_, err = send(ctx, bc.account, b.GetProperties, nil)
 	}
 	if err != nil {
 		return translate(err)
@@ -117,13 +117,12 @@ func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 
 // headContainer returns nil if the container exists.
 func (bc *blobContainer) headContainer(ctx context.Context) *storage.Error {
-	if _, err := ask(ctx, bc.account, bc.client.GetProperties, nil); err != nil {
+	if _, err := send(ctx, bc.account, bc.client.GetProperties, nil); err != nil {
 		return translate(err)
 	}
 	return nil
 }
 
-// missingHint returns the hint for a missing container.
 func (bc *blobContainer) missingHint() string {
 	switch {
 	case strings.ToLower(bc.name) != bc.name:

@@ -19,7 +19,6 @@ import (
 // https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
 const maxCopy = 256 << 20
 
-// A copier copies blobs on the service.
 type copier struct {
 	container *blobContainer
 	blocks    *blocks
@@ -85,7 +84,7 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	if err != nil {
 		return nil, err
 	}
-	out, err := ask(ctx, cp.container.account, b.GetProperties, propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native))
+	out, err := send(ctx, cp.container.account, b.GetProperties, propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native))
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -97,7 +96,6 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	return attrsOfHead(&out, source.Key)
 }
 
-// sameHeaders reports whether a copy has the same content headers as its source.
 func sameHeaders(source, copied *storage.Properties) bool {
 	return source.ContentType == copied.ContentType &&
 		source.ContentEncoding == copied.ContentEncoding &&
@@ -106,7 +104,6 @@ func sameHeaders(source, copied *storage.Properties) bool {
 		source.CacheControl == copied.CacheControl
 }
 
-// copyBlob makes one Copy Blob From URL request.
 func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs) (*storage.Attrs, error) {
 	address, authorization, err := cp.container.account.authorizeSource(ctx, r.Source)
 	if err != nil {
@@ -132,11 +129,9 @@ func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *native
 	if err := mustApply(n, o, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL }); err != nil {
 		return nil, err
 	}
-	var out blob.CopyFromURLResponse
-	err = writes(withCopyTimeout(cp.container.account.singleAttempt(ctx)), func(ctx context.Context) (err error) {
-		out, err = cp.container.blob(r.Key).CopyFromURL(ctx, address, o)
-		return err
-	})
+	out, err := write(withCopyTimeout(ctx), cp.container.account, func(ctx context.Context, o *blob.CopyFromURLOptions) (blob.CopyFromURLResponse, error) {
+		return cp.container.blob(r.Key).CopyFromURL(ctx, address, o)
+	}, o)
 	if err != nil {
 		return nil, cp.copyError(ctx, err, r.Source, r.Condition)
 	}

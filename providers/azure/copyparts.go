@@ -50,10 +50,8 @@ func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *blockLi
 	return cp.commitCopied(ctx, ids, c)
 }
 
-// A stageFunc makes a block of a range, and returns its id.
 type stageFunc func(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error)
 
-// stageRanges makes blocks of ranges, and returns their ids.
 func (cp *copier) stageRanges(ctx context.Context, ranges []copyRange, c *blockList, stage stageFunc) (ids []string, err error) {
 	n, err := cp.container.account.writeNatives(c.controls.Native)
 	if err != nil {
@@ -71,7 +69,6 @@ func (cp *copier) stageRanges(ctx context.Context, ranges []copyRange, c *blockL
 	return ids, err
 }
 
-// commitCopied makes the object of blocks that were copied.
 func (cp *copier) commitCopied(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
 	attrs, err := cp.blocks.commit(ctx, ids, c)
 	if err != nil {
@@ -101,10 +98,10 @@ func (cp *copier) stageRange(ctx context.Context, key string, n *natives, upload
 			SourceCustomerProvidedKey:      newNatives(p.source.Native).key.sourceInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
-		return answered(withCopyTimeout(cp.container.account.singleAttempt(ctx)), func(ctx context.Context) error {
-			_, err := cp.container.blob(key).StageBlockFromURL(ctx, id, address, o)
-			return err
-		})
+		_, err := send(withCopyTimeout(ctx), cp.container.account, func(ctx context.Context, o *blockblob.StageBlockFromURLOptions) (blockblob.StageBlockFromURLResponse, error) {
+			return cp.container.blob(key).StageBlockFromURL(ctx, id, address, o)
+		}, o)
+		return err
 	})
 	if err != nil {
 		return "", cp.copyError(ctx, translate(err), p.source, storage.Condition{})

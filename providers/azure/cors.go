@@ -17,7 +17,7 @@ const maxCORSRules = 5 // per account
 // setCORS replaces the account's rules; no rules clear them. It does not send the
 // other properties of the account, so they stay.
 // https://learn.microsoft.com/rest/api/storageservices/set-blob-service-properties
-func (b *managedContainer) setCORS(ctx context.Context, rules []storage.CORSRule) error {
+func (a *account) setCORS(ctx context.Context, rules []storage.CORSRule) error {
 	o := &service.SetPropertiesOptions{CORS: []*service.CORSRule{}} // nil would be omitted
 	for _, rule := range rules {
 		o.CORS = append(o.CORS, &service.CORSRule{
@@ -28,15 +28,12 @@ func (b *managedContainer) setCORS(ctx context.Context, rules []storage.CORSRule
 			MaxAgeInSeconds: to.Ptr(int32(min(rule.MaxAge/time.Second, math.MaxInt32))),
 		})
 	}
-	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.account.service.SetProperties(ctx, o)
-		return err
-	})
+	_, err := write(ctx, a, a.service.SetProperties, o)
+	return err
 }
 
-// accountSettings returns the account's rules, and how long it keeps what is removed.
-func (b *managedContainer) accountSettings(ctx context.Context) (rules []storage.CORSRule, softDelete time.Duration, err error) {
-	p, err := ask(ctx, b.account, b.account.service.GetProperties, nil)
+func (a *account) settings(ctx context.Context) (rules []storage.CORSRule, softDelete time.Duration, err error) {
+	p, err := send(ctx, a, a.service.GetProperties, nil)
 	if err != nil {
 		return nil, 0, reads(err)
 	}
@@ -61,7 +58,6 @@ func (b *managedContainer) accountSettings(ctx context.Context) (rules []storage
 // joined returns a list as Azure writes it, as one string.
 func joined(list []string) *string { return to.Ptr(strings.Join(list, ",")) }
 
-// parted splits a list of Azure's.
 func parted(list *string) []string {
 	if deref(list) == "" {
 		return nil

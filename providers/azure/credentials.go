@@ -23,7 +23,6 @@ const (
 	emulatorEndpoint = "http://127.0.0.1:10000/" + emulatorAccount
 )
 
-// settings has the endpoint, the account and the credential.
 type settings struct {
 	endpoint  *url.URL
 	name      string
@@ -64,7 +63,6 @@ func checkConfig(c Config) error {
 	return named.Credentials(c.Credentials).Check()
 }
 
-// validVersion reports whether this package supports a service version.
 func validVersion(version string) bool {
 	if version == "" {
 		return true

@@ -47,7 +47,6 @@ type userKeyRequest struct {
 	abandoned bool // its caller's context ended: the others send a new request
 }
 
-// A userKeyFunc makes one request for a key.
 type userKeyFunc func(ctx context.Context, start, end time.Time) (*userKey, error)
 
 func (k *userKey) isFresh(now time.Time) bool { return now.Sub(k.since) < userKeyFresh }

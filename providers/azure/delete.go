@@ -15,7 +15,6 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// A remover removes blobs and versions.
 type remover struct{ container *blobContainer }
 
 // Delete makes one Delete Blob request. It includes the blob's snapshots, because
@@ -29,17 +28,10 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if err != nil {
 		return err
 	}
-	if err = d.remover.delete(ctx, b, o); err == nil {
+	if _, err = write(ctx, d.account, b.Delete, o); err == nil {
 		return nil
 	}
 	return d.remover.deleteError(ctx, asError(err), r)
-}
-
-func (rm *remover) delete(ctx context.Context, b *blob.Client, o *blob.DeleteOptions) error {
-	return writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.Delete(ctx, o)
-		return err
-	})
 }
 
 func deleteOptions(r *driver.DeleteRequest) (*blob.DeleteOptions, error) {
@@ -64,9 +56,9 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.
 	switch {
 	case r.Version == "":
 	case isCode(e, codeCurrentVersion):
-		err = rm.deleteCurrent(ctx, r)
+		err = rm.deleteInSteps(ctx, r, true)
 	case r.BypassGovernance && isCode(e, codeImmutable):
-		err = rm.deleteLocked(ctx, r)
+		err = rm.deleteInSteps(ctx, r, false)
 	}
 	if err == nil {
 		return nil
@@ -74,46 +66,32 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.
 	return rm.ignoreMissing(ctx, asError(err), r)
 }
 
-// deleteCurrent removes the current version in two steps. Removing the object
-// makes the version noncurrent, and then the version can be removed. If another
-// write has made it noncurrent meanwhile, the newer object stays. Snapshots stay
-// too: an object that has any is Locked.
-func (rm *remover) deleteCurrent(ctx context.Context, r *driver.DeleteRequest) error {
-	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
-	if err != nil {
-		return err
-	}
-	if err := rm.unlock(ctx, b, found, r.BypassGovernance); err != nil {
-		return err // before the object is removed, which its locks do not prevent
-	}
-	asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(found.ETag)})}
-	apply(newNatives(r.Native), asFound, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
-	if err := rm.delete(ctx, rm.container.client.NewBlobClient(r.Key), asFound); err != nil {
-		if e := asError(err); e.Code != storage.PreconditionFailed && e.Status != http.StatusNotFound {
-			return e
-		}
-	}
-	noncurrent := &blob.DeleteOptions{}
-	apply(newNatives(r.Native), noncurrent, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
-	return rm.delete(ctx, b, noncurrent)
-}
-
-// deleteLocked removes a version under a retention that can be bypassed, in two
-// steps: Azure has no bypass, but removes an unlocked policy. If the second step
-// fails, the version stays without one.
-func (rm *remover) deleteLocked(ctx context.Context, r *driver.DeleteRequest) error {
+// deleteInSteps removes a version that one request cannot remove. Azure has no bypass, but removes an unlocked
+// policy: if a later step fails, the version stays without one. Removing the object makes the current version
+// noncurrent, and then the version can be removed. If another write has made it noncurrent meanwhile, the newer
+// object stays. Snapshots stay too: an object that has any is Locked.
+func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, current bool) error {
 	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err == nil {
-		err = rm.unlock(ctx, b, found, true)
+		err = rm.unlock(ctx, b, found, r.BypassGovernance) // before the object is removed, which its locks do not prevent
 	}
 	if err != nil {
 		return err
 	}
-	o, err := deleteOptions(r)
-	if err != nil {
-		return err
+	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
+	if current {
+		asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(found.ETag)})}
+		apply(newNatives(r.Native), asFound, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
+		if _, err := write(ctx, rm.container.account, rm.container.client.NewBlobClient(r.Key).Delete, asFound); err != nil {
+			if e := asError(err); e.Code != storage.PreconditionFailed && e.Status != http.StatusNotFound {
+				return e
+			}
+		}
+		o.AccessConditions = nil
 	}
-	return rm.delete(ctx, b, o)
+	apply(newNatives(r.Native), o, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
+	_, err = write(ctx, rm.container.account, b.Delete, o)
+	return err
 }
 
 // ignoreMissing returns nil if the object did not exist, and e otherwise. On some

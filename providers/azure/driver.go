@@ -14,7 +14,6 @@ import (
 
 var _ driver.Driver = (*objectDriver)(nil)
 
-// An objectDriver is one container of an account.
 type objectDriver struct {
 	driver.UnimplementedDriver
 	account   *account
@@ -26,7 +25,6 @@ type objectDriver struct {
 	remover   remover
 }
 
-// driver returns the driver of one container.
 func (a *account) driver(bucket string) *objectDriver {
 	c := a.container(bucket)
 	d := &objectDriver{account: a, container: c, lister: lister{c}, blocks: blocks{c}, remover: remover{c}}

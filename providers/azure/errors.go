@@ -126,11 +126,6 @@ func (d *errorDocument) text() string {
 	return message
 }
 
-var networkHints = sdkerror.NetworkHints{
-	UnknownHost:    "no such host: check the account's name and the endpoint",
-	BadCertificate: "the server's certificate is for another host",
-}
-
 // withoutResponse returns the error for a request that got no response. It omits
 // the URL, which may contain a signature.
 func withoutResponse(err error) *storage.Error {
@@ -141,7 +136,7 @@ func withoutResponse(err error) *storage.Error {
 	if _, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok {
 		return tokenError(err)
 	}
-	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF), networkHints)
+	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
 // retryAfter returns how long the service asks the client to wait. Some

@@ -48,31 +48,24 @@ var evidences = map[[3]string]evidence{
 	{http.MethodPost, "service", "userdelegationkey"}: {root: "UserDelegationKey"},
 }
 
-// ask makes one request of the SDK that changes nothing.
-func ask[O, T any](ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O) (T, error) {
-	var out T
-	err := answered(a.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = request(ctx, o)
+// send makes one request of the SDK, and checks a successful response.
+func send[O, T any](ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O) (T, error) {
+	var response *http.Response
+	out, err := request(policy.WithCaptureResponse(a.singleAttempt(ctx), &response), o)
+	return out, verify(response, err)
+}
+
+// write is send for a request that changes something. It translates the error.
+func write[O, T any](ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O) (out T, err error) {
+	err = translator.Write(ctx, func(ctx context.Context) (err error) {
+		out, err = send(ctx, a, request, o)
 		return err
 	})
 	return out, err
 }
 
-// nextPage requests one page of a listing.
 func nextPage[T any](ctx context.Context, a *account, pager *runtime.Pager[T]) (T, error) {
-	return ask(ctx, a, func(ctx context.Context, _ *struct{}) (T, error) { return pager.NextPage(ctx) }, nil)
-}
-
-// writes makes one request that changes something, and translates its error.
-func writes(ctx context.Context, do func(context.Context) error) error {
-	return translator.Write(ctx, func(ctx context.Context) error { return answered(ctx, do) })
-}
-
-// answered calls do, which makes one request, and checks a successful response.
-func answered(ctx context.Context, do func(context.Context) error) error {
-	var response *http.Response
-	err := do(policy.WithCaptureResponse(ctx, &response))
-	return verify(response, err)
+	return send(ctx, a, func(ctx context.Context, _ *struct{}) (T, error) { return pager.NextPage(ctx) }, nil)
 }
 
 // verify returns err, or the error for a successful response that is not the service's.

@@ -128,7 +128,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	if n := newNatives(r.Native); !r.Auxiliary && len(n.options) > 0 && !slices.ContainsFunc(n.options, func(f Options) bool { return f.GetProperties != nil }) {
 		return nil, lacksFunction("GetProperties")
 	}
-	out, err := ask(ctx, d.account, b.GetProperties, propertiesOptions(r.Condition, r.Native))
+	out, err := send(ctx, d.account, b.GetProperties, propertiesOptions(r.Condition, r.Native))
 	if err != nil {
 		return nil, d.container.readError(ctx, err, r)
 	}
@@ -142,7 +142,6 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// propertiesOptions returns the options of Get Blob Properties.
 func propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
 	n := newNatives(values)
 	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.key.info()}

@@ -11,7 +11,6 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// httpHeaders returns the content headers of a write.
 func httpHeaders(p *storage.Properties) *blob.HTTPHeaders {
 	return &blob.HTTPHeaders{
 		BlobContentType:        httpheader.Optional(p.ContentType),
@@ -78,7 +77,6 @@ func modified(at *time.Time) time.Time {
 	return at.UTC().Truncate(time.Second)
 }
 
-// writeAttrs returns the attributes in the response to a write.
 func writeAttrs(etag *azcore.ETag, at *time.Time, version *string) *storage.Attrs {
 	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: deref(version), Modified: modified(at)}
 }

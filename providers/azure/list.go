@@ -18,7 +18,6 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// A lister requests pages of a container.
 type lister struct{ container *blobContainer }
 
 // List makes one List Blobs request. If Azure's order differs from byte order, it
@@ -135,7 +134,7 @@ func (ls *lister) addEntries(ctx context.Context, delimiter string, o *container
 		if strings.HasPrefix(reservedPrefix, name) {
 			hidden, err := ls.hidesOnlyReserved(ctx, name)
 			if err != nil {
-				return ls.container.listError(err)
+				return err
 			}
 			if hidden {
 				continue
@@ -175,6 +174,24 @@ func (ls *lister) page(ctx context.Context, delimiter string, o *container.ListB
 	return items, prefixes, marker, err
 }
 
+// pages calls visit with the blobs of each page of a flat listing, until it returns false.
+func (ls *lister) pages(ctx context.Context, o *container.ListBlobsHierarchyOptions, visit func(items []*container.BlobItem) (more bool, err error)) error {
+	var followed markers
+	for {
+		items, _, marker, err := ls.page(ctx, "", o)
+		if err != nil {
+			return ls.container.listError(err)
+		}
+		if more, err := visit(items); err != nil || !more || marker == "" {
+			return err
+		}
+		if err := followed.check(marker, len(items)); err != nil {
+			return err
+		}
+		o.Marker = httpheader.Optional(marker)
+	}
+}
+
 func (ls *lister) requestPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	if delimiter == "" {
 		flat := container.ListBlobsFlatOptions{
@@ -195,27 +212,13 @@ func (ls *lister) requestPage(ctx context.Context, delimiter string, o *containe
 
 // hidesOnlyReserved reports whether all keys with a prefix are reserved. It is asked for a common
 // prefix that reserved keys have.
-func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
+func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides bool, err error) {
 	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(prefix), MaxResults: to.Ptr(int32(maxPage))}
-	var followed markers
-	for {
-		items, _, marker, err := ls.page(ctx, "", o)
-		if err != nil {
-			return false, err
-		}
-		for _, item := range items {
-			if !isReserved(deref(item.Name)) {
-				return false, nil
-			}
-		}
-		if marker == "" {
-			return true, nil
-		}
-		if err := followed.check(marker, len(items)); err != nil {
-			return false, err
-		}
-		o.Marker = httpheader.Optional(marker)
-	}
+	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
+		hides = !slices.ContainsFunc(items, func(item *container.BlobItem) bool { return !isReserved(deref(item.Name)) })
+		return hides, nil
+	})
+	return hides, err
 }
 
 func listEntry(item *container.BlobItem) storage.ListEntry {

@@ -105,14 +105,13 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	if ends && !now.Before(old.Until) { // Azure never removes a locked policy
 		return d.container.canLock(ctx)
 	}
-	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		if ends {
-			_, err = b.DeleteImmutabilityPolicy(ctx, nil)
-		} else {
-			_, err = b.SetImmutabilityPolicy(ctx, r.Retention.Until, o)
-		}
-		return err
-	})
+	if ends {
+		_, err = write(ctx, d.account, b.DeleteImmutabilityPolicy, nil)
+	} else {
+		_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetImmutabilityPolicyOptions) (blob.SetImmutabilityPolicyResponse, error) {
+			return b.SetImmutabilityPolicy(ctx, r.Retention.Until, o)
+		}, o)
+	}
 	return d.container.lockError(ctx, err)
 }
 
@@ -125,10 +124,9 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	if len(newNatives(r.Native).options) > 0 {
 		return &storage.Error{Code: storage.Unsupported, Hint: "WithOptions does not fit SetLegalHold: the SDK has no options for it"}
 	}
-	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.SetLegalHold(ctx, r.LegalHold, nil)
-		return err
-	})
+	_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetLegalHoldOptions) (blob.SetLegalHoldResponse, error) {
+		return b.SetLegalHold(ctx, r.LegalHold, o)
+	}, nil)
 	return d.container.lockError(ctx, err)
 }
 
@@ -157,8 +155,6 @@ func (rm *remover) unlock(ctx context.Context, b *blob.Client, found *blob.GetPr
 	if err := objectlock.CheckRemoval(old, deref(found.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {
 		return err
 	}
-	return writes(rm.container.account.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.DeleteImmutabilityPolicy(ctx, nil)
-		return err
-	})
+	_, err := write(ctx, rm.container.account, b.DeleteImmutabilityPolicy, nil)
+	return err
 }

@@ -59,7 +59,6 @@ func noneNamed(name named.Credentials) *storage.Error {
 		name.Variable("AZURE_CLIENT_ID")+" with the other variables of an identity")
 }
 
-// certificateCredential returns the credential of a service principal with a certificate.
 func certificateCredential(name named.Credentials, path string, o azcore.ClientOptions) (azcore.TokenCredential, error) {
 	file, err := os.ReadFile(path)
 	if err != nil {

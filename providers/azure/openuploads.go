@@ -18,7 +18,6 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// componentUploads has the uploads whose parts are blobs of the container.
 type componentUploads struct {
 	objects   driver.Driver
 	container *blobContainer
@@ -27,7 +26,6 @@ type componentUploads struct {
 	replaces  atomic.Bool // checkReplaces has found that blobs can be replaced
 }
 
-// begin stores the marker of a new upload to a key.
 func (cu *componentUploads) begin(ctx context.Context, key string) (string, error) {
 	upload := hexid.New(16) + "-" + hexid.New(16)
 	u, err := parseOpenUpload(upload)

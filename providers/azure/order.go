@@ -34,7 +34,6 @@ func isSupplementary(c byte) bool { return c >= 0xF0 }
 // isAfterSurrogates reports whether c begins a character from U+E000 to U+FFFF.
 func isAfterSurrogates(c byte) bool { return c == 0xEE || c == 0xEF }
 
-// compareUTF16 compares keys in Azure's order.
 func compareUTF16(a, b string) int {
 	n := sharedBytes(a, b)
 	if n == len(a) || n == len(b) {
@@ -50,7 +49,6 @@ func compareUTF16(a, b string) int {
 	}
 }
 
-// sharedBytes returns the length of the common prefix.
 func sharedBytes(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {

@@ -30,7 +30,6 @@ const (
 	blockBytes  = uploadBytes + 2 + sumBytes // of a block's id, with its number
 )
 
-// newUploadID returns the name of a new upload, which the service does not know.
 func newUploadID() string {
 	var id [uploadBytes]byte
 	_, _ = rand.Read(id[:]) // never fails
@@ -99,15 +98,13 @@ type blocks struct{ container *blobContainer }
 // key whose ids have another length, the service refuses that id. Then stage
 // sends the block again under an id of their length. It returns the tag of the
 // part.
-func (bl *blocks) stage(ctx context.Context, key, id string, send func(id string) error) (tag string, err error) {
-	if err = send(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
+func (bl *blocks) stage(ctx context.Context, key, id string, store func(id string) error) (tag string, err error) {
+	if err = store(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
 		return id, err
 	}
-	var out blockblob.GetBlockListResponse
-	listErr := answered(bl.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
-		return err
-	})
+	out, listErr := send(ctx, bl.container.account, func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
+		return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, o)
+	}, nil)
 	if listErr != nil || len(out.UncommittedBlocks) == 0 {
 		return "", err
 	}
@@ -116,7 +113,7 @@ func (bl *blocks) stage(ctx context.Context, key, id string, send func(id string
 	if !ok {
 		return "", err
 	}
-	return tag, send(stored)
+	return tag, store(stored)
 }
 
 // codeBlockIDLength is the code for a block whose id has another length than
@@ -167,10 +164,10 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 			CPKScopeInfo:            n.scopeInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		return answered(d.account.singleAttempt(ctx), func(ctx context.Context) error {
-			_, err := d.container.blob(r.Key).StageBlock(ctx, id, body, o)
-			return err
-		})
+		_, err := send(ctx, d.account, func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
+			return d.container.blob(r.Key).StageBlock(ctx, id, body, o)
+		}, o)
+		return err
 	})
 	if err != nil {
 		return driver.Part{}, blockError(err)
@@ -230,7 +227,6 @@ type blockList struct {
 	size       int64
 }
 
-// commit makes an object from the blocks with the given ids.
 func (bl *blocks) commit(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
 	o, err := bl.options(c)
 	if err != nil {
@@ -239,11 +235,9 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *blockList) (*stor
 	if err := distinct(ids); err != nil {
 		return nil, err
 	}
-	var out blockblob.CommitBlockListResponse
-	err = writes(bl.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = bl.container.blob(c.key).CommitBlockList(ctx, ids, o)
-		return err
-	})
+	out, err := write(ctx, bl.container.account, func(ctx context.Context, o *blockblob.CommitBlockListOptions) (blockblob.CommitBlockListResponse, error) {
+		return bl.container.blob(c.key).CommitBlockList(ctx, ids, o)
+	}, o)
 	if isCode(err, codeBlocksDropped) {
 		return nil, bl.droppedError(ctx, asError(err), c)
 	}

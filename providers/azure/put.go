@@ -32,11 +32,9 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 	o.TransactionalValidation = blob.TransferValidationTypeCRC64(sum)
-	var out blockblob.UploadResponse
-	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		out, err = d.container.blob(r.Key).Upload(ctx, body, o)
-		return err
-	})
+	out, err := write(ctx, d.account, func(ctx context.Context, o *blockblob.UploadOptions) (blockblob.UploadResponse, error) {
+		return d.container.blob(r.Key).Upload(ctx, body, o)
+	}, o)
 	if err != nil {
 		return nil, writeError(err, r.Condition)
 	}

@@ -53,10 +53,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	case pending:
 		online = tierNamed(target)
 	}
-	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := b.SetTier(ctx, online, o)
-		return err
-	})
+	_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetTierOptions) (blob.SetTierResponse, error) {
+		return b.SetTier(ctx, online, o)
+	}, o)
 	return d.container.changeError(ctx, err)
 }
 

@@ -140,7 +140,6 @@ func (g *grant) appendResponse(fields []string) []string {
 	)
 }
 
-// serviceVersion returns the service version of the signature.
 func (k *signingKey) serviceVersion() string { return cmp.Or(k.version, sasVersion) }
 
 func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
@@ -199,7 +198,6 @@ func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
 	return b.text
 }
 
-// sign returns the URL of the grant's blob below root with the grant as its query.
 func (k *signingKey) sign(root string, g *grant) string {
 	b, _ := k.builders.Get().(*sasBuilder)
 	if b == nil {
@@ -231,7 +229,6 @@ func (k *signingKey) sign(root string, g *grant) string {
 	return string(q.address)
 }
 
-// A query is an address to which parameters are added.
 type query struct {
 	address   []byte
 	separator byte // before the next parameter
@@ -246,7 +243,6 @@ func (q *query) add(name, value string) {
 	q.address = urlpath.AppendAll(q.address, value)
 }
 
-// addEscaped adds parameters as they are.
 func (q *query) addEscaped(texts ...string) {
 	q.address = append(q.address, q.separator)
 	q.separator = '&'

@@ -17,7 +17,6 @@ import (
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
 
-// A serviceDriver manages the containers of one account.
 type serviceDriver struct {
 	driver.UnimplementedServiceDriver
 	account *account
@@ -67,16 +66,6 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 // Close closes the account's connections.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// A managedContainer is a container whose settings the account reads or changes.
-type managedContainer struct {
-	account   *account
-	container *container.Client
-}
-
-func (s *serviceDriver) manage(ctx context.Context, name string) (context.Context, *managedContainer) {
-	return s.account.singleAttempt(ctx), &managedContainer{account: s.account, container: s.account.service.NewContainerClient(name)}
-}
-
 // CreateBucket sets CORS rules before it creates the container. The other order
 // would need to delete the container after a failure, with objects that other
 // clients have stored by then.
@@ -84,15 +73,15 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
-	ctx, b := s.manage(ctx, r.Name)
+	b := s.account.container(r.Name)
 	info := &storage.BucketInfo{Name: r.Name}
 	if r.CORS != nil && len(*r.CORS) > 0 {
-		if _, err := b.properties(ctx); err == nil {
+		if _, err := b.settings(ctx); err == nil {
 			return nil, storage.BucketExists // if the name is taken, the account must not change
 		} else if storage.CodeOf(err) != storage.BucketNotFound {
 			return nil, err
 		}
-		if err := b.setCORS(ctx, *r.CORS); err != nil {
+		if err := s.account.setCORS(ctx, *r.CORS); err != nil {
 			return nil, err
 		}
 		info.CORS = *r.CORS
@@ -101,10 +90,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if r.PublicAccess != nil && *r.PublicAccess {
 		o.Access, info.Public = to.Ptr(container.PublicAccessTypeBlob), true
 	}
-	err := writes(ctx, func(ctx context.Context) error {
-		_, err := b.container.Create(ctx, o)
-		return err
-	})
+	_, err := write(ctx, b.account, b.client.Create, o)
 	switch {
 	case isCode(err, "ContainerBeingDeleted"):
 		return nil, sdkerror.WithCode(err, storage.Unavailable, deletingHint)
@@ -120,8 +106,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
-	ctx, b := s.manage(ctx, r.Name)
-	if _, err := b.properties(ctx); err != nil {
+	b := s.account.container(r.Name)
+	if _, err := b.settings(ctx); err != nil {
 		return nil, err // the account's rules exist without the container
 	}
 	if r.PublicAccess != nil && !*r.PublicAccess {
@@ -130,7 +116,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		}
 	}
 	if r.CORS != nil {
-		if err := b.setCORS(ctx, *r.CORS); err != nil {
+		if err := s.account.setCORS(ctx, *r.CORS); err != nil {
 			return nil, err
 		}
 	}
@@ -170,14 +156,12 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 // DeleteBucket removes a container. It first checks for blobs and noncurrent
 // versions, because Azure deletes a container with everything in it.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
-	ctx, b := s.manage(ctx, name)
+	b := s.account.container(name)
 	if err := b.checkEmpty(ctx); err != nil {
 		return err
 	}
-	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.container.Delete(ctx, nil)
-		return err
-	})
+	_, err := write(ctx, b.account, b.client.Delete, nil)
+	return err
 }
 
 // The hints for containers that are not empty although List finds nothing.
@@ -189,23 +173,23 @@ const (
 // checkEmpty returns BucketNotEmpty if there is a blob or a version of one. A
 // page may be empty without being the last. Old versions of this package's own
 // blobs do not count: their uploads have ended.
-func (b *managedContainer) checkEmpty(ctx context.Context) error {
-	if b.account.isBefore(versionsVersion) {
-		return b.checkNoBlobs(ctx, false)
+func (bc *blobContainer) checkEmpty(ctx context.Context) error {
+	if bc.account.isBefore(versionsVersion) {
+		return bc.checkNoBlobs(ctx, false)
 	}
-	err := b.checkNoBlobs(ctx, true)
+	err := bc.checkNoBlobs(ctx, true)
 	if code := storage.CodeOf(err); code == storage.Unsupported || code == storage.InvalidArgument {
-		return b.checkNoBlobs(ctx, false) // an account that cannot list versions has none
+		return bc.checkNoBlobs(ctx, false) // an account that cannot list versions has none
 	}
 	return err
 }
 
-func (b *managedContainer) checkNoBlobs(ctx context.Context, versions bool) error {
-	pager := b.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error {
+	pager := bc.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 		MaxResults: to.Ptr(int32(100)), Include: container.ListBlobsInclude{Versions: versions},
 	})
 	for pager.More() {
-		page, err := nextPage(ctx, b.account, pager)
+		page, err := nextPage(ctx, bc.account, pager)
 		if err != nil {
 			return reads(err)
 		}

@@ -130,7 +130,6 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 	return uploadHeaders(r, n)
 }
 
-// addTo adds the headers of the key.
 func (k customerKey) addTo(h http.Header) {
 	if k.secret == nil {
 		return

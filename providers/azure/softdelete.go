@@ -9,7 +9,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 const day = 24 * time.Hour
@@ -46,10 +45,7 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 		return storage.ObjectNotFound
 	}
 	if isSoftDeleted(kept) {
-		err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) error {
-			_, err := d.container.blob(r.Key).Undelete(ctx, nil)
-			return err
-		})
+		_, err = write(ctx, d.account, d.container.blob(r.Key).Undelete, nil)
 	}
 	if err != nil || deref(kept.VersionID) == "" {
 		return d.container.changeError(ctx, err)
@@ -85,16 +81,11 @@ func (ls *lister) removed(ctx context.Context, r *driver.ChangeRequest) (kept *c
 		Prefix:     to.Ptr(r.Key),
 		MaxResults: to.Ptr(int32(maxPage)),
 	}
-	var followed markers
-	for {
-		items, _, marker, err := ls.page(ctx, "", o)
-		if err != nil {
-			return nil, false, ls.container.listError(err)
-		}
+	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		for _, item := range items {
 			switch {
 			case deref(item.Name) != r.Key:
-				return kept, there, nil // the key is the first with this prefix
+				return false, nil // the key is the first with this prefix
 			case item.Snapshot != nil:
 			case !deref(item.Deleted) && (deref(item.VersionID) == "" || isCurrent(item)):
 				there = true
@@ -102,12 +93,7 @@ func (ls *lister) removed(ctx context.Context, r *driver.ChangeRequest) (kept *c
 				kept = item // the oldest is listed first
 			}
 		}
-		if marker == "" {
-			return kept, there, nil
-		}
-		if err := followed.check(marker, len(items)); err != nil {
-			return nil, false, err
-		}
-		o.Marker = httpheader.Optional(marker)
-	}
+		return true, nil
+	})
+	return kept, there, err
 }

@@ -33,7 +33,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	if err := mustApply(newNatives(r.Native), o, "GetTags", func(f Options) func(*blob.GetTagsOptions) { return f.GetTags }); err != nil {
 		return nil, err
 	}
-	out, err := ask(ctx, d.account, d.container.blob(r.Key).GetTags, o)
+	out, err := send(ctx, d.account, d.container.blob(r.Key).GetTags, o)
 	if err != nil {
 		return nil, tagsError(d.container.readError(ctx, err, r))
 	}
@@ -54,7 +54,6 @@ func isVerdict(key string) bool {
 	return strings.HasPrefix(strings.ToLower(key), "malware scanning scan ")
 }
 
-// tagsError returns err with the hint of a denied request for tags.
 func tagsError(err error) error {
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return sdkerror.WithHint(err, tagsHint)
@@ -66,7 +65,6 @@ func tagsError(err error) error {
 // to write tags, although it could read those of the source.
 const copiedTagsHint = "the copy has tags: to write them, the credential needs the role Storage Blob Data Owner, or the permission t of a shared access signature; WithTags(nil) copies without tags"
 
-// copiedTagsError returns the error for a failed copy with these tags.
 func copiedTagsError(err error, tags map[string]string) error {
 	if len(tags) > 0 && isCode(err, "AuthorizationPermissionMismatch") {
 		return sdkerror.WithHint(err, copiedTagsHint)
@@ -84,10 +82,9 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	if err != nil {
 		return err
 	}
-	err = writes(d.account.singleAttempt(ctx), func(ctx context.Context) error {
-		_, err := d.container.blob(r.Key).SetTags(ctx, r.Tags, o)
-		return err
-	})
+	_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetTagsOptions) (blob.SetTagsResponse, error) {
+		return d.container.blob(r.Key).SetTags(ctx, r.Tags, o)
+	}, o)
 	return tagsError(d.container.changeError(ctx, err))
 }
 

@@ -18,7 +18,6 @@ type PrefixCredentials struct {
 	Expires  time.Time // zero: never
 }
 
-// openVended opens a container with Config.CredentialsFor.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Key != "" || c.SASToken != "" || c.ConnectionString != "" || c.Credential != nil || c.Anonymous || c.Credentials != "" || c.Client != nil {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Client", "")

@@ -31,8 +31,8 @@ type account struct {
 	userProject  string        // Config.UserProject
 	identity     any           // equal for accounts between which the server can copy objects
 
-	emulator bool // STORAGE_EMULATOR_HOST has the endpoint
-	owned    bool // http was made here and is closed with the account
+	emulator bool                 // STORAGE_EMULATOR_HOST has the endpoint
+	own      *transport.Transport // made here, and closed with the account; nil if Config has an HTTP client
 }
 
 // newAccount returns the account of a Config and ignores Config.Bucket. It makes
@@ -91,9 +91,7 @@ func checkConfig(c Config) error {
 // connect makes the clients. They follow no redirects: a resumable upload
 // responds with 308 until it is complete.
 func (a *account) connect(ctx context.Context, c Config) error {
-	var own *transport.Transport
-	a.http, own = transport.NewClient(c.HTTPClient)
-	a.owned = own != nil
+	a.http, a.own = transport.NewClient(c.HTTPClient)
 	if a.credentials != nil {
 		a.http.Transport = &authorizer{base: a.http.Transport, credentials: a.credentials}
 	}
@@ -131,8 +129,8 @@ func (a *account) newClient(ctx context.Context) (*gcs.Client, error) {
 
 // close closes the connections that were opened here.
 func (a *account) close() error {
-	if a.owned {
-		a.http.CloseIdleConnections()
+	if a.own != nil {
+		a.own.CloseIdleConnections()
 	}
 	return nil
 }

@@ -15,7 +15,6 @@ type addition struct {
 
 type additionKey struct{}
 
-// adding returns a context whose requests have these headers and parameters.
 func adding(ctx context.Context, header http.Header, query url.Values) context.Context {
 	if len(header) == 0 && len(query) == 0 {
 		return ctx
@@ -30,7 +29,6 @@ func adding(ctx context.Context, header http.Header, query url.Values) context.C
 	return context.WithValue(ctx, additionKey{}, all)
 }
 
-// with returns the context of an operation with the options of c.
 func with(ctx context.Context, c *call) context.Context {
 	return adding(ctx, c.header, c.query)
 }
@@ -65,9 +63,4 @@ func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 		out.URL = &address
 	}
 	return t.base.RoundTrip(&out)
-}
-
-// CloseIdleConnections calls that of the base.
-func (t *adder) CloseIdleConnections() {
-	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }

@@ -65,7 +65,6 @@ type (
 
 const resourceFields = "generation,etag,crc32c,md5Hash,timeCreated,storageClass,kmsKeyName,customerEncryption(keySha256),retentionExpirationTime"
 
-// resourceOf returns the resource that a write sends.
 func resourceOf(a *gcs.ObjectAttrs) *resource {
 	o := &resource{
 		Name:               a.Name,
@@ -100,7 +99,6 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 	return o
 }
 
-// attrs returns the attributes in the response to a write.
 func (o *resource) attrs() *storage.Attrs {
 	md5 := decodeMD5(o.MD5Hash)
 	a := &storage.Attrs{
@@ -125,7 +123,6 @@ func (o *resource) keySHA256() string {
 	return o.CustomerEncryption.KeySHA256
 }
 
-// attrsOf returns the attributes of an object of the SDK.
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 	crc := storage.CRC32C{Sum: o.CRC32C, Known: true}
 	if o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 {

@@ -12,15 +12,15 @@ import (
 // public access, it requests the IAM policy too. If the credentials may not read
 // the policy, Public is false.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	b := s.manage(name)
-	attrs, err := b.handle.Attrs(ctx)
+	b := s.bucket(name)
+	attrs, err := b.handle().Attrs(ctx)
 	if err != nil {
 		return nil, bucketError(translate(err))
 	}
 	return b.info(ctx, attrs)
 }
 
-func (b *managedBucket) info(ctx context.Context, attrs *gcs.BucketAttrs) (*storage.BucketInfo, error) {
+func (b *bucket) info(ctx context.Context, attrs *gcs.BucketAttrs) (*storage.BucketInfo, error) {
 	public := false
 	if attrs.PublicAccessPrevention != gcs.PublicAccessPreventionEnforced {
 		var err error

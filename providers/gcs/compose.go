@@ -59,7 +59,6 @@ type composition struct {
 	intermediate  []*gcs.ObjectHandle // that were made
 }
 
-// newComposition returns a composition without sources.
 func (b *bucket) newComposition(key string, p *storage.Properties, w *storage.Controls, cond storage.Condition) (*composition, error) {
 	c := &composition{bucket: b, call: callOf(w.Native)}
 	target, err := withCondition(c.call.key.on(b.handle().Object(key)), cond)
@@ -83,7 +82,7 @@ func checkJoined(a *gcs.ObjectAttrs) error {
 
 // parameters returns those of a request that the SDK's composer lacks. Without them Google
 // ignores the encryption key, and joins the contexts of the sources.
-func (c *composition) parameters(contexts *gcs.ObjectContexts) (url.Values, error) {
+func (c *composition) parameters(contexts *gcs.ObjectContexts) url.Values {
 	query := url.Values{}
 	if c.attrs.KMSKeyName != "" {
 		query.Set("kmsKeyName", c.attrs.KMSKeyName)
@@ -91,7 +90,7 @@ func (c *composition) parameters(contexts *gcs.ObjectContexts) (url.Values, erro
 	if c.tagged && contexts == nil {
 		query.Set(dropContexts, customContexts)
 	}
-	return query, nil
+	return query
 }
 
 func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
@@ -119,18 +118,10 @@ func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 	composer.ObjectAttrs = *c.attrs
 	composer.Name = ""
 	composer.PredefinedACL = c.attrs.PredefinedACL
-	query, err := c.parameters(c.attrs.Contexts)
-	if err != nil {
-		return nil, err
-	}
 	if c.crc.Known {
 		composer.CRC32C, composer.SendCRC32C = c.crc.Sum, true
 	}
-	var joined *gcs.ObjectAttrs
-	err = writes(adding(ctx, nil, query), func(ctx context.Context) (err error) {
-		joined, err = composer.Run(ctx)
-		return err
-	})
+	joined, err := write(adding(ctx, nil, c.parameters(c.attrs.Contexts)), composer.Run)
 	if err != nil {
 		return nil, sourceError(err)
 	}
@@ -140,14 +131,10 @@ func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 // step composes each 32 sources into an intermediate object. A single last source
 // is composed too, because all sources of a request must have one storage class.
 func (c *composition) step(ctx context.Context, level int) error {
-	query, err := c.parameters(nil)
-	if err != nil {
-		return err
-	}
-	ctx = adding(ctx, nil, query)
+	ctx = adding(ctx, nil, c.parameters(nil))
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))
-	err = parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
 		o := c.call.key.on(c.bucket.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
 		composer := o.ComposerFrom(groups[i]...)
 		composer.ContentType, composer.StorageClass = componentType, c.attrs.StorageClass

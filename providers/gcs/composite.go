@@ -53,7 +53,6 @@ func newCompositeUpload(class string) string {
 	return randomName() + "-" + class
 }
 
-// parseCompositeUpload returns the upload with the given name.
 func parseCompositeUpload(upload string) (compositeUpload, error) {
 	if !compositeUploads.MatchString(upload) { // another name could lead out of componentsPrefix
 		return compositeUpload{}, argument.Invalid("upload", "must be a name that BeginParts returned", "")
@@ -62,7 +61,6 @@ func parseCompositeUpload(upload string) (compositeUpload, error) {
 	return compositeUpload{prefix: componentsPrefix + id + "/", class: class, open: strings.HasPrefix(id, openMark)}, nil
 }
 
-// composites has the composite uploads of a bucket.
 type composites struct {
 	objects driver.Driver
 	bucket  *bucket
@@ -76,7 +74,6 @@ func (d *objectDriver) isComposite(upload string) bool {
 
 func (n *compositeUpload) key(part int) string { return components.Part(n.prefix, part) }
 
-// put stores one part as an object.
 func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
@@ -138,7 +135,6 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	return attrs, nil
 }
 
-// joinError returns the error of a composition of parts.
 func (cs *composites) joinError(ctx context.Context, err error, name *compositeUpload, controls *storage.Controls) error {
 	e := translate(err)
 	if e.Code == storage.Changed { // another process has removed or replaced parts
@@ -254,11 +250,10 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 func (cs *composites) drop(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)
 	if storage.CodeOf(err) == storage.Locked {
-		ended := writes(ctx, func(ctx context.Context) error {
-			_, err := o.Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
-			return err
+		_, kept := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+			return o.Update(ctx, gcs.ObjectAttrsToUpdate{EventBasedHold: false})
 		})
-		if ended == nil {
+		if kept == nil {
 			err = writes(ctx, o.Delete)
 		}
 	}

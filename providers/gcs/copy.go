@@ -65,10 +65,8 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	var moved *gcs.ObjectAttrs
-	err = writes(ctx, func(ctx context.Context) (err error) {
-		moved, err = d.bucket.handle().Object(r.From).Move(ctx, gcs.MoveObjectDestination{Object: r.Key, Conditions: to})
-		return err
+	moved, err := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+		return d.bucket.handle().Object(r.From).Move(ctx, gcs.MoveObjectDestination{Object: r.Key, Conditions: to})
 	})
 	if err == nil {
 		return attrsOf(moved), nil
@@ -91,11 +89,7 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 	unknown := false
 	for tries := 1; ; tries++ {
 		at := copier.RewriteToken
-		var copied *gcs.ObjectAttrs
-		err := writes(ctx, func(ctx context.Context) (err error) {
-			copied, err = copier.Run(ctx)
-			return err
-		})
+		copied, err := write(ctx, copier.Run)
 		if err == nil {
 			return copied, nil
 		}
@@ -116,8 +110,7 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 // always about the destination.
 func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 	o := a.handleOf(source.Bucket).Object(source.Key)
-	at := source.Version
-	at = cmp.Or(at, source.Revision)
+	at := cmp.Or(source.Version, source.Revision)
 	if at == "" {
 		return o, nil
 	}

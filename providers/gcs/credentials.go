@@ -80,7 +80,6 @@ func withNamed(c Config) (Config, error) {
 	return c, nil
 }
 
-// credentialsOf returns the credentials in the content of a file.
 func credentialsOf(content []byte) (*auth.Credentials, error) {
 	var file struct{ Type detect.CredType }
 	if err := json.Unmarshal(content, &file); err != nil || file.Type == "" {
@@ -173,9 +172,8 @@ func fingerprint(secret []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// An authorizer is a RoundTripper that adds the credentials to each request.
 type authorizer struct {
-	base        http.RoundTripper // nil means http.DefaultTransport
+	base        http.RoundTripper
 	credentials *credentials
 }
 
@@ -192,7 +190,7 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, withoutBody(r, err)
 	}
-	response, err := t.next().RoundTrip(out)
+	response, err := t.base.RoundTrip(out)
 	switch {
 	case err != nil:
 		return nil, err
@@ -222,23 +220,9 @@ func (t *authorizer) authorized(r *http.Request, found *auth.Credentials) (*http
 	}
 	out := *r
 	out.Header = maps.Clone(r.Header)
-	kind := token.Type
-	kind = cmp.Or(kind, "Bearer")
-	out.Header.Set("Authorization", kind+" "+token.Value)
+	out.Header.Set("Authorization", cmp.Or(token.Type, "Bearer")+" "+token.Value)
 	if quota != "" && out.Header.Get(userProjectHeader) == "" {
 		out.Header.Set(userProjectHeader, quota)
 	}
 	return &out, nil
-}
-
-func (t *authorizer) next() http.RoundTripper {
-	if t.base == nil {
-		return http.DefaultTransport
-	}
-	return t.base
-}
-
-// CloseIdleConnections calls that of the base.
-func (t *authorizer) CloseIdleConnections() {
-	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }

@@ -16,7 +16,6 @@ import (
 
 const keySize = sha256.Size // bytes of an AES-256 key
 
-// A customerKey is an encryption key that Google does not keep.
 type customerKey struct {
 	bytes []byte
 }

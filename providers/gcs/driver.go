@@ -11,7 +11,6 @@ import (
 
 var _ driver.Driver = (*objectDriver)(nil)
 
-// An objectDriver is one bucket of an account.
 type objectDriver struct {
 	driver.UnimplementedDriver
 	account    *account
@@ -109,5 +108,4 @@ type bucket struct {
 	name    string
 }
 
-// handle returns the SDK's handle of the bucket.
 func (b *bucket) handle() *gcs.BucketHandle { return b.account.handleOf(b.name) }

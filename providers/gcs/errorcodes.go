@@ -108,7 +108,6 @@ func isKept(response *googleapi.Error) bool {
 		strings.HasPrefix(response.Message, "Cannot reduce retention duration of a locked Retention Policy")
 }
 
-// isMismatch reports whether the message is about a checksum that was sent.
 func isMismatch(message string) bool {
 	return strings.Contains(message, "match") && (strings.Contains(message, "crc32c") || strings.Contains(message, "md5"))
 }

@@ -32,6 +32,15 @@ var (
 	writes    = translator.Write
 )
 
+// write makes a request that changes something, and whose response tells more. It translates the error.
+func write[T any](ctx context.Context, do func(context.Context) (T, error)) (out T, err error) {
+	err = writes(ctx, func(ctx context.Context) (err error) {
+		out, err = do(ctx)
+		return err
+	})
+	return out, err
+}
+
 // isClientError reports whether err is from the HTTP client of this package or of
 // the SDK, which got no response.
 func isClientError(err error) bool {
@@ -45,9 +54,6 @@ func fromResponse(err error) *storage.Error {
 	if response == nil {
 		return nil
 	}
-	if response.Message == "" { // the SDK reads no errors of the XML API
-		addXMLError(response)
-	}
 	if response.Message == "" && len(response.Errors) == 0 { // its text would be the body, in which a proxy may show the request
 		response.Message = http.StatusText(response.Code)
 	}
@@ -57,7 +63,6 @@ func fromResponse(err error) *storage.Error {
 	return e
 }
 
-// isForeign reports whether a gateway made the response.
 func isForeign(response *googleapi.Error) bool {
 	_, hasID := response.Header[requestIDHeader]
 	return sdkerror.IsForeign(response.Code, hasOwnCode(response), hasID)
@@ -83,12 +88,6 @@ func responseOf(err error) *googleapi.Error {
 	return nil
 }
 
-var networkHints = sdkerror.NetworkHints{
-	UnknownHost:    "no such host: check the endpoint",
-	BadCertificate: "the server's certificate is for another host",
-}
-
-// withoutResponse returns the error for a request that got no response.
 func withoutResponse(err error) *storage.Error {
 	switch {
 	case errors.Is(err, gcs.ErrBucketNotExist):
@@ -96,10 +95,9 @@ func withoutResponse(err error) *storage.Error {
 	case errors.Is(err, gcs.ErrObjectNotExist):
 		return &storage.Error{Code: storage.ObjectNotFound, Err: err}
 	}
-	return sdkerror.WithoutResponse(err, isClientError(err) || errors.Is(err, errCutOff), networkHints)
+	return sdkerror.WithoutResponse(err, isClientError(err) || errors.Is(err, errCutOff))
 }
 
-// readFailed returns the error for a failed read.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	if missing := b.missing(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
 		return b.notFound(ctx, missing)
@@ -175,12 +173,10 @@ func (b *bucket) headBucket(ctx context.Context) *storage.Error {
 // counts: a message that quotes a key may contain any part of it.
 const noSuchBucket = "The specified bucket does not exist."
 
-// namesBucket reports whether a 404 says that the bucket is missing.
 func namesBucket(response *googleapi.Error) bool {
 	return response != nil && (hasReason(response, "NoSuchBucket") || response.Message == noSuchBucket)
 }
 
-// namesObject reports whether a 404 says that an object is missing.
 func namesObject(response *googleapi.Error) bool {
 	return response != nil && (hasReason(response, "NoSuchKey") || strings.HasPrefix(response.Message, "No such object"))
 }

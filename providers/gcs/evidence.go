@@ -96,7 +96,6 @@ func (t *witness) check(method string, response *http.Response) error {
 // order: a kind, or what an object has.
 var longResource = regexp.MustCompile(`"kind"\s*:\s*"storage#|"(generation|metageneration|bindings)"\s*:`)
 
-// isResource reports whether a document is a resource or a list of the JSON API.
 func isResource(document []byte) bool {
 	var r struct {
 		Kind                                 string
@@ -109,9 +108,4 @@ func isResource(document []byte) bool {
 type restored struct {
 	io.Reader
 	io.Closer
-}
-
-// CloseIdleConnections calls that of the base.
-func (t *witness) CloseIdleConnections() {
-	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }

@@ -75,7 +75,6 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 	return sigv4.CheckForm(&checked, "Google")
 }
 
-// formFields returns the fields with the key and the properties of the object.
 func formFields(a *gcs.ObjectAttrs) map[string]string {
 	fields := map[string]string{"key": a.Name}
 	for name, value := range map[string]string{
@@ -104,7 +103,6 @@ type v4Form struct {
 	conditions []any             // in addition to one for each field
 }
 
-// signForm adds the fields of the policy and of its signature.
 func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	f.fields["x-goog-algorithm"] = v4Algorithm
 	f.fields["x-goog-credential"] = t.credential()

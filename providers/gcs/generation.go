@@ -33,7 +33,6 @@ func (b *bucket) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
 	return o.Generation(n), nil
 }
 
-// withCondition returns the object under a condition.
 func withCondition(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
 	conditions, err := conditionsOf(c)
 	if conditions == nil {
@@ -61,7 +60,6 @@ func conditionsOf(c storage.Condition) (*gcs.Conditions, error) {
 	return nil, nil
 }
 
-// setCondition adds the condition to the query of an upload.
 func setCondition(query url.Values, c storage.Condition) error {
 	switch {
 	case c.Absent:

@@ -32,14 +32,14 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	// The XML API has no native attributes, and no condition for "another generation": it would send
 	// the bytes.
 	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
-		return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
+		return d.reader.inTwoRequests(ctx, r)
 	}
 	// A request that accepts gzip gets the stored bytes. If a proxy compresses
 	// them, the second request accepts no coding.
 	for _, coding := range []string{"gzip", "identity"} {
 		response, err := d.reader.send(ctx, r, coding)
 		if isMalformedHeader(err) {
-			return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
+			return d.reader.inTwoRequests(ctx, r)
 		}
 		if refusal := responseOf(err); refusal != nil && isCacheable(refusal.Header) { // such as a 416
 			return d.reader.uncached(ctx, r)
@@ -62,7 +62,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		}
 		if needsResource(attrs.Metadata) { // the headers may have changed it
 			_ = response.Body.Close() // as above
-			return d.reader.inTwoRequests(ctx, r, d.reader.readMedia)
+			return d.reader.inTwoRequests(ctx, r)
 		}
 		return attrs, response.Body, nil
 	}
@@ -73,10 +73,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 // object that was overwritten or removed, but the bytes of a generation never change.
 func (rd *reader) uncached(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	rd.cached.Store(true)
-	return rd.inTwoRequests(ctx, r, rd.readMedia)
+	return rd.inTwoRequests(ctx, r)
 }
 
-// send sends the request and returns a response with the bytes.
 func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string) (*http.Response, error) {
 	address := rd.bucket.objectPath(r.Key)
 	if r.Version != "" {
@@ -98,7 +97,6 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string)
 	return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
 }
 
-// request returns a request for the bytes that r asks for.
 func (rd *reader) request(ctx context.Context, r *driver.GetRequest, address, coding string) (*http.Request, error) {
 	request, err := rd.bucket.account.request(ctx, http.MethodGet, address, nil, 0)
 	if err != nil {
@@ -112,7 +110,6 @@ func (rd *reader) request(ctx context.Context, r *driver.GetRequest, address, co
 	return request, nil
 }
 
-// attrsOfGet returns the attributes in the response to a read.
 func attrsOfGet(response *http.Response, r *driver.GetRequest) (*storage.Attrs, error) {
 	h := response.Header
 	a := attrsOfHeader(h)
@@ -178,7 +175,6 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// find returns the attributes as the SDK has them.
 func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAttrs, error) {
 	o, err := b.atGeneration(r.Key, r.Version)
 	if err == nil {

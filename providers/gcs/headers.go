@@ -100,7 +100,6 @@ func sumsOf(h http.Header) (crc storage.CRC32C, md5 []byte) {
 	return crc, md5
 }
 
-// storedEncoding returns the stored Content-Encoding.
 func storedEncoding(h http.Header) string {
 	switch stored := h.Get("X-Goog-Stored-Content-Encoding"); stored {
 	case "":
@@ -122,7 +121,6 @@ func storedLength(h http.Header) int64 {
 	return n
 }
 
-// isCompressedInTransit reports whether a proxy has compressed the stored bytes.
 func isCompressedInTransit(h http.Header) bool {
 	return h.Get("X-Goog-Stored-Content-Encoding") == "identity" && h.Get("Content-Encoding") == "gzip"
 }

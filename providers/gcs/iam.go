@@ -45,7 +45,7 @@ func prevention(public bool) gcs.PublicAccessPrevention {
 
 // public reports whether everyone can read every object. It returns false if the
 // credentials may not read the policy (storage.buckets.getIamPolicy).
-func (b *managedBucket) public(ctx context.Context) (bool, error) {
+func (b *bucket) public(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
 	switch {
 	case isUnknownRequest(err), storage.CodeOf(err) == storage.PermissionDenied:
@@ -66,7 +66,7 @@ func isPublicMember(member string) bool { return member == allUsers || member ==
 
 // addPublicRead permits everyone to read the bucket's objects. The bucket must
 // not prevent public access.
-func (b *managedBucket) addPublicRead(ctx context.Context) error {
+func (b *bucket) addPublicRead(ctx context.Context) error {
 	err := b.changePolicy(ctx, func(policy *iam.Policy3) bool {
 		reads := func(binding *iampb.Binding) bool {
 			return isPublicRead(binding) && slices.Contains(binding.Members, allUsers)
@@ -89,8 +89,7 @@ func (b *managedBucket) addPublicRead(ctx context.Context) error {
 	return err
 }
 
-// removePublic removes everyone from all bindings of the bucket's policy.
-func (b *managedBucket) removePublic(ctx context.Context) error {
+func (b *bucket) removePublic(ctx context.Context) error {
 	return b.changePolicy(ctx, func(policy *iam.Policy3) bool {
 		changed := false
 		for _, binding := range policy.Bindings {
@@ -105,7 +104,7 @@ func (b *managedBucket) removePublic(ctx context.Context) error {
 
 // changePolicy reads the policy, calls change and writes it. If another client
 // has written it in between, changePolicy starts over.
-func (b *managedBucket) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
+func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
 	var err error
 	for range policyTries {
 		var policy *iam.Policy3
@@ -115,7 +114,7 @@ func (b *managedBucket) changePolicy(ctx context.Context, change func(policy *ia
 		if !change(policy) {
 			return nil
 		}
-		err = writes(ctx, func(ctx context.Context) error { return b.handle.IAM().V3().SetPolicy(ctx, policy) })
+		err = writes(ctx, func(ctx context.Context) error { return b.handle().IAM().V3().SetPolicy(ctx, policy) })
 		if !isStalePolicy(err) {
 			break
 		}
@@ -139,8 +138,8 @@ func isStalePolicy(err error) bool {
 
 // policy returns the policy in version 3. Older versions omit bindings with
 // conditions, and writing them back would remove those.
-func (b *managedBucket) policy(ctx context.Context) (*iam.Policy3, error) {
-	policy, err := b.handle.IAM().V3().Policy(ctx)
+func (b *bucket) policy(ctx context.Context) (*iam.Policy3, error) {
+	policy, err := b.handle().IAM().V3().Policy(ctx)
 	if err != nil {
 		return nil, translate(err)
 	}

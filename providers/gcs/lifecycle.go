@@ -128,7 +128,6 @@ func lastStep(r *storage.LifecycleRule) int {
 	return 0
 }
 
-// merge adds the actions of from to into.
 func merge(into, from *storage.LifecycleRule) {
 	into.ExpireOldVersionsAfterDays = max(into.ExpireOldVersionsAfterDays, from.ExpireOldVersionsAfterDays)
 	into.AbortUploadsAfterDays = max(into.AbortUploadsAfterDays, from.AbortUploadsAfterDays)

@@ -128,5 +128,4 @@ var errTooManyPages = &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf(
 // listError returns the error for a failed listing or upload. Only the bucket can be missing.
 func listError(err error) *storage.Error { return sdkerror.FromListing(translate(err), "") }
 
-// isReserved reports whether a key or prefix is that of this package's objects.
 func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }

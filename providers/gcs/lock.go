@@ -57,7 +57,6 @@ func lockMode(mode string) storage.RetentionMode {
 	return storage.Governance
 }
 
-// retentionOfHeader returns the retention in a response of the XML API.
 func retentionOfHeader(h http.Header) storage.Retention {
 	until, err := time.Parse(time.RFC3339, h.Get(lockUntilHeader))
 	if err != nil {
@@ -66,7 +65,6 @@ func retentionOfHeader(h http.Header) storage.Retention {
 	return storage.Retention{Mode: lockMode(h.Get(lockModeHeader)), Until: until.UTC()}
 }
 
-// setLockHeaders adds a retention to the headers of a signed upload.
 func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
 	if r == nil {
 		return
@@ -127,7 +125,6 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	return d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{TemporaryHold: r.LegalHold})
 }
 
-// update changes an object that exists.
 func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs.ObjectAttrsToUpdate) error {
 	o, err := b.atGeneration(r.Key, r.Version)
 	if err != nil {
@@ -138,10 +135,8 @@ func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs
 	if r.BypassGovernance {
 		o = o.OverrideUnlockedRetention(true)
 	}
-	return b.changeError(ctx, writes(with(ctx, c), func(ctx context.Context) error {
-		_, err := o.Update(ctx, change)
-		return err
-	}))
+	_, err = write(with(ctx, c), func(ctx context.Context) (*gcs.ObjectAttrs, error) { return o.Update(ctx, change) })
+	return b.changeError(ctx, err)
 }
 
 // changeError returns the error of a change: of a missing object or bucket it finds which.
@@ -166,10 +161,9 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	c := callOf(r.Native)
 	ctx = with(ctx, c)
 	o := c.key.on(d.bucket.handle().Object(r.Key).Generation(found.Generation))
-	err = writes(ctx, func(ctx context.Context) error {
-		_, err := o.If(gcs.Conditions{MetagenerationMatch: found.Metageneration}).OverrideUnlockedRetention(true).
-			Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
-		return err
+	o = o.If(gcs.Conditions{MetagenerationMatch: found.Metageneration}).OverrideUnlockedRetention(true)
+	_, err = write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+		return o.Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
 	})
 	if err != nil {
 		return err

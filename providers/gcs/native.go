@@ -61,7 +61,6 @@ func (a *account) checkNative(value any) error {
 	return nil
 }
 
-// A call has what the options of one operation add to its requests.
 type call struct {
 	key     *customerKey // nil: none
 	changes []func(*gcs.ObjectAttrs)
@@ -69,7 +68,6 @@ type call struct {
 	query   url.Values
 }
 
-// callOf returns what the options add.
 func callOf(natives []any) *call {
 	c := &call{}
 	for _, value := range natives {

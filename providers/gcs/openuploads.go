@@ -20,7 +20,6 @@ import (
 
 func (n *compositeUpload) marker() string { return components.Marker(n.prefix) }
 
-// begin stores the marker of a new upload.
 func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAttrs) (string, error) {
 	if err := checkJoined(attrs); err != nil {
 		return "", err
@@ -66,7 +65,6 @@ func (cs *composites) checkOpen(ctx context.Context, name *compositeUpload, part
 	return components.ErrEnded
 }
 
-// hasMarker reports whether an upload is open.
 func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
 	found, err := cs.listMarker(ctx, name)
 	return found != nil && components.IsOpen(found.Metadata), err

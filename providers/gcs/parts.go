@@ -58,7 +58,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		return "", err
 	}
 	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
-	request.Header.Set("X-Upload-Content-Type", partType(object))
+	request.Header.Set("X-Upload-Content-Type", object.partType())
 	c.key.setHeaders(request.Header, "X-Goog-")
 	if r.Size >= 0 {
 		request.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
@@ -120,10 +120,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		last = &driver.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
 	ctx = adding(ctx, callOf(r.Put.Native).header, nil)
-	var stored *resource
-	err = writes(ctx, func(ctx context.Context) (err error) {
-		stored, err = s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
-		return err
+	stored, err := write(ctx, func(ctx context.Context) (*resource, error) {
+		return s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
 	})
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, &r.Put.Controls)
@@ -156,13 +154,11 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	return translate(s.sessionError(err))
 }
 
-// A session is a resumable upload in progress.
 type session struct {
 	account *account
 	address string // the URL without the host
 }
 
-// session returns the session with the given name.
 func (a *account) session(upload string) (*session, error) {
 	if !isSession(upload) {
 		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
@@ -253,7 +249,6 @@ func keptBytes(header string) (int64, error) {
 	return n + 1, nil
 }
 
-// sessionError returns the error for a failed request to the session.
 func (s *session) sessionError(err error) error {
 	bare := redactSession(err)
 	if response := responseOf(bare); response != nil && isEnded(response.Code) {
@@ -264,7 +259,6 @@ func (s *session) sessionError(err error) error {
 	return bare
 }
 
-// isEnded reports whether a status says that a session is not there any more.
 func isEnded(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusGone || status == statusAborted
 }

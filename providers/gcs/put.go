@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,21 +66,19 @@ func (b *bucket) put(ctx context.Context, query url.Values, object *resource, bo
 	if err != nil {
 		return nil, err
 	}
-	var stored *resource
-	err = writes(ctx, func(ctx context.Context) error {
+	stored, err := write(ctx, func(ctx context.Context) (*resource, error) {
 		whole := io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail))
 		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(query), whole, int64(len(head))+size+int64(len(tail)))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		request.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
 		key.setHeaders(request.Header, "X-Goog-")
 		response, err := b.account.send(request, http.StatusOK)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		stored, err = readWriteResponse(response)
-		return err
+		return readWriteResponse(response)
 	})
 	if err != nil {
 		return nil, listError(err)
@@ -96,18 +95,13 @@ func frame(boundary string, object *resource) (head, tail []byte, err error) {
 	var b bytes.Buffer
 	b.WriteString("--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n")
 	b.Write(document)
-	b.WriteString("\r\n--" + boundary + "\r\nContent-Type: " + partType(object) + "\r\n\r\n")
+	b.WriteString("\r\n--" + boundary + "\r\nContent-Type: " + object.partType() + "\r\n\r\n")
 	return b.Bytes(), []byte("\r\n--" + boundary + "--\r\n"), nil
 }
 
 // partType returns the content type of the bytes, which must equal that of the
 // resource.
-func partType(object *resource) string {
-	if object.ContentType == "" {
-		return "application/octet-stream"
-	}
-	return object.ContentType
-}
+func (o *resource) partType() string { return cmp.Or(o.ContentType, componentType) }
 
 // readWriteResponse returns the resource in the response to a write. If it cannot
 // be read, the write has succeeded, but its outcome is unknown here.

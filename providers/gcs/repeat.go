@@ -43,7 +43,6 @@ func (d *objectDriver) repeatedPut(ctx context.Context, r *driver.PutRequest) co
 		r.Metadata[writeid.Key], strconv.FormatInt(r.Size, 10))
 }
 
-// repeatedDelete returns the context of a removal.
 func (d *objectDriver) repeatedDelete(ctx context.Context, r *driver.DeleteRequest) context.Context {
 	return repeated(ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance))
 }

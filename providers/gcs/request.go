@@ -28,7 +28,6 @@ const userProjectHeader = "X-Goog-User-Project"
 // errCutOff is the error for a success whose response is incomplete.
 var errCutOff = errors.New("the response was cut off")
 
-// request returns a request for a path below the server's root.
 func (a *account) request(ctx context.Context, method, address string, body io.Reader, size int64) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, method, a.root()+address, body)
 	if err != nil {
@@ -83,7 +82,7 @@ func errorFromResponse(response *http.Response) error {
 	return err
 }
 
-// addXMLError adds the code and message of the XML API to e.
+// addXMLError adds the code and message of the XML API, whose errors the SDK does not read, to e.
 func addXMLError(e *googleapi.Error) {
 	var document struct{ Code, Message, Details string }
 	if xml.Unmarshal([]byte(e.Body), &document) != nil || document.Code == "" {
@@ -96,7 +95,6 @@ func addXMLError(e *googleapi.Error) {
 	e.Errors = []googleapi.ErrorItem{{Reason: document.Code, Message: e.Message}}
 }
 
-// readResource returns the resource in the response to a write.
 func readResource(response *http.Response) (*resource, error) {
 	defer func() { _ = response.Body.Close() }()
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxResourceBody))
@@ -116,7 +114,6 @@ func (b *bucket) objectPath(key string) string {
 	return "/" + urlpath.Escape(b.name) + "/" + urlpath.Escape(key)
 }
 
-// resourcePath returns the object's path in the JSON API.
 func (b *bucket) resourcePath(key string, query url.Values) string {
 	if b.account.userProject != "" {
 		query.Set("userProject", b.account.userProject)
@@ -124,7 +121,6 @@ func (b *bucket) resourcePath(key string, query url.Values) string {
 	return b.jsonPath("o", key) + "?" + query.Encode()
 }
 
-// jsonPath returns the path of a named thing of the bucket in the JSON API.
 func (b *bucket) jsonPath(collection, name string) string {
 	return "/storage/v1/b/" + urlpath.Escape(b.name) + "/" + collection + "/" + urlpath.EscapeAll(name)
 }
@@ -133,7 +129,6 @@ func (b *bucket) jsonPath(collection, name string) string {
 // are the longest part of the query.
 var wantedFields = url.Values{"fields": {resourceFields}}.Encode()
 
-// uploadPath returns the path to which the JSON API accepts uploads.
 func (b *bucket) uploadPath(query url.Values) string {
 	return "/upload/storage/v1/b/" + urlpath.Escape(b.name) + "/o?" + query.Encode() + "&" + wantedFields
 }

@@ -30,7 +30,6 @@ const (
 	undoTime        = 30 * time.Second
 )
 
-// A serviceDriver manages the buckets of one account.
 type serviceDriver struct {
 	account   *account
 	unsettled sync.Map // by name: requests of buckets that this service made, and that are to be public
@@ -83,16 +82,7 @@ func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentia
 	}
 }
 
-// A managedBucket is a bucket whose settings the account reads or changes.
-type managedBucket struct {
-	account *account
-	name    string
-	handle  *gcs.BucketHandle
-}
-
-func (s *serviceDriver) manage(name string) *managedBucket {
-	return &managedBucket{account: s.account, name: name, handle: s.account.handleOf(name)}
-}
+func (s *serviceDriver) bucket(name string) *bucket { return &bucket{s.account, name} }
 
 // CreateBucket creates a bucket with uniform access: only its IAM policy grants
 // access, and objects have no ACLs. If the bucket should be public and cannot be,
@@ -107,9 +97,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
-	b, attrs := s.manage(r.Name), newBucketAttrs(r)
+	b, attrs := s.bucket(r.Name), newBucketAttrs(r)
 	if made, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(made, *r) {
-		handle := b.handle
+		handle := b.handle()
 		if r.ObjectLock {
 			handle = handle.SetObjectRetention(true)
 		}
@@ -132,7 +122,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 }
 
 // makePublic makes a new bucket public, or removes it if that is impossible.
-func (s *serviceDriver) makePublic(ctx context.Context, b *managedBucket, r *driver.BucketRequest) error {
+func (s *serviceDriver) makePublic(ctx context.Context, b *bucket, r *driver.BucketRequest) error {
 	err := b.addPublicRead(ctx)
 	if err != nil && translate(err).Retryable && ctx.Err() == nil {
 		s.unsettled.Store(r.Name, *r)
@@ -142,7 +132,7 @@ func (s *serviceDriver) makePublic(ctx context.Context, b *managedBucket, r *dri
 	if err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 		defer cancel()
-		_ = b.handle.Delete(undo)
+		_ = b.handle().Delete(undo)
 	}
 	return err
 }
@@ -167,10 +157,9 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 
 func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 	attrs := &gcs.BucketAttrs{
-		Location:                 r.Region,
+		Location:                 cmp.Or(r.Region, defaultLocation),
 		UniformBucketLevelAccess: gcs.UniformBucketLevelAccess{Enabled: true},
 	}
-	attrs.Location = cmp.Or(attrs.Location, defaultLocation)
 	if r.PublicAccess != nil {
 		attrs.PublicAccessPrevention = prevention(*r.PublicAccess)
 	}
@@ -218,12 +207,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && r.SoftDelete == nil {
 		return s.BucketInfo(ctx, r.Name)
 	}
-	b := s.manage(r.Name)
-	var attrs *gcs.BucketAttrs
-	err := writes(ctx, func(ctx context.Context) (err error) {
-		attrs, err = b.handle.Update(ctx, bucketChange(r))
-		return err
-	})
+	b := s.bucket(r.Name)
+	attrs, err := write(ctx, func(ctx context.Context) (*gcs.BucketAttrs, error) { return b.handle().Update(ctx, bucketChange(r)) })
 	if err != nil {
 		return nil, bucketError(err)
 	}
@@ -248,7 +233,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 // requireRetention returns Unsupported if the bucket has no object retention: only Google's
 // console can give it to a bucket that exists. It also reports whether the bucket keeps versions.
 func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (versioned bool, err error) {
-	attrs, err := s.manage(bucket).handle.Attrs(ctx)
+	attrs, err := s.bucket(bucket).handle().Attrs(ctx)
 	if err != nil {
 		return false, bucketError(translate(err))
 	}
@@ -283,7 +268,7 @@ const hiddenHint = "if List shows nothing, remove noncurrent versions (RemoveVer
 // DeleteBucket removes a bucket. If it has an object or a noncurrent version,
 // DeleteBucket returns BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
-	err := writes(ctx, s.manage(name).handle.Delete)
+	err := writes(ctx, s.bucket(name).handle().Delete)
 	if err == nil {
 		s.unsettled.Delete(name)
 	}

@@ -29,7 +29,6 @@ func signFeatures(a *account) storage.Features {
 		storage.SignedParts | storage.SignedPartChecksums
 }
 
-// A urlSigner signs requests and forms for a bucket.
 type urlSigner struct{ bucket *bucket }
 
 // Sign signs with the service account's key, without a request. If there is no
@@ -63,7 +62,6 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	return us.signRequest(ctx, request, c, r.TTL, now)
 }
 
-// signRequest signs a request with the options of its call.
 func (us *urlSigner) signRequest(ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time) (*storage.SignedURL, error) {
 	maps.Copy(request.header, c.header)
 	maps.Copy(request.query, c.query)
@@ -133,7 +131,6 @@ func objectURL(bucket *url.URL, key string) *url.URL {
 	return &u
 }
 
-// signedHeaders returns the headers that the uploader must send.
 func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header, error) {
 	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
@@ -212,7 +209,6 @@ func isASCII(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r > 0x7e }) < 0
 }
 
-// readQuery returns the parameters that the URL of a read signs.
 func readQuery(r *driver.SignRequest) url.Values {
 	query := url.Values{}
 	if r.Version != "" {

@@ -14,7 +14,6 @@ import (
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
-// A keySigner signs with a service account's key.
 type keySigner struct {
 	name string
 	key  *rsa.PrivateKey

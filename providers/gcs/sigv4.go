@@ -43,13 +43,11 @@ func (t *v4Term) date() string       { return t.From.Format(v4Time) }
 func (t *v4Term) scope() string      { return t.From.Format(v4Day) + v4Scope }
 func (t *v4Term) credential() string { return t.signer.email() + "/" + t.scope() }
 
-// signature returns the signature of text in hexadecimal.
 func (t *v4Term) signature(ctx context.Context, text []byte) (string, error) {
 	signature, err := t.signer.sign(ctx, text)
 	return hex.EncodeToString(signature), err
 }
 
-// signURL returns the signed URL.
 func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	names, headers := canonicalHeaders(r.address.Hostname(), r.header)
 	query := url.Values{
@@ -62,10 +60,8 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	for name, values := range r.query {
 		query[name] = append(query[name], values...)
 	}
-	payload := r.payload
-	payload = cmp.Or(payload, unsignedPayload)
 	path, parameters := r.address.EscapedPath(), strings.ReplaceAll(query.Encode(), "+", "%20")
-	request := sha256.Sum256([]byte(r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + payload))
+	request := sha256.Sum256([]byte(r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + cmp.Or(r.payload, unsignedPayload)))
 	text := v4Algorithm + "\n" + t.date() + "\n" + t.scope() + "\n" + hex.EncodeToString(request[:])
 	signature, err := t.signature(ctx, []byte(text))
 	if err != nil {

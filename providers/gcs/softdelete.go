@@ -33,9 +33,8 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 		return err
 	}
 	o = o.If(gcs.Conditions{DoesNotExist: true})
-	err = writes(repeated(ctx, "restore", d.bucket.name, r.Key, version), func(ctx context.Context) error {
-		_, err := o.Restore(ctx, &gcs.RestoreOptions{})
-		return err
+	_, err = write(repeated(ctx, "restore", d.bucket.name, r.Key, version), func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+		return o.Restore(ctx, &gcs.RestoreOptions{})
 	})
 	if err == nil {
 		return nil

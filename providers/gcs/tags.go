@@ -77,7 +77,6 @@ func contextsToSet(tags map[string]string) (*gcs.ObjectContexts, error) {
 	return &gcs.ObjectContexts{Custom: custom}, nil
 }
 
-// tagsOf returns the tags of an object.
 func tagsOf(o *gcs.ObjectAttrs) map[string]string {
 	if o.Contexts == nil || len(o.Contexts.Custom) == 0 {
 		return nil
@@ -136,20 +135,20 @@ func (d *objectDriver) replaceContexts(ctx context.Context, r *driver.ChangeRequ
 		"prettyPrint":           {"false"},
 	}
 	c := callOf(r.Native)
-	return writes(with(ctx, c), func(ctx context.Context) error {
+	_, err = write(with(ctx, c), func(ctx context.Context) (*resource, error) {
 		request, err := d.account.request(ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query), bytes.NewReader(document), int64(len(document)))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		request.Header.Set("Content-Type", "application/json; charset=UTF-8")
 		c.key.setHeaders(request.Header, "X-Goog-")
 		response, err := d.account.send(request, http.StatusOK)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		_, err = readResource(response)
-		return err
+		return readResource(response)
 	})
+	return err
 }
 
 // contextsPatch returns what makes the wanted contexts of the old ones. In a patch, null removes a

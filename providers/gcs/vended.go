@@ -20,7 +20,6 @@ type PrefixCredentials struct {
 	Expires     time.Time // zero: never
 }
 
-// openVended opens a bucket with Config.CredentialsFor.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.CredentialsJSON != nil || c.TokenSource != nil || c.Credentials != "" || c.Anonymous {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Anonymous", "")
@@ -46,7 +45,6 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	return vended.New(d, tokens.keys), nil
 }
 
-// vendedTokens are the tokens of a Keyring.
 type vendedTokens struct{ keys *vended.Keyring[string] }
 
 func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {

@@ -190,7 +190,6 @@ const (
 	sourceOwnerHeader = "X-Amz-Source-Expected-Bucket-Owner"
 )
 
-// checkOwner checks Config.ExpectedBucketOwner.
 func (a *account) checkOwner() error {
 	owner := a.expectedOwner
 	switch {

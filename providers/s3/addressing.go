@@ -28,22 +28,13 @@ type bucket struct {
 	seen      atomic.Pointer[time.Time]         // when a missing object last showed that the bucket exists
 }
 
-// url returns the URL of the bucket, without a slash at its end. It applies the
-// SDK's rules for path and host to base, which is how clients outside reach the server.
-// If the host of base already names the bucket (an accelerated address, a domain with
-// the bucket's name), base is the URL.
-func (b *bucket) url(ctx context.Context, base string) (*url.URL, error) {
-	return b.account.urlOf(ctx, b.name, base)
-}
-
-// amazon reports whether the server is Amazon's.
 func (a *account) amazon() bool {
 	return !a.customResolver && (a.endpoint == nil || amazonEndpoint(a.endpoint.String()))
 }
 
 // urlOf returns the URL of a bucket or, if bucket is empty, of the server.
-func (a *account) urlOf(ctx context.Context, bucket, base string) (*url.URL, error) {
-	u, _, err := a.resolve(ctx, bucket, base)
+func (a *account) urlOf(ctx context.Context, bucket string) (*url.URL, error) {
+	u, _, err := a.resolve(ctx, bucket, "")
 	return u, err
 }
 
@@ -53,7 +44,10 @@ type authScheme struct {
 	plain bool // a raw client can send them: sigV4 for a named bucket, without headers of the endpoint, at a path without escapes
 }
 
-// resolve returns the URL of a bucket, and how requests are sent there.
+// resolve returns the URL of a bucket, without a slash at its end, and how requests are sent there. It
+// applies the SDK's rules for path and host to base, which is how clients outside reach the server. If the
+// host of base already names the bucket (an accelerated address, a domain with the bucket's name), base is
+// the URL.
 func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL, scheme authScheme, err error) {
 	o := a.client.Options()
 	p := awss3.EndpointParameters{
@@ -149,7 +143,7 @@ func (b *bucket) publicURL() string {
 	case "none":
 		return ""
 	case "":
-		u, err := b.url(context.Background(), "")
+		u, err := b.account.urlOf(context.Background(), b.name)
 		if err != nil {
 			return ""
 		}
@@ -191,12 +185,12 @@ func (d *objectDriver) HTTPClient() awss3.HTTPClient { return d.account.client.O
 
 // ServerURL returns the URL of the server.
 func (d *objectDriver) ServerURL(ctx context.Context) (*url.URL, error) {
-	return d.account.urlOf(ctx, "", "")
+	return d.account.urlOf(ctx, "")
 }
 
 // URL returns the URL of an object or, if key is empty, of the bucket.
 func (d *objectDriver) URL(ctx context.Context, key string) (*url.URL, error) {
-	u, err := d.bucket.url(ctx, "")
+	u, err := d.account.urlOf(ctx, d.bucket.name)
 	if err != nil || key == "" {
 		return u, err
 	}
@@ -204,7 +198,6 @@ func (d *objectDriver) URL(ctx context.Context, key string) (*url.URL, error) {
 	return u, nil
 }
 
-// isARN reports whether a bucket's name is an Amazon Resource Name.
 func isARN(bucket string) bool { return strings.HasPrefix(bucket, "arn:") }
 
 // accessPointProfile is the profile of an access point that may not belong to a bucket.

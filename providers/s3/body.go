@@ -114,7 +114,6 @@ func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	return at, err
 }
 
-// contentMD5 returns the header with the MD5 of a body.
 func contentMD5(ctx context.Context, body io.Reader, size int64) (string, error) {
 	h := damageMD5{md5.New()}
 	if size > 0 {

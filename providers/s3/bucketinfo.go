@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -67,10 +68,7 @@ func (b *managed) head(ctx context.Context) (region string, err error) {
 		}
 		return "", err
 	}
-	if region = aws.ToString(out.BucketRegion); region == "" {
-		region = b.account.region
-	}
-	return region, nil
+	return cmp.Or(aws.ToString(out.BucketRegion), b.account.region), nil
 }
 
 func (b *managed) versioning(ctx context.Context) (bool, error) {

@@ -44,7 +44,6 @@ func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
 	return l, nil
 }
 
-// readObjectLock sets the fields of info.
 func (b *managed) readObjectLock(ctx context.Context, info *storage.BucketInfo) error {
 	l := bucketLock{info.ObjectLock, info.DefaultRetention}
 	err := ifPermitted(&l, b.objectLock, ctx)

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/omnibucket/storage"
@@ -23,7 +24,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		if short {
 			return nil, storage.Unsupported
 		}
-		short = size < orDefault(d.copier.minPart, minPartSize)
+		short = size < cmp.Or(d.copier.minPart, minPartSize)
 		ranges = append(ranges, split(source, size, d.account.profile.rangeLength(size))...)
 	}
 	if len(ranges) == 0 || len(ranges) > d.account.profile.partsLimit() {

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -16,7 +17,6 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// A copier copies objects on the server.
 type copier struct {
 	objects   driver.Driver
 	account   *account
@@ -40,7 +40,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if r.Source.Attrs == nil && r.Source.Revision == "" {
 		return d.copier.withoutAttrs(ctx, r)
 	}
-	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copier.limit, d.account.profile.copyLimit()) {
+	if source := r.Source.Attrs; source != nil && source.Size > cmp.Or(d.copier.limit, d.account.profile.copyLimit()) {
 		if !d.account.profile.CopyParts {
 			return nil, storage.Unsupported
 		}
@@ -85,7 +85,6 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*sto
 	return nil, e
 }
 
-// copyFailed returns the error for a CopyObject that failed.
 func (cp *copier) copyFailed(ctx context.Context, err error, r *driver.CopyRequest) error {
 	return cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
 }
@@ -191,7 +190,6 @@ func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 	}
 }
 
-// isItself reports whether an object is copied onto itself.
 func (cp *copier) isItself(r *driver.CopyRequest) bool {
 	return r.Source.Bucket == cp.bucket.name && r.Source.Key == r.Key
 }

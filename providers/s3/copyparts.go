@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64
 	controls := r.Controls
 	controls.Tags = tags
 	maxParts := int64(cp.account.profile.partsLimit())
-	length := max(orDefault(cp.part, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
+	length := max(cmp.Or(cp.part, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
 	return cp.copyRanges(ctx, &driver.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
@@ -130,7 +131,6 @@ func (cp *copier) copyParts(ctx context.Context, key, upload string, ranges []co
 	return parts, err
 }
 
-// uploadPartCopy copies one range as a part.
 func (cp *copier) uploadPartCopy(ctx context.Context, key, upload string, number int, r copyRange, native []any) (types.CompletedPart, error) {
 	in := &awss3.UploadPartCopyInput{
 		Bucket:          &cp.bucket.name,

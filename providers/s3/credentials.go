@@ -118,7 +118,6 @@ func fromConfig(c aws.Config) awss3.Options {
 	return o
 }
 
-// setCredentials sets the credentials that sign requests.
 func (a *account) setCredentials(c Config, s awss3.Options) {
 	a.identify(c)
 	switch {

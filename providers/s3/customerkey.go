@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -108,19 +109,20 @@ func errNoTLS() error {
 }
 
 func (k *customerKey) apply(input any) error {
-	f := encryptionOf(input)
-	if f.customer.key == nil {
-		return nil
-	}
-	if f.sse != nil && *f.sse != "" {
+	if sse := field[types.ServerSideEncryption](input, "ServerSideEncryption"); sse != nil && *sse != "" {
 		return errTwoKeys()
 	}
-	k.set(f.customer)
+	k.set(input, "")
 	return nil
 }
 
-func (k *customerKey) set(f customerFields) {
-	*f.algorithm, *f.key, *f.md5 = aws.String(customerAlgorithm), aws.String(k.reveal()), aws.String(k.md5)
+// set sets the fields of an input for the key, if it has them. source begins their names.
+func (k *customerKey) set(input any, source string) {
+	if key := field[*string](input, source+"SSECustomerKey"); key != nil {
+		*key = aws.String(k.reveal())
+		*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(k.md5)
+		*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerAlgorithm)
+	}
 }
 
 const customerAlgorithm = "AES256"
@@ -149,7 +151,6 @@ const (
 	blockedSSECHint      = "if the bucket blocks SSE-C, as Amazon's do by default since April 2026, set its BlockedEncryptionTypes to NONE with PutBucketEncryption"
 )
 
-// withReadKeyHint adds a hint about the customer's key to the error of a read.
 func (a *account) withReadKeyHint(err error, native []any) error {
 	e := asError(err)
 	_, message := codeAndMessage(e.Err)
@@ -163,7 +164,6 @@ func (a *account) withReadKeyHint(err error, native []any) error {
 	return e
 }
 
-// withWriteKeyHint adds a hint to the error of a write with a customer's key.
 func withWriteKeyHint(err error, native []any) error {
 	e := asError(err)
 	if e.Code == storage.PermissionDenied && slices.ContainsFunc(native, isCustomerKey) {
@@ -172,7 +172,6 @@ func withWriteKeyHint(err error, native []any) error {
 	return e
 }
 
-// withCopyKeyHint adds a hint to the error of a copy.
 func (a *account) withCopyKeyHint(err error, native, source []any) error {
 	e := asError(err)
 	if e.Status == http.StatusBadRequest || len(source) > 0 {

@@ -91,7 +91,6 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	return errs
 }
 
-// A batchObject identifies an object of a batch.
 type batchObject struct{ key, version string }
 
 // slotsFor returns the indexes of the requests that a result is about, or none if it

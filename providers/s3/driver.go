@@ -15,7 +15,6 @@ import (
 
 var _ driver.Driver = (*objectDriver)(nil)
 
-// An objectDriver is one bucket of an account.
 type objectDriver struct {
 	driver.UnimplementedDriver
 	account   *account
@@ -83,7 +82,7 @@ func (d *objectDriver) Describe() driver.Description {
 		CountsRequests: true,
 	}
 	if d.account.endpoint != nil || d.account.customResolver { // names of Amazon's buckets are unique
-		if u, err := d.account.urlOf(context.Background(), d.bucket.name, ""); err == nil {
+		if u, err := d.account.urlOf(context.Background(), d.bucket.name); err == nil {
 			desc.Location = u.String()
 		}
 	}

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
@@ -17,58 +17,21 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// customizeSource applies the options for reading the source of a copy.
 func customizeSource(input any, native []any) {
-	var f customerFields
-	switch in := input.(type) {
-	case *awss3.CopyObjectInput:
-		f = customerFields{&in.CopySourceSSECustomerAlgorithm, &in.CopySourceSSECustomerKey, &in.CopySourceSSECustomerKeyMD5}
-	case *awss3.UploadPartCopyInput:
-		f = customerFields{&in.CopySourceSSECustomerAlgorithm, &in.CopySourceSSECustomerKey, &in.CopySourceSSECustomerKeyMD5}
-	}
 	for _, value := range native {
 		if k, is := value.(*customerKey); is {
-			k.set(f)
+			k.set(input, "CopySource")
 		}
 	}
 }
 
-// customerFields are the fields of an input for a customer's key; nil if it has none.
-type customerFields struct{ algorithm, key, md5 **string }
-
-// encryptionFields are the fields of an input for encryption.
-type encryptionFields struct {
-	sse             *types.ServerSideEncryption // nil if the input has only a customer's key
-	kmsKey, context **string
-	bucketKey       **bool
-	customer        customerFields
-}
-
-// encryptionOf returns the fields of an input of the SDK. Those of a request that stores no
-// object are only for a customer's key.
-func encryptionOf(input any) (f encryptionFields) {
-	switch in := input.(type) {
-	case *awss3.PutObjectInput:
-		f = encryptionFields{&in.ServerSideEncryption, &in.SSEKMSKeyId, &in.SSEKMSEncryptionContext, &in.BucketKeyEnabled,
-			customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5}}
-	case *awss3.CreateMultipartUploadInput:
-		f = encryptionFields{&in.ServerSideEncryption, &in.SSEKMSKeyId, &in.SSEKMSEncryptionContext, &in.BucketKeyEnabled,
-			customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5}}
-	case *awss3.CopyObjectInput:
-		f = encryptionFields{&in.ServerSideEncryption, &in.SSEKMSKeyId, &in.SSEKMSEncryptionContext, &in.BucketKeyEnabled,
-			customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5}}
-	case *awss3.UploadPartInput:
-		f.customer = customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5}
-	case *awss3.UploadPartCopyInput:
-		f.customer = customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5}
-	case *awss3.CompleteMultipartUploadInput:
-		f.customer = customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5}
-	case *awss3.GetObjectInput:
-		f.customer = customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5}
-	case *awss3.HeadObjectInput:
-		f.customer = customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5}
+// field returns a field of an input of the SDK, or nil if such inputs have none with the name.
+func field[T any](input any, name string) *T {
+	f := reflect.ValueOf(input).Elem().FieldByName(name)
+	if !f.IsValid() {
+		return nil
 	}
-	return f
+	return f.Addr().Interface().(*T)
 }
 
 // encryptionIn returns how a response says that the object is encrypted.
@@ -122,7 +85,6 @@ func (k *kmsKey) check(b *bucket) error {
 	return b.account.checkKMS(k.argument)
 }
 
-// setEncryption sets the encryption of every write, by Config.KMSKey.
 func (a *account) setEncryption(c Config) error {
 	if c.KMSKey == "" {
 		if c.BucketKey {
@@ -151,7 +113,6 @@ func (a *account) checkKMS(name string) error {
 	}
 }
 
-// checkKMSKey checks the name of a key.
 func checkKMSKey(name, id string) error {
 	switch {
 	case id == "" || len(id) > maxKMSKey || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }):
@@ -167,26 +128,26 @@ func checkKMSKey(name, id string) error {
 const maxKMSKey = 2048
 
 func (k *kmsKey) apply(input any) error {
-	f := encryptionOf(input)
-	if f.sse == nil {
+	sse := field[types.ServerSideEncryption](input, "ServerSideEncryption")
+	if sse == nil { // a request that stores no object
 		return nil
 	}
-	if *f.customer.key != nil {
+	if *field[*string](input, "SSECustomerKey") != nil {
 		return errTwoKeys()
 	}
-	*f.sse = types.ServerSideEncryptionAwsKms
+	*sse = types.ServerSideEncryptionAwsKms
 	if k.id != nil {
-		*f.kmsKey = aws.String(*k.id)
+		*field[*string](input, "SSEKMSKeyId") = aws.String(*k.id)
 	}
 	if k.bucketKey {
-		*f.bucketKey = aws.Bool(true)
+		*field[*bool](input, "BucketKeyEnabled") = aws.Bool(true)
 	}
 	if k.context != nil {
 		text, err := json.Marshal(k.context) // sorted by name
 		if err != nil {
 			return &storage.Error{Code: storage.InvalidArgument, Err: err}
 		}
-		*f.context = aws.String(base64.StdEncoding.EncodeToString(text))
+		*field[*string](input, "SSEKMSEncryptionContext") = aws.String(base64.StdEncoding.EncodeToString(text))
 	}
 	return nil
 }
@@ -210,13 +171,11 @@ func isKMSCode(code string) bool {
 	return strings.HasPrefix(code, "KMS.") || strings.HasPrefix(code, "kms:")
 }
 
-// isKMSError reports whether the error is about a KMS key, whatever its status is.
 func isKMSError(err error) bool {
 	code, _ := codeAndMessage(err)
 	return isKMSCode(code)
 }
 
-// kmsMeaning returns the meaning of a code of KMS.
 func kmsMeaning(code string, status int) sdkerror.Meaning {
 	switch {
 	case status >= http.StatusInternalServerError, strings.Contains(code, "Internal"), strings.Contains(code, "DependencyTimeout"):

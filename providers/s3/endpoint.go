@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/url"
@@ -16,7 +17,6 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// An endpoint is the server that a Config or the SDK's settings name.
 type endpoint struct {
 	url       *url.URL // the server's root; nil for Amazon S3, by region
 	region    string   // the resolver's region for signatures, or ""
@@ -34,10 +34,7 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 		}
 	}
 	e.resolved = hasCustomResolver(s)
-	if name == "" {
-		name = aws.ToString(s.BaseEndpoint)
-	}
-	if name != "" {
+	if name = cmp.Or(name, aws.ToString(s.BaseEndpoint)); name != "" {
 		e.url, err = parseEndpoint(name)
 	}
 	return e, err
@@ -60,11 +57,7 @@ func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err
 	if resolver == nil {
 		return "", e, nil
 	}
-	region := c.Region
-	if region == "" {
-		region = s.Region
-	}
-	found, err := resolver.ResolveEndpoint(region, s.EndpointOptions)
+	found, err := resolver.ResolveEndpoint(cmp.Or(c.Region, s.Region), s.EndpointOptions)
 	var none *aws.EndpointNotFoundError
 	switch {
 	case errors.As(err, &none):
@@ -85,7 +78,6 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	return u, nil
 }
 
-// resolveEndpoint sets the server, its profile, its region and the path style.
 func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	e, err := endpointOf(c, s)
 	if err != nil {
@@ -141,10 +133,7 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	if len(named.Hosts) > 0 {
 		host = named.Hosts[0]
 	}
-	region := c.Region
-	if region == "" {
-		region = s.Region
-	}
+	region := cmp.Or(c.Region, s.Region)
 	switch {
 	case c.Client != nil: // its requests would go to Amazon
 		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
@@ -158,7 +147,6 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	return parseEndpoint("https://" + strings.ReplaceAll(host, regionLabel, region))
 }
 
-// isLabel reports whether a name is one label of a host name.
 func isLabel(name string) bool {
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {

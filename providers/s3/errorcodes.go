@@ -121,7 +121,6 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 	return m
 }
 
-// isAboutKMS reports whether a refusal is about a key of KMS, and not about the object.
 func isAboutKMS(message string) bool {
 	return strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")
 }

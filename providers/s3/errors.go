@@ -126,21 +126,6 @@ func hasOwnCode(code, message string, status int) bool {
 	return code != "" && code != "UnknownError" && (code != strings.ReplaceAll(text, " ", "") || message != text)
 }
 
-// networkHints returns hints that fit the certificate error, if err is one.
-func networkHints(err error) sdkerror.NetworkHints {
-	hints := sdkerror.NetworkHints{UnknownHost: "no such host: check region and endpoint"}
-	var host x509.HostnameError
-	var authority x509.UnknownAuthorityError
-	switch {
-	case errors.As(err, &host):
-		hints.BadCertificate = "the server's certificate is for another host: if the bucket's name has dots, set path_style=true"
-	case errors.As(err, &authority):
-		hints.BadCertificate = "this machine does not trust the server's certificate: set AWS_CA_BUNDLE to a file of certificates to trust"
-	}
-	return hints
-}
-
-// withoutResponse returns the error for a request that got no response.
 func withoutResponse(err error) *storage.Error {
 	var params smithy.InvalidParamsError
 	if errors.As(err, &params) {
@@ -148,8 +133,15 @@ func withoutResponse(err error) *storage.Error {
 	}
 	var unsent *smithyhttp.RequestSendError
 	var canceled *smithy.CanceledError
-	e := sdkerror.WithoutResponse(err, errors.As(err, &unsent), networkHints(err))
-	if e.Code == storage.Internal && e.Hint == "" && errors.As(err, &canceled) {
+	var host x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	e := sdkerror.WithoutResponse(err, errors.As(err, &unsent))
+	switch {
+	case errors.As(err, &host):
+		e.Hint = "the server's certificate is for another host: if the bucket's name has dots, set path_style=true"
+	case errors.As(err, &authority):
+		e.Hint = "this machine does not trust the server's certificate: set AWS_CA_BUNDLE to a file of certificates to trust"
+	case e.Code == storage.Internal && e.Hint == "" && errors.As(err, &canceled):
 		e.Code = storage.Canceled
 	}
 	return e

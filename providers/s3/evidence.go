@@ -21,7 +21,6 @@ import (
 // each key, the root element of a listing. A response that has none of these has a header of the
 // protocol.
 
-// noEvidence returns the error for a response that no S3 server sends.
 func noEvidence() error {
 	return sdkerror.NoEvidence("an S3 server", "it has nothing that one sends")
 }
@@ -138,7 +137,6 @@ func isWebPage(response *http.Response) bool {
 	return len(document) > 0 && document[0] != '<' || bytes.HasPrefix(document, []byte("<!doctype")) || bytes.HasPrefix(document, []byte("<html"))
 }
 
-// peek returns the beginning of the body, which can still be read.
 func peek(response *http.Response) []byte {
 	buffered := bufio.NewReaderSize(response.Body, peeked)
 	start, _ := buffered.Peek(peeked) // the SDK gets the error with the rest
@@ -178,7 +176,6 @@ var (
 	}
 )
 
-// see remembers the kind of server whose response has this header.
 func (k *serverKind) see(h http.Header) {
 	if k.seen.Load() != nil {
 		return

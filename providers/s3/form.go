@@ -56,7 +56,6 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	return &storage.SignedForm{URL: p.endpoint.url.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
 }
 
-// formFields returns the fields with the key and the attributes of the object.
 func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string, err error) {
 	fields = map[string]string{
 		"key":                   r.Key,
@@ -90,7 +89,6 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 	return fields, err
 }
 
-// policyDocument returns the document that is signed.
 func policyDocument(bucket string, fields map[string]string, minSize, maxSize int64, expires time.Time) (string, error) {
 	conditions := []any{
 		map[string]string{"bucket": bucket},

@@ -54,7 +54,6 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 const maxSuffix = 1 << 50 // bytes; more than any object has, and a number that every server can parse
 
-// attrsOf returns the attributes in an output.
 func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs {
 	restore := restoreState(out.Restore)
 	return &storage.Attrs{

@@ -29,7 +29,6 @@ func conditions(c storage.Condition) (match, noneMatch *string) {
 	return httpheader.Optional(c.Revision), noneMatch
 }
 
-// quoteETag returns an ETag in the form in which it is sent and compared.
 func quoteETag(etag *string) string {
 	return httpheader.ETag(aws.ToString(etag))
 }
@@ -59,7 +58,6 @@ func (a *account) crcHeader(crc storage.CRC32C) *string {
 	return aws.String(httpheader.EncodeCRC32C(crc.Sum))
 }
 
-// multipart returns the checksum with which a multipart upload begins.
 func (s ChecksumStyle) multipart() (types.ChecksumAlgorithm, types.ChecksumType) {
 	switch s {
 	case ChecksumFullObject:
@@ -70,7 +68,6 @@ func (s ChecksumStyle) multipart() (types.ChecksumAlgorithm, types.ChecksumType)
 	return "", ""
 }
 
-// checksumMode requests the stored checksum.
 func (a *account) checksumMode() types.ChecksumMode {
 	if a.profile.Checksum == ChecksumNone {
 		return ""

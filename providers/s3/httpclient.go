@@ -54,7 +54,6 @@ func wrapClient(client awss3.HTTPClient) awss3.HTTPClient {
 	return wrappedClient{client, transport.Over(clientRoundTripper{client})}
 }
 
-// A wrappedClient sends the requests of an HTTP client through our transport.
 type wrappedClient struct {
 	given awss3.HTTPClient
 	over  *transport.Transport
@@ -136,7 +135,6 @@ func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 	}, nil
 }
 
-// A caBundle is a parsed file of certificates.
 type caBundle struct {
 	file string
 	info os.FileInfo
@@ -144,7 +142,6 @@ type caBundle struct {
 	one  []byte         // one of its certificates, in PEM
 }
 
-// client returns the SDK's default client with the certificates.
 func (b *caBundle) client() awss3.HTTPClient {
 	pool := b.pool.Clone() // the SDK may add to it
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool })

@@ -74,7 +74,6 @@ func droppable(rules []types.LifecycleRule) (aborts, tags int) {
 	return aborts, tags
 }
 
-// onlyAborts reports whether a rule only aborts uploads.
 func onlyAborts(rule storage.LifecycleRule) bool {
 	return rule.AbortUploadsAfterDays > 0 && rule.ExpireAfterDays == 0 && rule.ExpireOldVersionsAfterDays == 0 && rule.TransitionAfterDays == 0
 }
@@ -145,7 +144,6 @@ func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error
 	return rules, err
 }
 
-// lifecycleRules returns S3's rules.
 func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
 	out, err := b.account.client.GetBucketLifecycleConfiguration(ctx, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name})
 	if b.isNotSet(err, "NoSuchLifecycleConfiguration") {

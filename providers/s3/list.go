@@ -93,7 +93,6 @@ const (
 	quickPage = 100 * time.Millisecond
 )
 
-// parseKeyToken splits a token of this driver.
 func parseKeyToken(token string) (page int, key string, ok bool) {
 	rest, ok := strings.CutPrefix(token, keyToken)
 	if !ok {

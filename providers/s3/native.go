@@ -16,7 +16,6 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A nativeOption is the value of an option of this package.
 type nativeOption interface {
 	driver.Fingerprinter
 	// check returns why the bucket cannot take the option, or nil.
@@ -92,7 +91,6 @@ func WithRequest[I Input](change func(*I)) storage.NativeOption {
 	return storage.WithNative(provider, &requestOption[I]{change: change, id: rand.Text()})
 }
 
-// A requestOption is the value of WithRequest.
 type requestOption[I Input] struct {
 	change func(*I)
 	id     string
@@ -198,7 +196,6 @@ func WithACL(acl types.ObjectCannedACL) storage.WriteOption {
 	return storage.WithNative(provider, cannedACL(acl))
 }
 
-// A cannedACL is the value of WithACL.
 type cannedACL types.ObjectCannedACL
 
 func (o cannedACL) check(b *bucket) error {
@@ -212,21 +209,13 @@ func (o cannedACL) check(b *bucket) error {
 }
 
 func (o cannedACL) apply(input any) error {
-	var field *types.ObjectCannedACL
-	switch in := input.(type) {
-	case *awss3.PutObjectInput:
-		field = &in.ACL
-	case *awss3.CreateMultipartUploadInput:
-		field = &in.ACL
-	case *awss3.CopyObjectInput:
-		field = &in.ACL
-	default:
-		return nil
-	}
-	if *field != "" && *field != types.ObjectCannedACL(o) {
+	switch acl := field[types.ObjectCannedACL](input, "ACL"); {
+	case acl == nil:
+	case *acl != "" && *acl != types.ObjectCannedACL(o):
 		return argument.Invalid("WithACL", "excludes WithPublicRead and another WithACL", "")
+	default:
+		*acl = types.ObjectCannedACL(o)
 	}
-	*field = types.ObjectCannedACL(o)
 	return nil
 }
 

@@ -51,7 +51,6 @@ func canUseRawClient(c Config, s *awss3.Options) bool {
 	return len(s.AuthSchemePreference) == 0 && s.AppID == "" && !s.DisableClockSkewCorrection
 }
 
-// rawClient returns a raw client for the objects of a bucket.
 func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 	c := &rawclient.Client{
 		SDK: a.client, Transport: a.rawTransport,
@@ -81,7 +80,6 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 	return c
 }
 
-// An sdkClient sends object requests with the SDK.
 type sdkClient struct{ *awss3.Client }
 
 // HeadObject returns the SDK's output in the form of GetObject.

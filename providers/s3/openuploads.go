@@ -24,7 +24,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 	for _, value := range r.Native {
 		if k, is := value.(*customerKey); is {
-			k.set(customerFields{&in.SSECustomerAlgorithm, &in.SSECustomerKey, &in.SSECustomerKeyMD5})
+			k.set(in, "")
 		}
 	}
 	out, err := d.account.client.ListParts(ctx, in)
@@ -94,7 +94,6 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return page, nil
 }
 
-// unescapeUploads removes the escaping of keys that was asked for.
 func unescapeUploads(out *awss3.ListMultipartUploadsOutput) error {
 	var failed error
 	unescape := func(key *string) *string {

@@ -15,7 +15,6 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// multipart begins and completes multipart uploads.
 type multipart struct{ bucket *bucket }
 
 // BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.

@@ -3,6 +3,7 @@ package s3
 import (
 	"bytes"
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 )
@@ -148,21 +149,22 @@ const (
 )
 
 func (s *policyStatement) matchesAction(action string) bool {
-	matches := func(pattern string) bool { return matchWildcard(strings.ToLower(pattern), action) }
+	matches := func(pattern string) bool {
+		matched, _ := path.Match(strings.ToLower(pattern), action) // actions have no slash
+		return matched
+	}
 	if len(s.NotAction) > 0 {
 		return !slices.ContainsFunc(oneOrMany(s.NotAction), matches)
 	}
 	return slices.ContainsFunc(oneOrMany(s.Action), matches)
 }
 
-// matchesAllObjects reports whether the statement applies to all objects of the bucket.
 func (s *policyStatement) matchesAllObjects(arn string) bool {
 	return slices.ContainsFunc(oneOrMany(s.Resource), func(resource string) bool {
 		return resource == "*" || resource == arn+"/*" || resource == arn+"*"
 	})
 }
 
-// oneOrMany reads a string or a list of strings.
 func oneOrMany(raw json.RawMessage) []string {
 	var one string
 	if json.Unmarshal(raw, &one) == nil {
@@ -173,22 +175,4 @@ func oneOrMany(raw json.RawMessage) []string {
 		return nil
 	}
 	return many
-}
-
-// matchWildcard matches a pattern of a policy with "*" and "?".
-func matchWildcard(pattern, text string) bool {
-	for i, c := range []byte(pattern) {
-		switch {
-		case c == '*':
-			for rest := range len(text) - i + 1 {
-				if matchWildcard(pattern[i+1:], text[i+rest:]) {
-					return true
-				}
-			}
-			return false
-		case i >= len(text) || c != '?' && c != text[i]:
-			return false
-		}
-	}
-	return len(pattern) == len(text)
 }

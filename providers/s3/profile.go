@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 )
@@ -210,15 +211,8 @@ func (p *Profile) features() storage.Features {
 // locks reports whether there are buckets that can lock objects. They keep versions.
 func (p *Profile) locks() bool { return p.ObjectLock != LockNone && p.Versioning }
 
-func (p *Profile) putLimit() int64 { return orDefault(p.MaxPutSize, maxPutSize) }
+func (p *Profile) putLimit() int64 { return cmp.Or(p.MaxPutSize, maxPutSize) }
 
-func (p *Profile) copyLimit() int64 { return orDefault(p.MaxCopySize, maxPutSize) }
+func (p *Profile) copyLimit() int64 { return cmp.Or(p.MaxCopySize, maxPutSize) }
 
-func (p *Profile) partsLimit() int { return orDefault(p.MaxParts, maxParts) }
-
-func orDefault[N int | int64](n, standard N) N {
-	if n > 0 {
-		return n
-	}
-	return standard
-}
+func (p *Profile) partsLimit() int { return cmp.Or(p.MaxParts, maxParts) }

@@ -233,7 +233,6 @@ func profileAt(given *Profile, host string) (p Profile, region string) {
 // regionLabel is the placeholder for a region in Profile.Hosts.
 const regionLabel = "{region}"
 
-// profileOfHost returns the profile that a host selects.
 func profileOfHost(host string) (p Profile, region string, known bool) {
 	for _, p := range profiles {
 		if region, ok := p.regionOf(host); ok {

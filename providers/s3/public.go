@@ -53,7 +53,6 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 	return err
 }
 
-// isPublic reports whether everyone can read every object.
 func (b *managed) isPublic(ctx context.Context) (bool, error) {
 	switch {
 	case b.account.profile.BucketPolicy:
@@ -125,7 +124,6 @@ func (b *managed) isBlocked(err error) bool {
 		(strings.Contains(message, "BlockPublicPolicy") || !strings.Contains(message, "not authorized to perform"))
 }
 
-// arn returns the bucket's name in policies.
 func (b *managed) arn() string {
 	partition := "aws"
 	if b.account.amazon() {

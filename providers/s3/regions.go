@@ -12,7 +12,6 @@ import (
 // without an endpoint.
 func (a *account) spansRegions() bool { return a.endpoint == nil && !a.customResolver }
 
-// inRegion returns the account for requests in a region.
 func (a *account) inRegion(region string) *account {
 	if !a.spansRegions() || region == a.region {
 		return a
@@ -31,7 +30,6 @@ func cloneClient(c *awss3.Client, change func(*awss3.Options)) *awss3.Client {
 	return awss3.New(o, change)
 }
 
-// remember stores the region of a bucket, unless it is "".
 func (s *serviceDriver) remember(bucket, region string) {
 	switch {
 	case region == "" || !s.account.spansRegions():
@@ -42,7 +40,6 @@ func (s *serviceDriver) remember(bucket, region string) {
 	}
 }
 
-// accountFor returns the account for requests to a bucket.
 func (s *serviceDriver) accountFor(bucket string) *account {
 	if region, known := s.regions.Load(bucket); known {
 		return s.account.inRegion(region.(string))
@@ -90,7 +87,6 @@ var partitions = []partition{
 	{"aws", "amazonaws.com", "api.aws", ""},
 }
 
-// partitionOf returns the partition that a region is in.
 func partitionOf(region string) partition {
 	for _, p := range partitions {
 		if strings.HasPrefix(region, p.regions) {
@@ -100,7 +96,6 @@ func partitionOf(region string) partition {
 	return partition{} // unreachable: the last one matches every region
 }
 
-// amazonHosts returns the endpoints of Amazon S3 in all partitions.
 func amazonHosts() []string {
 	hosts := []string{
 		"s3.amazonaws.com", "s3-external-1.amazonaws.com",

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"slices"
@@ -29,7 +30,6 @@ const (
 	undoTimeout   = 30 * time.Second
 )
 
-// A serviceDriver manages the buckets of one account.
 type serviceDriver struct {
 	account   *account
 	regions   sync.Map // by name: the regions of buckets outside of the account's region
@@ -56,10 +56,8 @@ func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, erro
 	if err != nil {
 		return nil, err
 	}
-	return newServiceDriver(a), nil
+	return &serviceDriver{account: a}, nil
 }
-
-func newServiceDriver(a *account) driver.ServiceDriver { return &serviceDriver{account: a} }
 
 // Provider returns "s3" for every server.
 func (s *serviceDriver) Provider() string { return provider }
@@ -93,10 +91,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
-	region := r.Region
-	if region == "" {
-		region = s.account.region
-	}
+	region := cmp.Or(r.Region, s.account.region)
 	b := &managed{account: s.account.inRegion(region), name: r.Name, isNew: true} // the request goes to the region of the bucket
 	if _, created := s.unsettled.Load(r.Name); !created {
 		if err := s.create(ctx, r, b, region); err != nil {
@@ -130,7 +125,6 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 var accountRegionalName = regexp.MustCompile(`^.+-[0-9]{12}-[a-z0-9-]+-an$`)
 
-// create sends HeadBucket and CreateBucket.
 func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *managed, region string) error {
 	_, err := s.managedBucket(r.Name).head(ctx)
 	switch code := storage.CodeOf(err); {
@@ -220,7 +214,6 @@ func (b *managed) apply(ctx context.Context, r *driver.BucketRequest) error {
 	return nil
 }
 
-// checkSupported returns Unsupported for a setting that the server does not have.
 func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 	p := &s.account.profile
 	unsupported := func(hint string) error {
@@ -294,7 +287,7 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 		return nil, err
 	}
 	a := s.accountFor(name)
-	address, err := a.urlOf(ctx, "", "")
+	address, err := a.urlOf(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +334,6 @@ func (b *managed) isUnsettled(err error) bool {
 	return b.isNew && (e.Retryable || e.Code == storage.BucketNotFound)
 }
 
-// change makes one change of the settings.
 func (b *managed) change(ctx context.Context, do func() error) error {
 	err := settle(ctx, settleTime, b.isUnsettled, do)
 	if !b.isNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {

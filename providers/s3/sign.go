@@ -30,7 +30,6 @@ const (
 	requester  = "requester"
 )
 
-// signFeatures returns the features for signed URLs and forms.
 func signFeatures(p *Profile) storage.Features {
 	if p.NoSigning {
 		return 0
@@ -60,7 +59,6 @@ func signFeatures(p *Profile) storage.Features {
 	return f
 }
 
-// A urlSigner signs URLs and forms for a bucket.
 type urlSigner struct {
 	account *account
 	bucket  *bucket
@@ -158,7 +156,6 @@ func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, 
 	}}, nil
 }
 
-// url returns the signed URL of the request.
 func (p *presigning) url(objectKey string) *storage.SignedURL {
 	a, s, request := p.account, &p.term, &p.request
 	request.Query = addParameter(request.Query, ownerQuery, a.expectedOwner) // last, because the names are sorted
@@ -238,7 +235,6 @@ func addParameter(query, name, value string) string {
 	return query + name + "=" + urlpath.EscapeAll(value)
 }
 
-// A signingTerm has the credentials of a signature and its validity.
 type signingTerm struct {
 	sigv4.Term  // its seconds are X-Amz-Expires
 	credentials aws.Credentials

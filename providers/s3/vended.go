@@ -22,7 +22,6 @@ type PrefixCredentials struct {
 	Expires      time.Time // zero: never
 }
 
-// openVended opens a bucket with Config.CredentialsFor.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" || c.AWS != nil || c.Client != nil {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")

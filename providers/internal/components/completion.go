@@ -70,7 +70,6 @@ func (d *decision) isOf(there *storage.Attrs) bool {
 	return d.Revision != "" && d.Revision == there.Revision
 }
 
-// A marker is what the store has of it.
 type marker struct {
 	decision
 	key      string

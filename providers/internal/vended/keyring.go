@@ -35,7 +35,6 @@ type Grant[C any] struct {
 	served, refused atomic.Bool   // by the store
 }
 
-// left returns how long the credentials hold.
 func (g *Grant[C]) left() time.Duration {
 	switch {
 	case g.refused.Load():
@@ -87,7 +86,6 @@ type question[C any] struct {
 	canceled bool // the request that asked, not the question
 }
 
-// get returns the grant for a key.
 func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
 		k.mu.Lock()

@@ -33,19 +33,9 @@ func (p *probe) putRequest(ctx context.Context, r *driver.PutRequest) (attrs *st
 }
 
 func (p *probe) head(ctx context.Context, key string) (*storage.Attrs, error) {
-	return p.headWhole(ctx, p.prefix+key)
+	return p.driver.Head(ctx, &driver.GetRequest{Key: p.prefix + key, Length: -1})
 }
 
-// headWhole is head for a key with its prefix.
-func (p *probe) headWhole(ctx context.Context, key string) (attrs *storage.Attrs, err error) {
-	err = retry(ctx, func() error {
-		attrs, err = p.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1})
-		return err
-	})
-	return attrs, err
-}
-
-// read returns the content of an object.
 func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 	err = retry(ctx, func() error {
 		_, body, err := p.driver.Get(ctx, &driver.GetRequest{Key: p.prefix + key, Length: -1})
@@ -79,7 +69,6 @@ func (p *probe) prepareUpload(ctx context.Context, key, text string, condition s
 	return p.prepareRequest(ctx, r, text)
 }
 
-// uploadRequest stores text as a multipart upload of one part.
 func (p *probe) uploadRequest(ctx context.Context, r *driver.PutRequest, text string) error {
 	complete, err := p.prepareRequest(ctx, r, text)
 	if err == nil {
@@ -96,11 +85,7 @@ func (p *probe) prepareRequest(ctx context.Context, r *driver.PutRequest, text s
 
 // preparePart is prepareRequest with a request of the part, to which it adds what is the same for all.
 func (p *probe) preparePart(ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest) (complete func() (*storage.Attrs, error), err error) {
-	var upload string
-	err = retry(ctx, func() (err error) {
-		upload, err = p.driver.BeginParts(ctx, r)
-		return err
-	})
+	upload, err := p.driver.BeginParts(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +114,11 @@ func (p *probe) preparePart(ctx context.Context, r *driver.PutRequest, part func
 }
 
 func (p *probe) copy(ctx context.Context, revision, key string, condition storage.Condition) error {
-	return retry(ctx, func() error {
-		_, err := p.driver.Copy(ctx, &driver.CopyRequest{
-			Source: p.source(revision), Key: p.prefix + key, Condition: condition,
-			Properties: storage.Properties{ContentType: "text/plain"},
-		})
-		return err
+	_, err := p.driver.Copy(ctx, &driver.CopyRequest{
+		Source: p.source(revision), Key: p.prefix + key, Condition: condition,
+		Properties: storage.Properties{ContentType: "text/plain"},
 	})
+	return err
 }
 
 // source returns the object at the key "source", which is copied.
@@ -145,7 +128,6 @@ func (p *probe) source(revision string) driver.ObjectRef {
 	return source
 }
 
-// deleteBatch returns the first error of a batch.
 func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 	return retry(ctx, func() error {
 		var requests []driver.DeleteRequest
@@ -165,11 +147,7 @@ func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 // there are objects.
 func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (names []string, pages int, err error) {
 	for token := ""; ; {
-		var page *storage.Page
-		err := retry(ctx, func() (err error) {
-			page, err = p.driver.List(ctx, &driver.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit})
-			return err
-		})
+		page, err := p.driver.List(ctx, &driver.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit})
 		if err != nil {
 			return nil, pages, err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/providers/s3"
 )
@@ -24,7 +25,6 @@ type check struct {
 	racy func(known s3.Conditions) bool
 }
 
-// conditionCheck returns the check of one field of Conditions.
 func conditionCheck(name string, run func(context.Context, *probe) (Verdict, string), field func(*s3.Conditions) *bool) check {
 	return check{name, run,
 		func(p *s3.Profile, enforced bool) { *field(&p.Conditions) = enforced },
@@ -99,7 +99,6 @@ var checks = []check{
 	{name: "a form enforces its sizes and type", run: checkForms, set: func(p *s3.Profile, ok bool) { p.SignedForms = ok }},
 }
 
-// inconclusive returns the verdict on a step that failed for another reason.
 func inconclusive(step string, err error) (Verdict, string) {
 	if storage.CodeOf(err) == storage.Unsupported {
 		return Refused, step + ": " + shortError(err)
@@ -131,7 +130,6 @@ func (p *probe) content(ctx context.Context, key, text string) (Verdict, string)
 	return Enforced, ""
 }
 
-// A step is a part of a check.
 type step func() (Verdict, string)
 
 // runSteps runs steps until one is not Enforced.
@@ -180,7 +178,7 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 // says.
 func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
 	return func() (Verdict, string) {
-		switch _, err := p.headWhole(ctx, whole); storage.CodeOf(err) {
+		switch _, err := p.driver.Head(ctx, &driver.GetRequest{Key: whole, Length: -1}); storage.CodeOf(err) {
 		case storage.ObjectNotFound:
 			return Enforced, ""
 		case "":
@@ -264,7 +262,6 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 // "a": a server that stores files could not have it beside a/1.
 var orderNames = []string{"B", "a-b", "a/1", "a/2", "a/3", "a0", "b", "\u00e9", "\uffee", "\U0001f600"}
 
-// checkOrder lists pages of two keys.
 func checkOrder(ctx context.Context, p *probe) (Verdict, string) {
 	for _, name := range orderNames {
 		if _, err := p.put(ctx, "order/"+name, "", storage.Condition{}); err != nil {

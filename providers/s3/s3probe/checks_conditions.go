@@ -32,7 +32,6 @@ func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 	return afterRaces(writeRaces, verdict, detail)
 }
 
-// revisions writes two objects and returns the revision of the first, and another one.
 func (p *probe) revisions(ctx context.Context, key string) (right, wrong string, err error) {
 	first, err := p.put(ctx, key, "old", storage.Condition{})
 	if err != nil {
@@ -121,9 +120,7 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("writing", err)
 	}
 	remove := func(key, revision string) error {
-		return retry(ctx, func() error {
-			return p.driver.Delete(ctx, &driver.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
-		})
+		return p.driver.Delete(ctx, &driver.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
 	}
 	verdict, detail := runSteps(
 		expectRefusal("a delete of another revision", func() error { return remove("remove", wrong) }),
@@ -143,7 +140,6 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 	return afterRaces(deleteRaces, verdict, detail)
 }
 
-// writeAndCopy writes the source, and copies it.
 func (p *probe) writeAndCopy(ctx context.Context, key string, condition storage.Condition) error {
 	attrs, err := p.put(ctx, "source", "new", storage.Condition{})
 	if err != nil {
@@ -215,11 +211,9 @@ func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 func (p *probe) compose(ctx context.Context, revision string) error {
 	source := p.source(revision)
 	source.Attrs = &storage.Attrs{Size: 3} // of "old" and "new"
-	return retry(ctx, func() error {
-		_, err := p.driver.Compose(ctx, &driver.ComposeRequest{
-			Key: p.prefix + "compose", Sources: []driver.ObjectRef{source},
-			Properties: storage.Properties{ContentType: "text/plain"},
-		})
-		return err
+	_, err := p.driver.Compose(ctx, &driver.ComposeRequest{
+		Key: p.prefix + "compose", Sources: []driver.ObjectRef{source},
+		Properties: storage.Properties{ContentType: "text/plain"},
 	})
+	return err
 }

@@ -13,7 +13,7 @@ import (
 // checkKMS writes with the server's own key of its key management service. A server that ignores
 // the header stores the object, and the attributes show it.
 func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
-	b := engine.New(p.driver)
+	b := engine.New(p.s3)
 	key := p.prefix + "kms"
 	_, err := b.Upload(ctx, key, strings.NewReader("kms"), s3.WithKMSContext(map[string]string{"omnibucket": "probe"}))
 	if err != nil {
@@ -31,7 +31,7 @@ func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 
 // checkCustomerKey writes with a customer's key. Only that key may read the object.
 func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
-	b := engine.New(p.driver)
+	b := engine.New(p.s3)
 	key := p.prefix + "customer-key"
 	own, other := s3.WithCustomerKey(bytes.Repeat([]byte{1}, 32)), s3.WithCustomerKey(bytes.Repeat([]byte{2}, 32))
 	read := func(opts ...storage.DownloadOption) error {
@@ -49,7 +49,6 @@ func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// expectNoRead returns a step whose read must be refused.
 func expectNoRead(name string, read func(...storage.DownloadOption) error) step {
 	return func() (Verdict, string) {
 		switch err := read(); storage.CodeOf(err) {

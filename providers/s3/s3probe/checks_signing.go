@@ -44,7 +44,7 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
-	u, err := p.driver.URL(ctx, p.prefix+key)
+	u, err := p.s3.URL(ctx, p.prefix+key)
 	if err != nil {
 		return false, err
 	}
@@ -59,7 +59,7 @@ func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
 // send sends a request outside of the driver. The error does not contain the URL,
 // which may be signed: reports are passed around.
 func (p *probe) send(r *http.Request) (status int, err error) {
-	response, err := p.driver.HTTPClient().Do(r)
+	response, err := p.s3.HTTPClient().Do(r)
 	if err != nil {
 		var e *url.Error
 		if errors.As(err, &e) {

@@ -35,9 +35,7 @@ func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 func (p *probe) setTags(ctx context.Context, key string, tags map[string]string) error {
-	return retry(ctx, func() error {
-		return p.driver.SetTags(ctx, &driver.ChangeRequest{Key: p.prefix + key, Tags: tags})
-	})
+	return p.driver.SetTags(ctx, &driver.ChangeRequest{Key: p.prefix + key, Tags: tags})
 }
 
 // copyTagged copies "parts-tagged", with other tags if there are any. A server without copies
@@ -49,7 +47,8 @@ func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	}
 	r.Tags, r.ReplaceTags = tags, tags != nil
 	if p.report.Profile.Copy {
-		return retry(ctx, func() error { _, err := p.driver.Copy(ctx, r); return err })
+		_, err := p.driver.Copy(ctx, r)
+		return err
 	}
 	put := p.request("copy-tagged", "tagged", storage.Condition{})
 	if put.Tags = tags; tags == nil {
@@ -59,14 +58,9 @@ func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	return err
 }
 
-// expectTags returns a step that reads the tags of an object, and their number.
 func (p *probe) expectTags(ctx context.Context, key string, want map[string]string) step {
 	return func() (Verdict, string) {
-		var got map[string]string
-		err := retry(ctx, func() (err error) {
-			got, err = p.driver.Tags(ctx, &driver.GetRequest{Key: p.prefix + key, Length: -1})
-			return err
-		})
+		got, err := p.driver.Tags(ctx, &driver.GetRequest{Key: p.prefix + key, Length: -1})
 		if err != nil {
 			return inconclusive("reading tags", err)
 		}
@@ -108,9 +102,7 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 			return Enforced, ""
 		},
 		func() (Verdict, string) {
-			err := retry(ctx, func() error {
-				return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
-			})
+			err := p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
 			switch storage.CodeOf(err) {
 			case "":
 				return Ignored, "the version was removed"
@@ -121,9 +113,7 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 		},
 		expectSuccess("ending the hold", func() error { return p.release(ctx) }),
 		expectSuccess("removing the version", func() error {
-			return retry(ctx, func() error {
-				return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
-			})
+			return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
 		}),
 	)
 }
@@ -133,7 +123,7 @@ func (p *probe) release(ctx context.Context) error {
 	if p.held == "" {
 		return nil
 	}
-	err := retry(ctx, func() error { return p.driver.SetLegalHold(ctx, &driver.ChangeRequest{Key: p.held}) })
+	err := p.driver.SetLegalHold(ctx, &driver.ChangeRequest{Key: p.held})
 	if err == nil {
 		p.held = ""
 	}

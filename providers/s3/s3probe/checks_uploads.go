@@ -19,11 +19,7 @@ var uploadNames = []string{"uploads/a", "uploads/b", "uploads/b"}
 func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	begun := map[string]string{}
 	for _, name := range uploadNames {
-		upload := ""
-		err := retry(ctx, func() (err error) {
-			upload, err = p.driver.BeginParts(ctx, p.request(name, "", storage.Condition{}))
-			return err
-		})
+		upload, err := p.driver.BeginParts(ctx, p.request(name, "", storage.Condition{}))
 		if err != nil {
 			return inconclusive("beginning an upload", err)
 		}
@@ -34,7 +30,7 @@ func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectUploads(ctx, uploadNames, "the listing omits uploads in progress"),
 		func() (Verdict, string) {
 			for upload, name := range begun {
-				if err := retry(ctx, func() error { return p.driver.AbortParts(ctx, p.prefix+name, upload) }); err != nil {
+				if err := p.driver.AbortParts(ctx, p.prefix+name, upload); err != nil {
 					return inconclusive("aborting an upload", err)
 				}
 				p.uploads.Delete(upload)
@@ -45,7 +41,6 @@ func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// expectUploads returns a step whose listing must have uploads to these keys.
 func (p *probe) expectUploads(ctx context.Context, want []string, otherwise string) step {
 	return func() (Verdict, string) {
 		names, err := p.listUploads(ctx)
@@ -116,13 +111,8 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// listUploads lists the uploads under "uploads/", sorted.
 func (p *probe) listUploads(ctx context.Context) (names []string, err error) {
-	var page *driver.UploadPage
-	err = retry(ctx, func() (err error) {
-		page, err = p.driver.ListUploads(ctx, &driver.ListUploadsRequest{Prefix: p.prefix + "uploads/", Limit: maxPage})
-		return err
-	})
+	page, err := p.driver.ListUploads(ctx, &driver.ListUploadsRequest{Prefix: p.prefix + "uploads/", Limit: maxPage})
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{driver: d, prefix: prefix + "probe-" + rand.Text() + "/"}
+	p := &probe{s3: d, prefix: prefix + "probe-" + rand.Text() + "/"}
 	p.report = &Report{Bucket: d.Describe().Bucket, Server: server.String(), Profile: d.Profile()}
 	p.report.Profile.Name += s3.ProbedSuffix
 	p.setProfile(withAllFeatures(d.Profile()))
@@ -75,7 +75,7 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
-	p.report.Answers = p.driver.AnswersAs()
+	p.report.Answers = p.s3.AnswersAs()
 	// A condition may be known not to be atomic by the profile of the Config, or by that of
 	// the server that the responses name.
 	named, _ := s3.NamedProfile(p.report.Answers)
@@ -115,10 +115,10 @@ func withAllFeatures(p s3.Profile) s3.Profile {
 	return p
 }
 
-// probe is one call of Run.
 type probe struct {
-	driver  s3Driver
-	profile s3.Profile // that the driver has
+	s3      s3Driver
+	driver  driver.Driver // s3, which repeats calls that fail temporarily
+	profile s3.Profile    // that the driver has
 	prefix  string
 	racy    s3.Conditions // known not to be atomic
 	report  *Report
@@ -128,10 +128,16 @@ type probe struct {
 
 func (p *probe) setProfile(profile s3.Profile) {
 	p.profile = profile
-	p.driver = p.driver.WithProfile(profile).(s3Driver)
+	p.s3 = p.s3.WithProfile(profile).(s3Driver)
+	p.driver = driver.Intercept(p.s3, func(ctx context.Context, call string, next func(context.Context) error) error {
+		switch call {
+		case "Put", "PutPart", "CompleteParts": // the caller has the body, or the upload
+			return next(ctx)
+		}
+		return retry(ctx, func() error { return next(ctx) })
+	})
 }
 
-// setChecksum changes how the driver sends checksums.
 func (p *probe) setChecksum(style s3.ChecksumStyle) {
 	p.profile.Checksum = style
 	p.setProfile(p.profile)
@@ -156,7 +162,6 @@ func (p *probe) begin(ctx context.Context) error {
 	return err
 }
 
-// union returns the conditions that are in c or d.
 func union(c, d s3.Conditions) s3.Conditions {
 	return s3.Conditions{
 		Create: c.Create || d.Create, Update: c.Update || d.Update, Complete: c.Complete || d.Complete,
@@ -164,7 +169,6 @@ func union(c, d s3.Conditions) s3.Conditions {
 	}
 }
 
-// retry repeats a call that fails temporarily.
 func retry(ctx context.Context, call func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := call()

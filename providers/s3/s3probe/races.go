@@ -15,7 +15,6 @@ const racers = 8 // concurrent calls in a race
 // write happens in the gap. Tests that are not about races lower these numbers.
 var writeRaces, deleteRaces = 5, 50
 
-// repeatRace returns a step that runs a race n times.
 func repeatRace(n int, newRace func(round int) step) step {
 	return func() (Verdict, string) {
 		for round := range n {

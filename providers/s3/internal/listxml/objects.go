@@ -11,7 +11,6 @@ import (
 // maxKeys is how many entries S3 lists in one response.
 const maxKeys = 1000
 
-// objectsPage is a response of ListObjectsV2 that is being read.
 type objectsPage struct {
 	fields fields
 	page   *storage.Page

@@ -36,7 +36,6 @@ func readDocument(doc []byte, read func(x reader) error) error {
 	return read(reader{doc: doc, decoder: xml.NewDecoder(bytes.NewReader(doc))})
 }
 
-// root opens the root element and returns its local name.
 func (x *reader) root() ([]byte, error) {
 	if x.decoder != nil {
 		return x.decode(nil)

@@ -106,7 +106,6 @@ func (p *VersionsPage) finish() (err error) {
 	return err
 }
 
-// readTimes replaces the times of old versions by those of their ids.
 func (p *VersionsPage) readTimes() {
 	for i := range p.Entries {
 		e := &p.Entries[i]
@@ -185,7 +184,6 @@ func (p *VersionsPage) placeMarkers() {
 	p.Entries = placed
 }
 
-// isNewer reports whether a delete marker is newer than a version.
 func isNewer(marker, version *storage.VersionEntry) bool {
 	if marker.Current || version.Current {
 		return marker.Current

@@ -168,7 +168,6 @@ func (r *request) setConditions(match, noneMatch *string, mode types.ChecksumMod
 
 func versionQuery(id string) string { return "versionId=" + urlpath.EscapeAll(id) }
 
-// contentTypeOrDefault returns the SDK's default content type for nil.
 func contentTypeOrDefault(contentType *string) string {
 	if contentType == nil {
 		return "application/octet-stream"

@@ -49,7 +49,6 @@ type Client struct {
 	Check func(response *http.Response) error
 }
 
-// A request is one request of a Client.
 type request struct {
 	method, key string
 	query       string // escaped, sorted by name

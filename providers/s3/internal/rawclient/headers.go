@@ -91,7 +91,6 @@ func setOptional(set func(name, value string), name string, value *string) {
 	}
 }
 
-// encryptionHeaders reads the headers of a response.
 func encryptionHeaders(h http.Header) (sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) {
 	return types.ServerSideEncryption(h.Get(sseHeader)), headerValue(h, kmsKeyHeader), headerValue(h, customerHeader), headerValue(h, customerMD5Header)
 }

@@ -42,7 +42,6 @@ func (t *Trailed) length() int64 {
 	return n + int64(len(trailerName+":")+sumLength+len("\r\n\r\n"))
 }
 
-// framed returns the length of a chunk with its frame.
 func framed(chunk int64) int64 {
 	return int64(len(strconv.FormatInt(chunk, 16))) + chunk + int64(len("\r\n\r\n"))
 }

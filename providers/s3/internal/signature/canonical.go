@@ -24,7 +24,6 @@ type Request struct {
 	At     time.Time // UTC
 }
 
-// begin begins the canonical request, before its path and query.
 func (s *signer) begin(method string) {
 	s.canonical = append(s.canonical[:0], method...)
 	s.canonical = append(s.canonical, '\n')
@@ -35,7 +34,6 @@ const (
 	lengthHeader = "Content-Length"
 )
 
-// end completes the canonical request, after its query.
 func (s *signer) end(r *Request) {
 	s.canonical = append(s.canonical, '\n')
 	for _, name := range s.names {
@@ -57,7 +55,6 @@ func (s *signer) end(r *Request) {
 	s.canonical = append(s.canonical, r.SHA256...)
 }
 
-// collectNames sorts the names of the signed headers.
 func (s *signer) collectNames(r *Request) {
 	s.names = append(s.names[:0], hostHeader)
 	if r.Length > 0 {

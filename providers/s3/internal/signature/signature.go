@@ -105,7 +105,6 @@ func (k *Key) Signature(text string) string {
 	return string(s.canonical)
 }
 
-// appendSignature appends the signature of a text to dst.
 func (s *signer) appendSignature(dst, text []byte) []byte {
 	s.mac.Reset()
 	s.mac.Write(text)
