@@ -21,29 +21,23 @@ const (
 )
 
 // A tally counts bytes or records.
-type tally[T any] struct {
+type tally struct {
 	total, orphaned int
-	found           []T // the orphans, at most maxRemembered
+	found           []string // keys or IDs of the orphans, at most maxRemembered
 }
 
-func (s *tally[T]) add(one T) {
+func (s *tally) add(one string) {
 	if s.orphaned++; len(s.found) < maxRemembered {
 		s.found = append(s.found, one)
 	}
 }
 
-func (s *tally[T]) withinLimit() bool {
+func (s *tally) withinLimit() bool {
 	return s.orphaned <= maxOrphans || s.orphaned <= s.total/orphanShare
 }
 
-// An orphan is an object with bytes and without a record.
-type orphan struct{ id, key string }
-
-// orphans has the tallies of bytes and of records.
-type orphans struct {
-	bytes   tally[orphan]
-	records tally[string]
-}
+// orphans are bytes without a record and records without bytes.
+type orphans struct{ bytes, records tally }
 
 func (w *sweeper) recorded(ctx context.Context) {
 	err := w.expired(ctx)
@@ -88,9 +82,9 @@ func (w *sweeper) orphans(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range found.bytes.found {
+	for _, key := range found.bytes.found {
 		if len(w.errs) < maxFailures {
-			w.add(w.removeOrphanBytes(ctx, one))
+			w.add(w.removeOrphanBytes(ctx, key))
 		}
 	}
 	for _, id := range found.records.found {
@@ -101,14 +95,14 @@ func (w *sweeper) orphans(ctx context.Context) error {
 	return nil
 }
 
-func (w *sweeper) removeOrphanBytes(ctx context.Context, one orphan) error {
-	switch _, err := w.keeper.config.Records.Record(ctx, one.id); {
+func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
+	switch _, err := w.keeper.config.Records.Record(ctx, w.keeper.service.pattern.ID(key)); {
 	case err == nil:
 		return nil
 	case storage.CodeOf(err) != storage.ObjectNotFound:
 		return err
 	}
-	if err := w.keeper.bucket.Remove(ctx, one.key); err != nil {
+	if err := w.keeper.bucket.Remove(ctx, key); err != nil {
 		return err
 	}
 	w.report.Bytes++
@@ -163,7 +157,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		case more && id == of:
 			next()
 		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
-			found.bytes.add(orphan{of, entry.Key})
+			found.bytes.add(entry.Key)
 		}
 	}
 	for ; more && failed == nil; next() {
@@ -176,7 +170,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 }
 
 // dropClaimed drops bytes whose record will be created.
-func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally[orphan]) error {
+func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 	if bytes.orphaned == 0 {
 		return nil
 	}
@@ -186,7 +180,7 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally[orphan]) error {
 		return err
 	}
 	before := len(bytes.found)
-	bytes.found = slices.DeleteFunc(bytes.found, func(one orphan) bool { return claimed[one.key] })
+	bytes.found = slices.DeleteFunc(bytes.found, func(key string) bool { return claimed[key] })
 	bytes.orphaned -= before - len(bytes.found)
 	return nil
 }

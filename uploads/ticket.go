@@ -63,7 +63,7 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 	if s.config.Inspect != nil {
 		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
 	}
-	// What Finish would certainly refuse.
+	// Finish would certainly refuse the same.
 	if e := cmp.Or(s.checkValues(user.values()), newBounds(s.judge, r.Size).checkClaim(), refused(s.judge.CheckClaim(r.Type))); e != nil {
 		return nil, e.about(name)
 	}

@@ -119,11 +119,9 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 // shorter.
 const maxDocument = 32 << 20
 
-// A document reports whether it is a response of the operation. A 200 may be a page
-// to sign in, or come from another server.
-type document interface{ ours() bool }
-
-func (c *Client) ask(ctx context.Context, r request, to document) error {
+// ask reads the JSON response into to, if to is not nil. ours says whether that is a response of the operation: a
+// 200 may be a page to sign in, or come from another server.
+func (c *Client) ask(ctx context.Context, r request, to any, ours func() bool) error {
 	response, err := c.do(ctx, r)
 	if err != nil {
 		return err
@@ -132,15 +130,15 @@ func (c *Client) ask(ctx context.Context, r request, to document) error {
 	if to == nil {
 		return nil
 	}
-	return read(response, to)
+	return read(response, to, ours)
 }
 
-func read(response *http.Response, to document) error {
+func read(response *http.Response, to any, ours func() bool) error {
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
 	if err != nil {
 		return err
 	}
-	if json.Unmarshal(document, to) != nil || !to.ours() {
+	if json.Unmarshal(document, to) != nil || !ours() {
 		return foreignResponse(response)
 	}
 	return nil

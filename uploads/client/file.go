@@ -27,7 +27,7 @@ func (c *Client) Details(ctx context.Context, id string) (*filesapi.Record, erro
 func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.ask(ctx, request{
 		method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent},
-	}, nil)
+	}, nil, nil)
 }
 
 // A Deletion is the result for one file of [Client.DeleteMany].
@@ -37,17 +37,6 @@ type Deletion struct {
 	Err     *uploads.Error // nil if it was deleted
 }
 
-type deletions struct {
-	requested int
-	Items     []struct {
-		ID      string
-		Deleted bool
-		Error   *problem
-	}
-}
-
-func (d *deletions) ours() bool { return len(d.Items) == d.requested }
-
 // DeleteMany removes client files, and continues after failures. It returns one
 // result for each ID, in order.
 func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, error) {
@@ -55,8 +44,14 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	if err != nil {
 		return nil, err
 	}
-	response := deletions{requested: len(ids)}
-	if err := c.ask(ctx, r, &response); err != nil {
+	var response struct {
+		Items []struct {
+			ID      string
+			Deleted bool
+			Error   *problem
+		}
+	}
+	if err := c.ask(ctx, r, &response, func() bool { return len(response.Items) == len(ids) }); err != nil {
 		return nil, err
 	}
 	results := make([]Deletion, len(response.Items))
@@ -77,13 +72,6 @@ func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.
 	}
 	return c.record(ctx, r)
 }
-
-type page struct {
-	Items         []*filesapi.Record
-	NextPageToken string
-}
-
-func (p *page) ours() bool { return p.Items != nil } // "[]" if there are none
 
 // A Page is one page of [Client.List].
 type Page struct {
@@ -108,8 +96,12 @@ func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size 
 	if size != 0 {
 		set("pageSize", strconv.Itoa(size))
 	}
-	var found page
-	if err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query, success: ok}, &found); err != nil {
+	var found struct {
+		Items         []*filesapi.Record
+		NextPageToken string
+	}
+	ours := func() bool { return found.Items != nil } // "[]" if there are none
+	if err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query, success: ok}, &found, ours); err != nil {
 		return nil, err
 	}
 	return &Page{Records: found.Items, Token: found.NextPageToken}, nil
@@ -135,17 +127,12 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
 }
 
-// A recordResponse is a response with a record.
-type recordResponse struct{ filesapi.Record }
-
-func (r *recordResponse) ours() bool { return r.ID != "" }
-
 func (c *Client) record(ctx context.Context, r request) (*filesapi.Record, error) {
-	var found recordResponse
-	if err := c.ask(ctx, r, &found); err != nil {
+	var found filesapi.Record
+	if err := c.ask(ctx, r, &found, func() bool { return found.ID != "" }); err != nil {
 		return nil, err
 	}
-	return &found.Record, nil
+	return &found, nil
 }
 
 func jsonRequest(method, path string, value any) (request, error) {

@@ -77,23 +77,16 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode == http.StatusAccepted {
-		return nil, read(response, &storedPart{of: p})
+	if response.StatusCode == http.StatusAccepted { // other parts are missing
+		var stored struct{ Part, Count int }
+		return nil, read(response, &stored, func() bool { return stored.Part == p.Part && stored.Count == p.Count })
 	}
-	var made recordResponse
-	if err := read(response, &made); err != nil {
+	var made filesapi.Record
+	if err := read(response, &made, func() bool { return made.ID != "" }); err != nil {
 		return nil, err
 	}
-	return &made.Record, nil
+	return &made, nil
 }
-
-// storedPart is the response while other parts are missing.
-type storedPart struct {
-	of          Part
-	Part, Count int
-}
-
-func (s *storedPart) ours() bool { return s.Part == s.of.Part && s.Count == s.of.Count }
 
 type field struct{ name, value string }
 

@@ -63,33 +63,28 @@ func (h *handler) deleteMany(c *call) error {
 }
 
 func (h *handler) deleteEach(c *call, ids []string) []deletion {
+	denied := make([]error, len(ids))
+	for i, id := range ids {
+		if denied[i] = validateID(id); denied[i] == nil {
+			denied[i] = h.authorizeFile(c, id)
+		}
+	}
 	deletions := make([]deletion, len(ids))
-	tell := func(i int, err error) {
+	for i, err := range parallel.All(len(ids), removeConcurrency, func(i int) error {
+		if denied[i] != nil {
+			return denied[i]
+		}
+		return h.store.delete(c.Context(), ids[i])
+	}) {
 		deletions[i] = deletion{ID: ids[i], Deleted: err == nil}
 		if err == nil {
-			return
+			continue
 		}
 		status, p := problemOf(err)
 		deletions[i].Error = &p
 		if status >= http.StatusInternalServerError && h.config.OnError != nil {
 			h.config.OnError(c.Request, err)
 		}
-	}
-	var allowed []string
-	var places []int
-	for i, id := range ids {
-		err := validateID(id)
-		if err == nil {
-			err = h.authorizeFile(c, id)
-		}
-		if err != nil {
-			tell(i, err)
-			continue
-		}
-		allowed, places = append(allowed, id), append(places, i)
-	}
-	for i, err := range parallel.All(len(allowed), removeConcurrency, func(i int) error { return h.store.delete(c.Context(), allowed[i]) }) {
-		tell(places[i], err)
 	}
 	return deletions
 }
