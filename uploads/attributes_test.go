@@ -90,7 +90,7 @@ func TestStoredFilesCanBePublic(t *testing.T) {
 			}
 			stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
-			require.Equal(t, row.status, read(stored.URL))
+			require.Equal(t, row.status, read(stored.Location))
 
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 			require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestStoredFilesCanBePublic(t *testing.T) {
 			require.Equal(t, http.StatusForbidden, read(pending), "what was not looked at is not public")
 			finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
-			require.Equal(t, row.status, read(finished.URL))
+			require.Equal(t, row.status, read(finished.Location))
 		})
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A Link says which URL a [File] has.
+// A Link says which address a [File] has: its Location.
 type Link int
 
 // The links.
@@ -51,7 +51,7 @@ type Config struct {
 	// match applies, and "" sets none. By default it is a year and immutable, because
 	// the content of a key never changes: public for PublicLink, otherwise private.
 	CacheControl map[string]string
-	// Link says which URL a Result has, and LinkTTL how long a signed one works: 1 s
+	// Link says which address a File has, and LinkTTL how long a signed one works: 1 s
 	// to 7 days, 0: DefaultLinkTTL.
 	Link    Link
 	LinkTTL time.Duration
@@ -84,7 +84,7 @@ type Config struct {
 	// Stored is called when a file exists, whichever way it came. For a form and [Service.Store], a
 	// file for which it fails is removed. For the other ways, it is called at least once: if it fails
 	// or the process is killed, it is called again when the client asks again, and the file stays.
-	// It may set f.URL. Its errors become responses as those of Authorize do.
+	// It may set f.Location. Its errors become responses as those of Authorize do.
 	Stored func(ctx context.Context, f *File) error
 	// Records keeps a record of each file, if and only if its bytes exist: it is created after the bytes,
 	// before Stored is called, and removed before them. Key must then be fixed text, {id} and perhaps {ext};

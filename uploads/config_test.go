@@ -93,7 +93,7 @@ func TestPublicLinksAreThoseOfTheCDN(t *testing.T) {
 	b := memstore.New(storage.WithPublicBaseURL("https://cdn.example.com/files"))
 	r, err := newService(t, b, uploads.Config{Link: uploads.PublicLink}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.NoError(t, err)
-	require.Equal(t, "https://cdn.example.com/files/"+r.Key, r.URL)
+	require.Equal(t, "https://cdn.example.com/files/"+r.Key, r.Location)
 	require.True(t, r.ExpiresAt.IsZero())
 	attrs, err := b.Attrs(t.Context(), r.Key)
 	require.NoError(t, err)

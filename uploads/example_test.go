@@ -32,7 +32,7 @@ func ExampleService_Store() {
 		panic(err)
 	}
 	random := regexp.MustCompile(`[a-z2-7]{26}`)
-	fmt.Println(random.ReplaceAllString(result.URL, "RANDOM"))
+	fmt.Println(random.ReplaceAllString(result.Location, "RANDOM"))
 	fmt.Println(result.Name, "is", result.ContentType)
 	// Output:
 	// https://cdn.example.com/users/42/avatars/RANDOM.png

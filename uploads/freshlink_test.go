@@ -18,7 +18,10 @@ import (
 
 // A client that lost the response of a completion asks again when the first link does not work any more.
 func TestACompletionThatIsRepeatedGivesALinkThatWorks(t *testing.T) {
-	own := func(_ context.Context, f *uploads.File) error { f.URL = "https://app.example/" + f.Name; return nil }
+	own := func(_ context.Context, f *uploads.File) error {
+		f.Location = "https://app.example/" + f.Name
+		return nil
+	}
 	data := content(100)
 	for _, row := range []struct {
 		name     string
@@ -52,7 +55,7 @@ func TestACompletionThatIsRepeatedGivesALinkThatWorks(t *testing.T) {
 			return func() string {
 				f, err := s.handler.Finish(s.t.Context(), ticket.Token, uploads.User{ID: alice})
 				require.NoError(s.t, err)
-				return f.URL
+				return f.Location
 			}
 		}},
 		{"the draft", func(s *sessionSite) func() string {

@@ -113,7 +113,7 @@ func TestFilesOfAFormAreStoredAndDeleted(t *testing.T) {
 			file := files[i].(map[string]any)
 			require.Equal(t, want, file["type"])
 			require.Contains(t, stored, file["key"])
-			require.Contains(t, file["url"], "http")
+			require.Contains(t, file["location"], "http")
 			require.Equal(t, []string{"me.png", "two.gif"}[i], file["name"])
 		}
 		for _, key := range stored {

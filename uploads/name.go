@@ -14,6 +14,7 @@ const (
 	maxNameSuffix = 16  // bytes of an extension that is kept when a name is cut
 	maxMarks      = 4   // combining marks on one letter; more would cover the lines around it
 	noName        = "file"
+	blanks        = "\u115F\u1160\u2800\u3164\uFFA0" // letters and signs that show nothing: fillers of Hangul, and Braille
 )
 
 // CleanName returns a file's name in a form that is safe to show. It keeps the last
@@ -30,7 +31,7 @@ func CleanName(name string) string {
 	marks := 0
 	for _, r := range name {
 		switch {
-		case unicode.IsSpace(r):
+		case unicode.IsSpace(r), strings.ContainsRune(blanks, r):
 			r = ' '
 		case !unicode.IsPrint(r): // controls, format characters, private use, unassigned
 			continue

@@ -20,6 +20,8 @@ func TestCleanNameMakesNamesSafeToShow(t *testing.T) {
 		{"invisible characters", "a\u200B\u00AD\uFEFF\U000E0041.png", "a.png"},
 		{"control characters", "a\x00\x1b[31m\r\nb.png", "a[31m b.png"},
 		{"spaces of all kinds", "  a \t\u00A0\u2003b .png ", "a b .png"},
+		{"letters that show nothing", "\u3164a.png\u3164\u2800\uFFA0.exe\u115F\u1160", "a.png .exe"},
+		{"nothing that shows", "\u2800\u3164", "file"},
 		{"line separators", "a\u2028b.png", "a b.png"},
 		{"invalid UTF-8", "a\xff\xfeb.png", "ab.png"},
 		{"marks that climb", "e" + strings.Repeat("\u0301", 50) + ".png", "e" + strings.Repeat("\u0301", 4) + ".png"},

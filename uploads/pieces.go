@@ -122,7 +122,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	case failure == nil && made.Location == "":
 		failure = s.link(ctx, f)
 	case failure == nil:
-		f.URL = made.Location
+		f.Location = made.Location
 	}
 	if failure != nil {
 		return nil, storeFailed(failure)

@@ -169,7 +169,10 @@ type breaks struct{}
 func (breaks) Read([]byte) (int, error) { return 0, errors.New("the sender went away") }
 
 func TestEachCallOfACompleteFileReturnsAnAddressThatWorks(t *testing.T) {
-	own := func(_ context.Context, f *uploads.File) error { f.URL = "https://app.example/" + f.Name; return nil }
+	own := func(_ context.Context, f *uploads.File) error {
+		f.Location = "https://app.example/" + f.Name
+		return nil
+	}
 	for _, row := range []struct {
 		name    string
 		records bool
@@ -194,7 +197,7 @@ func TestEachCallOfACompleteFileReturnsAnAddressThatWorks(t *testing.T) {
 				if uploads.CodeOf(err) != uploads.Completed {
 					require.NoError(t, err)
 				}
-				require.Contains(t, f.URL, row.want)
+				require.Contains(t, f.Location, row.want)
 				require.Equal(t, row.stored == nil, !f.ExpiresAt.IsZero())
 			}
 		})

@@ -21,7 +21,7 @@ func TestAPictureThatIsAlsoAProgramIsServedAsAPicture(t *testing.T) {
 			b := inMemory(t)
 			s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxPixels: 1 << 40}, Link: uploads.SignedLink})
 			for how, r := range storedBothWays(t, s, row.content) {
-				header := headerOf(t, r.URL)
+				header := headerOf(t, r.Location)
 				require.Equal(t, "image/"+strings.ToLower(word), header.Get("Content-Type"), how)
 				require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), how)
 				require.Equal(t, "sandbox", header.Get("Content-Security-Policy"), how)
@@ -36,7 +36,7 @@ func TestOtherFilesAreServedAsAttachments(t *testing.T) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}}, Link: uploads.SignedLink})
 		for name, content := range map[string]string{"SVG": anSVG, "PDF": "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", "text": "all is well"} {
 			for how, r := range storedBothWays(t, s, content) {
-				header := headerOf(t, r.URL)
+				header := headerOf(t, r.Location)
 				require.Equal(t, r.ContentType, header.Get("Content-Type"), "%s by %s", name, how)
 				require.Equal(t, "attachment", header.Get("Content-Disposition"), "%s by %s", name, how)
 			}

@@ -100,11 +100,11 @@ func (s *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rule
 func (s *Service) link(ctx context.Context, f *File) (err error) {
 	switch s.config.Link {
 	case PublicLink:
-		f.URL, err = s.bucket.PublicURL(f.Key)
+		f.Location, err = s.bucket.PublicURL(f.Key)
 	case SignedLink:
 		var signed *storage.SignedURL
 		if signed, err = s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL)); err == nil {
-			f.URL, f.ExpiresAt = signed.URL, signed.ExpiresAt
+			f.Location, f.ExpiresAt = signed.URL, signed.ExpiresAt
 		}
 	}
 	return err

@@ -150,7 +150,7 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		if err := k.service.link(ctx, f); err != nil {
 			return nil, storeFailed(err)
 		}
-		s.link = f.URL
+		s.link = f.Location
 	}
 	return s, nil
 }

@@ -194,7 +194,7 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 		if u.Size != 3 || u.Key != "files/alice/file" {
 			return fmt.Errorf("wrong upload %+v", u)
 		}
-		u.URL = "https://app.example/file"
+		u.Location = "https://app.example/file"
 		if calls.Add(1) == 1 {
 			return errors.New("the database is down")
 		}
@@ -236,7 +236,7 @@ func TestEveryRouteCallsStoredAgain(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			var calls atomic.Int64
 			s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, Stored: func(_ context.Context, u *uploads.File) error {
-				u.URL = "https://app.example/file"
+				u.Location = "https://app.example/file"
 				if calls.Add(1) < 3 {
 					return errors.New("the database is down")
 				}

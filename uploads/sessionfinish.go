@@ -170,7 +170,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 			return nil, storeFailed(err)
 		}
 	}
-	linked := u.URL
+	linked := u.Location
 	if (k.config.Stored != nil || k.config.Records != nil || s.Pieces != nil) && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
@@ -189,7 +189,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 	done, err := k.advance(ctx, s, nil, func(s *session) {
 		s.Target, s.link = target, linked
 		s.stored(phaseDone, u.Size)
-		if s.Location = u.URL; u.URL == linked {
+		if s.Location = u.Location; u.Location == linked {
 			s.Location = ""
 		}
 	})
@@ -399,7 +399,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 func (s *session) file() *File {
 	return &File{
 		User: User{ID: s.User, Values: s.Values}, Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
-		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, URL: s.location(), lifetime: s.Target.Lifetime,
+		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, Location: s.location(), lifetime: s.Target.Lifetime,
 	}
 }
 

@@ -74,7 +74,7 @@ func TestTheResultDescribesTheFile(t *testing.T) {
 		require.False(t, r.Modified.IsZero())
 		require.WithinDuration(t, before.Add(10*time.Minute), r.ExpiresAt, time.Minute)
 
-		answer, err := client.Get(r.URL)
+		answer, err := client.Get(r.Location)
 		require.NoError(t, err)
 		defer func() { _ = answer.Body.Close() }()
 		got, err := io.ReadAll(answer.Body)

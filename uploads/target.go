@@ -118,8 +118,8 @@ type File struct {
 	User User   `json:"-"`
 	ID   string `json:"id,omitempty"` // of its record; "" without Config.Records
 	Key  string `json:"key"`
-	// URL is by Config.Link. Config.Stored may set it.
-	URL         string         `json:"url,omitempty"`
+	// Location is the address by Config.Link. Config.Stored may set it.
+	Location    string         `json:"location,omitempty"`
 	ExpiresAt   time.Time      `json:"expiresAt,omitzero"` // of a signed URL
 	Name        string         `json:"name"`               // by CleanName: safe to show, but escape it in HTML
 	Size        int64          `json:"size"`               // bytes

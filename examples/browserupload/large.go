@@ -58,7 +58,7 @@ func (s *site) linkLarge(ctx context.Context, u *uploads.File) error {
 	if err != nil {
 		return err
 	}
-	u.URL = signed.URL
+	u.Location = signed.URL
 	return nil
 }
 

@@ -100,12 +100,12 @@ func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 			require.Len(t, answer.Files, 2)
 			for _, file := range answer.Files {
 				require.Regexp(t, `^users/demo/\d{4}/\d{2}/[a-z2-7]{26}\.png$`, file.Key)
-				status, body = ask(t, request(t, http.MethodGet, file.URL, "", nil))
+				status, body = ask(t, request(t, http.MethodGet, file.Location, "", nil))
 				require.Equal(t, http.StatusOK, status)
 				require.Equal(t, picture(t), body)
 				status, _ = ask(t, request(t, http.MethodDelete, origin+"/uploads/"+file.Key, "", nil))
 				require.Equal(t, http.StatusNoContent, status)
-				status, _ = ask(t, request(t, http.MethodGet, file.URL, "", nil))
+				status, _ = ask(t, request(t, http.MethodGet, file.Location, "", nil))
 				require.Equal(t, http.StatusNotFound, status)
 			}
 		})
@@ -129,7 +129,7 @@ func TestAPictureGoesStraightToTheStore(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 	var file uploads.File
 	read(t, body, &file)
-	status, body = ask(t, request(t, http.MethodGet, file.URL, "", nil))
+	status, body = ask(t, request(t, http.MethodGet, file.Location, "", nil))
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, content, body)
 }

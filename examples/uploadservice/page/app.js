@@ -37,9 +37,9 @@ function show(file) {
   const name = shown(file.name);
   const kind = file.type.replace('image/', '').toUpperCase();
   const pixels = file.width ? ` · ${file.width} × ${file.height}` : '';
-  const img = element('img', { src: file.url, alt: name, decoding: 'async' });
+  const img = element('img', { src: file.location, alt: name, decoding: 'async' });
   const item = element('li', { className: 'card' },
-    element('a', { href: file.url, target: '_blank', rel: 'noopener noreferrer' }, img),
+    element('a', { href: file.location, target: '_blank', rel: 'noopener noreferrer' }, img),
     element('p', { className: 'name', title: name }, name),
     element('p', { className: 'facts' }, `${kind}${pixels}`),
     element('p', { className: 'facts' }, size(file.size)),

@@ -1,0 +1,43 @@
+package uploads_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// The path of a DELETE is not cleaned: however it is written, it names no file of another user.
+func TestNoPathDeletesTheFileOfAnotherUser(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{Key: "users/{user}/{random}{ext}", Authorize: byHeader})
+		f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: "alice"}})
+		require.NoError(t, err)
+		name := strings.TrimPrefix(f.Key, "users/alice/")
+		for _, path := range []string{
+			"/users/alice/", "//users/alice/", "/./users/alice/", "/users/./alice/", "/users%2Falice/", "/users/Alice/", "/users/alice%00/",
+			"/users/mallory/../alice/", "/users/mallory/%2e%2e/alice/", "/users/mallory%2F..%2Falice%2F", "/users/mallory%5C..%5Calice%5C", "/users/mallory/",
+		} {
+			r := httptest.NewRequest(http.MethodDelete, "/", nil)
+			r.URL, err = url.Parse("http://site.example" + path + name)
+			require.NoError(t, err)
+			r.Header.Set("User", "mallory")
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			there, err := b.Exists(t.Context(), f.Key)
+			require.NoError(t, err)
+			require.True(t, there, "%s: %d", path, w.Code)
+		}
+		r := httptest.NewRequest(http.MethodDelete, "/"+f.Key, nil)
+		r.Header.Set("User", "alice")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		require.Equal(t, http.StatusNoContent, w.Code, "its own user deletes it")
+	})
+}
