@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxtime"
@@ -27,12 +26,11 @@ func (s *Service) serve() {
 	s.handler = &handler{
 		bucket: s.bucket, config: c, service: s, keeper: s.keeper,
 		parts: fairshare.New(c.MemoryLimit - s.memory.Feeds.Limit), pace: defaultPace,
-		active: map[string]chan struct{}{},
 	}
 	s.mux = s.handler.routes()
 }
 
-// A handler has what all routes need, and the requests that receive bytes by tus.
+// A handler has what all routes need.
 type handler struct {
 	bucket  storage.ReadWriter
 	config  Config
@@ -40,9 +38,6 @@ type handler struct {
 	keeper  *keeper
 	parts   *fairshare.Pool // the memory of parts and segments
 	pace    pace
-
-	mu     sync.Mutex
-	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
 }
 
 // routes returns the routes. Those of the S3 protocol are of Uppy's companion.
@@ -74,8 +69,9 @@ func (h *handler) routes() *http.ServeMux {
 	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
 	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends
 	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
+	t := &tus{handler: h, active: map[string]chan struct{}{}}
 	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
-		mux.HandleFunc(pattern, h.respond(h.serveTus))
+		mux.HandleFunc(pattern, h.respond(t.serveTus))
 	}
 	return mux
 }

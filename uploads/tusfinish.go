@@ -14,42 +14,42 @@ import (
 )
 
 // finishTus makes the object. content is the whole file, if it is not stored yet.
-func (h *handler) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
+func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
 	if s.Kind == kindFinal {
-		return h.keeper.finish(ctx, s, h.joinPieces(s))
+		return t.handler.keeper.finish(ctx, s, t.joinPieces(s))
 	}
-	t := *s.Tus
+	state := *s.Tus
 	token := s.Token
 	if content != nil {
-		t.CRC = crc32c.Sum(content)
+		state.CRC = crc32c.Sum(content)
 		s.Tus.Whole = true
 	}
-	done, err := h.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		if token == "" || t.Parts == 0 {
-			return h.storeWhole(ctx, s, key, content, t.CRC)
+	done, err := t.handler.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		if token == "" || state.Parts == 0 {
+			return t.storeWhole(ctx, s, key, content, state.CRC)
 		}
-		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
+		upload, err := storage.ContinueUpload(ctx, t.handler.bucket, token)
 		if err != nil {
 			return nil, err
 		}
-		opts := []storage.CompleteOption{storage.WithParts(numbered(t.Parts)...), storage.WithSize(s.Size)}
-		attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(t.CRC))...)
+		opts := []storage.CompleteOption{storage.WithParts(numbered(state.Parts)...), storage.WithSize(s.Size)}
+		attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(state.CRC))...)
 		if storage.CodeOf(err) == storage.Unsupported { // the store does not tell the checksums of parts
 			attrs, err = upload.Complete(ctx, opts...)
 		}
 		return attrs, err
 	})
-	if err == nil && token != "" && t.Parts == 0 {
-		if upload, err := storage.ContinueUpload(ctx, h.bucket, token); err == nil {
+	if err == nil && token != "" && state.Parts == 0 {
+		if upload, err := storage.ContinueUpload(ctx, t.handler.bucket, token); err == nil {
 			abandon(ctx, upload)
 		}
 	}
 	return done, err
 }
 
-func (h *handler) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
+func (t *tus) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
 	if content == nil { // an earlier call stored it as segments
-		r := &receiver{h: h, ctx: ctx, s: s, segments: s.Tus.Tail, have: int(s.Tus.tailSize())}
+		r := &receiver{tus: t, ctx: ctx, s: s, segments: s.Tus.Tail, have: int(s.Tus.tailSize())}
 		r.n, r.saved = r.have, r.have
 		defer r.drop()
 		if err := r.load(); err != nil {
@@ -57,20 +57,20 @@ func (h *handler) storeWhole(ctx context.Context, s *session, key string, conten
 		}
 		content = r.buf[:r.n]
 	}
-	opts := optionsFor[storage.UploadOption](h.keeper.firstTarget(s), storage.WithSize(int64(len(content))), storage.WithCRC32C(crc), s.writeID())
-	return h.bucket.Upload(ctx, key, bytes.NewReader(content), opts...)
+	opts := optionsFor[storage.UploadOption](t.handler.keeper.firstTarget(s), storage.WithSize(int64(len(content))), storage.WithCRC32C(crc), s.writeID())
+	return t.handler.bucket.Upload(ctx, key, bytes.NewReader(content), opts...)
 }
 
 // finishWhole completes an upload whose object a call stored from memory before it failed or was
 // killed. If the object is not there, it returns the session as it is.
-func (h *handler) finishWhole(ctx context.Context, s *session) (*session, error) {
-	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(h.config.Now()) {
+func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
+	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(t.handler.config.Now()) {
 		return s, nil
 	}
 	var there *storage.Attrs
 	err := error(storage.ObjectNotFound)
-	for _, key := range h.keeper.possibleKeys(s) {
-		if there, err = h.bucket.Attrs(ctx, key, s.writeID().(storage.AttrsOption)); storage.CodeOf(err) != storage.ObjectNotFound {
+	for _, key := range t.handler.keeper.possibleKeys(s) {
+		if there, err = t.handler.bucket.Attrs(ctx, key, s.writeID().(storage.AttrsOption)); storage.CodeOf(err) != storage.ObjectNotFound {
 			break
 		}
 	}
@@ -80,11 +80,11 @@ func (h *handler) finishWhole(ctx context.Context, s *session) (*session, error)
 	case err != nil:
 		return nil, storeFailed(err)
 	}
-	return h.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	return t.handler.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if key == there.Key {
 			return there, nil
 		}
-		return storage.Copy(ctx, h.bucket, key, h.bucket, there.Key) // to be judged
+		return storage.Copy(ctx, t.handler.bucket, key, t.handler.bucket, there.Key) // to be judged
 	})
 }
 
@@ -106,7 +106,7 @@ const (
 	keepPieces = time.Hour
 )
 
-func (h *handler) concatTus(c *call, concat string) error {
+func (t *tus) concatTus(c *call, concat string) error {
 	const field = "Upload-Concat"
 	if len(c.Header.Values("Upload-Length")) > 0 || c.Header.Get("Upload-Defer-Length") != "" {
 		return invalid("Upload-Length", "The length of a joined file is that of its pieces.")
@@ -122,7 +122,7 @@ func (h *handler) concatTus(c *call, concat string) error {
 	pieces := make([]*session, len(addresses))
 	for i, address := range addresses {
 		address = strings.TrimSuffix(address, "/")
-		piece, err := h.keeper.load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.user)
+		piece, err := t.handler.keeper.load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.user)
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && piece.Kind != kindPartial:
 			return refuse(field, InvalidValue, "Piece "+strconv.Itoa(i+1)+" does not exist.")
@@ -134,34 +134,34 @@ func (h *handler) concatTus(c *call, concat string) error {
 		pieces[i] = piece
 		n.Size += piece.Size
 	}
-	s, err := h.joinedBefore(c, pieces[0], concat)
+	s, err := t.joinedBefore(c, pieces[0], concat)
 	if err == nil && s == nil {
-		s, err = h.beginJoining(c, n, concat, pieces)
+		s, err = t.beginJoining(c, n, concat, pieces)
 	}
 	if err != nil {
 		return err
 	}
 	if s.Phase != phaseDone {
-		if s, err = h.finishTus(c.Context(), s, nil); err != nil {
+		if s, err = t.finishTus(c.Context(), s, nil); err != nil {
 			return err
 		}
 	}
 	for _, piece := range pieces {
-		h.expireSoon(c.Context(), piece)
+		t.expireSoon(c.Context(), piece)
 	}
-	c.w.Header().Set("Location", h.location(c, s.id))
-	h.writeOffset(c, s)
+	c.w.Header().Set("Location", t.location(c, s.id))
+	t.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusCreated)
 	return nil
 }
 
 // joinedBefore returns the upload of an equal request, or nil. Its response was lost, or the
 // process was killed, and the client knows nothing of the upload.
-func (h *handler) joinedBefore(c *call, first *session, concat string) (*session, error) {
+func (t *tus) joinedBefore(c *call, first *session, concat string) (*session, error) {
 	if first.Tus.Final == "" {
 		return nil, nil
 	}
-	s, err := h.keeper.load(c.Context(), first.Tus.Final, c.user)
+	s, err := t.handler.keeper.load(c.Context(), first.Tus.Final, c.user)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return nil, nil
@@ -174,8 +174,8 @@ func (h *handler) joinedBefore(c *call, first *session, concat string) (*session
 }
 
 // beginJoining saves a new upload of pieces, and its ID in the first of them.
-func (h *handler) beginJoining(c *call, n Request, concat string, pieces []*session) (*session, error) {
-	s, err := h.keeper.begin(c, kindFinal, n, "Upload-Concat")
+func (t *tus) beginJoining(c *call, n Request, concat string, pieces []*session) (*session, error) {
+	s, err := t.handler.keeper.begin(c, kindFinal, n, "Upload-Concat")
 	if err != nil {
 		return nil, err
 	}
@@ -183,10 +183,10 @@ func (h *handler) beginJoining(c *call, n Request, concat string, pieces []*sess
 	for _, piece := range pieces {
 		s.Tus.Pieces = append(s.Tus.Pieces, piece.name)
 	}
-	if err := h.keeper.save(c.Context(), s); err != nil {
+	if err := t.handler.keeper.save(c.Context(), s); err != nil {
 		return nil, err
 	}
-	pieces[0], err = h.keeper.update(c.Context(), pieces[0], func(first *session) (bool, error) {
+	pieces[0], err = t.handler.keeper.update(c.Context(), pieces[0], func(first *session) (bool, error) {
 		if first.Phase != phaseDone {
 			return false, notFound()
 		}
@@ -196,21 +196,21 @@ func (h *handler) beginJoining(c *call, n Request, concat string, pieces []*sess
 	return s, err
 }
 
-func (h *handler) joinPieces(s *session) maker {
+func (t *tus) joinPieces(s *session) maker {
 	return func(ctx context.Context, key string) (*storage.Attrs, error) {
 		keys := make([]string, len(s.Tus.Pieces))
 		for i, name := range s.Tus.Pieces {
-			keys[i] = h.keeper.objectKey(&session{name: name}, contentName)
+			keys[i] = t.handler.keeper.objectKey(&session{name: name}, contentName)
 		}
-		return storage.Compose(ctx, h.bucket, key, keys, optionsFor[storage.CopyOption](h.keeper.firstTarget(s), s.writeID())...)
+		return storage.Compose(ctx, t.handler.bucket, key, keys, optionsFor[storage.CopyOption](t.handler.keeper.firstTarget(s), s.writeID())...)
 	}
 }
 
 // expireSoon lets a piece that was joined expire after keepPieces. A failure costs only
 // space until it expires anyway.
-func (h *handler) expireSoon(ctx context.Context, piece *session) {
-	at := h.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
-	_, _ = h.keeper.update(ctx, piece, func(s *session) (bool, error) {
+func (t *tus) expireSoon(ctx context.Context, piece *session) {
+	at := t.handler.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
+	_, _ = t.handler.keeper.update(ctx, piece, func(s *session) (bool, error) {
 		if s.Phase != phaseDone || s.Expires.Before(at) {
 			return false, nil
 		}

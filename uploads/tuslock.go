@@ -32,44 +32,44 @@ func errTaken() *Error {
 }
 
 // hold registers the holder in this process. Closing the channel ends it.
-func (h *handler) hold(name string) (interrupted <-chan struct{}, done func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (t *tus) hold(name string) (interrupted <-chan struct{}, done func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	end := make(chan struct{})
-	h.active[name] = end
+	t.active[name] = end
 	return end, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.active[name] == end {
-			delete(h.active, name)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.active[name] == end {
+			delete(t.active, name)
 		}
 	}
 }
 
 // interrupt ends the holder if it is in this process.
-func (h *handler) interrupt(name string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if end, ok := h.active[name]; ok {
+func (t *tus) interrupt(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if end, ok := t.active[name]; ok {
 		close(end)
-		delete(h.active, name)
+		delete(t.active, name)
 	}
 }
 
 // settledTus reads the session when no request receives its bytes, or after
 // takeOverAfter.
-func (h *handler) settledTus(c *call) (*session, error) {
+func (t *tus) settledTus(c *call) (*session, error) {
 	for deadline := time.Now().Add(takeOverAfter); ; {
-		s, err := h.loadTus(c)
+		s, err := t.loadTus(c)
 		if err != nil {
 			return nil, err
 		}
-		now := h.config.Now()
+		now := t.handler.config.Now()
 		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter
 		if !held && !s.claimed(now) || !time.Now().Before(deadline) {
 			return s, nil
 		}
-		h.interrupt(s.name)
+		t.interrupt(s.name)
 		if err := ctxtime.Sleep(c.Context(), lockPoll); err != nil {
 			return nil, storeFailed(err)
 		}
@@ -78,16 +78,16 @@ func (h *handler) settledTus(c *call) (*session, error) {
 
 // acquire makes this request the holder. offset is where its bytes begin, and size is the
 // length that it declares, or -1. If all bytes have arrived, there is no holder.
-func (h *handler) acquire(c *call, offset, size int64) (*session, error) {
+func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 	for range maxConflicts {
-		s, err := h.settledTus(c)
+		s, err := t.settledTus(c)
 		if err != nil {
 			return nil, err
 		}
-		if err := h.checkPatch(s, offset, size, c.ContentLength); err != nil {
+		if err := t.checkPatch(s, offset, size, c.ContentLength); err != nil {
 			return nil, err
 		}
-		if s.claimed(h.config.Now()) {
+		if s.claimed(t.handler.config.Now()) {
 			return nil, beingCompleted()
 		}
 		if s.Phase != phaseOpen {
@@ -96,15 +96,15 @@ func (h *handler) acquire(c *call, offset, size int64) (*session, error) {
 		if size >= 0 {
 			s.Size = size
 		}
-		s.Tus.Holder, s.Tus.Held = newHolder(), h.config.Now()
-		if err := h.keeper.save(c.Context(), s); !errors.Is(err, errConflict) {
+		s.Tus.Holder, s.Tus.Held = newHolder(), t.handler.config.Now()
+		if err := t.handler.keeper.save(c.Context(), s); !errors.Is(err, errConflict) {
 			return s, err
 		}
 	}
 	return nil, errTaken()
 }
 
-func (h *handler) checkPatch(s *session, offset, size, length int64) error {
+func (t *tus) checkPatch(s *session, offset, size, length int64) error {
 	most := s.Size
 	switch {
 	case s.Kind == kindFinal:

@@ -43,7 +43,7 @@ const (
 // So each part number always has the same bytes, whoever stores it. The state is saved after
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
-	h      *handler
+	tus    *tus
 	c      *call
 	ctx    context.Context // of requests to the store
 	s      *session
@@ -64,16 +64,16 @@ type receiver struct {
 
 // receive stores the body of a request that holds the session, and makes the object when
 // all bytes have arrived.
-func (h *handler) receive(c *call, s *session, sum *checksum) (*session, error) {
+func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
 	left := s.tusLimit()
 	if left >= 0 {
 		left -= s.Tus.Offset
 	}
-	f, err := h.newFeed(c, left)
+	f, err := t.newFeed(c, left)
 	if err != nil {
-		h.letGo(ctx, s)
+		t.letGo(ctx, s)
 		return nil, err
 	}
 	defer func() {
@@ -81,26 +81,26 @@ func (h *handler) receive(c *call, s *session, sum *checksum) (*session, error) 
 			f.close()
 		}
 	}()
-	done, err := h.receiveHeld(ctx, c, f, s, sum)
+	done, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
-		h.letGo(ctx, s)
+		t.letGo(ctx, s)
 		c.refused = f // the response comes first
 		return nil, err
 	}
 	return done, nil
 }
 
-func (h *handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
-	t := s.Tus
+func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
+	state := s.Tus
 	r := &receiver{
-		h: h, c: c, ctx: ctx, s: s, sum: sum, holder: t.Holder, segments: slices.Clone(t.Tail), parts: t.Parts, offset: t.Offset, crc: t.CRC,
+		tus: t, c: c, ctx: ctx, s: s, sum: sum, holder: state.Holder, segments: slices.Clone(state.Tail), parts: state.Parts, offset: state.Offset, crc: state.CRC,
 	}
-	r.have = int(t.tailSize())
+	r.have = int(state.tailSize())
 	r.n, r.saved = r.have, r.have
 	defer r.drop()
 	if s.Token != "" {
 		var err error
-		if r.upload, err = storage.ContinueUpload(ctx, h.bucket, s.Token); err != nil {
+		if r.upload, err = storage.ContinueUpload(ctx, t.handler.bucket, s.Token); err != nil {
 			return nil, storeFailed(err)
 		}
 	}
@@ -129,14 +129,14 @@ func (h *handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session,
 	if err != nil {
 		return nil, err
 	}
-	return h.finishTus(ctx, s, content)
+	return t.finishTus(ctx, s, content)
 }
 
 // removeUncounted removes the segments that the state does not name.
 func (r *receiver) removeUncounted() {
 	for _, segment := range r.segments {
 		if !slices.Contains(r.s.Tus.Tail, segment) {
-			r.h.keeper.removeKeys(r.ctx, r.s, segment.Name)
+			r.tus.handler.keeper.removeKeys(r.ctx, r.s, segment.Name)
 		}
 	}
 }
@@ -161,9 +161,9 @@ func (s *session) tusLimit() int64 {
 // body receives the body. whole is false if the client or its pace ended it early; then
 // the bytes so far count.
 func (r *receiver) body(f *feed) (whole bool, err error) {
-	interrupted, done := r.h.hold(r.s.name)
+	interrupted, done := r.tus.hold(r.s.name)
 	defer done()
-	pace := &r.h.pace
+	pace := &r.tus.handler.pace
 	ticker := time.NewTicker(pace.tick)
 	defer ticker.Stop()
 	canceled, stopped := r.c.Context().Done(), (<-chan time.Time)(nil)
@@ -196,7 +196,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
 			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
-			if stalled || held > pace.slow || held > pace.checkpoint && r.h.parts.Contended() {
+			if stalled || held > pace.slow || held > pace.checkpoint && r.tus.handler.parts.Contended() {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
@@ -274,7 +274,7 @@ func (r *receiver) storePart() error {
 	r.discardSegments()
 	r.parts++
 	r.n, r.have, r.saved = 0, 0, 0
-	if r.h.parts.Contended() {
+	if r.tus.handler.parts.Contended() {
 		r.drop()
 	}
 	if r.sum != nil { // nothing counts before the checksum is verified
@@ -300,11 +300,11 @@ func (r *receiver) save() error {
 	defer cancel()
 	t := *r.s.Tus
 	r.s.Tus.Offset, r.s.Tus.Parts, r.s.Tus.Tail, r.s.Tus.CRC = r.offset, r.parts, slices.Clone(r.segments), r.crc
-	r.s.Tus.Holder, r.s.Tus.Held = r.holder, r.h.config.Now()
+	r.s.Tus.Holder, r.s.Tus.Held = r.holder, r.tus.handler.config.Now()
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}
-	if err := r.h.keeper.save(ctx, r.s); err != nil {
+	if err := r.tus.handler.keeper.save(ctx, r.s); err != nil {
 		*r.s.Tus = t
 		if errors.Is(err, errConflict) {
 			return errTaken()
@@ -312,7 +312,7 @@ func (r *receiver) save() error {
 		return err
 	}
 	if len(r.obsolete) > 0 {
-		r.h.keeper.removeKeys(ctx, r.s, r.obsolete...)
+		r.tus.handler.keeper.removeKeys(ctx, r.s, r.obsolete...)
 		r.obsolete = nil
 	}
 	return nil
@@ -340,14 +340,14 @@ func (r *receiver) last() ([]byte, error) {
 }
 
 // letGo ends the hold of a request that failed.
-func (h *handler) letGo(ctx context.Context, s *session) {
+func (t *tus) letGo(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpFor)
 	defer cancel()
 	holder := s.Tus.Holder
 	if holder == "" {
 		return
 	}
-	_, _ = h.keeper.update(ctx, s, func(s *session) (bool, error) {
+	_, _ = t.handler.keeper.update(ctx, s, func(s *session) (bool, error) {
 		if s.Tus.Holder != holder {
 			return false, nil
 		}

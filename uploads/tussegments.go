@@ -21,7 +21,7 @@ func (r *receiver) grow(n int) error {
 		return nil
 	}
 	space := min(left, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
-	if !r.h.parts.Try(r.s.User, int64(space-len(r.buf))) {
+	if !r.tus.handler.parts.Try(r.s.User, int64(space-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (r *receiver) waitFor(bytes int) error {
 	if r.c != nil {
 		ctx = r.c.Context()
 	}
-	if r.h.parts.Acquire(ctx, r.s.User, int64(bytes)) {
+	if r.tus.handler.parts.Acquire(ctx, r.s.User, int64(bytes)) {
 		return nil
 	}
 	return busy(intake.ErrBusy)
@@ -51,7 +51,7 @@ func (r *receiver) waitFor(bytes int) error {
 // drop gives the memory back. Bytes that are in no segment are lost.
 func (r *receiver) drop() {
 	if len(r.buf) > 0 {
-		r.h.parts.Release(r.s.User, int64(len(r.buf)))
+		r.tus.handler.parts.Release(r.s.User, int64(len(r.buf)))
 	}
 	r.buf = nil
 }
@@ -62,7 +62,7 @@ func (r *receiver) load() error {
 		return nil
 	}
 	more := max(0, r.n-len(r.buf))
-	if !r.h.parts.Try(r.s.User, int64(more)) {
+	if !r.tus.handler.parts.Try(r.s.User, int64(more)) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (r *receiver) load() error {
 	}
 	whole := make([]byte, len(r.buf)+more)
 	if err := r.readSegments(whole[:r.have]); err != nil {
-		r.h.parts.Release(r.s.User, int64(more))
+		r.tus.handler.parts.Release(r.s.User, int64(more))
 		return err
 	}
 	copy(whole[r.have:], r.buf[:r.n-r.have])
@@ -104,7 +104,7 @@ func (r *receiver) readSegments(to []byte) error {
 var errSegment = &storage.Error{Code: storage.Internal, Err: errors.New("a segment of an upload has another size than its state says")}
 
 func (r *receiver) readSegment(to []byte, name string) error {
-	reader, err := r.h.bucket.Download(r.ctx, r.h.keeper.objectKey(r.s, name))
+	reader, err := r.tus.handler.bucket.Download(r.ctx, r.tus.handler.keeper.objectKey(r.s, name))
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (r *receiver) spill() error {
 	defer cancel()
 	if r.n > r.saved {
 		name := tailPrefix + rand.Text()
-		if _, err := r.h.bucket.Upload(ctx, r.h.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
+		if _, err := r.tus.handler.bucket.Upload(ctx, r.tus.handler.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
 			return uploadFailed(err)
 		}
 		r.segments = append(r.segments, segment{name, int64(r.n - r.saved)})
