@@ -84,7 +84,7 @@ func TestAnEmptySourceDeletesNothing(t *testing.T) {
 	dir := func(t *testing.T) transfer.End {
 		return transfer.Dir(tree(t, map[string]string{".omnibucket/format.json": "{}"}))
 	}
-	misspelt := func(t *testing.T) transfer.End {
+	misspelled := func(t *testing.T) transfer.End {
 		return transfer.Bucket(storage.Prefixed(filled(t, []string{"photos/a"}), "phtoos/"))
 	}
 	marker := func(*testing.T) transfer.End { return transfer.Bucket(markers{memstore.New()}) }
@@ -98,7 +98,7 @@ func TestAnEmptySourceDeletesNothing(t *testing.T) {
 		want  error
 	}{
 		{"an empty bucket", bucket(), none, nil, none, storage.ObjectNotFound},
-		{"a misspelt prefix", misspelt, none, nil, none, storage.ObjectNotFound},
+		{"a misspelled prefix", misspelled, none, nil, none, storage.ObjectNotFound},
 		{"a directory with only the internal files of a bucket", dir, none, nil, none, storage.ObjectNotFound},
 		{"a bucket with a folder marker", marker, none, nil, none, storage.ObjectNotFound},
 		{"no file is included", bucket("a"), none, []transfer.Option{transfer.WithInclude("k*")}, none, storage.ObjectNotFound},

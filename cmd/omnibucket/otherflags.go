@@ -34,7 +34,7 @@ var otherFlags = map[string]string{
 	"version-id": "--version", "limit-upload": "--bwlimit", "limit-download": "--bwlimit",
 }
 
-// explainFlag gives the error of a flag that another program has a hint, and that of a misspelt one.
+// explainFlag gives the error of a flag that another program has a hint, and that of a misspelled one.
 func explainFlag(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {

@@ -137,7 +137,7 @@ func TestAnEmptySourceRemovesNothing(t *testing.T) {
 		name, source string
 		code         int // without --delete
 	}{
-		{"a misspelt folder", bucket + "/phtoos", program.ExitNotFound},
+		{"a misspelled folder", bucket + "/phtoos", program.ExitNotFound},
 		{"a name of such a folder", "bk:", 0},
 		{"a folder below it", "bk:2026/", program.ExitNotFound},
 		{"an empty bucket", "mem://empty-source-of-a-sync", 0},

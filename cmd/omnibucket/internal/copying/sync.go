@@ -54,7 +54,7 @@ the last file that was done, and its report includes what was done before. "omni
 status FOLDER" shows the progress of all commands.
 
 If the source has no files, --delete removes nothing and the exit code is 3, because a
-misspelt name looks the same. To remove everything, use --empty-source. With --max-delete N,
+misspelled name looks the same. To remove everything, use --empty-source. With --max-delete N,
 it removes nothing if more than N files would be removed. With --backup-dir, files are copied
 to another location before they are replaced or removed.`,
 		Example: `  omnibucket sync --delete ./public 'gs://site'
