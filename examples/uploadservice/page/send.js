@@ -40,7 +40,7 @@ export async function toStore(file, signal, row) {
   });
   try {
     const { key, location, size, type } = await upload.start();
-    return { name: file.name, key, url: location, size, type };
+    return { name: file.name, key, location, size, type };
   } catch (error) {
     throw failure(error, '');
   }
