@@ -80,6 +80,17 @@ func TestHeaderSignaturesOfVersion2(t *testing.T) {
 	}
 }
 
+// HTTP permits more than letters in the name of a header. It is signed as it is.
+func TestANameWithSignsIsSignedOfVersion2(t *testing.T) {
+	const at = "Thu, 01 Jan 2026 00:00:00 +0000"
+	mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
+	mac.Write([]byte("PUT\n\n\n" + at + "\nx-amz-meta-a+b!:1\n/photos/k"))
+	w := serveAt(t, s3server.Config{Buckets: []string{"photos"}}, at, "PUT", "http://127.0.0.1:9000/photos/k", map[string]string{
+		"Date": at, "X-Amz-Meta-A+b!": "1", "Authorization": "AWS " + manualKeys[0].AccessKeyID + ":" + base64.StdEncoding.EncodeToString(mac.Sum(nil)),
+	})
+	require.Equal(t, 200, w.Code, w.Body)
+}
+
 // The URLs are those that boto3 1.37.9 makes at the start of 2026.
 func TestPresignedURLsOfVersion2(t *testing.T) {
 	const (

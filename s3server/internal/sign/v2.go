@@ -47,6 +47,9 @@ func StringToSignV2(r *http.Request, query url.Values, bucket, date, path string
 	return b.String()
 }
 
+// notHeaders escapes what only the name of a parameter can have, so that it cannot look like headers.
+var notHeaders = strings.NewReplacer(":", "%3A", "\n", "%0A")
+
 // amzHeadersV2 returns the headers of AWS as "name:value", in order. A presigned URL has
 // them as parameters, too. A client may send them as headers again.
 func amzHeadersV2(header http.Header, query url.Values) []string {
@@ -58,8 +61,7 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 				for i, value := range all {
 					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // one line
 				}
-				// Escaped, no parameter's name can look like headers.
-				if line := url.QueryEscape(name) + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
+				if line := notHeaders.Replace(name) + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
 					lines = append(lines, line)
 				}
 			}
