@@ -116,6 +116,19 @@ func TestSecretsOfTheRequestAreMasked(t *testing.T) {
 	}
 }
 
+// The rest of Amazon's version 4 is no secret: an error may be about a header that was signed.
+func TestOfAmazonsSignatureOnlyTheSignatureIsMasked(t *testing.T) {
+	const signature = "9aef0123456789abcdef"
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261125/eu-west-1/s3/aws4_request, "+
+		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="+signature)
+	shown := maskString("x-amz-date is too old; "+r.Header.Get("Authorization"), secretsOf(r))
+	require.NotContains(t, shown, signature)
+	require.Contains(t, shown, "x-amz-date is too old; AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261125/eu-west-1/s3/aws4_request, "+
+		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=*")
+}
+
 // Programs escape a text in many ways, and a gateway may cut it.
 func TestSecretsAreMaskedHoweverTheyAreEscaped(t *testing.T) {
 	const token = `a/token+of=the&session "x"%5c\y`

@@ -60,10 +60,7 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 	for name, values := range r.Header {
 		for _, value := range values {
 			if isSecret(strings.ToLower(name)) {
-				add(value)
-				for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ' ' || c == ',' || c == ';' }) {
-					add(secretWord(word))
-				}
+				addCredential(value, add)
 			}
 			if strings.Contains(value, "?") { // the address of a copy's source
 				if source, err := url.Parse(value); err == nil {
@@ -77,15 +74,24 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 	return found
 }
 
+// addCredential adds a header's value and the secrets in it. Of Amazon's version 4, only the
+// signature is secret.
+func addCredential(value string, add func(string)) {
+	if strings.HasPrefix(value, "AWS4-") {
+		_, signature, _ := strings.Cut(value, "Signature=")
+		add(signature)
+		return
+	}
+	add(value)
+	for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ' ' || c == ',' || c == ';' }) {
+		add(secretWord(word))
+	}
+}
+
 // secretWord returns the secret in a word of a credential, or "".
 func secretWord(word string) string {
-	name, value, pair := strings.Cut(word, "=")
 	switch {
-	case pair && strings.EqualFold(name, "Signature"):
-		return value
-	case pair && (name == "Credential" || name == "SignedHeaders"):
-		return ""
-	case strings.HasPrefix(word, "AWS4-"), strings.EqualFold(word, "bearer"), strings.HasPrefix(word, "SharedKey"):
+	case strings.EqualFold(word, "bearer"), strings.HasPrefix(word, "SharedKey"):
 		return ""
 	case strings.Contains(word, ":"): // an account and its MAC
 		return word[strings.LastIndex(word, ":")+1:]

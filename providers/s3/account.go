@@ -38,6 +38,7 @@ type account struct {
 	clock              *clock
 	server             *serverKind
 	endpoint           *url.URL // the server's root; nil for Amazon S3, by region
+	orderedHost        bool     // a profile that has the endpoint's host says that it lists in byte order
 	customResolver     bool     // the user's endpoint resolver may send requests elsewhere
 	pathStyle          bool
 	profile            Profile

@@ -94,6 +94,8 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	}
 	a.endpoint, a.customResolver = e.url, e.resolved
 	a.profile, a.region = profileAt(c.Profile, host)
+	of, _, known := profileOfHost(host)
+	a.orderedHost = known && of.OrderedListing
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	if c.Client == nil { // else as the client does
 		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || isIPOrLocalhost(host)

@@ -62,10 +62,7 @@ func (a *account) orderKnown() bool {
 	if !p.OrderedListing || p.row().mixed || a.customResolver {
 		return false
 	}
-	if a.endpoint == nil {
-		return true
-	}
-	if of, _, known := profileOfHost(a.endpoint.Hostname()); known && of.OrderedListing {
+	if a.endpoint == nil || a.orderedHost {
 		return true
 	}
 	kind := a.server.seen.Load()
