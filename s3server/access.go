@@ -265,7 +265,7 @@ func (a *access) further() (all []furtherAction) {
 	case "GetObjectAttributes":
 		all = append(all, furtherAction{action: a.action + "Attributes"})
 	case "DeleteObject", "DeleteObjects", "PutObjectRetention":
-		if isTrue(a.header, "X-Amz-Bypass-Governance-Retention") {
+		if isTrue(a.header, bypassHeader) {
 			all = append(all, furtherAction{action: "s3:BypassGovernanceRetention"})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -117,11 +118,19 @@ func readCompletion(r *request) (*completion, error) {
 			return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-mp-object-size header is invalid.")
 		}
 	}
-	var asked completeRequest
-	if err := r.readXML(&asked); err != nil {
+	document, err := r.readDocument()
+	if err != nil {
 		return nil, err
 	}
-	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts {
+	if len(document) == 0 {
+		return nil, s3error.New("InvalidRequest").WithMessage("You must specify at least one part")
+	}
+	var asked completeRequest
+	if err := xmldoc.Parse(document, &asked); err != nil {
+		return nil, err
+	}
+	incomplete := func(p completedPart) bool { return p.PartNumber == 0 || p.ETag == "" }
+	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts || slices.ContainsFunc(asked.Part, incomplete) {
 		return nil, s3error.New("MalformedXML")
 	}
 	c.parts = asked.Part

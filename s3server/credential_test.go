@@ -1,6 +1,8 @@
 package s3server_test
 
 import (
+	"maps"
+	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -64,6 +66,41 @@ func TestAnAccountHasItsOwnBuckets(t *testing.T) {
 	failsWith(t, err, 403, "AccessDenied")
 	_, err = other.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("others"), ExpectedBucketOwner: aws.String(otherAccount)})
 	require.NoError(t, err)
+}
+
+// The answers of S3 are those in LocalStack's tests.
+func TestAnExpectedOwnerIsAnAccount(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s.put(t, "k", "content")
+	for owner, want := range map[string]struct {
+		status int
+		code   string
+	}{
+		s3server.DefaultAccountID: {http.StatusOK, ""},
+		otherAccount:              {http.StatusForbidden, "AccessDenied"},
+		"0000":                    {http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID"},
+		"0000000000020":           {http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID"},
+		"abcd":                    {http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID"},
+		"aa000000000$":            {http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID"},
+	} {
+		t.Run(owner, func(t *testing.T) {
+			for _, request := range []struct {
+				method, path, header string
+				others               map[string]string
+			}{
+				{"GET", "/photos/k", "x-amz-expected-bucket-owner", nil},
+				{"PUT", "/photos/copy", "x-amz-source-expected-bucket-owner", map[string]string{"x-amz-copy-source": "/photos/k"}},
+			} {
+				header := map[string]string{request.header: owner}
+				maps.Copy(header, request.others)
+				response, body := s.signedSend(t, request.method, request.path, "", header)
+				require.Equal(t, want.status, response.StatusCode, body)
+				if want.code != "" {
+					require.Equal(t, want.code, errorIn(t, body).Code)
+				}
+			}
+		})
+	}
 }
 
 func TestAReadOnlyKeyOnlyReads(t *testing.T) {

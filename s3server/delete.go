@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"encoding/xml"
 	"net/http"
 
@@ -13,7 +14,7 @@ import (
 // deleteObject returns 204 also for a missing object, as S3 does.
 func deleteObject(r *request) error {
 	id, err := r.versionID()
-	if err != nil {
+	if err = cmp.Or(err, checkBypass(r)); err != nil {
 		return err
 	}
 	if r.in.Header.Get("If-None-Match") != "" {
@@ -68,6 +69,9 @@ type deleteError struct {
 func deleteObjects(r *request) error {
 	var asked deleteRequest
 	if err := r.readVouched(&asked); err != nil {
+		return err
+	}
+	if err := checkBypass(r); err != nil {
 		return err
 	}
 	if len(asked.Object) == 0 || len(asked.Object) > r.server.limits.MaxBatch {

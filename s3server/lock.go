@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -11,9 +12,26 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
+const bypassHeader = "X-Amz-Bypass-Governance-Retention"
+
 // bypasses reports whether the request bypasses a retention in the mode GOVERNANCE.
 func bypasses(r *request) bool {
-	return isTrue(r.in.Header, "X-Amz-Bypass-Governance-Retention")
+	return isTrue(r.in.Header, bypassHeader)
+}
+
+// checkBypass refuses the header of a bypass, whatever its value, in a bucket without object lock. Programs that
+// empty any bucket send it to other servers, so that only Config.Strict does.
+func checkBypass(r *request) error {
+	if !r.server.config.Strict || r.in.Header.Get(bypassHeader) == "" {
+		return nil
+	}
+	return r.view(func(b *state.Bucket) error {
+		if b.Locking != nil {
+			return nil
+		}
+		return s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(bypassHeader)).
+			WithMessage("x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.")
+	})
 }
 
 // needChecksum requires that something vouches for the body of a write in a bucket with a

@@ -1,6 +1,8 @@
 package s3server_test
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -65,6 +67,30 @@ func TestRetentionKeepsAVersion(t *testing.T) {
 		failsWith(t, remove(true), 403, "AccessDenied")
 		s.clock.move(11 * time.Minute)
 		require.NoError(t, remove(false), "the retention has passed")
+	}
+}
+
+// Programs that empty any bucket send the header to other servers, which ignore it in a bucket without object lock.
+func TestABypassNeedsABucketWithObjectLock(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		for _, bypass := range []bool{false, true} {
+			t.Run(fmt.Sprintf("strict %t, bypass %t", strict, bypass), func(t *testing.T) {
+				s := open(t, s3server.Config{Strict: strict})
+				s.put(t, "k", "content")
+				_, one := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), BypassGovernanceRetention: &bypass})
+				_, some := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+					Bucket: aws.String(bucket), BypassGovernanceRetention: &bypass,
+					Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+				})
+				if !strict {
+					require.NoError(t, errors.Join(one, some))
+					return
+				}
+				failsWith(t, one, 400, "InvalidArgument")
+				failsWith(t, some, 400, "InvalidArgument")
+				require.Equal(t, "content", s.get(t, "k"))
+			})
+		}
 	}
 }
 

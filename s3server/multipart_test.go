@@ -93,8 +93,13 @@ func TestRefusedCompletions(t *testing.T) {
 		status int
 		code   string
 	}{
-		"nothing":  {func(*s3.CompleteMultipartUploadInput) {}, 0, ""},
-		"no parts": {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts = nil }, 400, "MalformedXML"},
+		"nothing":              {func(*s3.CompleteMultipartUploadInput) {}, 0, ""},
+		"no parts":             {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts = nil }, 400, "MalformedXML"},
+		"no body":              {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload = nil }, 400, "InvalidRequest"},
+		"a part without a tag": {func(in *s3.CompleteMultipartUploadInput) { in.MultipartUpload.Parts[0].ETag = nil }, 400, "MalformedXML"},
+		"a part without a number": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts[0].PartNumber = nil
+		}, 400, "MalformedXML"},
 		"order": {func(in *s3.CompleteMultipartUploadInput) {
 			p := in.MultipartUpload.Parts
 			p[0], p[1] = p[1], p[0]

@@ -68,6 +68,7 @@ func s3ServerCases() []benchCase {
 		{name: "s3server-memory", title: "all of this, with a new server", rows: memoryRows(), goals: []goal{
 			memoryAtMost(serverInMemory, 1.5*data+50<<20), lessMemory(serverOnDirectory, serverMinIO, 0.25),
 		}},
+		s3ServerSteps(small, large),
 		{name: "s3server-start", title: "from the start of the program to its first response", rows: startRows(), goals: []goal{
 			timeAtMost(serverInMemory, 50*time.Millisecond), timeAtMost(serverOnDirectory, 50*time.Millisecond), serverSize(15_000_000),
 		}},
@@ -200,6 +201,7 @@ type s3Process struct {
 	jobServer
 	pid     int
 	started time.Duration // until the first response
+	end     func() error  // ends it and removes its data
 }
 
 // startS3Server starts a server, which ends with the case.
@@ -236,12 +238,12 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	e.cleanup = append(e.cleanup, func() error {
+	s := &s3Process{jobServer: jobServer{"http://" + address, key, secret}, pid: cmd.Process.Pid, end: func() error {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // it was killed
-		return nil
-	})
-	s := &s3Process{jobServer: jobServer{"http://" + address, key, secret}, pid: cmd.Process.Pid}
+		return os.RemoveAll(dir)
+	}}
+	e.cleanup = append(e.cleanup, s.end)
 	for {
 		if response, err := http.Get(s.endpoint); err == nil {
 			s.started = time.Since(began)

@@ -87,6 +87,7 @@ var catalog = map[string]entry{
 	"InvalidBucketAclWithObjectOwnership":        {400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"},
 	"InvalidBucketName":                          {400, "The specified bucket is not valid."},
 	"InvalidChunkSizeError":                      {403, "Only the last chunk is allowed to have a size less than 8192 bytes"},
+	"InvalidBucketOwnerAWSAccountID":             {400, "The value of the expected bucket owner parameter must be an AWS Account ID..."},
 	"InvalidBucketState":                         {409, "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."},
 	"InvalidDigest":                              {400, "The Content-MD5 you specified was invalid."},
 	"InvalidEncryptionAlgorithmError":            {400, "The encryption request that you specified is not valid. The valid value is AES256."},

@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/acl"
@@ -116,7 +117,11 @@ func (b *Bucket) IsNull(at time.Time) bool {
 // CheckOwner fails if a request expects another owner.
 func (b *Bucket) CheckOwner(expected ...string) error {
 	for _, account := range expected {
-		if account != "" && account != b.Account {
+		switch {
+		case account == "" || account == b.Account:
+		case len(account) != 12 || strings.Trim(account, "0123456789") != "":
+			return s3error.New("InvalidBucketOwnerAWSAccountID").WithMessage("The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", account)
+		default:
 			return s3error.New("AccessDenied")
 		}
 	}

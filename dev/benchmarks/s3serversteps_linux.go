@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// A serverStep is one command of s5cmd in the life of a server.
+type serverStep struct {
+	name    string
+	large   bool
+	command serverCommand
+}
+
+var serverSteps = []serverStep{
+	{"upload the small files", false, uploadTree},
+	{"list them", false, listTree},
+	{"download them", false, downloadTree},
+	{"upload the large file", true, uploadTree},
+	{"download it", true, downloadTree},
+}
+
+// s3ServerSteps compares servers that hold many objects and a large one. Each server makes all
+// steps and ends before the next one starts, so that the disk has the data of one server only:
+//
+//	OMNIBUCKET_S5CMD=… OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… go run . -run s3server-steps -files 100000 -large 5120
+func s3ServerSteps(small, large string) benchCase {
+	c := benchCase{name: "s3server-steps", title: small + " and " + large + ", by s5cmd with 16 workers; each server by itself"}
+	names := serverNames()
+	for _, name := range names {
+		c.rows = append(c.rows, stepsOf(name)...)
+	}
+	for _, step := range serverSteps {
+		for _, other := range names[2:] {
+			c.goals = append(c.goals, ahead(serverOnDirectory+": "+step.name, other+": "+step.name)...)
+		}
+	}
+	return c
+}
+
+// ahead requires that one row takes less time, CPU and memory than the other.
+func ahead(one, other string) []goal {
+	return []goal{faster(one, other, 1), lessCPU(one, other, 1), lessMemory(one, other, 1)}
+}
+
+func stepsOf(name string) (rows []row) {
+	var s *s3Process
+	for i, step := range serverSteps {
+		row := row{name: name + ": " + step.name, once: true}
+		row.setup = func(e *env) (func(int) error, error) {
+			return func(int) (err error) {
+				if i == 0 {
+					if s, err = e.startS3Server(name); err != nil {
+						return err
+					}
+				}
+				if e.reports[row.name], err = s.step(e, step); err != nil || i < len(serverSteps)-1 {
+					return err
+				}
+				return s.end()
+			}, nil
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// step measures one step. Its memory is the most that the server had since the step began.
+func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
+	tree, err := e.serverTree(step.large)
+	if err != nil {
+		return nil, err
+	}
+	back, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(back) }()
+	bucket := fmt.Sprintf("s3://steps-%t", step.large)
+	args := step.command(tree, bucket, back)
+	if args[len(args)-1] == bucket+"/" {
+		if err := s.s5cmd(e.ctx, "mb", bucket); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.forgetPeak(); err != nil {
+		return nil, err
+	}
+	computed, began := s.cpu(), time.Now()
+	if err := s.s5cmd(e.ctx, args...); err != nil {
+		return nil, err
+	}
+	return &childReport{Nanos: float64(time.Since(began)), CPU: s.cpu() - computed, Resident: s.peak()}, nil
+}
+
+// forgetPeak lets the kernel count the peak of memory from now on.
+func (s *s3Process) forgetPeak() error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.pid), []byte("5"), 0)
+}
