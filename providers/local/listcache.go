@@ -29,8 +29,8 @@ type cachedWindow struct {
 }
 
 const (
-	minCached   = 512     // entries; smaller directories are read as fast
-	maxCached   = 1 << 18 // entries in total
+	minCached   = 512     // names; smaller directories are read as fast
+	maxCached   = 1 << 18 // entries in total; a window takes those of minCached more
 	fresh       = 50 * time.Millisecond
 	coarseFresh = 5 * time.Second
 )
@@ -60,25 +60,26 @@ func (c *listCache) find(path string, noncurrent bool, m osdir.Meta, from, match
 }
 
 func (c *listCache) add(item cachedWindow) {
-	if len(item.window.entries) < minCached {
+	if item.window.names < minCached {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	keep := c.items[:0:0]
-	for _, other := range c.items {
-		if other.path == item.path && other.noncurrent == item.noncurrent && other.match == item.match {
-			c.size -= len(other.window.entries)
-			continue
+	c.items = slices.DeleteFunc(c.items, func(other cachedWindow) bool {
+		same := other.path == item.path && other.noncurrent == item.noncurrent && other.match == item.match
+		if same {
+			c.size -= other.size()
 		}
-		keep = append(keep, other)
-	}
-	c.items, c.size = append(keep, item), c.size+len(item.window.entries)
+		return same
+	})
+	c.items, c.size = append(c.items, item), c.size+item.size()
 	for c.size > maxCached && len(c.items) > 1 {
-		c.size -= len(c.items[0].window.entries)
-		c.items = c.items[1:]
+		c.size -= c.items[0].size()
+		c.items = slices.Delete(c.items, 0, 1)
 	}
 }
+
+func (w *cachedWindow) size() int { return minCached + len(w.window.entries) }
 
 // windowOf returns a cached window, or reads it with readWindow.
 func (r *reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string) (window, error) {
@@ -107,10 +108,10 @@ func (r *reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	return w, nil
 }
 
-// nested reports whether entries of w come from other directories, which have times of
-// their own.
+// nested reports whether entries of w come from other directories, or may soon. Those have times
+// of their own.
 func (w window) nested() bool {
-	return slices.ContainsFunc(w.entries, func(e entry) bool {
-		return e.diskName != nil && (strings.Contains(e.diskName.dir, reserved+string(markChunk)) || len(e.diskName.also) > 0)
+	return w.chunks || slices.ContainsFunc(w.entries, func(e entry) bool {
+		return e.diskName != nil && len(e.diskName.also) > 0
 	})
 }

@@ -64,6 +64,8 @@ type window struct {
 	entries []entry
 	from    string // an order key: a segment, and "/" if it is a directory
 	whole   bool   // it reaches the end of the directory
+	names   int    // that were read
+	chunks  bool   // some are in directories of chunks
 }
 
 // A windowReader makes a window from names in any order.
@@ -75,6 +77,8 @@ type windowReader struct {
 	match      string // the prefix of names
 	entries    []entry
 	whole      bool
+	names      int
+	chunks     bool
 	bound      entry // unless whole: entries after it are omitted
 }
 
@@ -87,7 +91,7 @@ func (r *reader) readWindow(ctx context.Context, dirs []*osdir.Dir, noncurrent b
 		}
 	}
 	w.compact()
-	return window{entries: w.entries, from: from, whole: w.whole}, nil
+	return window{entries: w.entries, from: from, whole: w.whole, names: w.names, chunks: w.chunks}, nil
 }
 
 // read adds the names in d. They begin with chunks.
@@ -99,6 +103,7 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 		if ended = interrupted(r.ctx); ended != nil {
 			return false
 		}
+		r.names++
 		f, ok := names.parse(chunks, e.Name)
 		if !ok {
 			return true
@@ -116,6 +121,7 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 	if err != nil {
 		return failure(err)
 	}
+	r.chunks = r.chunks || len(deeper) > 0
 	for _, e := range deeper {
 		sub, err := r.tree.open(d.PathOf(e.Name))
 		if osdir.IsNoFile(err) {

@@ -23,17 +23,22 @@ func pageOf(d *driver.Description) int {
 // driverNames lists the objects of a bucket.
 type driverNames struct{ bucket *driverBucket }
 
-// eachName calls f with the entries of a driver's listing until f returns false.
+// eachName calls f with the entries of a driver's listing until f returns false, which is after r.Limit
+// entries unless f leaves some out. Then the page after a full one, which says whether there are more, is small.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
 	d := n.bucket.description()
 	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) { // clients continue after the last key
 		return ErrorOf(storage.Unsupported, n.bucket.name)
 	}
-	limit := pageOf(d)
-	if r.Limit == 0 || r.Limit > limit {
-		r.Limit = limit
+	limit, wanted := pageOf(d), r.Limit
+	if wanted > 0 {
+		limit = min(limit, wanted)
 	}
-	for {
+	for ; ; wanted -= len(r.Entries) {
+		r.Limit = limit
+		if wanted > 0 {
+			r.Limit = min(limit, wanted+pageLimit/10)
+		}
 		page, err := n.bucket.driver.List(ctx, r)
 		if err != nil {
 			return ErrorOf(err, n.bucket.name)

@@ -92,7 +92,7 @@ func (w *nameWalk) request() *driver.ListRequest {
 	if w.names.EscapesAll(last) {
 		return nil
 	}
-	r := &driver.ListRequest{Prefix: w.name + last, Delimiter: w.listing.Delimiter, Limit: min(w.listing.Max+1, pageLimit)}
+	r := &driver.ListRequest{Prefix: w.name + last, Delimiter: w.listing.Delimiter, Limit: w.listing.Max + 1}
 	if w.inner {
 		r.Limit = min(r.Limit, pageLimit/10) // there may be many at a time
 	}

@@ -118,6 +118,43 @@ func (s *listedStore) checkVersions(t *testing.T, l state.Listing) {
 	require.Equal(t, expectedNames(s.keys, l, state.Position{}), got, "versions, prefix %q, delimiter %q, pages of %d", l.Prefix, l.Delimiter, l.Max)
 }
 
+// countedLists is a driver that keeps the sizes of the pages that it was asked for.
+type countedLists struct {
+	driver.Driver
+	asked []int
+}
+
+func (c *countedLists) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	c.asked = append(c.asked, r.Limit)
+	return c.Driver.List(ctx, r)
+}
+
+// A server asks a directory for the attributes of each entry, and a provider sends each entry.
+func TestAFullPageDoesNotListAnotherOne(t *testing.T) {
+	var keys []string
+	for i := range 3 * pageLimit {
+		keys = append(keys, fmt.Sprintf("%04d", i))
+	}
+	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, keys)
+	opened, err := s.store.locate("bucket")
+	require.NoError(t, err)
+	largest := pageOf(opened.description())
+	for most, want := range map[int][]int{
+		1:           {2},
+		largest - 1: {largest},
+		largest:     {largest, 1 + pageLimit/10},
+	} {
+		counted := &countedLists{Driver: opened.driver}
+		opened.driver = counted
+		names, more, err := s.page(t.Context(), state.Listing{Max: most}, state.Position{})
+		require.NoError(t, err)
+		require.True(t, more)
+		require.Equal(t, keys[:most], names)
+		require.Equal(t, want, counted.asked, "a page of %d", most)
+		opened.driver = counted.Driver
+	}
+}
+
 var hostilePieces = []string{
 	"a", "a", "A", "b", "0", "-", " ", "!", "!%", "!&", "!%%", "%", "/", "/", "//", ".", "..", "\n", "\x01", "\x1f", "\x7f", "\\", "~", "^", "=", "+", "@",
 	"é", "\uffff", "\ufffe", "\ufffd", "\U0010FFFF", "\xff", "\xc3", ".omnibucket", ".omnibucket%", "%0a", "%0A",

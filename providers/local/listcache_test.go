@@ -1,0 +1,55 @@
+package local
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/driver"
+)
+
+// settledDirectory returns a bucket of many objects whose directory was changed long ago.
+func settledDirectory(t *testing.T, keys ...string) *subject {
+	t.Helper()
+	s := open(t)
+	for i := range 2 * minCached {
+		s.write(fmt.Sprintf("%04d", i), "")
+	}
+	for _, key := range keys {
+		s.put(key, "")
+	}
+	past := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(s.root, past, past))
+	return s
+}
+
+// The S3 server asks for the names with a rare prefix before each page.
+func TestALargeDirectoryIsReadOnceForAPrefixOfFewNames(t *testing.T) {
+	s := settledDirectory(t)
+	require.Empty(t, s.list(driver.ListRequest{Prefix: "x"}))
+	require.Len(t, s.driver.live.reader.cache.items, 1)
+	s.put("x", "")
+	require.Equal(t, []string{"x"}, s.list(driver.ListRequest{Prefix: "x"}))
+}
+
+// The time of the directory does not change with the directories of long names.
+func TestALongNameIsListedBesideAnother(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	s := settledDirectory(t, long+"1")
+	second := driver.ListRequest{Prefix: long + "2"}
+	require.Empty(t, s.list(second))
+	s.put(long+"2", "")
+	require.Equal(t, []string{long + "2"}, s.list(second))
+}
+
+func TestTheWindowsOfDirectoriesHaveABound(t *testing.T) {
+	var c listCache
+	for i := range 3 * maxCached / minCached {
+		c.add(cachedWindow{match: fmt.Sprint(i), window: window{names: minCached, whole: true}})
+	}
+	require.Len(t, c.items, maxCached/minCached)
+}
