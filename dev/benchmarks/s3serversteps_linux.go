@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -13,6 +14,8 @@ type serverStep struct {
 	command serverCommand
 }
 
+func (s serverStep) bucket() string { return fmt.Sprintf("s3://steps-%t", s.large) }
+
 var serverSteps = []serverStep{
 	{"upload the small files", false, uploadTree},
 	{"list them", false, listTree},
@@ -22,7 +25,9 @@ var serverSteps = []serverStep{
 }
 
 // s3ServerSteps compares servers that hold many objects and a large one. Each server makes all
-// steps and ends before the next one starts, so that the disk has the data of one server only:
+// steps and ends before the next one starts. The large file is removed then. The small ones stay until the
+// end of the case, because ext4 does not use inodes again that were free for less than some minutes, and looks
+// at each of them when a file is created: the next server would pay for those of the one before.
 //
 //	OMNIBUCKET_S5CMD=… OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… go run . -run s3server-steps -files 100000 -large 5120
 func s3ServerSteps(small, large string) benchCase {
@@ -58,7 +63,7 @@ func stepsOf(name string) (rows []row) {
 				if e.reports[row.name], err = s.step(e, step); err != nil || i < len(serverSteps)-1 {
 					return err
 				}
-				return s.end()
+				return errors.Join(s.s5cmd(e.ctx, "rm", step.bucket()+"/*"), s.end())
 			}, nil
 		}
 		rows = append(rows, row)
@@ -72,12 +77,14 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	back, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+	back, err := e.dir()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(back) }()
-	bucket := fmt.Sprintf("s3://steps-%t", step.large)
+	if step.large {
+		defer func() { _ = os.RemoveAll(back) }()
+	}
+	bucket := step.bucket()
 	args := step.command(tree, bucket, back)
 	if args[len(args)-1] == bucket+"/" {
 		if err := s.s5cmd(e.ctx, "mb", bucket); err != nil {
