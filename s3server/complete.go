@@ -213,16 +213,23 @@ func checkCompleted(u *state.Upload, p *state.Part, asked completedPart) error {
 	return nil
 }
 
-// join gives o what follows from its parts.
-func join(o *state.Object, c *completion, parts []*state.Part) error {
+// tag returns the entity tag of an object of the parts that is not encrypted.
+func (c *completion) tag() string {
 	h := md5.New()
-	for _, p := range parts {
+	for _, p := range c.parts {
 		raw, _ := hex.DecodeString(strings.Trim(p.ETag, `"`)) // in the form of state.NewPart
 		h.Write(raw)
+	}
+	return `"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(c.parts)) + `"`
+}
+
+// join gives o what follows from its parts.
+func join(o *state.Object, c *completion, parts []*state.Part) error {
+	for _, p := range parts {
 		o.Parts = append(o.Parts, state.ObjectPart{Offset: o.Size, Size: p.Size, Sum: p.Sum})
 		o.Size += p.Size
 	}
-	o.ETag = o.Encryption.Tag(`"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts)) + `"`)
+	o.ETag = o.Encryption.Tag(c.tag())
 	if c.size >= 0 && c.size != o.Size {
 		return s3error.New("InvalidRequest").WithMessage("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.Size)
 	}

@@ -77,19 +77,19 @@ func (f *finishedUploads) add(id string, u *finishedUpload) {
 	}
 }
 
-// find returns the upload if it was completed with the same parts, or nil. It waits for the
-// completions in progress.
-func (f *finishedUploads) find(bucket, key, id string, parts [sha256.Size]byte) *finishedUpload {
+// find returns the upload if it was completed with the same parts, or nil, and whether it was
+// completed at all. It waits for the completions in progress.
+func (f *finishedUploads) find(bucket, key, id string, parts [sha256.Size]byte) (u *finishedUpload, known bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for f.active[id] > 0 {
 		f.ended.Wait()
 	}
-	u := f.byID[id]
-	if u == nil || u.bucket != bucket || u.key != key || u.parts != parts {
-		return nil
+	u, known = f.byID[id]
+	if known && (u.bucket != bucket || u.key != key || u.parts != parts) {
+		return nil, true
 	}
-	return u
+	return u, known
 }
 
 // forget forgets the uploads of a bucket that is deleted.
@@ -110,7 +110,7 @@ func finishedBefore(r *request, c *completion, err error) *finishedUpload {
 		return nil
 	}
 	id := r.query.Get("uploadId")
-	if u := r.server.finished.find(r.target.bucket, r.target.key, id, c.fingerprint()); u != nil {
+	if u, known := r.server.finished.find(r.target.bucket, r.target.key, id, c.fingerprint()); known {
 		return u
 	}
 	return finishedObject(r, c, id)
@@ -123,6 +123,9 @@ func finishedObject(r *request, c *completion, id string) *finishedUpload {
 	defer r.server.store.Release(v)
 	if err != nil || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts) { // a gateway keeps no parts
 		return nil
+	}
+	if tag := c.tag(); v.Object.Parts != nil && v.Object.Encryption.Tag(tag) == tag && tag != v.Object.ETag {
+		return nil // of other parts
 	}
 	r.showID(shown)
 	v.Object.Encryption.Write(r.w.Header())

@@ -10,7 +10,8 @@ import (
 func TestOnlyTheLatestCompletionsAreRemembered(t *testing.T) {
 	f := newFinishedUploads()
 	known := func(id int) bool {
-		return f.find("photos", "k", strconv.Itoa(id), [32]byte{}) != nil
+		u, _ := f.find("photos", "k", strconv.Itoa(id), [32]byte{})
+		return u != nil
 	}
 	for id := range maxFinished + 1 {
 		f.add(strconv.Itoa(id), &finishedUpload{bucket: "photos", key: "k"})

@@ -1,6 +1,7 @@
 package s3server_test
 
 import (
+	"slices"
 	"sync"
 	"testing"
 
@@ -38,6 +39,13 @@ func TestACompletionThatIsRepeatedReturnsTheSameResult(t *testing.T) {
 	versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Len(t, versions.Versions, 1, "nothing was written twice")
+
+	swapped := completeInput("k", upload, slices.Clone(in.MultipartUpload.Parts)...)
+	for i := range swapped.MultipartUpload.Parts {
+		swapped.MultipartUpload.Parts[i].ETag = in.MultipartUpload.Parts[1-i].ETag
+	}
+	_, err = s.CompleteMultipartUpload(t.Context(), swapped)
+	failsWith(t, err, 404, "NoSuchUpload")
 
 	s.put(t, "k", "replaced")
 	same(in)

@@ -392,6 +392,10 @@ func TestADirectoryRemembersAnInterruptedCompletion(t *testing.T) {
 	again, err := complete()
 	require.NoError(t, err)
 	require.Equal(t, first.ETag, again.ETag)
+	d = d.restart(t, s3server.Config{})
+	part.ETag = first.ETag
+	_, err = complete()
+	failsWith(t, err, 404, "NoSuchUpload")
 	left, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Empty(t, left.Uploads)
