@@ -142,11 +142,11 @@ func (p *expectedBody) readPayload(r *request) error {
 		}
 		return nil
 	}
-	size, err := strconv.ParseInt(r.in.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
-	if err != nil || size < 0 {
+	size, err := strconv.ParseUint(r.in.Header.Get("X-Amz-Decoded-Content-Length"), 10, 63)
+	if err != nil {
 		return s3error.New("MissingContentLength")
 	}
-	p.size = size
+	p.size = int64(size)
 	return nil
 }
 

@@ -40,6 +40,8 @@ func TestBodiesInChunks(t *testing.T) {
 		"no decoded length":              {hello + sum + "\r\n", "", "x-amz-checksum-crc32c", 411, "MissingContentLength"},
 		"no end":                         {"5\r\nhel", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"more after the end":             {hello + sum + "\r\nx", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
+		"a length with a sign":           {"+" + hello + sum + "\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
+		"a decoded length with a sign":   {hello + sum + "\r\n", "+5", "x-amz-checksum-crc32c", 411, "MissingContentLength"},
 		"an invalid length":              {"five\r\nhello\r\n0\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"a head that is too long":        {strings.Repeat("0", 5000) + hello + sum + "\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"a trailer that is too long":     {hello + sum[:22] + strings.Repeat(" ", 5000) + sum[22:] + "\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},

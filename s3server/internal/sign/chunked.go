@@ -102,8 +102,8 @@ func (c *Reader) next() error {
 		return err
 	}
 	size, extension, _ := strings.Cut(line, ";")
-	n, err := strconv.ParseInt(size, 16, 64)
-	if err != nil || n < 0 {
+	n, err := strconv.ParseUint(size, 16, 63)
+	if err != nil {
 		return s3error.New("IncompleteBody").WithMessage("The chunk header %q is not well-formed", line)
 	}
 	c.signature = ""
@@ -116,7 +116,7 @@ func (c *Reader) next() error {
 	if n > 0 && c.short {
 		return s3error.New("InvalidChunkSizeError")
 	}
-	c.left, c.short = n, n < minChunk
+	c.left, c.short = int64(n), n < minChunk
 	c.hash.Reset()
 	if n > 0 {
 		return nil
