@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/components"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 // The parts of an open upload (driver.PutRequest.AnyOrder) are blobs, and its completion copies
@@ -117,7 +118,7 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 // isNotEncryption reports whether an option is about the object, and not about the bytes of its parts.
 func isNotEncryption(option any) bool {
 	switch option.(type) {
-	case encryptionScope, customerKey:
+	case encryptionScope, *customerkey.Key:
 		return false
 	}
 	return true

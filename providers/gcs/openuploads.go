@@ -92,7 +92,7 @@ func (cs *composites) completeOpen(ctx context.Context, r *driver.CompleteReques
 			return nil
 		},
 		Commit: func(ctx context.Context, condition storage.Condition) (attrs *storage.Attrs, err error) {
-			if c.target, err = withCondition(c.call.key.on(target), condition); err == nil {
+			if c.target, err = withCondition(c.call.on(target), condition); err == nil {
 				attrs, err = c.join(ctx)
 			}
 			if err != nil {
