@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -33,8 +32,7 @@ const (
 	reservedPrefix   = ".omnibucket//"
 	componentsPrefix = reservedPrefix + "parts/"
 
-	maxParallel    = 16               // concurrent requests
-	discardTimeout = 30 * time.Second // for the removal of parts
+	maxParallel = 16 // concurrent requests
 )
 
 func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }
@@ -112,7 +110,10 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		return driver.Part{}, sdkerror.WithoutEffect(err) // a part is not the object
 	}
 	part := driver.Part{Number: r.Number, Tag: stored.ETag, Size: r.Size, CRC32C: r.CRC32C}
-	return part, cu.checkOpen(ctx, u, r.Number, stored.Version)
+	isOpen := func(ctx context.Context) (bool, error) { return cu.isOpen(ctx, u) }
+	return part, components.CheckOpen(ctx, isOpen, func(ctx context.Context) error {
+		return cu.removeComponent(ctx, u.key(r.Number), stored.Version, true)
+	})
 }
 
 // isNotEncryption reports whether an option is about the object, and not about the bytes of its parts.
@@ -122,19 +123,6 @@ func isNotEncryption(option any) bool {
 		return false
 	}
 	return true
-}
-
-// checkOpen returns an error if an upload was completed or aborted before its new part was stored,
-// and removes the part.
-func (cu *componentUploads) checkOpen(ctx context.Context, u *openUpload, number int, version string) error {
-	open, err := cu.isOpen(ctx, u)
-	if err != nil || open {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
-	defer cancel()
-	_ = cu.removeComponent(ctx, u.key(number), version, true)
-	return components.ErrEnded
 }
 
 func (u *openUpload) takesParts(item *container.BlobItem) bool {
