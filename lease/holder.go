@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // releaseTimeout bounds requests that continue after the end of a ctx.
@@ -21,18 +22,7 @@ func (l *Lease) lost() error {
 
 func (l *Lease) lose() { l.cancel(l.lost()) }
 
-func (l *Lease) renew(ctx context.Context) {
-	ticker := time.NewTicker(l.ttl / looks)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			l.beat(ctx)
-		}
-	}
-}
+func (l *Lease) renew(ctx context.Context) { ctxtime.Every(ctx, l.ttl/looks, l.beat) }
 
 // beat renews the lease if it is time. If the last attempt failed, it first finds out whether that took
 // effect.

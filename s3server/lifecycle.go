@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -76,16 +77,7 @@ func (h *Handler) runLifecycle(ctx context.Context) {
 
 // keepLifecycle runs the rules until ctx ends.
 func (h *Handler) keepLifecycle(ctx context.Context) {
-	ticker := time.NewTicker(max(h.config.LifecycleDay/24, time.Millisecond))
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			h.runLifecycle(ctx)
-		}
-	}
+	ctxtime.Every(ctx, max(h.config.LifecycleDay/24, time.Millisecond), h.runLifecycle)
 }
 
 // A lifecycleRun applies the rules of one bucket. Whatever fails is left to a later run.

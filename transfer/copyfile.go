@@ -2,10 +2,12 @@ package transfer
 
 import (
 	"context"
-	"github.com/omnibucket/storage/transfer/internal/localfile"
 	"io"
 	"os"
 	"time"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
 
 var _ transferrer = (*fileCopier)(nil)
@@ -33,7 +35,7 @@ func (r *fileCopier) transfer(ctx context.Context, src entry, known bool, _ int,
 	err = content.Empty()
 	if err == nil {
 		err = r.to.writeFile(src.key, known, permissions{source: r.from, file: info.Mode().Perm()}, func(to *os.File) (time.Time, error) {
-			n, err := io.Copy(to, &progressReader{from: localfile.NewContextReader(ctx, content.Reader()), total: content.Size(), moved: moved})
+			n, err := io.Copy(to, &progressReader{from: ctxtime.Reader(ctx, content.Reader()), total: content.Size(), moved: moved})
 			if err == nil && n != content.Size() {
 				err = localfile.ErrChanged
 			}

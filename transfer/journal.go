@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -204,16 +205,9 @@ func (l *journal) keep(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var group panics.Group
 	group.Go(func() {
-		ticker := time.NewTicker(journalEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				_ = l.save(ctx) // the next one, or the last, may succeed
-			}
-		}
+		ctxtime.Every(ctx, journalEvery, func(ctx context.Context) {
+			_ = l.save(ctx) // the next one, or the last, may succeed
+		})
 	}, cancel)
 	return func() {
 		cancel()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
@@ -131,7 +132,7 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	}
 	defer func() { _ = f.Close() }()
 	sum := crc32c.New()
-	if _, err := io.Copy(sum, localfile.NewContextReader(ctx, localfile.NewStable(f, info).Reader())); err != nil {
+	if _, err := io.Copy(sum, ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader())); err != nil {
 		return 0, fileError("read", key, err)
 	}
 	return sum.Sum32(), nil
@@ -163,7 +164,7 @@ func (t *tree) matchesETag(ctx context.Context, src entry, etag string) bool {
 	if info.Size() != src.size {
 		return false
 	}
-	from, equal := localfile.NewContextReader(ctx, localfile.NewStable(f, info).Reader()), false
+	from, equal := ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader()), false
 	buffer := etagBuffers.Get().(*[etagBuffer]byte)
 	defer etagBuffers.Put(buffer)
 	fips140.WithoutEnforcement(func() { // the server chose MD5, and nothing is secured by it

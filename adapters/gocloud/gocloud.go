@@ -9,7 +9,7 @@
 //
 // # What changes in meaning
 //
-//   - Errors wrap a *[storage.Error]: ErrorAs finds it, and gcerrors.Code tells its category.
+//   - Errors wrap a *[storage.Error]: ErrorAs finds it and the SDK's error below it, and gcerrors.Code tells its category.
 //   - Reads continue after a lost connection and never join two revisions of an object. But Seek of
 //     a blob.Reader opens the object again, and then reads the revision that is there: use
 //     storage.NewReaderAt on the *storage.Bucket of As for random access to one revision.
@@ -30,7 +30,7 @@
 //     listing has the key twice until Delete removes both.
 //   - A store that lists in another order than that of bytes fails to list (Unsupported).
 //
-// As of a bucket takes a *[storage.Bucket]; that of attributes and readers a **[storage.Attrs];
+// As of a bucket takes a *[storage.Bucket], or a pointer to the provider's client, as an **s3.Client; that of attributes and readers a **[storage.Attrs];
 // that of list entries a *[storage.ListEntry]. The functions BeforeRead, BeforeWrite, BeforeCopy,
 // BeforeList and BeforeSign get a pointer to the options of the call: **[]storage.DownloadOption,
 // **[]storage.UploadOption, **[]storage.CopyOption, **[]storage.ListOption,
@@ -43,6 +43,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 
 	"gocloud.dev/blob"
@@ -98,17 +99,28 @@ func (b *bucket) Close() error {
 	return nil
 }
 
+// As sets target to the bucket, or to the provider's client, as the Go CDK's own drivers do.
 func (b *bucket) As(target any) bool {
-	p, ok := target.(*storage.Bucket)
-	if ok {
+	if p, ok := target.(*storage.Bucket); ok {
 		*p = b.Bucket
+		return true
 	}
-	return ok
+	client, ok := storage.As[any](b.Bucket)
+	to := reflect.ValueOf(target)
+	if !ok || to.Kind() != reflect.Pointer || !reflect.TypeOf(client).AssignableTo(to.Type().Elem()) {
+		return false
+	}
+	to.Elem().Set(reflect.ValueOf(client))
+	return true
 }
 
+// ErrorAs sets target to the *storage.Error, or to an error of the provider's SDK below it.
 func (b *bucket) ErrorAs(err error, target any) bool {
-	p, ok := target.(**storage.Error)
-	return ok && errors.As(err, p)
+	to := reflect.TypeOf(target) // errors.As panics unless it points to an error
+	if to.Kind() != reflect.Pointer || to.Elem().Kind() != reflect.Interface && !to.Elem().Implements(reflect.TypeFor[error]()) {
+		return false
+	}
+	return errors.As(err, target)
 }
 
 // ErrorCode returns the category of an error.

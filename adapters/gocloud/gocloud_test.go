@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,6 +17,8 @@ import (
 	"testing/iotest"
 	"unicode/utf8"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
@@ -167,6 +170,62 @@ func want(ok bool, what string) error {
 		return nil
 	}
 	return errors.New("As does not give " + what)
+}
+
+// A program of the Go CDK's own drivers gets the same clients and errors of SDKs from As and ErrorAs.
+func TestAsGivesTheProvidersOwnClient(t *testing.T) {
+	dir := t.TempDir()
+	directory, err := local.Open(dir, local.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(directory)) })
+	onS3, err := s3.Open(t.Context(), s3.Config{
+		Bucket: "photos", Endpoint: "http://127.0.0.1:1", Region: "us-east-1", AccessKeyID: "id", SecretKey: "secret",
+	})
+	require.NoError(t, err)
+	for name, row := range map[string]struct {
+		bucket       storage.Bucket
+		root, client bool
+	}{
+		"a directory": {bucket: directory, root: true},
+		"S3":          {bucket: onS3, client: true},
+		"a prefix":    {bucket: storage.Prefixed(onS3, "2024/")}, // the client would reach all keys
+		"memory":      {bucket: memstore.New()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := OpenBucket(row.bucket)
+			var root *os.Root
+			require.Equal(t, row.root, b.As(&root))
+			require.Equal(t, row.root, root != nil)
+			var client *awss3.Client
+			require.Equal(t, row.client, b.As(&client))
+			require.Equal(t, row.client, client != nil)
+			var other int
+			require.False(t, b.As(&other))
+		})
+	}
+}
+
+func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>")
+	}))
+	t.Cleanup(server.Close)
+	onS3, err := s3.Open(t.Context(), s3.Config{
+		Bucket: "photos", Endpoint: server.URL, Region: "us-east-1", AccessKeyID: "id", SecretKey: "secret",
+	})
+	require.NoError(t, err)
+	b := OpenBucket(onS3)
+	_, err = b.ReadAll(t.Context(), "absent")
+	var api smithy.APIError
+	require.True(t, b.ErrorAs(err, &api))
+	require.Equal(t, "NoSuchKey", api.ErrorCode())
+	var own *storage.Error
+	require.True(t, b.ErrorAs(err, &own))
+	var number int
+	require.False(t, b.ErrorAs(err, &number))
+	var text *strings.Builder
+	require.False(t, b.ErrorAs(err, &text))
 }
 
 func TestOpenByAddress(t *testing.T) {

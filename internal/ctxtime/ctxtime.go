@@ -1,8 +1,9 @@
-// Package ctxtime waits for a time or the end of a context.
+// Package ctxtime waits, repeats calls and reads until a context ends.
 package ctxtime
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -16,4 +17,33 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Every calls do each time that the interval has passed, until ctx ends. It waits for do.
+func Every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			do(ctx)
+		}
+	}
+}
+
+// Reader returns a reader of from that fails if ctx is done.
+func Reader(ctx context.Context, from io.Reader) io.Reader { return reader{ctx, from} }
+
+type reader struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.from.Read(p)
 }

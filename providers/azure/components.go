@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -19,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/components"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 // The parts of an open upload (driver.PutRequest.AnyOrder) are blobs, and its completion copies
@@ -32,8 +32,7 @@ const (
 	reservedPrefix   = ".omnibucket//"
 	componentsPrefix = reservedPrefix + "parts/"
 
-	maxParallel    = 16               // concurrent requests
-	discardTimeout = 30 * time.Second // for the removal of parts
+	maxParallel = 16 // concurrent requests
 )
 
 func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }
@@ -111,29 +110,19 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		return driver.Part{}, sdkerror.WithoutEffect(err) // a part is not the object
 	}
 	part := driver.Part{Number: r.Number, Tag: stored.ETag, Size: r.Size, CRC32C: r.CRC32C}
-	return part, cu.checkOpen(ctx, u, r.Number, stored.Version)
+	isOpen := func(ctx context.Context) (bool, error) { return cu.isOpen(ctx, u) }
+	return part, components.CheckOpen(ctx, isOpen, func(ctx context.Context) error {
+		return cu.removeComponent(ctx, u.key(r.Number), stored.Version, true)
+	})
 }
 
 // isNotEncryption reports whether an option is about the object, and not about the bytes of its parts.
 func isNotEncryption(option any) bool {
 	switch option.(type) {
-	case encryptionScope, customerKey:
+	case encryptionScope, *customerkey.Key:
 		return false
 	}
 	return true
-}
-
-// checkOpen returns an error if an upload was completed or aborted before its new part was stored,
-// and removes the part.
-func (cu *componentUploads) checkOpen(ctx context.Context, u *openUpload, number int, version string) error {
-	open, err := cu.isOpen(ctx, u)
-	if err != nil || open {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
-	defer cancel()
-	_ = cu.removeComponent(ctx, u.key(number), version, true)
-	return components.ErrEnded
 }
 
 func (u *openUpload) takesParts(item *container.BlobItem) bool {

@@ -36,7 +36,7 @@ func (cu *componentUploads) streamRange(ctx context.Context, key string, n *nati
 	tag, err := cu.copier.blocks.stage(ctx, key, id, func(id string) error {
 		body := &rangeBody{size: p.bytes.Count, open: func() (io.ReadCloser, error) { return cu.openRange(ctx, p) }}
 		defer func() { _ = body.Close() }()
-		o := &blockblob.StageBlockOptions{CPKInfo: n.key.info(), CPKScopeInfo: n.scopeInfo()}
+		o := &blockblob.StageBlockOptions{CPKInfo: n.keyInfo(), CPKScopeInfo: n.scopeInfo()}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
 		out, err := send(ctx, cu.container.account, func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
 			return cu.container.blob(key).StageBlock(ctx, id, body, o)

@@ -14,13 +14,14 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 const testUpload = "0123456789abcdef0123456789abcdef-fedcba9876543210fedcba9876543210"
 
 // The emulator ignores encryption.
 func TestComponentsAreEncryptedAsTheObjectIs(t *testing.T) {
-	key := newCustomerKey(bytes.Repeat([]byte("k"), 32))
+	key := customerkey.New("WithCustomerKey", bytes.Repeat([]byte("k"), 32))
 	natives := []any{key, accessTier("Archive")}
 	s := newScript(t, created, anObject("")) // the part, the marker
 	d := s.driver(t)
@@ -29,13 +30,13 @@ func TestComponentsAreEncryptedAsTheObjectIs(t *testing.T) {
 	require.Equal(t, etag, part.Tag)
 	put := s.server.Requests()[0]
 	require.Equal(t, "/photos/.omnibucket//parts/0123456789abcdef0123456789abcdef/0-000007", strings.ReplaceAll(put.Path, "%2F", "/"))
-	require.Equal(t, key.secret().sha256, put.Header.Get("X-Ms-Encryption-Key-Sha256"))
+	require.Equal(t, key.SHA256(), put.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, put.Header.Get("X-Ms-Access-Tier"), "an archived part could not be copied")
 	require.Equal(t, "V0JSBnCFdzM=", put.Header.Get("X-Ms-Content-Crc64"))
 
 	signed, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: testUpload, Number: 7, TTL: time.Minute, Size: -1, Native: natives})
 	require.NoError(t, err)
-	require.Equal(t, key.secret().sha256, signed.Header.Get("X-Ms-Encryption-Key-Sha256"))
+	require.Equal(t, key.SHA256(), signed.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, signed.Header.Get("X-Ms-Access-Tier"))
 	require.NotContains(t, signed.URL, "fedcba", "the secret of the upload")
 }

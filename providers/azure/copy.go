@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
@@ -48,7 +49,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 	// Copy Blob From URL has no headers for keys, and once had none for a scope.
-	inBlocks := n.key.secret != nil || newNatives(r.Source.Native).key.secret != nil || n.scope != "" && d.account.isBefore(scopeVersion)
+	inBlocks := n.key != nil || customerkey.In(r.Source.Native) != nil || n.scope != "" && d.account.isBefore(scopeVersion)
 	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
 		attrs, err := d.copier.copyBlob(ctx, r, n, source)
 		return attrs, copiedTagsError(err, r.Tags)

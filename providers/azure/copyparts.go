@@ -93,9 +93,9 @@ func (cp *copier) stageRange(ctx context.Context, key string, n *natives, upload
 			Range:                          p.bytes,
 			CopySourceAuthorization:        httpheader.Optional(authorization),
 			SourceModifiedAccessConditions: sourceCondition(p.source.Revision),
-			CPKInfo:                        n.key.info(),
+			CPKInfo:                        n.keyInfo(),
 			CPKScopeInfo:                   n.scopeInfo(),
-			SourceCustomerProvidedKey:      newNatives(p.source.Native).key.sourceInfo(),
+			SourceCustomerProvidedKey:      newNatives(p.source.Native).sourceKeyInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
 		_, err := send(withCopyTimeout(ctx), cp.container.account, func(ctx context.Context, o *blockblob.StageBlockFromURLOptions) (blockblob.StageBlockFromURLResponse, error) {

@@ -29,7 +29,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	o := &blob.DownloadStreamOptions{
 		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)}, // 0 means to the end; the core requests no empty range
 		AccessConditions: conditions(r.Condition),
-		CPKInfo:          n.key.info(),
+		CPKInfo:          n.keyInfo(),
 	}
 	if err := mustApply(n, o, "DownloadStream", func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }); err != nil && !r.Auxiliary {
 		return nil, nil, err
@@ -144,7 +144,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 
 func propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
 	n := newNatives(values)
-	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.key.info()}
+	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.keyInfo()}
 	apply(n, o, func(f Options) func(*blob.GetPropertiesOptions) { return f.GetProperties })
 	return o
 }

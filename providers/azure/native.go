@@ -1,10 +1,7 @@
 package azure
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"log/slog"
-	"net/url"
+	"cmp"
 	"regexp"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -12,59 +9,29 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/providers/internal/address"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 // The values of this package's options, beside Options.
 type (
 	encryptionScope string
 	accessTier      string
-	// A customerKey has its secret in a function, because fmt and slog print all other values,
-	// those of unexported fields too. The zero value has none.
-	customerKey struct{ secret func() customerSecret }
-	// A customerSecret has what requests carry, in base64.
-	customerSecret struct{ key, sha256 string }
 )
 
-func newCustomerKey(key []byte) customerKey {
-	if len(key) != customerKeyBytes {
-		return customerKey{}
-	}
-	sum := sha256.Sum256(key)
-	secret := customerSecret{base64.StdEncoding.EncodeToString(key), base64.StdEncoding.EncodeToString(sum[:])}
-	return customerKey{func() customerSecret { return secret }}
-}
-
-const customerKeyBytes = 32 // of AES-256
-
-// String shows no key.
-func (customerKey) String() string { return "customer key" }
-
-// GoString shows no key.
-func (k customerKey) GoString() string { return k.String() }
-
-// LogValue shows no key.
-func (k customerKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
-
-// Fingerprint returns the key's hash, which Azure tells everyone who may read the object.
-func (k customerKey) Fingerprint() string { return k.secret().sha256 }
-
-// info returns the key as requests carry it, or nil.
-func (k customerKey) info() *blob.CPKInfo {
-	if k.secret == nil {
+// keyInfo returns the key as requests carry it, or nil.
+func (n *natives) keyInfo() *blob.CPKInfo {
+	if n.key == nil {
 		return nil
 	}
-	s := k.secret()
-	return &blob.CPKInfo{EncryptionAlgorithm: to.Ptr(blob.EncryptionAlgorithmTypeAES256), EncryptionKey: &s.key, EncryptionKeySHA256: &s.sha256}
+	return &blob.CPKInfo{EncryptionAlgorithm: to.Ptr(blob.EncryptionAlgorithmTypeAES256), EncryptionKey: to.Ptr(n.key.Base64()), EncryptionKeySHA256: to.Ptr(n.key.SHA256())}
 }
 
-// sourceInfo returns the key as that of a source, or nil.
-func (k customerKey) sourceInfo() *blob.SourceCPKInfo {
-	if k.secret == nil {
+// sourceKeyInfo returns the key as that of a source, or nil.
+func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
+	if n.key == nil {
 		return nil
 	}
-	s := k.secret()
-	return &blob.SourceCPKInfo{SourceEncryptionAlgorithm: to.Ptr(blob.EncryptionAlgorithmTypeAES256), SourceEncryptionKey: &s.key, SourceEncryptionKeySHA256: &s.sha256}
+	return &blob.SourceCPKInfo{SourceEncryptionAlgorithm: to.Ptr(blob.EncryptionAlgorithmTypeAES256), SourceEncryptionKey: to.Ptr(n.key.Base64()), SourceEncryptionKeySHA256: to.Ptr(n.key.SHA256())}
 }
 
 // encryptionVersion is the first service version whose requests choose their encryption. An older
@@ -87,12 +54,9 @@ func (a *account) checkNative(value any) error {
 			return argument.Invalid("WithAccessTier", "must not be empty", "")
 		}
 		return nil
-	case customerKey:
-		if v.secret == nil {
-			return argument.Invalid("WithCustomerKey", "must have 32 bytes", "")
-		}
-		if address.InClear(a.endpoint) {
-			return argument.Invalid("WithCustomerKey", "needs an endpoint with https: the request contains the key", "")
+	case *customerkey.Key:
+		if err := cmp.Or(v.CheckSize(), v.CheckAddress(a.endpoint)); err != nil {
+			return err
 		}
 		if a.isBefore(encryptionVersion) {
 			return errOldEncryption
@@ -105,12 +69,6 @@ func (a *account) checkNative(value any) error {
 }
 
 var errOldEncryption = &storage.Error{Code: storage.Unsupported, Hint: "requests choose their encryption since the service version " + encryptionVersion + ": set a later Config.APIVersion"}
-
-// inClear reports whether requests below an address show their headers to the network.
-func inClear(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && address.InClear(u)
-}
 
 // scopeNames are the names of encryption scopes.
 // https://learn.microsoft.com/rest/api/storagerp/encryption-scopes/put
@@ -126,22 +84,20 @@ func checkScope(name, scope string) error {
 // natives has what the options of one operation set.
 type natives struct {
 	scope   string // "": the container's or the account's own
-	key     customerKey
+	key     *customerkey.Key
 	tier    string
 	options []Options
 }
 
 // newNatives returns what values set; checkNative has accepted them. A later one wins.
 func newNatives(values []any) *natives {
-	n := &natives{}
+	n := &natives{key: customerkey.In(values)}
 	for _, value := range values {
 		switch v := value.(type) {
 		case encryptionScope:
 			n.scope = string(v)
 		case accessTier:
 			n.tier = string(v)
-		case customerKey:
-			n.key = v
 		case Options:
 			n.options = append(n.options, v)
 		}
@@ -153,7 +109,7 @@ func newNatives(values []any) *natives {
 func (a *account) writeNatives(values []any) (*natives, error) {
 	n := newNatives(values)
 	switch {
-	case n.key.secret == nil:
+	case n.key == nil:
 		if n.scope == "" {
 			n.scope = a.scope
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 // The keys and hashes are those of Ceph's s3-tests, whose hashes were computed again.
@@ -175,7 +176,7 @@ func TestInvalidNativeOptions(t *testing.T) {
 	}{
 		"a short key":                 {[]storage.UploadOption{WithCustomerKey(key[:31])}, "", "WithCustomerKey must have 32 bytes"},
 		"no key":                      {[]storage.UploadOption{WithCustomerKey(nil)}, "", "WithCustomerKey must have 32 bytes"},
-		"a key without TLS":           {[]storage.UploadOption{WithCustomerKey(key)}, "http://files.example.com/acme", "WithCustomerKey needs an endpoint with https"},
+		"a key without TLS":           {[]storage.UploadOption{WithCustomerKey(key)}, "http://files.example.com/acme", "WithCustomerKey needs an address with https"},
 		"a key of Amazon":             {[]storage.UploadOption{WithEncryptionScope("arn:aws:kms:eu-west-1:1:key/2")}, "", "WithEncryptionScope must be"},
 		"a key of Google":             {[]storage.UploadOption{WithEncryptionScope("projects/p/locations/l/keyRings/r/cryptoKeys/k")}, "", "WithEncryptionScope must be"},
 		"an empty scope":              {[]storage.UploadOption{WithEncryptionScope("")}, "", "WithEncryptionScope must be"},
@@ -228,10 +229,10 @@ func requireSecret(t *testing.T, text string) {
 
 func TestACustomerKeyIsNeverShown(t *testing.T) {
 	key := keyBytes(t, firstKey)
-	value, option, source := newCustomerKey(key), WithCustomerKey(key), WithSourceCustomerKey(key)
+	value, option, source := customerkey.New("WithCustomerKey", key), WithCustomerKey(key), WithSourceCustomerKey(key)
 	r := &driver.PutRequest{Key: "a"}
 	r.Native = []any{value}
-	for _, shown := range []any{value, &value, option, source, r, *r, []any{value}, map[string]any{"k": value}, struct{ k customerKey }{value}} {
+	for _, shown := range []any{value, &value, option, source, r, *r, []any{value}, map[string]any{"k": value}, struct{ k *customerkey.Key }{value}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			requireSecret(t, fmt.Sprintf(verb, shown))
 		}
@@ -246,7 +247,7 @@ func TestACustomerKeyIsNeverShown(t *testing.T) {
 		text, _ := json.Marshal(shown) // what cannot be marshaled shows nothing
 		requireSecret(t, string(text))
 	}
-	require.NotEqual(t, newCustomerKey(keyBytes(t, secondKey)).Fingerprint(), value.Fingerprint())
+	require.NotEqual(t, customerkey.New("WithCustomerKey", keyBytes(t, secondKey)).Fingerprint(), value.Fingerprint())
 	requireSecret(t, value.Fingerprint())
 }
 

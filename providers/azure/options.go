@@ -5,6 +5,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 // WithEncryptionScope encrypts the object with the key of an encryption scope of the account, in
@@ -43,13 +44,13 @@ type CustomerKeyOption interface {
 //
 // https://learn.microsoft.com/azure/storage/blobs/encryption-customer-provided-keys
 func WithCustomerKey(key []byte) CustomerKeyOption {
-	return storage.WithNative(provider, newCustomerKey(key))
+	return storage.WithNative(provider, customerkey.New("WithCustomerKey", key))
 }
 
 // WithSourceCustomerKey is [WithCustomerKey] for the sources of Copy and Compose. The sources of
 // Compose all have the same key.
 func WithSourceCustomerKey(key []byte) storage.CopyOption {
-	return storage.WithSourceNative(provider, newCustomerKey(key))
+	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
 
 // An AccessTierOption is a tier for an object: [WithAccessTier].

@@ -160,7 +160,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		}
 		o := &blockblob.StageBlockOptions{
 			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
-			CPKInfo:                 n.key.info(),
+			CPKInfo:                 n.keyInfo(),
 			CPKScopeInfo:            n.scopeInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
@@ -274,7 +274,7 @@ func (bl *blocks) options(c *blockList) (*blockblob.CommitBlockListOptions, erro
 		Metadata:                     encodeMetadata(c.properties.Metadata, c.crc, c.size),
 		Tags:                         c.controls.Tags,
 		Tier:                         n.accessTier(c.properties.StorageClass),
-		CPKInfo:                      n.key.info(),
+		CPKInfo:                      n.keyInfo(),
 		CPKScopeInfo:                 n.scopeInfo(),
 		AccessConditions:             conditions(c.condition),
 		LegalHold:                    legalHold(c.controls.LegalHold),

@@ -56,7 +56,7 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 		Metadata:                     encodeMetadata(r.Metadata, r.CRC32C, r.Size),
 		Tags:                         r.Tags,
 		Tier:                         n.accessTier(r.StorageClass),
-		CPKInfo:                      n.key.info(),
+		CPKInfo:                      n.keyInfo(),
 		CPKScopeInfo:                 n.scopeInfo(),
 		AccessConditions:             conditions(r.Condition),
 		LegalHold:                    legalHold(r.LegalHold),

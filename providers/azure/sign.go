@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 const (
@@ -73,8 +74,10 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 		return nil, err
 	}
 	root := cmp.Or(r.BaseURL, d.account.root)
-	if newNatives(r.Native).key.secret != nil && inClear(root) {
-		return nil, argument.Invalid("WithCustomerKey", "needs an address with https: the request contains the key", "")
+	if at, err := url.Parse(root); err == nil {
+		if err := customerkey.In(r.Native).CheckAddress(at); err != nil {
+			return nil, err
+		}
 	}
 	address, ends, err := d.account.signURL(ctx, root, g, r.TTL, now)
 	if err != nil {
@@ -100,7 +103,7 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 	case r.Method == http.MethodGet:
 		g.disposition, g.mediaType = r.ResponseDisposition(), r.ResponseType
 		n, header := newNatives(r.Native), http.Header{}
-		n.key.addTo(header)
+		n.key.SetHeaders(header, "X-Ms-")
 		if len(n.options) > 0 {
 			return nil, nil, errSignedOptions
 		}
@@ -128,16 +131,6 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signature has an encryption scope since the service version " + scopeVersion + ": omit Config.APIVersion"}
 	}
 	return uploadHeaders(r, n)
-}
-
-func (k customerKey) addTo(h http.Header) {
-	if k.secret == nil {
-		return
-	}
-	h.Set("X-Ms-Encryption-Algorithm", "AES256")
-	s := k.secret()
-	h.Set("X-Ms-Encryption-Key", s.key)
-	h.Set("X-Ms-Encryption-Key-Sha256", s.sha256)
 }
 
 // signURL returns the blob's URL below root with the grant, and when the grant ends. That is at least ttl from
@@ -204,7 +197,7 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 			h.Set(name, value)
 		}
 	}
-	n.key.addTo(h)
+	n.key.SetHeaders(h, "X-Ms-")
 	for name, value := range r.Metadata {
 		h.Set("X-Ms-Meta-"+metadataNames.Escape(name), value)
 	}

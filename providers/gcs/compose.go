@@ -26,7 +26,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	}
 	c.scratchPrefix = componentsPrefix + randomName() + "/"
 	for _, source := range r.Sources {
-		if !callOf(source.Native).key.equal(c.call.key) {
+		if callOf(source.Native).key.Base64() != c.call.key.Base64() {
 			return nil, storage.Unsupported // Google has one key for all: the core streams
 		}
 		c.tagged = c.tagged || source.Attrs == nil || source.Attrs.TagCount > 0
@@ -61,7 +61,7 @@ type composition struct {
 
 func (b *bucket) newComposition(key string, p *storage.Properties, w *storage.Controls, cond storage.Condition) (*composition, error) {
 	c := &composition{bucket: b, call: callOf(w.Native)}
-	target, err := withCondition(c.call.key.on(b.handle().Object(key)), cond)
+	target, err := withCondition(c.call.on(b.handle().Object(key)), cond)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (c *composition) step(ctx context.Context, level int) error {
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))
 	err := parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
-		o := c.call.key.on(c.bucket.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
+		o := c.call.on(c.bucket.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
 		composer := o.ComposerFrom(groups[i]...)
 		composer.ContentType, composer.StorageClass = componentType, c.attrs.StorageClass
 		made, err := composer.Run(ctx)

@@ -28,8 +28,7 @@ const (
 	componentsPrefix = reservedPrefix + "parts/"
 	componentType    = components.ContentType
 
-	maxParallel    = 16               // concurrent requests: the store does the work
-	discardTimeout = 30 * time.Second // for the removal of intermediate objects
+	maxParallel = 16 // concurrent requests: the store does the work
 )
 
 // A compositeUpload is a parallel composite upload. Google composes only objects
@@ -95,7 +94,10 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	}
 	attrs := stored.attrs()
 	if name.open {
-		if err := cs.checkOpen(ctx, &name, object.Name, attrs.Revision); err != nil {
+		isOpen := func(ctx context.Context) (bool, error) { return cs.hasMarker(ctx, &name) }
+		if err := components.CheckOpen(ctx, isOpen, func(ctx context.Context) error {
+			return cs.objects.Delete(ctx, &driver.DeleteRequest{Key: object.Name, Version: attrs.Revision})
+		}); err != nil {
 			return driver.Part{}, err
 		}
 	}
@@ -235,7 +237,7 @@ func (cs *composites) sweep(ctx context.Context, prefix string, stale func(*gcs.
 // discard removes intermediate objects and their folder. It has its own deadline, because the
 // caller's context is often done by then. SweepParts finds the rest.
 func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), components.RemovalTimeout)
 	defer cancel()
 	_ = parallel.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
 		_ = cs.drop(ctx, objects[i])

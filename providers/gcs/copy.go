@@ -21,7 +21,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 	c := callOf(r.Native)
-	target, err := withCondition(c.key.on(d.bucket.handle().Object(r.Key)), r.Condition)
+	target, err := withCondition(c.on(d.bucket.handle().Object(r.Key)), r.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if r.ReplaceTags && attrs.Contexts == nil && (r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0) {
 		ctx = adding(ctx, nil, url.Values{dropContexts: {customContexts}})
 	}
-	copier := target.CopierFrom(callOf(r.Source.Native).key.on(source))
+	copier := target.CopierFrom(callOf(r.Source.Native).on(source))
 	// Without a class the copy would get the default of the destination bucket. A
 	// request with a class must have all other attributes too.
 	copier.ObjectAttrs = *attrs

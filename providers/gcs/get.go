@@ -103,7 +103,7 @@ func (rd *reader) request(ctx context.Context, r *driver.GetRequest, address, co
 		return nil, err
 	}
 	request.Header.Set("Accept-Encoding", coding)
-	callOf(r.Native).key.setHeaders(request.Header, "X-Goog-")
+	callOf(r.Native).key.SetHeaders(request.Header, "X-Goog-")
 	if span := httpheader.Range(r, maxObject); span != "" {
 		request.Header.Set("Range", span)
 	}
@@ -184,7 +184,7 @@ func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAtt
 		return nil, err
 	}
 	c := callOf(r.Native)
-	found, err := c.key.on(o).Attrs(with(ctx, c))
+	found, err := c.on(o).Attrs(with(ctx, c))
 	if err != nil {
 		return nil, b.readError(ctx, err, r)
 	}

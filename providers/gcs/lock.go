@@ -131,7 +131,7 @@ func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs
 		return err
 	}
 	c := callOf(r.Native)
-	o = c.key.on(o)
+	o = c.on(o)
 	if r.BypassGovernance {
 		o = o.OverrideUnlockedRetention(true)
 	}
@@ -160,7 +160,7 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	}
 	c := callOf(r.Native)
 	ctx = with(ctx, c)
-	o := c.key.on(d.bucket.handle().Object(r.Key).Generation(found.Generation))
+	o := c.on(d.bucket.handle().Object(r.Key).Generation(found.Generation))
 	o = o.If(gcs.Conditions{MetagenerationMatch: found.Metageneration}).OverrideUnlockedRetention(true)
 	_, err = write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
 		return o.Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})

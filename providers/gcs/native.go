@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/textproto"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 // A nativeOption is a value of storage.WithNative. A secret is only inside apply: fmt and loggers
@@ -22,7 +24,6 @@ type nativeOption struct {
 	name      string // of the function that made it
 	err       error  // why no operation accepts it
 	identity  string // without secrets
-	isKey     bool   // requests with it contain a customer's key
 	isChanger bool   // identity is the result of apply
 	apply     func(*call)
 }
@@ -49,29 +50,26 @@ func (o nativeOption) Fingerprint() string {
 
 // checkNative is [driver.Description.CheckNative].
 func (a *account) checkNative(value any) error {
-	o, ok := value.(nativeOption)
-	switch {
-	case !ok:
-		return &storage.Error{Code: storage.Unsupported, Hint: "give an option of package gcs"}
-	case o.err != nil:
+	switch o := value.(type) {
+	case *customerkey.Key:
+		return cmp.Or(o.CheckSize(), o.CheckAddress(a.endpoint))
+	case nativeOption:
 		return o.err
-	case o.isKey && errKeyInClear(o.name, a.endpoint) != nil:
-		return errKeyInClear(o.name, a.endpoint)
 	}
-	return nil
+	return &storage.Error{Code: storage.Unsupported, Hint: "give an option of package gcs"}
 }
 
 type call struct {
-	key     *customerKey // nil: none
+	key     *customerkey.Key
 	changes []func(*gcs.ObjectAttrs)
 	header  http.Header
 	query   url.Values
 }
 
 func callOf(natives []any) *call {
-	c := &call{}
+	c := &call{key: customerkey.In(natives)}
 	for _, value := range natives {
-		if o, ok := value.(nativeOption); ok { // checkNative accepts nothing else
+		if o, ok := value.(nativeOption); ok {
 			o.apply(c)
 		}
 	}

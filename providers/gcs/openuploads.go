@@ -49,25 +49,12 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 // https://cloud.google.com/storage/docs/bucket-lock
 const keptPartsHint = "the bucket has a retention policy, which keeps the parts of an open upload too: send the body with Upload, or the parts to another bucket"
 
-// checkOpen returns an error if an upload was completed or aborted before its new part was stored,
-// and removes the part.
-func (cs *composites) checkOpen(ctx context.Context, name *compositeUpload, part, generation string) error {
-	open, err := cs.hasMarker(ctx, name)
-	switch {
-	case err != nil:
-		return translate(err)
-	case open:
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
-	defer cancel()
-	_ = cs.objects.Delete(ctx, &driver.DeleteRequest{Key: part, Version: generation})
-	return components.ErrEnded
-}
-
 func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
 	found, err := cs.listMarker(ctx, name)
-	return found != nil && components.IsOpen(found.Metadata), err
+	if err != nil {
+		return false, translate(err)
+	}
+	return found != nil && components.IsOpen(found.Metadata), nil
 }
 
 // listMarker returns the marker of an upload, or nil.
@@ -92,7 +79,7 @@ func (cs *composites) completeOpen(ctx context.Context, r *driver.CompleteReques
 			return nil
 		},
 		Commit: func(ctx context.Context, condition storage.Condition) (attrs *storage.Attrs, err error) {
-			if c.target, err = withCondition(c.call.key.on(target), condition); err == nil {
+			if c.target, err = withCondition(c.call.on(target), condition); err == nil {
 				attrs, err = c.join(ctx)
 			}
 			if err != nil {
@@ -154,7 +141,7 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 	}
 	switch open, err := cs.hasMarker(ctx, name); {
 	case err != nil:
-		return translate(err)
+		return err
 	case !open:
 		return components.ErrEnded
 	}

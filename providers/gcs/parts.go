@@ -59,7 +59,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
 	request.Header.Set("X-Upload-Content-Type", object.partType())
-	c.key.setHeaders(request.Header, "X-Goog-")
+	c.key.SetHeaders(request.Header, "X-Goog-")
 	if r.Size >= 0 {
 		request.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
 	}

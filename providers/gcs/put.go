@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
@@ -60,7 +61,7 @@ func (b *bucket) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 
 // put sends an object's resource and its bytes as a multipart/related
 // body.
-func (b *bucket) put(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64, key *customerKey) (*resource, error) {
+func (b *bucket) put(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64, key *customerkey.Key) (*resource, error) {
 	boundary := randomName()
 	head, tail, err := frame(boundary, object)
 	if err != nil {
@@ -73,7 +74,7 @@ func (b *bucket) put(ctx context.Context, query url.Values, object *resource, bo
 			return nil, err
 		}
 		request.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
-		key.setHeaders(request.Header, "X-Goog-")
+		key.SetHeaders(request.Header, "X-Goog-")
 		response, err := b.account.send(request, http.StatusOK)
 		if err != nil {
 			return nil, err

@@ -45,7 +45,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		return nil, err
 	}
 	c := callOf(r.Native)
-	if err := c.checkAddress(address); err != nil {
+	if err := c.key.CheckAddress(address); err != nil {
 		return nil, err
 	}
 	request := &v4Request{method: r.Method, address: objectURL(address, r.Key), header: http.Header{}, query: url.Values{}}
@@ -65,7 +65,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 func (us *urlSigner) signRequest(ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time) (*storage.SignedURL, error) {
 	maps.Copy(request.header, c.header)
 	maps.Copy(request.query, c.query)
-	c.key.setHeaders(request.header, "X-Goog-")
+	c.key.SetHeaders(request.header, "X-Goog-")
 	if us.bucket.account.userProject != "" {
 		request.query.Set("userProject", us.bucket.account.userProject)
 	}
@@ -78,14 +78,6 @@ func (us *urlSigner) signRequest(ctx context.Context, request *v4Request, c *cal
 		return nil, err
 	}
 	return &storage.SignedURL{URL: signed, Method: request.method, Header: request.header, ExpiresAt: term.Until()}, nil
-}
-
-// checkAddress returns an error if the request would send a customer's key in the clear.
-func (c *call) checkAddress(address *url.URL) error {
-	if c.key == nil {
-		return nil
-	}
-	return errKeyInClear("WithCustomerKey", address)
 }
 
 // signAt returns a term of at least ttl. It is not longer than the signer's key
@@ -235,7 +227,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		return nil, err
 	}
 	c := callOf(r.Native)
-	if err := c.checkAddress(address); err != nil {
+	if err := c.key.CheckAddress(address); err != nil {
 		return nil, err
 	}
 	whole, err := d.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)

@@ -141,7 +141,7 @@ func (d *objectDriver) replaceContexts(ctx context.Context, r *driver.ChangeRequ
 			return nil, err
 		}
 		request.Header.Set("Content-Type", "application/json; charset=UTF-8")
-		c.key.setHeaders(request.Header, "X-Goog-")
+		c.key.SetHeaders(request.Header, "X-Goog-")
 		response, err := d.account.send(request, http.StatusOK)
 		if err != nil {
 			return nil, err

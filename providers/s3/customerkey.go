@@ -4,14 +4,9 @@ import (
 	"context"
 	"crypto/fips140"
 	"crypto/md5"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 // A CustomerKeyOption fits uploads, copies (the destination), reads, attributes, the restoring of
@@ -46,7 +42,7 @@ type CustomerKeyOption interface {
 // With [storage.WithResume], only a hash of the key is compared and written.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
 func WithCustomerKey(key []byte) CustomerKeyOption {
-	return storage.WithNative(provider, newCustomerKey("WithCustomerKey", key))
+	return storage.WithNative(provider, customerkey.New("WithCustomerKey", key))
 }
 
 // WithSourceCustomerKey reads the source of [storage.Copy], or all sources of
@@ -54,43 +50,16 @@ func WithCustomerKey(key []byte) CustomerKeyOption {
 // does, which sets the key of the destination. A copy of an object onto itself with both options
 // changes its key.
 func WithSourceCustomerKey(key []byte) storage.CopyOption {
-	return storage.WithSourceNative(provider, newCustomerKey("WithSourceCustomerKey", key))
+	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
 
-const customerKeySize = 32 // bytes of an AES-256 key
-
-// A customerKey is the value of WithCustomerKey. No way of printing shows the key.
-type customerKey struct {
-	argument string
-	size     int
-	reveal   func() string // the key in base64; a function, because no printer shows its result
-	md5      string        // of the key, in base64; responses have it too
-	sum      string        // the fingerprint
-}
-
-func newCustomerKey(name string, key []byte) *customerKey {
-	text := base64.StdEncoding.EncodeToString(key)
-	var hash [md5.Size]byte
-	fips140.WithoutEnforcement(func() { hash = md5.Sum(key) }) // the protocol demands it, to find typing errors
-	sum := sha256.Sum256(append([]byte("omnibucket customer key "), key...))
-	return &customerKey{
-		argument: name, size: len(key), reveal: func() string { return text },
-		md5: base64.StdEncoding.EncodeToString(hash[:]), sum: hex.EncodeToString(sum[:]),
-	}
-}
-
-func isCustomerKey(value any) bool {
-	_, is := value.(*customerKey)
-	return is
-}
-
-func (k *customerKey) check(b *bucket) error {
-	if k.size != customerKeySize {
-		return argument.Invalid(k.argument, fmt.Sprintf("must have %d bytes, and has %d", customerKeySize, k.size), "")
+func (b *bucket) checkCustomerKey(k *customerkey.Key) error {
+	if err := k.CheckSize(); err != nil {
+		return err
 	}
 	if !b.account.profile.CustomerKeys {
 		return &storage.Error{
-			Code: storage.Unsupported, Err: fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.argument, b.account.profile.Name),
+			Code: storage.Unsupported, Err: fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.Option(), b.account.profile.Name),
 			Hint: "set CustomerKeys in Config.Profile if the server is known to encrypt with such keys: others ignore the request",
 		}
 	}
@@ -108,42 +77,26 @@ func errNoTLS() error {
 	return argument.Invalid("WithCustomerKey", "needs TLS", "use an endpoint with https: the key is part of each request")
 }
 
-func (k *customerKey) apply(input any) error {
+func applyCustomerKey(k *customerkey.Key, input any) error {
 	if sse := field[types.ServerSideEncryption](input, "ServerSideEncryption"); sse != nil && *sse != "" {
 		return errTwoKeys()
 	}
-	k.set(input, "")
+	setCustomerKey(k, input, "")
 	return nil
 }
 
-// set sets the fields of an input for the key, if it has them. source begins their names.
-func (k *customerKey) set(input any, source string) {
-	if key := field[*string](input, source+"SSECustomerKey"); key != nil {
-		*key = aws.String(k.reveal())
-		*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(k.md5)
-		*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerAlgorithm)
+// setCustomerKey sets the fields of an input for the key, if there is one and it has them. source begins their names.
+func setCustomerKey(k *customerkey.Key, input any, source string) {
+	key := field[*string](input, source+"SSECustomerKey")
+	if k == nil || key == nil {
+		return
 	}
+	var hash [md5.Size]byte
+	fips140.WithoutEnforcement(func() { hash = md5.Sum(k.Bytes()) }) // the protocol demands it, to find typing errors
+	*key = aws.String(k.Base64())
+	*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(base64.StdEncoding.EncodeToString(hash[:]))
+	*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerkey.Algorithm)
 }
-
-const customerAlgorithm = "AES256"
-
-// Fingerprint returns a hash of the key.
-func (k *customerKey) Fingerprint() string { return k.sum }
-
-// String does not show the key.
-func (k *customerKey) String() string { return "s3." + k.argument + "(REDACTED)" }
-
-// GoString returns String.
-func (k *customerKey) GoString() string { return k.String() }
-
-// Format writes String, whatever the verb is.
-func (k *customerKey) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
-
-// LogValue returns String.
-func (k *customerKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
-
-// MarshalText returns String.
-func (k *customerKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 const (
 	noCustomerKeyHint    = "if the object was encrypted with a customer's key, pass that key: s3.WithCustomerKey"
@@ -155,7 +108,7 @@ func (a *account) withReadKeyHint(err error, native []any) error {
 	e := asError(err)
 	_, message := codeAndMessage(e.Err)
 	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body
-	switch given := slices.ContainsFunc(native, isCustomerKey); {
+	switch given := customerkey.In(native) != nil; {
 	case given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden):
 		e.Hint = wrongCustomerKeyHint
 	case !given && a.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")):
@@ -166,7 +119,7 @@ func (a *account) withReadKeyHint(err error, native []any) error {
 
 func withWriteKeyHint(err error, native []any) error {
 	e := asError(err)
-	if e.Code == storage.PermissionDenied && slices.ContainsFunc(native, isCustomerKey) {
+	if e.Code == storage.PermissionDenied && customerkey.In(native) != nil {
 		e.Hint = blockedSSECHint
 	}
 	return e

@@ -15,14 +15,11 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 func customizeSource(input any, native []any) {
-	for _, value := range native {
-		if k, is := value.(*customerKey); is {
-			k.set(input, "CopySource")
-		}
-	}
+	setCustomerKey(customerkey.In(native), input, "CopySource")
 }
 
 // field returns a field of an input of the SDK, or nil if such inputs have none with the name.

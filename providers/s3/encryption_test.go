@@ -24,6 +24,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 const (
@@ -156,7 +157,7 @@ func overTLS(t *testing.T) (*standIn, *objectDriver) {
 
 func TestACustomersKeyIsSentWithEachRequest(t *testing.T) {
 	for i := range customerKeys {
-		native := []any{newCustomerKey("WithCustomerKey", rawKey(t, i))}
+		native := []any{customerkey.New("WithCustomerKey", rawKey(t, i))}
 		w, d := overTLS(t)
 		require.NoError(t, d.bucket.checkNative(native[0]))
 		for name, call := range encryptedCalls() {
@@ -171,7 +172,7 @@ func TestACustomersKeyIsSentWithEachRequest(t *testing.T) {
 func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t)}
 	_, d := w.onTLS(t, "aws")
-	source := driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{newCustomerKey("WithSourceCustomerKey", rawKey(t, 0))}}
+	source := driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{customerkey.New("WithSourceCustomerKey", rawKey(t, 0))}}
 	both := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 1)
 	maps.Copy(both, customerHeaders(sourceCustomerHeader, 0))
 	for name, row := range map[string]struct {
@@ -179,7 +180,7 @@ func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
 		want   map[string]string
 	}{
 		"to a plain object": {nil, customerHeaders(sourceCustomerHeader, 0)},
-		"to another key":    {[]any{newCustomerKey("WithCustomerKey", rawKey(t, 1))}, both},
+		"to another key":    {[]any{customerkey.New("WithCustomerKey", rawKey(t, 1))}, both},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
@@ -247,7 +248,7 @@ func TestACustomersKeyTakesTheBucketsPlace(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
 	d := w.on(t, "aws", func(c *Config) { c.HTTPClient, c.KMSKey, c.BucketKey = w.server.Client(), keyARN, true })
 	r := wiretest.Put("k", "hello")
-	r.Native = []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
+	r.Native = []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
@@ -256,7 +257,7 @@ func TestACustomersKeyTakesTheBucketsPlace(t *testing.T) {
 func TestR2EncryptsWithACustomersKey(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, stored)}
 	r := wiretest.Put("k", "hello")
-	r.Native = []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
+	r.Native = []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
 	d := w.on(t, "r2", func(c *Config) { c.HTTPClient = w.server.Client() })
 	require.NoError(t, d.bucket.checkNative(r.Native[0]))
 	_, err := d.Put(t.Context(), r)
@@ -356,7 +357,7 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 			require.NotContains(t, text, secret, name)
 		}
 	}
-	value := newCustomerKey("WithCustomerKey", raw)
+	value := customerkey.New("WithCustomerKey", raw)
 	option := WithCustomerKey(raw)
 	for name, v := range map[string]any{
 		"the value": value, "what it points to": *value, "the option": option, "the source's": WithSourceCustomerKey(raw),
@@ -372,7 +373,7 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 		slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "v", v)
 		check(t, name+" in a log", logged.String())
 	}
-	require.Equal(t, "s3.WithCustomerKey(REDACTED)", fmt.Sprintf("%+v", value))
+	require.Equal(t, "WithCustomerKey(REDACTED)", fmt.Sprintf("%+v", value))
 
 	t.Run("in an error", func(t *testing.T) {
 		w, d := overTLS(t)
@@ -404,10 +405,10 @@ func TestFingerprintsOfOptions(t *testing.T) {
 	function := func() *requestOption[awss3.PutObjectInput] {
 		return &requestOption[awss3.PutObjectInput]{change: change, id: fmt.Sprint(new(byte))}
 	}
-	same := newCustomerKey("WithCustomerKey", rawKey(t, 0)).Fingerprint()
-	require.Equal(t, same, newCustomerKey("WithCustomerKey", rawKey(t, 0)).Fingerprint())
+	same := customerkey.New("WithCustomerKey", rawKey(t, 0)).Fingerprint()
+	require.Equal(t, same, customerkey.New("WithCustomerKey", rawKey(t, 0)).Fingerprint())
 	all := []string{
-		same, newCustomerKey("WithCustomerKey", rawKey(t, 1)).Fingerprint(),
+		same, customerkey.New("WithCustomerKey", rawKey(t, 1)).Fingerprint(),
 		(&kmsKey{id: &id}).Fingerprint(), (&kmsKey{id: &other}).Fingerprint(), (&kmsKey{context: map[string]string{"a": "b"}}).Fingerprint(),
 		cannedACL("private").Fingerprint(), cannedACL("public-read").Fingerprint(), function().Fingerprint(),
 	}
@@ -416,7 +417,7 @@ func TestFingerprintsOfOptions(t *testing.T) {
 }
 
 func TestAFailureNamesTheKey(t *testing.T) {
-	key := []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
+	key := []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
 	bare := func(status int) reply {
 		return reply{Status: status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
 	}

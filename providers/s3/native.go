@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 type nativeOption interface {
@@ -26,7 +27,10 @@ type nativeOption interface {
 
 // checkNative is Description.CheckNative.
 func (b *bucket) checkNative(value any) error {
-	if o, ok := value.(nativeOption); ok {
+	switch o := value.(type) {
+	case *customerkey.Key:
+		return b.checkCustomerKey(o)
+	case nativeOption:
 		return o.check(b)
 	}
 	return errNotOurs()
@@ -42,17 +46,20 @@ func (a *account) customize(input any, native []any) error {
 	if a.kms == nil && len(native) == 0 {
 		return nil
 	}
-	if a.kms != nil && !slices.ContainsFunc(native, isCustomerKey) {
+	if a.kms != nil && customerkey.In(native) == nil {
 		if err := a.kms.apply(input); err != nil {
 			return err
 		}
 	}
 	for _, value := range native {
-		o, ok := value.(nativeOption)
-		if !ok {
-			return errNotOurs()
+		err := errNotOurs()
+		switch o := value.(type) {
+		case *customerkey.Key:
+			err = applyCustomerKey(o, input)
+		case nativeOption:
+			err = o.apply(input)
 		}
-		if err := o.apply(input); err != nil {
+		if err != nil {
 			return err
 		}
 	}

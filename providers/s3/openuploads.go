@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 // ListParts sends one ListParts.
@@ -22,11 +23,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if r.After > 0 {
 		in.PartNumberMarker = aws.String(strconv.Itoa(r.After))
 	}
-	for _, value := range r.Native {
-		if k, is := value.(*customerKey); is {
-			k.set(in, "")
-		}
-	}
+	setCustomerKey(customerkey.In(r.Native), in, "")
 	out, err := d.account.client.ListParts(ctx, in)
 	if isCode(err, "NoSuchUpload", "NoSuchKey") {
 		e := translate(err)

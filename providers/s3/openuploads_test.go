@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
 func TestAnUncheckedUploadNamesNoChecksum(t *testing.T) {
@@ -168,7 +169,7 @@ func TestASignedPartIsTheSDKs(t *testing.T) {
 }
 
 func TestASignedPartHasTheCustomersKey(t *testing.T) {
-	native := []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}
+	native := []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}
 	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
 	signed, err := opened(t, Config{}).SignPart(t.Context(), r)
 	require.NoError(t, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
@@ -176,7 +177,7 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 		native []any
 	}{
 		"none":               {},
-		"a customer's key":   {native: []any{newCustomerKey("WithCustomerKey", rawKey(t, 0))}},
+		"a customer's key":   {native: []any{customerkey.New("WithCustomerKey", rawKey(t, 0))}},
 		"a key of KMS":       {native: []any{&kmsKey{argument: "WithKMSKey", id: &id, bucketKey: true}}},
 		"a canned ACL":       {native: []any{cannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
 		"the bucket's key":   {change: func(c *Config) { c.KMSKey, c.BucketKey = keyARN, true }},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
@@ -147,7 +147,7 @@ func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, 
 	if hasFunctions(native) {
 		return p, errSignedFunction()
 	}
-	if slices.ContainsFunc(native, isCustomerKey) && endpoint.url.Scheme != "https" {
+	if customerkey.In(native) != nil && endpoint.url.Scheme != "https" {
 		return p, errNoTLS()
 	}
 	return presigning{account: us.account, term: s, endpoint: endpoint, request: signature.Request{

@@ -90,6 +90,21 @@ func errEndedUnknown() *storage.Error {
 	}
 }
 
+// CheckOpen returns ErrEnded if an upload was completed or aborted before its new part was stored, and removes the part.
+func CheckOpen(ctx context.Context, isOpen func(context.Context) (bool, error), remove func(context.Context) error) error {
+	open, err := isOpen(ctx)
+	if err != nil || open {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RemovalTimeout)
+	defer cancel()
+	_ = remove(ctx)
+	return ErrEnded
+}
+
+// RemovalTimeout bounds the removal of parts, also after the end of the caller's context.
+const RemovalTimeout = 30 * time.Second
+
 // IsOpen reports whether an upload whose marker has this metadata can take parts.
 func IsOpen(metadata map[string]string) bool { return !decisionOf(metadata).Made }
 

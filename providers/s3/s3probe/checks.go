@@ -68,14 +68,7 @@ var checks = []check{
 	conditionCheck("create-only and compare-and-swap on a copy", checkCopyConditions, func(c *s3.Conditions) *bool { return &c.Copy }),
 	{name: "a part copied from an object", run: checkCompose, set: func(p *s3.Profile, ok bool) { p.CopyParts = ok }},
 	{name: "a copied part is of the revision that it names", run: checkPinnedParts, set: func(p *s3.Profile, ok bool) { p.PinnedCopyParts = ok }},
-	{name: "a batch delete", run: checkBatch, set: func(p *s3.Profile, ok bool) {
-		switch {
-		case !ok:
-			p.Batch = s3.BatchNone
-		case p.Batch == s3.BatchNone:
-			p.Batch = s3.BatchMD5
-		}
-	}},
+	{name: "a batch delete", run: checkBatch, set: func(p *s3.Profile, ok bool) { setAtLeast(&p.Batch, s3.BatchMD5, ok) }},
 	{name: "a public object in a private bucket", run: checkACL, set: func(p *s3.Profile, ok bool) { p.ObjectACLs = ok }},
 	{name: "a signed upload enforces its content type", run: checkSignedType, set: func(p *s3.Profile, ok bool) { p.SignedUploads.ContentType = ok }},
 	{name: "a signed upload enforces its size", run: checkSignedSize, set: func(p *s3.Profile, ok bool) { p.SignedUploads.Size = ok }},
@@ -86,17 +79,20 @@ var checks = []check{
 		racy: func(known s3.Conditions) bool { return known.Create },
 	},
 	{name: "tags of writes, copies and their own calls", run: checkTags, set: func(p *s3.Profile, ok bool) { p.Tags = ok }},
-	{name: "a legal hold keeps a version, in a bucket with object lock", run: checkLegalHold, set: func(p *s3.Profile, ok bool) {
-		switch {
-		case !ok:
-			p.ObjectLock = s3.LockNone
-		case p.ObjectLock == s3.LockNone:
-			p.ObjectLock = s3.LockNewBuckets
-		}
-	}},
+	{name: "a legal hold keeps a version, in a bucket with object lock", run: checkLegalHold, set: func(p *s3.Profile, ok bool) { setAtLeast(&p.ObjectLock, s3.LockNewBuckets, ok) }},
 	{name: "an object is encrypted with a key of a KMS", run: checkKMS, set: func(p *s3.Profile, ok bool) { p.KMS = ok }},
 	{name: "only a customer's key reads its object, over TLS", run: checkCustomerKey, set: func(p *s3.Profile, ok bool) { p.CustomerKeys = ok }},
 	{name: "a form enforces its sizes and type", run: checkForms, set: func(p *s3.Profile, ok bool) { p.SignedForms = ok }},
+}
+
+// setAtLeast sets a level of support to zero, which is none, or from there to least.
+func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, least T, ok bool) {
+	switch {
+	case !ok:
+		*level = 0
+	case *level == 0:
+		*level = least
+	}
 }
 
 func inconclusive(step string, err error) (Verdict, string) {

@@ -2,7 +2,6 @@
 package localfile
 
 import (
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -77,19 +76,4 @@ func (s *Stable) Empty() error {
 		return ErrChanged
 	}
 	return nil
-}
-
-// NewContextReader returns a reader of from that fails if ctx is done.
-func NewContextReader(ctx context.Context, from io.Reader) io.Reader { return contextReader{ctx, from} }
-
-type contextReader struct {
-	ctx  context.Context
-	from io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.from.Read(p)
 }

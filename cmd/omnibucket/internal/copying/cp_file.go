@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/durable"
 )
 
@@ -76,7 +77,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 		_ = to.Close()
 		_ = os.Remove(to.Name())
 	}()
-	if n, err = io.Copy(to, contextReader{ctx, from}); err == nil {
+	if n, err = io.Copy(to, ctxtime.Reader(ctx, from)); err == nil {
 		err = finishFile(to, info, sync)
 	}
 	if failed, ok := errors.AsType[*fs.PathError](err); ok && failed.Path == to.Name() {
@@ -115,17 +116,4 @@ func makeDirectories(dir string, sync bool) error {
 		return durable.MkdirAll(dir, 0o777)
 	}
 	return os.MkdirAll(dir, 0o777)
-}
-
-// A contextReader fails when ctx is done.
-type contextReader struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
 }

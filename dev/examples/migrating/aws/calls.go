@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/manager"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -21,13 +23,28 @@ import (
 )
 
 // The calls of docs/migrating/aws-sdk.md, so that they compile.
-var _ = []any{theirs, managers, ours}
+var _ = []any{theirs, managers, ours, opening, accounts, parts}
 
-func theirs(ctx context.Context, c *s3.Client, config aws.Config, presign *s3.PresignClient, bucket, key, p, source, etag string, n int32, r io.Reader, deletes *types.Delete, tags *types.Tagging, err error) {
+func theirs(ctx context.Context, c *s3.Client, config aws.Config, presign *s3.PresignClient, bucket, key, p, source, etag, version, token, name string, n int32, r io.Reader, signed *v4.PresignedHTTPRequest, class types.StorageClass, deletes *types.Delete, tags *types.Tagging, err error) {
 	s3.NewFromConfig(config)
 	c.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: r})
 	c.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	_ = s3.GetObjectInput{Range: aws.String("bytes=100-299")}
+	_ = s3.GetObjectInput{Range: aws.String("bytes=-100")}
+	_ = s3.GetObjectInput{IfNoneMatch: &etag}
+	_ = s3.GetObjectInput{VersionId: &version}
+	_ = s3.GetObjectInput{ResponseContentDisposition: &name}
+	_ = s3.ListObjectsV2Input{Delimiter: aws.String("/"), MaxKeys: &n, StartAfter: &key}
+	_ = s3.ListObjectsV2Input{ContinuationToken: &token}
+	_ = s3.PutObjectInput{Tagging: aws.String("team=a&year=2024")}
+	_ = s3.PutObjectInput{CacheControl: &name, StorageClass: class}
+	_, _ = http.NewRequest(signed.Method, signed.URL, r)
+	_ = signed.SignedHeader
+	c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket})
+	c.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
+	c.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &bucket, Key: &key})
+	_, _ = c.UploadPart, c.ListParts
+	_, _ = c.CompleteMultipartUpload, c.AbortMultipartUpload
 	c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
 	s3.NewListObjectsV2Paginator(c, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &p})
 	s3.NewListObjectVersionsPaginator(c, &s3.ListObjectVersionsInput{Bucket: &bucket})
@@ -54,7 +71,7 @@ func managers(ctx context.Context, c *s3.Client, bucket, key string, r io.Reader
 	m.UploadDirectory(ctx, &transfermanager.UploadDirectoryInput{Bucket: &bucket, Source: &dir})
 }
 
-func ours(ctx context.Context, b storage.Bucket, c *s3.Client, bucket, key, path, p, dir, revision, from, to string, ttl time.Duration, r io.Reader, keys iter.Seq[string], t map[string]string, err error) {
+func ours(ctx context.Context, b storage.Bucket, c *s3.Client, bucket, key, path, p, dir, revision, from, to, version, token, name, class string, ttl time.Duration, r io.Reader, keys []string, size int, t map[string]string, err error) {
 	ours3.Open(ctx, ours3.Config{Bucket: bucket, Client: c})
 	b.Upload(ctx, key, r)
 	b.Download(ctx, key)
@@ -63,16 +80,47 @@ func ours(ctx context.Context, b storage.Bucket, c *s3.Client, bucket, key, path
 	b.List(ctx, storage.WithPrefix(p))
 	storage.Versions(ctx, b)
 	b.Remove(ctx, key)
-	storage.RemoveAll(ctx, b, keys)
+	storage.RemoveAll(ctx, b, slices.Values(keys))
 	storage.Copy(ctx, b, to, b, from)
 	storage.SetTags(ctx, b, key, t)
 	b.SignedDownloadURL(ctx, key, storage.WithTTL(ttl))
 	b.SignedUploadURL(ctx, key, storage.WithTTL(ttl))
-	storage.BeginUpload(ctx, b, key)
 	_ = storage.IfAbsent()
 	_ = storage.IfRevision(revision)
+	_ = storage.WithRange(-100, -1)
+	_ = storage.IfRevisionNot(revision)
+	_ = storage.WithVersion(version)
+	_, _, _ = storage.WithDelimiter("/"), storage.WithPageSize(size), storage.WithStartAfter(key)
+	storage.ListPage(ctx, b, token)
+	storage.Tags(ctx, b, key)
+	_ = storage.WithResponseContentDisposition(name)
+	_ = storage.WithTags(t)
+	_, _ = storage.WithCacheControl(name), storage.WithStorageClass(class)
 	_ = errors.Is(err, storage.ObjectNotFound)
 	storage.DownloadFile(ctx, b, key, path)
 	_ = transfer.Upload
 	storage.As[*s3.Client](b)
+}
+
+// opening names the server.
+func opening(ctx context.Context, c *s3.Client, bucket string) (storage.Bucket, bool, error) {
+	profile, known := ours3.NamedProfile("minio")
+	b, err := ours3.Open(ctx, ours3.Config{Bucket: bucket, Client: c, Profile: &profile})
+	return b, known, err
+}
+
+func accounts(ctx context.Context, service storage.Service, c *s3.Client, bucket string) {
+	ours3.NewService(ctx, ours3.Config{Client: c})
+	service.CreateBucket(ctx, bucket)
+	service.BucketInfo(ctx, bucket)
+}
+
+func parts(ctx context.Context, b storage.Bucket, signed *storage.SignedURL, key string, number int, r io.Reader) error {
+	upload, err := storage.BeginUpload(ctx, b, key)
+	upload.PutPart(ctx, number, r)
+	upload.Parts(ctx)
+	upload.Complete(ctx)
+	upload.Abort(ctx)
+	signed.Request(ctx, r)
+	return err
 }

@@ -16,18 +16,18 @@ import (
 	"github.com/omnibucket/storage/adapters/gocloud"
 )
 
-var _ = []any{adapter, theirs, ours}
+var _ = []any{adapter, theirs, writer, reader, list, ours, listed, read}
 
 func adapter(bucket storage.Bucket) {
 	b := gocloud.OpenBucket(bucket) // in place of s3blob.OpenBucket, gcsblob.OpenBucket and the like
 	b.Close()
 }
 
-func theirs(ctx context.Context, b *blob.Bucket, client *s3.Client, key, p, to, from string, token, data []byte, offset, length int64, size int, r io.Reader, opts *blob.WriterOptions, list *blob.ListOptions, err error) {
+func theirs(ctx context.Context, b *blob.Bucket, client *s3.Client, key, p, to, from string, token, data []byte, offset, length int64, size int, r io.Reader, w io.Writer, opts *blob.WriterOptions, list *blob.ListOptions, err error) {
 	b.WriteAll(ctx, key, data, nil)
 	b.Upload(ctx, key, r, opts)
-	w, _ := b.NewWriter(ctx, key, nil)
-	w.Close()
+	_ = &blob.WriterOptions{BufferSize: size}
+	b.Download(ctx, key, w, nil)
 	_ = &blob.WriterOptions{IfNotExist: true}
 	b.ReadAll(ctx, key)
 	b.NewReader(ctx, key, nil)
@@ -42,11 +42,54 @@ func theirs(ctx context.Context, b *blob.Bucket, client *s3.Client, key, p, to, 
 	b.SignedURL(ctx, key, &blob.SignedURLOptions{Method: "PUT"})
 	blob.PrefixedBucket(b, "a/")
 	_ = gcerrors.Code(err) == gcerrors.NotFound
+	_ = gcerrors.Code(err) == gcerrors.FailedPrecondition
 	b.As(&client)
 	b.Close()
 }
 
-func ours(ctx context.Context, b storage.Bucket, key, p, to, from, token, t string, data []byte, offset, length int64, size int, r io.Reader, err error) {
+func writer(ctx context.Context, b *blob.Bucket, key, t string, m map[string]string) {
+	w, _ := b.NewWriter(ctx, key, nil)
+	w.Close()
+	_ = &blob.WriterOptions{CacheControl: t, Metadata: m}
+}
+
+func reader(r *blob.Reader) { _, _ = r.Size(), r.ContentType() }
+
+func list(ctx context.Context, it *blob.ListIterator) error {
+	for {
+		object, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_ = object.IsDir
+	}
+}
+
+func listed(ctx context.Context, b storage.Bucket) error {
+	for entry, err := range b.List(ctx) {
+		if err != nil {
+			return err
+		}
+		_ = entry.IsPrefix
+	}
+	return nil
+}
+
+func read(ctx context.Context, b storage.Bucket, key string, w io.Writer) error {
+	r, err := b.Download(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, _ = r.Attrs().Size, r.Attrs().ContentType
+	_, err = io.Copy(w, r)
+	return err
+}
+
+func ours(ctx context.Context, b storage.Bucket, key, p, to, from, token, t string, data []byte, offset, length int64, size int, partSize int64, m map[string]string, r io.Reader, err error) {
 	b.Upload(ctx, key, bytes.NewReader(data))
 	b.Upload(ctx, key, r, storage.WithContentType(t))
 	w := storage.NewWriter(ctx, b, key)
@@ -65,6 +108,9 @@ func ours(ctx context.Context, b storage.Bucket, key, p, to, from, token, t stri
 	b.SignedUploadURL(ctx, key)
 	storage.Prefixed(b, "a/")
 	_ = errors.Is(err, storage.ObjectNotFound)
+	_ = errors.Is(err, storage.PreconditionFailed)
+	_, _ = storage.WithCacheControl(t), storage.WithMetadata(m)
+	_ = storage.WithPartSize(partSize)
 	storage.As[*s3.Client](b)
 	storage.Close(b)
 }

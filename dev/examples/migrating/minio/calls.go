@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -17,9 +18,9 @@ import (
 )
 
 // The calls of docs/migrating/minio-go.md, so that they compile.
-var _ = []any{theirs, ours, toS3Server}
+var _ = []any{theirs, ours, opening, toS3Server}
 
-func theirs(ctx context.Context, c *minio.Client, core minio.Core, bucket, key, path, p, endpoint, region, etag string, creds *credentials.Credentials, size int64, ttl time.Duration, r io.Reader, objects chan minio.ObjectInfo, dst minio.CopyDestOptions, src minio.CopySrcOptions, policy *minio.PostPolicy, t *tags.Tags, query url.Values, err error) {
+func theirs(ctx context.Context, c *minio.Client, core minio.Core, bucket, key, path, p, endpoint, region, etag string, creds *credentials.Credentials, size int64, ttl time.Duration, r io.Reader, objects chan minio.ObjectInfo, dst minio.CopyDestOptions, src minio.CopySrcOptions, policy *minio.PostPolicy, t *tags.Tags, query url.Values, retention minio.PutObjectRetentionOptions, hold minio.PutObjectLegalHoldOptions, userTags map[string]string, version, name string, err error) {
 	minio.New(endpoint, &minio.Options{Creds: creds, Region: region})
 	c.MakeBucket(ctx, bucket, minio.MakeBucketOptions{})
 	c.PutObject(ctx, bucket, key, r, size, minio.PutObjectOptions{})
@@ -45,9 +46,25 @@ func theirs(ctx context.Context, c *minio.Client, core minio.Core, bucket, key, 
 	_ = minio.ToErrorResponse(err).Code == "NoSuchKey"
 	core.NewMultipartUpload(ctx, bucket, key, minio.PutObjectOptions{})
 	c.ListIncompleteUploads(ctx, bucket, p, true)
+	_ = minio.MakeBucketOptions{ObjectLocking: true}
+	c.BucketExists(ctx, bucket)
+	{
+		t := userTags
+		_ = minio.PutObjectOptions{UserTags: t, CacheControl: name}
+	}
+	_ = minio.ListObjectsOptions{StartAfter: key}
+	_ = minio.ListObjectsOptions{WithVersions: true}
+	_ = minio.GetObjectOptions{VersionID: version}
+	c.GetObjectTagging(ctx, bucket, key, minio.GetObjectTaggingOptions{})
+	c.RemoveObjectTagging(ctx, bucket, key, minio.RemoveObjectTaggingOptions{})
+	c.PutObjectRetention(ctx, bucket, key, retention)
+	c.PutObjectLegalHold(ctx, bucket, key, hold)
+	_, _ = c.GetObjectRetention, c.GetObjectLegalHold
+	_ = minio.RemoveObjectOptions{GovernanceBypass: true}
+	_ = url.Values{"response-content-type": {name}}
 }
 
-func ours(ctx context.Context, b storage.Bucket, service storage.Service, bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader, keys iter.Seq[string], sources []string, t map[string]string, err error) {
+func ours(ctx context.Context, b storage.Bucket, service storage.Service, bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader, keys []string, versions iter.Seq[storage.VersionEntry], version, name string, until time.Time, sources []string, t map[string]string, err error) {
 	s3.Open(ctx, s3.Config{Bucket: bucket, Endpoint: endpoint, Region: region})
 	service.CreateBucket(ctx, bucket)
 	b.Upload(ctx, key, r)
@@ -60,7 +77,21 @@ func ours(ctx context.Context, b storage.Bucket, service storage.Service, bucket
 	b.List(ctx, storage.WithPrefix(p), storage.WithDelimiter("/"))
 	b.List(ctx, storage.WithPrefix(p))
 	b.Remove(ctx, key)
-	storage.RemoveAll(ctx, b, keys)
+	storage.RemoveAll(ctx, b, slices.Values(keys))
+	storage.RemoveVersions(ctx, b, versions)
+	service.BucketInfo(ctx, bucket)
+	_ = storage.WithObjectLock()
+	_ = storage.WithStartAfter(key)
+	storage.Versions(ctx, b)
+	_ = storage.WithVersion(version)
+	storage.Tags(ctx, b, key)
+	storage.SetTags(ctx, b, key, nil)
+	_, _ = storage.WithTags(t), storage.WithCacheControl(name)
+	storage.SetRetention(ctx, b, key, storage.Retention{Mode: storage.Governance, Until: until})
+	storage.SetLegalHold(ctx, b, key, true)
+	_ = storage.WithGovernanceBypass()
+	_ = storage.WithResponseContentType(name)
+	_ = s3.NewService
 	storage.Copy(ctx, b, to, b, from)
 	storage.Compose(ctx, b, to, sources)
 	b.SignedDownloadURL(ctx, key, storage.WithTTL(ttl))
@@ -72,4 +103,14 @@ func ours(ctx context.Context, b storage.Bucket, service storage.Service, bucket
 	_ = errors.Is(err, storage.ObjectNotFound)
 	storage.BeginUpload(ctx, b, key)
 	storage.ListUploads(ctx, b, storage.WithPrefix(p))
+}
+
+// opening names the server.
+func opening(ctx context.Context, bucket, endpoint, region, id, secret string) (storage.Bucket, bool, error) {
+	profile, known := s3.NamedProfile("minio")
+	b, err := s3.Open(ctx, s3.Config{
+		Bucket: bucket, Endpoint: endpoint, Region: region, Profile: &profile,
+		AccessKeyID: id, SecretKey: secret,
+	}, storage.WithVersioning(true)) // if the bucket keeps versions
+	return b, known, err
 }

@@ -1,0 +1,49 @@
+package ctxtime_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
+)
+
+func TestSleepEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		require.NoError(t, ctxtime.Sleep(t.Context(), time.Hour))
+		require.Equal(t, time.Hour, time.Since(start))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.ErrorIs(t, ctxtime.Sleep(ctx, time.Hour), context.DeadlineExceeded)
+		require.Equal(t, time.Hour+time.Minute, time.Since(start))
+	})
+}
+
+func TestEveryCallsUntilItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Second)
+		defer cancel()
+		var calls []time.Duration
+		ctxtime.Every(ctx, 10*time.Second, func(context.Context) { calls = append(calls, time.Since(start)) })
+		require.Equal(t, []time.Duration{10 * time.Second, 20 * time.Second, 30 * time.Second}, calls)
+	})
+}
+
+func TestAReaderFailsWhenItsContextIsDone(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := ctxtime.Reader(ctx, iotest.OneByteReader(strings.NewReader("ab")))
+	_, err := io.ReadFull(r, make([]byte, 1))
+	require.NoError(t, err)
+	cancel()
+	n, err := r.Read(make([]byte, 1))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, n)
+}

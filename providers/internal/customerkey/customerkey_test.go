@@ -1,0 +1,96 @@
+package customerkey_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
+)
+
+var raw = []byte("0123456789abcdefghijklmnopqrstuv")
+
+// shown are the ways in which a text can have the key.
+func shown() map[string]string {
+	return map[string]string{
+		"raw": string(raw), "part": string(raw[:8]), "hex": fmt.Sprintf("%x", raw), "HEX": fmt.Sprintf("%X", raw),
+		"base64": "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY", "decimals": "48 49 50 51", "JSON": "48,49,50,51", "Go": "0x30, 0x31, 0x32",
+		"octal": "60 61 62 63", "binary": "110000 110001",
+	}
+}
+
+func TestNoWayOfPrintingShowsTheKey(t *testing.T) {
+	key := customerkey.New("WithCustomerKey", raw)
+	request := driver.PutRequest{Controls: storage.Controls{Native: []any{key}}}
+	for name, value := range map[string]any{
+		"the key": key, "what it points to": *key, "an option": storage.WithNative("test", key), "the source's": storage.WithSourceNative("test", key),
+		"a request": request, "a pointer to a request": &request, "a list": []any{key}, "a map": map[string]any{"key": key},
+		"an exported field": struct{ Key *customerkey.Key }{key}, "an unexported field": struct{ key *customerkey.Key }{key},
+		"a field that is no pointer": struct{ key customerkey.Key }{*key},
+	} {
+		texts := map[string]string{}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%t", "%p"} {
+			texts[verb] = fmt.Sprintf(verb, value)
+		}
+		var logged bytes.Buffer
+		slog.New(slog.NewTextHandler(&logged, nil)).Info("text", "value", value)
+		slog.New(slog.NewJSONHandler(&logged, nil)).Info("json", "value", value)
+		texts["slog"] = logged.String()
+		text, err := json.Marshal(value)
+		texts["JSON"] = fmt.Sprintf("%s %v", text, err)
+		for how, text := range texts {
+			for form, secret := range shown() {
+				require.NotContains(t, text, secret, "%s printed by %s, %s", name, how, form)
+			}
+		}
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+		require.Equal(t, "WithCustomerKey(REDACTED)", fmt.Sprintf(verb, key))
+	}
+}
+
+func TestAKeyIsACopy(t *testing.T) {
+	mine := bytes.Clone(raw)
+	key := customerkey.New("WithCustomerKey", mine)
+	clear(mine)
+	require.Equal(t, raw, key.Bytes())
+}
+
+func TestTheSizeIsChecked(t *testing.T) {
+	require.NoError(t, customerkey.New("WithCustomerKey", raw).CheckSize())
+	for _, size := range []int{0, 16, 31} {
+		err := customerkey.New("WithSourceCustomerKey", raw[:size]).CheckSize()
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, fmt.Sprintf("WithSourceCustomerKey must have 32 bytes, and has %d", size))
+	}
+}
+
+func TestTheAddressIsChecked(t *testing.T) {
+	key := customerkey.New("WithCustomerKey", raw)
+	for text, clear := range map[string]bool{"https://example.com": false, "http://127.0.0.1:80": false, "http://example.com": true} {
+		at, err := url.Parse(text)
+		require.NoError(t, err)
+		require.Equal(t, clear, key.CheckAddress(at) != nil, text)
+		require.NoError(t, (*customerkey.Key)(nil).CheckAddress(at))
+	}
+}
+
+func TestFingerprintsAreOfTheKeyOnly(t *testing.T) {
+	key := customerkey.New("WithCustomerKey", raw)
+	require.Equal(t, key.Fingerprint(), customerkey.New("WithSourceCustomerKey", raw).Fingerprint())
+	require.NotEqual(t, key.Fingerprint(), customerkey.New("WithCustomerKey", bytes.ToUpper(raw)).Fingerprint())
+	require.NotEqual(t, key.SHA256(), key.Fingerprint())
+}
+
+func TestTheLastKeyCounts(t *testing.T) {
+	first, last := customerkey.New("WithCustomerKey", raw), customerkey.New("WithCustomerKey", raw)
+	require.Same(t, last, customerkey.In([]any{first, "other", last}))
+	require.Nil(t, customerkey.In([]any{"other"}))
+}
