@@ -403,11 +403,17 @@ func (s *session) file() *File {
 	}
 }
 
-// firstTarget returns how the bytes are stored first.
+// firstTarget returns how the bytes are stored first. If they wait, no browser runs them there: the sender can
+// derive the key. Only pieces whose type the store is to find have that type at once.
 func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
-	if k.staged(s.Kind) {
-		t.Overwrite, t.PublicRead = true, false
+	if !k.staged(s.Kind) {
+		return t
+	}
+	t.Overwrite, t.PublicRead = true, false
+	found := s.Pieces != nil && t.ContentType == "" && !k.service.judge.LooksAtContent()
+	if !found && storage.Supports(k.bucket, storage.ContentProperties) {
+		t.ContentType = contentTypeOfPending
 	}
 	return t
 }
