@@ -104,7 +104,7 @@ type Error struct {
 
 	key, location string    // of Completed
 	problem       string    // its type in the registry; "": none
-	offsets       *[2]int64 // of OffsetMismatch: where the upload continues, and where the request did
+	offsets       *[2]int64 // if they differ: where the upload continues, and where the request did
 }
 
 // Error returns a text for logs. The text for people is Message. A cause that is a bare
