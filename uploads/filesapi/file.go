@@ -65,9 +65,7 @@ func (h *handler) deleteMany(c *call) error {
 func (h *handler) deleteEach(c *call, ids []string) []deletion {
 	denied := make([]error, len(ids))
 	for i, id := range ids {
-		if denied[i] = validateID(id); denied[i] == nil {
-			denied[i] = h.authorizeFile(c, id)
-		}
+		denied[i] = h.authorizeFile(c, id)
 	}
 	deletions := make([]deletion, len(ids))
 	for i, err := range parallel.All(len(ids), removeConcurrency, func(i int) error {
