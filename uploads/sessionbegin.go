@@ -119,6 +119,11 @@ func (k *keeper) draw(s *session) error {
 	return err
 }
 
+// drawnKey returns the key that was drawn for a file with this extension.
+func (k *keeper) drawnKey(s *session, extension string) string {
+	return k.service.pattern.Key(s.user().values(), s.Begun, keypattern.Random(s.Random), extension)
+}
+
 // drawKey draws the key of a file in pieces. Without IfAbsent, only a key of its own keeps what a call
 // joins apart from what a slow call still joins.
 func (k *keeper) drawKey(s *session) error {
@@ -129,7 +134,7 @@ func (k *keeper) drawKey(s *session) error {
 		return storeFailed(err)
 	}
 	if !k.service.judge.LooksAtContent() {
-		s.Target.Key = k.service.pattern.Key(s.file().User.values(), s.Begun, keypattern.Random(s.Random), s.extension())
+		s.Target.Key = k.drawnKey(s, s.extension())
 	}
 	return nil
 }

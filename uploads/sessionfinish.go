@@ -11,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/writeid"
-	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 const (
@@ -316,7 +315,7 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 	if s.Random == nil {
 		return service.asked(t, service.target(t.Key, v)), nil
 	}
-	usual := service.target(service.pattern.Key(u.User.values(), s.Begun, keypattern.Random(s.Random), v.Extension), v)
+	usual := service.target(k.drawnKey(s, v.Extension), v)
 	if s.Pieces != nil && s.Pieces.Target {
 		return service.asked(t, usual), nil
 	}
@@ -395,10 +394,12 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	return e
 }
 
+func (s *session) user() User { return User{ID: s.User, Values: s.Values} }
+
 // file returns what the application's functions get.
 func (s *session) file() *File {
 	return &File{
-		User: User{ID: s.User, Values: s.Values}, Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
+		User: s.user(), Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
 		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, Location: s.location(), lifetime: s.Target.Lifetime,
 	}
 }
