@@ -98,7 +98,11 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 // unjudged is the verdict on a file whose content decides nothing.
 var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending}
 
+// beginUpload begins the store's upload, which has the size of the file if that is known.
 func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {
+	if s.Size >= 0 {
+		more = append(more, storage.WithSize(s.Size))
+	}
 	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {
 	case code == storage.InvalidArgument: // a Target of Config.Begin
