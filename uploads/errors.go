@@ -214,8 +214,7 @@ func unread(ctx context.Context, err error) *Error {
 // interrupted returns the error for a read error of the sender's stream.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		e := refuseFile(TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
-		return e
+		return refuseFile(TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 	return &Error{
 		Field: fileField, Code: Interrupted, Message: "The file did not arrive completely. Try again.",

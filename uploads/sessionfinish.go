@@ -259,13 +259,8 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 	if s.Kind != kindPartial && s.Token == "" {
 		// The bytes are those of this call. If another one claims the session too, it must
 		// not replace what Inspect has seen.
-		name := contentName + "-" + s.Claim + s.extension()
-		content = k.objectKey(s, name)
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
-			defer cancel()
-			k.removeKeys(ctx, s, name)
-		}()
+		content = k.objectKey(s, contentName+"-"+s.Claim+s.extension())
+		defer k.service.discard(ctx, content)
 	}
 	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
@@ -408,13 +403,12 @@ func (s *session) file() *File {
 // derive the key. Only pieces whose type the store is to find have that type at once.
 func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
-	if !k.staged(s.Kind) {
-		return t
-	}
-	t.Overwrite, t.PublicRead = true, false
-	found := s.Pieces != nil && t.ContentType == "" && !k.service.judge.LooksAtContent()
-	if !found && storage.Supports(k.bucket, storage.ContentProperties) {
-		t.ContentType = contentTypeOfPending
+	if k.staged(s.Kind) {
+		t.Overwrite, t.PublicRead = true, false
+		found := s.Pieces != nil && t.ContentType == "" && !k.service.judge.LooksAtContent()
+		if !found && storage.Supports(k.bucket, storage.ContentProperties) {
+			t.ContentType = contentTypeOfPending
+		}
 	}
 	return t
 }
