@@ -106,7 +106,11 @@ type Record struct {
 	CRC32C storage.CRC32C `json:"CRC32C,omitzero"`
 }
 
+// recordOf returns nil if f is nil.
 func recordOf(f *uploads.File) *Record {
+	if f == nil {
+		return nil
+	}
 	return &Record{
 		ID: f.ID, FileExt: path.Ext(f.Key), MIMEType: f.ContentType, OriginalFileName: f.Name, OriginalLength: f.Size,
 		UploadedBy: f.User.ID, Purpose: f.Purpose, Created: timeid.Time(f.ID), CRC32C: f.CRC32C,
