@@ -104,7 +104,7 @@ type Error struct {
 
 	key, location string    // of Completed
 	problem       string    // its type in the registry; "": none
-	offsets       *[2]int64 // of OffsetMismatch: where the upload continues, and where the request did
+	offsets       *[2]int64 // if they differ: where the upload continues, and where the request did
 }
 
 // Error returns a text for logs. The text for people is Message. A cause that is a bare
@@ -214,8 +214,7 @@ func unread(ctx context.Context, err error) *Error {
 // interrupted returns the error for a read error of the sender's stream.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		e := refuseFile(TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
-		return e
+		return refuseFile(TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 	return &Error{
 		Field: fileField, Code: Interrupted, Message: "The file did not arrive completely. Try again.",

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -195,7 +196,11 @@ func (u *putPiece) do(ctx context.Context) (*session, error) {
 // name returns the name of the directory of an upload's objects. Only the user's own token is in it.
 func (p *Piece) name() string {
 	text := binary.AppendUvarint([]byte("pieces\x00"), uint64(len(p.User.ID)))
-	return sessionName(string(append(append(text, p.User.ID...), p.Token...)))
+	text = append(append(text, p.User.ID...), p.Token...)
+	for _, name := range slices.Sorted(maps.Keys(p.User.Values)) {
+		text = fmt.Appendf(text, "\x00%q%q", name, p.User.Values[name])
+	}
+	return sessionName(string(text))
 }
 
 // enter reads or creates the state, and checks that the piece matches it.
@@ -259,7 +264,7 @@ func (s *session) checkSame(p *Piece) *Error {
 		return refuse("name", PartsChanged, "The earlier parts were of a file of another name.")
 	case p.Type != s.Type:
 		return refuse("type", PartsChanged, "The earlier parts were of a file of another type.")
-	case !maps.Equal(p.Metadata, s.Metadata) || !maps.Equal(p.User.Values, s.Values):
+	case !maps.Equal(p.Metadata, s.Metadata):
 		return refuse("metadata", PartsChanged, "The earlier parts were of a file with other metadata.")
 	}
 	return nil

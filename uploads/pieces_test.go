@@ -212,3 +212,26 @@ func TestPiecesNeedAPlaceForStates(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, f.Size)
 }
+
+// A user is an ID and the values of the key. Two that share one of them share no upload.
+func TestATokenIsOfOneUserOnly(t *testing.T) {
+	s, err := uploads.New(engine.New(memstore.NewDriver(memstore.Config{})), uploads.Config{Rules: rules.Any(0), Key: "{tenant}/{random}"})
+	require.NoError(t, err)
+	users := []uploads.User{
+		{ID: alice, Values: map[string]string{"tenant": "a"}},
+		{ID: alice, Values: map[string]string{"tenant": "b"}},
+		{ID: mallo, Values: map[string]string{"tenant": "a"}},
+		{Values: map[string]string{"tenant": "a"}},
+	}
+	for number := 1; number <= 2; number++ {
+		for i, user := range users {
+			p := piece(2, number, fmt.Sprint(i))
+			p.User = user
+			f, err := s.PutPiece(t.Context(), p)
+			require.NoError(t, err, "%+v", user)
+			if number == 2 {
+				require.Regexp(t, "^"+user.Values["tenant"]+"/", f.Key)
+			}
+		}
+	}
+}

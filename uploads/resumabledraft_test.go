@@ -221,6 +221,16 @@ func TestDraftRefuses(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, s.draft("HEAD", open, nil).StatusCode)
 }
 
+// A client that lost the response of the last request, and sends from an older offset, learns that it is done.
+func TestDraftSaysThatAnUploadIsCompleteAtAnyOffset(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{})
+	at := s.located(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
+	a := s.draft("PATCH", at, strings.NewReader("xt"), "Upload-Offset", "2")
+	require.Equal(t, "409 ?1 4", a.tells())
+	require.Equal(t, "409 completed uploadId", a.refusal(t))
+	require.Contains(t, string(a.body), "#completed-upload")
+}
+
 // A client does not send a file again that was refused when all of it was there.
 func TestDraftSaysThatARefusedFileIsComplete(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures()}, Key: "{user}/{random}{ext}"})

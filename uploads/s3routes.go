@@ -94,9 +94,7 @@ func (h *handler) beginParts(c *call) error {
 // parts, none are needed. If it signs no parts, they pass through the handler.
 func (h *handler) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
-	if s.Size >= 0 {
-		opts = append(opts, storage.WithSize(s.Size))
-	} else if s.Target.MaxSize > 0 {
+	if s.Size < 0 && s.Target.MaxSize > 0 {
 		opts = append(opts, storage.WithMaxSize(s.Target.MaxSize))
 	}
 	if s.Proxied {

@@ -98,7 +98,11 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 // unjudged is the verdict on a file whose content decides nothing.
 var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending}
 
+// beginUpload begins the store's upload, which has the size of the file if that is known.
 func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {
+	if s.Size >= 0 {
+		more = append(more, storage.WithSize(s.Size))
+	}
 	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {
 	case code == storage.InvalidArgument: // a Target of Config.Begin
@@ -119,6 +123,11 @@ func (k *keeper) draw(s *session) error {
 	return err
 }
 
+// drawnKey returns the key that was drawn for a file with this extension.
+func (k *keeper) drawnKey(s *session, extension string) string {
+	return k.service.pattern.Key(s.user().values(), s.Begun, keypattern.Random(s.Random), extension)
+}
+
 // drawKey draws the key of a file in pieces. Without IfAbsent, only a key of its own keeps what a call
 // joins apart from what a slow call still joins.
 func (k *keeper) drawKey(s *session) error {
@@ -129,7 +138,7 @@ func (k *keeper) drawKey(s *session) error {
 		return storeFailed(err)
 	}
 	if !k.service.judge.LooksAtContent() {
-		s.Target.Key = k.service.pattern.Key(s.file().User.values(), s.Begun, keypattern.Random(s.Random), s.extension())
+		s.Target.Key = k.drawnKey(s, s.extension())
 	}
 	return nil
 }

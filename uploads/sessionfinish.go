@@ -11,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/writeid"
-	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 const (
@@ -260,13 +259,8 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 	if s.Kind != kindPartial && s.Token == "" {
 		// The bytes are those of this call. If another one claims the session too, it must
 		// not replace what Inspect has seen.
-		name := contentName + "-" + s.Claim + s.extension()
-		content = k.objectKey(s, name)
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
-			defer cancel()
-			k.removeKeys(ctx, s, name)
-		}()
+		content = k.objectKey(s, contentName+"-"+s.Claim+s.extension())
+		defer k.service.discard(ctx, content)
 	}
 	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
@@ -316,7 +310,7 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 	if s.Random == nil {
 		return service.asked(t, service.target(t.Key, v)), nil
 	}
-	usual := service.target(service.pattern.Key(u.User.values(), s.Begun, keypattern.Random(s.Random), v.Extension), v)
+	usual := service.target(k.drawnKey(s, v.Extension), v)
 	if s.Pieces != nil && s.Pieces.Target {
 		return service.asked(t, usual), nil
 	}
@@ -395,19 +389,26 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	return e
 }
 
+func (s *session) user() User { return User{ID: s.User, Values: s.Values} }
+
 // file returns what the application's functions get.
 func (s *session) file() *File {
 	return &File{
-		User: User{ID: s.User, Values: s.Values}, Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
+		User: s.user(), Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
 		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, Location: s.location(), lifetime: s.Target.Lifetime,
 	}
 }
 
-// firstTarget returns how the bytes are stored first.
+// firstTarget returns how the bytes are stored first. If they wait, no browser runs them there: the sender can
+// derive the key. Only pieces whose type the store is to find have that type at once.
 func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
 	if k.staged(s.Kind) {
 		t.Overwrite, t.PublicRead = true, false
+		found := s.Pieces != nil && t.ContentType == "" && !k.service.judge.LooksAtContent()
+		if !found && storage.Supports(k.bucket, storage.ContentProperties) {
+			t.ContentType = contentTypeOfPending
+		}
 	}
 	return t
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/partsize"
 )
 
@@ -354,11 +353,7 @@ func (t *tus) beginTus(c *call, s *session) error {
 		s.PartSize = max(s.Size, 1)
 		return t.handler.keeper.save(c.Context(), s)
 	}
-	opts := []storage.MultipartOption{}
-	if s.Size >= 0 {
-		opts = append(opts, storage.WithSize(s.Size))
-	}
-	upload, err := t.handler.keeper.beginUpload(c.Context(), s, opts...)
+	upload, err := t.handler.keeper.beginUpload(c.Context(), s)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // finishTus makes the object. content is the whole file, if it is not stored yet.
@@ -94,7 +93,7 @@ func (k *keeper) possibleKeys(s *session) (keys []string) {
 		return []string{s.Target.Key}
 	}
 	for _, extension := range k.service.judge.Extensions() {
-		keys = append(keys, k.service.pattern.Key(s.file().User.values(), s.Begun, keypattern.Random(s.Random), extension))
+		keys = append(keys, k.drawnKey(s, extension))
 	}
 	return keys
 }

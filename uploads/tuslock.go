@@ -111,7 +111,11 @@ func (t *tus) checkPatch(s *session, offset, size, length int64) error {
 		return refuse("Upload-Concat", NotAllowed, "A joined file takes no bytes.")
 	case offset != s.Tus.Offset:
 		e := refuse("Upload-Offset", OffsetMismatch, fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset))
-		e.problem, e.offsets = "mismatching-upload-offset", &[2]int64{s.Tus.Offset, offset}
+		e.problem = "mismatching-upload-offset"
+		if s.Phase == phaseDone {
+			e = s.completed()
+		}
+		e.offsets = &[2]int64{s.Tus.Offset, offset}
 		return e
 	case size >= 0 && s.Size >= 0 && size != s.Size:
 		return inconsistentLength()

@@ -116,7 +116,8 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 		r.removeUncounted()
 		return nil, err
 	case err != nil:
-		return nil, firstError(errors.Join(err, r.checkpoint()))
+		_ = r.checkpoint() // what has arrived counts, if that can be
+		return nil, err
 	}
 	if whole && c.last && s.Size < 0 {
 		s.Size = r.offset
@@ -139,13 +140,6 @@ func (r *receiver) removeUncounted() {
 			r.tus.handler.keeper.removeKeys(r.ctx, r.s, segment.Name)
 		}
 	}
-}
-
-func firstError(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()[0]
-	}
-	return err
 }
 
 func (s *session) tusLimit() int64 {

@@ -38,7 +38,7 @@ type LargeFile struct {
 	Token string
 	// PartSize is in bytes; 0: 10 MiB, or more if there would be more than 10,000
 	// parts. If the file is larger than 1,000,000 MiB, parts exceed the server's
-	// default of 100 MiB: it then needs a larger HandlerConfig.MaxUploadSize.
+	// default of 100 MiB: it then needs a larger filesapi.Config.MaxUploadSize.
 	PartSize    int64
 	Concurrency int // parts in progress at once; 0: 4
 	Attempts    int // of one part, including the first; 0: 5

@@ -39,9 +39,6 @@ func (h *handler) authorized(f func(*call) error) func(*call) error {
 		}
 		c.user = user
 		if id := c.PathValue("id"); id != "" {
-			if err := validateID(id); err != nil {
-				return err
-			}
 			if err := h.authorizeFile(c, id); err != nil {
 				return err
 			}
@@ -50,9 +47,10 @@ func (h *handler) authorized(f func(*call) error) func(*call) error {
 	}
 }
 
+// authorizeFile checks an ID, and whether the user may do with its file what the request asks for.
 func (h *handler) authorizeFile(c *call, id string) error {
-	if h.config.AuthorizeFile == nil {
-		return nil
+	if err := validateID(id); err != nil || h.config.AuthorizeFile == nil {
+		return err
 	}
 	if err := h.config.AuthorizeFile(c.Request, c.user, id); err != nil {
 		return unauthorized(err)

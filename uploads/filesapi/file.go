@@ -65,9 +65,7 @@ func (h *handler) deleteMany(c *call) error {
 func (h *handler) deleteEach(c *call, ids []string) []deletion {
 	denied := make([]error, len(ids))
 	for i, id := range ids {
-		if denied[i] = validateID(id); denied[i] == nil {
-			denied[i] = h.authorizeFile(c, id)
-		}
+		denied[i] = h.authorizeFile(c, id)
 	}
 	deletions := make([]deletion, len(ids))
 	for i, err := range parallel.All(len(ids), removeConcurrency, func(i int) error {
@@ -108,7 +106,11 @@ type Record struct {
 	CRC32C storage.CRC32C `json:"CRC32C,omitzero"`
 }
 
+// recordOf returns nil if f is nil.
 func recordOf(f *uploads.File) *Record {
+	if f == nil {
+		return nil
+	}
 	return &Record{
 		ID: f.ID, FileExt: path.Ext(f.Key), MIMEType: f.ContentType, OriginalFileName: f.Name, OriginalLength: f.Size,
 		UploadedBy: f.User.ID, Purpose: f.Purpose, Created: timeid.Time(f.ID), CRC32C: f.CRC32C,

@@ -70,10 +70,7 @@ func (s *store) upload(ctx context.Context, body io.Reader, o fileOptions, metad
 	f, err := s.service.Store(ctx, uploads.Upload{
 		Body: body, Name: o.name, User: uploads.User{ID: o.user}, Metadata: metadata, Target: s.target(o),
 	})
-	if err != nil {
-		return nil, told(err)
-	}
-	return recordOf(f), nil
+	return recordOf(f), told(err)
 }
 
 // uploadPart stores a part of a file. After the error Completed, it returns the record too, unless the file
@@ -90,9 +87,6 @@ func (s *store) uploadPart(ctx context.Context, body io.Reader, o partOptions) (
 		Token: token, Count: o.count, Number: o.part, Body: body, User: uploads.User{ID: o.file.user},
 		Name: o.file.name, Metadata: o.file.metadata(), Target: s.target(o.file),
 	})
-	if f == nil {
-		return nil, told(err)
-	}
 	return recordOf(f), told(err)
 }
 

@@ -1,0 +1,75 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A sender can derive where its content waits. Whatever the content and its type are, no browser runs it there.
+func TestContentThatWaitsHasATypeThatNoBrowserShows(t *testing.T) {
+	page := []byte("<html><script>alert(1)</script></html>")
+	for _, way := range []struct {
+		name string
+		send func(s *sessionSite)
+	}{
+		{"parts", func(s *sessionSite) {
+			u := s.begin(map[string]any{"filename": "file"})
+			require.Equal(s.t, http.StatusOK, u.complete(u.send(1, page)).StatusCode)
+		}},
+		{"one request", func(s *sessionSite) {
+			var begun struct{ URL string }
+			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(s.t, &begun)
+			require.Equal(s.t, http.StatusOK, s.do("", "PUT", begun.URL, bytes.NewReader(page), nil).StatusCode)
+		}},
+		{"tus", func(s *sessionSite) {
+			s.patch(s.create("Upload-Length", size(page)), 0, page, int64(len(page)))
+		}},
+		{"a piece of tus", func(s *sessionSite) {
+			s.patch(s.create("Upload-Length", size(page), "Upload-Concat", "partial"), 0, page, int64(len(page)))
+		}},
+		{"tus in parts", func(s *sessionSite) {
+			long := append(bytes.Clone(page), content(2*part)...)
+			s.patch(s.create("Upload-Length", size(long)), 0, long, int64(len(long)))
+		}},
+		{"pieces", func(s *sessionSite) {
+			_, err := s.handler.PutPiece(s.t.Context(), uploads.Piece{
+				Token: "token", Count: 1, Number: 1, Body: bytes.NewReader(page), User: uploads.User{ID: alice}, Name: "page.html",
+				Target: &uploads.Target{ContentType: "text/html"},
+			})
+			require.NoError(s.t, err)
+		}},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			bucket := engine.New(memstore.NewDriver(memstore.Config{}))
+			var waited []string
+			look := func(ctx context.Context) {
+				for entry, err := range bucket.List(ctx, storage.WithPrefix(uploads.DefaultPrefix)) {
+					require.NoError(t, err)
+					if strings.Contains(entry.Key, "/content") {
+						attrs, err := bucket.Attrs(ctx, entry.Key)
+						require.NoError(t, err)
+						waited = append(waited, attrs.ContentType)
+					}
+				}
+			}
+			way.send(newSessionSite(t, bucket, uploads.Config{
+				Rules: rules.Any(0), Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error { look(ctx); return nil },
+			}))
+			if len(waited) == 0 { // a piece waits until it is joined
+				look(t.Context())
+			}
+			require.Equal(t, []string{"application/octet-stream"}, waited)
+		})
+	}
+}
