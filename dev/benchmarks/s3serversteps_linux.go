@@ -25,9 +25,9 @@ var serverSteps = []serverStep{
 }
 
 // s3ServerSteps compares servers that hold many objects and a large one. Each server makes all
-// steps and ends before the next one starts. The large file is removed then. The small ones stay until the
-// end of the case, because ext4 does not use inodes again that were free for less than some minutes, and looks
-// at each of them when a file is created: the next server would pay for those of the one before.
+// steps and ends before the next one starts. The large file is removed then. The small ones stay
+// until the end of the case: ext4 does not use inodes again that were free for less than some
+// minutes, and looks at each of them when a file is created. The next server would pay for them.
 //
 //	OMNIBUCKET_S5CMD=… OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… go run . -run s3server-steps -files 100000 -large 5120
 func s3ServerSteps(small, large string) benchCase {
