@@ -99,6 +99,7 @@ func TestSecretsOfTheRequestAreMasked(t *testing.T) {
 			r.Header.Set("X-Amz-Security-Token", token)
 			r.Header.Set("X-Ms-Encryption-Key", "the customer's key")
 			r.Header.Set("Cookie", "session=0123456789")
+			r.Header.Set("X-Goog-Gcs-Idempotency-Token", "the attempt's")
 			r.Header.Set("X-Ms-Copy-Source", "https://example.com/a?se=2026&sig=the+source%27s")
 			response, err := New(Options{}).RoundTrip(r)
 			require.NoError(t, err)
@@ -112,6 +113,7 @@ func TestSecretsOfTheRequestAreMasked(t *testing.T) {
 				require.NotContains(t, response.Header.Get("X-Ms-Error-Code"), mac)
 			}
 			require.Contains(t, string(text), "https://example.com/a?se=2026", "what is no secret stays")
+			require.Contains(t, string(text), "the attempt's", "it opens nothing")
 		})
 	}
 }

@@ -30,14 +30,12 @@ func credentialsOf(r *http.Request) [][]byte {
 	})
 }
 
-// isSecretHeader reports whether a header, whose name is in lower case, is a secret.
+// isSecretHeader reports whether a header, whose name is in lower case, is a secret. Google's token
+// of an attempt opens nothing.
 func isSecretHeader(name string) bool {
-	for _, part := range []string{"authorization", "cookie", "token", "customer-key", "encryption-key", "api-key"} {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	return false
+	marks := []string{"authorization", "cookie", "token", "customer-key", "encryption-key", "api-key"}
+	return !strings.HasSuffix(name, "idempotency-token") &&
+		slices.ContainsFunc(marks, func(mark string) bool { return strings.Contains(name, mark) })
 }
 
 // secretParameters are the parameters of addresses that grant access, in lower case. An
@@ -100,14 +98,12 @@ func secretWord(word string) string {
 }
 
 func addParameters(u *url.URL, add func(string)) {
-	if u.RawQuery == "" {
-		return
-	}
-	for name, values := range u.Query() {
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, _ = url.QueryUnescape(name) // "" if that fails, as the value
 		if slices.Contains(secretParameters, strings.ToLower(name)) {
-			for _, value := range values {
-				add(value)
-			}
+			value, _ = url.QueryUnescape(value)
+			add(value)
 		}
 	}
 }

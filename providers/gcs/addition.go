@@ -19,14 +19,17 @@ func adding(ctx context.Context, header http.Header, query url.Values) context.C
 	if len(header) == 0 && len(query) == 0 {
 		return ctx
 	}
-	all := addition{http.Header{}, url.Values{}}
 	if outer, ok := ctx.Value(additionKey{}).(addition); ok {
-		maps.Copy(all.header, outer.header)
-		maps.Copy(all.query, outer.query)
+		header, query = joined(outer.header, header), joined(outer.query, query)
 	}
-	maps.Copy(all.header, header)
-	maps.Copy(all.query, query)
-	return context.WithValue(ctx, additionKey{}, all)
+	return context.WithValue(ctx, additionKey{}, addition{header, query})
+}
+
+func joined[M ~map[string][]string](outer, inner M) M {
+	all := make(M, len(outer)+len(inner))
+	maps.Copy(all, outer)
+	maps.Copy(all, inner)
+	return all
 }
 
 func with(ctx context.Context, c *call) context.Context {
