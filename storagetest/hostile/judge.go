@@ -122,9 +122,7 @@ func secretsOf(r *http.Request) []string {
 		for _, value := range values {
 			switch name = strings.ToLower(name); {
 			case strings.Contains(name, "authorization"), strings.Contains(name, "cookie"):
-				for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ' ' || c == ',' || c == ';' }) {
-					add(secretWord(word))
-				}
+				addCredential(value, add)
 			case strings.Contains(name, "security-token"), strings.Contains(name, "session-token"):
 				add(value)
 			case strings.HasSuffix(name, "-md5"), strings.HasSuffix(name, "-sha256"): // Attrs has them
@@ -140,17 +138,24 @@ func secretsOf(r *http.Request) []string {
 	return found
 }
 
+// addCredential adds the secrets of a credential. Of Amazon's version 4, that is the signature.
+func addCredential(value string, add func(string)) {
+	if strings.HasPrefix(value, "AWS4-") {
+		_, signature, _ := strings.Cut(value, "Signature=")
+		add(signature)
+		return
+	}
+	for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ' ' || c == ',' || c == ';' }) {
+		add(secretWord(word))
+	}
+}
+
 // secretWord returns the secret in a word of a credential: a MAC, a token, or "".
 func secretWord(word string) string {
-	name, value, isPair := strings.Cut(word, "=")
 	switch {
-	case isPair && strings.EqualFold(name, "Signature"):
-		return value
-	case isPair && (name == "Credential" || name == "SignedHeaders"), strings.HasPrefix(word, "amz-sdk-"):
-		return ""
 	case strings.Contains(word, ":"): // an account and its MAC
 		return word[strings.LastIndex(word, ":")+1:]
-	case strings.HasPrefix(word, "AWS4-"), strings.HasPrefix(word, "SharedKey"), strings.EqualFold(word, "bearer"):
+	case strings.HasPrefix(word, "SharedKey"), strings.EqualFold(word, "bearer"):
 		return ""
 	}
 	return word
