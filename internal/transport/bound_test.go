@@ -131,6 +131,14 @@ func TestOfAmazonsSignatureOnlyTheSignatureIsMasked(t *testing.T) {
 		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=*")
 }
 
+// The signature is a secret by itself, whatever the scheme is.
+func TestASignatureOfAnotherSchemeIsMaskedWithoutItsName(t *testing.T) {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "GOOG4-HMAC-SHA256 Credential=id, Signature=0123456789abcdef")
+	require.Equal(t, "wrong: ****************", maskString("wrong: 0123456789abcdef", secretsOf(r)))
+}
+
 // Programs escape a text in many ways, and a gateway may cut it.
 func TestSecretsAreMaskedHoweverTheyAreEscaped(t *testing.T) {
 	const token = `a/token+of=the&session "x"%5c\y`

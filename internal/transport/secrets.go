@@ -88,7 +88,10 @@ func addCredential(value string, add func(string)) {
 
 // secretWord returns the secret in a word of a credential, or "".
 func secretWord(word string) string {
+	name, value, pair := strings.Cut(word, "=")
 	switch {
+	case pair && strings.EqualFold(name, "Signature"): // as of Google's version 4
+		return value
 	case strings.EqualFold(word, "bearer"), strings.HasPrefix(word, "SharedKey"):
 		return ""
 	case strings.Contains(word, ":"): // an account and its MAC

@@ -152,7 +152,10 @@ func addCredential(value string, add func(string)) {
 
 // secretWord returns the secret in a word of a credential: a MAC, a token, or "".
 func secretWord(word string) string {
+	name, value, isPair := strings.Cut(word, "=")
 	switch {
+	case isPair && strings.EqualFold(name, "Signature"):
+		return value
 	case strings.Contains(word, ":"): // an account and its MAC
 		return word[strings.LastIndex(word, ":")+1:]
 	case strings.HasPrefix(word, "SharedKey"), strings.EqualFold(word, "bearer"):
