@@ -74,8 +74,9 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 		return nil, err
 	}
 	root := cmp.Or(r.BaseURL, d.account.root)
-	if at, err := url.Parse(root); err == nil {
-		if err := customerkey.In(r.Native).CheckAddress(at); err != nil {
+	if key := customerkey.In(r.Native); key != nil {
+		at, _ := url.Parse(root) // nil if it is none
+		if err := key.CheckAddress(at); err != nil {
 			return nil, err
 		}
 	}
