@@ -93,9 +93,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 		host = e.url.Hostname()
 	}
 	a.endpoint, a.customResolver = e.url, e.resolved
-	a.profile, a.region = profileAt(c.Profile, host)
-	of, _, known := profileOfHost(host)
-	a.orderedHost = known && of.OrderedListing
+	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	if c.Client == nil { // else as the client does
 		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || isIPOrLocalhost(host)

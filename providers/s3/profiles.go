@@ -209,10 +209,12 @@ func ProfileNames() []string {
 	return names
 }
 
-// profileAt returns the profile of a server, and the region of its host or of the
-// profile. given is the user's choice, or nil. An empty host means Amazon.
-func profileAt(given *Profile, host string) (p Profile, region string) {
+// profileAt returns the profile of a server, the region of its host or of the profile, and whether
+// the profile of its host says that it lists in byte order. given is the user's choice, or nil. An
+// empty host means Amazon.
+func profileAt(given *Profile, host string) (p Profile, region string, ordered bool) {
 	p, region, known := profileOfHost(host)
+	ordered = known && p.OrderedListing
 	switch {
 	case given != nil:
 		if own, matched := given.regionOf(host); matched {
@@ -227,7 +229,7 @@ func profileAt(given *Profile, host string) (p Profile, region string) {
 	if region == "" && host != "" {
 		region = p.Region
 	}
-	return p, region
+	return p, region, ordered
 }
 
 // regionLabel is the placeholder for a region in Profile.Hosts.
