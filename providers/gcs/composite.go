@@ -88,7 +88,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		return driver.Part{}, err
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
-	stored, err := cs.bucket.put(with(ctx, c), query, object, r.Body, r.Size, c.key)
+	stored, err := cs.bucket.put(with(ctx, c), &objectUpload{query: query, object: object, body: r.Body, size: r.Size, key: c.key})
 	if err != nil {
 		return driver.Part{}, err
 	}

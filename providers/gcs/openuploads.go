@@ -1,9 +1,9 @@
 package gcs
 
 import (
-	"bytes"
 	"cmp"
 	"context"
+	"net/http"
 	"strings"
 
 	gcs "cloud.google.com/go/storage"
@@ -34,7 +34,7 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 		CRC32C: httpheader.EncodeCRC32C(0), EventBasedHold: new(bool),
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: cs.bucket.account.kmsKey})
-	stored, err := cs.bucket.put(ctx, query, marker, bytes.NewReader(nil), 0, nil)
+	stored, err := cs.bucket.put(ctx, &objectUpload{query: query, object: marker, body: http.NoBody})
 	if err != nil {
 		return "", err
 	}

@@ -1,7 +1,6 @@
 package gcs
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	gcs "cloud.google.com/go/storage"
 
@@ -36,7 +36,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if r.CRC32C.Known {
 		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
-	stored, err := d.bucket.put(d.repeatedPut(with(ctx, c), r), query, object, r.Body, r.Size, c.key)
+	stored, err := d.bucket.put(with(ctx, c), &objectUpload{query, object, r.Body, r.Size, c.key, d.putToken(ctx, r)})
 	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, &r.Controls)
 	}
@@ -59,22 +59,35 @@ func (b *bucket) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 	return query
 }
 
+// An objectUpload is the upload of an object in one request.
+type objectUpload struct {
+	query  url.Values
+	object *resource
+	body   io.Reader
+	size   int64
+	key    *customerkey.Key
+	token  string // of changeToken, or ""
+}
+
 // put sends an object's resource and its bytes as a multipart/related
 // body.
-func (b *bucket) put(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64, key *customerkey.Key) (*resource, error) {
+func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	boundary := randomName()
-	head, tail, err := frame(boundary, object)
+	head, tail, err := frame(boundary, u.object)
 	if err != nil {
 		return nil, err
 	}
 	stored, err := write(ctx, func(ctx context.Context) (*resource, error) {
-		whole := io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail))
-		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(query), whole, int64(len(head))+size+int64(len(tail)))
+		whole := io.MultiReader(strings.NewReader(head), u.body, strings.NewReader(tail))
+		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(u.query), whole, int64(len(head))+u.size+int64(len(tail)))
 		if err != nil {
 			return nil, err
 		}
 		request.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
-		key.SetHeaders(request.Header, "X-Goog-")
+		if u.token != "" {
+			request.Header.Set(tokenHeader, u.token)
+		}
+		u.key.SetHeaders(request.Header, "X-Goog-")
 		response, err := b.account.send(request, http.StatusOK)
 		if err != nil {
 			return nil, err
@@ -88,16 +101,14 @@ func (b *bucket) put(ctx context.Context, query url.Values, object *resource, bo
 }
 
 // frame returns the parts of the body before and after the bytes.
-func frame(boundary string, object *resource) (head, tail []byte, err error) {
+func frame(boundary string, object *resource) (head, tail string, err error) {
 	document, err := json.Marshal(object)
 	if err != nil {
-		return nil, nil, argument.Invalid("attributes", "must be valid as JSON", "")
+		return "", "", argument.Invalid("attributes", "must be valid as JSON", "")
 	}
-	var b bytes.Buffer
-	b.WriteString("--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n")
-	b.Write(document)
-	b.WriteString("\r\n--" + boundary + "\r\nContent-Type: " + object.partType() + "\r\n\r\n")
-	return b.Bytes(), []byte("\r\n--" + boundary + "--\r\n"), nil
+	head = "--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n" + string(document) +
+		"\r\n--" + boundary + "\r\nContent-Type: " + object.partType() + "\r\n\r\n"
+	return head, "\r\n--" + boundary + "--\r\n", nil
 }
 
 // partType returns the content type of the bytes, which must equal that of the

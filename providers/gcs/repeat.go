@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/wire"
@@ -19,27 +18,39 @@ import (
 // googleapis/google-cloud-cpp#12347
 const tokenHeader = "X-Goog-Gcs-Idempotency-Token"
 
-// repeated returns a context whose requests have the token of one change of an operation. The parts
-// must tell the change from others of the operation, so that requests that differ never share a
-// token.
-func repeated(ctx context.Context, parts ...string) context.Context {
+// changeToken returns the token of one change of the operation of ctx, or "" if ctx has none. The
+// parts must tell the change from others of the operation, so that requests that differ never share
+// a token.
+func changeToken(ctx context.Context, parts ...string) string {
 	call := wire.Of(ctx)
 	if call == nil {
+		return ""
+	}
+	text := make([]byte, 0, 512)
+	for _, part := range parts {
+		text = append(append(text, part...), 0)
+	}
+	sum := sha256.Sum256(append(text, call.ID()...))
+	id := hex.AppendEncode(make([]byte, 0, 32), sum[:16])
+	return string(id[:8]) + "-" + string(id[8:12]) + "-" + string(id[12:16]) + "-" + string(id[16:20]) + "-" + string(id[20:])
+}
+
+// repeated returns a context whose requests have the token of one change.
+func repeated(ctx context.Context, parts ...string) context.Context {
+	token := changeToken(ctx, parts...)
+	if token == "" {
 		return ctx
 	}
-	sum := sha256.Sum256([]byte(strings.Join(append(parts, call.ID()), "\x00")))
-	id := hex.EncodeToString(sum[:16])
-	token := id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
 	return adding(ctx, http.Header{tokenHeader: {token}}, nil)
 }
 
-// repeatedPut returns the context of an upload in one request. Markers of uploads change within one
+// putToken returns the token of an upload in one request. Markers of uploads change within one
 // operation, so that each attempt at one is a request of its own.
-func (d *objectDriver) repeatedPut(ctx context.Context, r *driver.PutRequest) context.Context {
+func (d *objectDriver) putToken(ctx context.Context, r *driver.PutRequest) string {
 	if isReserved(r.Key) {
-		return ctx
+		return ""
 	}
-	return repeated(ctx, "put", d.bucket.name, r.Key, r.Condition.Revision, strconv.FormatBool(r.Condition.Absent),
+	return changeToken(ctx, "put", d.bucket.name, r.Key, r.Condition.Revision, strconv.FormatBool(r.Condition.Absent),
 		r.Metadata[writeid.Key], strconv.FormatInt(r.Size, 10))
 }
 
