@@ -53,7 +53,10 @@ CLIENTS ?= aws,aws-debian,s3cmd,s3fs,restic-debian,rclone-debian,duplicity,boto3
 CLIENT_SERVERS ?= ours,directory,gateway-minio,minio,versitygw
 CLIENT_RESULTS ?= dist-clients
 
-.PHONY: move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags image tusd objstore adapters pictures spelling accounts layers vulnerabilities
+# How many seeds make random plays.
+RANDOM_SEEDS ?= 100
+
+.PHONY: random move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags image tusd objstore adapters pictures spelling accounts layers vulnerabilities
 
 test race: export GO := $(GO)
 test race: export TOGETHER := $(TOGETHER)
@@ -114,6 +117,9 @@ lint: fmt imports prose spelling workflows
 		echo "staticcheck ($$module)"; \
 		(cd $$module && $(GO) run $(STATICCHECK) ./...) || exit 1; \
 	done
+
+random: ## random calls on each store and on memory, whose results must be equal: RANDOM_SEEDS=100
+	OMNIBUCKET_TEST_REQUIRED=1 OMNIBUCKET_TEST_SEEDS=$(RANDOM_SEEDS) $(WITH_SERVERS) go test -vet=off -count 1 -run RandomCalls ./layers ./providers/local ./providers/s3 ./providers/gcs ./providers/azure
 
 vulnerabilities: ## fails if a published module calls code with a known vulnerability; needs vuln.go.dev
 	@for module in . $(filter-out dev,$(MODULES)); do \

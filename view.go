@@ -75,7 +75,7 @@ func (v *view) attrs(a *Attrs) *Attrs {
 }
 
 func (v *view) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
-	a, err := through(v, scope.Upload, "Upload", func() (*Attrs, error) { return v.to.Upload(ctx, v.scope.Prefix+key, body, opts...) })
+	a, err := through(v, scope.Upload, "Upload", func() (*Attrs, error) { return v.to.Upload(ctx, v.scope.Key(key), body, opts...) })
 	return v.attrs(a), err
 }
 
@@ -83,7 +83,7 @@ func (v *view) Download(ctx context.Context, key string, opts ...DownloadOption)
 	if err := v.check(scope.Download, "Download"); err != nil {
 		return nil, err
 	}
-	r, err := v.to.Download(ctx, v.scope.Prefix+key, opts...)
+	r, err := v.to.Download(ctx, v.scope.Key(key), opts...)
 	if err != nil {
 		return nil, v.outward(err)
 	}
@@ -168,28 +168,28 @@ type wholeList ListOptions
 func (o wholeList) applyList(r *ListOptions) { *r = ListOptions(o) }
 
 func (v *view) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
-	a, err := through(v, scope.Attrs, "Attrs", func() (*Attrs, error) { return v.to.Attrs(ctx, v.scope.Prefix+key, opts...) })
+	a, err := through(v, scope.Attrs, "Attrs", func() (*Attrs, error) { return v.to.Attrs(ctx, v.scope.Key(key), opts...) })
 	return v.attrs(a), err
 }
 
 func (v *view) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
-	return through(v, scope.Exists, "Exists", func() (bool, error) { return v.to.Exists(ctx, v.scope.Prefix+key, opts...) })
+	return through(v, scope.Exists, "Exists", func() (bool, error) { return v.to.Exists(ctx, v.scope.Key(key), opts...) })
 }
 
 func (v *view) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
-	return v.change(scope.Remove, "Remove", func() error { return v.to.Remove(ctx, v.scope.Prefix+key, opts...) })
+	return v.change(scope.Remove, "Remove", func() error { return v.to.Remove(ctx, v.scope.Key(key), opts...) })
 }
 
 func (v *view) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
-	return through(v, scope.SignUpload, "SignedUploadURL", func() (*SignedURL, error) { return v.to.SignedUploadURL(ctx, v.scope.Prefix+key, opts...) })
+	return through(v, scope.SignUpload, "SignedUploadURL", func() (*SignedURL, error) { return v.to.SignedUploadURL(ctx, v.scope.Key(key), opts...) })
 }
 
 func (v *view) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
-	return through(v, scope.SignDownload, "SignedDownloadURL", func() (*SignedURL, error) { return v.to.SignedDownloadURL(ctx, v.scope.Prefix+key, opts...) })
+	return through(v, scope.SignDownload, "SignedDownloadURL", func() (*SignedURL, error) { return v.to.SignedDownloadURL(ctx, v.scope.Key(key), opts...) })
 }
 
 func (v *view) PublicURL(key string) (string, error) {
-	return through(v, scope.PublicURL, "PublicURL", func() (string, error) { return v.to.PublicURL(v.scope.Prefix + key) })
+	return through(v, scope.PublicURL, "PublicURL", func() (string, error) { return v.to.PublicURL(v.scope.Key(key)) })
 }
 
 var methodPermissions = map[string]scope.Permission{

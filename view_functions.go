@@ -59,23 +59,23 @@ func (v *view) Versions(ctx context.Context, opts ...ListOption) iter.Seq2[Versi
 }
 
 func (v *view) Tags(ctx context.Context, key string, opts ...AttrsOption) (map[string]string, error) {
-	return through(v, scope.Attrs, "Tags", func() (map[string]string, error) { return Tags(ctx, v.to, v.scope.Prefix+key, opts...) })
+	return through(v, scope.Attrs, "Tags", func() (map[string]string, error) { return Tags(ctx, v.to, v.scope.Key(key), opts...) })
 }
 
 func (v *view) SetTags(ctx context.Context, key string, tags map[string]string, opts ...SetOption) error {
-	return v.change(scope.Upload, "SetTags", func() error { return SetTags(ctx, v.to, v.scope.Prefix+key, tags, opts...) })
+	return v.change(scope.Upload, "SetTags", func() error { return SetTags(ctx, v.to, v.scope.Key(key), tags, opts...) })
 }
 
 func (v *view) SetRetention(ctx context.Context, key string, r Retention, opts ...RetentionOption) error {
-	return v.change(scope.Upload, "SetRetention", func() error { return SetRetention(ctx, v.to, v.scope.Prefix+key, r, opts...) })
+	return v.change(scope.Upload, "SetRetention", func() error { return SetRetention(ctx, v.to, v.scope.Key(key), r, opts...) })
 }
 
 func (v *view) SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error {
-	return v.change(scope.Upload, "SetLegalHold", func() error { return SetLegalHold(ctx, v.to, v.scope.Prefix+key, hold, opts...) })
+	return v.change(scope.Upload, "SetLegalHold", func() error { return SetLegalHold(ctx, v.to, v.scope.Key(key), hold, opts...) })
 }
 
 func (v *view) Restore(ctx context.Context, key string, opts ...RestoreOption) error {
-	return v.change(scope.Upload, "Restore", func() error { return Restore(ctx, v.to, v.scope.Prefix+key, opts...) })
+	return v.change(scope.Upload, "Restore", func() error { return Restore(ctx, v.to, v.scope.Key(key), opts...) })
 }
 
 // change calls a function that changes an object, if the view permits it.
@@ -88,12 +88,12 @@ func (v *view) change(may scope.Permission, op string, call func() error) error 
 
 func (v *view) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
 	return through(v, scope.SignUpload, "SignedUploadForm", func() (*SignedForm, error) {
-		return SignedUploadForm(ctx, v.to, v.scope.Prefix+key, minSize, maxSize, opts...)
+		return SignedUploadForm(ctx, v.to, v.scope.Key(key), minSize, maxSize, opts...)
 	})
 }
 
 func (v *view) BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (MultipartUpload, error) {
-	return v.upload("BeginUpload", func() (MultipartUpload, error) { return BeginUpload(ctx, v.to, v.scope.Prefix+key, opts...) })
+	return v.upload("BeginUpload", func() (MultipartUpload, error) { return BeginUpload(ctx, v.to, v.scope.Key(key), opts...) })
 }
 
 func (v *view) ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (MultipartUpload, error) {
@@ -101,7 +101,7 @@ func (v *view) ContinueUpload(ctx context.Context, token string, opts ...Multipa
 }
 
 func (v *view) ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
-	entry.Key = v.scope.Prefix + entry.Key
+	entry.Key = v.scope.Key(entry.Key)
 	return v.upload("ContinueListedUpload", func() (MultipartUpload, error) { return ContinueListedUpload(ctx, v.to, entry, opts...) })
 }
 
@@ -120,7 +120,7 @@ func (v *view) upload(op string, call func() (MultipartUpload, error)) (Multipar
 // PutSignedPart is PutPart of an upload in progress.
 func (v *view) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
 	return through(v, scope.Upload, "PutPart", func() (*UploadedPart, error) {
-		return PutSignedPart(ctx, v.to, v.scope.Prefix+key, upload, number, body, opts...)
+		return PutSignedPart(ctx, v.to, v.scope.Key(key), upload, number, body, opts...)
 	})
 }
 
@@ -162,7 +162,7 @@ func (v *view) ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[Up
 }
 
 func (v *view) AbortUpload(ctx context.Context, entry UploadEntry) error {
-	entry.Key = v.scope.Prefix + entry.Key
+	entry.Key = v.scope.Key(entry.Key)
 	return v.change(scope.Upload, "AbortUpload", func() error { return AbortUpload(ctx, v.to, entry) })
 }
 
@@ -171,8 +171,8 @@ func (v *view) CopyFrom(ctx context.Context, key string, src Downloader, srcKey 
 	if err := v.check(scope.Upload, "Copy"); err != nil {
 		return nil, err
 	}
-	a, err := Copy(ctx, v.to, v.scope.Prefix+key, src, srcKey, opts...)
-	if e := (*Error)(nil); errors.As(err, &e) && e.Key == v.scope.Prefix+key {
+	a, err := Copy(ctx, v.to, v.scope.Key(key), src, srcKey, opts...)
+	if e := (*Error)(nil); errors.As(err, &e) && e.Key == v.scope.Key(key) {
 		err = v.outward(err)
 	}
 	return v.attrs(a), err
@@ -183,12 +183,12 @@ func (v *view) Compose(ctx context.Context, key string, srcKeys []string, opts .
 	for i := range whole {
 		whole[i] = v.scope.Prefix + whole[i]
 	}
-	a, err := through(v, scope.Upload|scope.Download, "Compose", func() (*Attrs, error) { return Compose(ctx, v.to, v.scope.Prefix+key, whole, opts...) })
+	a, err := through(v, scope.Upload|scope.Download, "Compose", func() (*Attrs, error) { return Compose(ctx, v.to, v.scope.Key(key), whole, opts...) })
 	return v.attrs(a), err
 }
 
 func (v *view) Move(ctx context.Context, from, to string, opts ...CopyOption) (*Attrs, error) {
-	a, err := through(v, scope.Upload|scope.Download|scope.Remove, "Move", func() (*Attrs, error) { return Move(ctx, v.to, v.scope.Prefix+from, v.scope.Prefix+to, opts...) })
+	a, err := through(v, scope.Upload|scope.Download|scope.Remove, "Move", func() (*Attrs, error) { return Move(ctx, v.to, v.scope.Key(from), v.scope.Key(to), opts...) })
 	return v.attrs(a), err
 }
 
@@ -197,7 +197,7 @@ func (v *view) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed in
 	if !ok || v.check(scope.Remove, "RemoveAll") != nil { // which each key tells
 		return removeKeys(ctx, v, keys)
 	}
-	removed, err = to.RemoveAll(ctx, removal.Map(keys, func(key string) string { return v.scope.Prefix + key }))
+	removed, err = to.RemoveAll(ctx, removal.Map(keys, v.scope.Key))
 	return removed, v.eachOutward(err)
 }
 
@@ -207,7 +207,7 @@ func (v *view) RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntr
 		return removeVersions(ctx, v, versions)
 	}
 	removed, err = to.RemoveVersions(ctx, removal.Map(versions, func(entry VersionEntry) VersionEntry {
-		entry.Key = v.scope.Prefix + entry.Key
+		entry.Key = v.scope.Key(entry.Key)
 		return entry
 	}))
 	return removed, v.eachOutward(err)

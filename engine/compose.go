@@ -52,7 +52,7 @@ func (c *composeOp) open(b *bucket, key string, failed error) *storage.Error {
 	}
 	c.req.Source.Native = native
 	for i, key := range c.srcKeys {
-		c.srcKeys[i] = b.scope.Prefix + key
+		c.srcKeys[i] = b.scope.Key(key)
 		if e := b.core.checkReadKey(c.srcKeys[i]); e != nil {
 			return e
 		}

@@ -26,7 +26,7 @@ func (b *bucket) MoveInOneStep(ctx context.Context, to string, src storage.Bucke
 		return nil, false, nil
 	}
 	m := &moveOp{}
-	if e := m.open(b, source, from, to, m.given.ApplyMove(source.scope.Prefix+from, b.scope.Prefix+to, opts...)); e != nil {
+	if e := m.open(b, source, from, to, m.given.ApplyMove(source.scope.Key(from), b.scope.Key(to), opts...)); e != nil {
 		return nil, false, m.op.end(e)
 	}
 	if !m.inOneStep() {
@@ -58,7 +58,7 @@ func (m *moveOp) open(b, src *bucket, from, to string, failed error) *storage.Er
 	if e != nil {
 		return e
 	}
-	m.req = driver.MoveRequest{From: src.scope.Prefix + from, Key: m.op.key, Condition: m.given.Condition}
+	m.req = driver.MoveRequest{From: src.scope.Key(from), Key: m.op.key, Condition: m.given.Condition}
 	m.op.keys = []string{m.req.From}
 	if e := b.core.resolveWrite(m.req.Key, &m.given.Properties, &m.given.Controls, &m.req.Condition, settings(&m.given)); e != nil {
 		return e

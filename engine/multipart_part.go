@@ -24,7 +24,7 @@ func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reade
 }
 
 func (b *bucket) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...storage.PartOption) (*storage.UploadedPart, error) {
-	u := &multipartUpload{bucket: b, record: uploadtoken.Record{Key: b.scope.Prefix + key, Upload: upload}}
+	u := &multipartUpload{bucket: b, record: uploadtoken.Record{Key: b.scope.Key(key), Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
 	o := &operation{}
 	e := o.prepare(b, scope.Upload, "PutPart", key)

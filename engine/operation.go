@@ -40,7 +40,7 @@ type operation struct {
 
 // prepare names the operation, and refuses it if the bucket does not permit it.
 func (o *operation) prepare(b *bucket, may scope.Permission, name, key string) *storage.Error {
-	o.core, o.name, o.key, o.prefix = b.core, name, b.scope.Prefix+key, b.scope.Prefix
+	o.core, o.name, o.key, o.prefix = b.core, name, b.scope.Key(key), b.scope.Prefix
 	o.writes = may&(scope.Upload|scope.Remove) != 0
 	switch {
 	case !b.scope.Permits(may):

@@ -128,7 +128,7 @@ func (r *removeOp) removeGroup(group []removal.Removal) []error {
 	requests := make([]driver.DeleteRequest, 0, len(group))
 	slots := make([]int, 0, len(group)) // the index in errs of each request
 	for i, one := range group {
-		request := driver.DeleteRequest{Key: r.bucket.scope.Prefix + one.Key, Version: one.Version}
+		request := driver.DeleteRequest{Key: r.bucket.scope.Key(one.Key), Version: one.Version}
 		o.keys = append(o.keys, request.Key)
 		if bad := r.check(&request); bad != nil && refused == nil {
 			errs[i] = removalError(o, bad, &request)

@@ -213,7 +213,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "header attributes come back as they were given", Rule: "W8",
-		Explanation: "cache control, disposition, encoding and language are stored and served unchanged",
+		Explanation: "cache control, disposition, encoding and language are stored and served unchanged; the encoding identity is none",
 		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
@@ -227,6 +227,12 @@ var metadataCases = []Case{
 			got := t.attrs(b, "a").Properties
 			got.StorageClass = ""
 			require.Equal(t, want, got)
+
+			t.put(b, "plain", "x", storage.WithContentEncoding("identity"))
+			require.Empty(t, t.attrs(b, "plain").ContentEncoding)
+			_, read, err := storage.ReadAll(t.Context(), b, "plain")
+			require.NoError(t, err)
+			require.Empty(t, read.ContentEncoding)
 		},
 	},
 	{
@@ -248,6 +254,10 @@ var metadataCases = []Case{
 					})
 				}
 			}
+			t.requireNoRequests(func() { // S3 takes it for the coding of the request
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithContentEncoding("gzip, aws-chunked"))
+				t.requireCode(err, storage.InvalidArgument)
+			})
 		},
 	},
 }

@@ -62,7 +62,7 @@ var prefixedCases = []Case{
 	},
 	{
 		Name: "no key leads out of a prefix", Rule: "K5",
-		Explanation: "../ is refused, and so is a key that is too long together with the prefix",
+		Explanation: "../ is refused, and so are an empty key, although an object may have the name of the prefix, and one that is too long together with the prefix",
 		run: func(t *T) {
 			b := storage.Prefixed(t.open(), "p/")
 			t.requireNoRequests(func() {
@@ -70,7 +70,7 @@ var prefixedCases = []Case{
 					_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 					t.requireNothingDone(err, storage.InvalidArgument)
 				}
-				for _, key := range []string{"../x", "..", strings.Repeat("k", 1023)} {
+				for _, key := range []string{"../x", "..", "", strings.Repeat("k", 1023)} {
 					_, err := b.Attrs(t.Context(), key)
 					t.requireCode(err, storage.InvalidArgument)
 					t.requireNothingDone(b.Remove(t.Context(), key), storage.InvalidArgument)

@@ -58,6 +58,12 @@ var azureQuestions = []question{
 		cost:    "3 requests",
 		answers: []string{"yes", "no"}, ask: askLeftoverBlocks,
 	}, {
+		id: "azure-uncommitted-create", provider: "azure", account: "standard",
+		text:    "Does Put Blob with `If-None-Match: *` create a blob over uncommitted blocks?",
+		does:    "yes: no blob is there. Azurite says that it exists",
+		cost:    "2 requests",
+		answers: []string{"yes", "no"}, ask: askUncommittedCreate,
+	}, {
 		id: "azure-part-versions", provider: "azure", account: "with versions",
 		text:    "Do versions of the parts of an open upload stay?",
 		does:    "each part is removed with its version",

@@ -74,6 +74,21 @@ func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
+func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
+	b, client, err := bucketWithClient[*container.Client](ctx, i)
+	if err != nil {
+		return "", err
+	}
+	if _, err := stage(ctx, client, "MDAwMQ=="); err != nil {
+		return "", err
+	}
+	_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
+	if errors.Is(err, storage.PreconditionFailed) {
+		return "no", nil
+	}
+	return "yes", err
+}
+
 func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	_, err := i.bucket(ctx)
 	if err != nil {

@@ -80,7 +80,7 @@ var serverAnswers = map[string]map[string]string{
 	"minio": {
 		"s3-part-copy-condition": "enforced", "s3-versions-at-once": "all kept", "s3-signed-forms": "enforced", "s3-public-bucket": "yes",
 	},
-	"azurite": {"azure-copy-source": "the service reads its sources", "azure-tier": "none: the account has it", "azure-block-ids": "no", "azure-leftover-blocks": "no"},
+	"azurite": {"azure-copy-source": "the service reads its sources", "azure-tier": "none: the account has it", "azure-block-ids": "no", "azure-leftover-blocks": "no", "azure-uncommitted-create": "no"},
 }
 
 func TestServersAnswer(t *testing.T) {

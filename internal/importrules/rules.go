@@ -146,7 +146,7 @@ var rules = []rule{
 
 // shipped reports whether a package is more than a suite or a tool for tests.
 func shipped(path string) bool {
-	return path != "storagetest" && path != "storagetest/hostile" && path != "uploads/uploadstest" && path != "cmd/certify" && !forTests(path)
+	return path != "storagetest" && path != "storagetest/hostile" && path != "storagetest/differential" && path != "uploads/uploadstest" && path != "cmd/certify" && !forTests(path)
 }
 
 // forTests reports whether a package is in internal/testing, of the module or of a folder.

@@ -36,6 +36,15 @@ func (s Scope) In(outer Scope) Scope {
 	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Bad: cmp.Or(s.Bad, outer.Bad)}
 }
 
+// Key returns the whole key of one that goes in. An empty key stays so, and is refused, although an
+// object may have the name of the prefix.
+func (s *Scope) Key(key string) string {
+	if key == "" {
+		return ""
+	}
+	return s.Prefix + key
+}
+
 // Whole reports whether nothing was taken away.
 func (s *Scope) Whole() bool { return s.Mask == Everything && s.Prefix == "" && s.Bad == nil }
 

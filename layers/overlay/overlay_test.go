@@ -121,3 +121,19 @@ func TestTheOldStoreIsNotTheNewOne(t *testing.T) {
 		})
 	}
 }
+
+// The condition of an open upload is one of its end, also if the old store has the object.
+func TestTheObjectMayGoBeforeAnOpenUploadEnds(t *testing.T) {
+	old := memstore.New()
+	put(t, old, "a", "old")
+	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	upload, err := storage.BeginUpload(t.Context(), b, "a", storage.IfAbsent())
+	require.NoError(t, err)
+	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("new"))
+	require.NoError(t, err)
+	_, err = upload.Complete(t.Context())
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	require.NoError(t, b.Remove(t.Context(), "a"))
+	_, err = upload.Complete(t.Context())
+	require.NoError(t, err)
+}

@@ -87,8 +87,16 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (attrs *st
 	return attrs, err
 }
 
-// BeginParts begins an upload in the new store.
+// BeginParts begins an upload in the new store. The condition of an open upload is one of its end.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (upload string, err error) {
+	if r.AnyOrder {
+		if err := d.stores.reserved(r.Key); err != nil {
+			return "", err
+		}
+		unconditional := *r
+		unconditional.Condition = storage.Condition{}
+		return d.Driver.BeginParts(ctx, &unconditional)
+	}
 	err = d.stores.write(ctx, r.Key, &r.Condition, func() (err error) {
 		upload, err = d.Driver.BeginParts(ctx, r)
 		return err

@@ -1,0 +1,25 @@
+package gcs_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/storagetest/differential"
+)
+
+func TestRandomCallsAsInMemory(t *testing.T) {
+	s := startRuleServer(t)
+	for name, composite := range map[string]bool{"sessions": false, "composite": true} {
+		t.Run(name, func(t *testing.T) {
+			differential.Run(t, differential.Config{Seeds: 1, Versions: true}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+				d, err := gcs.NewDriver(t.Context(), gcs.Config{Endpoint: s.URL, Bucket: s.bucket(ruleBucket{versioned: len(opts) > 0}), ParallelComposite: composite})
+				require.NoError(t, err)
+				return engine.New(asGoogle{d}, opts...)
+			})
+		})
+	}
+}

@@ -1,0 +1,30 @@
+package local_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/differential"
+)
+
+// The bucket is opened again after half of the calls.
+func TestRandomCallsAsInMemory(t *testing.T) {
+	var dir string
+	open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := local.Open(dir, local.Config{Create: true, NoSync: true}, opts...)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		return b
+	}
+	reopen := func(t *testing.T, b storage.Bucket) storage.Bucket {
+		return open(t, storage.WithVersioning(storage.Supports(b, storage.Versioning)))
+	}
+	differential.Run(t, differential.Config{Versions: true, Change: reopen}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		dir = filepath.Join(t.TempDir(), "b")
+		return open(t, opts...)
+	})
+}

@@ -1,0 +1,43 @@
+package s3_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/storagetest/differential"
+)
+
+func TestRandomCallsAsInMemory(t *testing.T) {
+	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
+	require.NoError(t, err)
+	for name, c := range map[string]s3server.Config{"memory": {Strict: true}, "directory": {Service: directory}} {
+		t.Run(name, func(t *testing.T) {
+			server, err := s3server.Start(c)
+			require.NoError(t, err)
+			t.Cleanup(server.Close)
+			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+			s.raw = s.clientOver(withoutKeepAlive())
+			differential.Run(t, differential.Config{Seeds: 1, Versions: true}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+				return s.open(t, s.bucket(t, len(opts) > 0), opts...)
+			})
+		})
+	}
+}
+
+// These servers refuse keys and prefixes that no file can have. MinIO repeats common prefixes from page to
+// page, and both list prefixes below which all is removed, if they keep versions.
+func TestRandomCallsOnServersAsInMemory(t *testing.T) {
+	for _, name := range serverNames {
+		t.Run(name, func(t *testing.T) {
+			s := needServer(t, name)
+			without := []string{"d/.", "d/.e", "ListPage", "bad key"}
+			differential.Run(t, differential.Config{Without: without}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+				return s.open(t, s.bucket(t, false), opts...)
+			})
+		})
+	}
+}

@@ -1,0 +1,133 @@
+package differential
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// No key is a prefix of another with a slash: some servers keep objects as files.
+var keys = []string{
+	"a", "b/1", "b/2", "b/c/1", "b/c/2.html", "b!", "b0", "Z.TXT", "z.txt", "ä", "a\u0308", "😀/x", "%2F", "c d+e%20&=?#",
+	"~t;,@!'()*[]{}|^`<>\"", "d/.e",
+}
+
+var badKeys = []string{"", "a//b", "../x", "a/./b", strings.Repeat("k", 2000), "\xff", "/a", "a/"}
+
+// one returns one of all, that the Config does not leave out.
+func one[T any](p *player, all ...T) T {
+	for {
+		chosen := all[p.random.IntN(len(all))]
+		if !slices.Contains(p.without, fmt.Sprint(chosen)) {
+			return chosen
+		}
+	}
+}
+
+// sometimes is true once in n times.
+func (p *player) sometimes(n int) bool { return p.random.IntN(n) == 0 }
+
+// body returns bytes that no other body has, if there are any.
+func (p *player) body() []byte {
+	size := one(p, 0, 1, 100, 4096, 70_000, 300_000)
+	if size == 0 {
+		return nil
+	}
+	p.bodies++
+	return bytes.Repeat(fmt.Appendf(nil, "%d.", p.bodies), size/4+1)
+}
+
+// properties returns options of a write, and what they are.
+func (p *player) properties() (opts []storage.WriteOption, text string) {
+	add := func(name string, option func(string) storage.WriteOption, values ...string) {
+		if !p.sometimes(4) {
+			return
+		}
+		value := one(p, values...)
+		opts = append(opts, option(value))
+		text += fmt.Sprintf(" %s=%q", name, value)
+	}
+	add("type", storage.WithContentType, "text/plain", "TEXT/html;  charset=\"utf-8\"", "application/x-a+b", "bad", "")
+	add("cache", storage.WithCacheControl, "no-cache", "public, max-age=60", "")
+	add("encoding", storage.WithContentEncoding, "gzip", "br", "identity", "aws-chunked", "")
+	add("disposition", storage.WithContentDisposition, `attachment; filename="a b.txt"`, "inline", `attachment; filename*=UTF-8''%c3%a4.txt`)
+	add("language", storage.WithContentLanguage, "de", "de, en-US", "x y")
+	if p.sometimes(3) {
+		metadata := one(p, map[string]string{}, map[string]string{"a": "b"}, map[string]string{"A-b": "ü x", "c": ""}, map[string]string{"x_y": " lead"},
+			map[string]string{"a": "=?utf-8?q?x?="}, map[string]string{"n": "a\nb"}, map[string]string{"a": "trail "}, map[string]string{"1a": "a\tx"},
+			map[string]string{"a": "a,b", "b": `"q"`}, map[string]string{"a": "1", "A": "2"})
+		opts = append(opts, storage.WithMetadata(metadata))
+		text += fmt.Sprintf(" metadata=%q", metadata)
+	}
+	if p.sometimes(6) {
+		tags := one(p, map[string]string{}, map[string]string{"t": "1"}, map[string]string{"t": "x y", "u": "+-=._:/@"})
+		opts = append(opts, storage.WithTags(tags))
+		text += fmt.Sprintf(" tags=%q", tags)
+	}
+	return opts, text
+}
+
+// A condition has the option for each of the two buckets; they are nil if there is none.
+type condition struct {
+	memory, other any
+	text          string
+}
+
+// of returns the option for a bucket as a T, in a slice that may be empty.
+func of[T any](c condition, inMemory bool) []T {
+	option := c.other
+	if inMemory {
+		option = c.memory
+	}
+	if option == nil {
+		return nil
+	}
+	return []T{option.(T)}
+}
+
+func (p *player) condition(key string) condition {
+	if p.sometimes(5) {
+		return condition{storage.IfAbsent(), storage.IfAbsent(), " IfAbsent"}
+	}
+	if p.sometimes(2) {
+		return p.ifRevision(key)
+	}
+	return condition{}
+}
+
+// lateCondition is condition for a call that sends or copies bytes before the condition is checked.
+func (p *player) lateCondition(key string) condition {
+	if slices.Contains(p.without, "a late condition") {
+		return condition{}
+	}
+	return p.condition(key)
+}
+
+// ifRevision returns a condition on a revision of the key that was seen, most often the last. If the
+// store names revisions after their content, it returns none that is gone and has the content that is
+// there.
+func (p *player) ifRevision(key string) condition {
+	var seen []revision
+	for _, r := range p.revisions {
+		if r.key == key {
+			seen = append(seen, r)
+		}
+	}
+	if len(seen) == 0 {
+		return condition{}
+	}
+	r := seen[len(seen)-1]
+	if p.sometimes(3) {
+		r = one(p, seen...)
+	}
+	if !p.unique {
+		content, attrs, err := storage.ReadAll(p.ctx, p.memory, key)
+		if err == nil && string(content) == r.content && attrs.Revision != r.memory {
+			return condition{}
+		}
+	}
+	return condition{storage.IfRevision(r.memory), storage.IfRevision(r.other), fmt.Sprintf(" IfRevision(%s, %s)", r.memory, r.other)}
+}

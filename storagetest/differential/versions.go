@@ -1,0 +1,82 @@
+package differential
+
+import (
+	"fmt"
+	"hash/crc32"
+
+	"github.com/omnibucket/storage"
+)
+
+var versionCalls = []call{
+	{"Versions", (*player).versions},
+	{"Download of a version", (*player).downloadVersion},
+	{"Copy of a version", (*player).copyVersion},
+	{"Remove of a version", (*player).removeVersion},
+}
+
+// versions lists the objects without delete markers, which some stores do not have.
+func (p *player) versions() string {
+	prefix, size := one(p, "", "b/", "z", "missing"), one(p, 1, 3, 1000)
+	return p.compare(fmt.Sprintf("Versions below %q in pages of %d", prefix, size), "", func(b storage.Bucket, _ bool) result {
+		found := ""
+		for entry, err := range storage.Versions(p.ctx, b, storage.WithPrefix(prefix), storage.WithPageSize(size)) {
+			if err != nil {
+				return result{text: found, err: err}
+			}
+			if !entry.IsDeleteMarker {
+				found += fmt.Sprintf("%q of %d, current %v, replaced %v; ", entry.Key, entry.Size, entry.Current, !entry.NoncurrentSince.IsZero())
+			}
+		}
+		return result{text: found}
+	})
+}
+
+// version returns a version that was seen.
+func (p *player) version() (seen revision, ok bool) {
+	if len(p.revisions) == 0 {
+		return revision{}, false
+	}
+	seen = one(p, p.revisions...)
+	return seen, seen.memoryVersion != "" && seen.otherVersion != ""
+}
+
+func (r revision) version(inMemory bool) storage.VersionOption {
+	if inMemory {
+		return storage.WithVersion(r.memoryVersion)
+	}
+	return storage.WithVersion(r.otherVersion)
+}
+
+func (p *player) downloadVersion() string {
+	seen, ok := p.version()
+	if !ok {
+		return ""
+	}
+	return p.compare(fmt.Sprintf("Download %q, version %s or %s", seen.key, seen.memoryVersion, seen.otherVersion), seen.key, func(b storage.Bucket, inMemory bool) result {
+		content, attrs, err := storage.ReadAll(p.ctx, b, seen.key, seen.version(inMemory))
+		return result{fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs, err}
+	})
+}
+
+func (p *player) copyVersion() string {
+	seen, ok := p.version()
+	if !ok {
+		return ""
+	}
+	to := one(p, seen.key, one(p, keys...))
+	return p.compare(fmt.Sprintf("Copy %q, version %s or %s, to %q", seen.key, seen.memoryVersion, seen.otherVersion, to), to, func(b storage.Bucket, inMemory bool) result {
+		attrs, err := storage.Copy(p.ctx, b, to, b, seen.key, seen.version(inMemory))
+		return result{describe(attrs), attrs, err}
+	})
+}
+
+// removeVersion removes no current version, because stores differ in what is current then.
+func (p *player) removeVersion() string {
+	seen, ok := p.version()
+	if current, err := p.memory.Attrs(p.ctx, seen.key); !ok || err == nil && current.Version == seen.memoryVersion {
+		return ""
+	}
+	return p.compare(fmt.Sprintf("Remove %q, version %s or %s", seen.key, seen.memoryVersion, seen.otherVersion), "", func(b storage.Bucket, inMemory bool) result {
+		return result{err: b.Remove(p.ctx, seen.key, seen.version(inMemory))}
+	})
+}
