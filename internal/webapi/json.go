@@ -10,7 +10,7 @@ import (
 // maxField is how many bytes of the name of a field, which a client may have chosen, are repeated.
 const maxField = 64
 
-// Field returns the name of a field as an error has it.
+// Field shortens the name of a field for a response.
 func Field(name string) string { return Beginning(name, maxField) }
 
 // Beginning returns as many whole characters of text as fit into most bytes.
