@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -214,11 +215,7 @@ func countBefore(ids []string, q Filter) int {
 	if q.To.IsZero() {
 		return len(ids)
 	}
-	end := timeid.Floor(q.To)
-	n := len(ids)
-	for n > 0 && ids[n-1] >= end {
-		n--
-	}
+	n, _ := slices.BinarySearch(ids, timeid.Floor(q.To))
 	return n
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/webapi"
@@ -283,9 +282,6 @@ type problem struct {
 
 const internalMessage = "Something went wrong here. Try again in a moment."
 
-// maxField limits how much of a field name is repeated.
-const maxField = 64
-
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -295,12 +291,10 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status >= http.StatusInternalServerError && h.config.OnError != nil && !errors.Is(err, context.Canceled) {
 		h.config.OnError(r, err)
 	}
-	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented || status == http.StatusLocked || status == http.StatusTooManyRequests {
-		webapi.SetRetryAfter(w.Header(), err, time.Second)
-	}
+	webapi.RetryLater(w.Header(), status, err)
 	p := problem{
 		Title: http.StatusText(status), Status: status, Detail: e.Message, Message: e.Message,
-		Code: e.Code, Field: e.Field[:min(maxField, len(e.Field))], File: e.Name, Request: w.Header().Get(webapi.RequestIDHeader), Key: e.key, Location: e.location,
+		Code: e.Code, Field: webapi.Field(e.Field), File: e.Name, Request: w.Header().Get(webapi.RequestIDHeader), Key: e.key, Location: e.location,
 	}
 	if e.problem != "" {
 		p.Type = problemTypes + e.problem

@@ -94,3 +94,13 @@ func TestEachRequestHasAnID(t *testing.T) {
 		})
 	}
 }
+
+func TestALongFieldNameInAnErrorEndsWithAWholeCharacter(t *testing.T) {
+	s, err := New(memstore.New(), Config{Authorize: func(*http.Request) (User, error) {
+		return User{}, &Error{Field: strings.Repeat("x", 63) + "é and more", Code: InvalidValue, Message: "No."}
+	}})
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
+	require.Contains(t, w.Body.String(), `"field":"`+strings.Repeat("x", 63)+`"`)
+}

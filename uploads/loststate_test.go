@@ -16,11 +16,15 @@ import (
 type lossyStates struct {
 	uploads.States
 	writes, lost int
+	before       bool // the write is not made
 }
 
 func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
+	if s.writes++; s.writes == s.lost && s.before {
+		return "", storage.Unavailable
+	}
 	written, err := s.States.SetState(ctx, key, state, revision)
-	if s.writes++; s.writes == s.lost && err == nil {
+	if s.writes == s.lost && err == nil {
 		return "", &storage.Error{Code: storage.Unavailable, Unknown: true}
 	}
 	return written, err
@@ -40,5 +44,26 @@ func TestALostResponseToAWriteOfTheStateIsNoFailure(t *testing.T) {
 			require.Greater(t, lost, 3)
 			return
 		}
+	}
+}
+
+// A call whose write of the state failed, also the last one, does not keep the next call away.
+func TestAFailedWriteOfTheStateLetsTheNextCallContinue(t *testing.T) {
+	for lost := 1; ; lost++ {
+		b := memstore.New()
+		states := &lossyStates{States: uploads.BucketStates(b), before: true}
+		s := newSessionSite(t, b, uploads.Config{ProxyParts: true, States: states})
+		u := s.begin(map[string]any{"filename": "file"})
+		sent := u.send(1, []byte("text"))
+		states.writes, states.lost = 0, lost
+		a := u.complete(sent)
+		if states.writes < lost {
+			require.Greater(t, lost, 2)
+			return
+		}
+		require.Equal(t, "503 store_failed file", a.refusal(t))
+		a = u.complete(sent)
+		require.Equal(t, http.StatusOK, a.StatusCode, "write %d: %s", lost, a.body)
+		s.stored("files/alice/file", []byte("text"))
 	}
 }

@@ -4,8 +4,8 @@ import (
 	"path"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
+	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
@@ -58,11 +58,7 @@ func cutName(name string) string {
 	if i := strings.LastIndexByte(name, '.'); i > 0 && len(name)-i <= maxNameSuffix {
 		suffix = name[i:]
 	}
-	base := name[:maxNameBytes-len(suffix)]
-	for !utf8.ValidString(base) {
-		base = base[:len(base)-1]
-	}
-	return base + suffix
+	return webapi.Beginning(name, maxNameBytes-len(suffix)) + suffix
 }
 
 // extensionOf returns the extension of a name if a key may have it.

@@ -441,6 +441,29 @@ func TestS3FileInAForm(t *testing.T) {
 	})
 }
 
+// A browser sends a GET of any page with the user's cookies, and a CrossOriginProtection lets it pass.
+func TestAPageOfAnotherSiteBeginsNoUpload(t *testing.T) {
+	s := newSessionSite(t, inMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
+	for _, row := range []struct {
+		name   string
+		h      headers
+		status int
+	}{
+		{"a picture of another site", headers{"Sec-Fetch-Site": "cross-site"}, http.StatusForbidden},
+		{"a script of another site", headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, http.StatusForbidden},
+		{"a script of an allowed site", headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example"}, http.StatusOK},
+		{"the own page", headers{"Sec-Fetch-Site": "same-origin"}, http.StatusOK},
+		{"no browser", nil, http.StatusOK},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			before := s.stores()
+			a := s.do(alice, "GET", "/s3/params?filename=file", nil, row.h)
+			require.Equal(t, row.status, a.StatusCode, string(a.body))
+			require.Equal(t, row.status == http.StatusOK, s.stores() > before)
+		})
+	}
+}
+
 func TestPagesOfOtherOrigins(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
 	preflight := headers{"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "tus-resumable,upload-offset"}

@@ -26,6 +26,10 @@ type singleUpload struct {
 }
 
 func (h *handler) beginSingle(c *call) error {
+	// Any page can make a browser send a GET with the user's cookies.
+	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.w.Header().Get("Access-Control-Allow-Origin") == "" {
+		return refuse("Origin", NotAllowed, "Pages of other sites may not do this.")
+	}
 	query := c.URL.Query()
 	n := Request{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
 	values := map[string]any{}

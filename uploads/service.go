@@ -10,7 +10,6 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
@@ -32,7 +31,7 @@ type Service struct {
 	handler   *handler
 	keeper    *keeper
 	memory    *intake.Memory  // of requests
-	pieceWait pieces.WaitFunc // of a call for the call that joins the same pieces
+	pieceWait intake.WaitFunc // of a call for the call that joins the same pieces
 }
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is

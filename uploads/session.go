@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/pieces"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // The kinds of sessions.
@@ -113,7 +113,7 @@ type keeper struct {
 	config   Config
 	service  *Service
 	basePart int64           // partsize.Base; tests make it smaller
-	pulse    pieces.WaitFunc // between two renewals of a claim
+	pulse    intake.WaitFunc // between two renewals of a claim
 }
 
 func (k *keeper) objectKey(s *session, name string) string {

@@ -41,11 +41,12 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	if err != nil {
 		return nil, err
 	}
+	claim := s.Claim // a step whose write fails may have taken it from s
 	claimed, stop := k.keepClaim(ctx, s)
 	done, err := k.finishClaimed(claimed, s, make)
 	lost := stop()
 	if err != nil {
-		k.release(ctx, s)
+		k.release(ctx, s, claim)
 		if lost {
 			return nil, beingCompleted()
 		}
@@ -140,17 +141,18 @@ func (s *session) claimed(now time.Time) bool {
 }
 
 // release lets the next call continue at once.
-func (k *keeper) release(ctx context.Context, claimed *session) {
+func (k *keeper) release(ctx context.Context, s *session, claim string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	claim := claimed.Claim
-	_, _ = k.update(ctx, claimed, func(s *session) (bool, error) {
-		if s.Claim != claim || s.Phase == phaseDone || s.Phase == phaseAborted {
-			return false, nil
-		}
-		s.Claim = ""
-		return true, nil
-	})
+	if s, err := k.reload(ctx, s); err == nil {
+		_, _ = k.update(ctx, s, func(s *session) (bool, error) {
+			held := s.Claim == claim && s.Phase != phaseDone && s.Phase != phaseAborted
+			if held {
+				s.Claim = ""
+			}
+			return held, nil
+		})
+	}
 }
 
 func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {

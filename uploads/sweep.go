@@ -5,14 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/internal/storeclock"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
@@ -194,7 +192,8 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 			}
 			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.keeper.config.Prefix), "/")
 			alone := !below && (keypattern.IsRandom(name) || name == clockName)
-			if !alone && (!validName(name) || object != stateName && !hasAnyPrefix(object, contentName, tailPrefix, piecePrefix)) {
+			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
+			if !alone && (!validName(name) || object != stateName && !begins(contentName) && !begins(tailPrefix) && !begins(piecePrefix)) {
 				continue // it is not of this package
 			}
 			if name != g.name && !begin(group{name: name}) {
@@ -231,10 +230,6 @@ func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, err
 			after = next
 		}
 	}
-}
-
-func hasAnyPrefix(text string, prefixes ...string) bool {
-	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) })
 }
 
 func validName(name string) bool {
@@ -386,7 +381,7 @@ func (w *sweeper) unrecorded(ctx context.Context) (map[string]bool, error) {
 }
 
 func init() {
-	pieces.SetWaits = func(service any, wait, pulse pieces.WaitFunc) {
+	intake.SetWaits = func(service any, wait, pulse intake.WaitFunc) {
 		s := service.(*Service)
 		if wait != nil {
 			s.pieceWait = wait

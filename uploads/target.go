@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,10 +147,7 @@ const longestSegment = 255
 // checkFeatures fails if the bucket cannot keep what a target asks for. The upload would otherwise
 // fail after its last byte, for ever.
 func (k *keeper) checkFeatures(t *Target) error {
-	long := false
-	for segment := range strings.SplitSeq(t.Key, "/") {
-		long = long || len(segment) > longestSegment
-	}
+	long := slices.ContainsFunc(strings.Split(t.Key, "/"), func(segment string) bool { return len(segment) > longestSegment })
 	for _, n := range []struct {
 		asked   bool
 		feature storage.Features

@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -192,7 +193,7 @@ func (t *tus) create(c *call, n Request, state tusState, receives bool, sum *che
 	}
 	s.Tus = &state
 	if receives {
-		s.Tus.Holder, s.Tus.Held = newHolder(), t.handler.config.Now()
+		s.Tus.Holder, s.Tus.Held = rand.Text(), t.handler.config.Now()
 	}
 	if err := t.beginTus(c, s); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package uploads
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -95,16 +96,7 @@ func (n *Request) setMetadata(header string) error {
 	if len(n.Metadata) > maxMetadata {
 		return invalid(field, "There is too much metadata.")
 	}
-	n.Name = firstOf(n.Metadata, "filename", "name")
-	n.Type = firstOf(n.Metadata, "filetype", "type")
+	n.Name = cmp.Or(n.Metadata["filename"], n.Metadata["name"])
+	n.Type = cmp.Or(n.Metadata["filetype"], n.Metadata["type"])
 	return nil
-}
-
-func firstOf(metadata map[string]string, names ...string) string {
-	for _, name := range names {
-		if value := metadata[name]; value != "" {
-			return value
-		}
-	}
-	return ""
 }

@@ -24,8 +24,6 @@ const (
 	deadAfter = 2 * time.Minute
 )
 
-func newHolder() string { return rand.Text() }
-
 // errTaken is returned if another request receives the bytes now.
 func errTaken() *Error {
 	return refuse("Upload-Offset", Locked, "Another request continues this upload.")
@@ -96,7 +94,7 @@ func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 		if size >= 0 {
 			s.Size = size
 		}
-		s.Tus.Holder, s.Tus.Held = newHolder(), t.handler.config.Now()
+		s.Tus.Holder, s.Tus.Held = rand.Text(), t.handler.config.Now()
 		if err := t.handler.keeper.save(c.Context(), s); !errors.Is(err, errConflict) {
 			return s, err
 		}

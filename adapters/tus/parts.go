@@ -21,11 +21,7 @@ const (
 
 // begin begins the open upload of the store, with parts that fit the size of the whole.
 func (u *upload) begin(ctx context.Context) error {
-	var opts []storage.MultipartOption
-	for _, o := range u.store.options(u.state.Info) {
-		opts = append(opts, o)
-	}
-	begun, err := storage.BeginUpload(ctx, u.store.bucket, u.key(), opts...)
+	begun, err := storage.BeginUpload(ctx, u.store.bucket, u.key(), optionsOf[storage.MultipartOption](u)...)
 	if err != nil {
 		return err
 	}
@@ -117,7 +113,7 @@ func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 	var err error
 	switch {
 	case last && u.state.Token == "":
-		if _, err = u.store.bucket.Upload(ctx, u.key(), b.reader(), u.uploadOptions()...); err == nil {
+		if _, err = u.store.bucket.Upload(ctx, u.key(), b.reader(), optionsOf[storage.UploadOption](u)...); err == nil {
 			return u.finished(ctx)
 		}
 	case last || b.n == u.state.PartSize:

@@ -97,7 +97,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	}
 	if u.state.Token == "" {
 		if err := u.withTail(ctx, func(tail io.Reader) error {
-			_, err := u.store.bucket.Upload(ctx, u.key(), tail, u.uploadOptions()...)
+			_, err := u.store.bucket.Upload(ctx, u.key(), tail, optionsOf[storage.UploadOption](u)...)
 			return err
 		}); err != nil {
 			return err
@@ -134,11 +134,7 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 	for i, piece := range pieces {
 		keys[i] = piece.(*upload).key()
 	}
-	var opts []storage.CopyOption
-	for _, o := range u.store.options(u.state.Info) {
-		opts = append(opts, o)
-	}
-	made, err := storage.Compose(ctx, u.store.bucket, u.key(), keys, opts...)
+	made, err := storage.Compose(ctx, u.store.bucket, u.key(), keys, optionsOf[storage.CopyOption](u)...)
 	if err != nil {
 		return fmt.Errorf("joining uploads: %w", err)
 	}
@@ -228,11 +224,10 @@ func (u *upload) withTail(ctx context.Context, f func(io.Reader) error) error {
 	return errors.Join(f(tail), tail.Close())
 }
 
-// uploadOptions are the options of the object.
-func (u *upload) uploadOptions() []storage.UploadOption {
-	var opts []storage.UploadOption
+// optionsOf returns the options of the object, as options of a call.
+func optionsOf[O any](u *upload) (opts []O) {
 	for _, o := range u.store.options(u.state.Info) {
-		opts = append(opts, o)
+		opts = append(opts, any(o).(O))
 	}
 	return opts
 }

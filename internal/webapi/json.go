@@ -4,7 +4,25 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"unicode/utf8"
 )
+
+// maxField is how many bytes of the name of a field, which a client may have chosen, are repeated.
+const maxField = 64
+
+// Field shortens the name of a field for a response.
+func Field(name string) string { return Beginning(name, maxField) }
+
+// Beginning returns as many whole characters of text as fit into most bytes.
+func Beginning(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
+}
 
 // WriteJSON responds with value as JSON.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, value any) {

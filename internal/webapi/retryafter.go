@@ -9,6 +9,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// RetryLater sets the header Retry-After of a response with an error if waiting helps: at least to a second.
+func RetryLater(h http.Header, status int, err error) {
+	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented || status == http.StatusLocked || status == http.StatusTooManyRequests {
+		SetRetryAfter(h, err, time.Second)
+	}
+}
+
 // SetRetryAfter sets the header Retry-After if the store has asked to wait: to its time, in whole
 // seconds, but at least to least.
 func SetRetryAfter(h http.Header, err error, least time.Duration) {

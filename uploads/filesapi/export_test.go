@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/pieces"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
@@ -140,10 +140,10 @@ func (s *Store) Sweep(ctx context.Context, opts ...uploads.SweepOption) (*upload
 }
 
 // SetWait makes a store wait for other calls by another clock.
-func (s *Store) SetWait(wait pieces.WaitFunc) { pieces.SetWaits(s.store.service, wait, nil) }
+func (s *Store) SetWait(wait intake.WaitFunc) { intake.SetWaits(s.store.service, wait, nil) }
 
 // SetPulse makes a call that joins parts send heartbeats by another clock.
-func (s *Store) SetPulse(wait pieces.WaitFunc) { pieces.SetWaits(s.store.service, nil, wait) }
+func (s *Store) SetPulse(wait intake.WaitFunc) { intake.SetWaits(s.store.service, nil, wait) }
 
 // A HandlerConfig is a Config of users who are texts.
 type HandlerConfig struct {

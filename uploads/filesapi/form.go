@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/internal/intake"
@@ -22,6 +23,9 @@ const maxFormFields = 64 << 10
 
 // A form is a multipart/form-data body that has been read up to its file.
 type form struct {
+	parts  *multipart.Reader
+	body   *intake.Form
+	known  []string // the fields that are allowed besides the file
 	fields map[string]string
 	// fileName is as the client sent it. multipart.Part.FileName would remove
 	// everything before its last slash.
@@ -29,19 +33,15 @@ type form struct {
 	file     *formFile
 }
 
-// readForm reads the fields of a form before the file. known lists the fields that
-// are allowed besides it.
+// readForm reads the fields of a form before the file.
 func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
 		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
 	}
 	body := &intake.Form{From: r.Body, Left: maxFormFields}
-	f := &formReader{
-		parts: multipart.NewReader(body, params["boundary"]), body: body, known: known,
-		form: &form{fields: map[string]string{}},
-	}
-	for f.form.file == nil {
+	f := &form{parts: multipart.NewReader(body, params["boundary"]), body: body, known: known, fields: map[string]string{}}
+	for f.file == nil {
 		err := f.next(maxFile)
 		if err == io.EOF {
 			return nil, invalid(fieldFile, "There is no file.")
@@ -50,19 +50,12 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 			return nil, err
 		}
 	}
-	return f.form, nil
-}
-
-type formReader struct {
-	parts *multipart.Reader
-	body  *intake.Form
-	known []string
-	form  *form
+	return f, nil
 }
 
 // next reads one field, or stops at the file. It returns io.EOF at the end of the
 // form.
-func (f *formReader) next(maxFile int64) error {
+func (f *form) next(maxFile int64) error {
 	part, err := f.parts.NextRawPart()
 	if err == io.EOF {
 		return err
@@ -78,32 +71,33 @@ func (f *formReader) next(maxFile int64) error {
 		return invalid(fieldFile, "The file's name is not understood.")
 	case err != nil || name == "":
 		return refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
-	case name == fieldFile && f.form.file != nil:
+	case name == fieldFile && f.file != nil:
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
 	case name == fieldFile && !isFile:
 		return invalid(fieldFile, "This must be a file.")
 	case name == fieldFile:
 		f.body.Lifted = true
-		f.form.fileName = fileName
-		f.form.file = &formFile{part: part, form: f, left: maxFile, limit: maxFile}
+		f.fileName = fileName
+		tooLarge := refuse(fieldFile, uploads.TooLarge, "The file is too large: at most "+words.Bytes(maxFile)+" in one request. Send it in parts.")
+		f.file = &formFile{body: bodylimit.New(part, maxFile, tooLarge), form: f}
 		return nil
 	case !slices.Contains(f.known, name):
 		return refuse(name, uploads.InvalidRequest, "This is not a field of the form.")
 	case isFile:
 		return invalid(name, "This must be text, not a file.")
 	}
-	if _, given := f.form.fields[name]; given {
+	if _, given := f.fields[name]; given {
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
 	}
 	value, err := io.ReadAll(part)
 	if err != nil {
 		return f.failure(name, err)
 	}
-	f.form.fields[name] = string(value)
+	f.fields[name] = string(value)
 	return nil
 }
 
-func (f *formReader) failure(field string, err error) *uploads.Error {
+func (f *form) failure(field string, err error) *uploads.Error {
 	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		return own
 	}
@@ -134,8 +128,8 @@ func (f *formReader) failure(field string, err error) *uploads.Error {
 // longestField returns the field that made the form too long, if it was not a value
 // that is being read. If no other field is long, it is the header of the file, with
 // its name.
-func (f *formReader) longestField() string {
-	for name, value := range f.form.fields {
+func (f *form) longestField() string {
+	for name, value := range f.fields {
 		if len(value) > maxFormFields/2 {
 			return name
 		}
@@ -170,10 +164,8 @@ func (f *form) number(name string) (int, error) {
 // complete and nothing forbidden follows the file. After any other error, a store
 // keeps nothing.
 type formFile struct {
-	part  *multipart.Part
-	form  *formReader
-	left  int64
-	limit int64
+	body io.Reader
+	form *form
 	// after is called when the fields after the file have been read; nil: no field
 	// may follow.
 	after func() error
@@ -184,15 +176,10 @@ func (f *formFile) Read(p []byte) (int, error) {
 	if f.err != nil {
 		return 0, f.err
 	}
-	n, err := f.part.Read(p)
-	f.left -= int64(n)
-	switch {
-	case f.left < 0:
-		f.err = refuse(fieldFile, uploads.TooLarge, "The file is too large: at most "+words.Bytes(f.limit)+" in one request. Send it in parts.")
-		return 0, f.err
-	case err == io.EOF:
+	n, err := f.body.Read(p)
+	if err == io.EOF {
 		f.err = f.end()
-	case err != nil:
+	} else if err != nil {
 		f.err = f.form.failure(fieldFile, err)
 	}
 	return n, f.err

@@ -178,6 +178,24 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 	}
 }
 
+func TestALongFieldNameInAnErrorEndsWithAWholeCharacter(t *testing.T) {
+	a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	answer := a.ask(t, "GET", "/files?"+strings.Repeat("x", 63)+"%C3%A9%C3%A9=1", "", nil)
+	answer.problem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
+}
+
+// A client that repeats a request after 503 knows when, also if the store does not say.
+func TestHandlerSaysWhenToComeBack(t *testing.T) {
+	for _, code := range []storage.Code{storage.Unavailable, storage.RateLimited, storage.DeadlineExceeded, storage.Canceled} {
+		a := newAPI(t, inMemory(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", code }})
+		r, err := a.http.Get(a.url + "/files")
+		require.NoError(t, err)
+		require.NoError(t, r.Body.Close())
+		require.Equal(t, http.StatusServiceUnavailable, r.StatusCode, code)
+		require.Equal(t, "1", r.Header.Get("Retry-After"), code)
+	}
+}
+
 func TestHandlerAuthorizesEachFile(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	mine, theirs := f.upload(t, "mine"), f.upload(t, "theirs")

@@ -31,7 +31,7 @@ func problemOf(err error) (status int, p problem) {
 	if !own {
 		e = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
 	}
-	p = problem{Code: e.Code, Field: e.Field[:min(maxField, len(e.Field))], Message: e.Message}
+	p = problem{Code: e.Code, Field: webapi.Field(e.Field), Message: e.Message}
 	if completed, ok := err.(*completedError); ok {
 		p.Record = completed.record
 	}
@@ -48,17 +48,12 @@ func renameField(err error, field, here string) error {
 	return err
 }
 
-// maxField limits how much of a field name chosen by the client is repeated.
-const maxField = 64
-
 func (h *handler) fail(c *call, err error) {
 	status, p := problemOf(err)
 	p.RequestID = c.w.Header().Get(webapi.RequestIDHeader)
-	if status >= http.StatusInternalServerError {
-		if h.config.OnError != nil {
-			h.config.OnError(c.Request, err)
-		}
-		webapi.SetRetryAfter(c.w.Header(), err, 0)
+	webapi.RetryLater(c.w.Header(), status, err)
+	if status >= http.StatusInternalServerError && h.config.OnError != nil {
+		h.config.OnError(c.Request, err)
 	}
 	_ = c.json(status, p)
 }

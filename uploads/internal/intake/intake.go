@@ -2,6 +2,7 @@
 package intake
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -38,8 +39,17 @@ type Memory struct {
 	Bodies *fairshare.Pool // of bytes that the bucket holds
 }
 
-// Of returns the memory of an *uploads.Service, whose package sets it.
-var Of func(service any) *Memory
+// A WaitFunc waits for d, or until ctx is done.
+type WaitFunc func(ctx context.Context, d time.Duration) error
+
+// Package uploads sets these functions.
+var (
+	// Of returns the memory of an *uploads.Service.
+	Of func(service any) *Memory
+	// SetWaits lets tests set the clocks by which a service waits for other calls, and between two
+	// heartbeats; nil leaves one.
+	SetWaits func(service any, wait, pulse WaitFunc)
+)
 
 // New returns the memory of a service that has this limit, in bytes.
 func New(limit int64) *Memory {
