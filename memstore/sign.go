@@ -9,9 +9,6 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
-
 // Sign signs a URL for the handler of package serve. As with clouds, the bucket need not
 // exist.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
@@ -29,6 +26,15 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		return nil, err
 	}
 	return signedurl.SignPart(keys, d.bucket, r, d.account.time())
+}
+
+// SignForm signs a form for the handler of package serve.
+func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
+	keys, err := d.signingKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return signedurl.SignForm(keys, d.bucket, r, d.account.time())
 }
 
 func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {

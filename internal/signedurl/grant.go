@@ -10,6 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
+// Features are what this package signs.
+const Features = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
+
 // A Grant is what a signature permits.
 type Grant struct {
 	Method  string // GET, HEAD or PUT, or POST for a form

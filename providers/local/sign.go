@@ -8,9 +8,6 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
-
 // Sign signs a URL for the handler of package serve.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	keys, err := d.signingKeys(ctx)
@@ -27,6 +24,15 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		return nil, err
 	}
 	return signedurl.SignPart(keys, d.bucket, r, d.Now())
+}
+
+// SignForm signs a form for the handler of package serve.
+func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
+	keys, err := d.signingKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return signedurl.SignForm(keys, d.bucket, r, d.Now())
 }
 
 func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {

@@ -22,7 +22,7 @@ import (
 
 // A Config says which calls are made.
 type Config struct {
-	Seeds    int  // 0: 2. OMNIBUCKET_TEST_SEEDS replaces it
+	Seeds    int  // 0: 2. OMNIBUCKET_RANDOM_SEEDS replaces it
 	Versions bool // open makes buckets with versions, too
 	// Change replaces the bucket after half of the calls, if it is set. The new one has the same objects.
 	Change  func(t *testing.T, b storage.Bucket) storage.Bucket
@@ -37,7 +37,7 @@ const callsOfASeed = 300
 func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket) {
 	t.Helper()
 	seeds := cmp.Or(c.Seeds, 2)
-	if given, err := strconv.Atoi(os.Getenv("OMNIBUCKET_TEST_SEEDS")); err == nil {
+	if given, err := strconv.Atoi(os.Getenv("OMNIBUCKET_RANDOM_SEEDS")); err == nil {
 		seeds = given
 	}
 	for seed := range seeds {
