@@ -9,6 +9,8 @@
 // With -tag it makes the tags of a release instead, of the library and of all modules, and pushes nothing:
 //
 //	go run -C dev/release . -version v0.1.0 -tag
+//
+// With -program it makes the module in which .goreleaser.yaml builds the command line.
 package main
 
 import (
@@ -49,6 +51,7 @@ func main() {
 	flag.StringVar(&r.version, "version", "", "the `version` of the release, such as v0.1.0")
 	flag.BoolVar(&r.full, "full", false, "build every program for every system")
 	tags := flag.Bool("tag", false, "make the tags of the release")
+	program := flag.Bool("program", false, "make the module in which the command line is built")
 	flag.Parse()
 	root, err := filepath.Abs(filepath.Join("..", "..")) // of this directory
 	if err != nil {
@@ -58,6 +61,9 @@ func main() {
 	r.root = root
 	if *tags {
 		checks = []check{{"tags", tagAll}}
+	}
+	if *program {
+		checks = []check{{"program", programModule}}
 	}
 	failed := false
 	start := time.Now()
