@@ -44,6 +44,7 @@ func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
 	require.True(t, cask.Repository.PullRequest.Draft, "a person merges it after the release")
 	require.Equal(t, "man", project.Archives[0].Files[2].Destination)
 	require.Equal(t, []string{"man/omnibucket.1"}, cask.Manpages)
+	require.Equal(t, "completions", project.Archives[0].Files[3].Destination)
 	require.Contains(t, cask.Hooks.Post.Install, "com.apple.quarantine", "macOS starts no program in quarantine without a signature of Apple")
 
 	require.Len(t, project.NFPMs, 1)

@@ -52,8 +52,9 @@ func TestWorkflowsSignAndCheckWhatIsReleased(t *testing.T) {
 			"id-token: write",                                                  // the identity that signs
 			"sigstore/cosign-installer@", "anchore/sbom-action/download-syft@", // for .goreleaser.yaml
 			"sbom: true", `cosign sign --yes "$IMAGE@$DIGEST"`, // the container
-			"subject-checksums: dist/checksums.txt", "subject-digest: ${{ steps.image.outputs.digest }}",
+			"run '^TestSnapshot'", "ruby dev/release/cask.rb dist", "subject-checksums: dist/checksums.txt", "subject-digest: ${{ steps.image.outputs.digest }}",
 		},
+		"race.yml":            {"schedule:", "make snapshot"},
 		"vulnerabilities.yml": {"schedule:", "make vulnerabilities"},
 	} {
 		text, err := os.ReadFile(filepath.Join("../../.github/workflows", name))
