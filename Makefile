@@ -164,8 +164,9 @@ man: ## writes the manual pages and completions of cmd/omnibucket into dist-man
 	$(GO) test -C cmd/omnibucket -tags man -run TestManualPages .
 	GO="$(GO)" scripts/manual
 
-install-check: ## "go install cmd/omnibucket@version", from a module proxy in a directory
+install-check: ## what a newcomer does, from a module proxy in a directory: "go install cmd/omnibucket@version", and programs of the pages
 	GO="$(GO)" scripts/installcheck
+	OMNIBUCKET_PAGES=1 $(GO) test -C dev -count 1 -run '^TestProgramsOfThePagesRun$$' ./release
 
 release-check: ## a dry run of the release: VERSION=v0.1.0 names it, FULL=true builds every program
 	$(GO) run -C dev/release . -go '$(GO)' -version '$(VERSION)' -full='$(FULL)'

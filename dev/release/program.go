@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// programModule makes the folder dist-program a module that requires the command line as its tag has it: then a
-// program of the release names the versions of our modules, and so do the lists of what is in it (SBOM). Built
+// programModule makes the folder dist-program a module that requires the command line as its tag has it. A program
+// that is built there names the versions of our modules, and so does the list of what is in it (SBOM). Built
 // in this repository, it would name none. The Go command keeps the modules in its cache.
 func programModule(r *repository) error {
 	work, err := os.MkdirTemp("", "release-")
