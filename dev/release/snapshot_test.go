@@ -114,7 +114,8 @@ func (s *snapshot) checkProgram(t *testing.T, of system, program []byte) {
 	info, err := buildinfo.Read(bytes.NewReader(program))
 	require.NoError(t, err)
 	ours := 0
-	for _, module := range info.Deps {
+	require.Equal(t, library+"/cmd/omnibucket", info.Main.Path)
+	for _, module := range append(info.Deps, &info.Main) {
 		if strings.HasPrefix(module.Path, library) {
 			require.Equal(t, "v"+s.version, module.Version, module.Path)
 			require.NotEmpty(t, module.Sum, module.Path)
@@ -164,7 +165,12 @@ func (s *snapshot) checkModules(t *testing.T, name string) {
 
 func TestSnapshotHasPackagesWithAllFiles(t *testing.T) {
 	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
-	listed, err := exec.CommandContext(t.Context(), "dpkg-deb", "--contents", filepath.Join(s.dir, "omnibucket_"+s.version+"_linux_amd64.deb")).Output()
+	name := filepath.Join(s.dir, "omnibucket_"+s.version+"_linux_amd64.deb")
+	info, err := exec.CommandContext(t.Context(), "dpkg-deb", "--info", name).Output()
+	require.NoError(t, err)
+	require.Contains(t, string(info), " Section: utils\n")
+	require.Contains(t, string(info), " Homepage: https://"+library+"\n")
+	listed, err := exec.CommandContext(t.Context(), "dpkg-deb", "--contents", name).Output()
 	require.NoError(t, err)
 	for _, file := range []string{
 		"/usr/bin/omnibucket", "/usr/share/man/man1/omnibucket.1", "/usr/share/doc/omnibucket/copyright",
