@@ -56,7 +56,7 @@ CLIENT_RESULTS ?= dist-clients
 # How many seeds make random plays.
 RANDOM_SEEDS ?= 100
 
-.PHONY: random move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags image tusd objstore adapters pictures spelling accounts layers vulnerabilities
+.PHONY: random move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
 
 test race: export GO := $(GO)
 test race: export TOGETHER := $(TOGETHER)
@@ -160,18 +160,22 @@ powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs
 slurm: ## shards of "omnibucket sync" in an array of a real Slurm, killed again and again; as root on Linux, six minutes
 	@scripts/slurm
 
-man: ## writes the manual pages of cmd/omnibucket into dist-man
+man: ## writes the manual pages and completions of cmd/omnibucket into dist-man
 	$(GO) test -C cmd/omnibucket -tags man -run TestManualPages .
-	$(GO) run -C cmd/omnibucket -tags man . man ../../dist-man
+	GO="$(GO)" scripts/manual
 
-install-check: ## "go install cmd/omnibucket@version", from a module proxy in a directory
+install-check: ## what a newcomer does, from a module proxy in a directory: "go install cmd/omnibucket@version", and programs of the pages
 	GO="$(GO)" scripts/installcheck
+	OMNIBUCKET_PAGES=1 $(GO) test -C dev -count 1 -run '^TestProgramsOfThePagesRun$$' ./release
 
 release-check: ## a dry run of the release: VERSION=v0.1.0 names it, FULL=true builds every program
 	$(GO) run -C dev/release . -go '$(GO)' -version '$(VERSION)' -full='$(FULL)'
 
 release-tags: ## makes the tags of VERSION for all modules in this clone, and prints how to push them
 	$(GO) run -C dev/release . -go '$(GO)' -version '$(VERSION)' -tag
+
+snapshot: ## makes all that a release uploads, twice, and looks at it; on Linux, half an hour
+	GO="$(GO)" scripts/snapshot
 
 image: ## builds both images with docker or buildah, and runs what they have; as root on Linux
 	GO="$(GO)" scripts/images

@@ -84,7 +84,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 		},
 		"a function": {
 			"mb", &storage.Error{Code: storage.BucketNotFound, Hint: "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"},
-			"bucket not found\nhint: check the bucket's name, account, region and endpoint",
+			"bucket not found\nhint: check the bucket's name, account, region and endpoint, or create it with \"omnibucket mb\"",
 		},
 		"only functions": {
 			"rm", &storage.Error{Code: storage.Unsupported, Hint: "call AbandonUpload with a bucket from storage.Open or engine.New"},

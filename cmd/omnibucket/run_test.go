@@ -133,7 +133,7 @@ func TestExitCodes(t *testing.T) {
 		{"help about an unknown command", 2, "must be a command", []string{"help", "nothing"}},
 		{"an unknown flag", 2, "unknown flag: --fast", []string{"ls", "--fast", bucket}},
 		{"a flag's value", 2, "invalid argument", []string{"ls", "--limit", "many", bucket}},
-		{"too few arguments", 2, `Run "omnibucket cp --help" for usage.`, []string{"cp", "a"}},
+		{"too few arguments", 2, "\nusage: omnibucket cp [flags] SOURCE... DESTINATION\nRun \"omnibucket cp --help\" for usage.\n", []string{"cp", "a"}},
 		{"too many arguments", 2, "accepts 1 arg(s)", []string{"mb", bucket, bucket}},
 		{"no address", 2, "argument must be an address", []string{"ls", "-"}},
 		{"a path that does not exist", 3, "object not found", []string{"ls", "photos"}},

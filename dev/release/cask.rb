@@ -18,7 +18,7 @@ class Cask
     @system, @arch, @said = system, arch, Hash.new { |all, name| all[name] = [] }
   end
 
-  %i[version sha256 url name desc homepage binary manpage].each do |stanza|
+  %i[version sha256 url name desc homepage binary manpage bash_completion zsh_completion fish_completion].each do |stanza|
     define_method(stanza) do |*words, **options|
       return @said[stanza].last.first if words.empty?
 
@@ -66,8 +66,9 @@ def check(system, arch)
   abort "cask: the archive is not that of #{system} #{arch}" unless archive.end_with?("_#{cask.version}_#{system}_#{arch}.tar.gz")
   abort "cask: wrong sha256 of #{archive}" unless cask.sha256 == Digest::SHA256.file(archive).hexdigest
   within = files(archive)
-  (cask.said[:binary] + cask.said[:manpage]).each do |name, *|
-    abort "cask: #{archive} has no #{name}" unless within.key?(name)
+  %i[binary manpage bash_completion zsh_completion fish_completion].each do |stanza|
+    abort "cask: there is no #{stanza}" if cask.said[stanza].empty?
+    cask.said[stanza].each { |name, *| abort "cask: #{archive} has no #{name}" unless within.key?(name) }
   end
   abort "cask: the program cannot be executed" if within.fetch(cask.binary) & 0o111 == 0
   OS.system = system

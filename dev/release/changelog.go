@@ -36,15 +36,28 @@ func sections(changelog string) []section {
 
 // checkChangelog checks that the changelog has an entry for the release, or for the next one.
 func checkChangelog(r *repository) error {
-	text, err := os.ReadFile(filepath.Join(r.root, "CHANGELOG.md"))
-	if err != nil {
-		return err
-	}
-	found, err := entryOf(string(text), r.version)
+	found, err := r.entry()
 	if err == nil {
 		fmt.Printf("%s has %d lines\n", found.name, strings.Count(found.text, "\n")+1)
 	}
 	return err
+}
+
+// writeNotes writes the entry of the release to the file that the flag -notes names.
+func writeNotes(r *repository) error {
+	found, err := r.entry()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(r.notes, []byte(found.text+"\n"), 0o600)
+}
+
+func (r *repository) entry() (section, error) {
+	text, err := os.ReadFile(filepath.Join(r.root, "CHANGELOG.md"))
+	if err != nil {
+		return section{}, err
+	}
+	return entryOf(string(text), r.version)
 }
 
 // entryOf returns the section of a version, or the unreleased one for "".

@@ -18,7 +18,7 @@ func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
 	require.Equal(t, 2, project.Version)
 	require.Len(t, project.Builds, 1)
 	build := project.Builds[0]
-	require.FileExists(t, filepath.Join("..", "..", build.Dir, "main.go"))
+	require.FileExists(t, filepath.Join("..", "..", strings.TrimPrefix(build.Main, library), "main.go"))
 	require.Equal(t, "omnibucket", build.Binary)
 
 	dockerfile, err := os.ReadFile("../../cmd/omnibucket/Dockerfile")
@@ -29,7 +29,7 @@ func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
 
 	require.Len(t, project.Archives, 1)
 	for _, file := range project.Archives[0].Files {
-		if file.Destination == "" {
+		if !strings.HasPrefix(file.Source, "dist-man/") {
 			require.FileExists(t, filepath.Join("..", "..", file.Source))
 		}
 	}
@@ -44,6 +44,7 @@ func TestTheReleaseToolReadsItsConfiguration(t *testing.T) {
 	require.True(t, cask.Repository.PullRequest.Draft, "a person merges it after the release")
 	require.Equal(t, "man", project.Archives[0].Files[2].Destination)
 	require.Equal(t, []string{"man/omnibucket.1"}, cask.Manpages)
+	require.Equal(t, "completions", project.Archives[0].Files[3].Destination)
 	require.Contains(t, cask.Hooks.Post.Install, "com.apple.quarantine", "macOS starts no program in quarantine without a signature of Apple")
 
 	require.Len(t, project.NFPMs, 1)

@@ -9,6 +9,9 @@
 // With -tag it makes the tags of a release instead, of the library and of all modules, and pushes nothing:
 //
 //	go run -C dev/release . -version v0.1.0 -tag
+//
+// With -program it makes the module in which .goreleaser.yaml builds the command line, and with -notes the text
+// of the release.
 package main
 
 import (
@@ -41,6 +44,7 @@ type repository struct {
 	golang  string // the command "go"
 	version string // of the tag; "" for the next release
 	full    bool
+	notes   string // the file for the text of the release
 }
 
 func main() {
@@ -49,6 +53,8 @@ func main() {
 	flag.StringVar(&r.version, "version", "", "the `version` of the release, such as v0.1.0")
 	flag.BoolVar(&r.full, "full", false, "build every program for every system")
 	tags := flag.Bool("tag", false, "make the tags of the release")
+	program := flag.Bool("program", false, "make the module in which the command line is built")
+	flag.StringVar(&r.notes, "notes", "", "write the section of the changelog to a `file`")
 	flag.Parse()
 	root, err := filepath.Abs(filepath.Join("..", "..")) // of this directory
 	if err != nil {
@@ -58,6 +64,12 @@ func main() {
 	r.root = root
 	if *tags {
 		checks = []check{{"tags", tagAll}}
+	}
+	if r.notes != "" {
+		checks = []check{{"notes", writeNotes}}
+	}
+	if *program {
+		checks = []check{{"program", programModule}}
 	}
 	failed := false
 	start := time.Now()

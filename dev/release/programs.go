@@ -20,7 +20,7 @@ func (s system) env() []string { return []string{"GOOS=" + s.os, "GOARCH=" + s.a
 // releaser is the part of .goreleaser.yaml that says what is built.
 type releaser struct {
 	Builds []struct {
-		Dir    string   `yaml:"dir"`
+		Main   string   `yaml:"main"` // a package of one of our modules
 		Tags   []string `yaml:"tags"`
 		GOOS   []string `yaml:"goos"`
 		GOARCH []string `yaml:"goarch"`
@@ -43,15 +43,16 @@ func checkPrograms(r *repository) error {
 		return fmt.Errorf(".goreleaser.yaml builds nothing")
 	}
 	for _, build := range config.Builds {
+		dir := strings.TrimPrefix(build.Main, library+"/")
 		for _, s := range systems(build.GOOS, build.GOARCH) {
-			if err := r.resolve(build.Dir, build.Tags, s); err != nil {
+			if err := r.resolve(dir, build.Tags, s); err != nil {
 				return err
 			}
 			if !r.full {
 				continue
 			}
-			fmt.Println("building", build.Dir, "for", s.os, s.arch)
-			if err := r.command(build.Dir, s.env(), r.golang, "build", "-tags", strings.Join(build.Tags, ","), "-trimpath", "-o", os.DevNull, "."); err != nil {
+			fmt.Println("building", dir, "for", s.os, s.arch)
+			if err := r.command(dir, s.env(), r.golang, "build", "-tags", strings.Join(build.Tags, ","), "-trimpath", "-o", os.DevNull, "."); err != nil {
 				return err
 			}
 		}

@@ -20,17 +20,77 @@ func TestTheFirstProgramOfTheReadmeRuns(t *testing.T) {
 	first := regexp.MustCompile("(?s)```sh\n(.*?)```.*?Save this as `main.go`:.*?```go\n(.*?)```\n\n```sh\n(.*?)```").FindSubmatch(page)
 	require.NotNil(t, first)
 
+	env := proxied(t, root)
+	program := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(program, first[2], 0o600))
+	script := string(first[1]) + "cp \"$PROGRAM\" main.go\n" + string(first[3])
+	out := shell(t, t.TempDir(), append(env, "PROGRAM="+program), script)
+	require.Contains(t, out, "hello, text/plain; charset=utf-8, <nil>\n")
+}
+
+// The programs of two pages, for somebody who follows them in an empty directory. They compile the S3 driver
+// and server, so make install-check runs this.
+func TestProgramsOfThePagesRun(t *testing.T) {
+	if os.Getenv("OMNIBUCKET_PAGES") == "" {
+		t.Skip("OMNIBUCKET_PAGES is not set: make install-check sets it")
+	}
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	require.NoError(t, err)
+	env := proxied(t, root)
+
+	t.Run("tests of a backend", func(t *testing.T) {
+		dir := t.TempDir()
+		files := snippets(t, filepath.Join(root, "docs", "testing-your-backend.md"))
+		for step, names := range [][]string{{"notes.go", "notes_test.go"}, {"faults_test.go"}, {"clock_test.go"}, {"stores_test.go"}} {
+			for _, name := range names {
+				require.NotEmpty(t, files[name], name)
+				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(files[name]), 0o600))
+			}
+			if step == 0 {
+				shell(t, dir, env, "go mod init notes")
+			}
+			require.Contains(t, shell(t, dir, env, "go mod tidy && go test ."), "ok", names[0])
+		}
+	})
+	t.Run("files of users", func(t *testing.T) {
+		dir := t.TempDir()
+		files := snippets(t, filepath.Join(root, "docs", "files-of-users.md"))
+		for _, name := range []string{"main.go", "page.html"} {
+			require.NotEmpty(t, files[name], name)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(files[name]), 0o600))
+		}
+		shell(t, dir, env, "go mod init pictures && go mod tidy && go build .")
+	})
+}
+
+// proxied returns the variables with which the Go command gets the library from a module proxy.
+func proxied(t *testing.T, root string) []string {
+	t.Helper()
 	p, err := newProxy(&repository{root: root, golang: "go"}, t.TempDir(), checkVersion())
 	require.NoError(t, err)
 	t.Cleanup(p.remove)
 	env, err := p.env()
 	require.NoError(t, err)
-	program := filepath.Join(t.TempDir(), "main.go")
-	require.NoError(t, os.WriteFile(program, first[2], 0o600))
-	script := string(first[1]) + "cp \"$PROGRAM\" main.go\n" + string(first[3])
+	return append(env, "GOFLAGS=")
+}
+
+func shell(t *testing.T, dir string, env []string, script string) string {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
-	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), append(env, "PROGRAM="+program, "GOFLAGS=")...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Contains(t, string(out), "hello, text/plain; charset=utf-8, <nil>\n")
+	return string(out)
+}
+
+// snippets returns the files that a page shows, by name. A file may come in several parts.
+func snippets(t *testing.T, page string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	files := map[string]string{}
+	for _, found := range regexp.MustCompile("(?s)<!-- \\S*/(\\S+) -->\n```\\w+\n(.*?)```").FindAllSubmatch(text, -1) {
+		files[string(found[1])] += "\n" + string(found[2])
+	}
+	return files
 }

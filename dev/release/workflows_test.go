@@ -52,8 +52,10 @@ func TestWorkflowsSignAndCheckWhatIsReleased(t *testing.T) {
 			"id-token: write",                                                  // the identity that signs
 			"sigstore/cosign-installer@", "anchore/sbom-action/download-syft@", // for .goreleaser.yaml
 			"sbom: true", `cosign sign --yes "$IMAGE@$DIGEST"`, // the container
-			"subject-checksums: dist/checksums.txt", "subject-digest: ${{ steps.image.outputs.digest }}",
+			`-notes "$RUNNER_TEMP/notes.md"`, "--release-notes=${{ runner.temp }}/notes.md", // not a line for each commit
+			"run '^TestSnapshot'", "ruby dev/release/cask.rb dist", "subject-checksums: dist/checksums.txt", "subject-digest: ${{ steps.image.outputs.digest }}",
 		},
+		"race.yml":            {"schedule:", "make snapshot", "make install-check"},
 		"vulnerabilities.yml": {"schedule:", "make vulnerabilities"},
 	} {
 		text, err := os.ReadFile(filepath.Join("../../.github/workflows", name))

@@ -104,7 +104,7 @@ const needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.M
 func errNeeds() error {
 	return &storage.Error{
 		Code: storage.Unsupported, Err: errors.New("the second store of a mirror needs IfAbsent, IfRevision and metadata"),
-		Hint: "choose a store that has them: docs/support.md",
+		Hint: "name the kind of an S3 server, such as profile=minio, or choose a store that has them: docs/support.md",
 	}
 }
 

@@ -84,7 +84,7 @@ const needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.M
 
 var errNeeds = &storage.Error{
 	Code: storage.Unsupported, Err: errors.New("the new store of an overlay needs IfAbsent, IfRevision and metadata"),
-	Hint: "choose a store that has them: docs/support.md",
+	Hint: "name the kind of an S3 server, such as profile=minio, or choose a store that has them: docs/support.md",
 }
 
 var errOneStore = &storage.Error{

@@ -137,3 +137,12 @@ func TestTheObjectMayGoBeforeAnOpenUploadEnds(t *testing.T) {
 	_, err = upload.Complete(t.Context())
 	require.NoError(t, err)
 }
+
+// An S3 server without a profile gets a careful one, which has no conditions.
+func TestANewStoreWithoutConditionsIsRefusedWithTheWayToNameItsKind(t *testing.T) {
+	d := lacking{memstore.NewDriver(memstore.Config{}), storage.ConditionalUpdate}
+	b := engine.New(newLayer(t, memstore.New(), overlay.Config{})(d))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("a"))
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+	require.ErrorContains(t, err, "profile=minio")
+}

@@ -62,10 +62,11 @@ var flagNames = map[string]string{
 
 // shellHints has what to do in a shell for advice that needs Go.
 var shellHints = map[string]string{
-	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted": "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
-	"to create the directory, set Config.Create or create=true in the address":               "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
-	"import the package that registers the scheme":                                           location.AddressHint,
-	"if the bucket keeps versions, open it with WithVersioning(true) or versions=true":       "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted":        "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
+	"to create the directory, set Config.Create or create=true in the address":                      "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
+	"check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket": "check the bucket's name, account, region and endpoint, or create it with \"omnibucket mb\"",
+	"import the package that registers the scheme":                                                  location.AddressHint,
+	"if the bucket keeps versions, open it with WithVersioning(true) or versions=true":              "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
 }
 
 // unsupportedCall matches the function that a store does not support, such as SignedUploadURL.

@@ -53,7 +53,11 @@ func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err e
 	case err == nil:
 		return 0
 	case p.Command == nil:
-		p.printUsageError(withSuggestion(err), fmt.Sprintf("Run \"%s --help\" for usage.", command.CommandPath()))
+		usage := fmt.Sprintf("Run \"%s --help\" for usage.", command.CommandPath())
+		if command.HasParent() {
+			usage = "usage: " + command.UseLine() + "\n" + usage
+		}
+		p.printUsageError(withSuggestion(err), usage)
 		return ExitUsage
 	case !errors.As(err, &shown):
 		p.PrintError(err)
