@@ -87,17 +87,13 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (attrs *st
 	return attrs, err
 }
 
-// BeginParts begins an upload in the new store. The condition of an open upload is one of its end.
+// BeginParts begins an upload in the new store.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (upload string, err error) {
+	condition := &r.Condition
 	if r.AnyOrder {
-		if err := d.stores.reserved(r.Key); err != nil {
-			return "", err
-		}
-		unconditional := *r
-		unconditional.Condition = storage.Condition{}
-		return d.Driver.BeginParts(ctx, &unconditional)
+		condition = &storage.Condition{} // that of an open upload is one of its end
 	}
-	err = d.stores.write(ctx, r.Key, &r.Condition, func() (err error) {
+	err = d.stores.write(ctx, r.Key, condition, func() (err error) {
 		upload, err = d.Driver.BeginParts(ctx, r)
 		return err
 	})

@@ -69,8 +69,7 @@ type objectUpload struct {
 	token  string // of changeToken, or ""
 }
 
-// put sends an object's resource and its bytes as a multipart/related
-// body.
+// put sends an object's resource and its bytes as a multipart/related body.
 func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	boundary := randomName()
 	head, tail, err := frame(boundary, u.object)
