@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -130,7 +131,7 @@ type Entry struct {
 	Bucket, Key string
 	Status      int    // 0: the connection was closed without a response
 	Error       string // S3's code
-	Message     string // S3's, of the error; it also says if a [Fault] selects the request
+	Message     string // S3's, of the error; it also has the store's error, and says if a [Fault] selects the request
 	// CanonicalRequest is what the server compared the signature of a SignatureDoesNotMatch with. Only
 	// those headers have their values that have no secret.
 	CanonicalRequest string
@@ -202,6 +203,9 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 		case "AWSAccessKeyId", "ArgumentName", "Condition", "Expires", "HeadersNotSigned", "Region", "RequestTime", "ServerTime":
 			message += " (" + name + ": " + value + ")"
 		}
+	}
+	if e.Err != nil && e.Status != http.StatusNotFound {
+		message += " (" + redact.Secrets(e.Err.Error()) + ")"
 	}
 	return e.Code, message, canonical
 }

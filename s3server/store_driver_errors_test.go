@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -52,6 +53,45 @@ func (d *failingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) err
 		return err
 	}
 	return d.Driver.Delete(ctx, r)
+}
+
+// The log has the text of an SDK. A client gets the message of S3, without hosts and ids of the store.
+func TestTheTextOfAStoresSDKIsInTheLogAndNotInTheMessage(t *testing.T) {
+	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	logged := make(chan s3server.Entry, 100)
+	s := start(t, s3server.Config{Service: service, Log: func(e s3server.Entry) { logged <- e }})
+	s.put(t, "k", "content")
+	for code, want := range map[storage.Code]string{
+		storage.Unavailable:      "Service is unable to handle request.",
+		storage.PermissionDenied: "Access Denied",
+		storage.InvalidArgument:  "Invalid Argument",
+		storage.Unsupported:      "A header you provided implies functionality that is not implemented",
+		storage.Internal:         "We encountered an internal error. Please try again.",
+	} {
+		service.err = &storage.Error{
+			Code: code, Status: 503, Hint: "check endpoint=",
+			Err: errors.New("GET https://host.example/k?sig=secret: RESPONSE 503, RequestId: 1234"),
+		}
+		_, failed := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		var api smithy.APIError
+		require.ErrorAs(t, failed, &api)
+		require.Equal(t, want, api.ErrorMessage(), code)
+		out, failed := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+			Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+		})
+		require.NoError(t, failed)
+		require.Equal(t, want, *out.Errors[0].Message, code)
+		entry := <-logged
+		for entry.Operation != "GetObject" {
+			entry = <-logged
+		}
+		require.Contains(t, entry.Message, "host.example")
+		require.Contains(t, entry.Message, "RequestId: 1234")
+		require.NotContains(t, entry.Message, "secret")
+	}
+	service.err = &storage.Error{Code: storage.InvalidArgument, Err: errors.New("key must not be long"), Hint: "use a short one"}
+	_, failed := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.ErrorContains(t, failed, "key must not be long (use a short one)", "the driver's own text stays")
 }
 
 func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {

@@ -34,16 +34,6 @@ var driverCodes = map[storage.Code]string{
 	storage.Unsupported:         "NotImplemented",
 }
 
-// A driverFailure is S3's error for one of a driver.
-type driverFailure struct {
-	apiError *s3error.Error
-	cause    error
-}
-
-func (f *driverFailure) Error() string { return f.apiError.Error() }
-
-func (f *driverFailure) Unwrap() []error { return []error{f.apiError, f.cause} }
-
 // ErrorOf returns S3's error for one of a driver. name is that of the bucket or the key.
 func ErrorOf(err error, name string) error {
 	var known *s3error.Error
@@ -68,29 +58,30 @@ func ErrorOf(err error, name string) error {
 	case "PreconditionFailed", "NotModified", "InvalidRange":
 		e = s3error.New(code)
 	default:
-		e = s3error.New(code).WithMessage("%s", driverMessage(err))
+		e = s3error.New(code)
+		if text := driverMessage(err); text != "" {
+			e.Message = text
+		}
 		if storage.CodeOf(err) == storage.Locked {
 			e = state.Protected()
 		}
 	}
-	return &driverFailure{e, err}
+	e.Err = err
+	return e
 }
 
-// driverMessage tells the cause, without the names and paths that the driver uses.
+// driverMessage returns what the operating system says, or the driver itself about its request. It returns ""
+// for other errors: the text of an SDK may have hosts and ids of the store, and is only for the log.
 func driverMessage(err error) string {
-	cause, ofSystem := systemCause(err)
+	if cause, ofSystem := systemCause(err); ofSystem {
+		return string(storage.CodeOf(err)) + ": " + cause
+	}
 	e, ok := errors.AsType[*storage.Error](err)
-	switch {
-	case !ok && !ofSystem:
-		return string(storage.Internal)
-	case !ok:
-		return cause
+	if !ok || e.Status != 0 || e.Code != storage.InvalidArgument && e.Code != storage.Unsupported {
+		return ""
 	}
 	text := string(e.Code)
-	switch {
-	case ofSystem:
-		text += ": " + cause
-	case e.Err != nil:
+	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
 	if e.Hint != "" {

@@ -15,9 +15,12 @@ type Error struct {
 	Message string
 	Fields  []string // names and values of further elements, alternating
 	Header  http.Header
+	Err     error // of the store, which only the log tells; or nil
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+func (e *Error) Unwrap() error { return e.Err }
 
 // WithMessage replaces the message.
 func (e *Error) WithMessage(format string, args ...any) *Error {
