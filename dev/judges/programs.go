@@ -32,7 +32,7 @@ func released(name, script string, paths ...string) suite {
 }
 
 // script runs a script of programs, which prints its results in the Test Anything Protocol.
-func (t task) script(ctx context.Context, name string) ([]result, error) {
+func (t task) script(ctx context.Context, name string, env ...string) ([]result, error) {
 	for _, file := range []string{name, "tap.sh"} {
 		content, err := programScripts.ReadFile("programs/" + file)
 		if err != nil {
@@ -43,8 +43,21 @@ func (t task) script(ctx context.Context, name string) ([]result, error) {
 		}
 	}
 	var out bytes.Buffer
-	if err := t.command(ctx, t.dir, []string{"AWS_PAGER=", "PROGRAM=" + t.prepared}, &out, "bash", name); err != nil {
+	if err := t.command(ctx, t.dir, append(env, "AWS_PAGER=", "PROGRAM="+t.prepared), &out, "bash", name); err != nil {
 		return nil, err
 	}
 	return readTAP(out.Bytes()), nil
+}
+
+// runTerraform runs the script of OpenTofu and Terraform, which make no bucket.
+func runTerraform(ctx context.Context, t task) ([]result, error) {
+	client, err := t.on.client()
+	if err != nil {
+		return nil, err
+	}
+	bucket := t.bucket("terraform")
+	if err := makeBucket(ctx, client, bucket, false); err != nil {
+		return nil, err
+	}
+	return t.script(ctx, "terraform.sh", "BUCKET="+bucket)
 }

@@ -42,6 +42,8 @@ var suites = slices.Concat([]suite{
 	versions(distribution, suite{name: "distribution", run: runDistribution}),
 	versions(litestream, suite{name: "litestream", run: runLitestream}),
 	versions(objstore, suite{name: "objstore", run: runObjstore}),
+	versions(opentofu, suite{name: "opentofu", run: runTerraform}),
+	versions(terraform, suite{name: "terraform", run: runTerraform}),
 )
 
 // versions returns a suite for each version of its module.
