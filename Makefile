@@ -49,7 +49,7 @@ GATEWAY_SUITES ?= boto3,javascript,restic,kopia
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 # Suites and servers of make clients, and the directory of its results: docs/s3api.md.
-CLIENTS ?= aws,aws-debian,s3cmd,s3fs,restic-debian,rclone-debian,duplicity,boto3,javascript,restic,kopia,kopia-locks,distribution,litestream,objstore,opentofu,terraform,minio-go,rclone,s5cmd
+CLIENTS ?= aws,aws-debian,s3cmd,s3fs,restic-debian,rclone-debian,duplicity,boto3,javascript,restic,kopia,kopia-locks,distribution,litestream,objstore,opentofu,minio-go,rclone,s5cmd
 CLIENT_SERVERS ?= ours,directory,gateway-minio,minio,versitygw
 CLIENT_RESULTS ?= dist-clients
 

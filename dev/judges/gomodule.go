@@ -89,19 +89,13 @@ var objstore = goModule{
 	"v0.0.0-20250804093838-71d60dfee488", "h1:khBsQLLRoF1KzXgTlwFZa6mC32bwYUUAu/AeP49V7UM=",
 )
 
-// opentofu is the program with its S3 backend. Its module replaces others, so that it is built in the module itself.
+// opentofu is the program with its S3 backend. Terraform cannot be built so: its backends are modules of their own,
+// which are not published, and its module replaces them by directories that it does not have.
 var opentofu = goModule{
 	path: "github.com/opentofu/opentofu", program: "tofu", args: []string{"build", "./cmd/tofu"},
 }.pinned(
 	"v1.10.6", "h1:J57O7HrW7gakftSLFQr+/p7fniZjZ3FQLFyzv4XsSmQ=",
 	"v1.12.6", "h1:0VT4P8pMmGcCUnQ9JDrJ+Qg2d35Vzm4FFd/9+H7oF98=",
-)
-
-// terraform is the same of HashiCorp.
-var terraform = goModule{
-	path: "github.com/hashicorp/terraform", program: "terraform", args: []string{"build", "."},
-}.pinned(
-	"v1.13.3", "h1:Wjwx4gk2sEFbSiHK30nLgde+KuHoIvk1MTW2hojnbmg=",
 )
 
 //go:embed objstore/acceptance.go

@@ -49,15 +49,15 @@ func (t task) script(ctx context.Context, name string, env ...string) ([]result,
 	return readTAP(out.Bytes()), nil
 }
 
-// runTerraform runs the script of OpenTofu and Terraform, which make no bucket.
-func runTerraform(ctx context.Context, t task) ([]result, error) {
+// runOpenTofu runs the script of OpenTofu, whose backend makes no bucket.
+func runOpenTofu(ctx context.Context, t task) ([]result, error) {
 	client, err := t.on.client()
 	if err != nil {
 		return nil, err
 	}
-	bucket := t.bucket("terraform")
+	bucket := t.bucket("opentofu")
 	if err := makeBucket(ctx, client, bucket, false); err != nil {
 		return nil, err
 	}
-	return t.script(ctx, "terraform.sh", "BUCKET="+bucket)
+	return t.script(ctx, "opentofu.sh", "BUCKET="+bucket)
 }

@@ -42,8 +42,7 @@ var suites = slices.Concat([]suite{
 	versions(distribution, suite{name: "distribution", run: runDistribution}),
 	versions(litestream, suite{name: "litestream", run: runLitestream}),
 	versions(objstore, suite{name: "objstore", run: runObjstore}),
-	versions(opentofu, suite{name: "opentofu", run: runTerraform}),
-	versions(terraform, suite{name: "terraform", run: runTerraform}),
+	versions(opentofu, suite{name: "opentofu", run: runOpenTofu}),
 )
 
 // versions returns a suite for each version of its module.

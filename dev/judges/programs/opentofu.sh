@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The S3 backend of OpenTofu and Terraform: a state, its lock, which is a conditional write, and its workspaces.
+# The S3 backend of OpenTofu: a state, its lock, which is a conditional write, and its workspaces.
 # Resources are only built-in ones, so that no provider is downloaded. Each function is a test.
 . ./tap.sh
 unset "${!TF_@}" # of this machine
 export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_INPUT=0
-tf() { "$PROGRAM" "$@" -no-color; }
+tofu() { "$PROGRAM" "$@" -no-color; }
 
 # backend writes the configuration of the backend with the key $1 and the further line $2. The bucket is there, and
 # may have the states of other runs.
@@ -56,25 +56,25 @@ begin() {
   return 1
 }
 
-value() { [ "$(tf output -raw value)" = "$1" ]; }
+value() { [ "$(tofu output -raw value)" = "$1" ]; }
 
-init() { backend deep/state.tfstate && resource first && tf init; }
+init() { backend deep/state.tfstate && resource first && tofu init; }
 
-apply() { tf apply -auto-approve && value first; }
+apply() { tofu apply -auto-approve && value first; }
 
-apply_nothing_again() { tf plan -detailed-exitcode && tf apply -auto-approve | has '0 added, 0 changed, 0 destroyed'; }
+apply_nothing_again() { tofu plan -detailed-exitcode && tofu apply -auto-approve | has '0 added, 0 changed, 0 destroyed'; }
 
-apply_a_change() { resource second && tf apply -auto-approve && value second; }
+apply_a_change() { resource second && tofu apply -auto-approve && value second; }
 
-list_the_state() { [ "$(tf state list)" = terraform_data.one ] && tf state pull | has '"value": *"second"'; }
+list_the_state() { [ "$(tofu state list)" = terraform_data.one ] && tofu state pull | has '"value": *"second"'; }
 
 push_a_state_only_if_it_is_newer() {
-  tf state pull >pulled && sed 's/"serial": *[0-9]*/"serial": 0/' pulled >older && ! tf state push older && tf state push pulled
+  tofu state pull >pulled && sed 's/"serial": *[0-9]*/"serial": 0/' pulled >older && ! tofu state push older && tofu state push pulled
 }
 
 refuse_the_second_run_at_once() {
   begin third || return 1
-  tf apply -auto-approve >refused 2>&1
+  tofu apply -auto-approve >refused 2>&1
   local code=$?
   rm -f running
   wait $background || return 1
@@ -84,7 +84,7 @@ refuse_the_second_run_at_once() {
 
 wait_for_the_lock() {
   begin fourth || return 1
-  tf plan -lock-timeout=60s >waited 2>&1 &
+  tofu plan -lock-timeout=60s >waited 2>&1 &
   local waiting=$!
   sleep 2
   kill -0 $waiting || return 1
@@ -98,37 +98,37 @@ unlock_after_a_kill() {
   wait $background
   rm -f running
   resource sixth
-  tf apply -auto-approve >refused 2>&1 && return 1
+  tofu apply -auto-approve >refused 2>&1 && return 1
   local id
   id=$(sed -n 's/^[^A-Za-z]*ID: *\([0-9a-f-]*\).*/\1/p' refused)
-  ! tf force-unlock -force 00000000-0000-0000-0000-000000000000 && tf force-unlock -force "$id" &&
-    tf apply -auto-approve && value sixth
+  ! tofu force-unlock -force 00000000-0000-0000-0000-000000000000 && tofu force-unlock -force "$id" &&
+    tofu apply -auto-approve && value sixth
 }
 
 keep_workspaces() {
-  tf workspace new two && resource other && tf apply -auto-approve && value other &&
-    [ "$(tf workspace list | grep -c -E 'default|two')" = 2 ] && ! tf workspace new two &&
-    tf workspace select default && resource sixth && value sixth && ! tf workspace delete two &&
-    tf workspace select two && tf destroy -auto-approve && tf workspace select default && tf workspace delete two &&
-    ! tf workspace list | has two
+  tofu workspace new two && resource other && tofu apply -auto-approve && value other &&
+    [ "$(tofu workspace list | grep -c -E 'default|two')" = 2 ] && ! tofu workspace new two &&
+    tofu workspace select default && resource sixth && value sixth && ! tofu workspace delete two &&
+    tofu workspace select two && tofu destroy -auto-approve && tofu workspace select default && tofu workspace delete two &&
+    ! tofu workspace list | has two
 }
 
 encrypt_the_state() {
   (mkdir encrypted && cd encrypted && backend encrypted.tfstate "encrypt = true" && resource secret &&
-    tf init && tf apply -auto-approve && value secret)
+    tofu init && tofu apply -auto-approve && value secret)
 }
 
 migrate_from_a_local_state() {
-  (mkdir migrated && cd migrated && resource moved && tf init && tf apply -auto-approve && backend migrated.tfstate &&
-    tf init -migrate-state -force-copy && value moved && tf plan -detailed-exitcode && rm -f terraform.tfstate* &&
+  (mkdir migrated && cd migrated && resource moved && tofu init && tofu apply -auto-approve && backend migrated.tfstate &&
+    tofu init -migrate-state -force-copy && value moved && tofu plan -detailed-exitcode && rm -f terraform.tfstate* &&
     value moved)
 }
 
-migrate_to_a_local_state() { (cd migrated && rm backend.tf && tf init -migrate-state -force-copy && value moved); }
+migrate_to_a_local_state() { (cd migrated && rm backend.tf && tofu init -migrate-state -force-copy && value moved); }
 
-destroy() { tf destroy -auto-approve && [ -z "$(tf state list)" ]; }
+destroy() { tofu destroy -auto-approve && [ -z "$(tofu state list)" ]; }
 
-leave_no_lock() { ! tf force-unlock -force 00000000-0000-0000-0000-000000000000 && tf plan; }
+leave_no_lock() { ! tofu force-unlock -force 00000000-0000-0000-0000-000000000000 && tofu plan; }
 
 judge init apply apply_nothing_again apply_a_change list_the_state push_a_state_only_if_it_is_newer \
   refuse_the_second_run_at_once wait_for_the_lock unlock_after_a_kill keep_workspaces encrypt_the_state \
