@@ -119,7 +119,7 @@ lint: fmt imports prose spelling workflows
 	done
 
 random: ## random calls on each store and on memory, whose results must be equal: RANDOM_SEEDS=100
-	OMNIBUCKET_TEST_REQUIRED=1 OMNIBUCKET_RANDOM_SEEDS=$(RANDOM_SEEDS) $(WITH_SERVERS) go test -vet=off -count 1 -run RandomCalls ./layers ./providers/local ./providers/s3 ./providers/gcs ./providers/azure
+	OMNIBUCKET_TEST_REQUIRED=1 OMNIBUCKET_RANDOM_SEEDS=$(RANDOM_SEEDS) $(WITH_SERVERS) go test -vet=off -count 1 -timeout 1h -run RandomCalls ./layers ./providers/local ./providers/s3 ./providers/gcs ./providers/azure
 
 vulnerabilities: ## fails if a published module calls code with a known vulnerability; needs vuln.go.dev
 	@for module in . $(filter-out dev,$(MODULES)); do \
