@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/storagetest/differential"
@@ -14,7 +15,9 @@ import (
 func TestRandomCallsAsInMemory(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
-	for name, c := range map[string]s3server.Config{"memory": {Strict: true}, "directory": {Service: directory}} {
+	for name, c := range map[string]s3server.Config{
+		"memory": {Strict: true}, "directory": {Service: directory}, "gateway": {Service: memstore.NewServiceDriver(memstore.ServiceConfig{})},
+	} {
 		t.Run(name, func(t *testing.T) {
 			server, err := s3server.Start(c)
 			require.NoError(t, err)
