@@ -14,17 +14,16 @@ import (
 // The bucket is opened again after half of the calls.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	var dir string
-	open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := local.Open(dir, local.Config{Create: true, NoSync: true}, opts...)
+	var given []storage.OpenOption
+	open := func(t *testing.T) storage.Bucket {
+		b, err := local.Open(dir, local.Config{Create: true, NoSync: true}, given...)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}
-	reopen := func(t *testing.T, b storage.Bucket) storage.Bucket {
-		return open(t, storage.WithVersioning(storage.Supports(b, storage.Versioning)))
-	}
-	differential.Run(t, differential.Config{Versions: true, Change: reopen}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		dir = filepath.Join(t.TempDir(), "b")
-		return open(t, opts...)
+	reopen := func(t *testing.T, _ storage.Bucket) storage.Bucket { return open(t) }
+	differential.Run(t, differential.Config{Versions: true, Locks: true, Change: reopen}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		dir, given = filepath.Join(t.TempDir(), "b"), opts
+		return open(t)
 	})
 }

@@ -24,7 +24,10 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 			t.Cleanup(server.Close)
 			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 			s.raw = s.clientOver(withoutKeepAlive())
-			differential.Run(t, differential.Config{Seeds: 1, Versions: true}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+			differential.Run(t, differential.Config{Seeds: 1, Versions: true, Locks: true}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+				if len(opts) == 2 {
+					return s.open(t, s.lockingBucket(t), opts...)
+				}
 				return s.open(t, s.bucket(t, len(opts) > 0), opts...)
 			})
 		})

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
@@ -24,6 +25,7 @@ import (
 type Config struct {
 	Seeds    int  // 0: 2. OMNIBUCKET_RANDOM_SEEDS replaces it
 	Versions bool // open makes buckets with versions, too
+	Locks    bool // open makes buckets with object lock, too, which keeps versions
 	// Change replaces the bucket after half of the calls, if it is set. The new one has the same objects.
 	Change  func(t *testing.T, b storage.Bucket) storage.Bucket
 	Without []string // what a server does wrongly: names of calls, or of choices such as the delimiter "b/"
@@ -40,25 +42,32 @@ func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOpt
 	if given, err := strconv.Atoi(os.Getenv("OMNIBUCKET_RANDOM_SEEDS")); err == nil {
 		seeds = given
 	}
+	kinds := []kind{{calls: calls}}
+	if c.Versions {
+		kinds = append(kinds, kind{" with versions", slices.Concat(calls, versionCalls), []storage.OpenOption{storage.WithVersioning(true)}})
+	}
+	if c.Locks {
+		kinds = append(kinds, kind{" with locks", slices.Concat(calls, versionCalls, lockCalls), []storage.OpenOption{storage.WithVersioning(true), storage.WithObjectLock()}})
+	}
 	for seed := range seeds {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { play(t, c, seed, false, open(t)) })
-		if c.Versions {
-			t.Run(fmt.Sprintf("seed %d with versions", seed), func(t *testing.T) {
-				play(t, c, seed, true, open(t, storage.WithVersioning(true)))
-			})
+		for _, k := range kinds {
+			t.Run(fmt.Sprintf("seed %d%s", seed, k.name), func(t *testing.T) { play(t, c, seed, k.calls, open(t, k.opts...), memstore.New(k.opts...)) })
 		}
 	}
 }
 
-func play(t *testing.T, c Config, seed int, versions bool, b storage.Bucket) {
+// A kind of buckets has more calls, and is opened with options.
+type kind struct {
+	name  string
+	calls []call
+	opts  []storage.OpenOption
+}
+
+func play(t *testing.T, c Config, seed int, all []call, b, memory storage.Bucket) {
 	t.Helper()
 	p := &player{
-		ctx: t.Context(), random: rand.New(rand.NewPCG(uint64(seed), 1)), without: c.Without,
-		memory: memstore.New(storage.WithVersioning(versions)), other: b, dir: t.TempDir(), unique: storage.Supports(b, storage.UniqueRevisions),
-	}
-	all := slices.Clone(calls)
-	if versions {
-		all = append(all, versionCalls...)
+		ctx: t.Context(), began: time.Now().UTC(), random: rand.New(rand.NewPCG(uint64(seed), 1)), without: c.Without,
+		memory: memory, other: b, dir: t.TempDir(), unique: storage.Supports(b, storage.UniqueRevisions),
 	}
 	for n := range callsOfASeed {
 		if n == callsOfASeed/2 && c.Change != nil {
@@ -74,6 +83,7 @@ func play(t *testing.T, c Config, seed int, versions bool, b storage.Bucket) {
 // A player makes the calls.
 type player struct {
 	ctx           context.Context
+	began         time.Time
 	random        *rand.Rand
 	without       []string
 	memory, other storage.Bucket

@@ -1,0 +1,79 @@
+package differential
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+var lockCalls = []call{
+	{"SetLegalHold", (*player).setLegalHold},
+	{"SetRetention", (*player).setRetention},
+	{"Upload of a locked object", (*player).uploadLocked},
+	{"Remove of a locked version", (*player).removeLocked},
+	{"Remove of a locked version", (*player).removeLocked},
+	{"locks of Attrs", (*player).locks},
+}
+
+// until returns a time to come, which no call is near.
+func (p *player) until() time.Time {
+	return p.began.Add(time.Duration(1+p.random.IntN(3)) * time.Hour).Truncate(time.Second)
+}
+
+func (p *player) setLegalHold() string {
+	key, hold := one(p, keys...), p.sometimes(2)
+	return p.compare(fmt.Sprintf("SetLegalHold %q %v", key, hold), "", func(b storage.Bucket, _ bool) result {
+		return result{err: storage.SetLegalHold(p.ctx, b, key, hold)}
+	})
+}
+
+func (p *player) setRetention() string {
+	key, bypass, r := one(p, keys...), p.sometimes(2), storage.Retention{}
+	if !p.sometimes(3) {
+		r = storage.Retention{Mode: one(p, storage.Governance, storage.Governance, storage.Compliance), Until: p.until()}
+	}
+	return p.compare(fmt.Sprintf("SetRetention %q %v bypass %v", key, r, bypass), "", func(b storage.Bucket, _ bool) result {
+		var opts []storage.RetentionOption
+		if bypass {
+			opts = append(opts, storage.WithGovernanceBypass())
+		}
+		return result{err: storage.SetRetention(p.ctx, b, key, r, opts...)}
+	})
+}
+
+func (p *player) uploadLocked() string {
+	key, until := one(p, keys...), p.until()
+	option := one(p, storage.WithLegalHold(), storage.WithRetention(until, storage.Governance))
+	return p.compare(fmt.Sprintf("Upload %q locked until %v", key, until), key, func(b storage.Bucket, _ bool) result {
+		attrs, err := b.Upload(p.ctx, key, strings.NewReader("locked"), option)
+		return result{describe(attrs), attrs, err}
+	})
+}
+
+func (p *player) removeLocked() string {
+	seen, ok := p.version()
+	if current, err := p.memory.Attrs(p.ctx, seen.key); !ok || err == nil && current.Version == seen.memoryVersion {
+		return ""
+	}
+	bypass := p.sometimes(2)
+	return p.compare(fmt.Sprintf("Remove %q, version %s or %s, bypass %v", seen.key, seen.memoryVersion, seen.otherVersion, bypass), "", func(b storage.Bucket, inMemory bool) result {
+		opts := []storage.RemoveOption{seen.version(inMemory)}
+		if bypass {
+			opts = append(opts, storage.WithGovernanceBypass())
+		}
+		return result{err: b.Remove(p.ctx, seen.key, opts...)}
+	})
+}
+
+func (p *player) locks() string {
+	key := one(p, keys...)
+	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket, _ bool) result {
+		attrs, err := b.Attrs(p.ctx, key)
+		if err != nil {
+			return result{err: err}
+		}
+		return result{fmt.Sprintf("hold %v, retention %v", attrs.LegalHold, attrs.Retention), attrs, nil}
+	})
+}
