@@ -19,7 +19,7 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader
 	if err := given.Apply(opts...); err != nil {
 		return nil, located(dst, "Copy", key, ownError(err))
 	}
-	from, e := openForeignSource(ctx, src, srcKey, &given)
+	from, e := openForeignSource(ctx, "Copy", src, srcKey, &given)
 	if e != nil {
 		return nil, e
 	}
@@ -27,20 +27,19 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader
 	return uploadToForeign(ctx, dst, "Copy", key, sourcebody.One(from), append(sourceOptions(from.Attrs().Properties), uploadOptions(opts)...))
 }
 
-// openForeignSource opens the source of a copy by its Download.
-func openForeignSource(ctx context.Context, src Downloader, key string, given *CopyOptions) (*Reader, *Error) {
-	var opts []DownloadOption
+// openForeignSource opens a source of op by its Download.
+func openForeignSource(ctx context.Context, op string, src Downloader, key string, given *CopyOptions) (*Reader, *Error) {
+	opts := nativeReads(given.set.SourceNatives, false)
 	if given.set.Version {
 		opts = append(opts, WithVersion(given.Version))
 	}
-	opts = append(opts, nativeReads(given.set.SourceNatives, false)...)
 	if given.set.Transfer.Concurrency > 0 {
 		opts = append(opts, WithConcurrency(int(given.set.Transfer.Concurrency)))
 	}
 	r, err := src.Download(ctx, key, opts...)
 	if err != nil {
 		e := asError(ctx, err)
-		e.Op = "Copy"
+		e.Op = op
 		e.Key = cmp.Or(e.Key, key)
 		if e.Code == PreconditionFailed { // not a condition of this call
 			e.Code, e.Err = Changed, bodyError{err}
@@ -56,27 +55,32 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 	if err := given.ApplyCompose(srcKeys, opts...); err != nil {
 		return nil, located(dst, "Compose", key, ownError(err))
 	}
-	natives := nativeReads(given.set.SourceNatives, false)
-	first, err := src.Download(ctx, srcKeys[0], natives...)
-	if err != nil {
-		return nil, err
+	first, unopened := openForeignSource(ctx, "Compose", src, srcKeys[0], &given)
+	if unopened != nil {
+		return nil, unopened
 	}
 	var kept []UploadOption
 	if mediatype.ByExtension(key) == "" && given.ContentType == "" {
 		kind := first.Attrs().ContentType
 		kept = append(kept, propertyOption(0, func(p *Properties) { p.ContentType = kind }))
 	}
-	body := &sourcebody.Body{Open: func(i int) (io.ReadCloser, error) {
-		switch i {
-		case 0:
-			return first, nil
-		case len(srcKeys):
+	body := sourcebody.One(first)
+	defer body.Close()
+	body.Open = func(i int) (io.ReadCloser, error) {
+		if i+1 == len(srcKeys) {
 			return nil, io.EOF
 		}
-		return src.Download(ctx, srcKeys[i], natives...)
-	}}
-	defer body.Close()
-	return uploadToForeign(ctx, dst, "Compose", key, body, append(kept, uploadOptions(opts)...))
+		var next *Reader
+		if next, unopened = openForeignSource(ctx, "Compose", src, srcKeys[i+1], &given); unopened != nil {
+			return nil, unopened
+		}
+		return next, nil
+	}
+	a, err := uploadToForeign(ctx, dst, "Compose", key, body, append(kept, uploadOptions(opts)...))
+	if unopened != nil { // it did not change while it was read
+		return nil, unopened
+	}
+	return a, err
 }
 
 func uploadToForeign(ctx context.Context, dst Uploader, op, key string, body *sourcebody.Body, opts []UploadOption) (*Attrs, error) {

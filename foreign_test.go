@@ -338,3 +338,58 @@ func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
 		require.Equal(t, want, keys, prefix)
 	}
 }
+
+// A source that is missing when its turn comes did not change while it was read.
+func TestAForeignComposeNamesTheSourceThatIsMissing(t *testing.T) {
+	b := struct{ storage.Bucket }{memstore.New()}
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"))
+	require.NoError(t, err)
+	for _, sources := range [][]string{{"none", "k"}, {"k", "none"}} {
+		_, err := storage.Compose(t.Context(), b, "to", sources)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+		e, _ := errors.AsType[*storage.Error](err)
+		require.Equal(t, "Compose", e.Op)
+		require.Equal(t, "none", e.Key)
+		_, err = b.Attrs(t.Context(), "to")
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	}
+}
+
+// refusingUploads reads no body.
+type refusingUploads struct {
+	storage.Bucket
+	open int
+}
+
+func (b *refusingUploads) Upload(context.Context, string, io.Reader, ...storage.UploadOption) (*storage.Attrs, error) {
+	return nil, storage.PermissionDenied
+}
+
+func (b *refusingUploads) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	r, err := b.Bucket.Download(ctx, key, opts...)
+	if err != nil {
+		return nil, err
+	}
+	b.open++
+	offset, length := r.Range()
+	return storage.NewReader(r.Attrs(), offset, length, closing{r, func() { b.open-- }}), nil
+}
+
+type closing struct {
+	*storage.Reader
+	closed func()
+}
+
+func (c closing) Close() error {
+	c.closed()
+	return c.Reader.Close()
+}
+
+func TestAForeignComposeClosesItsFirstSource(t *testing.T) {
+	b := &refusingUploads{Bucket: memstore.New()}
+	_, err := b.Bucket.Upload(t.Context(), "k", strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = storage.Compose(t.Context(), b, "to", []string{"k", "k"})
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Zero(t, b.open)
+}

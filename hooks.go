@@ -18,7 +18,7 @@ func init() {
 		return moveByCopy(ctx, b.(ReadWriter), from, to, opts.([]CopyOption))
 	}
 	root.OpenSource = func(ctx context.Context, source any, key string, given any) (any, error) {
-		r, e := openForeignSource(ctx, source.(Downloader), key, given.(*CopyOptions))
+		r, e := openForeignSource(ctx, "Copy", source.(Downloader), key, given.(*CopyOptions))
 		if e != nil {
 			return nil, e
 		}

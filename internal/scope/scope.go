@@ -36,13 +36,12 @@ func (s Scope) In(outer Scope) Scope {
 	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Bad: cmp.Or(s.Bad, outer.Bad)}
 }
 
-// Key returns the whole key of one that goes in. An empty key stays so, and is refused, although an
-// object may have the name of the prefix.
+// Key returns the whole key of one that goes in. The empty key stays empty, and is refused.
 func (s *Scope) Key(key string) string {
-	if key == "" {
-		return ""
+	if key != "" {
+		key = s.Prefix + key
 	}
-	return s.Prefix + key
+	return key
 }
 
 // Whole reports whether nothing was taken away.

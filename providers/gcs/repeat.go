@@ -37,11 +37,10 @@ func changeToken(ctx context.Context, parts ...string) string {
 
 // repeated returns a context whose requests have the token of one change.
 func repeated(ctx context.Context, parts ...string) context.Context {
-	token := changeToken(ctx, parts...)
-	if token == "" {
-		return ctx
+	if token := changeToken(ctx, parts...); token != "" {
+		return adding(ctx, http.Header{tokenHeader: {token}}, nil)
 	}
-	return adding(ctx, http.Header{tokenHeader: {token}}, nil)
+	return ctx
 }
 
 // putToken returns the token of an upload in one request. Markers of uploads change within one
