@@ -25,7 +25,7 @@ func picture(t *testing.T, width int) string {
 }
 
 func TestAUserHasOnePicture(t *testing.T) {
-	bucket := memstore.New()
+	bucket := memstore.New(storage.WithSigningBaseURL("https://example.com/store"))
 	service, err := avatars(bucket, func(*http.Request) (uploads.User, error) { return uploads.User{}, storage.Unauthenticated })
 	require.NoError(t, err)
 	send := func(user, text string) *uploads.File {

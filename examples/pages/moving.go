@@ -9,12 +9,12 @@ import (
 )
 
 // openBoth returns one bucket of two stores: it writes to the new one, and reads from both.
-func openBoth(ctx context.Context, oldAddress, newAddress string) (storage.Bucket, error) {
+func openBoth(ctx context.Context, oldAddress, newAddress string, config overlay.Config) (storage.Bucket, error) {
 	old, err := storage.Open(ctx, oldAddress)
 	if err != nil {
 		return nil, err
 	}
-	layer, err := overlay.New(old, overlay.Config{})
+	layer, err := overlay.New(old, config)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/lease"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
@@ -295,7 +296,7 @@ func TestMoving(t *testing.T) {
 	require.NoError(t, err)
 	_, err = old.Upload(t.Context(), "a", strings.NewReader("old"))
 	require.NoError(t, err)
-	bucket, err := openBoth(t.Context(), "mem://old", "mem://new")
+	bucket, err := openBoth(t.Context(), "mem://old", "mem://new", overlay.Config{})
 	require.NoError(t, err)
 	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)

@@ -61,6 +61,7 @@ func avatars(bucket storage.Bucket, user func(*http.Request) (uploads.User, erro
 		Key:       "pictures/{user}/{random}{ext}",
 		MaxFiles:  1,
 		Authorize: user,
+		Link:      uploads.SignedLink,
 		Stored: func(ctx context.Context, f *uploads.File) error {
 			var before string
 			_, err := storage.Update(ctx, bucket, "current/"+f.User.ID, func(old []byte, _ *storage.Attrs) ([]byte, error) {
