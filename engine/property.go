@@ -87,11 +87,7 @@ func checkProperties(p *storage.Properties, given unexported.Property) *storage.
 			return invalid(text.option, "must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...")
 		}
 	}
-	coding := strings.ToLower(p.ContentEncoding)
-	if coding == "identity" { // no coding: RFC 9110, 8.4.1. Google says it of each object that has none
-		p.ContentEncoding = ""
-	}
-	if given&unexported.ContentEncoding != 0 && strings.Contains(coding, "aws-chunked") {
+	if given&unexported.ContentEncoding != 0 && strings.Contains(strings.ToLower(p.ContentEncoding), "aws-chunked") {
 		return invalid("WithContentEncoding", "must not be aws-chunked, which is a coding of requests to S3")
 	}
 	if given&unexported.ContentType != 0 && !headertext.ValidMediaType(p.ContentType) {

@@ -104,7 +104,10 @@ func storedEncoding(h http.Header) string {
 	switch stored := h.Get("X-Goog-Stored-Content-Encoding"); stored {
 	case "":
 		return h.Get("Content-Encoding")
-	case "identity":
+	case "identity": // none, or that
+		if h.Get("Content-Encoding") == stored {
+			return stored
+		}
 		return ""
 	default:
 		return stored
