@@ -2,7 +2,6 @@ package cookbook
 
 import (
 	"context"
-	"errors"
 	"html/template"
 	"io"
 	"strings"
@@ -61,26 +60,6 @@ func render(ctx context.Context, w io.Writer, bucket storage.Bucket, name string
 		return err
 	}
 	return templates.ExecuteTemplate(w, name, data)
-}
-
-// moveToCold copies objects to another store and removes each after its copy is there.
-func moveToCold(ctx context.Context, hot storage.Bucket, cold storage.Uploader, prefix string) error {
-	for entry, err := range hot.List(ctx, storage.WithPrefix(prefix)) {
-		if err != nil {
-			return err
-		}
-		_, err := storage.Copy(ctx, cold, entry.Key, hot, entry.Key)
-		if errors.Is(err, storage.Changed) {
-			continue // somebody has written it again: the next run takes it
-		}
-		if err == nil {
-			err = hot.Remove(ctx, entry.Key, storage.IfRevision(entry.Revision))
-		}
-		if err != nil && !errors.Is(err, storage.PreconditionFailed) {
-			return err
-		}
-	}
-	return nil
 }
 
 // endUploads ends multipart uploads that nobody has continued for three days, and removes their

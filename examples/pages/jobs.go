@@ -30,12 +30,6 @@ func backUp(ctx context.Context, backup, photos storage.ReadWriter) error {
 	return err
 }
 
-// backUpDaily backs up once a day, in one of the processes that call it, until ctx is done.
-func backUpDaily(ctx context.Context, backup, photos storage.ReadWriter) error {
-	job := func(ctx context.Context) error { return backUp(ctx, backup, photos) }
-	return transfer.Every(ctx, 24*time.Hour, job, transfer.WithLease(backup, "jobs/backup.lease"))
-}
-
 // cleanUp removes temporary files after a week and uploads that nobody has finished in three days. It
 // runs once a day in one of the processes that call it, until ctx is done.
 func cleanUp(ctx context.Context, bucket storage.Bucket, options ...transfer.EveryOption) error {

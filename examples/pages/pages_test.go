@@ -170,22 +170,6 @@ func TestBackUp(t *testing.T) {
 	require.True(t, found)
 }
 
-func TestBackUpDaily(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		photos, backup := memstore.New(), memstore.New()
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- backUpDaily(ctx, backup, photos) }()
-		put(t, photos, "cat.jpg", "meow")
-		time.Sleep(49 * time.Hour) // of the bubble's clock
-		found, err := backup.Exists(t.Context(), "cat.jpg")
-		require.NoError(t, err)
-		require.True(t, found)
-		cancel()
-		require.ErrorIs(t, <-ended, storage.Canceled)
-	})
-}
-
 func TestAnInventoryHasAManifest(t *testing.T) {
 	_, err := cleanUpListed(t.Context(), memstore.New(), memstore.New(), "inventory/manifest.json")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
