@@ -376,13 +376,15 @@ func (b *refusingUploads) Download(ctx context.Context, key string, opts ...stor
 }
 
 type closing struct {
-	*storage.Reader
+	body   io.ReadCloser
 	closed func()
 }
 
+func (c closing) Read(p []byte) (int, error) { return c.body.Read(p) }
+
 func (c closing) Close() error {
 	c.closed()
-	return c.Reader.Close()
+	return c.body.Close()
 }
 
 func TestAForeignComposeClosesItsFirstSource(t *testing.T) {

@@ -9,12 +9,12 @@ import (
 )
 
 var lockCalls = []call{
-	{"SetLegalHold", (*player).setLegalHold},
-	{"SetRetention", (*player).setRetention},
-	{"Upload of a locked object", (*player).uploadLocked},
-	{"Remove of a locked version", (*player).removeLocked},
-	{"Remove of a locked version", (*player).removeLocked},
-	{"locks of Attrs", (*player).locks},
+	{"SetLegalHold", setLegalHold},
+	{"SetRetention", setRetention},
+	{"Upload of a locked object", uploadLocked},
+	{"Remove of a locked version", removeLocked},
+	{"Remove of a locked version", removeLocked},
+	{"locks of Attrs", locks},
 }
 
 // until returns a time to come, which no call is near.
@@ -22,14 +22,14 @@ func (p *player) until() time.Time {
 	return p.began.Add(time.Duration(1+p.random.IntN(3)) * time.Hour).Truncate(time.Second)
 }
 
-func (p *player) setLegalHold() string {
+func setLegalHold(p *player) string {
 	key, hold := one(p, keys...), p.sometimes(2)
 	return p.compare(fmt.Sprintf("SetLegalHold %q %v", key, hold), "", func(b storage.Bucket, _ bool) result {
 		return result{err: storage.SetLegalHold(p.ctx, b, key, hold)}
 	})
 }
 
-func (p *player) setRetention() string {
+func setRetention(p *player) string {
 	key, bypass, r := one(p, keys...), p.sometimes(2), storage.Retention{}
 	if !p.sometimes(3) {
 		r = storage.Retention{Mode: one(p, storage.Governance, storage.Governance, storage.Compliance), Until: p.until()}
@@ -43,7 +43,7 @@ func (p *player) setRetention() string {
 	})
 }
 
-func (p *player) uploadLocked() string {
+func uploadLocked(p *player) string {
 	key, until := one(p, keys...), p.until()
 	option := one(p, storage.WithLegalHold(), storage.WithRetention(until, storage.Governance))
 	return p.compare(fmt.Sprintf("Upload %q locked until %v", key, until), key, func(b storage.Bucket, _ bool) result {
@@ -52,7 +52,7 @@ func (p *player) uploadLocked() string {
 	})
 }
 
-func (p *player) removeLocked() string {
+func removeLocked(p *player) string {
 	seen, ok := p.version()
 	if current, err := p.memory.Attrs(p.ctx, seen.key); !ok || err == nil && current.Version == seen.memoryVersion {
 		return ""
@@ -67,7 +67,7 @@ func (p *player) removeLocked() string {
 	})
 }
 
-func (p *player) locks() string {
+func locks(p *player) string {
 	key := one(p, keys...)
 	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket, _ bool) result {
 		attrs, err := b.Attrs(p.ctx, key)
