@@ -41,6 +41,9 @@ func TestRandomCallsOnServersAsInMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			without := []string{"d/.", "d/.e", "ListPage", "bad key"}
+			if name == "minio" { // it ends a listing with the prefix "a" after a page of the key "a"
+				without = append(without, "a")
+			}
 			differential.Run(t, differential.Config{Without: without}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 				return s.open(t, s.bucket(t, false), opts...)
 			})
