@@ -57,9 +57,10 @@ func (p *player) upload() string {
 	key, body := one(p, keys...), p.body()
 	c := p.condition(key)
 	opts, text := p.uploadOptions(body, c)
-	return p.compare(fmt.Sprintf("Upload %q of %d bytes%s%s", key, len(body), text, c.text), key, func(b storage.Bucket, inMemory bool) result {
+	stream := p.sometimes(3)
+	return p.compare(fmt.Sprintf("Upload %q of %d bytes%s%s, stream %v", key, len(body), text, c.text, stream), key, func(b storage.Bucket, inMemory bool) result {
 		var r io.Reader = bytes.NewReader(body)
-		if len(body) == 100 {
+		if stream {
 			r = io.MultiReader(r) // of unknown length
 		}
 		attrs, err := b.Upload(p.ctx, key, r, append(of[storage.UploadOption](c, inMemory), opts...)...)
@@ -99,14 +100,11 @@ func (p *player) write() string {
 	opts, text := p.uploadOptions(body, c)
 	return p.compare(fmt.Sprintf("Writer of %q, %d bytes%s%s", key, len(body), text, c.text), key, func(b storage.Bucket, inMemory bool) result {
 		w := storage.NewWriter(p.ctx, b, key, append(of[storage.UploadOption](c, inMemory), opts...)...)
-		_, writeErr := w.Write(body)
-		if err := w.Close(); err != nil || writeErr != nil {
-			if err == nil {
-				err = writeErr
-			}
-			return result{err: err}
+		defer func() { _ = w.Close() }()
+		if _, err := w.Write(body); err != nil {
+			return result{describe(nil), nil, err} // as from Commit: which of them tells it, depends on the time
 		}
-		attrs, err := b.Attrs(p.ctx, key)
+		attrs, err := w.Commit()
 		return result{describe(attrs), attrs, err}
 	})
 }
@@ -224,21 +222,19 @@ func (p *player) removeMatching() string {
 
 // listOptions returns options of a listing. A page has the start of the listing in its token.
 func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string) {
-	add := func(name string, option storage.ListOption, value any) {
-		opts = append(opts, option)
+	add := func(name string, option func(string) storage.ListOption, values ...string) {
+		value := p.value(name, values...)
+		opts = append(opts, option(value))
 		text += fmt.Sprintf(" %s %q", name, value)
 	}
 	if p.sometimes(2) {
-		prefix := one(p, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%", "b/1/", "Z", "/", "d/.")
-		add("prefix", storage.WithPrefix(prefix), prefix)
+		add("prefix", storage.WithPrefix, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%", "b/1/", "Z", "/", "d/.")
 	}
 	if p.sometimes(2) {
-		delimiter := one(p, "/", "/", "/", "c", ".", "b/", "1", " ")
-		add("delimiter", storage.WithDelimiter(delimiter), delimiter)
+		add("delimiter", storage.WithDelimiter, "/", "/", "/", "c", ".", "b/", "1", " ")
 	}
 	if limit && p.sometimes(3) {
-		start := one(p, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀", "c d+e%20&=?#", "a\u0308")
-		add("after", storage.WithStartAfter(start), start)
+		add("after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀", "c d+e%20&=?#", "a\u0308")
 	}
 	if limit && p.sometimes(3) {
 		n := 1 + p.random.IntN(5)
@@ -306,21 +302,23 @@ func (p *player) copyOptions() (opts []storage.CopyOption, text string) {
 }
 
 func (p *player) copy() string {
-	from, to := one(p, keys...), one(p, keys...)
-	opts, text := p.copyOptions()
-	c := p.lateCondition(to)
-	return p.compare(fmt.Sprintf("Copy %q to %q%s%s", from, to, text, c.text), to, func(b storage.Bucket, inMemory bool) result {
-		attrs, err := storage.Copy(p.ctx, b, to, b, from, append(of[storage.CopyOption](c, inMemory), opts...)...)
-		return result{describe(attrs), attrs, err}
+	return p.copyBy("Copy", func(b storage.Bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error) {
+		return storage.Copy(p.ctx, b, to, b, from, opts...)
 	})
 }
 
 func (p *player) move() string {
+	return p.copyBy("Move", func(b storage.Bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error) {
+		return storage.Move(p.ctx, b, from, to, opts...)
+	})
+}
+
+func (p *player) copyBy(name string, call func(b storage.Bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error)) string {
 	from, to := one(p, keys...), one(p, keys...)
 	opts, text := p.copyOptions()
 	c := p.lateCondition(to)
-	return p.compare(fmt.Sprintf("Move %q to %q%s%s", from, to, text, c.text), to, func(b storage.Bucket, inMemory bool) result {
-		attrs, err := storage.Move(p.ctx, b, from, to, append(of[storage.CopyOption](c, inMemory), opts...)...)
+	return p.compare(fmt.Sprintf("%s %q to %q%s%s", name, from, to, text, c.text), to, func(b storage.Bucket, inMemory bool) result {
+		attrs, err := call(b, from, to, append(of[storage.CopyOption](c, inMemory), opts...))
 		return result{describe(attrs), attrs, err}
 	})
 }
@@ -424,7 +422,7 @@ func (p *player) view() string {
 }
 
 func (p *player) badKey() string {
-	key, good := one(p, badKeys...), one(p, keys...)
+	key, good := p.value("bad key", badKeys...), one(p, keys...)
 	return p.compare(fmt.Sprintf("calls with the key %.30q", key), "", func(b storage.Bucket, _ bool) result {
 		_, upload := b.Upload(p.ctx, key, strings.NewReader("x"))
 		r, download := b.Download(p.ctx, key)

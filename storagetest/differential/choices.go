@@ -27,6 +27,16 @@ func one[T any](p *player, all ...T) T {
 	}
 }
 
+// value returns one of all values of a name. The Config leaves one out as name and value.
+func (p *player) value(name string, all ...string) string {
+	for {
+		chosen := one(p, all...)
+		if !slices.Contains(p.without, fmt.Sprintf("%s %q", name, chosen)) {
+			return chosen
+		}
+	}
+}
+
 // sometimes is true once in n times.
 func (p *player) sometimes(n int) bool { return p.random.IntN(n) == 0 }
 

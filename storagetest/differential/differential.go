@@ -28,7 +28,7 @@ type Config struct {
 	Locks    bool // open makes buckets with object lock, too, which keeps versions
 	// Change replaces the bucket after half of the calls, if it is set. The new one has the same objects.
 	Change  func(t *testing.T, b storage.Bucket) storage.Bucket
-	Without []string // what a server does wrongly: names of calls, or of choices such as the delimiter "b/"
+	Without []string // what a server does wrongly: names of calls, or choices such as `delimiter "b/"`
 }
 
 const callsOfASeed = 300

@@ -52,20 +52,7 @@ func uploadLocked(p *player) string {
 	})
 }
 
-func removeLocked(p *player) string {
-	seen, ok := p.version()
-	if current, err := p.memory.Attrs(p.ctx, seen.key); !ok || err == nil && current.Version == seen.memoryVersion {
-		return ""
-	}
-	bypass := p.sometimes(2)
-	return p.compare(fmt.Sprintf("Remove %q, version %s or %s, bypass %v", seen.key, seen.memoryVersion, seen.otherVersion, bypass), "", func(b storage.Bucket, inMemory bool) result {
-		opts := []storage.RemoveOption{seen.version(inMemory)}
-		if bypass {
-			opts = append(opts, storage.WithGovernanceBypass())
-		}
-		return result{err: b.Remove(p.ctx, seen.key, opts...)}
-	})
-}
+func removeLocked(p *player) string { return p.removeSeen(p.sometimes(2)) }
 
 func locks(p *player) string {
 	key := one(p, keys...)

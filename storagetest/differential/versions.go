@@ -8,14 +8,14 @@ import (
 )
 
 var versionCalls = []call{
-	{"Versions", (*player).versions},
-	{"Download of a version", (*player).downloadVersion},
-	{"Copy of a version", (*player).copyVersion},
-	{"Remove of a version", (*player).removeVersion},
+	{"Versions", versions},
+	{"Download of a version", downloadVersion},
+	{"Copy of a version", copyVersion},
+	{"Remove of a version", removeVersion},
 }
 
 // versions lists the objects without delete markers, which some stores do not have.
-func (p *player) versions() string {
+func versions(p *player) string {
 	prefix, size := one(p, "", "b/", "z", "missing"), one(p, 1, 3, 1000)
 	return p.compare(fmt.Sprintf("Versions below %q in pages of %d", prefix, size), "", func(b storage.Bucket, _ bool) result {
 		found := ""
@@ -47,7 +47,7 @@ func (r revision) version(inMemory bool) storage.VersionOption {
 	return storage.WithVersion(r.otherVersion)
 }
 
-func (p *player) downloadVersion() string {
+func downloadVersion(p *player) string {
 	seen, ok := p.version()
 	if !ok {
 		return ""
@@ -58,7 +58,7 @@ func (p *player) downloadVersion() string {
 	})
 }
 
-func (p *player) copyVersion() string {
+func copyVersion(p *player) string {
 	seen, ok := p.version()
 	if !ok {
 		return ""
@@ -70,13 +70,19 @@ func (p *player) copyVersion() string {
 	})
 }
 
-// removeVersion removes no current version, because stores differ in what is current then.
-func (p *player) removeVersion() string {
+func removeVersion(p *player) string { return p.removeSeen(false) }
+
+// removeSeen removes no current version, because stores differ in what is current then.
+func (p *player) removeSeen(bypass bool) string {
 	seen, ok := p.version()
 	if current, err := p.memory.Attrs(p.ctx, seen.key); !ok || err == nil && current.Version == seen.memoryVersion {
 		return ""
 	}
-	return p.compare(fmt.Sprintf("Remove %q, version %s or %s", seen.key, seen.memoryVersion, seen.otherVersion), "", func(b storage.Bucket, inMemory bool) result {
-		return result{err: b.Remove(p.ctx, seen.key, seen.version(inMemory))}
+	return p.compare(fmt.Sprintf("Remove %q, version %s or %s, bypass %v", seen.key, seen.memoryVersion, seen.otherVersion, bypass), "", func(b storage.Bucket, inMemory bool) result {
+		opts := []storage.RemoveOption{seen.version(inMemory)}
+		if bypass {
+			opts = append(opts, storage.WithGovernanceBypass())
+		}
+		return result{err: b.Remove(p.ctx, seen.key, opts...)}
 	})
 }
