@@ -112,6 +112,9 @@ func (v *visibleSidecar) retention() storage.Retention {
 // dropVisible removes the sidecar of an object that is about to change, even if this
 // driver writes none.
 func (s *candidates) dropVisible(ctx context.Context) error {
+	if s.bare {
+		return nil
+	}
 	alternate, err := s.alternateDir()
 	if err != nil || alternate == nil {
 		return err
@@ -135,6 +138,7 @@ func (s *candidates) adopt(ctx context.Context, at objectFile) error {
 		return err
 	}
 	if _, err := alternate.Stat(s.l.visibleName()); osdir.IsNoFile(err) {
+		s.bare = true
 		return nil
 	}
 	err = s.adoptVisible(ctx, at)
