@@ -59,12 +59,8 @@ func (s *candidates) close() {
 
 // find returns the file of the object, or the zero value if there is none.
 func (s *candidates) find() (at objectFile, err error) {
-	s.seen, err = s.findFile()
-	return s.seen, err
-}
-
-func (s *candidates) findFile() (objectFile, error) {
-	at, err := s.reader.statObject(s.plain, s.l.base)
+	defer func() { s.seen = at }()
+	at, err = s.reader.statObject(s.plain, s.l.base)
 	if at.found() && s.tree.strict.Load() {
 		mine, err := s.reader.hasExactName(at)
 		if err != nil {

@@ -112,11 +112,8 @@ func (v *visibleSidecar) retention() storage.Retention {
 // dropVisible removes the sidecar of an object that is about to change, even if this
 // driver writes none.
 func (s *candidates) dropVisible(ctx context.Context) error {
-	if s.bare {
-		return nil
-	}
 	alternate, err := s.alternateDir()
-	if err != nil || alternate == nil {
+	if err != nil || alternate == nil || s.bare {
 		return err
 	}
 	err = osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.l.visibleName()) })
