@@ -31,3 +31,23 @@ func TestAGrowthThatIsSteeperThanLinearIsMissed(t *testing.T) {
 		})
 	}
 }
+
+func TestTheGrowthsOfOthersArePrintedWithoutAGoal(t *testing.T) {
+	point := func(at int, others ...record.Row) record.Case {
+		rows := append([]record.Row{{Name: ours, CPU: float64(at) * 1e8}}, others...)
+		return record.Case{Growth: &record.Growth{Name: "downloads", At: at}, Rows: rows}
+	}
+	var out strings.Builder
+	require.Zero(t, reportGrowth(&out, []record.Case{
+		point(1, record.Row{Name: plainHTTP, CPU: 1e8}, record.Row{Name: sdkManager, CPU: 1e8}),
+		point(100, record.Row{Name: plainHTTP, CPU: 1e12}),
+	}))
+	require.Contains(t, out.String(), "exponent 1.00")
+	require.Contains(t, out.String(), plainHTTP+": 2.00\n")
+	require.NotContains(t, out.String(), sdkManager, "it has one point")
+}
+
+func TestTransfersAtOnceBeginWithOneConnection(t *testing.T) {
+	require.Equal(t, 1, atOnce(1000, kilobyte), "the first, small operation")
+	require.Equal(t, 1000, atOnce(1000, 1000*4*mebibyte))
+}

@@ -26,7 +26,9 @@ type candidates struct {
 	alternate *osdir.Dir
 	literal   *osdir.Dir
 
-	occupied bool // strict: a file with another spelling has the plain name
+	occupied bool       // strict: a file with another spelling has the plain name
+	seen     objectFile // what find has found
+	bare     bool       // adopt has found no visible sidecar
 }
 
 // An objectFile is the file of an object.
@@ -56,8 +58,9 @@ func (s *candidates) close() {
 }
 
 // find returns the file of the object, or the zero value if there is none.
-func (s *candidates) find() (objectFile, error) {
-	at, err := s.reader.statObject(s.plain, s.l.base)
+func (s *candidates) find() (at objectFile, err error) {
+	defer func() { s.seen = at }()
+	at, err = s.reader.statObject(s.plain, s.l.base)
 	if at.found() && s.tree.strict.Load() {
 		mine, err := s.reader.hasExactName(at)
 		if err != nil {
@@ -280,10 +283,7 @@ func (s *candidates) renameError(st *stagedFile) error {
 // new data immediately, which costs several times as much as everything else. With sync,
 // the data is flushed already, and exchange does nothing. It reports whether it did it.
 func (s *candidates) exchange(to *osdir.Dir, base string, st *stagedFile) bool {
-	if s.sync {
-		return false
-	}
-	if m, err := to.Stat(base); err != nil || m.Kind != osdir.KindFile {
+	if s.sync || s.seen.dir != to || s.seen.base != base {
 		return false
 	}
 	if to.Exchange(base, st.dir, st.name) != nil {

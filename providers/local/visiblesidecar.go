@@ -113,7 +113,7 @@ func (v *visibleSidecar) retention() storage.Retention {
 // driver writes none.
 func (s *candidates) dropVisible(ctx context.Context) error {
 	alternate, err := s.alternateDir()
-	if err != nil || alternate == nil {
+	if err != nil || alternate == nil || s.bare {
 		return err
 	}
 	err = osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.l.visibleName()) })
@@ -135,6 +135,7 @@ func (s *candidates) adopt(ctx context.Context, at objectFile) error {
 		return err
 	}
 	if _, err := alternate.Stat(s.l.visibleName()); osdir.IsNoFile(err) {
+		s.bare = true
 		return nil
 	}
 	err = s.adoptVisible(ctx, at)
