@@ -39,6 +39,7 @@ const (
 	ServerMove                               // Move is one request, in one step
 	SoftDelete                               // WithSoftDeleted; of use if the bucket keeps what is removed
 	OrderedListing                           // listings are in byte order; without it, List needs WithAnyOrder
+	ServerAppend                             // Append, without moving the object's bytes through this process
 )
 
 // A FeatureReporter is a bucket that tells its features ([Supports]).

@@ -24,7 +24,11 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader
 		return nil, e
 	}
 	defer func() { _ = from.Close() }()
-	return uploadToForeign(ctx, dst, "Copy", key, sourcebody.One(from), append(sourceOptions(from.Attrs().Properties), uploadOptions(opts)...))
+	kept := sourceOptions(from.Attrs().Properties)
+	if given.Tail != nil && !given.set.Guarded {
+		kept = append(kept, IfRevision(from.Attrs().Revision))
+	}
+	return uploadToForeign(ctx, dst, "Copy", key, sourcebody.One(from, given.Tail), append(kept, uploadOptions(opts)...))
 }
 
 // openForeignSource opens a source of op by its Download.
@@ -64,7 +68,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 		kind := first.Attrs().ContentType
 		kept = append(kept, propertyOption(0, func(p *Properties) { p.ContentType = kind }))
 	}
-	body := sourcebody.One(first)
+	body := sourcebody.One(first, nil)
 	defer body.Close()
 	body.Open = func(i int) (io.ReadCloser, error) {
 		if i+1 == len(srcKeys) {

@@ -49,9 +49,10 @@ type (
 
 		set unexported.Settings
 	}
-	// CopyOptions are those of Copy, Compose and Move.
+	// CopyOptions are those of Copy, Compose, Move and Append.
 	CopyOptions struct {
 		Version string // of the source
+		Tail    []byte // what Append adds to the source, whose revision is then the condition; nil: none
 		Properties
 		Controls
 		Condition Condition // of the destination

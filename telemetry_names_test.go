@@ -181,6 +181,7 @@ var spanCalls = map[string]spanCall{
 	}},
 	"SetTags": {"", func(ctx context.Context, w *traced) error { return storage.SetTags(ctx, w.b, "k", nil) }},
 	"Tags":    {"", func(ctx context.Context, w *traced) error { return none(storage.Tags(ctx, w.b, "k")) }},
+	"Append":  {"Copy", func(ctx context.Context, w *traced) error { return none(storage.Append(ctx, w.b, "k", []byte("x"))) }},
 	"Update": {"Upload", func(ctx context.Context, w *traced) error {
 		return none(storage.Update(ctx, w.b, "k", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil }))
 	}},

@@ -12,10 +12,6 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// maxConflicts is how often Update runs again because another writer was faster: for about
-// ten minutes.
-const maxConflicts = 1000
-
 // Update changes an object by compare-and-swap. It reads the object into memory, calls
 // change with content and attributes (nil, nil if there is none), and stores the result if
 // nobody has written in between. If another writer was faster, it starts over, until ctx is
@@ -30,38 +26,24 @@ func Update(ctx context.Context, b interface {
 	Uploader
 	Downloader
 }, key string, change func(old []byte, attrs *Attrs) ([]byte, error), opts ...UploadOption) (*Attrs, error) {
-	u := &update{b: b, key: key, change: change, opts: append(opts[:len(opts):len(opts)], nil), policy: backoff.New(0, 0, 0)}
+	u := &update{rounds: rounds{b: b, op: "Update", key: key}, b: b, change: change, opts: append(opts[:len(opts):len(opts)], nil)}
 	if e := u.check(opts); e != nil {
-		return nil, u.located(e)
+		return nil, u.rounds.located(e)
 	}
-	for {
-		attrs, err := u.try(ctx)
-		if err == nil {
-			return attrs, nil
-		}
-		if err := u.wait(ctx, err); err != nil {
-			return nil, err
-		}
-	}
+	return u.rounds.until(ctx, u.try)
 }
 
 // An update is one call of Update.
 type update struct {
-	b interface {
+	rounds rounds
+	b      interface {
 		Uploader
 		Downloader
 	}
-	key    string
 	change func(old []byte, attrs *Attrs) ([]byte, error)
 	opts   []UploadOption   // the last one is the condition of a round
 	reads  []DownloadOption // the options of each read
-
-	policy    *backoff.Policy
-	conflicts int // how many rounds were lost to other writers
-	throttled backoff.Tries
 }
-
-func (u *update) located(e *Error) *Error { return located(u.b, "Update", u.key, e) }
 
 // check reads the options, and refuses a bucket that does not compare revisions.
 func (u *update) check(opts []UploadOption) (e *Error) {
@@ -73,19 +55,13 @@ func (u *update) check(opts []UploadOption) (e *Error) {
 		return invalid("option", "of Update must not be a condition: it sets its own")
 	}
 	u.reads = nativeReads(r.set.Natives, true)
-	if own, ok := reach(u.b); ok {
-		u.policy = own.Core().RetryPolicy()
-		if e = own.Need(ConditionalCreate, "IfAbsent, which Update needs,"); e == nil {
-			e = own.Need(ConditionalUpdate, "IfRevision, which Update needs,")
-		}
-	}
-	return e
+	return u.rounds.check()
 }
 
 // try makes one round: it reads the object, and stores what change makes of it.
 func (u *update) try(ctx context.Context) (*Attrs, error) {
 	condition := &u.opts[len(u.opts)-1]
-	old, attrs, err := ReadAll(ctx, u.b, u.key, u.reads...)
+	old, attrs, err := ReadAll(ctx, u.b, u.rounds.key, u.reads...)
 	switch CodeOf(err) {
 	case "":
 		*condition = IfRevision(attrs.Revision)
@@ -99,28 +75,126 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 	if err != nil {
 		e := bodyFailed(err)
 		e.state.Text = "change failed"
-		return nil, u.located(e)
+		return nil, u.rounds.located(e)
 	}
-	return u.b.Upload(ctx, u.key, bytes.NewReader(data), u.opts...)
+	return u.b.Upload(ctx, u.rounds.key, bytes.NewReader(data), u.opts...)
 }
 
-// wait returns nil if another round is to follow one that failed with err, else how Update ends.
-func (u *update) wait(ctx context.Context, err error) error {
+// Append adds p to the end of an object, and returns the attributes of the whole. If there is no
+// object, Append creates one. Several writers may append at once: each adds its bytes once, from
+// Size less len(p) on. Readers see the object before or after it. The object keeps as much as with
+// [Copy], and options replace attributes. [WithVersion] does not fit.
+//
+// If another writer was faster, Append starts over, as [Update] does. If a condition is given, it
+// fails with PreconditionFailed instead. If errors.Is(err, [OutcomeUnknown]), the bytes may be there.
+//
+// With [ServerAppend], only p passes through this process; else the whole object does. It needs
+// [ConditionalCreate] and [ConditionalUpdate].
+func Append(ctx context.Context, b interface {
+	Uploader
+	Downloader
+}, key string, p []byte, opts ...CopyOption) (*Attrs, error) {
+	var given CopyOptions
+	r := &rounds{b: b, op: "Append", key: key}
+	e := ownError(given.Apply(opts...))
+	if e == nil && given.set.Version {
+		e = invalid("WithVersion", "does not fit Append: a version stays as it is")
+	}
+	if e == nil {
+		e = r.check()
+	}
+	if e != nil {
+		return nil, r.located(e)
+	}
+	add := append(opts[:len(opts):len(opts)], tailOption(append([]byte{}, p...)))
+	create := uploadOptions(opts)
+	if !given.set.Guarded {
+		create = append(create, IfAbsent())
+	}
+	try := func(ctx context.Context) (attrs *Attrs, err error) {
+		if !given.Condition.Absent {
+			attrs, err = Copy(ctx, b, key, b, key, add...)
+		}
+		if given.Condition.Absent || CodeOf(err) == ObjectNotFound {
+			attrs, err = b.Upload(ctx, key, bytes.NewReader(p), create...)
+		}
+		return attrs, err
+	}
+	attrs, err := (*Attrs)(nil), error(nil)
+	if given.set.Guarded {
+		attrs, err = try(ctx)
+	} else {
+		attrs, err = r.until(ctx, try)
+	}
+	if e := ownError(err); e != nil {
+		e.Op = r.op
+		return nil, e
+	}
+	return attrs, nil
+}
+
+type tailOption []byte
+
+func (o tailOption) applyCopy(r *CopyOptions) { r.Tail = o }
+
+// maxConflicts is how often a call runs again because another writer was faster: for about
+// ten minutes.
+const maxConflicts = 1000
+
+// rounds are those of a call that reads, and writes if nobody has written in between.
+type rounds struct {
+	b       any
+	op, key string
+
+	policy    *backoff.Policy
+	conflicts int // how many rounds were lost to other writers
+	throttled backoff.Tries
+}
+
+func (r *rounds) located(e *Error) *Error { return located(r.b, r.op, r.key, e) }
+
+// check refuses a bucket that does not compare revisions.
+func (r *rounds) check() (e *Error) {
+	r.policy = backoff.New(0, 0, 0)
+	if own, ok := reach(r.b); ok {
+		r.policy = own.Core().RetryPolicy()
+		if e = own.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,"); e == nil {
+			e = own.Need(ConditionalUpdate, "IfRevision, which "+r.op+" needs,")
+		}
+	}
+	return e
+}
+
+// until makes rounds until one succeeds, or fails for another reason than another writer.
+func (r *rounds) until(ctx context.Context, try func(context.Context) (*Attrs, error)) (*Attrs, error) {
+	for {
+		attrs, err := try(ctx)
+		if err == nil {
+			return attrs, nil
+		}
+		if err := r.wait(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// wait returns nil if another round is to follow one that failed with err, else how the call ends.
+func (r *rounds) wait(ctx context.Context, err error) error {
 	e := ownError(err)
 	var delay time.Duration
 	switch {
 	case e.state.Overwritten != nil: // the change may be in what the other writer has read
-		return u.located(ownError(e.state.Overwritten))
+		return r.located(ownError(e.state.Overwritten))
 	case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
-		if u.conflicts == maxConflicts {
-			return u.located(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})
+		if r.conflicts == maxConflicts {
+			return r.located(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})
 		}
-		delay = rand.N(backoff.FirstDelay << min(u.conflicts, 5))
-		u.conflicts++
-		u.throttled = backoff.Tries{}
+		delay = rand.N(backoff.FirstDelay << min(r.conflicts, 5))
+		r.conflicts++
+		r.throttled = backoff.Tries{}
 	case e.Code == RateLimited && !e.Unknown: // else it may be done, and would be done twice
 		var again bool
-		if delay, again = u.policy.Allow(&u.throttled, true, e.RetryAfter); !again {
+		if delay, again = r.policy.Allow(&r.throttled, true, e.RetryAfter); !again {
 			return err
 		}
 	default:
@@ -131,7 +205,7 @@ func (u *update) wait(ctx context.Context, err error) error {
 	}
 	e = asError(ctx, ctx.Err())
 	e.Err = errors.Join(e.Err, err)
-	return u.located(e)
+	return r.located(e)
 }
 
 // nativeReads returns native options as those of reads. Auxiliary reads belong to another operation with

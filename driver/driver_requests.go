@@ -154,8 +154,13 @@ type (
 	ComposeRequest struct {
 		Key     string
 		Sources []ObjectRef
-		Size    int64          // bytes of all sources
-		CRC32C  storage.CRC32C // the checksum of all sources together; unknown if that of one is
+		// Tail, with ServerAppend, are bytes that follow the sources. There is one source then: the object that is
+		// replaced, whose Revision is the Condition.
+		Tail   []byte
+		Size   int64          // bytes of all sources and of Tail
+		CRC32C storage.CRC32C // the checksum of all bytes; unknown if that of a source is
+		// Unchanged is set, with Tail, if Properties are the source's but for the write id, and Controls its tags.
+		Unchanged bool
 		storage.Properties
 		storage.Controls
 		Condition storage.Condition

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
@@ -21,6 +22,9 @@ func (b *bucket) CopyFrom(ctx context.Context, key string, src storage.Downloade
 	e := c.op.prepare(b, scope.Upload, "Copy", key)
 	if e == nil {
 		e = b.core.resolveCopy(c.op.key, &c.req, settings(c.given), failed)
+	}
+	if e == nil && c.given.Tail != nil {
+		e = b.core.need(storage.ConditionalUpdate, "Append")
 	}
 	return run(ctx, &c.op, e, c.run)
 }
@@ -65,7 +69,11 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		return nil, e
 	}
 	defer func() { _ = c.source.Close() }()
-	if c.op.core.has(storage.ServerCopy) {
+	onServer := storage.ServerCopy
+	if len(c.given.Tail) > 0 {
+		onServer = storage.ServerAppend
+	}
+	if c.op.core.has(onServer) {
 		from := src.core.driver.Locate(c.source.op.key)
 		to := c.op.core.driver.Locate(c.op.key)
 		if equal.Values(from.Account, to.Account) {
@@ -195,8 +203,23 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 			return nil, e
 		}
 	}
-	r.Size, r.CRC32C = source.Size, source.CRC32C
-	return storeSource(ctx, &c.op, r, settings(c.given).Transfer, sourcebody.One(from))
+	if c.given.Tail != nil && r.Condition == (storage.Condition{}) {
+		r.Condition.Revision = source.Revision
+		if e := c.op.core.condition(&r.Condition, storage.ConditionalUpdate); e != nil {
+			return nil, e
+		}
+	}
+	r.Size, r.CRC32C = c.whole(source)
+	return storeSource(ctx, &c.op, r, settings(c.given).Transfer, sourcebody.One(from, c.given.Tail))
+}
+
+// whole returns the size and the checksum of the source and of what Append adds.
+func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
+	added := int64(len(c.given.Tail))
+	if crc = source.CRC32C; crc.Known {
+		crc.Sum = crc32c.Join(crc.Sum, crc32c.Sum(c.given.Tail), added)
+	}
+	return source.Size + added, crc
 }
 
 // putOfCopy returns the request that stores what r copies, without what the source decides.

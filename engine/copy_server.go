@@ -24,12 +24,16 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	if e != nil {
 		return nil, sourceError(d.fail(e))
 	}
+	if c.given.Tail != nil && c.req.Condition == (storage.Condition{}) {
+		c.req.Condition.Revision = source.Revision
+	}
 	r := c.req
 	stored := *source // with the reserved metadata, which a layer may need
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, &stored
 	from.Native = d.first.req.Native
 	r.Source, r.ReplaceTags = from, set.Tags
-	in := &intent{size: source.Size, crc: source.CRC32C, condition: r.Condition, named: set.Transfer.WriteID != ""}
+	in := &intent{condition: r.Condition, named: set.Transfer.WriteID != ""}
+	in.size, in.crc = c.whole(source)
 	if in.keptTags, e = c.copyTags(&r, source.TagCount); e != nil {
 		return nil, e
 	}
@@ -47,7 +51,21 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	in.properties, in.controls = r.Properties, r.Controls
 	r.Metadata = to.metadata.Encode(r.Metadata, in.writeID)
 	r.Replace = set.Given != 0 || marked || in.writeID != "" || !to.has(storage.Metadata|storage.ContentProperties)
+	if len(c.given.Tail) > 0 {
+		return c.appendOnServer(ctx, &r, in)
+	}
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return to.driver.Copy(ctx, &r) }, in)
+}
+
+// appendOnServer adds bytes to the source inside the provider.
+func (c *copyOp) appendOnServer(ctx context.Context, r *driver.CopyRequest, in *intent) (*storage.Attrs, *storage.Error) {
+	set := settings(c.given)
+	whole := &driver.ComposeRequest{
+		Key: r.Key, Sources: []driver.ObjectRef{r.Source}, Tail: c.given.Tail, Size: in.size, CRC32C: in.crc,
+		Properties: r.Properties, Controls: r.Controls, Condition: r.Condition,
+		Unchanged: set.Given == 0 && !set.Tags && !set.Lock && !r.PublicRead,
+	}
+	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Compose(ctx, whole) }, in)
 }
 
 // copyTags makes a request copy the tags of its source, unless options replace them. It returns how many
@@ -55,7 +73,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storage.Error) {
 	switch {
 	case !c.keepsTags(count > 0):
-	case c.op.core.desc.CopiesTags:
+	case c.op.core.desc.CopiesTags && len(c.given.Tail) == 0:
 		kept = count
 	default:
 		r.Tags, e = c.sourceTags()
@@ -75,7 +93,7 @@ func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 // both write all properties again.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
-	return target.desc.CopiesWithoutAttrs && settings(c.given).WithoutAttrs && settings(c.given).Given == 0 && r.Condition == (storage.Condition{}) &&
+	return target.desc.CopiesWithoutAttrs && c.given.Tail == nil && settings(c.given).WithoutAttrs && settings(c.given).Given == 0 && r.Condition == (storage.Condition{}) &&
 		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
 

@@ -19,10 +19,13 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	chunks, total := make([][]byte, len(sources)), 0
+	chunks, total := make([][]byte, len(sources), len(sources)+1), len(r.Tail)
 	for i, source := range sources {
 		chunks[i] = source.data
 		total += len(source.data)
+	}
+	if len(r.Tail) > 0 {
+		chunks = append(chunks, r.Tail)
 	}
 	data := join(chunks, total)
 	o := newObject(r.Key, data, r.Properties, &r.Controls, storage.CRC32C{Sum: crc32c.Sum(data), Known: true})

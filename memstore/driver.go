@@ -26,7 +26,7 @@ const features = driver.StreamingPut | storage.MultipartUploads |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 	storage.Restoring | driver.LateMetadata | storage.OpenUploads | storage.ListedUploads |
-	storage.ServerMove | storage.SoftDelete | signedurl.Features
+	storage.ServerMove | storage.SoftDelete | storage.ServerAppend | signedurl.Features
 
 // An objectDriver reaches one bucket of an account by name, as a cloud's does: the
 // bucket may be removed, and made again, while the driver is open.

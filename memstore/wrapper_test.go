@@ -37,7 +37,7 @@ func TestFurtherConformanceThroughAWrapper(t *testing.T) {
 
 // unreached are the features that the methods of Bucket cannot reach.
 const unreached = storage.Versioning | storage.SoftDelete | storage.ObjectTags | storage.ObjectLock | storage.Restoring | storage.OpenUploads |
-	storage.ListedUploads | storage.SignedParts | storage.SignedForms | storage.ServerCopy | storage.ServerCompose | storage.ServerMove
+	storage.ListedUploads | storage.SignedParts | storage.SignedForms | storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.ServerMove
 
 // The functions of the package are then made of the methods of Bucket. Their requests and errors are
 // those of the methods.

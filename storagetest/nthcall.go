@@ -200,6 +200,10 @@ func writeOperations() []operation {
 		_, err := storage.Move(ctx, b, "a", "b")
 		return "", err
 	}
+	appending := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+		_, err := storage.Append(ctx, b, "a", []byte("more"))
+		return "", err
+	}
 	several := func(t *T, b storage.Bucket) any {
 		t.puts(b, "a", "b", "c")
 		return nil
@@ -234,6 +238,9 @@ func writeOperations() []operation {
 		{name: "a streamed copy that creates", needs: storage.ConditionalCreate, open: streamedCopies, setUp: old, do: copying(storage.IfAbsent())},
 		{name: "Compose", setUp: old, do: composing},
 		{name: "a streamed Compose", open: streamedCopies, setUp: old, do: composing},
+		{name: "Append", needs: appends, setUp: old, do: appending},
+		{name: "a streamed Append", needs: appends, open: openStreamedAppends, setUp: old, do: appending},
+		{name: "an Append that creates", needs: appends, setUp: nothing, do: appending},
 		{name: "a move in one step", needs: storage.ServerMove, once: true, setUp: old, do: moving},
 		{name: "a move by a copy", open: openCopiedMoves, many: true, setUp: old, do: moving},
 		{name: "Update", needs: storage.ConditionalCreate | storage.ConditionalUpdate, setUp: nothing,

@@ -207,6 +207,9 @@ func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error)
 		_, errs["Copy"] = storage.Copy(t.Context(), b, "to", b, key)
 		_, errs["Compose"] = storage.Compose(t.Context(), b, "to", []string{key})
 		_, errs["Move"] = storage.Move(t.Context(), b, key, "to")
+		if t.has(appends) {
+			_, errs["Append"] = storage.Append(t.Context(), b, key, []byte("x"))
+		}
 		_, errs["ReadAll"] = firstOf3(storage.ReadAll(t.Context(), b, key))
 		_, errs["ReadRanges"] = firstOf3(storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: 0, Length: 1}}))
 		errs["NewReaderAt"] = readByte(t, b, key)

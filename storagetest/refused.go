@@ -31,13 +31,15 @@ var refusals = []refusal{
 		_, copied := storage.Copy(t.Context(), b, "new", b, "key", storage.IfAbsent())
 		_, composed := storage.Compose(t.Context(), b, "new", []string{"key"}, storage.IfAbsent())
 		_, moved := storage.Move(t.Context(), b, "key", "new", storage.IfAbsent())
-		return map[string]error{"Upload": upload, "Upload of a stream": streamed, "Copy": copied, "Compose": composed, "Move": moved}
+		_, appended := storage.Append(t.Context(), b, "key", []byte("x"))
+		return map[string]error{"Upload": upload, "Upload of a stream": streamed, "Copy": copied, "Compose": composed, "Move": moved, "Append": appended}
 	}},
 	{storage.ConditionalUpdate, func(t *T, b storage.Bucket) map[string]error {
 		revision := t.desc.Provider + ":1"
 		_, upload := b.Upload(t.Context(), "key", strings.NewReader("x"), storage.IfRevision(revision))
 		_, copied := storage.Copy(t.Context(), b, "key", b, "key", storage.IfRevision(revision))
-		return map[string]error{"Upload": upload, "Copy": copied}
+		_, appended := storage.Append(t.Context(), b, "key", []byte("x"))
+		return map[string]error{"Upload": upload, "Copy": copied, "Append": appended}
 	}},
 	{storage.ConditionalRemove, func(t *T, b storage.Bucket) map[string]error {
 		return map[string]error{"Remove": b.Remove(t.Context(), "key", storage.IfRevision(t.desc.Provider+":1"))}
@@ -128,6 +130,9 @@ var refusals = []refusal{
 	}},
 	{storage.ServerMove, func(*T, storage.Bucket) map[string]error {
 		return nil // Move then copies and removes, which cases of rule W15 prove
+	}},
+	{storage.ServerAppend, func(*T, storage.Bucket) map[string]error {
+		return nil // Append then streams, which cases of rule W16 prove
 	}},
 	{storage.SoftDelete, func(t *T, b storage.Bucket) map[string]error {
 		errs := map[string]error{"Restore": storage.Restore(t.Context(), b, "key", storage.WithSoftDeleted())}

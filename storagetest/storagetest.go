@@ -133,7 +133,7 @@ func bucketCases() []Case {
 		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
 		readCases, slowReadCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,
-		copyCases, moveCases, versionCases, softDeleteCases, tagCases, lockCases, restoreCases, updateCases, readerAtCases, readRangesCases,
+		copyCases, moveCases, appendCases(), versionCases, softDeleteCases, tagCases, lockCases, restoreCases, updateCases, readerAtCases, readRangesCases,
 		signingCases, signedKeyCases(), publicCases,
 		errorCases, contextCases, retryCases, hookCases, refCases, overrideCases, openCases, fsCases,
 		refusalCases, leadingSlashCases, nthCallCases(),
@@ -296,6 +296,7 @@ var featureNames = []struct {
 	{storage.SignedPartChecksums, "SignedPartChecksums"},
 	{storage.LeadingSlashes, "LeadingSlashes"},
 	{storage.ServerMove, "ServerMove"},
+	{storage.ServerAppend, "ServerAppend"},
 	{storage.SoftDelete, "SoftDelete"},
 }
 

@@ -2,10 +2,7 @@ package cookbook
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
 
 	"github.com/omnibucket/storage"
@@ -51,23 +48,9 @@ func setSetting(ctx context.Context, bucket readWriter, name string, value any) 
 	return err
 }
 
-// addTo adds bytes to the end of an object that exists. Other writers may do so at once: no bytes are
-// lost or added twice. The store joins them; small objects of S3 pass through this program.
-func addTo(ctx context.Context, bucket storage.Bucket, key string, tail io.Reader) (err error) {
-	part := key + ".part-" + rand.Text()
-	if _, err := bucket.Upload(ctx, part, tail); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, bucket.Remove(context.WithoutCancel(ctx), part)) }()
-	for {
-		now, err := bucket.Attrs(ctx, key)
-		if err != nil {
-			return err
-		}
-		_, err = storage.Compose(ctx, bucket, key, []string{key, part}, storage.IfRevision(now.Revision),
-			storage.WithContentType(now.ContentType), storage.WithMetadata(now.Metadata))
-		if code := storage.CodeOf(err); code != storage.PreconditionFailed && code != storage.Changed {
-			return err // else another writer was faster
-		}
-	}
+// addTo adds an entry to the end of a log. Other writers may do so at once: no entry is lost or added twice.
+// The first one creates the object.
+func addTo(ctx context.Context, bucket readWriter, key, entry string) error {
+	_, err := storage.Append(ctx, bucket, key, []byte(entry+"\n"))
+	return err
 }

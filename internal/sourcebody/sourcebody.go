@@ -1,7 +1,10 @@
 // Package sourcebody has the bodies of uploads that read objects.
 package sourcebody
 
-import "io"
+import (
+	"bytes"
+	"io"
+)
 
 // A Body reads one object after the other, and opens each when its turn comes. It keeps the error of an
 // object: to Copy that is an error of the source, not of a body. Close may be called more than once.
@@ -14,9 +17,14 @@ type Body struct {
 	failed  error
 }
 
-// One returns a Body that reads one object.
-func One(object io.ReadCloser) *Body {
-	return &Body{current: object, Open: func(int) (io.ReadCloser, error) { return nil, io.EOF }}
+// One returns a Body that reads one object, and then tail.
+func One(object io.ReadCloser, tail []byte) *Body {
+	return &Body{current: object, Open: func(i int) (io.ReadCloser, error) {
+		if i > 0 {
+			return nil, io.EOF
+		}
+		return io.NopCloser(bytes.NewReader(tail)), nil
+	}}
 }
 
 func (b *Body) Read(p []byte) (int, error) {

@@ -91,7 +91,7 @@ type objectDriver struct {
 // stored bytes.
 const withheld = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms |
 	storage.SignedHead | storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
-	storage.OpenUploads | storage.ServerCompose | storage.ServerMove | storage.ObjectACLs | storage.StoredChecksums | driver.LateMetadata
+	storage.OpenUploads | storage.ServerCompose | storage.ServerAppend | storage.ServerMove | storage.ObjectACLs | storage.StoredChecksums | driver.LateMetadata
 
 // Describe returns what the driver below declares, in plain bytes and without what is withheld.
 func (d *objectDriver) Describe() driver.Description {

@@ -114,7 +114,7 @@ func invalid(op, text string) error {
 
 // withheld are the features that one store cannot keep for both.
 const withheld = storage.Versioning | storage.SoftDelete | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
-	storage.ServerCopy | storage.ServerCompose | storage.ServerMove
+	storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.ServerMove
 
 // An objectDriver is the primary with the second store beside it.
 type objectDriver struct {

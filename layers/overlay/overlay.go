@@ -93,7 +93,7 @@ var errOneStore = &storage.Error{
 
 // withheld are the features that need both stores to act as one.
 const withheld = storage.Versioning | storage.SoftDelete | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
-	storage.ServerCopy | storage.ServerCompose | storage.ServerMove | storage.SignedIfAbsent
+	storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.ServerMove | storage.SignedIfAbsent
 
 // An objectDriver is the new store with the old one below it.
 type objectDriver struct {

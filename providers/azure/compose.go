@@ -1,10 +1,14 @@
 package azure
 
 import (
+	"bytes"
 	"context"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // Compose copies each source as blocks, which have no minimum size.
@@ -30,6 +34,51 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		}
 		total.size += source.Size
 	}
-	total.crc = r.CRC32C
+	total.crc, total.size = r.CRC32C, total.size+int64(len(r.Tail))
+	if len(r.Tail) > 0 {
+		return d.appendTail(ctx, r, ranges, total)
+	}
 	return d.copier.copyRanges(ctx, ranges, total)
+}
+
+// appendTail makes an object of the blocks that the source has, or of copies of its ranges, and of r.Tail. The blocks
+// of a source that was stored without them, or with keys of encryption, cannot be used again.
+func (d *objectDriver) appendTail(ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
+	tail := &driver.PartRequest{Key: r.Key, Upload: newUploadID(), Number: 1, Body: bytes.NewReader(r.Tail), Size: int64(len(r.Tail)), Native: r.Native}
+	part, err := d.PutPart(ctx, tail)
+	if err != nil {
+		return nil, err
+	}
+	last, err := partBlockID(tail.Upload, &part)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	if len(r.Native)+len(r.Sources[0].Native) == 0 {
+		ids, err = d.blocks.committed(ctx, r.Key, len(last))
+	}
+	if err == nil && len(ids) == 0 {
+		ids, err = d.copier.stageRanges(ctx, ranges, c, d.copier.stageRange)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.copier.commitCopied(ctx, append(ids, last), c)
+}
+
+// committed returns the ids of the blocks of an object, if all have this length and another one fits beside them.
+func (bl *blocks) committed(ctx context.Context, key string, length int) ([]string, error) {
+	out, err := send(ctx, bl.container.account, func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
+		return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeCommitted, o)
+	}, nil)
+	if err != nil {
+		return nil, sdkerror.WithoutEffect(bl.container.changeError(ctx, translate(err)))
+	}
+	ids := make([]string, len(out.CommittedBlocks))
+	for i, block := range out.CommittedBlocks {
+		if ids[i] = deref(block.Name); len(ids[i]) != length || i+1 == maxBlocks {
+			return nil, nil
+		}
+	}
+	return ids, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -146,4 +147,43 @@ func TestABodyInOneRequestIsStoredBesideBlocksWithShortIDs(t *testing.T) {
 	require.ErrorIs(t, err, storage.Locked)
 	_, err = b.Upload(t.Context(), "k", bytes.NewReader(wiretest.Content(1000, 1)))
 	require.NoError(t, err) // Azure, unlike Azurite, then drops the blocks
+}
+
+// An object that was stored in one request has no block: the first append copies it inside the service.
+func TestAnAppendKeepsTheBlocksOfItsObject(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	b := s.open(t, name)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	blob := s.raw.NewContainerClient(name).NewBlockBlobClient("log")
+	text := func(want string, blocks int) {
+		t.Helper()
+		got, _, err := storage.ReadAll(t.Context(), b, "log")
+		require.NoError(t, err)
+		require.Equal(t, want, string(got))
+		list, err := blob.GetBlockList(t.Context(), blockblob.BlockListTypeAll, nil)
+		require.NoError(t, err)
+		require.Len(t, list.CommittedBlocks, blocks)
+		require.Empty(t, list.UncommittedBlocks)
+	}
+	add := func(p string) {
+		t.Helper()
+		_, err := storage.Append(t.Context(), b, "log", []byte(p))
+		require.NoError(t, err)
+	}
+	add("a")
+	text("a", 0)
+	add("b")
+	text("ab", 2)
+	add("c")
+	text("abc", 3)
+	for _, idBytes := range []int{9, 18} {
+		s.otherTool(t, name, "log", idBytes)
+		add("d")
+	}
+	text("abcdd", 2)                                      // ids of another length do not fit beside those of the object
+	_, err := blob.CommitBlockList(t.Context(), nil, nil) // another tool empties it
+	require.NoError(t, err)
+	add("e")
+	text("e", 1)
 }

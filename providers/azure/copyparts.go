@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/copyparts"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
@@ -66,7 +67,7 @@ func (cp *copier) stageRanges(ctx context.Context, ranges []copyRange, c *blockL
 		ids[i], err = stage(ctx, c.key, n, upload, i+1, &ranges[i])
 		return err
 	})
-	return ids, err
+	return ids, sdkerror.WithoutEffect(err) // a block is not the object
 }
 
 func (cp *copier) commitCopied(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {

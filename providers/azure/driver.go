@@ -61,7 +61,7 @@ func (d *objectDriver) Describe() driver.Description {
 		Bucket:         d.container.name,
 		CountsRequests: d.account.http != nil,
 		Features: storage.MultipartUploads | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
-			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
+			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.Versioning |
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |

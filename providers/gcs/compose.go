@@ -36,8 +36,13 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		}
 		c.sources = append(c.sources, o)
 	}
+	if len(r.Tail) > 0 {
+		if err := d.composites.stageTail(ctx, r, c); err != nil {
+			return nil, err
+		}
+	}
 	attrs, err := c.run(ctx)
-	if len(r.Sources) > composeSources {
+	if len(c.intermediate) > 0 {
 		d.composites.discard(ctx, c.scratchPrefix, c.intermediate)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"net/http"
@@ -15,7 +16,9 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/components"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
@@ -102,6 +105,30 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		}
 	}
 	return driver.Part{Number: r.Number, Tag: attrs.Revision, ETag: attrs.ETag, Size: r.Size, CRC32C: attrs.CRC32C}, nil
+}
+
+// stageTail stores bytes that follow the source of a composition as an intermediate object. If the source is
+// retained, it may not be replaced, and the intermediate object would be retained, too.
+func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c *composition) error {
+	source := r.Sources[0].Attrs
+	if source.LegalHold || source.Retention != (storage.Retention{}) {
+		return storage.Unsupported
+	}
+	upload := newCompositeUpload(source.StorageClass)
+	name, err := parseCompositeUpload(upload)
+	if err != nil {
+		return err
+	}
+	tail := storage.CRC32C{Sum: crc32c.Sum(r.Tail), Known: true}
+	part, err := cs.put(ctx, &driver.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: bytes.NewReader(r.Tail), Size: int64(len(r.Tail)), CRC32C: tail, Native: r.Native})
+	if err != nil {
+		return sdkerror.WithoutEffect(translate(err))
+	}
+	generation, err := parseGeneration("part", part.Tag)
+	object := cs.bucket.handle().Object(name.key(1)).Generation(generation)
+	c.sources, c.intermediate = append(c.sources, object), append(c.intermediate, object)
+	c.scratchPrefix, c.crc = name.prefix, r.CRC32C
+	return err
 }
 
 // complete composes the parts and then removes them. The last request

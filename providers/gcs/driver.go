@@ -45,7 +45,7 @@ const (
 
 // features are those that every configuration has.
 const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
-	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
+	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.Versioning |
 	storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"io"
 
@@ -34,6 +35,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		if err := s.objects.appendSource(ctx, st, sum, ref); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.objects.staging.fill(ctx, st.file, io.TeeReader(bytes.NewReader(r.Tail), sum)); err != nil {
+		return nil, failure(err)
 	}
 	st.attrs = newAttrs(r.Properties, &r.Controls, storage.CRC32C{Sum: sum.Sum32(), Known: true})
 	return s.objects.save(ctx, r.Key, st, r.Condition)

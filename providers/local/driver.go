@@ -86,7 +86,7 @@ func (d *objectDriver) Describe() driver.Description {
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ObjectTags | storage.ObjectLock | storage.Restoring | driver.LateMetadata |
-			storage.OpenUploads | storage.ListedUploads | storage.ServerMove | storage.SoftDelete | signedurl.Features,
+			storage.OpenUploads | storage.ListedUploads | storage.ServerMove | storage.SoftDelete | storage.ServerAppend | signedurl.Features,
 		Versioned:        d.versions.Load(),
 		EnableVersions:   func() { d.versions.Store(true) },
 		EnableObjectLock: d.enableObjectLock,

@@ -1,16 +1,25 @@
 package s3
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Compose copies each source as one or more parts. If a source other than the last is
-// smaller than a part may be, Compose is Unsupported, and the core streams the sources.
+// Compose copies each source as one or more parts, and sends r.Tail as the last one. If a source other than the
+// last part is smaller than a part may be, Compose is Unsupported, and the core streams the sources.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	if len(r.Tail) > 0 && r.Unchanged && d.account.profile.amazon && isDirectory(d.bucket.name) {
+		return d.appendInPlace(ctx, r)
+	}
 	var ranges []copyRange
 	short := false // the previous source is too small for a part that is not the last
 	for _, source := range r.Sources {
@@ -27,10 +36,46 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		short = size < cmp.Or(d.copier.minPart, minPartSize)
 		ranges = append(ranges, split(source, size, d.account.profile.rangeLength(size))...)
 	}
-	if len(ranges) == 0 || len(ranges) > d.account.profile.partsLimit() {
+	if len(ranges) == 0 || len(ranges) >= d.account.profile.partsLimit() || short && len(r.Tail) > 0 {
 		return nil, storage.Unsupported
 	}
-	return d.copier.copyRanges(ctx, r, ranges)
+	var opts []func(*awss3.Options)
+	if len(r.Tail) > 0 { // the object stays what it was
+		opts = append(opts, withExpires(r.Sources[0]))
+	}
+	return d.copier.copyRanges(ctx, r, ranges, opts...)
+}
+
+// appendInPlace adds r.Tail to an object of a directory bucket, which keeps its attributes, by one request.
+// After 10,000 of them, and if the object has another kind of checksum, the core streams the object.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
+func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	in := &awss3.PutObjectInput{
+		Bucket:           &d.bucket.name,
+		Key:              &r.Key,
+		Body:             bytes.NewReader(r.Tail),
+		WriteOffsetBytes: aws.Int64(r.Size - int64(len(r.Tail))),
+		ChecksumCRC32C:   d.account.crcHeader(storage.CRC32C{Sum: crc32c.Sum(r.Tail), Known: true}),
+	}
+	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
+	if err := d.account.customize(in, r.Native); err != nil {
+		return nil, err
+	}
+	var out *awss3.PutObjectOutput
+	err := writes(ctx, func(ctx context.Context) (err error) {
+		out, err = d.account.client.PutObject(ctx, in, d.bucket.withBody)
+		if err == nil && (out.ETag == nil || out.Size == nil || *out.Size != r.Size) {
+			err = noEvidence()
+		}
+		return err
+	})
+	switch {
+	case err == nil:
+		return &storage.Attrs{ETag: quoteETag(out.ETag), Revision: quoteETag(out.ETag), CRC32C: fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType)}, nil
+	case isCode(err, "TooManyParts"), isCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type"):
+		return nil, storage.Unsupported
+	}
+	return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 }
 
 // rangeLength returns the length of the ranges of a source. They are equal, so that

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/copyparts"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
@@ -71,6 +73,9 @@ func (cp *copier) copyRanges(ctx context.Context, r *driver.ComposeRequest, rang
 		return nil, sdkerror.WithoutEffect(asError(err))
 	}
 	parts, err := cp.copyParts(ctx, r.Key, upload, ranges, r.Native)
+	if err == nil && len(r.Tail) > 0 {
+		parts, err = cp.addTail(ctx, r, upload, parts, style)
+	}
 	if err == nil && !cp.account.profile.PinnedCopyParts {
 		err = cp.compareSources(ctx, ranges)
 	}
@@ -91,6 +96,20 @@ func (cp *copier) copyRanges(ctx context.Context, r *driver.ComposeRequest, rang
 		cp.abort(ctx, r.Key, upload)
 	}
 	return attrs, err
+}
+
+// addTail sends r.Tail as the last part.
+func (cp *copier) addTail(ctx context.Context, r *driver.ComposeRequest, upload string, parts []types.CompletedPart, style ChecksumStyle) ([]types.CompletedPart, error) {
+	tail := &driver.PartRequest{
+		Key: r.Key, Upload: upload, Number: len(parts) + 1, Body: bytes.NewReader(r.Tail), Size: int64(len(r.Tail)),
+		CRC32C: storage.CRC32C{Sum: crc32c.Sum(r.Tail), Known: true}, Native: r.Native, Unchecked: style == ChecksumNone,
+	}
+	part, err := cp.objects.PutPart(ctx, tail)
+	completed := types.CompletedPart{PartNumber: aws.Int32(int32(tail.Number)), ETag: &part.Tag}
+	if style != ChecksumNone {
+		completed.ChecksumCRC32C = cp.account.crcHeader(tail.CRC32C)
+	}
+	return append(parts, completed), err
 }
 
 // compareSources fails with Changed if a source was replaced after its first part was copied. A

@@ -7,6 +7,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // session is the answer to CreateSession, which the SDK sends before the first request of a directory
@@ -55,4 +57,69 @@ func TestADirectoryBucketDeclaresWhatItLacks(t *testing.T) {
 		require.True(t, desc.FolderPrefixes && desc.SlashDelimiter && !desc.FolderOrder, name)
 		require.Empty(t, desc.PublicBaseURL, name)
 	}
+}
+
+// objectOf is the answer to a HEAD of an object of five bytes.
+func objectOf(etag string) reply {
+	return reply{Header: map[string]string{"Content-Length": "5", "ETag": etag, "Last-Modified": "Wed, 01 Oct 2025 00:00:00 GMT", "Content-Type": "text/plain"}}
+}
+
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
+func TestADirectoryBucketAppendsInPlace(t *testing.T) {
+	w := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"}})
+	a, err := storage.Append(t.Context(), engine.New(w.on(t, "aws", inDirectoryBucket)), "log", []byte("new"))
+	require.NoError(t, err)
+	require.Equal(t, int64(8), a.Size)
+	require.Equal(t, `"2"`, a.ETag)
+	require.Equal(t, "text/plain", a.ContentType)
+	sent := w.server.Requests()[2]
+	require.Equal(t, "PUT /photos--use1-az4--x-s3/log?x-id=PutObject", w.server.Lines()[2])
+	require.Equal(t, "new", sent.Body)
+	require.Equal(t, "5", sent.Header.Get("X-Amz-Write-Offset-Bytes"))
+	require.Equal(t, `"1"`, sent.Header.Get("If-Match"))
+	require.Equal(t, httpheader.EncodeCRC32C(crc32c.Sum([]byte("new"))), sent.Header.Get("X-Amz-Checksum-Crc32c"))
+	for name := range sent.Header {
+		require.NotContains(t, name, "X-Amz-Meta-", "S3 refuses metadata beside an offset")
+	}
+}
+
+func TestAnAppendInPlaceThatADirectoryBucketRefuses(t *testing.T) {
+	failed := func(code, message string) reply {
+		return reply{Status: 400, Body: "<Error><Code>" + code + "</Code><Message>" + message + "</Message></Error>"}
+	}
+	body := reply{Header: map[string]string{"ETag": `"1"`, "Last-Modified": "Wed, 01 Oct 2025 00:00:00 GMT"}, Body: "first"}
+	stored := reply{Header: map[string]string{"ETag": `"3"`}}
+	for name, test := range map[string]struct {
+		answers []reply
+		last    string // the body of the last request
+	}{
+		"another writer was faster": {
+			[]reply{session, objectOf(`"1"`), failed("InvalidWriteOffset", ""), objectOf(`"2"`), {Header: map[string]string{"ETag": `"3"`, "X-Amz-Object-Size": "8"}}}, "new",
+		},
+		"it has 10,000 parts":                    {[]reply{session, objectOf(`"1"`), failed("TooManyParts", ""), body, stored}, "firstnew"},
+		"it has another kind of checksum":        {[]reply{session, objectOf(`"1"`), failed("InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: sha1, actual checksum Type: crc32c."), body, stored}, "firstnew"},
+		"options replace attributes: no request": {[]reply{session, objectOf(`"1"`), body, stored}, "firstnew"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, test.answers...)
+			var opts []storage.CopyOption
+			if len(test.answers) == 4 {
+				opts = append(opts, storage.WithContentType("text/html"))
+			}
+			a, err := storage.Append(t.Context(), engine.New(w.on(t, "aws", inDirectoryBucket)), "log", []byte("new"), opts...)
+			require.NoError(t, err)
+			require.Equal(t, int64(8), a.Size)
+			requests := w.server.Requests()
+			require.Len(t, requests, len(test.answers))
+			require.Equal(t, test.last, requests[len(requests)-1].Body)
+		})
+	}
+}
+
+// A server that does not know the header has replaced the object.
+func TestAnAppendInPlaceNeedsItsSizeInTheAnswer(t *testing.T) {
+	w := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"3"`}})
+	b := engine.New(w.on(t, "aws", inDirectoryBucket), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	_, err := storage.Append(t.Context(), b, "log", []byte("new"))
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }

@@ -32,7 +32,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.BucketExists}: "BucketAlreadyExists BucketAlreadyOwnedByYou BucketConflict",
 		{Code: storage.PermissionDenied, Hint: "the account has reached its limit of buckets: remove some, or ask the provider for more"}: "TooManyBuckets",
 		{Code: storage.BucketNotEmpty}:     "BucketNotEmpty",
-		{Code: storage.PreconditionFailed}: "PreconditionFailed",
+		{Code: storage.PreconditionFailed}: "PreconditionFailed InvalidWriteOffset",
 		// ClientDisconnect: R2; ConnectionClosed: Wasabi
 		{Code: storage.Unavailable}: `
 			ConditionalRequestConflict OperationAborted IncompleteBody ClientDisconnect ConnectionClosed

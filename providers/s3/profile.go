@@ -190,6 +190,7 @@ func (p *Profile) features() storage.Features {
 		driver.EqualParts:         p.EqualParts,
 		storage.ServerCopy:        p.Copy,
 		storage.ServerCompose:     p.CopyParts && !p.EqualParts,
+		storage.ServerAppend:      p.CopyParts && !p.EqualParts,
 		storage.Versioning:        p.Versioning,
 		storage.ObjectACLs:        p.ObjectACLs,
 		storage.StorageClasses:    p.StorageClasses,

@@ -17,7 +17,7 @@ func TestFeatures(t *testing.T) {
 		sums, long             = storage.StoredChecksums | storage.SignedPartChecksums, storage.LongSegments
 		keeps                  = storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | long
 		all                    = storage.MultipartUploads | storage.OpenUploads | storage.ListedUploads | storage.OrderedListing | storage.ServerCopy | keeps | signs
-		compose, versions      = storage.ServerCompose, storage.Versioning
+		compose, versions      = storage.ServerCompose | storage.ServerAppend, storage.Versioning
 		acls, classes          = storage.ObjectACLs, storage.StorageClasses
 		forms, signedCreate    = storage.SignedForms, storage.SignedIfAbsent
 		tags, locks            = storage.ObjectTags | storage.SignedTags, storage.ObjectLock | storage.SignedLocks

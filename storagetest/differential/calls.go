@@ -42,6 +42,7 @@ var calls = []call{
 	{"Copy", (*player).copy},
 	{"Move", (*player).move},
 	{"Compose", (*player).compose},
+	{"Append", (*player).append},
 	{"Update", (*player).update},
 	{"SetTags", (*player).setTags},
 	{"Tags", (*player).tags},
@@ -333,6 +334,16 @@ func (p *player) compose() string {
 	c := p.lateCondition(to)
 	return p.compare(fmt.Sprintf("Compose %q to %q%s%s", from, to, text, c.text), to, func(b storage.Bucket, inMemory bool) result {
 		attrs, err := storage.Compose(p.ctx, b, to, from, append(of[storage.CopyOption](c, inMemory), opts...)...)
+		return result{describe(attrs), attrs, err}
+	})
+}
+
+func (p *player) append() string {
+	key, body := one(p, keys...), p.body()
+	opts, text := p.copyOptions()
+	c := p.lateCondition(key)
+	return p.compare(fmt.Sprintf("Append %q of %d bytes%s%s", key, len(body), text, c.text), key, func(b storage.Bucket, inMemory bool) result {
+		attrs, err := storage.Append(p.ctx, b, key, body, append(of[storage.CopyOption](c, inMemory), opts...)...)
 		return result{describe(attrs), attrs, err}
 	})
 }

@@ -229,8 +229,12 @@ func (d *limited) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Att
 }
 
 func (d *limited) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	if !d.has(storage.ServerCompose) {
-		return nil, broken("Compose without ServerCompose")
+	needs := storage.ServerCompose
+	if len(r.Tail) > 0 {
+		needs = storage.ServerAppend
+	}
+	if !d.has(needs) {
+		return nil, broken("Compose without ServerCompose, or with Tail and without ServerAppend")
 	}
 	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err

@@ -191,6 +191,11 @@ func moreWrites(desc *driver.Description) []operation {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"}, storage.IfAbsent())
 				return err
 			}},
+		{name: "Append", every: true, needs: storage.ServerAppend | storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata, prepare: uploaded("a"), done: replaced("a", before, before+after),
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, err := storage.Append(ctx, b, "a", []byte(after))
+				return err
+			}},
 		{name: "An open upload", every: true, needs: storage.OpenUploads, prepare: uploaded("a"), done: replaced("a", before, after), do: openUpload},
 		{name: "Upload in parts with IfAbsent", needs: storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata, large: true, done: replaced("a", "", inParts(desc)),
 			do: func(ctx context.Context, b storage.Bucket) error {

@@ -15,6 +15,8 @@ var Skipped = map[string]string{
 	"versions under a prefix":                         NoVersions,
 	"RemoveVersions removes versions in batches":      NoVersions,
 	"a move in a bucket that keeps versions":          NoVersions,
+	"an append makes a version":                       NoVersions,
+	"an append makes a version, streamed":             NoVersions,
 	"a removed key stays removed":                     NoVersions,
 	"a delete marker is removed by its version":       NoVersions,
 

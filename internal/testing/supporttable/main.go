@@ -89,6 +89,7 @@ var features = []struct{ name, words string }{
 	{"ServerCopy", "copies inside the provider"},
 	{"ServerCompose", "composes inside the provider"},
 	{"ServerMove", "moves an object in one request"},
+	{"ServerAppend", "`Append` inside the provider"},
 	{"Versioning", "keeps versions"},
 	{"SoftDelete", "brings back what was removed for good"},
 	{"SignedURLs", "signed URLs"},

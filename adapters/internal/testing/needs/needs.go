@@ -31,7 +31,7 @@ var features = map[string]storage.Features{
 	"ObjectLock": storage.ObjectLock, "Restoring": storage.Restoring, "SignedTags": storage.SignedTags, "SignedLocks": storage.SignedLocks,
 	"LateMetadata": driver.LateMetadata, "OpenUploads": storage.OpenUploads, "SignedParts": storage.SignedParts,
 	"ListedUploads": storage.ListedUploads, "SignedPartChecksums": storage.SignedPartChecksums, "LeadingSlashes": storage.LeadingSlashes,
-	"SoftDelete": storage.SoftDelete,
+	"SoftDelete": storage.SoftDelete, "ServerAppend": storage.ServerAppend,
 }
 
 // A Begin builds a handler or job on a bucket, and begins what it does. finish sends all bytes.

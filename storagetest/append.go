@@ -1,0 +1,245 @@
+package storagetest
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
+)
+
+const appends = storage.ConditionalCreate | storage.ConditionalUpdate
+
+func openStreamedAppends(t *T, opts ...storage.OpenOption) storage.Bucket {
+	return t.open(append(opts, limitedBy(storage.ServerAppend))...)
+}
+
+// An appendCase is tried where the store appends, and where the object is streamed.
+type appendCase struct {
+	name, rule, explanation string
+	needs                   storage.Features
+	run                     func(t *T, path storage.OpenOption)
+}
+
+func appendCases() []Case {
+	var cases []Case
+	for _, c := range growingObjects {
+		cases = append(cases,
+			Case{
+				Name: c.name, Rule: c.rule, Explanation: c.explanation, Needs: c.needs | appends | storage.ServerAppend,
+				run: func(t *T) { c.run(t, limitedBy(0)) },
+			},
+			Case{
+				Name: c.name + ", streamed", Rule: c.rule, Explanation: c.explanation + "; likewise if the store cannot append", Needs: c.needs | appends,
+				run: func(t *T) { c.run(t, limitedBy(storage.ServerAppend)) },
+			})
+	}
+	return append(cases, refusedAppend)
+}
+
+var growingObjects = []appendCase{
+	{
+		name: "bytes are added to an object", rule: "W16",
+		explanation: "the object is the old bytes and the new ones, with its attributes; a missing object is created",
+		run: func(t *T, path storage.OpenOption) {
+			b := t.open(path)
+			want := ""
+			for _, p := range []string{"one", "two", "", "three"} {
+				a, err := storage.Append(t.Context(), b, "log", []byte(p), t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}))
+				require.NoError(t, err)
+				want += p
+				require.Equal(t, int64(len(want)), a.Size)
+				t.requireContent(b, "log", want)
+				now := t.attrs(b, "log")
+				require.Equal(t, now.Revision, a.Revision)
+				if now.CRC32C.Known {
+					require.Equal(t, now.CRC32C, a.CRC32C)
+				}
+				require.Equal(t, t.keptType("text/x-test"), now.ContentType)
+				require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), now.Metadata)
+			}
+			require.Equal(t, []string{"log"}, t.keys(b))
+		},
+	},
+	{
+		name: "an object that grows keeps its attributes", rule: "W16",
+		explanation: "headers and metadata stay, unless an option replaces them",
+		run: func(t *T, path storage.OpenOption) {
+			b := t.open(path)
+			t.put(b, "a", "x", t.contentType("text/x-test"), t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
+				t.optional(storage.ContentProperties, storage.WithContentLanguage("fr")), t.metadata(map[string]string{"k": "v", "two": "\u00e9"}))
+			before := t.attrs(b, "a")
+			returned, err := storage.Append(t.Context(), b, "a", []byte("y"))
+			require.NoError(t, err)
+			require.Equal(t, before.Properties, t.attrs(b, "a").Properties)
+			require.Equal(t, before.Properties, returned.Properties)
+			_, err = storage.Append(t.Context(), b, "a", []byte("z"), t.metadata(map[string]string{"new": "w"}))
+			require.NoError(t, err)
+			after := t.attrs(b, "a")
+			require.Equal(t, t.keptMetadata(map[string]string{"new": "w"}), after.Metadata)
+			require.Equal(t, before.CacheControl, after.CacheControl)
+			t.requireContent(b, "a", "xyz")
+		},
+	},
+	{
+		name: "an object that grows keeps its tags", rule: "G2", needs: storage.ObjectTags,
+		explanation: "the tags are those of the object, or of WithTags",
+		run: func(t *T, path storage.OpenOption) {
+			b := t.open(path)
+			t.put(b, "a", "x", storage.WithTags(map[string]string{"of": "object"}))
+			_, err := storage.Append(t.Context(), b, "a", []byte("y"))
+			require.NoError(t, err)
+			t.requireTags(b, "a", map[string]string{"of": "object"})
+			_, err = storage.Append(t.Context(), b, "a", []byte("z"), storage.WithTags(map[string]string{"of": "append"}))
+			require.NoError(t, err)
+			t.requireTags(b, "a", map[string]string{"of": "append"})
+			t.requireContent(b, "a", "xyz")
+		},
+	},
+	{
+		name: "a large object grows", rule: "W16",
+		explanation: "also one of more bytes than a part must have, after parts and after appends",
+		run: func(t *T, path storage.OpenOption) {
+			b := t.open(path)
+			want := bytes.Repeat([]byte("0123456789abcdef"), int(max(t.desc.MinPartSize, 1<<10))/16)
+			_, err := b.Upload(t.Context(), "large", bytes.NewReader(want))
+			require.NoError(t, err)
+			for _, p := range []string{"one", "two", "three"} {
+				a, err := storage.Append(t.Context(), b, "large", []byte(p))
+				require.NoError(t, err)
+				want = append(want, p...)
+				require.Equal(t, int64(len(want)), a.Size)
+			}
+			t.requireContent(b, "large", string(want))
+			require.Equal(t, []string{"large"}, t.keys(b))
+		},
+	},
+	{
+		name: "each of several writers appends its bytes once", rule: "W16",
+		explanation: "the bytes of an Append begin at its Size less their number, and each is there once",
+		run: func(t *T, path storage.OpenOption) {
+			b := t.open(path)
+			const writers, rounds = 4, 3
+			var at sync.Map
+			var errs [writers]error
+			var all sync.WaitGroup
+			for i := range writers {
+				all.Go(func() {
+					for range rounds {
+						p := strings.Repeat(string(rune('a'+i)), i+1)
+						a, err := storage.Append(t.Context(), b, "log", []byte(p))
+						if err != nil {
+							errs[i] = err
+							return
+						}
+						at.Store(a.Size-int64(len(p)), p)
+					}
+				})
+			}
+			all.Wait()
+			require.NoError(t, errors.Join(errs[:]...))
+			text := t.get(b, "log")
+			require.Len(t, text, rounds*(1+2+3+4))
+			found := 0
+			for from, p := range at.Range {
+				found++
+				require.Equal(t, p, text[from.(int64):from.(int64)+int64(len(p.(string)))])
+			}
+			require.Equal(t, writers*rounds, found)
+		},
+	},
+	{
+		name: "conditions guard Append", rule: "W5",
+		explanation: "it fails with PreconditionFailed, and adds nothing; without a condition it starts over if another writer was faster",
+		run: func(t *T, path storage.OpenOption) {
+			b := t.open(path)
+			old := t.put(b, "a", "old")
+			now := t.put(b, "a", "now")
+			appending := func(key string, opts ...storage.CopyOption) error {
+				_, err := storage.Append(t.Context(), b, key, []byte("+"), opts...)
+				return err
+			}
+			t.requireNothingDone(appending("a", storage.IfRevision(old.Revision)), storage.PreconditionFailed)
+			t.requireNothingDone(appending("a", storage.IfAbsent()), storage.PreconditionFailed)
+			t.requireNothingDone(appending("missing", storage.IfRevision(old.Revision)), storage.PreconditionFailed)
+			t.requireMissing(b, "missing")
+			t.requireContent(b, "a", "now")
+			require.NoError(t, appending("a", storage.IfRevision(now.Revision)))
+			t.requireContent(b, "a", "now+")
+			require.NoError(t, appending("new", storage.IfAbsent()))
+			t.requireContent(b, "new", "+")
+		},
+	},
+	{
+		name: "an object that another writer replaces meanwhile grows", rule: "W16",
+		explanation: "bytes are added to the object that is there then, with its attributes",
+		run: func(t *T, path storage.OpenOption) {
+			var other storage.Bucket
+			replace := sync.OnceFunc(func() { t.put(other, "a", "newer", t.contentType("text/x-newer")) })
+			b, second := t.openTwice(path, observe.BeforeCall("Compose", 1, replace), observe.BeforeCall("Put", 1, replace))
+			other = second
+			t.put(other, "a", "old")
+			a, err := storage.Append(t.Context(), b, "a", []byte("+"))
+			require.NoError(t, err)
+			t.requireContent(b, "a", "newer+")
+			require.Equal(t, t.keptType("text/x-newer"), a.ContentType)
+		},
+	},
+	{
+		name: "an append whose response was lost adds its bytes once", rule: "W7", needs: storage.Metadata,
+		explanation: "the write id tells that the object is the one that was written",
+		run: func(t *T, path storage.OpenOption) {
+			b := t.open(path)
+			t.put(b, "a", "x")
+			t.faults.Set(faults.DropResponse(faults.Compose | faults.Put).Nth(1))
+			a, err := storage.Append(t.Context(), b, "a", []byte("y"))
+			t.faults.Set()
+			require.NoError(t, err)
+			require.Equal(t, int64(2), a.Size)
+			t.requireContent(b, "a", "xy")
+		},
+	},
+	{
+		name: "an append makes a version", rule: "V3", needs: storage.Versioning,
+		explanation: "the version before it stays as it was",
+		run: func(t *T, path storage.OpenOption) {
+			b := t.openVersioned(path)
+			before := t.put(b, "a", "x")
+			now, err := storage.Append(t.Context(), b, "a", []byte("y"))
+			require.NoError(t, err)
+			require.NotEqual(t, before.Version, now.Version)
+			require.Equal(t, "x", t.get(b, "a", storage.WithVersion(before.Version)))
+			require.Equal(t, "xy", t.get(b, "a", storage.WithVersion(now.Version)))
+		},
+	},
+}
+
+var refusedAppend = Case{
+	Name: "an append that is refused adds nothing", Rule: "W16",
+	Explanation: "a version does not fit, and the key is checked, before any request; without conditions Append is Unsupported",
+	run: func(t *T) {
+		b := t.open()
+		t.put(b, "a", "x")
+		lacking := t.open(limitedBy(storage.ConditionalUpdate))
+		t.requireNoRequests(func() {
+			_, err := storage.Append(t.Context(), lacking, "a", []byte("y"))
+			require.Equal(t, "Append", t.requireNothingDone(err, storage.Unsupported).Op)
+			if t.has(appends) {
+				for _, err := range []error{
+					second(storage.Append(t.Context(), b, "a", []byte("y"), storage.WithVersion("1"))),
+					second(storage.Append(t.Context(), b, "", []byte("y"))),
+					second(storage.Append(t.Context(), b, "a/../b", []byte("y"))),
+					second(storage.Append(t.Context(), b, "a", []byte("y"), storage.IfAbsent(), storage.IfAbsent())),
+				} {
+					require.Equal(t, "Append", t.requireNothingDone(err, storage.InvalidArgument).Op)
+				}
+			}
+		})
+		t.requireContent(b, "a", "x")
+	},
+}
