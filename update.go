@@ -106,7 +106,7 @@ func Append(ctx context.Context, b interface {
 	if e != nil {
 		return nil, r.located(e)
 	}
-	add := append(opts[:len(opts):len(opts)], tailOption(append([]byte{}, p...)))
+	add := append(opts[:len(opts):len(opts)], tailOption(p))
 	create := uploadOptions(opts)
 	if !given.set.Guarded {
 		create = append(create, IfAbsent())
@@ -135,7 +135,11 @@ func Append(ctx context.Context, b interface {
 
 type tailOption []byte
 
-func (o tailOption) applyCopy(r *CopyOptions) { r.Tail = o }
+func (o tailOption) applyCopy(r *CopyOptions) {
+	if r.Tail = o; o == nil {
+		r.Tail = []byte{}
+	}
+}
 
 // maxConflicts is how often a call runs again because another writer was faster: for about
 // ten minutes.

@@ -69,11 +69,12 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		return nil, e
 	}
 	defer func() { _ = c.source.Close() }()
-	onServer := storage.ServerCopy
-	if len(c.given.Tail) > 0 {
-		onServer = storage.ServerAppend
+	onServer := c.op.core.has(storage.ServerCopy)
+	if added := int64(len(c.given.Tail)); added > 0 {
+		limit := c.op.core.desc.MaxPartSize
+		onServer = c.op.core.has(storage.ServerAppend) && (limit == 0 || added <= limit)
 	}
-	if c.op.core.has(onServer) {
+	if onServer {
 		from := src.core.driver.Locate(c.source.op.key)
 		to := c.op.core.driver.Locate(c.op.key)
 		if equal.Values(from.Account, to.Account) {

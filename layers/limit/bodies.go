@@ -32,6 +32,14 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return d.Driver.PutPart(ctx, r)
 }
 
+// Compose sends what Append adds.
+func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	if err := d.limiter.sent(ctx, len(r.Tail)); err != nil {
+		return nil, err
+	}
+	return d.Driver.Compose(ctx, r)
+}
+
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if r.Last != nil {
 		defer d.limitPart(ctx, r.Last)()

@@ -108,6 +108,10 @@ func TestTransfersKeepToTheLimit(t *testing.T) {
 				require.Equal(t, data, got)
 				return err
 			}},
+			{"an append inside the store", 10 * time.Second, func() error {
+				_, err := storage.Append(t.Context(), b, "b", data)
+				return err
+			}},
 			{"a copy inside the store", 0, func() error {
 				_, err := storage.Copy(t.Context(), b, "c", b, "a")
 				return err

@@ -88,6 +88,15 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attrs, err
 }
 
+// Compose sends what Append adds.
+func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Compose(ctx, r)
+	if err == nil {
+		d.meter.sent.Add(int64(len(r.Tail)))
+	}
+	return attrs, err
+}
+
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	part, err := d.Driver.PutPart(ctx, r)
 	if err == nil {

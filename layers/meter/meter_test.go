@@ -39,6 +39,10 @@ func TestCounts(t *testing.T) {
 		want meter.Counts
 	}{
 		{"an upload", func(b storage.Bucket) error { return put(b, "new") }, meter.Counts{Writes: 1, Sent: 100}},
+		{"an append", func(b storage.Bucket) error {
+			_, err := storage.Append(ctx, b, "a", []byte("more"))
+			return err
+		}, meter.Counts{Reads: 1, Writes: 1, Sent: 4}},
 		{"an upload that is refused", func(b storage.Bucket) error {
 			require.ErrorIs(t, put(b, "a", storage.IfAbsent()), storage.PreconditionFailed)
 			return nil

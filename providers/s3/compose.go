@@ -36,12 +36,14 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		short = size < cmp.Or(d.copier.minPart, minPartSize)
 		ranges = append(ranges, split(source, size, d.account.profile.rangeLength(size))...)
 	}
-	if len(ranges) == 0 || len(ranges) >= d.account.profile.partsLimit() || short && len(r.Tail) > 0 {
-		return nil, storage.Unsupported
-	}
+	parts := len(ranges)
 	var opts []func(*awss3.Options)
 	if len(r.Tail) > 0 { // the object stays what it was
+		parts++
 		opts = append(opts, withExpires(r.Sources[0]))
+	}
+	if len(ranges) == 0 || parts > d.account.profile.partsLimit() || short && len(r.Tail) > 0 {
+		return nil, storage.Unsupported
 	}
 	return d.copier.copyRanges(ctx, r, ranges, opts...)
 }
