@@ -221,6 +221,11 @@ func compose(e *env) error {
 	return err
 }
 
+func appendTo(e *env) error {
+	_, err := storage.Append(e.ctx(), e.bucket, "a", []byte("x"))
+	return err
+}
+
 func update(e *env) error {
 	_, err := storage.Update(e.ctx(), e.bucket, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil })
 	return err

@@ -80,6 +80,9 @@ var objectRows = []Row{
 		Name: "`Compose`", Role: Full, setup: uploadParts(), do: compose,
 		Needs: Needs{"GetObject PutObject", "objects.get objects.create", "blobs/read blobs/write", "r w"},
 	}, {
+		Name: "`Append`", Role: Full, setup: upload(), do: appendTo,
+		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.delete", "blobs/read blobs/write", "r w"},
+	}, {
 		Name: "`Update`", Role: Full, setup: upload(), do: update,
 		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.delete", "blobs/read blobs/write", "r w"},
 	}, {
