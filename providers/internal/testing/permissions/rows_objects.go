@@ -81,7 +81,7 @@ var objectRows = []Row{
 		Needs: Needs{"GetObject PutObject", "objects.get objects.create", "blobs/read blobs/write", "r w"},
 	}, {
 		Name: "`Append`", Role: Full, setup: upload(), do: appendTo,
-		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.delete", "blobs/read blobs/write", "r w"},
+		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.delete objects.list", "blobs/read blobs/write", "r w"},
 	}, {
 		Name: "`Update`", Role: Full, setup: upload(), do: update,
 		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.delete", "blobs/read blobs/write", "r w"},
