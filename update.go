@@ -120,12 +120,8 @@ func Append(ctx context.Context, b interface {
 		}
 		return attrs, err
 	}
-	attrs, err := (*Attrs)(nil), error(nil)
-	if given.set.Guarded {
-		attrs, err = try(ctx)
-	} else {
-		attrs, err = r.until(ctx, try)
-	}
+	r.once = given.set.Guarded
+	attrs, err := r.until(ctx, try)
 	if e := ownError(err); e != nil {
 		e.Op = r.op
 		return nil, e
@@ -149,6 +145,7 @@ const maxConflicts = 1000
 type rounds struct {
 	b       any
 	op, key string
+	once    bool // the caller has given the condition: there is one round
 
 	policy    *backoff.Policy
 	conflicts int // how many rounds were lost to other writers
@@ -169,12 +166,12 @@ func (r *rounds) check() (e *Error) {
 	return e
 }
 
-// until makes rounds until one succeeds, or fails for another reason than another writer.
+// until makes rounds until one succeeds, or fails for another reason than another writer, or once.
 func (r *rounds) until(ctx context.Context, try func(context.Context) (*Attrs, error)) (*Attrs, error) {
 	for {
 		attrs, err := try(ctx)
-		if err == nil {
-			return attrs, nil
+		if err == nil || r.once {
+			return attrs, err
 		}
 		if err := r.wait(ctx, err); err != nil {
 			return nil, err

@@ -1,10 +1,12 @@
 package driver
 
 import (
+	"bytes"
 	"io"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // The core fills requests from options, and drivers read them.
@@ -206,6 +208,14 @@ type (
 		Token   string
 	}
 )
+
+// TailPart returns Tail as a part of an upload.
+func (r *ComposeRequest) TailPart(upload string, number int) *PartRequest {
+	return &PartRequest{
+		Key: r.Key, Upload: upload, Number: number, Body: bytes.NewReader(r.Tail), Size: int64(len(r.Tail)),
+		CRC32C: storage.CRC32C{Sum: crc32c.Sum(r.Tail), Known: true}, Native: r.Native,
+	}
+}
 
 // Span returns which bytes of an object of size bytes r asks for: from is the first one, to is
 // past the last one. If the offset is past the end, it fails with RangeNotSatisfiable. It is

@@ -54,7 +54,7 @@ func TestFurtherConformanceThroughAGuard(t *testing.T) {
 			"a key that breaks a rule is refused, before any request", "another provider's option is Unsupported",
 			"every option that is not declared is Unsupported", "a copy of a missing object", "a move that is refused changes nothing",
 		},
-		"features are not told":                          {"declared features are in force", "an append that is refused adds nothing", "a source that is replaced while it is copied stays"},
+		"features are not told":                          {"declared features are in force", "an append without conditions is Unsupported", "a source that is replaced while it is copied stays"},
 		"hooks and errors have the names of the methods": {"hooks run around every operation", "hooks see the source of a copy", "RemoveAll continues after failures", "Close without Commit fails after a write"},
 		"the token of a page is a key":                   {"a page token belongs to its prefix", "a token belongs to its listing", "a token outlives its Bucket value", "a listing in no order is complete"},
 		"no reference to a guard tells its tags":         {"tags through a narrowed reference"},

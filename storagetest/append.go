@@ -39,7 +39,7 @@ func appendCases() []Case {
 				run: func(t *T) { c.run(t, limitedBy(storage.ServerAppend)) },
 			})
 	}
-	return append(cases, refusedAppend)
+	return append(cases, refusedAppends...)
 }
 
 var growingObjects = []appendCase{
@@ -219,17 +219,27 @@ var growingObjects = []appendCase{
 	},
 }
 
-var refusedAppend = Case{
-	Name: "an append that is refused adds nothing", Rule: "W16",
-	Explanation: "a version does not fit, and the key is checked, before any request; without conditions Append is Unsupported",
-	run: func(t *T) {
-		b := t.open()
-		t.put(b, "a", "x")
-		lacking := t.open(limitedBy(storage.ConditionalUpdate))
-		t.requireNoRequests(func() {
-			_, err := storage.Append(t.Context(), lacking, "a", []byte("y"))
-			require.Equal(t, "Append", t.requireNothingDone(err, storage.Unsupported).Op)
-			if t.has(appends) {
+var refusedAppends = []Case{
+	{
+		Name: "an append without conditions is Unsupported", Rule: "W16",
+		Explanation: "a store that does not compare revisions could lose the bytes of others: it is refused, before any request",
+		run: func(t *T) {
+			b := t.open(limitedBy(storage.ConditionalUpdate))
+			t.put(b, "a", "x")
+			t.requireNoRequests(func() {
+				_, err := storage.Append(t.Context(), b, "a", []byte("y"))
+				require.Equal(t, "Append", t.requireNothingDone(err, storage.Unsupported).Op)
+			})
+			t.requireContent(b, "a", "x")
+		},
+	},
+	{
+		Name: "an append that is refused adds nothing", Rule: "W16", Needs: appends,
+		Explanation: "a version does not fit, and the key is checked, before any request",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "x")
+			t.requireNoRequests(func() {
 				for _, err := range []error{
 					second(storage.Append(t.Context(), b, "a", []byte("y"), storage.WithVersion("1"))),
 					second(storage.Append(t.Context(), b, "", []byte("y"))),
@@ -238,8 +248,8 @@ var refusedAppend = Case{
 				} {
 					require.Equal(t, "Append", t.requireNothingDone(err, storage.InvalidArgument).Op)
 				}
-			}
-		})
-		t.requireContent(b, "a", "x")
+			})
+			t.requireContent(b, "a", "x")
+		},
 	},
 }

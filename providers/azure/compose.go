@@ -1,7 +1,6 @@
 package azure
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -44,7 +43,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 // appendTail makes an object of the blocks that the source has, or of copies of its ranges, and of r.Tail. The blocks
 // of a source that was stored without them, or with keys of encryption, cannot be used again.
 func (d *objectDriver) appendTail(ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
-	tail := &driver.PartRequest{Key: r.Key, Upload: newUploadID(), Number: 1, Body: bytes.NewReader(r.Tail), Size: int64(len(r.Tail)), Native: r.Native}
+	tail := r.TailPart(newUploadID(), 1)
 	part, err := d.PutPart(ctx, tail)
 	if err != nil {
 		return nil, err

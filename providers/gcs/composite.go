@@ -1,7 +1,6 @@
 package gcs
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"net/http"
@@ -16,7 +15,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/components"
@@ -119,8 +117,7 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	if err != nil {
 		return err
 	}
-	tail := storage.CRC32C{Sum: crc32c.Sum(r.Tail), Known: true}
-	part, err := cs.put(ctx, &driver.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: bytes.NewReader(r.Tail), Size: int64(len(r.Tail)), CRC32C: tail, Native: r.Native})
+	part, err := cs.put(ctx, r.TailPart(upload, 1))
 	if err != nil {
 		return sdkerror.WithoutEffect(translate(err))
 	}

@@ -36,8 +36,10 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 			return nil, err
 		}
 	}
-	if err := s.objects.staging.fill(ctx, st.file, io.TeeReader(bytes.NewReader(r.Tail), sum)); err != nil {
-		return nil, failure(err)
+	if len(r.Tail) > 0 {
+		if err := s.objects.staging.fill(ctx, st.file, io.TeeReader(bytes.NewReader(r.Tail), sum)); err != nil {
+			return nil, failure(err)
+		}
 	}
 	st.attrs = newAttrs(r.Properties, &r.Controls, storage.CRC32C{Sum: sum.Sum32(), Known: true})
 	return s.objects.save(ctx, r.Key, st, r.Condition)

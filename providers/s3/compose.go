@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // Compose copies each source as one or more parts, and sends r.Tail as the last one. If a source other than the
@@ -52,12 +50,13 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 // After 10,000 of them, and if the object has another kind of checksum, the core streams the object.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
 func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	tail := r.TailPart("", 0)
 	in := &awss3.PutObjectInput{
 		Bucket:           &d.bucket.name,
 		Key:              &r.Key,
-		Body:             bytes.NewReader(r.Tail),
-		WriteOffsetBytes: aws.Int64(r.Size - int64(len(r.Tail))),
-		ChecksumCRC32C:   d.account.crcHeader(storage.CRC32C{Sum: crc32c.Sum(r.Tail), Known: true}),
+		Body:             tail.Body,
+		WriteOffsetBytes: aws.Int64(r.Size - tail.Size),
+		ChecksumCRC32C:   d.account.crcHeader(tail.CRC32C),
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
 	if err := d.account.customize(in, r.Native); err != nil {

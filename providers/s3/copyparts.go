@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/copyparts"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
@@ -100,10 +98,8 @@ func (cp *copier) copyRanges(ctx context.Context, r *driver.ComposeRequest, rang
 
 // addTail sends r.Tail as the last part.
 func (cp *copier) addTail(ctx context.Context, r *driver.ComposeRequest, upload string, parts []types.CompletedPart, style ChecksumStyle) ([]types.CompletedPart, error) {
-	tail := &driver.PartRequest{
-		Key: r.Key, Upload: upload, Number: len(parts) + 1, Body: bytes.NewReader(r.Tail), Size: int64(len(r.Tail)),
-		CRC32C: storage.CRC32C{Sum: crc32c.Sum(r.Tail), Known: true}, Native: r.Native, Unchecked: style == ChecksumNone,
-	}
+	tail := r.TailPart(upload, len(parts)+1)
+	tail.Unchecked = style == ChecksumNone
 	part, err := cp.objects.PutPart(ctx, tail)
 	completed := types.CompletedPart{PartNumber: aws.Int32(int32(tail.Number)), ETag: &part.Tag}
 	if style != ChecksumNone {

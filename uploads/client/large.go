@@ -200,5 +200,11 @@ func isRetryable(err error) bool {
 	if !responded {
 		return true // the connection failed
 	}
-	return e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests || e.Err.Code == uploads.Interrupted
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusLocked: // 423: another request completes the upload
+		return true
+	case http.StatusNotImplemented:
+		return false
+	}
+	return e.Status >= http.StatusInternalServerError || e.Err.Code == uploads.Interrupted
 }

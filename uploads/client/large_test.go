@@ -101,6 +101,26 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 	}
 }
 
+func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
+	for status, repeated := range map[int]bool{
+		http.StatusRequestTimeout: true, http.StatusLocked: true, http.StatusTooManyRequests: true,
+		http.StatusInternalServerError: true, http.StatusServiceUnavailable: true,
+		http.StatusForbidden: false, http.StatusNotFound: false, http.StatusConflict: false, http.StatusNotImplemented: false,
+	} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+				if n == 1 {
+					w.WriteHeader(status)
+				}
+				return n == 1
+			})
+			_, err := s.client.UploadLarge(t.Context(), large(content(10)))
+			require.Equal(t, repeated, err == nil)
+			require.Equal(t, repeated, s.number == 2)
+		})
+	}
+}
+
 func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	s := newServer(t, func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		if n != 3 {
