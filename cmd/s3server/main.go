@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -121,11 +120,6 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	return exitFailure
 }
 
-// gcPercent is GOGC of a server over a directory, unless the environment has one. The heap is that of the
-// requests in progress, a few MiB, and a garbage collection for each 4 MiB is a sixth of the CPU of a
-// listing. In memory, where the heap has the objects, it stays 100.
-const gcPercent = 400
-
 func serve(ctx context.Context, f *s3command.Flags, args []string, env s3command.Environment) error {
 	if f.Health != "" {
 		return s3command.CheckHealth(ctx, f.Health)
@@ -137,9 +131,6 @@ func serve(ctx context.Context, f *s3command.Flags, args []string, env s3command
 		service, err := local.NewServiceDriver(args[0], local.Config{Create: true})
 		if err != nil {
 			return err
-		}
-		if _, set := env.Lookup("GOGC"); !set {
-			debug.SetGCPercent(gcPercent)
 		}
 		return f.Serve(ctx, env, service)
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -41,40 +40,6 @@ func TestTheServerServesUntilItIsInterrupted(t *testing.T) {
 	require.Zero(t, <-ended)
 	require.Contains(t, errs.String(), "export AWS_ENDPOINT_URL="+url)
 	require.Equal(t, exitFailure, run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
-}
-
-func TestGarbageIsCollectedLessOftenOverADirectory(t *testing.T) {
-	dir := t.TempDir()
-	for _, row := range []struct {
-		name    string
-		place   []string
-		env     map[string]string
-		percent int
-	}{
-		{"a directory", []string{dir}, nil, gcPercent},
-		{"a directory, with GOGC", []string{dir}, map[string]string{"GOGC": "100"}, 100},
-		{"memory", nil, nil, 100},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			before := debug.SetGCPercent(100)
-			defer debug.SetGCPercent(before)
-			ctx, interrupt := context.WithCancel(t.Context())
-			out, printed := io.Pipe()
-			ended := make(chan int, 1)
-			go func() {
-				ended <- run(ctx, append([]string{"--listen", "127.0.0.1:0"}, row.place...), printed, io.Discard, func(name string) (string, bool) {
-					value, set := row.env[name]
-					return value, set
-				})
-				_ = printed.Close()
-			}()
-			_, err := bufio.NewReader(out).ReadString('\n')
-			require.NoError(t, err)
-			interrupt()
-			require.Zero(t, <-ended)
-			require.Equal(t, row.percent, debug.SetGCPercent(100))
-		})
-	}
 }
 
 func TestTheVersionIsThatOfTheRelease(t *testing.T) {

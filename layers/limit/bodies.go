@@ -32,12 +32,13 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return d.Driver.PutPart(ctx, r)
 }
 
-// Compose sends what Append adds.
+// Compose sends what Append adds, unless the store cannot do it: then an upload sends it.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	if err := d.limiter.sent(ctx, len(r.Tail)); err != nil {
-		return nil, err
+	attrs, err := d.Driver.Compose(ctx, r)
+	if storage.CodeOf(err) != storage.Unsupported {
+		_ = d.limiter.sent(ctx, len(r.Tail)) // it has been sent, so an ended context changes nothing
 	}
-	return d.Driver.Compose(ctx, r)
+	return attrs, err
 }
 
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {

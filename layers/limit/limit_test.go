@@ -122,6 +122,27 @@ func TestTransfersKeepToTheLimit(t *testing.T) {
 	})
 }
 
+func TestAnAppendThatIsStreamedCountsOnce(t *testing.T) {
+	const rate, size = 1 << 20, 10 << 20
+	synctest.Test(t, func(t *testing.T) {
+		noCompose := func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == "Compose" {
+					return storage.Unsupported
+				}
+				return next(ctx)
+			})
+		}
+		b := memstore.New(driver.WithLayer(noCompose), driver.WithLayer(newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: rate})})))
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+		require.NoError(t, err)
+		require.InDelta(t, 10, took(t, func() error {
+			_, err := storage.Append(t.Context(), b, "a", make([]byte, size))
+			return err
+		}).Seconds(), 0.5)
+	})
+}
+
 func TestSeveralTransfersShareALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1 << 20})})

@@ -44,6 +44,7 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 	if err := f.check(); err != nil {
 		return err
 	}
+	defer collectGarbage(env, service != nil)()
 	c := &command{flags: f, env: env}
 	if err := c.read(); err != nil {
 		return err
