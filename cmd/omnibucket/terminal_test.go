@@ -193,6 +193,7 @@ func TestNoShellExecutesTheTextOfAName(t *testing.T) {
 				})
 				if !started(screen) { // a quote is open: readline opens one for a file's name of several lines
 					w.types("", "C-c")
+					w.shows("a prompt", func(screen string) bool { return strings.HasSuffix(strings.TrimSpace(screen), "\n>") })
 					w.types("clear; echo "+next, "Enter")
 					w.shows(next+" after "+text, started)
 				}

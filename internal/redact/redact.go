@@ -7,18 +7,21 @@ package redact
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
-var (
-	addressQuery = regexp.MustCompile(`(?i)(https?://[^\s"'?]+\?)[^\s"'<>]+`)
-	secretParam  = regexp.MustCompile(`(?i)\b(sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature|x-goog-credential|secretkey|accountkey|sharedaccesssignature)=[^\s&"'<>;]+`)
-)
+// patterns are compiled at their first use, which few programs make.
+var patterns = sync.OnceValues(func() (address, parameter *regexp.Regexp) {
+	return regexp.MustCompile(`(?i)(https?://[^\s"'?]+\?)[^\s"'<>]+`),
+		regexp.MustCompile(`(?i)\b(sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature|x-goog-credential|secretkey|accountkey|sharedaccesssignature)=[^\s&"'<>;]+`)
+})
 
 // Secrets returns text with REDACTED in place of queries and secret parameters.
 func Secrets(text string) string {
 	if !strings.ContainsRune(text, '=') {
 		return text
 	}
-	text = addressQuery.ReplaceAllString(text, "${1}REDACTED")
-	return secretParam.ReplaceAllString(text, "${1}=REDACTED")
+	address, parameter := patterns()
+	text = address.ReplaceAllString(text, "${1}REDACTED")
+	return parameter.ReplaceAllString(text, "${1}=REDACTED")
 }

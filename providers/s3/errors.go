@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -147,18 +146,17 @@ func withoutResponse(err error) *storage.Error {
 	return e
 }
 
-// expectedRegion matches the region in the message of AuthorizationHeaderMalformed.
-var expectedRegion = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
-
 // rightRegion returns the bucket's region if the response names it, or "".
 func rightRegion(h http.Header, message string) string {
 	if region := h.Get("X-Amz-Bucket-Region"); region != "" {
 		return region
 	}
-	if found := expectedRegion.FindStringSubmatch(message); found != nil {
-		return found[1]
+	_, after, _ := strings.Cut(message, "expecting '") // of AuthorizationHeaderMalformed
+	region, _, quoted := strings.Cut(after, "'")
+	if !quoted || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return ""
 	}
-	return ""
+	return region
 }
 
 // isCode reports whether the provider's own code is one of codes.

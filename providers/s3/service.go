@@ -123,7 +123,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 // accountRegionalName is the form of names that only one account can create, in one region. Amazon takes no
 // other bucket whose name ends so.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
-var accountRegionalName = regexp.MustCompile(`^.+-[0-9]{12}-[a-z0-9-]+-an$`)
+const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 
 func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *managed, region string) error {
 	_, err := s.managedBucket(r.Name).head(ctx)
@@ -140,7 +140,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	if r.ObjectLock {
 		in.ObjectLockEnabledForBucket = aws.Bool(true)
 	}
-	if s.account.amazon() && accountRegionalName.MatchString(r.Name) {
+	if regional, _ := regexp.MatchString(accountRegionalName, r.Name); regional && s.account.amazon() {
 		in.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
 	err = sendWrite(ctx, b.account.client.CreateBucket, in)

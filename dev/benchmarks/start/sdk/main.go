@@ -1,0 +1,24 @@
+// Command sdk stores an object with aws-sdk-go-v2 and ends.
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+func main() {
+	ctx := context.Background()
+	c, err := config.LoadDefaultConfig(ctx, config.WithRegion("us-east-1")) // the credentials are those of the environment
+	if err != nil {
+		log.Fatal(err)
+	}
+	client := s3.NewFromConfig(c, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &os.Args[1], true })
+	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: new("bucket"), Key: new("key"), Body: strings.NewReader("hello")}); err != nil {
+		log.Fatal(err)
+	}
+}
