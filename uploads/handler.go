@@ -25,7 +25,8 @@ func (s *Service) serve() {
 	s.memory = intake.New(c.MemoryLimit)
 	s.handler = &handler{
 		bucket: s.bucket, config: c, service: s, keeper: s.keeper,
-		parts: fairshare.New(c.MemoryLimit - s.memory.Feeds.Limit), pace: defaultPace,
+		// Three times: an upload that is alone then takes the usual part of the least MemoryLimit.
+		parts: fairshare.New(c.MemoryLimit-s.memory.Feeds.Limit, 3), pace: defaultPace,
 	}
 	s.mux = s.handler.routes()
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
 )
@@ -73,7 +74,7 @@ func TestAStalledTusClientGivesItsMemoryBack(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 				s.handler.SetBasePart(1 << 20)
-				s.handler.SetMemory(1 << 20)
+				s.handler.SetMemory(3 << 19)
 				s.handler.SetPace(10*time.Millisecond, 200*time.Millisecond, time.Minute)
 				data := content(1<<20 + 1000)
 				slow := s.create("Upload-Length", size(data), "Upload-Metadata", named("slow"))
@@ -190,6 +191,53 @@ func TestSlowTusConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
 				require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
 				require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
 			}
+		})
+	}
+}
+
+// The uploads of one user, or of one client if there are no users, that fill their parts and then stall leave
+// memory for others.
+func TestStalledPartsOfOneUserLeaveMemoryForOthers(t *testing.T) {
+	const partSize, uploadsOfOne = 1 << 20, 64
+	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
+		return &uploads.Target{Key: n.Name}, nil
+	}
+	nobody := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }
+	for _, row := range []struct {
+		name   string
+		c      uploads.Config
+		header string // that differs
+	}{
+		{"of a user", uploads.Config{Begin: begin, MemoryLimit: 16 << 20}, "X-User"},
+		{"of a client", uploads.Config{Begin: begin, MemoryLimit: 16 << 20, Authorize: nobody}, "X-Client"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := unserved(t, memstore.New(), row.c)
+				s.handler.SetBasePart(partSize)
+				s.base = "http://site.invalid/uploads"
+				s.client = wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					r.RemoteAddr = net.JoinHostPort("192.0.2."+cmp.Or(r.Header.Get("X-Client"), "1"), "1234")
+					http.StripPrefix("/uploads", s.handler).ServeHTTP(w, r)
+				})})
+				ended := make(chan struct{})
+				var all sync.WaitGroup
+				defer all.Wait()
+				defer close(ended)
+				for i := range uploadsOfOne {
+					h := headers{"Upload-Complete": "?0", "Content-Disposition": "attachment; filename=" + itoa(int64(i)), row.header: "1"}
+					all.Go(func() {
+						_, _ = s.try(t.Context(), "", "POST", "/tus/", io.MultiReader(bytes.NewReader(content(partSize-1)), &until{ended}), h)
+					})
+				}
+				synctest.Wait()
+				require.GreaterOrEqual(t, s.handler.MemoryUsed(), int64(8*partSize), "most of it")
+				data, began := content(4*partSize), time.Now()
+				a := s.do("", "POST", "/tus/", bytes.NewReader(data), headers{"Upload-Complete": "?1", "Content-Disposition": "attachment; filename=other", row.header: "2"})
+				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+				require.Less(t, time.Since(began), time.Second)
+				s.stored("other", data)
+			})
 		})
 	}
 }

@@ -47,6 +47,7 @@ type receiver struct {
 	c      *call
 	ctx    context.Context // of requests to the store
 	s      *session
+	owner  string                  // of the memory
 	upload storage.MultipartUpload // nil if the file fits one part
 	sum    *checksum               // nil: none
 
@@ -93,7 +94,7 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
 	state := s.Tus
 	r := &receiver{
-		tus: t, c: c, ctx: ctx, s: s, sum: sum, holder: state.Holder, segments: slices.Clone(state.Tail), parts: state.Parts, offset: state.Offset, crc: state.CRC,
+		tus: t, c: c, ctx: ctx, s: s, owner: intake.Owner(c.Request, s.User), sum: sum, holder: state.Holder, segments: slices.Clone(state.Tail), parts: state.Parts, offset: state.Offset, crc: state.CRC,
 	}
 	r.have = int(state.tailSize())
 	r.n, r.saved = r.have, r.have
@@ -190,7 +191,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
 			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
-			if stalled || held > pace.slow || held > pace.checkpoint && r.tus.handler.parts.Contended() {
+			if stalled || held > pace.slow || held > pace.checkpoint && r.tus.handler.parts.Contended(r.owner) {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
@@ -268,7 +269,7 @@ func (r *receiver) storePart() error {
 	r.discardSegments()
 	r.parts++
 	r.n, r.have, r.saved = 0, 0, 0
-	if r.tus.handler.parts.Contended() {
+	if r.tus.handler.parts.Contended(r.owner) {
 		r.drop()
 	}
 	if r.sum != nil { // nothing counts before the checksum is verified

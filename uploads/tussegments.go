@@ -21,7 +21,7 @@ func (r *receiver) grow(n int) error {
 		return nil
 	}
 	space := min(left, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
-	if !r.tus.handler.parts.Try(r.s.User, int64(space-len(r.buf))) {
+	if !r.tus.handler.parts.Try(r.owner, int64(space-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (r *receiver) waitFor(bytes int) error {
 	if r.c != nil {
 		ctx = r.c.Context()
 	}
-	if r.tus.handler.parts.Acquire(ctx, r.s.User, int64(bytes)) {
+	if r.tus.handler.parts.Acquire(ctx, r.owner, int64(bytes)) {
 		return nil
 	}
 	return busy(intake.ErrBusy)
@@ -50,9 +50,7 @@ func (r *receiver) waitFor(bytes int) error {
 
 // drop gives the memory back. Bytes that are in no segment are lost.
 func (r *receiver) drop() {
-	if len(r.buf) > 0 {
-		r.tus.handler.parts.Release(r.s.User, int64(len(r.buf)))
-	}
+	r.tus.handler.parts.Release(r.owner, int64(len(r.buf)))
 	r.buf = nil
 }
 
@@ -62,7 +60,7 @@ func (r *receiver) load() error {
 		return nil
 	}
 	more := max(0, r.n-len(r.buf))
-	if !r.tus.handler.parts.Try(r.s.User, int64(more)) {
+	if !r.tus.handler.parts.Try(r.owner, int64(more)) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -73,7 +71,7 @@ func (r *receiver) load() error {
 	}
 	whole := make([]byte, len(r.buf)+more)
 	if err := r.readSegments(whole[:r.have]); err != nil {
-		r.tus.handler.parts.Release(r.s.User, int64(more))
+		r.tus.handler.parts.Release(r.owner, int64(more))
 		return err
 	}
 	copy(whole[r.have:], r.buf[:r.n-r.have])

@@ -13,9 +13,7 @@ import (
 type Pool struct {
 	Limit int64
 	Wait  time.Duration // how long a request waits for bytes
-	// Spare is set if an owner may not have more than is free for others. Then many owners who
-	// take what they can leave something for the next one.
-	Spare bool
+	spare int64
 
 	mu      sync.Mutex
 	used    int64
@@ -29,11 +27,10 @@ type waiter struct {
 	granted chan struct{}
 }
 
-const defaultWait = 30 * time.Second
-
-// New returns a pool of this many bytes. A request waits for at most 30 seconds.
-func New(limit int64) *Pool {
-	return &Pool{Limit: limit, Wait: defaultWait, owners: map[string]int64{}}
+// New returns a pool of this many bytes. An owner may have at most spare times what is free for others, so that
+// many owners who take what they can leave something for the next one. A request waits for at most 30 seconds.
+func New(limit, spare int64) *Pool {
+	return &Pool{Limit: limit, Wait: 30 * time.Second, spare: spare, owners: map[string]int64{}}
 }
 
 // Used returns how many bytes are taken.
@@ -43,11 +40,14 @@ func (m *Pool) Used() int64 {
 	return m.used
 }
 
-// Try returns whether there is space for bytes, and takes it. Nobody may wait for space.
+// Try returns whether there is space for bytes, and takes it. Nobody for whom owner would be in the way may wait.
 func (m *Pool) Try(owner string, bytes int64) bool {
+	if m.Contended(owner) {
+		return false
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.waiting) > 0 || !m.fits(bytes) || !m.allows(owner, bytes) {
+	if !m.fits(bytes) || !m.allows(owner, bytes) {
 		return false
 	}
 	m.take(owner, bytes)
@@ -60,7 +60,7 @@ func (m *Pool) fits(bytes int64) bool { return m.used+bytes <= m.Limit || m.used
 // allows reports whether owner may have bytes more. The lock is held.
 func (m *Pool) allows(owner string, bytes int64) bool {
 	has := m.owners[owner]
-	return !m.Spare || has == 0 || has+bytes <= m.Limit-m.used-bytes
+	return has == 0 || has+bytes <= m.spare*(m.Limit-m.used-bytes)
 }
 
 // take gives bytes to owner. The lock is held.
@@ -71,11 +71,12 @@ func (m *Pool) take(owner string, bytes int64) {
 	}
 }
 
-// Contended reports whether a request waits for space.
-func (m *Pool) Contended() bool {
+// Contended reports whether a request waits that could take space of owner: one of owner, or one that lacks
+// nothing but space.
+func (m *Pool) Contended(owner string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.waiting) > 0
+	return m.next() >= 0 || slices.ContainsFunc(m.waiting, func(w *waiter) bool { return w.owner == owner })
 }
 
 // Acquire waits until there is space for bytes, and returns false after Wait or if
@@ -128,13 +129,15 @@ func (m *Pool) grant() {
 	}
 }
 
-// next returns the index of the first waiter whose owner has least, or -1. The lock is held.
+// next returns the index of the first waiter whose owner has least, or -1. Those of one owner take turns, else
+// small ones would keep a large one waiting. The lock is held.
 func (m *Pool) next() int {
-	next := -1
+	next, seen := -1, map[string]bool{}
 	for i, w := range m.waiting {
-		if m.allows(w.owner, w.bytes) && (next < 0 || m.owners[w.owner] < m.owners[m.waiting[next].owner]) {
+		if !seen[w.owner] && m.allows(w.owner, w.bytes) && (next < 0 || m.owners[w.owner] < m.owners[m.waiting[next].owner]) {
 			next = i
 		}
+		seen[w.owner] = true
 	}
 	return next
 }

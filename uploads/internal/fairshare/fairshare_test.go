@@ -17,7 +17,7 @@ const (
 // A user whose uploads have less memory need not wait for those of a user who has more.
 func TestTheUserWithTheLeastMemoryIsNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := fairshare.New(2)
+		m := fairshare.New(2, 1)
 		require.True(t, m.Acquire(t.Context(), alice, 2))
 		order := make(chan string, 2)
 		for _, user := range []string{alice, mallo} {
@@ -32,5 +32,46 @@ func TestTheUserWithTheLeastMemoryIsNext(t *testing.T) {
 		require.Equal(t, mallo, <-order)
 		m.Release(alice, 1)
 		require.Equal(t, alice, <-order)
+	})
+}
+
+// A user who has much leaves space that others take without waiting, though requests of this user wait.
+func TestAUserLeavesSpaceForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := fairshare.New(12, 3)
+		require.True(t, m.Try(mallo, 9))
+		require.False(t, m.Try(mallo, 1))
+		granted := make(chan bool, 1)
+		go func() { granted <- m.Acquire(t.Context(), mallo, 1) }()
+		synctest.Wait()
+		require.False(t, m.Contended(alice))
+		require.True(t, m.Contended(mallo))
+		require.True(t, m.Try(alice, 2))
+		require.False(t, m.Try(alice, 1))
+		m.Release(mallo, 4)
+		require.True(t, <-granted)
+	})
+}
+
+// A request for much space is not kept waiting by later ones of the same user for little.
+func TestRequestsOfAUserTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := fairshare.New(12, 3)
+		require.True(t, m.Try(alice, 4))
+		order := make(chan int64, 2)
+		for _, bytes := range []int64{9, 1} {
+			go func() {
+				if m.Acquire(t.Context(), alice, bytes) {
+					order <- bytes
+				}
+			}()
+			synctest.Wait()
+		}
+		require.Empty(t, order)
+		require.False(t, m.Try(alice, 1))
+		m.Release(alice, 4)
+		require.EqualValues(t, 9, <-order)
+		m.Release(alice, 9)
+		require.EqualValues(t, 1, <-order)
 	})
 }

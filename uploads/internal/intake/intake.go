@@ -53,9 +53,7 @@ var (
 
 // New returns the memory of a service that has this limit, in bytes.
 func New(limit int64) *Memory {
-	m := &Memory{fairshare.New(limit / feedsShare), fairshare.New(bodiesShare * limit)}
-	m.Feeds.Spare, m.Bodies.Spare = true, true
-	return m
+	return &Memory{fairshare.New(limit/feedsShare, 1), fairshare.New(bodiesShare*limit, 1)}
 }
 
 // LargestPart returns how many bytes a part has at most that the bucket holds.
@@ -81,15 +79,15 @@ func (m *Memory) Share(r *http.Request, user string, held int64) (release func()
 
 // Take takes bytes of a pool for a request.
 func Take(pool *fairshare.Pool, r *http.Request, user string, bytes int64) (release func(), err error) {
-	owner := ownerOf(r, user)
+	owner := Owner(r, user)
 	if bytes > 0 && !pool.Acquire(r.Context(), owner, bytes) {
 		return nil, ErrBusy
 	}
 	return func() { pool.Release(owner, bytes) }, nil
 }
 
-// ownerOf returns who takes memory for a request: the user, or a client if user is "".
-func ownerOf(r *http.Request, user string) string {
+// Owner returns who takes memory for a request: the user, or a client if user is "".
+func Owner(r *http.Request, user string) string {
 	if user != "" {
 		return "user " + user
 	}
