@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
@@ -79,7 +80,16 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 	if err := join(&o, c, parts); err != nil {
 		return nil, err
 	}
-	v, shown, err := r.server.store.Complete(r.in.Context(), r.write(&o, condition), c.upload, parts)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.in.Context()))
+	defer cancel()
+	defer context.AfterFunc(r.in.Context(), func() { // the client is gone, but its next attempt waits for this one
+		select {
+		case <-r.server.ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	})()
+	v, shown, err := r.server.store.Complete(ctx, r.write(&o, condition), c.upload, parts)
 	if err != nil {
 		return nil, err
 	}

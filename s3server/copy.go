@@ -85,11 +85,7 @@ type copyResult struct {
 }
 
 func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) error {
-	result := copyResult{LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum)}
-	if sum.Kind != nil {
-		result.ChecksumType = sum.Covers
-	}
-	return r.writeXML(name, result)
+	return r.writeXML(name, copyResult{LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum), ChecksumType: sum.Covers})
 }
 
 // copyObject shares the source's bytes. It keeps the source's properties. With REPLACE,

@@ -70,18 +70,22 @@ func (d remoteDriver) Describe() driver.Description {
 	return desc
 }
 
-// Records of buckets are encrypted, too. Each server leaves out the buckets of the other.
+// Records of buckets are encrypted, too. Each server leaves out the buckets of the others, and creates its own.
 func TestServersWithAndWithoutEncryptionShareAnAccount(t *testing.T) {
 	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
-	layered := driver.ServiceWithLayers(below, newLayer(t, newKeys(t)))
-	for name, service := range map[string]driver.ServiceDriver{"plain": below, "layered": layered} {
+	services := map[string]driver.ServiceDriver{
+		"plain":    below,
+		"layered":  driver.ServiceWithLayers(below, newLayer(t, newKeys(t))),
+		"otherkey": driver.ServiceWithLayers(below, newLayer(t, newKeys(t))),
+	}
+	for name, service := range services {
 		for _, round := range []string{"one", "two"} {
 			server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{name + "-" + round}})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
 		}
 	}
-	for name, service := range map[string]driver.ServiceDriver{"plain": below, "layered": layered} {
+	for name, service := range services {
 		server, err := s3server.Start(s3server.Config{Service: service})
 		require.NoError(t, err)
 		t.Cleanup(server.Close)

@@ -15,10 +15,10 @@ type summedBody struct {
 	from  io.Reader
 	sum   uint32
 	size  int64
-	ended func(crc storage.CRC32C) error // nil after the call
+	ended func(crc storage.CRC32C) // nil after the call
 }
 
-func newSummedBody(from io.Reader, ended func(crc storage.CRC32C) error) *summedBody {
+func newSummedBody(from io.Reader, ended func(crc storage.CRC32C)) *summedBody {
 	return &summedBody{from: from, ended: ended}
 }
 
@@ -27,11 +27,8 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	b.sum = crc32c.Update(b.sum, p[:n])
 	b.size += int64(n)
 	if err == io.EOF && b.ended != nil {
-		ended := b.ended
+		b.ended(b.crc())
 		b.ended = nil
-		if failed := ended(b.crc()); failed != nil {
-			err = failed
-		}
 	}
 	return n, err
 }

@@ -59,6 +59,9 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket, n
 		if changed.Versioning != state.Enabled && !b.description().Local {
 			return s3error.New("NotImplemented", "Resource", "versioning").WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
 		}
+		if err := b.need(storage.Versioning, "versioning"); err != nil {
+			return err // also if only the layers lack it
+		}
 		r.Versioning = new(true) // also while it is suspended: only null versions are replaced
 		// Providers have null versions of their own, or clocks.
 		if b.description().Local && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {

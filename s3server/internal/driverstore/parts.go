@@ -88,10 +88,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from io.Reader) (driver.Part, error) {
 	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
-			r.CRC32C = crc
-			return nil
-		})
+		r.Body = newSummedBody(from, func(crc storage.CRC32C) { r.CRC32C = crc })
 		return m.bucket.driver.PutPart(ctx, r)
 	}
 	file, err := spool(from)

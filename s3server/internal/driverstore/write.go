@@ -134,10 +134,9 @@ func (s *Store) write(
 // put writes a body. It calls ended when the body has ended, before the object is there.
 func (b *driverBucket) put(ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C)) (*storage.Attrs, error) {
 	if b.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = newSummedBody(from, func(crc storage.CRC32C) error {
+		r.Body = newSummedBody(from, func(crc storage.CRC32C) {
 			r.CRC32C = crc
 			ended(crc)
-			return nil
 		})
 		return b.driver.Put(ctx, r)
 	}

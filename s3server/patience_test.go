@@ -1,0 +1,111 @@
+package s3server_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// A slowService joins parts slowly: it tells begun, and waits for gone or for the end of its context.
+type slowService struct {
+	driver.ServiceDriver
+	begun, gone chan struct{}
+}
+
+func (s slowService) Driver(name string) (driver.Driver, error) {
+	d, err := gateway{s.ServiceDriver}.Driver(name)
+	return slowDriver{d, s}, err
+}
+
+type slowDriver struct {
+	driver.Driver
+	service slowService
+}
+
+func (d slowDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	d.service.begun <- struct{}{}
+	select {
+	case <-d.service.gone:
+		return d.Driver.CompleteParts(ctx, r)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// A client waits for a minute, and joining encrypted parts may take longer.
+func TestACompletionOutlivesItsClient(t *testing.T) {
+	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
+	s := start(t, s3server.Config{Service: service})
+	upload := s.begin(t, "k")
+	in := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
+	impatient, leave := context.WithCancel(t.Context())
+	left := make(chan error)
+	go func() {
+		_, err := s.CompleteMultipartUpload(impatient, in)
+		left <- err
+	}()
+	<-service.begun
+	leave()
+	require.ErrorIs(t, <-left, context.Canceled)
+	again := make(chan error)
+	go func() {
+		_, err := s.CompleteMultipartUpload(t.Context(), in)
+		again <- err
+	}()
+	select {
+	case <-service.begun:
+		t.Error("the second attempt joins the parts again")
+		close(service.gone)
+	case err := <-again:
+		t.Error("the second attempt does not wait", err)
+	case service.gone <- struct{}{}:
+	}
+	require.NoError(t, <-again)
+	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+}
+
+func TestACompletionWithoutClientEndsWithItsServer(t *testing.T) {
+	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
+	s := start(t, s3server.Config{Service: service})
+	upload := s.begin(t, "k")
+	in := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
+	left := make(chan error)
+	go func() {
+		_, err := s.CompleteMultipartUpload(t.Context(), in)
+		left <- err
+	}()
+	<-service.begun
+	s.server.Close()
+	require.Error(t, <-left)
+}
+
+// withoutVersions is a layer that hides them.
+func withoutVersions(d driver.Driver) driver.Driver { return versionless{d} }
+
+type versionless struct{ driver.Driver }
+
+func (d versionless) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Features &^= storage.Versioning
+	desc.Versioned, desc.Local = false, false
+	return desc
+}
+
+func TestVersionsThatALayerHidesAreNotEnabled(t *testing.T) {
+	below := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(below, withoutVersions)})
+	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: aws.String(bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	failsWith(t, err, 501, "NotImplemented")
+}
