@@ -22,6 +22,5 @@ func Secrets(text string) string {
 		return text
 	}
 	address, parameter := patterns()
-	text = address.ReplaceAllString(text, "${1}REDACTED")
-	return parameter.ReplaceAllString(text, "${1}=REDACTED")
+	return parameter.ReplaceAllString(address.ReplaceAllString(text, "${1}REDACTED"), "${1}=REDACTED")
 }

@@ -151,11 +151,8 @@ func rightRegion(h http.Header, message string) string {
 	if region := h.Get("X-Amz-Bucket-Region"); region != "" {
 		return region
 	}
-	_, after, _ := strings.Cut(message, "expecting '") // of AuthorizationHeaderMalformed
-	region, _, quoted := strings.Cut(after, "'")
-	if !quoted || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return ""
-	}
+	_, region, _ := strings.Cut(message, "expecting '") // of AuthorizationHeaderMalformed
+	region, _, _ = strings.Cut(region, "'")
 	return region
 }
 
