@@ -117,18 +117,17 @@ type Config struct {
 	// TTL is how long an upload in parts or by tus may take, from its beginning: 1 minute to
 	// 7 days, 0: DefaultTTL.
 	TTL time.Duration
-	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16 MiB; 0:
-	// DefaultMemoryLimit. A quarter is for the requests that send bytes, by whichever way, each of which takes
-	// 32 KiB: by default 512 at once. A JSON document above 4 KiB takes its length. A user has at most as many
-	// of them as are still free for others, so 256 if nobody else sends. If Authorize names no user, that
-	// holds for an address of clients (Request.RemoteAddr). The rest is for parts, of
-	// which a user has at most three times what is free for others. An upload takes at most one
-	// part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes arrive. If the client sends
-	// nothing for 2 seconds, or if there is no memory, what has arrived is stored as a segment, which costs a
-	// request more. A client for which there is no memory waits for 30 seconds, and then gets 503. A file
-	// whose parts exceed the rest is too large. One that sends less than 16 KiB in a minute is disconnected;
-	// what it sent counts. Of other requests, the bucket may hold eight times as much: up to 8 MiB of each
-	// file, and all of a part of the S3 routes that passes through. Such a part has at most twice MemoryLimit.
+	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16 MiB; 0: DefaultMemoryLimit. A
+	// quarter is for the requests that send bytes, by whichever way, each of which takes 32 KiB: by default 512 at once.
+	// A JSON document above 4 KiB takes its length. A user has at most as many of them as are still free for others, so
+	// 256 if nobody else sends. If Authorize names no user, that holds for an address of clients (Request.RemoteAddr).
+	// The rest is for parts, of which a user has at most three times what is free for others. An upload takes at most one
+	// part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes arrive. If the client sends nothing for 2
+	// seconds, or if there is no memory, what has arrived is stored as a segment, which costs a request more. A client
+	// for which there is no memory waits for 30 seconds, and then gets 503. A file whose parts exceed the rest is too
+	// large. One that sends less than 16 KiB in a minute is disconnected; what it sent counts. Of other requests, the
+	// bucket may hold eight times as much: up to 8 MiB of each file, and all of a part of the S3 routes that passes
+	// through. Such a part has at most twice MemoryLimit.
 	MemoryLimit int64
 
 	// States keeps the state of uploads if the bucket has no conditional writes, in a database

@@ -9,9 +9,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// Temporary reports whether a request that had this status may succeed later.
+func Temporary(status int) bool {
+	return status >= http.StatusInternalServerError && status != http.StatusNotImplemented || status == http.StatusLocked || status == http.StatusTooManyRequests
+}
+
 // RetryLater sets the header Retry-After of a response with an error if waiting helps: at least to a second.
 func RetryLater(h http.Header, status int, err error) {
-	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented || status == http.StatusLocked || status == http.StatusTooManyRequests {
+	if Temporary(status) {
 		SetRetryAfter(h, err, time.Second)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -91,8 +92,14 @@ func otherRegion(err error) string {
 		return ""
 	}
 	code, message := codeAndMessage(err)
-	region := rightRegion(response.Response.Header, message)
-	if !mayBeWrongRegion(code, response.HTTPStatusCode()) || region == signedRegion(response.Response.Response) {
+	if !mayBeWrongRegion(code, response.HTTPStatusCode()) {
+		return ""
+	}
+	region := response.Response.Header.Get("X-Amz-Bucket-Region")
+	if found := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message); region == "" && found != nil {
+		region = found[1] // of AuthorizationHeaderMalformed
+	}
+	if region == signedRegion(response.Response.Response) {
 		return ""
 	}
 	return region
@@ -144,16 +151,6 @@ func withoutResponse(err error) *storage.Error {
 		e.Code = storage.Canceled
 	}
 	return e
-}
-
-// rightRegion returns the bucket's region if the response names it, or "".
-func rightRegion(h http.Header, message string) string {
-	if region := h.Get("X-Amz-Bucket-Region"); region != "" {
-		return region
-	}
-	_, region, _ := strings.Cut(message, "expecting '") // of AuthorizationHeaderMalformed
-	region, _, _ = strings.Cut(region, "'")
-	return region
 }
 
 // isCode reports whether the provider's own code is one of codes.

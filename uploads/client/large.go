@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
@@ -200,11 +201,5 @@ func isRetryable(err error) bool {
 	if !responded {
 		return true // the connection failed
 	}
-	switch e.Status {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusLocked: // 423: another request completes the upload
-		return true
-	case http.StatusNotImplemented:
-		return false
-	}
-	return e.Status >= http.StatusInternalServerError || e.Err.Code == uploads.Interrupted
+	return webapi.Temporary(e.Status) || e.Status == http.StatusRequestTimeout || e.Err.Code == uploads.Interrupted
 }

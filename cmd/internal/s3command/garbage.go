@@ -6,12 +6,12 @@ import "runtime/debug"
 // the heap is that of the requests in progress, a few MiB, and a garbage collection for each 4 MiB is a sixth of
 // the CPU of a listing. In memory, the heap has the objects.
 func collectGarbage(env Environment, overStore bool) (restore func()) {
+	if _, set := env.Lookup("GOGC"); set {
+		return func() {}
+	}
 	percent := 100
 	if overStore {
 		percent = 400
-	}
-	if _, set := env.Lookup("GOGC"); set {
-		return func() {}
 	}
 	before := debug.SetGCPercent(percent)
 	return func() { debug.SetGCPercent(before) }

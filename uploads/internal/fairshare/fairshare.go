@@ -42,12 +42,9 @@ func (m *Pool) Used() int64 {
 
 // Try returns whether there is space for bytes, and takes it. Nobody for whom owner would be in the way may wait.
 func (m *Pool) Try(owner string, bytes int64) bool {
-	if m.Contended(owner) {
-		return false
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.fits(bytes) || !m.allows(owner, bytes) {
+	if m.contended(owner) || !m.fits(bytes) || !m.allows(owner, bytes) {
 		return false
 	}
 	m.take(owner, bytes)
@@ -76,6 +73,10 @@ func (m *Pool) take(owner string, bytes int64) {
 func (m *Pool) Contended(owner string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.contended(owner)
+}
+
+func (m *Pool) contended(owner string) bool {
 	return m.next() >= 0 || slices.ContainsFunc(m.waiting, func(w *waiter) bool { return w.owner == owner })
 }
 
