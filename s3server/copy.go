@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"net/url"
 	"strconv"
 	"strings"
@@ -155,19 +156,18 @@ func directive(r *request, header, of string) (replace bool, err error) {
 }
 
 // describeCopy sets what depends on the bytes of o, which are those of v. If v was uploaded in
-// parts, o is one piece for a reader: entity tag and checksum cover all of it.
+// parts, o is one piece for a reader: entity tag and checksum cover all of it. A store that makes the entity tags
+// and knows no checksum of v keeps none of o, and its bytes are not read for one.
 func describeCopy(r *request, o *state.Object, v *state.Version) error {
-	kind := v.Object.Sum.Kind
-	if kind == nil { // nobody has computed one
-		kind = checksum.Default
-	}
+	kind := cmp.Or(v.Object.Sum.Kind, checksum.Default)
 	if name := r.in.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		var err error
 		if kind, err = checksum.Named(name); err != nil {
 			return err
 		}
 	}
-	if v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption {
+	unknown := v.Object.StoreETag && v.Object.Sum.Kind == nil
+	if unknown || v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption {
 		o.Size, o.ETag, o.Sum = v.Object.Size, v.Object.ETag, v.Object.Sum
 		return nil
 	}

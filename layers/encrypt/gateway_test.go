@@ -1,7 +1,9 @@
 package encrypt_test
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
 	"hash/crc32"
 	"io"
 	"net/url"
@@ -129,18 +131,24 @@ func requireNothingPlain(t *testing.T, below driver.ServiceDriver, bucket, key s
 	}
 }
 
-// testLargeObject sends parts that are joined to larger parts of the store.
-func testLargeObject(t *testing.T, below driver.ServiceDriver) {
-	bucket := "test-" + strings.ToLower(rand.Text())
-	server, err := s3server.Start(s3server.Config{Service: driver.ServiceWithLayers(below, gatewayLayers(t)...), Buckets: []string{bucket}})
+// serverBucket returns a new bucket, and its name, of a server of S3 over service.
+func serverBucket(t *testing.T, service driver.ServiceDriver) (b storage.Bucket, name string) {
+	name = "test-" + strings.ToLower(rand.Text())
+	server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{name}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("omnibucket")
-	b, err := s3.Open(t.Context(), s3.Config{
-		Bucket: bucket, Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: testserver.Client(),
+	b, err = s3.Open(t.Context(), s3.Config{
+		Bucket: name, Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, HTTPClient: testserver.Client(),
 		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
+	return b, name
+}
+
+// testLargeObject sends parts that are joined to larger parts of the store.
+func testLargeObject(t *testing.T, below driver.ServiceDriver) {
+	b, bucket := serverBucket(t, driver.ServiceWithLayers(below, gatewayLayers(t)...))
 	content := strings.Repeat(text(1<<20)+"x", 65)
 	uploaded := upload(t, b, "a", content, storage.WithPartSize(20<<20+1))
 	r, err := b.Download(t.Context(), "a")
@@ -160,4 +168,36 @@ func testLargeObject(t *testing.T, below driver.ServiceDriver) {
 		require.NoError(t, err)
 		require.Equal(t, put.ETag, entry.ETag)
 	}
+}
+
+// readless is a layer below the encryption that refuses to read the object "from".
+func readless(d driver.Driver) driver.Driver { return readlessDriver{d} }
+
+type readlessDriver struct{ driver.Driver }
+
+func (d readlessDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if r.Key == "from" {
+		return nil, nil, &storage.Error{Code: storage.Internal, Err: errors.New("the copy reads its source")}
+	}
+	return d.Driver.Get(ctx, r)
+}
+
+func TestACopyOfAServerOverEncryptedStoresReadsNoBytes(t *testing.T) {
+	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	b, _ := serverBucket(t, driver.ServiceWithLayers(below, readless, newLayer(t, newKeys(t))))
+	upload(t, b, "from", "content")
+	_, err := storage.Copy(t.Context(), b, "to", b, "from")
+	require.NoError(t, err)
+	r, err := b.Download(t.Context(), "to")
+	require.NoError(t, err)
+	got, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.Equal(t, "content", string(got))
+}
+
+// Parts of an encrypted object are stored aside, and the object is made at the end.
+func TestMetadataWithoutRoomForTheHeaderIsRefusedBeforeTheParts(t *testing.T) {
+	b, _ := serverBucket(t, driver.ServiceWithLayers(remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}, newLayer(t, newKeys(t))))
+	_, err := storage.BeginUpload(t.Context(), b, "a", storage.WithMetadata(map[string]string{"long": strings.Repeat("x", 1800)}))
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 }

@@ -141,7 +141,7 @@ func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage
 func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]string) *state.Version {
 	v := &state.Version{Key: key, ID: b.shownVersion(a.Version, a.Modified), Modified: shownTime(a.Modified)}
 	o := &v.Object
-	o.Size, o.Properties.Class, o.Properties.Header = a.Size, a.StorageClass, http.Header{}
+	o.Size, o.StoreETag, o.Properties.Class, o.Properties.Header = a.Size, !b.keepsETags(), a.StorageClass, http.Header{}
 	o.Properties.Class = cmp.Or(o.Properties.Class, state.Standard)
 	for name, field := range NativeHeaders {
 		if value := *field(&a.Properties); value != "" {

@@ -59,11 +59,12 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 	r.AnyOrder = anyOrder
-	name := ""
-	if !staged {
-		if name, err = b.driver.BeginParts(ctx, r); err != nil {
-			return ErrorOf(err, u.Key)
-		}
+	name, err := b.driver.BeginParts(ctx, r)
+	if err == nil && staged { // the store would have refused what it cannot take
+		err, name = b.driver.AbortParts(ctx, r.Key, name), ""
+	}
+	if err != nil {
+		return ErrorOf(err, u.Key)
 	}
 	record := &uploadRecord{
 		Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,

@@ -115,6 +115,7 @@ type Version struct {
 // An Object is everything in a version but its name.
 type Object struct {
 	ETag       string // quoted
+	StoreETag  bool   // the store below makes the entity tag of each object
 	Size       int64
 	Data       any          // where the store has the bytes
 	Parts      []ObjectPart // of the upload that made it; nil after a PUT
