@@ -144,28 +144,23 @@ func (m merged) List(ctx context.Context, r *driver.ListRequest) (*storage.Page,
 	return page, err
 }
 
-// The rules that a setting of the driver does not touch.
-var (
-	notOfUploads = storagetest.SkipRules("no way to upload changes this", "K3", "K4", "K5", "L1", "L2", "L3", "L4", "R6", "R7", "R8", "V-FS")
-)
+// notOfUploads are the rules that a setting of uploads does not touch.
+var notOfUploads = storagetest.SkipRules("no way to upload changes this", "K3", "K4", "K5", "L1", "L2", "L3", "L4", "R6", "R7", "R8", "V-FS")
 
 // A setting is a way to configure the driver, with the cases that it leaves out.
 type setting struct {
-	column string
 	config func(t *testing.T, endpoint string) gcs.Config
 	left   map[string]string // with fake-gcs-server
 	opt    storagetest.Option
 	moves  bool // declare ServerMove, as with Google's own address
 }
 
-var (
-	composite = setting{column: "parallel composite", config: func(_ *testing.T, endpoint string) gcs.Config {
-		return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
-	}, left: uncomposed, opt: notOfUploads}
-)
+var composite = setting{config: func(_ *testing.T, endpoint string) gcs.Config {
+	return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
+}, left: uncomposed, opt: notOfUploads}
 
 func TestConformance(t *testing.T) {
-	needServer(t).conform(t, setting{column: "gcs (fake-gcs-server)", config: func(_ *testing.T, endpoint string) gcs.Config {
+	needServer(t).conform(t, setting{config: func(_ *testing.T, endpoint string) gcs.Config {
 		return gcs.Config{Endpoint: endpoint, SigningKey: signingkey.File()}
 	}, left: unresumed, opt: storagetest.WithName("gcs (fake-gcs-server)")})
 }
@@ -173,7 +168,7 @@ func TestConformance(t *testing.T) {
 func TestFurtherConformance(t *testing.T) {
 	testserver.Further(t)
 	s := needServer(t)
-	t.Run(composite.column, func(t *testing.T) {
+	t.Run("parallel composite", func(t *testing.T) {
 		t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 		s.conform(t, composite, storagetest.SkipRules("the rule server has them with this setting, and this server without it", "E3", "T1", "T2", "W2", "W13"))
 	})
@@ -204,18 +199,17 @@ func (s *testServer) conform(t *testing.T, row setting, opts ...storagetest.Opti
 	}, opts...)
 }
 
-// The rule server implements Google's documentation, unlike other servers that tests can run. Its
-// uploads in parallel run with the race detector, as TestSigningConformance does.
+// The rule server implements Google's documentation, unlike other servers that tests can run, and
+// checks signatures.
 func TestConformanceToGooglesRules(t *testing.T) {
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	conformToRules(t, composite)
+	s := startSignedServer(t)
+	conformToRules(t, s.rules, setting{config: func(*testing.T, string) gcs.Config { return s.config("") }, opt: storagetest.WithName("gcs")})
 }
 
 func TestFurtherConformanceToGooglesRules(t *testing.T) {
 	testserver.Further(t)
-	t.Run("gcs", func(t *testing.T) {
-		conformToRules(t, setting{column: "gcs", config: func(_ *testing.T, endpoint string) gcs.Config { return gcs.Config{Endpoint: endpoint} }, opt: storagetest.WithName("gcs")})
-	})
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	conformToRules(t, startRuleServer(t), composite)
 }
 
 // asGoogle declares what the driver declares only if it makes its requests to Google.
@@ -228,10 +222,10 @@ func (d asGoogle) Describe() driver.Description {
 }
 
 // conformToRules runs the suite on a new rule server.
-func conformToRules(t *testing.T, row setting) {
+func conformToRules(t *testing.T, s *ruleServer, row setting) {
 	t.Helper()
 	row.moves = true
-	conformOn(t, startRuleServer(t), func(*testing.T, string) {}, row)
+	conformOn(t, s, func(*testing.T, string) {}, row)
 }
 
 // conformOn runs the suite on a rule server. It calls made with each new bucket.

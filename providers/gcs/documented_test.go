@@ -92,7 +92,7 @@ func conformWithAnswers(t *testing.T, kind ruleKind, perRequest int, left map[st
 	answering.PerRequest = perRequest
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
-	row := setting{column: "gcs", config: func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} }, opt: storagetest.WithName("gcs")}
+	row := setting{config: func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} }, opt: storagetest.WithName("gcs")}
 	conformOn(t, s, answering.Add, row, append(append(documented.Skips(left), documented.SkipCore(), storagetest.WithOpener(openPatient)), also...)...)
 	return answering
 }

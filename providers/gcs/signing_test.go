@@ -10,45 +10,24 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
-	"github.com/omnibucket/storage/storagetest"
 )
 
-func (s *signedServer) config(b ruleBucket) gcs.Config {
+func (s *signedServer) config(bucket string) gcs.Config {
 	return gcs.Config{
-		Bucket: s.rules.bucket(b), Endpoint: s.URL, SigningKey: signingkey.File(),
+		Bucket: bucket, Endpoint: s.URL, SigningKey: signingkey.File(),
 		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: signedServerToken}),
 	}
 }
 
 func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	b, err := gcs.Open(t.Context(), s.config(ruleBucket{}), opts...)
+	b, err := gcs.Open(t.Context(), s.config(s.rules.bucket(ruleBucket{})), opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	return b
-}
-
-// No other server that tests can run checks Google's signatures. The signed
-// server does, and the whole suite runs against it.
-func TestSigningConformance(t *testing.T) {
-	s := startSignedServer(t)
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		d, err := gcs.NewDriver(t.Context(), s.config(ruleBucket{}))
-		require.NoError(t, err)
-		return d
-	}, storagetest.WithName("gcs (signatures checked)"), storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true}), append(opts, storage.WithVersioning(true))...)
-		require.NoError(t, err)
-		return b
-	}), storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true, locking: true}), opts...)
-		require.NoError(t, err)
-		return b
-	}))
 }
 
 func TestSignedRequestsWithACustomersKey(t *testing.T) {
@@ -102,7 +81,7 @@ func TestSignedChecksumIsEnforced(t *testing.T) {
 
 func TestSignedURLReadsItsVersion(t *testing.T) {
 	s := startSignedServer(t)
-	b, err := gcs.Open(t.Context(), s.config(ruleBucket{versioned: true}), storage.WithVersioning(true))
+	b, err := gcs.Open(t.Context(), s.config(s.rules.bucket(ruleBucket{versioned: true})), storage.WithVersioning(true))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	one, err := b.Upload(t.Context(), "a", strings.NewReader("one"))

@@ -65,7 +65,7 @@ func TestFurtherConformanceThroughAWrapper(t *testing.T) {
 
 func TestDriverConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return driverOf(t, local.Config{})
+		return driverOf(t, local.Config{NoSync: testing.Short()})
 	}, append(excluded(), storagetest.WithOpener(served))...)
 }
 

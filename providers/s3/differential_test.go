@@ -19,6 +19,9 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 		"memory": {Strict: true}, "directory": {Service: directory}, "gateway": {Service: memstore.NewServiceDriver(memstore.ServiceConfig{})},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name != "memory" {
+				t.Skip("one store is enough")
+			}
 			server, err := s3server.Start(c)
 			require.NoError(t, err)
 			t.Cleanup(server.Close)

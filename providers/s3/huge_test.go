@@ -37,6 +37,9 @@ func (d smallParts) Describe() driver.Description {
 }
 
 func TestTenThousandPartsAndNotOneMore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it sends 20,000 parts")
+	}
 	const part, parts = 16, 10_000
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: 1}})
 	require.NoError(t, err)

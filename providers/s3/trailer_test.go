@@ -290,6 +290,9 @@ func TestADeclaredChecksumOfPartsOverTLS(t *testing.T) {
 const trailerCheck = "over TLS, a part that does not match the CRC32C after it is refused"
 
 func TestTheProbeFindsOutWhetherAServerTakesTrailers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs the whole probe on each server")
+	}
 	probed := func(t *testing.T, c s3.Config, want s3probe.Verdict) {
 		c.Profile = nil
 		report, err := s3probe.Run(t.Context(), c, "tmp/")
