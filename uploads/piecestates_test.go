@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,6 +89,50 @@ func TestSweepDuringACallThatContinuesAfterAKill(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A call continues an idle upload after a Sweep has listed it. It sends no piece, because the set is complete.
+func TestSweepLeavesAnUploadThatACallHasClaimed(t *testing.T) {
+	now := &clock{}
+	drv := memstore.NewDriver(memstore.Config{Now: now.Now})
+	before := func(call string, happens func() error) *uploads.Service {
+		b := engine.New(drv, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, now string, next func(context.Context) error) error {
+				if now == call {
+					if err := happens(); err != nil {
+						return err
+					}
+				}
+				return next(ctx)
+			})
+		}))
+		return takesPieces(t, b, uploads.Config{TTL: time.Hour, Now: now.Now})
+	}
+	fails, joining, swept, done := true, make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	client := before("Compose", func() error {
+		if fails {
+			return storage.Unavailable
+		}
+		close(joining)
+		<-swept
+		return nil
+	})
+	_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
+	require.ErrorIs(t, err, storage.Unavailable)
+	fails = false
+	now.Advance(61 * time.Minute)
+	continues := sync.OnceFunc(func() {
+		go func() {
+			_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
+			done <- err
+		}()
+		<-joining
+	})
+	report, err := before("Get", func() error { continues(); return nil }).Sweep(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, report.Uploads)
+	close(swept)
+	require.NoError(t, <-done)
 }
 
 // The clocks of two buckets need not agree.

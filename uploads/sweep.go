@@ -300,7 +300,7 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		}
 		idle = min(w.now.Sub(newest), g.idle) // each by the clock of its place
 	}
-	if idle < w.keeper.config.TTL {
+	if idle < w.keeper.config.TTL || s.claimed(w.now) { // a call that continues it after it was listed
 		return false, nil
 	}
 	if s.Phase != phaseAborted && s.Phase != phaseDone {
