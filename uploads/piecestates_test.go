@@ -4,15 +4,18 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // A sweep of bytes without a record must know these bytes, wherever the states are.
@@ -37,6 +40,99 @@ func TestBytesOfWhichTheApplicationDoesNotKnowYet(t *testing.T) {
 			require.Equal(t, map[string]bool{key: true}, unrecorded)
 		})
 	}
+}
+
+// A process is killed at each of its calls. A day later, the client continues during each call of a Sweep,
+// which takes nothing of it for bytes without a record.
+func TestSweepDuringACallThatContinuesAfterAKill(t *testing.T) {
+	for name, rule := range map[string]rules.Rules{"any file": rules.Any(0), "by content": {Types: []string{"text/plain"}}} {
+		t.Run(name, func(t *testing.T) {
+			for kill, killed := 1, true; killed; kill++ {
+				for call, swept := 1, true; swept; call++ {
+					now := &clock{}
+					drv := memstore.NewDriver(memstore.Config{Now: now.Now})
+					open := func(layer driver.Layer) *uploads.Service {
+						b := engine.New(drv, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+						s, err := uploads.New(b, uploads.Config{Rules: rule, Records: uploads.BucketRecords(b), Now: now.Now})
+						require.NoError(t, err)
+						return s
+					}
+					dies := &ending{at: kill, after: true}
+					_, _ = open(dies.layer).PutPiece(t.Context(), piece(1, 1, "precious"))
+					killed = dies.reached()
+					now.Advance(25 * time.Hour)
+
+					client := open(func(d driver.Driver) driver.Driver { return d })
+					client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+					left := call
+					send := func(ctx context.Context, _ string, next func(context.Context) error) error {
+						if left--; left == 0 {
+							_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
+							if err != nil {
+								require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", kill, call, err)
+							}
+						}
+						return next(ctx)
+					}
+					_, err := open(func(d driver.Driver) driver.Driver { return driver.Intercept(d, send) }).Sweep(t.Context())
+					require.NoError(t, err)
+					swept = left <= 0
+					f, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
+					if err != nil {
+						require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
+					}
+					require.NotNil(t, f, "killed at call %d, sent at call %d", kill, call)
+					text, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
+					require.NoError(t, err)
+					require.Equal(t, "precious", string(text))
+				}
+			}
+		})
+	}
+}
+
+// A call continues an idle upload after a Sweep has listed it. It sends no piece, because the set is complete.
+func TestSweepLeavesAnUploadThatACallHasClaimed(t *testing.T) {
+	now := &clock{}
+	drv := memstore.NewDriver(memstore.Config{Now: now.Now})
+	before := func(call string, happens func() error) *uploads.Service {
+		b := engine.New(drv, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, now string, next func(context.Context) error) error {
+				if now == call {
+					if err := happens(); err != nil {
+						return err
+					}
+				}
+				return next(ctx)
+			})
+		}))
+		return takesPieces(t, b, uploads.Config{TTL: time.Hour, Now: now.Now})
+	}
+	fails, joining, swept, done := true, make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	client := before("Compose", func() error {
+		if fails {
+			return storage.Unavailable
+		}
+		close(joining)
+		<-swept
+		return nil
+	})
+	_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
+	require.ErrorIs(t, err, storage.Unavailable)
+	fails = false
+	now.Advance(61 * time.Minute)
+	continues := sync.OnceFunc(func() {
+		go func() {
+			_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
+			done <- err
+		}()
+		<-joining
+	})
+	report, err := before("Get", func() error { continues(); return nil }).Sweep(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, report.Uploads)
+	close(swept)
+	require.NoError(t, <-done)
 }
 
 // The clocks of two buckets need not agree.

@@ -129,16 +129,17 @@ func (k *keeper) drawnKey(s *session, extension string) string {
 }
 
 // drawKey draws the key of a file in pieces. Without IfAbsent, only a key of its own keeps what a call
-// joins apart from what a slow call still joins.
+// joins apart from what a slow call still joins. The lifetime of a file begins with its key: a call that comes
+// late draws another one, else the file would expire when it is made.
 func (k *keeper) drawKey(s *session) error {
-	if s.Phase == phaseStored || s.Random != nil && k.service.guarded {
+	late := s.Target.Lifetime > 0 && s.Random != nil && k.config.Now().Sub(s.Begun) >= s.Target.Lifetime/2
+	if !late && (s.Phase == phaseStored || s.Random != nil && k.service.guarded) {
 		return nil
 	}
-	if err := k.draw(s); err != nil {
-		return storeFailed(err)
-	}
-	if !k.service.judge.LooksAtContent() {
+	err := k.draw(s)
+	s.Phase, s.Target.Key = phaseCompleting, ""
+	if err == nil && !k.service.judge.LooksAtContent() {
 		s.Target.Key = k.drawnKey(s, s.extension())
 	}
-	return nil
+	return err
 }

@@ -281,11 +281,10 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 		err := w.keeper.bucket.Remove(ctx, w.keeper.config.Prefix+g.name)
 		return err == nil, err
 	}
-	_, err := w.keeper.read(ctx, g.name)
-	if err == nil || storage.CodeOf(err) != storage.ObjectNotFound {
+	if _, err := w.keeper.read(ctx, g.name); storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	_, err = storage.RemoveMatching(ctx, w.keeper.bucket, nil, storage.WithPrefix(w.keeper.config.Prefix+g.name+"/"))
+	_, err := storage.RemoveMatching(ctx, w.keeper.bucket, nil, storage.WithPrefix(w.keeper.config.Prefix+g.name+"/"))
 	return err == nil, err
 }
 
@@ -301,7 +300,7 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		}
 		idle = min(w.now.Sub(newest), g.idle) // each by the clock of its place
 	}
-	if idle < w.keeper.config.TTL {
+	if idle < w.keeper.config.TTL || s.claimed(w.now) { // a call that continues it after it was listed
 		return false, nil
 	}
 	if s.Phase != phaseAborted && s.Phase != phaseDone {
@@ -357,26 +356,27 @@ func (w *sweeper) unrecorded(ctx context.Context) (map[string]bool, error) {
 			names = append(names, g.name)
 		}
 	}
-	found := make([]string, len(names)) // keys: a state may be large
+	found := make([][]string, len(names)) // keys: a state may be large
 	const atOnce = 16
 	errs := parallel.All(len(names), atOnce, func(n int) error {
 		s, err := w.keeper.read(ctx, names[n])
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
 			return nil
-		case err == nil && (s.Phase == phaseCompleting || s.Phase == phaseStored):
-			found[n] = s.Target.Key
+		case err == nil && s.Phase != phaseDone && s.Phase != phaseAborted:
+			found[n] = w.keeper.possibleKeys(s)
 		}
 		return err
 	})
-	keys := map[string]bool{}
+	keys := map[string]bool{} // "" for a file whose key is not drawn
 	for n, err := range errs {
 		if err != nil {
 			return nil, err
 		}
-		keys[found[n]] = true
+		for _, key := range found[n] {
+			keys[key] = true
+		}
 	}
-	delete(keys, "")
 	return keys, nil
 }
 

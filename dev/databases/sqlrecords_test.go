@@ -3,6 +3,7 @@ package databases_test
 import (
 	"context"
 	"database/sql"
+	"net/url"
 	"strconv"
 	"testing"
 	"time"
@@ -30,6 +31,20 @@ func TestPartStates(t *testing.T) {
 			records, _ := d.records(t)
 			return records.(uploads.States)
 		})
+	})
+}
+
+// An administrator may have set another default for all transactions.
+func TestPartStatesInADatabaseThatIsolatesMore(t *testing.T) {
+	uploadstest.RunStates(t, func(t *testing.T) uploads.States {
+		u, err := url.Parse(createPostgreSQL(t))
+		require.NoError(t, err)
+		query := u.Query()
+		query.Set("default_transaction_isolation", "serializable")
+		u.RawQuery = query.Encode()
+		records, err := sqlrecords.New(t.Context(), databases[1].open(t, u.String()), sqlrecords.PostgreSQL)
+		require.NoError(t, err)
+		return records.(uploads.States)
 	})
 }
 

@@ -2,6 +2,7 @@ package filesapi_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,47 @@ func TestSweepKeepsTheBytesOfAClaim(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, "ab", content(t, f.store, r.ID))
 				whole(t, f.bucket, f.records)
+			})
+		}
+	})
+}
+
+// A temp file is kept for its time, however long after a call that failed another one finishes it.
+func TestATempFileThatIsFinishedLateIsKept(t *testing.T) {
+	onEach(t, func(t *testing.T, o opener) {
+		for _, row := range []struct {
+			name              string
+			uninspected, lost int // calls that fail
+		}{
+			{"no call has inspected it", 1, 0},
+			{"no call has created its record", 0, 1},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				inspect := func(context.Context, *filesapi.Record, *storage.ReaderAt) error {
+					if row.uninspected--; row.uninspected >= 0 {
+						return errors.New("the scanner is not there")
+					}
+					return nil
+				}
+				c := filesapi.StoreConfig{TempAge: time.Hour, PartsTTL: 48 * time.Hour, Inspect: inspect}
+				f := o.open(t, c)
+				c.Now = f.clock.Now
+				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, row.lost}), c)
+				require.NoError(t, err)
+				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+				require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
+				f.clock.Advance(26 * time.Hour)
+				f.sweep(t)
+				made, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+				require.NoError(t, err)
+				f.clock.Advance(59 * time.Minute)
+				f.sweep(t)
+				reader, _, err := s.DownloadTemp(t.Context(), made.ID)
+				require.NoError(t, err)
+				require.NoError(t, reader.Close())
+				f.clock.Advance(25 * time.Hour)
+				f.sweep(t)
+				require.Empty(t, under(t, f.bucket, "files/client/"))
 			})
 		}
 	})
