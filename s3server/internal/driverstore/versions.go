@@ -103,10 +103,9 @@ func (s *Store) Release(v *state.Version) {
 
 func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length int64) (err error) {
 	h := held(v)
-	if _, opened := h.body.(io.ReaderAt); opened || length == 0 {
-		return nil
+	if _, opened := h.body.(io.ReaderAt); !opened && length > 0 {
+		h.next, err = h.open(ctx, offset, length)
 	}
-	h.next, err = h.open(ctx, offset, length)
 	return err
 }
 
