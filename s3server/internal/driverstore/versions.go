@@ -109,7 +109,6 @@ func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length in
 	return err
 }
 
-// readBuffers are as long as the blocks of a response.
 // maxRead is the number of bytes that are read at a time.
 const maxRead = 256 << 10
 
