@@ -59,8 +59,8 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 	}
 }
 
-// eachAfter is eachName for a start in a folder, whose name ends at at, if the store may leave out what follows there,
-// as MinIO: it lists the rest of the folder, the key that follows it, and then the rest of the folder around it.
+// eachAfter is eachName for a start in a folder, whose name ends at at. There MinIO may leave out what follows. So this
+// lists the rest of the folder, the key that follows it, and then the rest of the folder around it.
 func (n *driverNames) eachAfter(ctx context.Context, r *driver.ListRequest, at int, f func(*storage.ListEntry) bool) error {
 	inner, outer, more := *r, *r, true
 	show := func(e *storage.ListEntry) bool {
