@@ -46,6 +46,7 @@ STANDINS := TestFurtherConformance(With.*TransientAnswers|OfAzuresAccounts|ToARe
 
 # Suites of make gateways: docs/s3api.md.
 GATEWAY_SUITES ?= boto3,javascript,restic,kopia
+GATEWAY_ONE_BUCKET ?= restic
 # Suites of make s3api: docs/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
 # Suites and servers of make clients, and the directory of its results: docs/s3api.md.
@@ -197,9 +198,10 @@ clients: ## released clients, of last year and newest, judge our S3 server over 
 durability: ## 50 kills of the S3 server over a directory: under eight writers, of two servers at once, with 64 descriptors; a full disk as root on Linux
 	OMNIBUCKET_KILLS=50 $(GO) test -count 1 -timeout 60m -run '^(TestNothingAcknowledgedIsLostByAKill|TestNoAnswerHasAPath|TestABucketThatFindsTheDiskFullIsNotThere|TestRecordsOfKilledUploadsAreRemovedByTheNextServer)$$' ./s3server
 
-gateways: ## the suites of S3's clients judge the gateway with diskcache and encrypt, beside the same without layers
+gateways: ## the suites of S3's clients judge the gateway with diskcache and encrypt, mirror and overlay, beside the same without layers
 	@scripts/programs curl nodejs npm python3 awscli
 	$(GO) run -C dev/testservers . -only minio,azurite -- $(GO) run -C dev/judges . -suites $(GATEWAY_SUITES) -servers gateway-minio,layers-minio,gateway-azurite,layers-azurite
+	$(GO) run -C dev/testservers . -only minio,azurite -- $(GO) run -C dev/judges . -suites $(GATEWAY_ONE_BUCKET) -servers gateway-minio,mirror-minio,gateway-azurite,overlay-azurite
 
 statuses: ## each status of a gateway in the place of responses; make test has the usual ones, and none of Azurite's
 	OMNIBUCKET_STATUSES=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure

@@ -170,3 +170,64 @@ func TestRecordsOfKilledUploadsAreRemovedByTheNextServer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "content", d.store.get(t, "open"))
 }
+
+// A replacingDriver is a layer that replaces the object "k" after it was opened once. Its bodies are streams.
+type replacingDriver struct {
+	driver.Driver
+	armed *bool
+}
+
+func (d replacingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	a, body, err := d.Driver.Get(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if *d.armed && r.Key == "k" {
+		*d.armed = false
+		_, err = d.Put(ctx, &driver.PutRequest{Key: "k", Body: strings.NewReader("new content"), Size: 11})
+	}
+	return a, struct{ io.ReadCloser }{body}, err
+}
+
+func TestAReadOverALayerFindsAnObjectThatIsReplacedMeanwhile(t *testing.T) {
+	armed := false
+	layer := func(d driver.Driver) driver.Driver { return replacingDriver{d, &armed} }
+	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), layer)})
+	upload := s.begin(t, "parts")
+	get := func(t *testing.T, span *string) error {
+		out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: span})
+		if err == nil {
+			require.Equal(t, "new content", read(t, out.Body))
+		}
+		return err
+	}
+	for _, row := range []struct {
+		name  string
+		again bool // the client must send it again, as SDKs do after 503
+		read  func(t *testing.T) error
+	}{
+		{"an object", false, func(t *testing.T) error { return get(t, nil) }},
+		{"a range", false, func(t *testing.T) error { return get(t, aws.String("bytes=0-99")) }},
+		{"a copy", true, func(t *testing.T) error {
+			_, err := s.CopyObject(t.Context(), copyInput("k", "copy"))
+			return err
+		}},
+		{"a copied part", true, func(t *testing.T) error {
+			_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
+				Bucket: aws.String(bucket), Key: aws.String("parts"), UploadId: &upload, PartNumber: aws.Int32(1), CopySource: aws.String(bucket + "/k"),
+			})
+			return err
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.put(t, "k", "old")
+			armed = true
+			err := row.read(t)
+			if row.again {
+				failsWith(t, err, 503, "ServiceUnavailable")
+				err = row.read(t)
+			}
+			require.NoError(t, err)
+		})
+	}
+}

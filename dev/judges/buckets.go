@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,7 +14,7 @@ import (
 
 // bucket returns the name of a bucket on this server: two gateways may have the same store, where one
 // cannot read what the other one has encrypted.
-func (t task) bucket(name string) string { return name + "-" + t.server }
+func (t task) bucket(name string) string { return cmp.Or(t.on.bucket, name+"-"+t.server) }
 
 // client returns a client for what a suite expects to be there.
 func (r running) client() (*minio.Client, error) {

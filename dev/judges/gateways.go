@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -45,25 +46,27 @@ var program = sync.OnceValues(func() (string, error) {
 // identity is that of all gateways: each suite finds the buckets of the suites before it.
 var identity = sync.OnceValues(age.GenerateX25519Identity)
 
-// gateway returns a function that runs "omnibucket serve --s3" in front of a store, with the layers
-// diskcache and encrypt if layered is true. It has one account.
-func gateway(of store, layered bool) func(overTLS bool) (running, error) {
+// cacheAndEncrypt are layers. DIR stands for a directory.
+const cacheAndEncrypt = "{diskcache: {dir: DIR/cache}}, {encrypt: {identity_variable: JUDGES_IDENTITY}}"
+
+// gateway returns a function that runs "omnibucket serve --s3" in front of a store, with layers. If those have a
+// second store, named other, it has one bucket. It has one account.
+func gateway(of store, layers string, others ...store) func(overTLS bool) (running, error) {
 	return func(overTLS bool) (r running, err error) {
-		endpoint := os.Getenv("OMNIBUCKET_TEST_" + of.name)
-		if endpoint == "" {
-			return r, fmt.Errorf("the store is not running: start judges with testservers -only %s", strings.ToLower(of.name))
-		}
 		dir, err := os.MkdirTemp("", "omnibucket-judges-*")
 		if err != nil {
 			return r, err
 		}
-		c, err := gatewayCommand(of, endpoint, dir, layered)
+		if len(others) > 0 {
+			r.bucket = "judged-" + strings.ToLower(rand.Text())
+		}
+		c, err := gatewayCommand(dir, layers, r.bucket, append([]store{of}, others...))
 		if err != nil {
 			return r, err
 		}
 		us := account{"AKIAJUDGESMAIN", "main-secret"}
 		c.Env = append(c.Env, "MINIO_ROOT_USER="+us.key, "MINIO_ROOT_PASSWORD="+us.secret)
-		r = running{main: us, other: us}
+		r.main, r.other = us, us
 		if overTLS {
 			r.certificate = filepath.Join(dir, "certificate.pem")
 			c.Args = append(c.Args, "--tls", "--ca-file", r.certificate)
@@ -90,8 +93,8 @@ func gateway(of store, layered bool) func(overTLS bool) (running, error) {
 	}
 }
 
-// gatewayCommand returns the command, with a configuration in dir.
-func gatewayCommand(of store, endpoint, dir string, layered bool) (*exec.Cmd, error) {
+// gatewayCommand returns the command, with a configuration in dir. It makes the bucket in all stores.
+func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, error) {
 	name, err := program()
 	if err != nil {
 		return nil, err
@@ -100,17 +103,33 @@ func gatewayCommand(of store, endpoint, dir string, layered bool) (*exec.Cmd, er
 	if err != nil {
 		return nil, err
 	}
-	address, env := of.address(endpoint)
-	text := fmt.Sprintf("locations:\n  store:\n    address: %q\n", address)
-	if layered {
-		text += fmt.Sprintf("    layers: [{diskcache: {dir: %q}}, {encrypt: {identity_variable: JUDGES_IDENTITY}}]\n", filepath.Join(dir, "cache"))
+	env := append(os.Environ(), "JUDGES_IDENTITY="+identity.String())
+	config, text := filepath.Join(dir, "config.yaml"), "locations:\n"
+	command := func(args ...string) *exec.Cmd {
+		c := exec.Command(name, args...)
+		c.Stderr, c.Env = os.Stderr, env
+		return c
 	}
-	config := filepath.Join(dir, "config.yaml")
+	for i, of := range stores {
+		endpoint := os.Getenv("OMNIBUCKET_TEST_" + of.name)
+		if endpoint == "" {
+			return nil, fmt.Errorf("the store is not running: start judges with testservers -only %s", strings.ToLower(of.name))
+		}
+		address, own := of.address(endpoint)
+		address, env = strings.Replace(address, "://", "://"+bucket, 1), append(env, own...)
+		if bucket != "" {
+			if err := command("mb", address).Run(); err != nil {
+				return nil, err
+			}
+		}
+		if i == 0 {
+			text += fmt.Sprintf("  store: {address: %q, layers: [%s]}\n", address, strings.ReplaceAll(layers, "DIR", dir))
+		} else {
+			text += fmt.Sprintf("  other: %q\n", address)
+		}
+	}
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	c := exec.Command(name, "--config", config, "serve", "--s3", "--listen", "127.0.0.1:0", "store:")
-	c.Stderr = os.Stderr
-	c.Env = append(append(c.Environ(), env...), "JUDGES_IDENTITY="+identity.String())
-	return c, nil
+	return command("--config", config, "serve", "--s3", "--listen", "127.0.0.1:0", "store:"), nil
 }

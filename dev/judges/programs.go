@@ -43,7 +43,7 @@ func (t task) script(ctx context.Context, name string, env ...string) ([]result,
 		}
 	}
 	var out bytes.Buffer
-	if err := t.command(ctx, t.dir, append(env, "AWS_PAGER=", "PROGRAM="+t.prepared), &out, "bash", name); err != nil {
+	if err := t.command(ctx, t.dir, append(env, "AWS_PAGER=", "PROGRAM="+t.prepared, "ONLY_BUCKET="+t.on.bucket), &out, "bash", name); err != nil {
 		return nil, err
 	}
 	return readTAP(out.Bytes()), nil

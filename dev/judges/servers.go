@@ -33,10 +33,12 @@ var servers = []server{
 	{name: "minio", start: fromEnvironment("MINIO")},
 	{name: "versitygw", start: fromEnvironment("VERSITYGW")},
 	{name: "gofakes3", start: startGofakes3},
-	{name: "gateway-minio", ours: true, start: gateway(minioStore, false)},
-	{name: "layers-minio", start: gateway(minioStore, true), like: "gateway-minio"},
-	{name: "gateway-azurite", start: gateway(azuriteStore, false)},
-	{name: "layers-azurite", start: gateway(azuriteStore, true), like: "gateway-azurite"},
+	{name: "gateway-minio", ours: true, start: gateway(minioStore, "")},
+	{name: "layers-minio", start: gateway(minioStore, cacheAndEncrypt), like: "gateway-minio"},
+	{name: "gateway-azurite", start: gateway(azuriteStore, "")},
+	{name: "layers-azurite", start: gateway(azuriteStore, cacheAndEncrypt), like: "gateway-azurite"},
+	{name: "mirror-minio", start: gateway(minioStore, "{mirror: other}", azuriteStore), like: "gateway-minio"},
+	{name: "overlay-azurite", start: gateway(azuriteStore, "{overlay: {old: other}}", minioStore), like: "gateway-azurite"},
 }
 
 func (s server) title() string  { return s.name }
@@ -50,6 +52,7 @@ type running struct {
 	url         string
 	certificate string // a file with the certificate to trust, or ""
 	main, other account
+	bucket      string // the only one that the server has, or ""
 	stop        func()
 }
 

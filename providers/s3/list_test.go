@@ -34,6 +34,15 @@ func TestListRequest(t *testing.T) {
 	}
 }
 
+// MinIO answers 400, where other stores list nothing.
+func TestMinIOListsNoEmptySegments(t *testing.T) {
+	w := newStandIn(t)
+	page, err := w.on(t, "minio").List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
+	require.NoError(t, err)
+	require.Empty(t, page.Entries)
+	require.Empty(t, w.server.Lines())
+}
+
 // The key has a character that separates the parts of a token.
 func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 	const inFolder = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>b/1</Key></Contents></ListBucketResult>`

@@ -1,7 +1,7 @@
 # What the scripts of programs share: a directory of their own, a new name of a bucket, and results in the
-# Test Anything Protocol. $PROGRAM is the program.
+# Test Anything Protocol. $PROGRAM is the program, and $ONLY_BUCKET the name if the server has one bucket.
 set -uo pipefail
-bucket=judged-$RANDOM$RANDOM
+bucket=${ONLY_BUCKET:-judged-$RANDOM$RANDOM}
 host=${AWS_ENDPOINT_URL#*://}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -18,7 +18,7 @@ var driverCodes = map[storage.Code]string{
 	storage.BucketExists:        "BucketAlreadyExists",
 	storage.BucketNotEmpty:      "BucketNotEmpty",
 	storage.PreconditionFailed:  "PreconditionFailed",
-	storage.Changed:             "ConditionalRequestConflict",
+	storage.Changed:             "ServiceUnavailable", // of a source: another attempt finds the new one
 	storage.NotModified:         "NotModified",
 	storage.InvalidArgument:     "InvalidArgument",
 	storage.RangeNotSatisfiable: "InvalidRange",

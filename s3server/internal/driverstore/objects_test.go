@@ -69,7 +69,7 @@ func TestEveryFieldOfAnObjectIsKept(t *testing.T) {
 	defer s.Release(v)
 	fields := reflect.ValueOf(o)
 	for i := range fields.NumField() {
-		if name := fields.Type().Field(i).Name; name != "Data" {
+		if name := fields.Type().Field(i).Name; name != "Data" && name != "StoreETag" { // what a driver makes
 			require.False(t, fields.Field(i).IsZero(), "this test must set %s", name)
 		}
 	}

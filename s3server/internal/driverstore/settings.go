@@ -44,10 +44,12 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	}
 	var record state.SettingsRecord
 	revision, err := r.get(ctx, bucketRecord, &record)
-	if storage.CodeOf(err) == storage.ObjectNotFound {
+	switch code := storage.CodeOf(err); {
+	case code == storage.ObjectNotFound:
 		return b.readNatural(ctx)
-	}
-	if err != nil {
+	case code == storage.Unavailable && cached != nil && !fresh: // a layer may have the objects in another store
+		return b.keep(cached.bucket, cached.revision), nil
+	case err != nil:
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
 	bucket, err := record.Bucket(b.name)

@@ -103,17 +103,12 @@ func (s *Store) Release(v *state.Version) {
 
 func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length int64) (err error) {
 	h := held(v)
-	if h.body != nil || length == 0 {
-		return nil
-	}
-	h.next, err = h.open(ctx, offset, length)
-	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
-		return s3error.New("ServiceUnavailable")
+	if _, opened := h.body.(io.ReaderAt); !opened && length > 0 {
+		h.next, err = h.open(ctx, offset, length)
 	}
 	return err
 }
 
-// readBuffers are as long as the blocks of a response.
 // maxRead is the number of bytes that are read at a time.
 const maxRead = 256 << 10
 
@@ -139,7 +134,7 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 	return ErrorOf(err, v.Key)
 }
 
-// open returns bytes of the object.
+// open returns bytes of the object. If that was replaced meanwhile, another attempt finds the new one.
 func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	switch body := h.body.(type) {
 	case nil:
@@ -159,6 +154,9 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		request.Condition.Revision = h.attrs.Revision
 	}
 	_, body, err := h.bucket.driver.Get(ctx, request)
+	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
+		return nil, s3error.New("ServiceUnavailable")
+	}
 	return body, ErrorOf(err, h.attrs.Key)
 }
 

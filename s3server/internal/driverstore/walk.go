@@ -104,10 +104,11 @@ func (w *nameWalk) request() *driver.ListRequest {
 	return r
 }
 
-// sendable returns the beginning of a key up to the first byte that a driver's name cannot have.
+// sendable returns the beginning of a key up to the first byte, or segment of dots, that a driver's name cannot have.
 func sendable(key string) string {
 	for i, c := range key {
-		if c < 0x20 || c == utf8.RuneError {
+		segment, _, _ := strings.Cut(key[i:], "/")
+		if c < 0x20 || c == utf8.RuneError || (i == 0 || key[i-1] == '/') && (segment == "." || segment == "..") {
 			return key[:i]
 		}
 	}

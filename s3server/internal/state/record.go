@@ -1,6 +1,8 @@
 package state
 
 import (
+	"bytes"
+	"cmp"
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/policy"
@@ -8,6 +10,7 @@ import (
 
 // A SettingsRecord is how a bucket and its settings are stored, as JSON.
 type SettingsRecord struct {
+	Name    string // which the policy has; a mirror and an overlay copy the record to a bucket of another name
 	Account string
 	Region  string
 	Created time.Time
@@ -18,7 +21,7 @@ type SettingsRecord struct {
 
 // RecordOf returns the record of a bucket.
 func RecordOf(b *Bucket) *SettingsRecord {
-	r := &SettingsRecord{Account: b.Account, Region: b.Region, Created: b.Created, Changes: b.VersioningChanges, Settings: b.Settings}
+	r := &SettingsRecord{Name: b.Name, Account: b.Account, Region: b.Region, Created: b.Created, Changes: b.VersioningChanges, Settings: b.Settings}
 	if b.Policy != nil {
 		r.Policy = b.Policy.Text()
 	}
@@ -31,7 +34,9 @@ func (r *SettingsRecord) Bucket(name string) (*Bucket, error) {
 	if r.Policy == nil {
 		return b, nil
 	}
+	const arn = "arn:aws:s3:::"
+	document := bytes.ReplaceAll(r.Policy, []byte(arn+cmp.Or(r.Name, name)), []byte(arn+name))
 	var err error
-	b.Policy, err = policy.Parse(r.Policy, name, false)
+	b.Policy, err = policy.Parse(document, name, false)
 	return b, err
 }

@@ -60,4 +60,7 @@ func TestEverySettingIsStored(t *testing.T) {
 	restored, err := record.Bucket("photos")
 	require.NoError(t, err)
 	require.Equal(t, b, restored)
+	copied, err := record.Bucket("elsewhere")
+	require.NoError(t, err)
+	require.Contains(t, string(copied.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`, "a store that has the record of another one has its policy, too")
 }

@@ -1,0 +1,26 @@
+package driverstore
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// A mirror has the objects in a second store. That lacks the settings of a bucket that the server did not make.
+func TestABucketKeepsItsSettingsWhileTheStoreIsDown(t *testing.T) {
+	ctx, s := t.Context(), storeOfPhotos(t)
+	b, settings, err := s.bucketOf(ctx, "photos")
+	require.NoError(t, err)
+	b.records.driver = driver.Intercept(b.records.driver, func(context.Context, string, func(context.Context) error) error { return storage.Unavailable })
+	b.cached.at = time.Time{}
+	found, err := s.Bucket(ctx, "photos")
+	require.NoError(t, err)
+	require.Same(t, settings, found)
+	require.Error(t, s.ChangeBucket(ctx, "photos", func(*state.Bucket) error { return nil }), "a change needs those of this moment")
+}
