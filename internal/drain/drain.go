@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -43,6 +42,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 	conn, until := http.NewResponseController(w), time.Now().Add(limit)
 	first := begin(rest, max, until)
 	over := first.waitWhileBytesCome(ctx)
+	gone := ctx.Err() != nil // net/http ends ctx with the Read that stop ends, too
 	stopped := !over && first.stop(conn)
 	if !over && !stopped {
 		over = first.wait(ctx, time.Until(until))
@@ -57,14 +57,14 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 	if over || stopped {
 		first.caught.Raise()
 	}
-	if (stopped || over && first.timedOut) && ctx.Err() == nil {
+	if stopped && !gone {
 		_ = conn.Flush()
 		_ = conn.SetReadDeadline(until)
 		second := begin(rest, max-first.bytes.Load(), until)
-		_ = second.wait(ctx, time.Until(until)) || second.stop(conn)
+		_ = second.wait(context.WithoutCancel(ctx), time.Until(until)) || second.stop(conn)
 		second.caught.Raise()
 		if second.timedOut && time.Now().Before(until) {
-			_ = ctxtime.Sleep(ctx, linger)
+			time.Sleep(linger)
 		}
 	}
 }

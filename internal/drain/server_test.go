@@ -2,6 +2,7 @@ package drain_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -65,4 +66,28 @@ func TestAChunkedClientThatKeepsSendingSeesTheResponse(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
 	require.False(t, response.Close, "the body was read to its end")
+}
+
+// The rest of the body is more than the buffers of a connection have room for.
+func TestAClientThatSendsMuchAfterTheResponseReadsIt(t *testing.T) {
+	const size = 20 << 20
+	responded := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		drain.Respond(r.Context(), w, r.Body, 2*size, func() {
+			w.WriteHeader(http.StatusUnauthorized)
+			close(responded)
+		})
+	}))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	_, err = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size)
+	require.NoError(t, err)
+	<-responded
+	_, err = conn.Write(make([]byte, size))
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
 }
