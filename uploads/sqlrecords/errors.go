@@ -67,7 +67,11 @@ func notExecuted(err error) bool {
 		return !strings.HasPrefix(state, "08") && state != "40003" // connection_exception, statement_completion_unknown
 	}
 	var result codeError
-	return errors.As(err, &result) && primaryCode(result) != sqliteInterrupt
+	if !errors.As(err, &result) {
+		return false
+	}
+	code := primaryCode(result)
+	return code != sqliteInterrupt && code != sqliteIOError // a flush that fails may be that of a commit
 }
 
 // These are primary result codes, the low byte: https://www.sqlite.org/rescode.html
@@ -76,6 +80,8 @@ const (
 	sqliteLocked    = 6
 	sqliteInterrupt = 9
 	sqliteReadOnly  = 8
+	sqliteIOError   = 10
+	sqliteFull      = 13
 	sqliteCantOpen  = 14
 )
 
@@ -124,7 +130,7 @@ func codeOfState(state string) storage.Code {
 
 func codeOfResult(code int) storage.Code {
 	switch code {
-	case sqliteBusy, sqliteLocked, sqliteInterrupt, sqliteCantOpen:
+	case sqliteBusy, sqliteLocked, sqliteInterrupt, sqliteFull, sqliteCantOpen:
 		return storage.Unavailable
 	case sqliteReadOnly:
 		return storage.PermissionDenied

@@ -61,6 +61,8 @@ func TestErrorsOfDrivers(t *testing.T) {
 		{"SQLite: busy with a snapshot", code(517), storage.Unavailable, false},
 		{"SQLite: interrupted", code(9), storage.Unavailable, true},
 		{"SQLite: read-only", code(8), storage.PermissionDenied, false},
+		{"SQLite: a flush that failed", code(1034), storage.Internal, true},
+		{"SQLite: a full disk", code(13), storage.Unavailable, false},
 		{"SQLite: an error of the statement", code(1), storage.Internal, false},
 		{"anything else", errors.New("x"), storage.Internal, true},
 	} {
