@@ -20,22 +20,23 @@ type oneObject struct {
 	key, name string
 }
 
+// List asks for the object itself: a listing in any order may begin with another whose key is longer.
 func (o oneObject) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
-	var r storage.ListOptions
-	failed := r.Apply(opts...)
 	return func(yield func(storage.ListEntry, error) bool) {
-		if failed != nil {
-			yield(storage.ListEntry{}, failed)
+		var r storage.ListOptions
+		if err := r.Apply(opts...); err != nil {
+			yield(storage.ListEntry{}, err)
 			return
 		}
-		for entry, err := range o.Bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(o.key), storage.WithLimit(1)) {
-			if err == nil && (entry.Key != o.key || r.StartAfter >= o.name) {
-				return
-			}
-			entry.Key = o.name
-			yield(entry, err)
+		if r.StartAfter >= o.name {
 			return
 		}
+		found, err := o.Attrs(ctx, o.name)
+		if err != nil {
+			yield(storage.ListEntry{}, err)
+			return
+		}
+		yield(storage.ListEntry{Key: o.name, Size: found.Size, ETag: found.ETag, Revision: found.Revision, Modified: found.Modified}, nil)
 	}
 }
 
