@@ -12,9 +12,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 func TestTheFilesOfOneCall(t *testing.T) {
+	testserver.Further(t) // it compiles all drivers again, with counters
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "corefiles")
 	run(t, nil, "go", "build", "-cover", "-covermode=atomic", "-coverpkg=github.com/omnibucket/storage,github.com/omnibucket/storage/engine,github.com/omnibucket/storage/internal/testing/corefiles", "-o", binary, ".")

@@ -19,7 +19,7 @@ import (
 var skipped = map[string][]string{
 	"not if all servers and programs are required": {
 		"internal/testing/testserver/testserver.go: why",
-		"internal/testing/testserver/testserver.go: `it repeats other tests in another setting: \"make test\" runs it, as does: %s=1 go test -C %s .`",
+		"internal/testing/testserver/testserver.go: `it repeats other tests in another setting, or takes long: \"make test\" runs it, as does: %s=1 go test -C %s .`",
 	},
 	"another command of the Makefile runs it": {
 		"internal/testing/testserver/testserver.go: \"it takes minutes: %q runs it, and CI does each night\"",

@@ -51,7 +51,7 @@ func Program(t *testing.T, name string) string {
 func Further(t *testing.T) {
 	t.Helper()
 	if os.Getenv(Required) == "" {
-		t.Skipf(`it repeats other tests in another setting: "make test" runs it, as does: %s=1 go test -C %s .`, Required, packageDir())
+		t.Skipf(`it repeats other tests in another setting, or takes long: "make test" runs it, as does: %s=1 go test -C %s .`, Required, packageDir())
 	}
 }
 
