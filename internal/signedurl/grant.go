@@ -146,10 +146,7 @@ func VerifyURL(k Keys, bucket, method, objectKey, query string, header http.Head
 	if !found {
 		return nil, Invalid
 	}
-	g, id, ok := parseQuery(unsignedQuery)
-	if !ok {
-		return nil, Invalid
-	}
+	g, id := parseQuery(unsignedQuery)
 	key, known := k.find(id)
 	if !known {
 		return nil, Invalid
