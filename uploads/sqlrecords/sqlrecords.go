@@ -92,13 +92,13 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 }
 
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
-	if d != SQLite {
-		return migrate(ctx, db, d)
+	pool := d == SQLite && db.Stats().MaxOpenConnections != 1
+	if pool {
+		if err := checkBusyTimeout(ctx, db); err != nil {
+			return err
+		}
 	}
-	if err := checkBusyTimeout(ctx, db); err != nil {
-		return err
-	}
-	if err := migrate(ctx, db, d); err != nil {
+	if err := migrate(ctx, db, d); err != nil || !pool {
 		return err
 	}
 	return checkShared(ctx, db)
