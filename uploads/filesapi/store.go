@@ -114,9 +114,6 @@ func (s *store) details(ctx context.Context, id string) (*Record, error) {
 }
 
 func (s *store) download(ctx context.Context, id string, temp bool, opts []storage.DownloadOption) (*storage.Reader, *Record, error) {
-	if err := validateID(id); err != nil {
-		return nil, nil, err
-	}
 	r, f, err := s.service.Download(ctx, id, opts...)
 	if err != nil {
 		return nil, nil, told(err)
