@@ -16,17 +16,13 @@ import (
 	"github.com/omnibucket/storage/internal/words"
 )
 
-// A completeRequest names the parts of the file, in order.
-type completeRequest struct {
-	Parts namedParts `json:"parts"`
-}
-
 type namedPart struct {
 	Number int    `json:"PartNumber"`
 	ETag   string `json:"ETag"`
 }
 
-// namedParts are at most as many as a store takes: a short text may have millions.
+// namedParts are the parts of a file, in order. They are at most as many as a store takes: a short text may
+// have millions.
 type namedParts []namedPart
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -54,21 +50,23 @@ type completedUpload struct {
 	Type     string `json:"type,omitempty"` // if the content decides it
 }
 
-func (h *handler) completeParts(c *call) error {
-	var asked completeRequest
+func (svc *Service) completeParts(c *call) error {
+	var asked struct {
+		Parts namedParts `json:"parts"`
+	}
 	if err := readJSON(c, &asked, maxParts, false); err != nil {
 		return err
 	}
-	s, err := h.loadParts(c)
+	s, err := svc.loadParts(c)
 	if err != nil {
 		return err
 	}
 	if s.Phase != phaseDone {
-		if s, err = h.completeOpen(c, s, &asked); err != nil {
+		if s, err = svc.completeOpen(c, s, asked.Parts); err != nil {
 			return err
 		}
 	}
-	if s.PartsSum != asked.sum() {
+	if s.PartsSum != asked.Parts.sum() {
 		return s.completed()
 	}
 	return c.json(http.StatusOK, s.done())
@@ -84,68 +82,59 @@ func (s *session) done() completedUpload {
 
 // completeOpen completes an upload. If another request is first, it returns the session as that
 // request left it.
-func (h *handler) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
+func (svc *Service) completeOpen(c *call, s *session, asked namedParts) (*session, error) {
 	parts, err := asked.ordered()
 	if err != nil {
 		return nil, err
 	}
 	if s.Phase == phaseOpen {
-		upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+		upload, err := storage.ContinueUpload(c.Context(), svc.bucket, s.Token)
 		if err != nil {
 			return nil, storeFailed(err)
 		}
-		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
-			return h.doneOr(c, h.orCompleted(c, err))
+		if s.ETags, err = svc.checkParts(c.Context(), s, upload, parts); err != nil {
+			return svc.completedOr(c, err)
 		}
 		s.PartsSum = asked.sum()
 	}
-	s, err = h.finishParts(c.Context(), s)
-	if err != nil {
-		return h.doneOr(c, err)
+	if s, err = svc.finishParts(c.Context(), s); CodeOf(err) == Completed {
+		return svc.loadParts(c)
 	}
-	return s, nil
+	return s, err
 }
 
-// doneOr returns the session if err says that another request has completed it, else err.
-func (h *handler) doneOr(c *call, err error) (*session, error) {
-	if e, ok := errors.AsType[*Error](err); !ok || e.Code != Completed {
+// completedOr returns the session if another request has completed it, so that the parts are gone; else err.
+func (svc *Service) completedOr(c *call, err error) (*session, error) {
+	gone := storage.CodeOf(err) == storage.ObjectNotFound
+	if !gone && CodeOf(err) != Completed {
 		return nil, err
 	}
-	return h.loadParts(c)
+	switch s, failed := svc.loadParts(c); {
+	case failed != nil:
+		return nil, failed
+	case s.Phase == phaseDone:
+		return s, nil
+	case gone && s.Phase != phaseOpen:
+		return nil, beingCompleted()
+	}
+	return nil, err
 }
 
-func (r *completeRequest) sum() string {
+func (p namedParts) sum() string {
 	h := sha256.New()
-	for _, p := range r.Parts {
-		_, _ = fmt.Fprintf(h, "%d %q\n", p.Number, strings.Trim(p.ETag, `"`))
+	for _, part := range p {
+		_, _ = fmt.Fprintf(h, "%d %q\n", part.Number, strings.Trim(part.ETag, `"`))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// orCompleted returns err, or if the upload was not found, whether another request has
-// completed it or is about to.
-func (h *handler) orCompleted(c *call, err error) error {
-	if storage.CodeOf(err) != storage.ObjectNotFound {
-		return err
-	}
-	switch s, failed := h.loadParts(c); {
-	case failed != nil:
-		return failed
-	case s.Phase == phaseDone:
-		return s.completed()
-	case s.Phase != phaseOpen:
-		return beingCompleted()
-	}
-	return err
-}
-
-func (h *handler) finishParts(ctx context.Context, s *session) (*session, error) {
+func (svc *Service) finishParts(ctx context.Context, s *session) (*session, error) {
 	token, parts := s.Token, numbered(len(s.ETags))
 	for i, etag := range s.ETags {
 		parts[i].ETag = etag
 	}
-	return h.keeper.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
-		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
+	return svc.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
+		upload, err := storage.ContinueUpload(ctx, svc.bucket, token)
 		if err != nil {
 			return nil, err
 		}
@@ -189,17 +178,17 @@ func numbered(n int) []storage.UploadedPart {
 	return parts
 }
 
-// ordered returns the parts of the request. They must be numbered 1, 2, 3 and so on.
-func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
-	if len(r.Parts) == 0 {
+// ordered returns the parts. They must be numbered 1, 2, 3 and so on.
+func (p namedParts) ordered() ([]storage.UploadedPart, error) {
+	if len(p) == 0 {
 		return nil, invalid("parts", "The request names no parts.")
 	}
-	parts := make([]storage.UploadedPart, len(r.Parts))
-	for i, p := range r.Parts {
-		if p.Number != i+1 {
+	parts := numbered(len(p))
+	for i, part := range p {
+		if part.Number != i+1 {
 			return nil, invalid(fmt.Sprintf("parts[%d].PartNumber", i), "The parts must be all parts of the file, in order: 1, 2, 3.")
 		}
-		parts[i] = storage.UploadedPart{Number: p.Number, ETag: p.ETag}
+		parts[i].ETag = part.ETag
 	}
 	return parts, nil
 }
@@ -207,7 +196,7 @@ func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
 // checkParts compares the parts with those that the store has, and returns the store's ETags of
 // those that the client named by one. If the parts are more than the file may have, the upload is
 // aborted.
-func (h *handler) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
+func (svc *Service) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
 	listed, err := upload.Parts(ctx)
 	if err != nil {
 		return nil, uploadFailed(err)
@@ -243,7 +232,7 @@ func (h *handler) checkParts(ctx context.Context, s *session, upload storage.Mul
 		err = tooLarge("parts", most)
 	}
 	if err != nil {
-		if failed := h.keeper.abort(ctx, s); failed != nil {
+		if failed := svc.abort(ctx, s); failed != nil {
 			return nil, failed
 		}
 	}

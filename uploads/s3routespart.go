@@ -20,8 +20,8 @@ type askedPart struct {
 	sum    storage.CRC32C // known if the upload has checksums
 }
 
-// asked reads the number of a part, which has the name field, and from the query its size and crc32c.
-func (h *handler) asked(c *call, s *session, limits storage.PartLimits, field, number string) (p askedPart, err error) {
+// readPart reads the number of a part, which has the name field, and from the query its size and crc32c.
+func (svc *Service) readPart(c *call, s *session, limits storage.PartLimits, field, number string) (p askedPart, err error) {
 	if p.number, err = partNumber(field, number, limits); err != nil {
 		return p, err
 	}
@@ -34,8 +34,8 @@ func (h *handler) asked(c *call, s *session, limits storage.PartLimits, field, n
 
 // signProxied returns the request for a part that passes through this handler. As one of
 // the store, it is for this part only, and until it expires.
-func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedPart {
-	expires, part := h.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
+func (svc *Service) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedPart {
+	expires, part := svc.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
 	if p.size >= 0 {
 		query.Set("size", strconv.FormatInt(p.size, 10))
@@ -45,7 +45,7 @@ func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duratio
 	}
 	query.Set("signature", s.partSignature(part, query))
 	return &signedPart{
-		URL:     h.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
+		URL:     svc.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
 		Method:  http.MethodPut,
 		Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: expires,
 	}
@@ -64,25 +64,23 @@ func (s *session) permits(c *call, now time.Time) bool {
 }
 
 // putPart stores one part of an upload whose parts pass through the handler.
-func (h *handler) putPart(c *call) error {
-	s, err := h.loadProxied(c)
+func (svc *Service) putPart(c *call) error {
+	s, err := svc.loadProxied(c)
 	if err != nil {
 		return err
 	}
-	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
+	upload, err := storage.ContinueUpload(c.Context(), svc.bucket, s.Token)
 	if err != nil {
 		return storeFailed(err)
 	}
-	limits := h.limits(s, upload)
-	asked, err := h.asked(c, s, limits, "partNumber", c.PathValue("part"))
+	limits := svc.limits(s, upload)
+	asked, err := svc.readPart(c, s, limits, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
 	most := limits.MaxSize
-	for _, bound := range []int64{s.Size, s.Target.MaxSize} {
-		if bound > 0 {
-			most = min(most, bound)
-		}
+	if s.limit() > 0 {
+		most = min(most, s.limit())
 	}
 	release, err := c.share(most)
 	if err != nil {
@@ -119,8 +117,8 @@ func (h *handler) putPart(c *call) error {
 }
 
 // limits returns those of the parts of an upload. A part that passes through the handler is held whole.
-func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
-	limits, most := upload.Limits(), h.service.memory.LargestPart()
+func (svc *Service) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
+	limits, most := upload.Limits(), svc.memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
 		limits.MaxSize = most
 	}
@@ -128,20 +126,20 @@ func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.Par
 }
 
 // loadSigned reads the session of a request whose address is the permission. It is one of the session's user.
-func (h *handler) loadSigned(c *call) (*session, error) {
-	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
+func (svc *Service) loadSigned(c *call) (*session, error) {
+	s, err := svc.loadAny(c.Context(), c.PathValue("id"))
 	if err == nil {
 		c.user.ID = s.User
 	}
 	return s, err
 }
 
-func (h *handler) loadProxied(c *call) (*session, error) {
-	s, err := h.loadSigned(c)
+func (svc *Service) loadProxied(c *call) (*session, error) {
+	s, err := svc.loadSigned(c)
 	switch {
 	case err != nil:
 		return nil, err
-	case !s.Proxied, s.Kind != kindParts, !s.permits(c, h.config.Now()):
+	case !s.Proxied, s.Kind != kindParts, !s.permits(c, svc.config.Now()):
 		return nil, notFound()
 	case s.Phase == phaseDone:
 		return nil, s.completed()
@@ -159,12 +157,12 @@ type signedPart struct {
 	ExpiresAt time.Time         `json:"expiresAt"`
 }
 
-func (h *handler) signPart(c *call) error {
-	s, upload, err := h.openParts(c)
+func (svc *Service) signPart(c *call) error {
+	s, upload, err := svc.openParts(c)
 	if err != nil {
 		return err
 	}
-	signed, err := h.sign(c, s, upload, "partNumber", c.PathValue("part"))
+	signed, err := svc.sign(c, s, upload, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
@@ -172,8 +170,8 @@ func (h *handler) signPart(c *call) error {
 }
 
 // signParts signs several parts, without checksums.
-func (h *handler) signParts(c *call) error {
-	s, upload, err := h.openParts(c)
+func (svc *Service) signParts(c *call) error {
+	s, upload, err := svc.openParts(c)
 	if err != nil {
 		return err
 	}
@@ -183,7 +181,7 @@ func (h *handler) signParts(c *call) error {
 	}
 	urls, headers := map[string]string{}, map[string]map[string]string{}
 	for _, number := range numbers {
-		signed, err := h.sign(c, s, upload, "partNumbers", number)
+		signed, err := svc.sign(c, s, upload, "partNumbers", number)
 		if err != nil {
 			return err
 		}
@@ -206,20 +204,20 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
-func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
-	asked, err := h.asked(c, s, h.limits(s, upload), field, text)
+func (svc *Service) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
+	asked, err := svc.readPart(c, s, svc.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
 	}
-	ttl := min(h.config.UploadTTL, s.Expires.Sub(h.config.Now()).Truncate(time.Second))
+	ttl := min(svc.config.UploadTTL, s.Expires.Sub(svc.config.Now()).Truncate(time.Second))
 	if ttl < minTTL {
 		return nil, notFound()
 	}
 	if s.Proxied {
-		return h.signProxied(c, s, asked, ttl), nil
+		return svc.signProxied(c, s, asked, ttl), nil
 	}
 	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
-	if asked.size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
+	if asked.size >= 0 && storage.Supports(svc.bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(asked.size))
 	}
 	if asked.sum.Known {
@@ -235,7 +233,7 @@ func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, fiel
 	}
 	return &signedPart{
 		URL: signed.URL, Method: signed.Method, Headers: headers, ExpiresAt: signed.ExpiresAt,
-		Expires: max(1, int64(signed.ExpiresAt.Sub(h.config.Now())/time.Second)),
+		Expires: max(1, int64(signed.ExpiresAt.Sub(svc.config.Now())/time.Second)),
 	}, nil
 }
 
@@ -251,10 +249,8 @@ func partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 		return 0, invalid("size", "The size of a part is a number of bytes.")
 	case limits.MaxSize > 0 && size > limits.MaxSize:
 		return 0, tooLarge("size", limits.MaxSize)
-	case s.Size >= 0 && size > s.Size:
-		return 0, tooLarge("size", s.Size)
-	case s.Target.MaxSize > 0 && size > s.Target.MaxSize:
-		return 0, tooLarge("size", s.Target.MaxSize)
+	case s.limit() >= 0 && size > s.limit():
+		return 0, tooLarge("size", s.limit())
 	}
 	return size, nil
 }

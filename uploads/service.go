@@ -8,8 +8,10 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
@@ -27,11 +29,15 @@ type Service struct {
 	pattern *keypattern.Pattern
 	guarded bool // every write uses IfAbsent
 
-	mux       *http.ServeMux
-	handler   *handler
-	keeper    *keeper
-	memory    *intake.Memory  // of requests
-	pieceWait intake.WaitFunc // of a call for the call that joins the same pieces
+	mux      *http.ServeMux
+	memory   *intake.Memory // of requests
+	pace     pace
+	basePart int64    // partsize.Base; tests make it smaller
+	active   sync.Map // a channel by the session's name: closed to end the request that receives its bytes
+}
+
+func init() {
+	intake.Of = func(service any) *intake.Memory { return service.(*Service).memory }
 }
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is
@@ -74,35 +80,36 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	s := &Service{
 		bucket: bucket, config: c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
+		memory:  intake.New(c.MemoryLimit), pace: defaultPace, basePart: partsize.Base,
 	}
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most
 	}
-	s.serve()
+	s.mux = s.routes()
 	return s, nil
 }
 
 // result describes the stored object of a file and adds its URL.
-func (s *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *Error) {
+func (svc *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *Error) {
 	f.Key, f.Size, f.CRC32C, f.Modified, f.Attrs = a.Key, a.Size, a.CRC32C, a.Modified, a
 	f.ContentType = cmp.Or(a.ContentType, v.ContentType) // Config.Inspect may have changed it
 	f.Width, f.Height = v.Width, v.Height
 	if f.Modified.IsZero() {
-		f.Modified = s.config.Now().UTC()
+		f.Modified = svc.config.Now().UTC()
 	}
-	if err := s.link(ctx, f); err != nil {
+	if err := svc.link(ctx, f); err != nil {
 		return nil, storeFailed(err)
 	}
 	return f, nil
 }
 
-func (s *Service) link(ctx context.Context, f *File) (err error) {
-	switch s.config.Link {
+func (svc *Service) link(ctx context.Context, f *File) (err error) {
+	switch svc.config.Link {
 	case PublicLink:
-		f.Location, err = s.bucket.PublicURL(f.Key)
+		f.Location, err = svc.bucket.PublicURL(f.Key)
 	case SignedLink:
 		var signed *storage.SignedURL
-		if signed, err = s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL)); err == nil {
+		if signed, err = svc.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(svc.config.LinkTTL)); err == nil {
 			f.Location, f.ExpiresAt = signed.URL, signed.ExpiresAt
 		}
 	}
@@ -110,41 +117,42 @@ func (s *Service) link(ctx context.Context, f *File) (err error) {
 }
 
 // tell creates the record, and calls Config.Stored.
-func (s *Service) tell(ctx context.Context, f *File) error {
-	s.identify(f)
-	if s.config.Records != nil {
-		if err := s.record(ctx, f); err != nil {
+func (svc *Service) tell(ctx context.Context, f *File) error {
+	svc.identify(f)
+	if svc.config.Records != nil {
+		if err := svc.record(ctx, f); err != nil {
 			return storeFailed(err)
 		}
 	}
-	if s.config.Stored == nil {
+	if svc.config.Stored == nil {
 		return nil
 	}
-	if err := s.config.Stored(ctx, f); err != nil {
+	if err := svc.config.Stored(ctx, f); err != nil {
 		return unauthorized(err)
 	}
 	return nil
 }
 
-// checkValues checks that the values fill the pattern, and that a file can have the key.
-func (s *Service) checkValues(v values) *Error {
-	switch name, flaw := s.pattern.Check(v); {
+// checkUser checks that the values of a user fill the pattern, and that a file can have the key.
+func (svc *Service) checkUser(user User) *Error {
+	v := user.values()
+	switch name, flaw := svc.pattern.Check(v); {
 	case name == keypattern.User: // which no client chooses
 		return &Error{Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage, Err: errors.New("uploads: User.ID: " + flaw)}
 	case flaw != "":
 		return invalid(CleanName(name), flaw)
 	}
-	if s.config.reserves(s.pattern.Key(v, s.config.Now(), keypattern.Random{}, "")) {
-		return invalid(s.pattern.Values[0], "This value is reserved.")
+	if svc.config.reserves(svc.pattern.Key(v, svc.config.Now(), keypattern.Random{}, "")) {
+		return invalid(svc.pattern.Values[0], "This value is reserved.")
 	}
 	return nil
 }
 
 // target returns where and how a file is kept that no Target of the application is for.
-func (s *Service) target(key string, v *rules.Verdict) Target {
+func (svc *Service) target(key string, v *rules.Verdict) Target {
 	t := Target{
-		Key: key, ContentType: v.ContentType, CacheControl: s.config.cacheControl(v.MediaType),
-		Tags: s.config.Tags, PublicRead: s.config.PublicRead, Overwrite: !s.guarded,
+		Key: key, ContentType: v.ContentType, CacheControl: svc.config.cacheControl(v.MediaType),
+		Tags: svc.config.Tags, PublicRead: svc.config.PublicRead, Overwrite: !svc.guarded,
 	}
 	if !v.Inline {
 		t.ContentDisposition = "attachment" // so that a browser saves it
@@ -154,9 +162,9 @@ func (s *Service) target(key string, v *rules.Verdict) Target {
 
 // asked returns how a file is kept of which the application's Target says so: all but the key, and if
 // Rules look at the content, all but a type that it leaves open.
-func (s *Service) asked(t, usual Target) Target {
+func (svc *Service) asked(t, usual Target) Target {
 	t.Key = usual.Key
-	if s.judge.LooksAtContent() {
+	if svc.judge.LooksAtContent() {
 		t.ContentType = cmp.Or(t.ContentType, usual.ContentType)
 		t.ContentDisposition = cmp.Or(t.ContentDisposition, usual.ContentDisposition)
 	}
@@ -172,39 +180,34 @@ func randomKey(from io.Reader) (random keypattern.Random, err error) {
 
 // discard removes an object that must not stay, even if the sender has gone. If that
 // fails, the object stays under a key that nobody knows.
-func (s *Service) discard(ctx context.Context, key string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
-	defer cancel()
-	_ = s.bucket.Remove(ctx, key)
-}
+func (svc *Service) discard(ctx context.Context, key string) { svc.discardFile(ctx, &File{Key: key}) }
 
 // discardFile discards a file. If that fails, Sweep removes one that has a record.
-func (s *Service) discardFile(ctx context.Context, f *File) {
-	if !f.recorded {
-		s.discard(ctx, f.Key)
-		return
-	}
+func (svc *Service) discardFile(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	_ = s.removeRecorded(ctx, f)
+	if f.recorded {
+		_ = svc.removeRecorded(ctx, f)
+		return
+	}
+	_ = svc.bucket.Remove(ctx, f.Key)
 }
 
 // Delete removes a file of a user. If Config.Key could not have made key for the user, it
 // fails with NotAllowed. If there is no such file, it succeeds. A pattern without values, such as
 // [DefaultKey], does not name an owner, so the caller must look up the owner first.
-func (s *Service) Delete(ctx context.Context, key string, user User) error {
-	values := user.values()
-	if e := s.checkValues(values); e != nil {
+func (svc *Service) Delete(ctx context.Context, key string, user User) error {
+	if e := svc.checkUser(user); e != nil {
 		return e
 	}
-	if !s.pattern.Matches(key, values) {
+	if !svc.pattern.Matches(key, user.values()) {
 		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
 	err := error(nil)
-	if s.config.Records == nil {
-		err = s.bucket.Remove(ctx, key)
+	if svc.config.Records == nil {
+		err = svc.bucket.Remove(ctx, key)
 	} else {
-		err = s.deleteRecorded(ctx, key)
+		err = svc.deleteRecorded(ctx, key)
 	}
 	if err != nil {
 		e := storeFailed(err)

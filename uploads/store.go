@@ -44,38 +44,38 @@ const maxDraws = 8
 // buffer or can seek. Otherwise it fails with StoreFailed, and the call can be
 // repeated. If Config.Stored fails, the file is removed, unless the error wraps
 // [storage.OutcomeUnknown]: the application may know of the file then.
-func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
-	f, e := s.store(ctx, u)
+func (svc *Service) Store(ctx context.Context, u Upload) (*File, error) {
+	f, e := svc.store(ctx, u)
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
-	return s.told(ctx, f)
+	return svc.told(ctx, f)
 }
 
 // told tells the application of a file, which is removed if that certainly fails.
-func (s *Service) told(ctx context.Context, f *File) (*File, error) {
-	err := s.tell(ctx, f)
+func (svc *Service) told(ctx context.Context, f *File) (*File, error) {
+	err := svc.tell(ctx, f)
 	if err == nil {
 		return f, nil
 	}
 	if !errors.Is(err, storage.OutcomeUnknown) {
-		s.discardFile(ctx, f)
+		svc.discardFile(ctx, f)
 	}
 	return nil, err.(*Error).about(CleanName(f.ClaimedName))
 }
 
 // StorePart stores one file of a multipart form. Errors name the part's field.
-func (s *Service) StorePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
-	f, err := s.storePart(ctx, part, user)
+func (svc *Service) StorePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
+	f, err := svc.storePart(ctx, part, user)
 	if err != nil {
 		return nil, err
 	}
-	return s.told(ctx, f)
+	return svc.told(ctx, f)
 }
 
-func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
+func (svc *Service) storePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
 	name := part.FileName()
-	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user})
+	r, e := svc.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user})
 	if e != nil {
 		e = e.about(CleanName(name))
 		if field := part.FormName(); field != "" && e.Field == fileField {
@@ -86,18 +86,18 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	return r, nil
 }
 
-func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
-	if e := s.checkValues(u.User.values()); e != nil {
+func (svc *Service) store(ctx context.Context, u Upload) (*File, *Error) {
+	if e := svc.checkUser(u.User); e != nil {
 		return nil, e
 	}
 	if u.Body == nil {
 		return nil, noFile()
 	}
 	var e *Error
-	if u.Target, e = s.checked(u.Target, u.Name); e != nil {
+	if u.Target, e = svc.checked(u.Target, u.Name); e != nil {
 		return nil, e
 	}
-	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size), began: s.config.Now(), verdict: unjudged}
+	t := &storeOp{service: svc, upload: u, bounds: newBounds(svc.judge, u.Size), began: svc.config.Now(), verdict: unjudged}
 	if u.Target != nil {
 		t.bounds.most = u.Target.MaxSize
 	}
@@ -114,9 +114,9 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if e != nil {
 		return nil, e
 	}
-	f, e := s.result(ctx, t.file(), attrs, t.verdict)
+	f, e := svc.result(ctx, t.file(), attrs, t.verdict)
 	if e != nil {
-		s.discard(ctx, attrs.Key)
+		svc.discard(ctx, attrs.Key)
 	}
 	return f, e
 }
@@ -231,19 +231,19 @@ func (t *storeOp) file() *File {
 
 // inspect calls Config.Inspect for an object that is to be kept as t says. It returns an *Error if the content
 // is refused, and an inspectError if that is not known.
-func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
+func (svc *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
 	f.Key, f.Size, f.ContentType = t.Key, content.Size, cmp.Or(t.ContentType, content.ContentType)
-	if s.config.Inspect == nil {
+	if svc.config.Inspect == nil {
 		return nil
 	}
-	reader, err := storage.NewReaderAt(ctx, s.bucket, content.Key)
+	reader, err := storage.NewReaderAt(ctx, svc.bucket, content.Key)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = reader.Close() }()
-	s.identify(f)
+	svc.identify(f)
 	found := f.ContentType
-	err = s.config.Inspect(ctx, f, reader)
+	err = svc.config.Inspect(ctx, f, reader)
 	if f.ContentType != found {
 		t.ContentType = f.ContentType
 	}

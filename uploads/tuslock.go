@@ -30,44 +30,33 @@ func errTaken() *Error {
 }
 
 // hold registers the holder in this process. Closing the channel ends it.
-func (t *tus) hold(name string) (interrupted <-chan struct{}, done func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (svc *Service) hold(name string) (interrupted <-chan struct{}, done func()) {
 	end := make(chan struct{})
-	t.active[name] = end
-	return end, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.active[name] == end {
-			delete(t.active, name)
-		}
-	}
+	svc.active.Store(name, end)
+	return end, func() { svc.active.CompareAndDelete(name, end) }
 }
 
 // interrupt ends the holder if it is in this process.
-func (t *tus) interrupt(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if end, ok := t.active[name]; ok {
-		close(end)
-		delete(t.active, name)
+func (svc *Service) interrupt(name string) {
+	if end, ok := svc.active.LoadAndDelete(name); ok {
+		close(end.(chan struct{}))
 	}
 }
 
 // settledTus reads the session when no request receives its bytes, or after
 // takeOverAfter.
-func (t *tus) settledTus(c *call) (*session, error) {
+func (svc *Service) settledTus(c *call) (*session, error) {
 	for deadline := time.Now().Add(takeOverAfter); ; {
-		s, err := t.loadTus(c)
+		s, err := svc.loadTus(c)
 		if err != nil {
 			return nil, err
 		}
-		now := t.handler.config.Now()
+		now := svc.config.Now()
 		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter
 		if !held && !s.claimed(now) || !time.Now().Before(deadline) {
 			return s, nil
 		}
-		t.interrupt(s.name)
+		svc.interrupt(s.name)
 		if err := ctxtime.Sleep(c.Context(), lockPoll); err != nil {
 			return nil, storeFailed(err)
 		}
@@ -76,16 +65,16 @@ func (t *tus) settledTus(c *call) (*session, error) {
 
 // acquire makes this request the holder. offset is where its bytes begin, and size is the
 // length that it declares, or -1. If all bytes have arrived, there is no holder.
-func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
+func (svc *Service) acquire(c *call, offset, size int64) (*session, error) {
 	for range maxConflicts {
-		s, err := t.settledTus(c)
+		s, err := svc.settledTus(c)
 		if err != nil {
 			return nil, err
 		}
-		if err := t.checkPatch(s, offset, size, c.ContentLength); err != nil {
+		if err := svc.checkPatch(s, offset, size, c.ContentLength); err != nil {
 			return nil, err
 		}
-		if s.claimed(t.handler.config.Now()) {
+		if s.claimed(svc.config.Now()) {
 			return nil, beingCompleted()
 		}
 		if s.Phase != phaseOpen {
@@ -94,16 +83,15 @@ func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 		if size >= 0 {
 			s.Size = size
 		}
-		s.Tus.Holder, s.Tus.Held = rand.Text(), t.handler.config.Now()
-		if err := t.handler.keeper.save(c.Context(), s); !errors.Is(err, errConflict) {
+		s.Tus.Holder, s.Tus.Held = rand.Text(), svc.config.Now()
+		if err := svc.save(c.Context(), s); !errors.Is(err, errConflict) {
 			return s, err
 		}
 	}
 	return nil, errTaken()
 }
 
-func (t *tus) checkPatch(s *session, offset, size, length int64) error {
-	most := s.Size
+func (svc *Service) checkPatch(s *session, offset, size, length int64) error {
 	switch {
 	case s.Kind == kindFinal:
 		return refuse("Upload-Concat", NotAllowed, "A joined file takes no bytes.")
@@ -119,14 +107,12 @@ func (t *tus) checkPatch(s *session, offset, size, length int64) error {
 		return inconsistentLength()
 	case size >= 0 && size < s.Tus.Offset:
 		return invalid("Upload-Length", "More bytes than that have arrived.")
-	case size >= 0:
-		most = size
+	case s.Target.MaxSize > 0 && size > s.Target.MaxSize:
+		return tooLarge("Upload-Length", s.Target.MaxSize)
 	}
-	if s.Target.MaxSize > 0 && (most < 0 || most > s.Target.MaxSize) {
-		if most > s.Target.MaxSize {
-			return tooLarge("Upload-Length", s.Target.MaxSize)
-		}
-		most = s.Target.MaxSize
+	most := size
+	if most < 0 {
+		most = s.limit()
 	}
 	if most >= 0 && length > most-offset {
 		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")

@@ -43,38 +43,40 @@ const (
 // So each part number always has the same bytes, whoever stores it. The state is saved after
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
-	tus    *tus
-	c      *call
-	ctx    context.Context // of requests to the store
-	s      *session
-	owner  string                  // of the memory
-	upload storage.MultipartUpload // nil if the file fits one part
-	sum    *checksum               // nil: none
+	service *Service
+	client  context.Context // of the request, which the client may end
+	ctx     context.Context // of requests to the store
+	s       *session
+	owner   string                  // of the memory
+	upload  storage.MultipartUpload // nil if the file fits one part
+	sum     *checksum               // nil: none
 
 	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
 	have, n  int
-	saved    int // the bytes of the part that segments have
-	segments []segment
-	parts    int
-	offset   int64 // of the next byte
-	holder   string
-	leaving  bool // the next save ends the hold
-	crc      uint32
+	saved    int      // the bytes of the part that segments have
+	next     tusState // what the next save stores
+	leaving  bool     // the next save ends the hold
 	obsolete []string // segments that the saved state does not name any more
+}
+
+// newReceiver returns a receiver of the bytes after those of the state.
+func (svc *Service) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
+	have := int(s.Tus.tailSize())
+	return &receiver{service: svc, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have}
 }
 
 // receive stores the body of a request that holds the session, and makes the object when
 // all bytes have arrived.
-func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
+func (svc *Service) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
-	left := s.tusLimit()
+	left := s.limit()
 	if left >= 0 {
 		left -= s.Tus.Offset
 	}
-	f, err := t.newFeed(c, left)
+	f, err := svc.newFeed(c, left)
 	if err != nil {
-		t.letGo(ctx, s)
+		svc.letGo(ctx, s)
 		return nil, err
 	}
 	defer func() {
@@ -82,26 +84,22 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 			f.close()
 		}
 	}()
-	done, err := t.receiveHeld(ctx, c, f, s, sum)
+	done, err := svc.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
-		t.letGo(ctx, s)
+		svc.letGo(ctx, s)
 		c.refused = f // the response comes first
 		return nil, err
 	}
 	return done, nil
 }
 
-func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
-	state := s.Tus
-	r := &receiver{
-		tus: t, c: c, ctx: ctx, s: s, owner: intake.Owner(c.Request, s.User), sum: sum, holder: state.Holder, segments: slices.Clone(state.Tail), parts: state.Parts, offset: state.Offset, crc: state.CRC,
-	}
-	r.have = int(state.tailSize())
-	r.n, r.saved = r.have, r.have
+func (svc *Service) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
+	r := svc.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
+	r.sum = sum
 	defer r.drop()
 	if s.Token != "" {
 		var err error
-		if r.upload, err = storage.ContinueUpload(ctx, t.handler.bucket, s.Token); err != nil {
+		if r.upload, err = storage.ContinueUpload(ctx, svc.bucket, s.Token); err != nil {
 			return nil, storeFailed(err)
 		}
 	}
@@ -121,9 +119,9 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 		return nil, err
 	}
 	if whole && c.last && s.Size < 0 {
-		s.Size = r.offset
+		s.Size = r.next.Offset
 	}
-	if !whole || s.Size < 0 || r.offset < s.Size {
+	if !whole || s.Size < 0 || r.next.Offset < s.Size {
 		r.leaving = true
 		return s, r.checkpoint()
 	}
@@ -131,49 +129,39 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 	if err != nil {
 		return nil, err
 	}
-	return t.finishTus(ctx, s, content)
+	return svc.finishTus(ctx, s, content)
 }
 
 // removeUncounted removes the segments that the state does not name.
 func (r *receiver) removeUncounted() {
-	for _, segment := range r.segments {
+	for _, segment := range r.next.Tail {
 		if !slices.Contains(r.s.Tus.Tail, segment) {
-			r.tus.handler.keeper.removeKeys(r.ctx, r.s, segment.Name)
+			r.service.removeKeys(r.ctx, r.s, segment.Name)
 		}
 	}
-}
-
-func (s *session) tusLimit() int64 {
-	if s.Size >= 0 {
-		return s.Size
-	}
-	if most := s.Target.MaxSize; most > 0 {
-		return most
-	}
-	return -1
 }
 
 // body receives the body. whole is false if the client or its pace ended it early; then
 // the bytes so far count.
 func (r *receiver) body(f *feed) (whole bool, err error) {
-	interrupted, done := r.tus.hold(r.s.name)
+	interrupted, done := r.service.hold(r.s.name)
 	defer done()
-	pace := &r.tus.handler.pace
+	pace := &r.service.pace
 	ticker := time.NewTicker(pace.tick)
 	defer ticker.Stop()
-	canceled, stopped := r.c.Context().Done(), (<-chan time.Time)(nil)
+	canceled, stopped := r.client.Done(), (<-chan time.Time)(nil)
 	now := time.Now()
 	lastByte, lastStored, windowBegan, windowBytes := now, now, now, int64(0)
 	for {
 		select {
 		case p := <-f.pieces:
-			parts, err := r.parts, r.take(p.data)
+			parts, err := r.next.Parts, r.take(p.data)
 			f.recycle(p)
 			if err != nil {
 				return false, err
 			}
 			now := time.Now()
-			if parts != r.parts {
+			if parts != r.next.Parts {
 				lastStored, windowBegan, windowBytes = now, now, 0
 			}
 			lastByte, windowBytes = now, windowBytes+int64(len(p.data))
@@ -191,7 +179,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
 			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
-			if stalled || held > pace.slow || held > pace.checkpoint && r.tus.handler.parts.Contended(r.owner) {
+			if stalled || held > pace.slow || held > pace.checkpoint && r.service.memory.Parts.Contended(r.owner) {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
@@ -225,7 +213,7 @@ func (r *receiver) giveBack(stalled bool) error {
 
 // take takes bytes of the body, unless they exceed the limit.
 func (r *receiver) take(data []byte) error {
-	if limit := r.s.tusLimit(); limit >= 0 && int64(len(data)) > limit-r.offset {
+	if limit := r.s.limit(); limit >= 0 && int64(len(data)) > limit-r.next.Offset {
 		return tooLarge("body", limit)
 	}
 	return r.add(data)
@@ -245,8 +233,8 @@ func (r *receiver) add(data []byte) error {
 			return err
 		}
 		n := copy(r.buf[r.n-r.have:], data)
-		r.crc = crc32c.Update(r.crc, data[:n])
-		r.n, r.offset, data = r.n+n, r.offset+int64(n), data[n:]
+		r.next.CRC = crc32c.Update(r.next.CRC, data[:n])
+		r.n, r.next.Offset, data = r.n+n, r.next.Offset+int64(n), data[n:]
 	}
 	if r.n == r.size() && r.upload != nil && r.size() > 0 {
 		return r.storePart()
@@ -263,13 +251,13 @@ func (r *receiver) storePart() error {
 	if err := r.load(); err != nil {
 		return err
 	}
-	if _, err := r.upload.PutPart(ctx, r.parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
+	if _, err := r.upload.PutPart(ctx, r.next.Parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
 		return uploadFailed(err)
 	}
 	r.discardSegments()
-	r.parts++
+	r.next.Parts++
 	r.n, r.have, r.saved = 0, 0, 0
-	if r.tus.handler.parts.Contended(r.owner) {
+	if r.service.memory.Parts.Contended(r.owner) {
 		r.drop()
 	}
 	if r.sum != nil { // nothing counts before the checksum is verified
@@ -283,7 +271,7 @@ func (r *receiver) checkpoint() error {
 	if err := r.store(); err != nil {
 		return err
 	}
-	if r.offset == r.s.Tus.Offset && !r.leaving {
+	if r.next.Offset == r.s.Tus.Offset && !r.leaving {
 		return nil
 	}
 	return r.save()
@@ -293,21 +281,21 @@ func (r *receiver) checkpoint() error {
 func (r *receiver) save() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
-	t := *r.s.Tus
-	r.s.Tus.Offset, r.s.Tus.Parts, r.s.Tus.Tail, r.s.Tus.CRC = r.offset, r.parts, slices.Clone(r.segments), r.crc
-	r.s.Tus.Holder, r.s.Tus.Held = r.holder, r.tus.handler.config.Now()
+	saved := *r.s.Tus
+	*r.s.Tus = r.next
+	r.s.Tus.Held = r.service.config.Now()
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}
-	if err := r.tus.handler.keeper.save(ctx, r.s); err != nil {
-		*r.s.Tus = t
+	if err := r.service.save(ctx, r.s); err != nil {
+		*r.s.Tus = saved
 		if errors.Is(err, errConflict) {
 			return errTaken()
 		}
 		return err
 	}
 	if len(r.obsolete) > 0 {
-		r.tus.handler.keeper.removeKeys(ctx, r.s, r.obsolete...)
+		r.service.removeKeys(ctx, r.s, r.obsolete...)
 		r.obsolete = nil
 	}
 	return nil
@@ -316,7 +304,7 @@ func (r *receiver) save() error {
 // last stores the last bytes of the file. It returns the content if that fits one part and
 // is not stored.
 func (r *receiver) last() ([]byte, error) {
-	if r.upload == nil || r.parts == 0 && r.n == 0 {
+	if r.upload == nil || r.next.Parts == 0 && r.n == 0 {
 		if err := r.load(); err != nil {
 			return nil, err
 		}
@@ -328,21 +316,21 @@ func (r *receiver) last() ([]byte, error) {
 		defer func() { r.sum = sum }()
 		return nil, r.storePart()
 	}
-	if r.offset != r.s.Tus.Offset {
+	if r.next.Offset != r.s.Tus.Offset {
 		return nil, r.save()
 	}
 	return nil, nil
 }
 
 // letGo ends the hold of a request that failed.
-func (t *tus) letGo(ctx context.Context, s *session) {
+func (svc *Service) letGo(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpFor)
 	defer cancel()
 	holder := s.Tus.Holder
 	if holder == "" {
 		return
 	}
-	_, _ = t.handler.keeper.update(ctx, s, func(s *session) (bool, error) {
+	_, _ = svc.update(ctx, s, func(s *session) (bool, error) {
 		if s.Tus.Holder != holder {
 			return false, nil
 		}

@@ -140,10 +140,10 @@ func (s *Store) Sweep(ctx context.Context, opts ...uploads.SweepOption) (*upload
 }
 
 // SetWait makes a store wait for other calls by another clock.
-func (s *Store) SetWait(wait intake.WaitFunc) { intake.SetWaits(s.store.service, wait, nil) }
+func (s *Store) SetWait(wait intake.WaitFunc) { intake.Of(s.store.service).Wait = wait }
 
 // SetPulse makes a call that joins parts send heartbeats by another clock.
-func (s *Store) SetPulse(wait intake.WaitFunc) { intake.SetWaits(s.store.service, nil, wait) }
+func (s *Store) SetPulse(wait intake.WaitFunc) { intake.Of(s.store.service).Pulse = wait }
 
 // A HandlerConfig is a Config of users who are texts.
 type HandlerConfig struct {
