@@ -49,7 +49,7 @@ type receiver struct {
 	s       *session
 	owner   string                  // of the memory
 	upload  storage.MultipartUpload // nil if the file fits one part
-	sum     *checksum               // nil: none
+	sum     *checksum               // of the body, until it is verified; nil: none
 
 	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
 	have, n  int
@@ -118,6 +118,7 @@ func (svc *Service) receiveHeld(ctx context.Context, c *call, f *feed, s *sessio
 		_ = r.checkpoint() // what has arrived counts, if that can be
 		return nil, err
 	}
+	r.sum = nil
 	if whole && c.last && s.Size < 0 {
 		s.Size = r.next.Offset
 	}
@@ -198,10 +199,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 // giveBack stores what is in memory of a slow client. If the client has stalled, a newer request
 // need not wait for this one.
 func (r *receiver) giveBack(stalled bool) error {
-	switch {
-	case r.sum != nil: // nothing counts before the checksum is verified
-		return r.store()
-	case r.n == r.saved && !(stalled && r.s.Tus.Holder != ""):
+	if r.n == r.saved && !(stalled && r.s.Tus.Holder != "") {
 		r.drop()
 		r.have = r.n
 		return nil
@@ -216,10 +214,6 @@ func (r *receiver) take(data []byte) error {
 	if limit := r.s.limit(); limit >= 0 && int64(len(data)) > limit-r.next.Offset {
 		return tooLarge("body", limit)
 	}
-	return r.add(data)
-}
-
-func (r *receiver) add(data []byte) error {
 	if r.sum != nil {
 		_, _ = r.sum.Write(data) // never fails
 	}
@@ -260,9 +254,6 @@ func (r *receiver) storePart() error {
 	if r.service.memory.Parts.Contended(r.owner) {
 		r.drop()
 	}
-	if r.sum != nil { // nothing counts before the checksum is verified
-		return nil
-	}
 	return r.save()
 }
 
@@ -279,6 +270,9 @@ func (r *receiver) checkpoint() error {
 
 // save makes the offset count. If another request holds the session, it fails.
 func (r *receiver) save() error {
+	if r.sum != nil { // nothing counts before
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
 	saved := *r.s.Tus
@@ -311,9 +305,6 @@ func (r *receiver) last() ([]byte, error) {
 		return r.buf[:r.n:r.n], nil
 	}
 	if r.n > 0 {
-		sum := r.sum
-		r.sum = nil // it is verified
-		defer func() { r.sum = sum }()
 		return nil, r.storePart()
 	}
 	if r.next.Offset != r.s.Tus.Offset {
