@@ -21,11 +21,6 @@ func newBounds(judge *rules.Judge, claimed int64) bounds {
 	return bounds{judge: judge, claimed: max(claimed, 0)}
 }
 
-// onlyMost reports whether a stream is only limited, so that nobody but the store need look at it.
-func (b bounds) onlyMost() bool {
-	return !b.judge.LooksAtContent() && b.judge.Rules().MinSize == 0 && b.claimed == 0
-}
-
 func (b bounds) checkClaim() *Error {
 	if b.claimed == 0 {
 		return nil
