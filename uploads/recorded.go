@@ -55,9 +55,11 @@ func (svc *Service) Remove(ctx context.Context, f *File) error {
 	return nil
 }
 
-// deleteRecorded removes a file whose record has this key. Without a record, it removes what a call that was
-// interrupted has left.
-func (svc *Service) deleteRecorded(ctx context.Context, key string) error {
+// deleteKey removes a file with its record. Without a record, it removes what a call that was interrupted has left.
+func (svc *Service) deleteKey(ctx context.Context, key string) error {
+	if svc.config.Records == nil {
+		return svc.bucket.Remove(ctx, key)
+	}
 	f, err := svc.config.Records.Record(ctx, svc.pattern.ID(key))
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:

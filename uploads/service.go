@@ -203,13 +203,7 @@ func (svc *Service) Delete(ctx context.Context, key string, user User) error {
 	if !svc.pattern.Matches(key, user.values()) {
 		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
-	err := error(nil)
-	if svc.config.Records == nil {
-		err = svc.bucket.Remove(ctx, key)
-	} else {
-		err = svc.deleteRecorded(ctx, key)
-	}
-	if err != nil {
+	if err := svc.deleteKey(ctx, key); err != nil {
 		e := storeFailed(err)
 		e.Field, e.Message = "key", "The file could not be removed. Try again in a moment."
 		return e
