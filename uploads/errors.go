@@ -279,14 +279,14 @@ type problem struct {
 
 const internalMessage = "Something went wrong here. Try again in a moment."
 
-func (svc *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = &Error{Code: Internal, Message: internalMessage, Err: err}
 	}
 	status := e.HTTPStatus()
-	if status >= http.StatusInternalServerError && svc.config.OnError != nil && !errors.Is(err, context.Canceled) {
-		svc.config.OnError(r, err)
+	if status >= http.StatusInternalServerError && h.config.OnError != nil && !errors.Is(err, context.Canceled) {
+		h.config.OnError(r, err)
 	}
 	webapi.RetryLater(w.Header(), status, err)
 	p := problem{

@@ -1,4 +1,4 @@
 package uploads
 
 // SetBasePart makes the parts of a service smaller.
-func (s *Service) SetBasePart(bytes int64) { s.basePart = bytes }
+func (s *Service) SetBasePart(bytes int64) { s.keeper.basePart = bytes }

@@ -20,13 +20,13 @@ const (
 )
 
 // storeForm stores every file of a form, or none.
-func (svc *Service) storeForm(c *call) (err error) {
-	release, err := c.share(min(intake.FileHeld, svc.judge.Rules().MaxSize))
+func (h *handler) storeForm(c *call) (err error) {
+	release, err := c.share(min(intake.FileHeld, h.service.judge.Rules().MaxSize))
 	if err != nil {
 		return err
 	}
 	defer release()
-	form, err := newFormReader(c, http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), svc.maxBody()), "", formOverhead)
+	form, err := newFormReader(c, http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), h.maxBody()), "", formOverhead)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (svc *Service) storeForm(c *call) (err error) {
 	defer func() {
 		if err != nil {
 			for _, f := range stored {
-				svc.discardFile(c.Context(), f)
+				h.service.discardFile(c.Context(), f)
 			}
 		}
 	}()
@@ -46,10 +46,10 @@ func (svc *Service) storeForm(c *call) (err error) {
 		if err != nil {
 			return err
 		}
-		if len(stored) == svc.config.MaxFiles {
+		if len(stored) == h.config.MaxFiles {
 			return refuseFile(TooManyFiles, "There are too many files: send fewer at once.")
 		}
-		f, err := svc.storePart(c.Context(), part, c.user)
+		f, err := h.service.storePart(c.Context(), part, c.user)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (svc *Service) storeForm(c *call) (err error) {
 		return noFile()
 	}
 	for _, f := range stored {
-		if err = svc.tell(c.Context(), f); err != nil {
+		if err = h.service.tell(c.Context(), f); err != nil {
 			if errors.Is(err, storage.OutcomeUnknown) { // the application may know of the files
 				stored = nil
 			}
@@ -69,8 +69,8 @@ func (svc *Service) storeForm(c *call) (err error) {
 	return c.json(http.StatusCreated, map[string]any{"files": stored})
 }
 
-func (svc *Service) maxBody() int64 {
-	files, each := int64(svc.config.MaxFiles), svc.judge.Rules().MaxSize
+func (h *handler) maxBody() int64 {
+	files, each := int64(h.config.MaxFiles), h.service.judge.Rules().MaxSize
 	if each > (math.MaxInt64-formOverhead)/files {
 		return math.MaxInt64
 	}

@@ -15,37 +15,48 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
+// A handler has what all routes need.
+type handler struct {
+	bucket  storage.ReadWriter
+	config  Config
+	service *Service
+	keeper  *keeper
+	memory  *intake.Memory
+	pace    pace
+}
+
 // routes returns the routes. Those of the S3 protocol are of Uppy's companion.
-func (svc *Service) routes() *http.ServeMux {
+func (h *handler) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	handle := func(pattern string, f func(*call) error) { mux.HandleFunc(pattern, svc.respond(svc.authorized(f))) }
-	handle("POST /{$}", svc.storeForm)
-	handle("POST /tickets", svc.signTicket)
-	handle("POST /tickets/finish", svc.finishTicket)
-	mux.HandleFunc("/{key...}", svc.respond(func(c *call) error { // a pattern with DELETE would conflict with those of tus
+	handle := func(pattern string, f func(*call) error) { mux.HandleFunc(pattern, h.respond(h.authorized(f))) }
+	handle("POST /{$}", h.storeForm)
+	handle("POST /tickets", h.signTicket)
+	handle("POST /tickets/finish", h.finishTicket)
+	mux.HandleFunc("/{key...}", h.respond(func(c *call) error { // a pattern with DELETE would conflict with those of tus
 		switch c.Method {
 		case http.MethodDelete:
-			return svc.authorized(svc.removeFile)(c)
+			return h.authorized(h.removeFile)(c)
 		case http.MethodGet, http.MethodHead:
 			return refuse("", NotFound, "There is nothing here.")
 		}
 		return methodNotAllowed(c, "DELETE")
 	}))
-	if !storage.Supports(svc.bucket, storage.OpenUploads) || !conditional(svc.config.States) {
+	if !storage.Supports(h.bucket, storage.OpenUploads) || !conditional(h.config.States) {
 		return mux
 	}
-	handle("POST /s3/multipart", svc.beginParts)
-	handle("GET /s3/multipart/{id}", svc.listParts)
-	handle("GET /s3/multipart/{id}/{part}", svc.signPart)
-	handle("GET /s3/multipart/{id}/batch", svc.signParts)
-	handle("POST /s3/multipart/{id}/complete", svc.completeParts)
-	handle("DELETE /s3/multipart/{id}", svc.abortParts)
-	handle("GET /s3/params", svc.beginSingle)
-	mux.HandleFunc("PUT /s3/single/{id}", svc.respond(svc.putSingle))
-	mux.HandleFunc("POST /s3/single/{id}", svc.respond(svc.putSingle)) // a form, as Uppy 6 sends
-	mux.HandleFunc("PUT /s3/part/{id}/{part}", svc.respond(svc.putPart))
+	handle("POST /s3/multipart", h.beginParts)
+	handle("GET /s3/multipart/{id}", h.listParts)
+	handle("GET /s3/multipart/{id}/{part}", h.signPart)
+	handle("GET /s3/multipart/{id}/batch", h.signParts)
+	handle("POST /s3/multipart/{id}/complete", h.completeParts)
+	handle("DELETE /s3/multipart/{id}", h.abortParts)
+	handle("GET /s3/params", h.beginSingle)
+	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
+	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends
+	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
+	t := &tus{handler: h}
 	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
-		mux.HandleFunc(pattern, svc.respond(svc.serveTus))
+		mux.HandleFunc(pattern, h.respond(t.serveTus))
 	}
 	return mux
 }
@@ -73,10 +84,10 @@ func methodNotAllowed(c *call, allowed string) *Error {
 //	…
 //	cancel()
 //	err := server.Shutdown(context.Background())
-func (svc *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = webapi.Begin(w, r)
-	if !svc.allowOrigin(w, r) {
-		svc.mux.ServeHTTP(w, r)
+	if !s.handler.allowOrigin(w, r) {
+		s.mux.ServeHTTP(w, r)
 	}
 }
 
@@ -98,29 +109,29 @@ func (c *call) json(status int, value any) error {
 const maxDrain = 4 << 20
 
 // respond runs f. f either responds, or returns an error before it has written anything.
-func (svc *Service) respond(f func(*call) error) http.HandlerFunc {
+func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r, body := drain.Of(r)
-		c := &call{Request: r, w: w, memory: svc.memory}
+		c := &call{Request: r, w: w, memory: h.memory}
 		err := f(c)
 		switch {
 		case err == nil:
 		case c.refused == nil:
-			body.Refuse(w, r, maxDrain, func() { svc.fail(w, r, err) })
+			body.Refuse(w, r, maxDrain, func() { h.fail(w, r, err) })
 		case c.refused.close():
-			drain.Respond(r.Context(), w, body.ReadCloser, maxDrain, func() { svc.fail(w, r, err) })
+			drain.Respond(r.Context(), w, body.ReadCloser, maxDrain, func() { h.fail(w, r, err) })
 		default:
-			svc.fail(w, r, err)
+			h.fail(w, r, err)
 		}
 	}
 }
 
-func (svc *Service) authorized(f func(*call) error) func(*call) error {
+func (h *handler) authorized(f func(*call) error) func(*call) error {
 	return func(c *call) (err error) {
-		if svc.config.Authorize == nil {
+		if h.config.Authorize == nil {
 			return errors.New("Config.Authorize is nil")
 		}
-		if c.user, err = svc.config.Authorize(c.Request); err != nil {
+		if c.user, err = h.config.Authorize(c.Request); err != nil {
 			return unauthorized(err)
 		}
 		return f(c)
@@ -132,18 +143,18 @@ const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extens
 
 // allowOrigin writes the headers for pages of other origins, and reports whether the
 // request was a preflight and has its response.
-func (svc *Service) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
+func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" || len(svc.config.Origins) == 0 {
+	if origin == "" || len(h.config.Origins) == 0 {
 		return false
 	}
 	header := w.Header()
 	header.Add("Vary", "Origin")
 	switch {
-	case slices.ContainsFunc(svc.config.Origins, func(o string) bool { return strings.EqualFold(o, origin) }):
+	case slices.ContainsFunc(h.config.Origins, func(o string) bool { return strings.EqualFold(o, origin) }):
 		header.Set("Access-Control-Allow-Origin", origin)
 		header.Set("Access-Control-Allow-Credentials", "true")
-	case slices.Contains(svc.config.Origins, "*"):
+	case slices.Contains(h.config.Origins, "*"):
 		header.Set("Access-Control-Allow-Origin", "*")
 	default:
 		return false
@@ -161,7 +172,7 @@ func (svc *Service) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (svc *Service) signTicket(c *call) error {
+func (h *handler) signTicket(c *call) error {
 	var asked struct {
 		Name string `json:"name"`
 		Type string `json:"type"`
@@ -170,7 +181,7 @@ func (svc *Service) signTicket(c *call) error {
 	if err := readJSON(c, &asked, maxBegin, true); err != nil {
 		return err
 	}
-	t, err := svc.Sign(c.Context(), Request{Name: asked.Name, Type: asked.Type, Size: asked.Size}, c.user)
+	t, err := h.service.Sign(c.Context(), Request{Name: asked.Name, Type: asked.Type, Size: asked.Size}, c.user)
 	if err != nil {
 		return err
 	}
@@ -179,7 +190,7 @@ func (svc *Service) signTicket(c *call) error {
 
 // finishTicket continues if the client disconnects, so that a proxy without patience does not keep a
 // large file from being copied.
-func (svc *Service) finishTicket(c *call) error {
+func (h *handler) finishTicket(c *call) error {
 	var asked struct {
 		Token string `json:"token"`
 	}
@@ -188,18 +199,18 @@ func (svc *Service) finishTicket(c *call) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), finishTimeout)
 	defer cancel()
-	f, err := svc.Finish(ctx, asked.Token, c.user)
+	f, err := h.service.Finish(ctx, asked.Token, c.user)
 	if err != nil {
 		return err
 	}
 	return c.json(http.StatusOK, f)
 }
 
-func (svc *Service) removeFile(c *call) error {
-	if len(svc.pattern.Values) == 0 && !svc.config.DeleteShared {
+func (h *handler) removeFile(c *call) error {
+	if len(h.service.pattern.Values) == 0 && !h.config.DeleteShared {
 		return refuse("key", NotAllowed, "Files cannot be removed here.")
 	}
-	if err := svc.Delete(c.Context(), c.PathValue("key"), c.user); err != nil {
+	if err := h.service.Delete(c.Context(), c.PathValue("key"), c.user); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)

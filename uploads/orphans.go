@@ -47,11 +47,11 @@ const (
 // expired stops after a page that had a failure, because the next one would begin with the same files.
 func (w *sweeper) expired(ctx context.Context) error {
 	for {
-		found, err := w.service.config.Records.Expired(ctx, w.now, expiredAtOnce)
+		found, err := w.keeper.config.Records.Expired(ctx, w.now, expiredAtOnce)
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		errs := parallel.All(len(found), removeConcurrency, func(i int) error { return w.service.removeRecorded(ctx, found[i]) })
+		errs := parallel.All(len(found), removeConcurrency, func(i int) error { return w.keeper.service.removeRecorded(ctx, found[i]) })
 		for _, err := range errs {
 			if err == nil {
 				w.report.Expired++
@@ -87,13 +87,13 @@ func (w *sweeper) orphans(ctx context.Context) error {
 }
 
 func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
-	switch _, err := w.service.config.Records.Record(ctx, w.service.pattern.ID(key)); {
+	switch _, err := w.keeper.config.Records.Record(ctx, w.keeper.service.pattern.ID(key)); {
 	case err == nil:
 		return nil
 	case storage.CodeOf(err) != storage.ObjectNotFound:
 		return err
 	}
-	if err := w.service.bucket.Remove(ctx, key); err != nil {
+	if err := w.keeper.bucket.Remove(ctx, key); err != nil {
 		return err
 	}
 	w.report.Bytes++
@@ -101,17 +101,17 @@ func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 }
 
 func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
-	f, err := w.service.config.Records.Record(ctx, id)
+	f, err := w.keeper.config.Records.Record(ctx, id)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if there, err := w.service.bucket.Exists(ctx, f.Key); err != nil || there {
+	if there, err := w.keeper.bucket.Exists(ctx, f.Key); err != nil || there {
 		return err
 	}
-	if err := w.service.config.Records.Remove(ctx, f); err != nil {
+	if err := w.keeper.config.Records.Remove(ctx, f); err != nil {
 		return err
 	}
 	w.report.Records++
@@ -121,16 +121,16 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 // findOrphans walks keys and IDs together, because both are sorted. Young bytes are
 // not orphans, because their record may not be created yet, as that of a claim.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
-	found, pattern := &orphans{}, w.service.pattern
+	found, pattern := &orphans{}, w.keeper.service.pattern
 	before, _ := pattern.Ordered()
-	pull, stop := iter.Pull2(allIDs(ctx, w.service.config.Records))
+	pull, stop := iter.Pull2(allIDs(ctx, w.keeper.config.Records))
 	defer stop()
 	id, failed, more := pull()
 	next := func() {
 		found.records.total++
 		id, failed, more = pull()
 	}
-	for entry, err := range w.service.bucket.List(ctx, storage.WithPrefix(before)) {
+	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(before)) {
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +147,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 			return nil, failed // it is not known what else has a record
 		case more && id == of:
 			next()
-		case w.now.Sub(entry.Modified) >= w.service.config.Grace:
+		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
 			found.bytes.add(entry.Key)
 		}
 	}
@@ -182,7 +182,7 @@ func (w *sweeper) checkLimit(found *orphans) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.service.config.Key,
+		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.keeper.config.Key,
 		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
 			found.bytes.orphaned, found.bytes.total, found.records.orphaned, found.records.total),
 		Hint: "check that the service has its own bucket and its own records; if so, call Sweep with WithoutOrphanLimit",

@@ -96,32 +96,32 @@ func (s *session) extension() string {
 // call failed or its process died, send its piece again, which continues. The store joins the
 // pieces if it can; otherwise they are streamed. Other calls wait for the call that joins them, but
 // not for one that has died.
-func (svc *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
-	if !conditional(svc.config.States) {
+func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
+	if !conditional(s.config.States) {
 		return nil, &Error{Code: StoreFailed, Message: "Files cannot be uploaded in pieces here.", Err: &storage.Error{
 			Code: storage.Unsupported, Op: "PutPiece", Hint: "set Config.States (package sqlrecords has one), or use a bucket that enforces IfAbsent and IfRevision",
 		}}
 	}
-	if e := cmp.Or(p.check(), svc.checkUser(p.User)); e != nil {
+	if e := cmp.Or(p.check(), s.checkUser(p.User)); e != nil {
 		return nil, e
 	}
 	var e *Error
-	if p.Target, e = svc.checked(p.Target, p.Name); e != nil {
+	if p.Target, e = s.checked(p.Target, p.Name); e != nil {
 		return nil, e
 	}
-	made, err := (&putPiece{service: svc, piece: p, claim: rand.Text()}).do(ctx)
+	made, err := (&putPiece{service: s, piece: p, claim: rand.Text()}).do(ctx)
 	if made == nil {
 		return nil, err
 	}
 	f, failure := made.file(), error(nil)
-	if svc.config.Records != nil {
-		f, failure = svc.made(ctx, f.Key)
+	if s.config.Records != nil {
+		f, failure = s.made(ctx, f.Key)
 	}
 	switch {
 	case failure == nil && f == nil: // removed meanwhile
 		return nil, completedToken()
 	case failure == nil && made.Location == "":
-		failure = svc.link(ctx, f)
+		failure = s.link(ctx, f)
 	case failure == nil:
 		f.Location = made.Location
 	}
@@ -205,9 +205,9 @@ func (p *Piece) name() string {
 
 // enter reads or creates the state, and checks that the piece matches it.
 func (u *putPiece) enter(ctx context.Context) (*session, error) {
-	service, name := u.service, u.piece.name()
+	keeper, name := u.service.keeper, u.piece.name()
 	for {
-		s, err := service.read(ctx, name)
+		s, err := keeper.read(ctx, name)
 		revision := ""
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
@@ -216,7 +216,7 @@ func (u *putPiece) enter(ctx context.Context) (*session, error) {
 		case s.Phase == phaseAborted:
 			revision = s.revision
 		default:
-			u.prefix = service.objectKey(s, s.run())
+			u.prefix = keeper.objectKey(s, s.run())
 			if e := s.checkSame(&u.piece); e != nil {
 				return nil, e
 			}
@@ -243,13 +243,13 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 		target = service.target("", unjudged)
 	}
 	target.MaxSize = u.service.limit(&target)
-	if err := service.checkFeatures(&target); err != nil {
+	if err := service.keeper.checkFeatures(&target); err != nil {
 		return nil, err
 	}
 	s := newSession(kindPieces, p.User, Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target, time.Time{})
 	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{Count: p.Count, Target: p.Target != nil, Run: rand.Text()}
-	u.prefix = service.objectKey(s, s.run())
-	err := service.save(ctx, s)
+	u.prefix = service.keeper.objectKey(s, s.run())
+	err := service.keeper.save(ctx, s)
 	if err == errConflict {
 		return nil, nil
 	}
@@ -275,11 +275,11 @@ func (s *session) checkSame(p *Piece) *Error {
 // it fails with NotFound.
 func (u *putPiece) confirm(ctx context.Context, s *session, read bool) (_ *session, err error) {
 	if read {
-		if s, err = u.service.reload(ctx, s); err != nil {
+		if s, err = u.service.keeper.reload(ctx, s); err != nil {
 			return nil, err
 		}
 	}
-	return u.service.update(ctx, s, func(s *session) (bool, error) {
+	return u.service.keeper.update(ctx, s, func(s *session) (bool, error) {
 		if s.Phase == phaseAborted {
 			return false, notFound()
 		}
@@ -355,7 +355,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		}
 		earlier := s.Target.Key // of a call that may have stored it
 		s.by = claimant{u.claim, seen}
-		done, err := u.service.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		done, err := u.service.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			if key == earlier {
 				if attrs, err := u.service.bucket.Attrs(ctx, key); storage.CodeOf(err) != storage.ObjectNotFound {
 					return attrs, err
@@ -366,7 +366,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		if err == nil {
 			return done, nil
 		}
-		now, failed := u.service.reload(ctx, s)
+		now, failed := u.service.keeper.reload(ctx, s)
 		switch { // another call has taken over, or has finished, or all of them are in each other's way
 		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && now.Claim != "" && now.Claim != u.claim):
 		case CodeOf(err) == Locked:
@@ -382,7 +382,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 
 // join makes the object of the pieces. It starts again if a piece was replaced meanwhile.
 func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.Attrs, error) {
-	opts := optionsFor[storage.CopyOption](u.service.firstTarget(s))
+	opts := optionsFor[storage.CopyOption](u.service.keeper.firstTarget(s))
 	for attempt := 1; ; attempt++ {
 		keys, err := u.stored(ctx, s)
 		if e, ok := errors.AsType[*Error](err); ok {

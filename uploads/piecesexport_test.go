@@ -11,7 +11,7 @@ import (
 // Fail responds with err, as the handler does.
 func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set(webapi.RequestIDHeader, "1")
-	s.fail(w, r, err)
+	s.handler.fail(w, r, err)
 }
 
 // SetWait makes calls of PutPiece wait for others by another clock.
@@ -19,5 +19,5 @@ func (s *Service) SetWait(wait intake.WaitFunc) { s.memory.Wait = wait }
 
 // Unrecorded returns the keys of files in pieces that have no record yet.
 func (s *Service) Unrecorded(ctx context.Context) (map[string]bool, error) {
-	return (&sweeper{service: s}).unrecorded(ctx)
+	return (&sweeper{keeper: s.keeper}).unrecorded(ctx)
 }

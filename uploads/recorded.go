@@ -17,20 +17,20 @@ import (
 const purposeName = "purpose"
 
 // Records returns Config.Records.
-func (svc *Service) Records() Records { return svc.config.Records }
+func (s *Service) Records() Records { return s.config.Records }
 
 // Download opens a file that has a record, or a range of it with [storage.WithRange]. The caller must close
 // the Reader. If there is no such file, Download fails with NotFound. If the options ask for something that
 // the file cannot give, it fails with InvalidValue, which wraps RangeNotSatisfiable, NotModified or
 // PreconditionFailed.
-func (svc *Service) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *File, error) {
-	if !timeid.Valid(id) || svc.config.Records == nil {
+func (s *Service) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *File, error) {
+	if !timeid.Valid(id) || s.config.Records == nil {
 		return nil, nil, invalid("id", "This is not the ID of a file.")
 	}
-	f, err := svc.config.Records.Record(ctx, id)
+	f, err := s.config.Records.Record(ctx, id)
 	var r *storage.Reader
 	if err == nil {
-		r, err = svc.bucket.Download(ctx, f.Key, opts...)
+		r, err = s.bucket.Download(ctx, f.Key, opts...)
 	}
 	switch storage.CodeOf(err) {
 	case "":
@@ -45,50 +45,50 @@ func (svc *Service) Download(ctx context.Context, id string, opts ...storage.Dow
 
 // Remove removes a file that has a record, its record first. If f has no Key, as after a call that removed
 // only the record, Remove looks for the bytes. If there is no such file, it returns nil.
-func (svc *Service) Remove(ctx context.Context, f *File) error {
-	if !timeid.Valid(f.ID) || svc.config.Records == nil {
+func (s *Service) Remove(ctx context.Context, f *File) error {
+	if !timeid.Valid(f.ID) || s.config.Records == nil {
 		return invalid("id", "This is not the ID of a file.")
 	}
-	if err := svc.removeRecorded(ctx, f); err != nil {
+	if err := s.removeRecorded(ctx, f); err != nil {
 		return storeFailed(err)
 	}
 	return nil
 }
 
 // deleteKey removes a file with its record. Without a record, it removes what a call that was interrupted has left.
-func (svc *Service) deleteKey(ctx context.Context, key string) error {
-	if svc.config.Records == nil {
-		return svc.bucket.Remove(ctx, key)
+func (s *Service) deleteKey(ctx context.Context, key string) error {
+	if s.config.Records == nil {
+		return s.bucket.Remove(ctx, key)
 	}
-	f, err := svc.config.Records.Record(ctx, svc.pattern.ID(key))
+	f, err := s.config.Records.Record(ctx, s.pattern.ID(key))
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return svc.bucket.Remove(ctx, key)
+		return s.bucket.Remove(ctx, key)
 	case err != nil || f.Key != key: // the latter is the key of no file, because an ID has one extension
 		return err
 	}
-	return svc.removeRecorded(ctx, f)
+	return s.removeRecorded(ctx, f)
 }
 
-func (svc *Service) removeRecorded(ctx context.Context, f *File) error {
-	err := svc.config.Records.Remove(ctx, f)
-	switch before, _ := svc.pattern.Ordered(); {
+func (s *Service) removeRecorded(ctx context.Context, f *File) error {
+	err := s.config.Records.Remove(ctx, f)
+	switch before, _ := s.pattern.Ordered(); {
 	case err != nil:
 		return err
 	case f.Key != "":
-		return svc.bucket.Remove(ctx, f.Key)
+		return s.bucket.Remove(ctx, f.Key)
 	default:
-		_, err = storage.RemoveMatching(ctx, svc.bucket, nil, storage.WithPrefix(before+f.ID))
+		_, err = storage.RemoveMatching(ctx, s.bucket, nil, storage.WithPrefix(before+f.ID))
 		return err
 	}
 }
 
 // identify sets what a record has of a file. Its name is as the client says if that is safe to show.
-func (svc *Service) identify(f *File) {
-	if svc.config.Records == nil {
+func (s *Service) identify(f *File) {
+	if s.config.Records == nil {
 		return
 	}
-	f.ID, f.Purpose = svc.pattern.ID(f.Key), f.Metadata[purposeName]
+	f.ID, f.Purpose = s.pattern.ID(f.Key), f.Metadata[purposeName]
 	if f.lifetime > 0 {
 		f.Expires = timeid.Time(f.ID).Add(f.lifetime).Truncate(time.Millisecond)
 	}
@@ -102,9 +102,9 @@ func (svc *Service) identify(f *File) {
 
 // record creates the record of a file. If the response was lost, or database/sql has repeated an attempt
 // whose response was, record looks whether there is one.
-func (svc *Service) record(ctx context.Context, f *File) error {
+func (s *Service) record(ctx context.Context, f *File) error {
 	if f.Attrs == nil { // made by an earlier call, and perhaps removed since
-		attrs, err := svc.bucket.Attrs(ctx, f.Key)
+		attrs, err := s.bucket.Attrs(ctx, f.Key)
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}
@@ -114,11 +114,11 @@ func (svc *Service) record(ctx context.Context, f *File) error {
 		f.Attrs = attrs
 	}
 	f.Size, f.CRC32C = f.Attrs.Size, f.Attrs.CRC32C
-	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" && !storage.Supports(svc.bucket, storage.ContentProperties) {
+	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" && !storage.Supports(s.bucket, storage.ContentProperties) {
 		f.ContentType = kind
 	}
 	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, contentTypeOfPending)
-	records := svc.config.Records
+	records := s.config.Records
 	err := records.Create(ctx, f)
 	there := storage.CodeOf(err) == storage.PreconditionFailed
 	if there || errors.Is(err, storage.OutcomeUnknown) {
@@ -134,15 +134,15 @@ func (svc *Service) record(ctx context.Context, f *File) error {
 		return err
 	}
 	f.recorded = true
-	late := svc.config.Grace / 2
+	late := s.config.Grace / 2
 	if f.lifetime > 0 {
 		late = min(late, f.lifetime/2)
 	}
-	if svc.config.Now().Sub(timeid.Time(f.ID)) < late {
+	if s.config.Now().Sub(timeid.Time(f.ID)) < late {
 		return nil
 	}
 	// Sweep may have removed the bytes as orphans, or as those of a file that has expired.
-	there, err = svc.bucket.Exists(ctx, f.Key)
+	there, err = s.bucket.Exists(ctx, f.Key)
 	if err != nil || there {
 		return err
 	}
@@ -157,24 +157,24 @@ func (svc *Service) record(ctx context.Context, f *File) error {
 
 // made returns the record of a file that was made of pieces, or nil if it was removed since. A call that
 // was slow may have created the record again: made removes it then.
-func (svc *Service) made(ctx context.Context, key string) (*File, error) {
-	f, err := svc.config.Records.Record(ctx, svc.pattern.ID(key))
+func (s *Service) made(ctx context.Context, key string) (*File, error) {
+	f, err := s.config.Records.Record(ctx, s.pattern.ID(key))
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	there, err := svc.bucket.Exists(ctx, f.Key)
+	there, err := s.bucket.Exists(ctx, f.Key)
 	if err != nil || there {
 		return f, err
 	}
-	return nil, svc.config.Records.Remove(ctx, f)
+	return nil, s.config.Records.Remove(ctx, f)
 }
 
 // checked returns the Target that the application gives with a file of this name as the bucket can keep it;
 // nil if it gives none.
-func (svc *Service) checked(asked *Target, name string) (*Target, *Error) {
+func (s *Service) checked(asked *Target, name string) (*Target, *Error) {
 	if asked == nil {
 		return nil, nil
 	}
@@ -182,14 +182,14 @@ func (svc *Service) checked(asked *Target, name string) (*Target, *Error) {
 	switch {
 	case t.Key != "":
 		return nil, invalid("key", "The Target must have no Key.")
-	case t.Lifetime < 0, t.Lifetime > 0 && svc.config.Records == nil:
+	case t.Lifetime < 0, t.Lifetime > 0 && s.config.Records == nil:
 		return nil, invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
 	}
-	t.Overwrite = t.Overwrite || !svc.guarded
-	switch keeps := storage.Supports(svc.bucket, storage.ContentProperties); {
-	case !keeps && svc.config.Records != nil:
+	t.Overwrite = t.Overwrite || !s.guarded
+	switch keeps := storage.Supports(s.bucket, storage.ContentProperties); {
+	case !keeps && s.config.Records != nil:
 		t.ContentType = "" // the record has a type
-	case keeps && t.ContentType == "" && !svc.judge.LooksAtContent():
+	case keeps && t.ContentType == "" && !s.judge.LooksAtContent():
 		t.ContentType = mediatype.ByExtension(extensionOf(name))
 	}
 	return &t, nil

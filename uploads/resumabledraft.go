@@ -54,15 +54,15 @@ func (c *call) completes() (bool, error) {
 	return value == yes, nil
 }
 
-func (svc *Service) serveDraft(c *call) error {
+func (t *tus) serveDraft(c *call) error {
 	f := map[string]func(*call) error{
-		http.MethodPost: svc.createDraft, http.MethodHead: svc.headDraft, http.MethodGet: svc.headDraft,
-		http.MethodPatch: svc.patchDraft, http.MethodDelete: svc.deleteTus,
+		http.MethodPost: t.createDraft, http.MethodHead: t.headDraft, http.MethodGet: t.headDraft,
+		http.MethodPatch: t.patchDraft, http.MethodDelete: t.deleteTus,
 	}[c.Method]
 	if f == nil || (c.PathValue("id") == "") != (c.Method == http.MethodPost) {
 		return methodNotAllowed(c, "DELETE, GET, HEAD, OPTIONS, PATCH, POST")
 	}
-	err := svc.authorized(f)(c)
+	err := t.handler.authorized(f)(c)
 	if e, ok := errors.AsType[*Error](err); ok {
 		refusal := e.Field == fileField && e.Status == 0 && e.HTTPStatus() < 500 && e.Code != Interrupted
 		c.setComplete(refusal || e.Code == Completed)
@@ -70,7 +70,7 @@ func (svc *Service) serveDraft(c *call) error {
 			c.w.Header().Set("Upload-Offset", strconv.FormatInt(e.offsets[0], 10))
 		}
 		if e.Code == TooLarge {
-			svc.setLimit(c, nil)
+			t.setLimit(c, nil)
 		}
 	}
 	return err
@@ -86,11 +86,11 @@ func (c *call) setComplete(complete bool) {
 }
 
 // setLimit sets the header with the limits of an upload, or of any if s is nil.
-func (svc *Service) setLimit(c *call, s *session) {
-	most, limits := svc.maxSize, []string{}
+func (t *tus) setLimit(c *call, s *session) {
+	most, limits := t.handler.service.maxSize, []string{}
 	if s != nil {
 		most = s.Target.MaxSize
-		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(svc.config.Now())/time.Second))))
+		limits = append(limits, fmt.Sprintf("max-age=%d", max(0, int64(s.Expires.Sub(t.handler.config.Now())/time.Second))))
 	}
 	if most > 0 {
 		limits = append(limits, fmt.Sprintf("max-size=%d", most))
@@ -103,7 +103,7 @@ func (svc *Service) setLimit(c *call, s *session) {
 
 // createDraft handles POST. The client learns the address of the upload by an interim response, before it
 // has sent the bytes.
-func (svc *Service) createDraft(c *call) error {
+func (t *tus) createDraft(c *call) error {
 	n := Request{}
 	var err error
 	if c.last, err = c.completes(); err != nil {
@@ -119,8 +119,8 @@ func (svc *Service) createDraft(c *call) error {
 	if n.Size >= 0 && c.ContentLength > n.Size {
 		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
 	}
-	s, err := svc.create(c, n, tusState{}, c.ContentLength != 0 || c.last, nil, func(s *session) {
-		svc.setLimit(c, s)
+	s, err := t.create(c, n, tusState{}, c.ContentLength != 0 || c.last, nil, func(s *session) {
+		t.setLimit(c, s)
 		if version := c.Header.Get(interopHeader); c.ProtoAtLeast(1, 1) && slices.Contains(interopVersions, version) {
 			c.w.Header().Set(interopHeader, version)
 			c.w.WriteHeader(statusResumable)
@@ -129,7 +129,7 @@ func (svc *Service) createDraft(c *call) error {
 	if err != nil {
 		return err
 	}
-	return svc.writeDraft(c, s)
+	return t.writeDraft(c, s)
 }
 
 // draftLength returns the length of the file, of which offset bytes have arrived before this request, or -1.
@@ -150,23 +150,23 @@ func inconsistentLength() *Error {
 	return e
 }
 
-func (svc *Service) headDraft(c *call) error {
-	s, err := svc.arrivedTus(c)
+func (t *tus) headDraft(c *call) error {
+	s, err := t.arrivedTus(c)
 	if err != nil {
 		return err
 	}
 	if s.Size >= 0 {
 		c.w.Header().Set("Upload-Length", strconv.FormatInt(s.Size, 10))
 	}
-	svc.setLimit(c, s)
+	t.setLimit(c, s)
 	c.setComplete(s.Phase == phaseDone)
-	svc.writeOffset(c, s)
+	t.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
 // patchDraft handles PATCH. An upload that is complete gets the response of its completion again.
-func (svc *Service) patchDraft(c *call) error {
+func (t *tus) patchDraft(c *call) error {
 	if version := c.Header.Get(interopHeader); c.Header.Get("Content-Type") != partialUpload && !slices.Contains(interopVersions[:3], version) {
 		return wrongType("The request must be " + partialUpload + ".")
 	}
@@ -181,16 +181,16 @@ func (svc *Service) patchDraft(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err := svc.continueTus(c, offset, size, nil)
+	s, err := t.continueTus(c, offset, size, nil)
 	if err != nil {
 		return err
 	}
-	return svc.writeDraft(c, s)
+	return t.writeDraft(c, s)
 }
 
 // writeDraft responds to a request with bytes. If the file is complete, the response is about the file.
-func (svc *Service) writeDraft(c *call, s *session) error {
-	svc.writeOffset(c, s)
+func (t *tus) writeDraft(c *call, s *session) error {
+	t.writeOffset(c, s)
 	c.setComplete(s.Phase == phaseDone)
 	switch {
 	case s.Phase == phaseDone:

@@ -47,7 +47,7 @@ type begunUpload struct {
 	Checksum string `json:"checksum,omitempty"`
 }
 
-func (svc *Service) beginParts(c *call) error {
+func (h *handler) beginParts(c *call) error {
 	var asked beginRequest
 	if err := readJSON(c, &asked, maxBegin, false); err != nil {
 		return err
@@ -65,18 +65,18 @@ func (svc *Service) beginParts(c *call) error {
 	if n.Metadata, err = textMetadata(asked.Metadata); err != nil {
 		return err
 	}
-	s, err := svc.begin(c, kindParts, n, "size")
+	s, err := h.keeper.begin(c, kindParts, n, "size")
 	if err != nil {
 		return err
 	}
-	s.Checked, s.Proxied = asked.Checksum != "", svc.config.ProxyParts
-	upload, err := svc.beginSignable(c.Context(), s)
+	s.Checked, s.Proxied = asked.Checksum != "", h.config.ProxyParts
+	upload, err := h.beginSignable(c.Context(), s)
 	if err != nil {
 		return err
 	}
-	limits := svc.limits(s, upload)
-	s.PartSize = partsize.For(limits, n.Size, svc.basePart)
-	if err := svc.save(c.Context(), s); err != nil {
+	limits := h.limits(s, upload)
+	s.PartSize = partsize.For(limits, n.Size, h.keeper.basePart)
+	if err := h.keeper.save(c.Context(), s); err != nil {
 		abandon(c.Context(), upload)
 		return err
 	}
@@ -92,14 +92,14 @@ func (svc *Service) beginParts(c *call) error {
 
 // beginSignable begins the store's upload. If the store does not verify checksums of signed
 // parts, none are needed. If it signs no parts, they pass through the handler.
-func (svc *Service) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
+func (h *handler) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	if s.Size < 0 && s.Target.MaxSize > 0 {
 		opts = append(opts, storage.WithMaxSize(s.Target.MaxSize))
 	}
 	if s.Proxied {
 		s.Secret = rand.Text()
-		return svc.beginUpload(ctx, s, opts...)
+		return h.keeper.beginUpload(ctx, s, opts...)
 	}
 	trial := []storage.SignedPartOption{}
 	if s.Checked {
@@ -107,7 +107,7 @@ func (svc *Service) beginSignable(ctx context.Context, s *session) (storage.Mult
 	} else {
 		opts = append(opts, storage.WithUncheckedParts())
 	}
-	upload, err := svc.beginUpload(ctx, s, opts...)
+	upload, err := h.keeper.beginUpload(ctx, s, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -119,12 +119,12 @@ func (svc *Service) beginSignable(ctx context.Context, s *session) (storage.Mult
 	if storage.CodeOf(err) != storage.Unsupported {
 		return nil, storeFailed(err)
 	}
-	if s.Checked && storage.Supports(svc.bucket, storage.SignedParts) {
+	if s.Checked && storage.Supports(h.bucket, storage.SignedParts) {
 		s.Checked = false
 	} else {
 		s.Proxied = true
 	}
-	return svc.beginSignable(ctx, s)
+	return h.beginSignable(ctx, s)
 }
 
 // abandon drops an upload and its parts, even if the sender has gone. If that fails, they stay
@@ -135,8 +135,8 @@ func abandon(ctx context.Context, upload storage.MultipartUpload) {
 	_ = upload.Abort(ctx)
 }
 
-func (svc *Service) loadParts(c *call) (*session, error) {
-	s, err := svc.load(c.Context(), c.PathValue("id"), c.user)
+func (h *handler) loadParts(c *call) (*session, error) {
+	s, err := h.keeper.load(c.Context(), c.PathValue("id"), c.user)
 	switch {
 	case err != nil:
 		return nil, err
@@ -150,22 +150,22 @@ func (svc *Service) loadParts(c *call) (*session, error) {
 
 // openParts reads the session, and continues its upload, which must be open. If a call that
 // completes the upload failed or was killed, openParts completes it.
-func (svc *Service) openParts(c *call) (*session, storage.MultipartUpload, error) {
-	s, err := svc.loadParts(c)
+func (h *handler) openParts(c *call) (*session, storage.MultipartUpload, error) {
+	s, err := h.loadParts(c)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case s.Phase == phaseDone:
 		return nil, nil, s.completed()
-	case s.claimed(svc.config.Now()):
+	case s.claimed(h.config.Now()):
 		return nil, nil, beingCompleted()
 	case s.Phase != phaseOpen:
-		if s, err = svc.finishParts(c.Context(), s); err != nil {
+		if s, err = h.finishParts(c.Context(), s); err != nil {
 			return nil, nil, err
 		}
 		return nil, nil, s.completed()
 	}
-	upload, err := storage.ContinueUpload(c.Context(), svc.bucket, s.Token)
+	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 	if err != nil {
 		return nil, nil, storeFailed(err)
 	}
@@ -180,14 +180,14 @@ type listedPart struct {
 	CRC32C string `json:"ChecksumCRC32C,omitempty"` // base64
 }
 
-func (svc *Service) listParts(c *call) error {
-	_, upload, err := svc.openParts(c)
+func (h *handler) listParts(c *call) error {
+	_, upload, err := h.openParts(c)
 	if err != nil {
 		return err
 	}
 	parts, err := upload.Parts(c.Context())
 	if err != nil {
-		s, err := svc.completedOr(c, uploadFailed(err))
+		s, err := h.completedOr(c, uploadFailed(err))
 		if err == nil {
 			err = s.completed()
 		}
@@ -219,15 +219,15 @@ func etagOf(p storage.UploadedPart) string {
 	return `"` + strconv.Itoa(p.Number) + "-" + strconv.FormatInt(p.Size, 10) + `"`
 }
 
-func (svc *Service) abortParts(c *call) error {
-	s, err := svc.loadParts(c)
+func (h *handler) abortParts(c *call) error {
+	s, err := h.loadParts(c)
 	if err == nil && s.finishing() {
-		s, err = svc.finishParts(c.Context(), s)
+		s, err = h.finishParts(c.Context(), s)
 	}
 	if err != nil {
 		return err
 	}
-	if err := svc.abort(c.Context(), s); err != nil {
+	if err := h.keeper.abort(c.Context(), s); err != nil {
 		return err
 	}
 	return c.json(http.StatusOK, struct{}{})
@@ -258,9 +258,9 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 }
 
 // baseURL returns the public address of the handler.
-func (svc *Service) baseURL(r *http.Request) string {
-	if svc.config.BaseURL != "" {
-		return svc.config.BaseURL
+func (h *handler) baseURL(r *http.Request) string {
+	if h.config.BaseURL != "" {
+		return h.config.BaseURL
 	}
 	scheme := "http"
 	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {

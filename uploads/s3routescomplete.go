@@ -50,19 +50,19 @@ type completedUpload struct {
 	Type     string `json:"type,omitempty"` // if the content decides it
 }
 
-func (svc *Service) completeParts(c *call) error {
+func (h *handler) completeParts(c *call) error {
 	var asked struct {
 		Parts namedParts `json:"parts"`
 	}
 	if err := readJSON(c, &asked, maxParts, false); err != nil {
 		return err
 	}
-	s, err := svc.loadParts(c)
+	s, err := h.loadParts(c)
 	if err != nil {
 		return err
 	}
 	if s.Phase != phaseDone {
-		if s, err = svc.completeOpen(c, s, asked.Parts); err != nil {
+		if s, err = h.completeOpen(c, s, asked.Parts); err != nil {
 			return err
 		}
 	}
@@ -82,34 +82,34 @@ func (s *session) done() completedUpload {
 
 // completeOpen completes an upload. If another request is first, it returns the session as that
 // request left it.
-func (svc *Service) completeOpen(c *call, s *session, asked namedParts) (*session, error) {
+func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session, error) {
 	parts, err := asked.ordered()
 	if err != nil {
 		return nil, err
 	}
 	if s.Phase == phaseOpen {
-		upload, err := storage.ContinueUpload(c.Context(), svc.bucket, s.Token)
+		upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 		if err != nil {
 			return nil, storeFailed(err)
 		}
-		if s.ETags, err = svc.checkParts(c.Context(), s, upload, parts); err != nil {
-			return svc.completedOr(c, err)
+		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
+			return h.completedOr(c, err)
 		}
 		s.PartsSum = asked.sum()
 	}
-	if s, err = svc.finishParts(c.Context(), s); CodeOf(err) == Completed {
-		return svc.loadParts(c)
+	if s, err = h.finishParts(c.Context(), s); CodeOf(err) == Completed {
+		return h.loadParts(c)
 	}
 	return s, err
 }
 
 // completedOr returns the session if another request has completed it, so that the parts are gone; else err.
-func (svc *Service) completedOr(c *call, err error) (*session, error) {
+func (h *handler) completedOr(c *call, err error) (*session, error) {
 	gone := storage.CodeOf(err) == storage.ObjectNotFound
 	if !gone && CodeOf(err) != Completed {
 		return nil, err
 	}
-	switch s, failed := svc.loadParts(c); {
+	switch s, failed := h.loadParts(c); {
 	case failed != nil:
 		return nil, failed
 	case s.Phase == phaseDone:
@@ -128,13 +128,13 @@ func (p namedParts) sum() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func (svc *Service) finishParts(ctx context.Context, s *session) (*session, error) {
+func (h *handler) finishParts(ctx context.Context, s *session) (*session, error) {
 	token, parts := s.Token, numbered(len(s.ETags))
 	for i, etag := range s.ETags {
 		parts[i].ETag = etag
 	}
-	return svc.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
-		upload, err := storage.ContinueUpload(ctx, svc.bucket, token)
+	return h.keeper.finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
+		upload, err := storage.ContinueUpload(ctx, h.bucket, token)
 		if err != nil {
 			return nil, err
 		}
@@ -196,7 +196,7 @@ func (p namedParts) ordered() ([]storage.UploadedPart, error) {
 // checkParts compares the parts with those that the store has, and returns the store's ETags of
 // those that the client named by one. If the parts are more than the file may have, the upload is
 // aborted.
-func (svc *Service) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
+func (h *handler) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
 	listed, err := upload.Parts(ctx)
 	if err != nil {
 		return nil, uploadFailed(err)
@@ -232,7 +232,7 @@ func (svc *Service) checkParts(ctx context.Context, s *session, upload storage.M
 		err = tooLarge("parts", most)
 	}
 	if err != nil {
-		if failed := svc.abort(ctx, s); failed != nil {
+		if failed := h.keeper.abort(ctx, s); failed != nil {
 			return nil, failed
 		}
 	}

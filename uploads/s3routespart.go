@@ -21,7 +21,7 @@ type askedPart struct {
 }
 
 // readPart reads the number of a part, which has the name field, and from the query its size and crc32c.
-func (svc *Service) readPart(c *call, s *session, limits storage.PartLimits, field, number string) (p askedPart, err error) {
+func (h *handler) readPart(c *call, s *session, limits storage.PartLimits, field, number string) (p askedPart, err error) {
 	if p.number, err = partNumber(field, number, limits); err != nil {
 		return p, err
 	}
@@ -34,8 +34,8 @@ func (svc *Service) readPart(c *call, s *session, limits storage.PartLimits, fie
 
 // signProxied returns the request for a part that passes through this handler. As one of
 // the store, it is for this part only, and until it expires.
-func (svc *Service) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedPart {
-	expires, part := svc.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
+func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedPart {
+	expires, part := h.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
 	if p.size >= 0 {
 		query.Set("size", strconv.FormatInt(p.size, 10))
@@ -45,7 +45,7 @@ func (svc *Service) signProxied(c *call, s *session, p askedPart, ttl time.Durat
 	}
 	query.Set("signature", s.partSignature(part, query))
 	return &signedPart{
-		URL:     svc.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
+		URL:     h.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
 		Method:  http.MethodPut,
 		Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: expires,
 	}
@@ -64,17 +64,17 @@ func (s *session) permits(c *call, now time.Time) bool {
 }
 
 // putPart stores one part of an upload whose parts pass through the handler.
-func (svc *Service) putPart(c *call) error {
-	s, err := svc.loadProxied(c)
+func (h *handler) putPart(c *call) error {
+	s, err := h.loadProxied(c)
 	if err != nil {
 		return err
 	}
-	upload, err := storage.ContinueUpload(c.Context(), svc.bucket, s.Token)
+	upload, err := storage.ContinueUpload(c.Context(), h.bucket, s.Token)
 	if err != nil {
 		return storeFailed(err)
 	}
-	limits := svc.limits(s, upload)
-	asked, err := svc.readPart(c, s, limits, "partNumber", c.PathValue("part"))
+	limits := h.limits(s, upload)
+	asked, err := h.readPart(c, s, limits, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
@@ -117,8 +117,8 @@ func (svc *Service) putPart(c *call) error {
 }
 
 // limits returns those of the parts of an upload. A part that passes through the handler is held whole.
-func (svc *Service) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
-	limits, most := upload.Limits(), svc.memory.LargestPart()
+func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
+	limits, most := upload.Limits(), h.memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
 		limits.MaxSize = most
 	}
@@ -126,20 +126,20 @@ func (svc *Service) limits(s *session, upload storage.MultipartUpload) storage.P
 }
 
 // loadSigned reads the session of a request whose address is the permission. It is one of the session's user.
-func (svc *Service) loadSigned(c *call) (*session, error) {
-	s, err := svc.loadAny(c.Context(), c.PathValue("id"))
+func (h *handler) loadSigned(c *call) (*session, error) {
+	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
 	if err == nil {
 		c.user.ID = s.User
 	}
 	return s, err
 }
 
-func (svc *Service) loadProxied(c *call) (*session, error) {
-	s, err := svc.loadSigned(c)
+func (h *handler) loadProxied(c *call) (*session, error) {
+	s, err := h.loadSigned(c)
 	switch {
 	case err != nil:
 		return nil, err
-	case !s.Proxied, s.Kind != kindParts, !s.permits(c, svc.config.Now()):
+	case !s.Proxied, s.Kind != kindParts, !s.permits(c, h.config.Now()):
 		return nil, notFound()
 	case s.Phase == phaseDone:
 		return nil, s.completed()
@@ -157,12 +157,12 @@ type signedPart struct {
 	ExpiresAt time.Time         `json:"expiresAt"`
 }
 
-func (svc *Service) signPart(c *call) error {
-	s, upload, err := svc.openParts(c)
+func (h *handler) signPart(c *call) error {
+	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
 	}
-	signed, err := svc.sign(c, s, upload, "partNumber", c.PathValue("part"))
+	signed, err := h.sign(c, s, upload, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
@@ -170,8 +170,8 @@ func (svc *Service) signPart(c *call) error {
 }
 
 // signParts signs several parts, without checksums.
-func (svc *Service) signParts(c *call) error {
-	s, upload, err := svc.openParts(c)
+func (h *handler) signParts(c *call) error {
+	s, upload, err := h.openParts(c)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (svc *Service) signParts(c *call) error {
 	}
 	urls, headers := map[string]string{}, map[string]map[string]string{}
 	for _, number := range numbers {
-		signed, err := svc.sign(c, s, upload, "partNumbers", number)
+		signed, err := h.sign(c, s, upload, "partNumbers", number)
 		if err != nil {
 			return err
 		}
@@ -204,20 +204,20 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
-func (svc *Service) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
-	asked, err := svc.readPart(c, s, svc.limits(s, upload), field, text)
+func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
+	asked, err := h.readPart(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
 	}
-	ttl := min(svc.config.UploadTTL, s.Expires.Sub(svc.config.Now()).Truncate(time.Second))
+	ttl := min(h.config.UploadTTL, s.Expires.Sub(h.config.Now()).Truncate(time.Second))
 	if ttl < minTTL {
 		return nil, notFound()
 	}
 	if s.Proxied {
-		return svc.signProxied(c, s, asked, ttl), nil
+		return h.signProxied(c, s, asked, ttl), nil
 	}
 	opts := []storage.SignedPartOption{storage.WithTTL(ttl)}
-	if asked.size >= 0 && storage.Supports(svc.bucket, storage.SignedSize) {
+	if asked.size >= 0 && storage.Supports(h.bucket, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(asked.size))
 	}
 	if asked.sum.Known {
@@ -233,7 +233,7 @@ func (svc *Service) sign(c *call, s *session, upload storage.MultipartUpload, fi
 	}
 	return &signedPart{
 		URL: signed.URL, Method: signed.Method, Headers: headers, ExpiresAt: signed.ExpiresAt,
-		Expires: max(1, int64(signed.ExpiresAt.Sub(svc.config.Now())/time.Second)),
+		Expires: max(1, int64(signed.ExpiresAt.Sub(h.config.Now())/time.Second)),
 	}, nil
 }
 

@@ -25,7 +25,7 @@ type singleUpload struct {
 	Expires int64             `json:"expires"` // seconds
 }
 
-func (svc *Service) beginSingle(c *call) error {
+func (h *handler) beginSingle(c *call) error {
 	// Any page can make a browser send a GET with the user's cookies.
 	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.w.Header().Get("Access-Control-Allow-Origin") == "" {
 		return refuse("Origin", NotAllowed, "Pages of other sites may not do this.")
@@ -42,24 +42,24 @@ func (svc *Service) beginSingle(c *call) error {
 	if n.Metadata, err = textMetadata(values); err != nil {
 		return err
 	}
-	s, err := svc.begin(c, kindSingle, n, "size")
+	s, err := h.keeper.begin(c, kindSingle, n, "size")
 	if err != nil {
 		return err
 	}
-	ttl := min(svc.config.TTL, svc.config.UploadTTL)
-	s.Expires = svc.config.Now().Add(ttl).UTC()
-	if err := svc.save(c.Context(), s); err != nil {
+	ttl := min(h.config.TTL, h.config.UploadTTL)
+	s.Expires = h.config.Now().Add(ttl).UTC()
+	if err := h.keeper.save(c.Context(), s); err != nil {
 		return err
 	}
 	return c.json(http.StatusOK, singleUpload{
-		Method: http.MethodPut, URL: svc.baseURL(c.Request) + "/s3/single/" + url.PathEscape(s.id),
+		Method: http.MethodPut, URL: h.baseURL(c.Request) + "/s3/single/" + url.PathEscape(s.id),
 		Fields: map[string]string{"key": s.key()}, Headers: map[string]string{}, Expires: int64(ttl / time.Second),
 	})
 }
 
 // putSingle stores a file in one request. The address is the permission.
-func (svc *Service) putSingle(c *call) error {
-	s, err := svc.loadSigned(c)
+func (h *handler) putSingle(c *call) error {
+	s, err := h.loadSigned(c)
 	switch {
 	case err != nil:
 		return err
@@ -81,13 +81,13 @@ func (svc *Service) putSingle(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err = svc.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		opts := optionsFor[storage.UploadOption](svc.firstTarget(s), s.writeID())
+	s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := optionsFor[storage.UploadOption](h.keeper.firstTarget(s), s.writeID())
 		if size >= 0 {
 			opts = append(opts, storage.WithSize(size))
 		}
 		counted := &summedBody{from: body}
-		attrs, err := svc.bucket.Upload(ctx, key, counted, opts...)
+		attrs, err := h.bucket.Upload(ctx, key, counted, opts...)
 		if err != nil || s.Target.Overwrite {
 			return attrs, err
 		}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math"
 	"net/http"
-	"sync"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/partsize"
@@ -29,11 +28,10 @@ type Service struct {
 	pattern *keypattern.Pattern
 	guarded bool // every write uses IfAbsent
 
-	mux      *http.ServeMux
-	memory   *intake.Memory // of requests
-	pace     pace
-	basePart int64    // partsize.Base; tests make it smaller
-	active   sync.Map // a channel by the session's name: closed to end the request that receives its bytes
+	mux     *http.ServeMux
+	handler *handler
+	keeper  *keeper
+	memory  *intake.Memory // of requests
 }
 
 func init() {
@@ -80,36 +78,38 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	s := &Service{
 		bucket: bucket, config: c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
-		memory:  intake.New(c.MemoryLimit), pace: defaultPace, basePart: partsize.Base,
+		memory:  intake.New(c.MemoryLimit),
 	}
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most
 	}
-	s.mux = s.routes()
+	s.keeper = &keeper{bucket: bucket, config: c, service: s, basePart: partsize.Base}
+	s.handler = &handler{bucket: bucket, config: c, service: s, keeper: s.keeper, memory: s.memory, pace: defaultPace}
+	s.mux = s.handler.routes()
 	return s, nil
 }
 
 // result describes the stored object of a file and adds its URL.
-func (svc *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *Error) {
+func (s *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *Error) {
 	f.Key, f.Size, f.CRC32C, f.Modified, f.Attrs = a.Key, a.Size, a.CRC32C, a.Modified, a
 	f.ContentType = cmp.Or(a.ContentType, v.ContentType) // Config.Inspect may have changed it
 	f.Width, f.Height = v.Width, v.Height
 	if f.Modified.IsZero() {
-		f.Modified = svc.config.Now().UTC()
+		f.Modified = s.config.Now().UTC()
 	}
-	if err := svc.link(ctx, f); err != nil {
+	if err := s.link(ctx, f); err != nil {
 		return nil, storeFailed(err)
 	}
 	return f, nil
 }
 
-func (svc *Service) link(ctx context.Context, f *File) (err error) {
-	switch svc.config.Link {
+func (s *Service) link(ctx context.Context, f *File) (err error) {
+	switch s.config.Link {
 	case PublicLink:
-		f.Location, err = svc.bucket.PublicURL(f.Key)
+		f.Location, err = s.bucket.PublicURL(f.Key)
 	case SignedLink:
 		var signed *storage.SignedURL
-		if signed, err = svc.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(svc.config.LinkTTL)); err == nil {
+		if signed, err = s.bucket.SignedDownloadURL(ctx, f.Key, storage.WithTTL(s.config.LinkTTL)); err == nil {
 			f.Location, f.ExpiresAt = signed.URL, signed.ExpiresAt
 		}
 	}
@@ -117,42 +117,42 @@ func (svc *Service) link(ctx context.Context, f *File) (err error) {
 }
 
 // tell creates the record, and calls Config.Stored.
-func (svc *Service) tell(ctx context.Context, f *File) error {
-	svc.identify(f)
-	if svc.config.Records != nil {
-		if err := svc.record(ctx, f); err != nil {
+func (s *Service) tell(ctx context.Context, f *File) error {
+	s.identify(f)
+	if s.config.Records != nil {
+		if err := s.record(ctx, f); err != nil {
 			return storeFailed(err)
 		}
 	}
-	if svc.config.Stored == nil {
+	if s.config.Stored == nil {
 		return nil
 	}
-	if err := svc.config.Stored(ctx, f); err != nil {
+	if err := s.config.Stored(ctx, f); err != nil {
 		return unauthorized(err)
 	}
 	return nil
 }
 
 // checkUser checks that the values of a user fill the pattern, and that a file can have the key.
-func (svc *Service) checkUser(user User) *Error {
+func (s *Service) checkUser(user User) *Error {
 	v := user.values()
-	switch name, flaw := svc.pattern.Check(v); {
+	switch name, flaw := s.pattern.Check(v); {
 	case name == keypattern.User: // which no client chooses
 		return &Error{Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage, Err: errors.New("uploads: User.ID: " + flaw)}
 	case flaw != "":
 		return invalid(CleanName(name), flaw)
 	}
-	if svc.config.reserves(svc.pattern.Key(v, svc.config.Now(), keypattern.Random{}, "")) {
-		return invalid(svc.pattern.Values[0], "This value is reserved.")
+	if s.config.reserves(s.pattern.Key(v, s.config.Now(), keypattern.Random{}, "")) {
+		return invalid(s.pattern.Values[0], "This value is reserved.")
 	}
 	return nil
 }
 
 // target returns where and how a file is kept that no Target of the application is for.
-func (svc *Service) target(key string, v *rules.Verdict) Target {
+func (s *Service) target(key string, v *rules.Verdict) Target {
 	t := Target{
-		Key: key, ContentType: v.ContentType, CacheControl: svc.config.cacheControl(v.MediaType),
-		Tags: svc.config.Tags, PublicRead: svc.config.PublicRead, Overwrite: !svc.guarded,
+		Key: key, ContentType: v.ContentType, CacheControl: s.config.cacheControl(v.MediaType),
+		Tags: s.config.Tags, PublicRead: s.config.PublicRead, Overwrite: !s.guarded,
 	}
 	if !v.Inline {
 		t.ContentDisposition = "attachment" // so that a browser saves it
@@ -162,9 +162,9 @@ func (svc *Service) target(key string, v *rules.Verdict) Target {
 
 // asked returns how a file is kept of which the application's Target says so: all but the key, and if
 // Rules look at the content, all but a type that it leaves open.
-func (svc *Service) asked(t, usual Target) Target {
+func (s *Service) asked(t, usual Target) Target {
 	t.Key = usual.Key
-	if svc.judge.LooksAtContent() {
+	if s.judge.LooksAtContent() {
 		t.ContentType = cmp.Or(t.ContentType, usual.ContentType)
 		t.ContentDisposition = cmp.Or(t.ContentDisposition, usual.ContentDisposition)
 	}
@@ -180,30 +180,30 @@ func randomKey(from io.Reader) (random keypattern.Random, err error) {
 
 // discard removes an object that must not stay, even if the sender has gone. If that
 // fails, the object stays under a key that nobody knows.
-func (svc *Service) discard(ctx context.Context, key string) { svc.discardFile(ctx, &File{Key: key}) }
+func (s *Service) discard(ctx context.Context, key string) { s.discardFile(ctx, &File{Key: key}) }
 
 // discardFile discards a file. If that fails, Sweep removes one that has a record.
-func (svc *Service) discardFile(ctx context.Context, f *File) {
+func (s *Service) discardFile(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	if f.recorded {
-		_ = svc.removeRecorded(ctx, f)
+		_ = s.removeRecorded(ctx, f)
 		return
 	}
-	_ = svc.bucket.Remove(ctx, f.Key)
+	_ = s.bucket.Remove(ctx, f.Key)
 }
 
 // Delete removes a file of a user. If Config.Key could not have made key for the user, it
 // fails with NotAllowed. If there is no such file, it succeeds. A pattern without values, such as
 // [DefaultKey], does not name an owner, so the caller must look up the owner first.
-func (svc *Service) Delete(ctx context.Context, key string, user User) error {
-	if e := svc.checkUser(user); e != nil {
+func (s *Service) Delete(ctx context.Context, key string, user User) error {
+	if e := s.checkUser(user); e != nil {
 		return e
 	}
-	if !svc.pattern.Matches(key, user.values()) {
+	if !s.pattern.Matches(key, user.values()) {
 		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
-	if err := svc.deleteKey(ctx, key); err != nil {
+	if err := s.deleteKey(ctx, key); err != nil {
 		e := storeFailed(err)
 		e.Field, e.Message = "key", "The file could not be removed. Try again in a moment."
 		return e

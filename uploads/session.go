@@ -106,12 +106,20 @@ func validID(id string) bool {
 // errConflict is returned if another call has changed the session.
 var errConflict = errors.New("the upload was changed by another request")
 
-func (svc *Service) objectKey(s *session, name string) string {
-	return svc.config.Prefix + s.name + "/" + name
+// A keeper has the sessions of uploads in the store, and makes their objects.
+type keeper struct {
+	bucket   storage.ReadWriter
+	config   Config
+	service  *Service
+	basePart int64 // partsize.Base; tests make it smaller
 }
 
-func (svc *Service) load(ctx context.Context, id string, user User) (*session, error) {
-	s, err := svc.loadAny(ctx, id)
+func (k *keeper) objectKey(s *session, name string) string {
+	return k.config.Prefix + s.name + "/" + name
+}
+
+func (k *keeper) load(ctx context.Context, id string, user User) (*session, error) {
+	s, err := k.loadAny(ctx, id)
 	switch {
 	case err != nil:
 		return nil, err
@@ -121,23 +129,23 @@ func (svc *Service) load(ctx context.Context, id string, user User) (*session, e
 	return s, nil
 }
 
-func (svc *Service) loadAny(ctx context.Context, id string) (*session, error) {
+func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	if !validID(id) {
 		return nil, notFound()
 	}
-	s, err := svc.read(ctx, sessionName(id))
+	s, err := k.read(ctx, sessionName(id))
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, notFound()
 	}
 	switch {
 	case err != nil:
 		return nil, storeFailed(err)
-	case s.Phase == phaseAborted || !svc.config.Now().Before(s.Expires):
+	case s.Phase == phaseAborted || !k.config.Now().Before(s.Expires):
 		return nil, notFound()
 	}
 	s.id = id
 	if f := s.file(); s.Phase == phaseDone && s.Kind != kindPartial && s.Location == "" {
-		if err := svc.link(ctx, f); err != nil {
+		if err := k.service.link(ctx, f); err != nil {
 			return nil, storeFailed(err)
 		}
 		s.link = f.Location
@@ -148,10 +156,10 @@ func (svc *Service) loadAny(ctx context.Context, id string) (*session, error) {
 // location returns the address of the file; "": it has none.
 func (s *session) location() string { return cmp.Or(s.Location, s.link) }
 
-func (svc *Service) read(ctx context.Context, name string) (*session, error) {
+func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 	s := &session{name: name}
-	key := svc.objectKey(s, stateName)
-	text, revision, err := svc.config.States.State(ctx, key)
+	key := k.objectKey(s, stateName)
+	text, revision, err := k.config.States.State(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -164,15 +172,15 @@ func (svc *Service) read(ctx context.Context, name string) (*session, error) {
 
 // save creates or replaces the state. If another call has changed it, it fails with
 // errConflict.
-func (svc *Service) save(ctx context.Context, s *session) error {
+func (k *keeper) save(ctx context.Context, s *session) error {
 	s.Nonce = rand.Text()
 	text, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	revision, err := svc.config.States.SetState(ctx, svc.objectKey(s, stateName), text, s.revision)
+	revision, err := k.config.States.SetState(ctx, k.objectKey(s, stateName), text, s.revision)
 	if errors.Is(err, storage.OutcomeUnknown) { // else a claim would keep all others away until it ends
-		if now, failed := svc.read(ctx, s.name); failed == nil && now.Nonce == s.Nonce {
+		if now, failed := k.read(ctx, s.name); failed == nil && now.Nonce == s.Nonce {
 			revision, err = now.revision, nil
 		}
 	}
@@ -192,24 +200,24 @@ const maxConflicts = 20
 
 // update reads the session again, changes it and saves it, until no other call
 // interferes. change returns false if there is nothing to save.
-func (svc *Service) update(ctx context.Context, s *session, change func(*session) (save bool, err error)) (*session, error) {
+func (k *keeper) update(ctx context.Context, s *session, change func(*session) (save bool, err error)) (*session, error) {
 	for range maxConflicts {
 		if save, err := change(s); !save || err != nil {
 			return s, err
 		}
-		err := svc.save(ctx, s)
+		err := k.save(ctx, s)
 		if err != errConflict {
 			return s, err
 		}
-		if s, err = svc.reload(ctx, s); err != nil {
+		if s, err = k.reload(ctx, s); err != nil {
 			return nil, err
 		}
 	}
 	return nil, refuse("uploadId", Locked, "Too many requests change this upload at once.")
 }
 
-func (svc *Service) reload(ctx context.Context, old *session) (*session, error) {
-	s, err := svc.read(ctx, old.name)
+func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
+	s, err := k.read(ctx, old.name)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && s.run() != old.run():
 		return nil, notFound()
@@ -223,9 +231,9 @@ func (svc *Service) reload(ctx context.Context, old *session) (*session, error) 
 // remove removes everything of a session: the store's upload, objects and the state,
 // which is last. The session must be aborted or done. If the upload is completed, Abort removes
 // only parts that came later.
-func (svc *Service) remove(ctx context.Context, s *session) error {
+func (k *keeper) remove(ctx context.Context, s *session) error {
 	if s.Token != "" {
-		upload, err := storage.ContinueUpload(ctx, svc.bucket, s.Token)
+		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
 		if err == nil {
 			err = upload.Abort(ctx)
 		}
@@ -233,16 +241,16 @@ func (svc *Service) remove(ctx context.Context, s *session) error {
 			return err
 		}
 	}
-	if err := svc.removeObjects(ctx, s); err != nil {
+	if err := k.removeObjects(ctx, s); err != nil {
 		return err
 	}
-	return svc.config.States.RemoveState(ctx, svc.objectKey(s, stateName), s.revision)
+	return k.config.States.RemoveState(ctx, k.objectKey(s, stateName), s.revision)
 }
 
-func (svc *Service) removeObjects(ctx context.Context, s *session) error {
-	state := svc.objectKey(s, stateName)
-	_, err := storage.RemoveMatching(ctx, svc.bucket, func(e storage.ListEntry) bool { return e.Key != state },
-		storage.WithPrefix(svc.config.Prefix+s.name+"/"+s.run()))
+func (k *keeper) removeObjects(ctx context.Context, s *session) error {
+	state := k.objectKey(s, stateName)
+	_, err := storage.RemoveMatching(ctx, k.bucket, func(e storage.ListEntry) bool { return e.Key != state },
+		storage.WithPrefix(k.config.Prefix+s.name+"/"+s.run()))
 	return err
 }
 
@@ -254,14 +262,14 @@ func (s *session) finishing() bool {
 
 // abort ends a session that is not done, and removes it. Requests in progress find out
 // with their next write.
-func (svc *Service) abort(ctx context.Context, s *session) error {
-	s, err := svc.update(ctx, s, func(s *session) (bool, error) {
+func (k *keeper) abort(ctx context.Context, s *session) error {
+	s, err := k.update(ctx, s, func(s *session) (bool, error) {
 		switch {
 		case s.Phase == phaseAborted:
 			return false, nil
 		case s.Phase == phaseDone && s.Kind != kindPartial:
 			return false, s.completed()
-		case s.claimed(svc.config.Now()), s.finishing():
+		case s.claimed(k.config.Now()), s.finishing():
 			return false, beingCompleted()
 		}
 		s.Phase = phaseAborted
@@ -270,7 +278,7 @@ func (svc *Service) abort(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := svc.remove(ctx, s); err != nil {
+	if err := k.remove(ctx, s); err != nil {
 		return storeFailed(err)
 	}
 	return nil
@@ -305,10 +313,10 @@ func newSession(kind string, user User, n Request, target Target, expires time.T
 
 // removeKeys removes objects of a session by their names. Sweep removes those that it
 // could not.
-func (svc *Service) removeKeys(ctx context.Context, s *session, names ...string) {
+func (k *keeper) removeKeys(ctx context.Context, s *session, names ...string) {
 	keys := make([]string, len(names))
 	for i, name := range names {
-		keys[i] = svc.objectKey(s, name)
+		keys[i] = k.objectKey(s, name)
 	}
-	_, _ = storage.RemoveAll(ctx, svc.bucket, slices.Values(keys))
+	_, _ = storage.RemoveAll(ctx, k.bucket, slices.Values(keys))
 }

@@ -15,7 +15,7 @@ const FeedBytes = intake.FeedBytes
 
 // SetPace makes a handler impatient.
 func (s *Service) SetPace(tick, checkpoint, idle time.Duration) {
-	s.pace.tick, s.pace.checkpoint, s.pace.idle = tick, checkpoint, idle
+	s.handler.pace.tick, s.handler.pace.checkpoint, s.handler.pace.idle = tick, checkpoint, idle
 }
 
 // SetMemory changes Config.MemoryLimit to any number of bytes.

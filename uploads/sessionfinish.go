@@ -30,23 +30,23 @@ type maker func(ctx context.Context, key string) (*storage.Attrs, error)
 // finish makes the object of a session whose bytes have all arrived: it is stored,
 // inspected, moved to its key, and told to the application. Each step can be repeated, so
 // that the next call continues after a failure or a kill.
-func (svc *Service) finish(ctx context.Context, s *session, make maker) (*session, error) {
+func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, error) {
 	limit := finishTimeout
 	if s.Kind == kindSingle { // its bytes have not arrived yet
-		limit += max(0, s.Expires.Sub(svc.config.Now()))
+		limit += max(0, s.Expires.Sub(k.config.Now()))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	s, err := svc.claim(ctx, s)
+	s, err := k.claim(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	claim := s.Claim // a step whose write fails may have taken it from s
-	claimed, stop := svc.keepClaim(ctx, s)
-	done, err := svc.finishClaimed(claimed, s, make)
+	claimed, stop := k.keepClaim(ctx, s)
+	done, err := k.finishClaimed(claimed, s, make)
 	lost := stop()
 	if err != nil {
-		svc.release(ctx, s, claim)
+		k.release(ctx, s, claim)
 		if lost {
 			return nil, beingCompleted()
 		}
@@ -64,13 +64,13 @@ type claimant struct {
 }
 
 // claim reserves the session for this call.
-func (svc *Service) claim(ctx context.Context, s *session) (*session, error) {
+func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 	by := s.by
 	by.name = cmp.Or(by.name, rand.Text())
 	user, etags, sum, size := s.User, s.ETags, s.PartsSum, s.Size
 	whole := s.Tus != nil && s.Tus.Whole
-	return svc.update(ctx, s, func(s *session) (bool, error) {
-		now := svc.config.Now()
+	return k.update(ctx, s, func(s *session) (bool, error) {
+		now := k.config.Now()
 		switch {
 		case s.User != user || s.Phase == phaseAborted:
 			return false, notFound()
@@ -87,7 +87,7 @@ func (svc *Service) claim(ctx context.Context, s *session) (*session, error) {
 		}
 		s.Claim, s.ClaimedUntil = by.name, now.Add(claimFor)
 		if s.Pieces != nil {
-			return true, svc.drawKey(s)
+			return true, k.drawKey(s)
 		}
 		if s.Tus != nil {
 			s.Tus.Holder, s.Tus.Whole = "", whole
@@ -99,13 +99,13 @@ func (svc *Service) claim(ctx context.Context, s *session) (*session, error) {
 // keepClaim renews the claim until stop is called. If another call has claimed the session,
 // as in a process whose clock differs, the context that it returns is canceled, and stop
 // returns true.
-func (svc *Service) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
+func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
 	claim, ended, lost := s.Claim, make(chan struct{}), false
 	go func() {
 		defer close(ended)
-		for svc.memory.Pulse(held, claimFor/4) == nil {
-			if lost = !svc.renew(held, s, claim); !lost {
+		for k.service.memory.Pulse(held, claimFor/4) == nil {
+			if lost = !k.renew(held, s, claim); !lost {
 				continue
 			}
 			if s.Pieces == nil { // else whichever call is first makes the file
@@ -123,16 +123,16 @@ func (svc *Service) keepClaim(ctx context.Context, s *session) (held context.Con
 
 // renew renews a claim, and returns false if it is lost. If the store fails, the next call
 // tries again.
-func (svc *Service) renew(ctx context.Context, s *session, claim string) bool {
-	s, err := svc.reload(ctx, s)
+func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
+	s, err := k.reload(ctx, s)
 	if err != nil {
 		return storage.CodeOf(err) != storage.ObjectNotFound
 	}
 	if s.Claim != claim {
 		return false
 	}
-	s.ClaimedUntil = svc.config.Now().Add(claimFor)
-	_ = svc.save(ctx, s)
+	s.ClaimedUntil = k.config.Now().Add(claimFor)
+	_ = k.save(ctx, s)
 	return true
 }
 
@@ -141,11 +141,11 @@ func (s *session) claimed(now time.Time) bool {
 }
 
 // release lets the next call continue at once.
-func (svc *Service) release(ctx context.Context, s *session, claim string) {
+func (k *keeper) release(ctx context.Context, s *session, claim string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	if s, err := svc.reload(ctx, s); err == nil {
-		_, _ = svc.update(ctx, s, func(s *session) (bool, error) {
+	if s, err := k.reload(ctx, s); err == nil {
+		_, _ = k.update(ctx, s, func(s *session) (bool, error) {
 			held := s.Claim == claim && s.Phase != phaseDone && s.Phase != phaseAborted
 			if held {
 				s.Claim = ""
@@ -155,39 +155,39 @@ func (svc *Service) release(ctx context.Context, s *session, claim string) {
 	}
 }
 
-func (svc *Service) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
+func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
 	u := s.file()
 	if s.Phase != phaseStored {
-		attrs, err := svc.makeObject(ctx, s, u, make)
+		attrs, err := k.makeObject(ctx, s, u, make)
 		if err != nil {
-			return nil, svc.dropIfRefused(ctx, s, err)
+			return nil, k.dropIfRefused(ctx, s, err)
 		}
 		u.Attrs, u.Size, u.ContentType, u.CRC32C, u.Modified = attrs, attrs.Size, attrs.ContentType, attrs.CRC32C, attrs.Modified
 	}
 	target := s.Target
 	u.Key = target.Key
 	if s.Kind != kindPartial {
-		if err := svc.link(ctx, u); err != nil {
+		if err := k.service.link(ctx, u); err != nil {
 			return nil, storeFailed(err)
 		}
 	}
 	linked := u.Location
-	if (svc.config.Stored != nil || svc.config.Records != nil || s.Pieces != nil) && s.Kind != kindPartial {
+	if (k.config.Stored != nil || k.config.Records != nil || s.Pieces != nil) && s.Kind != kindPartial {
 		if s.Phase != phaseStored {
 			var err error
-			if s, err = svc.advance(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
+			if s, err = k.advance(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
 				return nil, err
 			}
 		}
-		if err := svc.tell(ctx, u); err != nil {
+		if err := k.service.tell(ctx, u); err != nil {
 			return nil, err
 		}
 	}
 	names := s.tailNames()
-	if svc.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
+	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
-	done, err := svc.advance(ctx, s, nil, func(s *session) {
+	done, err := k.advance(ctx, s, nil, func(s *session) {
 		s.Target, s.link = target, linked
 		s.stored(phaseDone, u.Size)
 		if s.Location = u.Location; u.Location == linked {
@@ -201,9 +201,9 @@ func (svc *Service) finishClaimed(ctx context.Context, s *session, make maker) (
 	case err != nil:
 		return nil, err
 	case s.Pieces != nil:
-		_ = svc.removeObjects(ctx, s) // else Sweep does
+		_ = k.removeObjects(ctx, s) // else Sweep does
 	case len(names) > 0:
-		svc.removeKeys(ctx, s, names...)
+		k.removeKeys(ctx, s, names...)
 	}
 	return done, nil
 }
@@ -227,9 +227,9 @@ func (s *session) stored(phase string, size int64) {
 
 // advance saves a step of the call that has claimed the session. A file in pieces may also have been
 // claimed by another call: of those that make the object with the same random key, the first decides.
-func (svc *Service) advance(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
+func (k *keeper) advance(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
 	claim := s.Claim
-	return svc.update(ctx, s, func(s *session) (bool, error) {
+	return k.update(ctx, s, func(s *session) (bool, error) {
 		same := s.Pieces != nil && s.Phase == phaseCompleting && random != nil && slices.Equal(s.Random, random)
 		if s.Claim != claim && !same {
 			return false, beingCompleted()
@@ -241,33 +241,33 @@ func (svc *Service) advance(ctx context.Context, s *session, random []byte, step
 }
 
 // staged reports whether the content is stored below Config.Prefix first.
-func (svc *Service) staged(kind string) bool {
-	return kind == kindPartial || svc.config.Inspect != nil || svc.judge.LooksAtContent()
+func (k *keeper) staged(kind string) bool {
+	return kind == kindPartial || k.config.Inspect != nil || k.service.judge.LooksAtContent()
 }
 
 // storeKey returns the key under which the bytes are stored first.
-func (svc *Service) storeKey(s *session) string {
-	if svc.staged(s.Kind) {
-		return svc.objectKey(s, contentName)
+func (k *keeper) storeKey(s *session) string {
+	if k.staged(s.Kind) {
+		return k.objectKey(s, contentName)
 	}
 	return s.Target.Key
 }
 
-func (svc *Service) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
-	if !svc.staged(s.Kind) {
-		return svc.makeOnce(ctx, s, s.Target.Key, make)
+func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
+	if !k.staged(s.Kind) {
+		return k.makeOnce(ctx, s, s.Target.Key, make)
 	}
-	content := svc.objectKey(s, contentName)
+	content := k.objectKey(s, contentName)
 	if s.Kind != kindPartial && s.Token == "" {
 		// The bytes are those of this call. If another one claims the session too, it must
 		// not replace what Inspect has seen.
-		content = svc.objectKey(s, contentName+"-"+s.Claim+s.extension())
-		defer svc.discard(ctx, content)
+		content = k.objectKey(s, contentName+"-"+s.Claim+s.extension())
+		defer k.service.discard(ctx, content)
 	}
 	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
 	if s.Phase == phaseCompleting { // an earlier call may have stored it
-		attrs, err = svc.bucket.Attrs(ctx, content)
+		attrs, err = k.bucket.Attrs(ctx, content)
 	}
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		attrs, err = make(ctx, content)
@@ -275,19 +275,19 @@ func (svc *Service) makeObject(ctx context.Context, s *session, u *File, make ma
 	if err != nil || s.Kind == kindPartial {
 		return attrs, err
 	}
-	target, err := svc.settle(ctx, s, u, content)
+	target, err := k.settle(ctx, s, u, content)
 	if err != nil {
 		return nil, err
 	}
-	if err := svc.inspect(ctx, u, attrs, &target); err != nil {
+	if err := k.service.inspect(ctx, u, attrs, &target); err != nil {
 		return nil, err
 	}
-	made, err := svc.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	made, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		opts := optionsFor[storage.CopyOption](target)
 		if s.Pieces == nil {
 			opts = append(target.copyOptions(), s.writeID())
 		}
-		return storage.Copy(ctx, svc.bucket, key, svc.bucket, content, opts...)
+		return storage.Copy(ctx, k.bucket, key, k.bucket, content, opts...)
 	})
 	if err == nil {
 		s.Target = target
@@ -296,12 +296,12 @@ func (svc *Service) makeObject(ctx context.Context, s *session, u *File, make ma
 }
 
 // settle judges the content, and returns where it goes.
-func (svc *Service) settle(ctx context.Context, s *session, u *File, content string) (Target, error) {
-	t := s.Target
-	if !svc.judge.LooksAtContent() {
+func (k *keeper) settle(ctx context.Context, s *session, u *File, content string) (Target, error) {
+	t, service := s.Target, k.service
+	if !service.judge.LooksAtContent() {
 		return t, nil
 	}
-	_, v, e := svc.inspectStored(ctx, content, 0)
+	_, v, e := service.inspectStored(ctx, content, 0)
 	if e != nil {
 		if !isRefusal(e) {
 			return t, e.Err
@@ -310,11 +310,11 @@ func (svc *Service) settle(ctx context.Context, s *session, u *File, content str
 	}
 	u.Width, u.Height = v.Width, v.Height
 	if s.Random == nil {
-		return svc.asked(t, svc.target(t.Key, v)), nil
+		return service.asked(t, service.target(t.Key, v)), nil
 	}
-	usual := svc.target(svc.drawnKey(s, v.Extension), v)
+	usual := service.target(k.drawnKey(s, v.Extension), v)
 	if s.Pieces != nil && s.Pieces.Target {
-		return svc.asked(t, usual), nil
+		return service.asked(t, usual), nil
 	}
 	usual.MaxSize = t.MaxSize
 	return usual, nil
@@ -322,13 +322,13 @@ func (svc *Service) settle(ctx context.Context, s *session, u *File, content str
 
 // makeOnce makes the object under its key. If an earlier call has made it before it was killed, the
 // maker finds that object by its write id. The key of a file in pieces is its own.
-func (svc *Service) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
+func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
 	switch {
 	case storage.CodeOf(err) != storage.PreconditionFailed:
 		return made, err
 	case s.Pieces != nil:
-		return svc.bucket.Attrs(ctx, key)
+		return k.bucket.Attrs(ctx, key)
 	}
 	e := exists()
 	e.Err = err
@@ -350,12 +350,12 @@ func (e sendAgain) Error() string { return e.refusal.Error() }
 
 // dropIfRefused removes a session that can never complete, and opens one again of which a part was
 // replaced. It returns err as the client sees it.
-func (svc *Service) dropIfRefused(ctx context.Context, s *session, err error) error {
+func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error {
 	if failed, ok := err.(inspectError); ok {
 		return unauthorized(failed.error)
 	}
 	if again, ok := err.(sendAgain); ok {
-		_, _ = svc.advance(ctx, s, nil, func(s *session) {
+		_, _ = k.advance(ctx, s, nil, func(s *session) {
 			s.Phase, s.ETags, s.PartsSum = phaseOpen, nil, ""
 			if s.Pieces != nil {
 				s.Random = nil
@@ -385,8 +385,8 @@ func (svc *Service) dropIfRefused(ctx context.Context, s *session, err error) er
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	if s, failed := svc.advance(ctx, s, nil, func(s *session) { s.Phase = phaseAborted }); failed == nil {
-		_ = svc.remove(ctx, s) // Sweep repeats it
+	if s, failed := k.advance(ctx, s, nil, func(s *session) { s.Phase = phaseAborted }); failed == nil {
+		_ = k.remove(ctx, s) // Sweep repeats it
 	}
 	return e
 }
@@ -403,12 +403,12 @@ func (s *session) file() *File {
 
 // firstTarget returns how the bytes are stored first. If they wait, no browser runs them there: the sender can
 // derive the key. Only pieces whose type the store is to find have that type at once.
-func (svc *Service) firstTarget(s *session) Target {
+func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
-	if svc.staged(s.Kind) {
+	if k.staged(s.Kind) {
 		t.Overwrite, t.PublicRead = true, false
-		found := s.Pieces != nil && t.ContentType == "" && !svc.judge.LooksAtContent()
-		if !found && storage.Supports(svc.bucket, storage.ContentProperties) {
+		found := s.Pieces != nil && t.ContentType == "" && !k.service.judge.LooksAtContent()
+		if !found && storage.Supports(k.bucket, storage.ContentProperties) {
 			t.ContentType = contentTypeOfPending
 		}
 	}

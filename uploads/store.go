@@ -43,38 +43,38 @@ const maxDraws = 8
 // buffer or can seek. Otherwise it fails with StoreFailed, and the call can be
 // repeated. If Config.Stored fails, the file is removed, unless the error wraps
 // [storage.OutcomeUnknown]: the application may know of the file then.
-func (svc *Service) Store(ctx context.Context, u Upload) (*File, error) {
-	f, e := svc.store(ctx, u)
+func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
+	f, e := s.store(ctx, u)
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
-	return svc.told(ctx, f)
+	return s.told(ctx, f)
 }
 
 // told tells the application of a file, which is removed if that certainly fails.
-func (svc *Service) told(ctx context.Context, f *File) (*File, error) {
-	err := svc.tell(ctx, f)
+func (s *Service) told(ctx context.Context, f *File) (*File, error) {
+	err := s.tell(ctx, f)
 	if err == nil {
 		return f, nil
 	}
 	if !errors.Is(err, storage.OutcomeUnknown) {
-		svc.discardFile(ctx, f)
+		s.discardFile(ctx, f)
 	}
 	return nil, err.(*Error).about(CleanName(f.ClaimedName))
 }
 
 // StorePart stores one file of a multipart form. Errors name the part's field.
-func (svc *Service) StorePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
-	f, err := svc.storePart(ctx, part, user)
+func (s *Service) StorePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
+	f, err := s.storePart(ctx, part, user)
 	if err != nil {
 		return nil, err
 	}
-	return svc.told(ctx, f)
+	return s.told(ctx, f)
 }
 
-func (svc *Service) storePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
+func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
 	name := part.FileName()
-	r, e := svc.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user})
+	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user})
 	if e != nil {
 		e = e.about(CleanName(name))
 		if field := part.FormName(); field != "" && e.Field == fileField {
@@ -85,18 +85,18 @@ func (svc *Service) storePart(ctx context.Context, part *multipart.Part, user Us
 	return r, nil
 }
 
-func (svc *Service) store(ctx context.Context, u Upload) (*File, *Error) {
-	if e := svc.checkUser(u.User); e != nil {
+func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
+	if e := s.checkUser(u.User); e != nil {
 		return nil, e
 	}
 	if u.Body == nil {
 		return nil, noFile()
 	}
 	var e *Error
-	if u.Target, e = svc.checked(u.Target, u.Name); e != nil {
+	if u.Target, e = s.checked(u.Target, u.Name); e != nil {
 		return nil, e
 	}
-	t := &storeOp{service: svc, upload: u, bounds: newBounds(svc.judge, u.Size), began: svc.config.Now()}
+	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
 	if u.Target != nil {
 		t.bounds.most = u.Target.MaxSize
 	}
@@ -111,9 +111,9 @@ func (svc *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if e != nil {
 		return nil, e
 	}
-	f, e := svc.result(ctx, t.file(), attrs, t.verdict)
+	f, e := s.result(ctx, t.file(), attrs, t.verdict)
 	if e != nil {
-		svc.discard(ctx, attrs.Key)
+		s.discard(ctx, attrs.Key)
 	}
 	return f, e
 }
@@ -228,19 +228,19 @@ func (t *storeOp) file() *File {
 
 // inspect calls Config.Inspect for an object that is to be kept as t says. It returns an *Error if the content
 // is refused, and an inspectError if that is not known.
-func (svc *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
+func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
 	f.Key, f.Size, f.ContentType = t.Key, content.Size, cmp.Or(t.ContentType, content.ContentType)
-	if svc.config.Inspect == nil {
+	if s.config.Inspect == nil {
 		return nil
 	}
-	reader, err := storage.NewReaderAt(ctx, svc.bucket, content.Key)
+	reader, err := storage.NewReaderAt(ctx, s.bucket, content.Key)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = reader.Close() }()
-	svc.identify(f)
+	s.identify(f)
 	found := f.ContentType
-	err = svc.config.Inspect(ctx, f, reader)
+	err = s.config.Inspect(ctx, f, reader)
 	if f.ContentType != found {
 		t.ContentType = f.ContentType
 	}

@@ -65,20 +65,20 @@ func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 //
 // An upload that the store began for a request that was killed before its state was
 // written is not known here. A lifecycle rule for incomplete uploads removes it.
-func (svc *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
-	w := &sweeper{service: svc, report: &SweepReport{}}
+func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
+	w := &sweeper{keeper: s.keeper, report: &SweepReport{}}
 	for _, o := range opts {
 		if o != nil {
 			o.applySweep(w)
 		}
 	}
-	clock := svc.config.Prefix + clockName
-	now, err := storeclock.Now(ctx, svc.bucket, clock)
+	clock := s.config.Prefix + clockName
+	now, err := storeclock.Now(ctx, s.bucket, clock)
 	if err != nil {
 		return w.report, &Error{Code: StoreFailed, Message: "The store does not tell the time.", Err: err}
 	}
 	w.now = now
-	w.add(svc.bucket.Remove(ctx, clock))
+	w.add(s.bucket.Remove(ctx, clock))
 	start := sessionName(rand.Text())
 	w.each(w.sessions(ctx, start), func(g group) (bool, error) {
 		if g.hasState {
@@ -89,7 +89,7 @@ func (svc *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepRepor
 	if w.beside() && len(w.errs) < maxFailures {
 		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
-	if svc.config.Records != nil && len(w.errs) < maxFailures { // after uploads, which leave bytes without a record
+	if s.config.Records != nil && len(w.errs) < maxFailures { // after uploads, which leave bytes without a record
 		err := w.expired(ctx)
 		if err == nil {
 			err = w.orphans(ctx)
@@ -103,7 +103,7 @@ func (svc *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepRepor
 }
 
 type sweeper struct {
-	service       *Service
+	keeper        *keeper
 	noOrphanLimit bool
 	report        *SweepReport
 	now           time.Time // of the bucket: that of this process may be wrong
@@ -143,8 +143,8 @@ type group struct {
 
 // beside reports whether the states are not in the bucket of the objects.
 func (w *sweeper) beside() bool {
-	states, inBucket := w.service.config.States.(bucketStates)
-	return !inBucket || !equal.Values(states.bucket, w.service.bucket)
+	states, inBucket := w.keeper.config.States.(bucketStates)
+	return !inBucket || !equal.Values(states.bucket, w.keeper.bucket)
 }
 
 // sessions lists the sessions where their states are, from the name start on, and then those before it. In
@@ -184,16 +184,16 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 			g = next
 			return last.name == "" || yield(last, nil)
 		}
-		opts := []storage.ListOption{storage.WithPrefix(w.service.config.Prefix)}
+		opts := []storage.ListOption{storage.WithPrefix(w.keeper.config.Prefix)}
 		if start != "" {
-			opts = append(opts, storage.WithStartAfter(w.service.config.Prefix+start))
+			opts = append(opts, storage.WithStartAfter(w.keeper.config.Prefix+start))
 		}
-		for entry, err := range w.service.bucket.List(ctx, opts...) {
+		for entry, err := range w.keeper.bucket.List(ctx, opts...) {
 			if err != nil {
 				yield(group{}, err)
 				return
 			}
-			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.service.config.Prefix), "/")
+			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.keeper.config.Prefix), "/")
 			alone := !below && (keypattern.IsRandom(name) || name == clockName)
 			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
 			if !alone && (!validName(name) || object != stateName && !begins(contentName) && !begins(tailPrefix) && !begins(piecePrefix)) {
@@ -214,14 +214,14 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 // listed lists the sessions that have a state and whose name comes after start, in the order of names.
 func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		for after := w.service.config.Prefix + start; strings.HasPrefix(after, w.service.config.Prefix); {
-			found, next, err := w.service.config.States.ListStates(ctx, after, listPage)
+		for after := w.keeper.config.Prefix + start; strings.HasPrefix(after, w.keeper.config.Prefix); {
+			found, next, err := w.keeper.config.States.ListStates(ctx, after, listPage)
 			if err != nil {
 				yield(group{}, err)
 				return
 			}
 			for _, state := range found {
-				key, ours := strings.CutPrefix(state.Key, w.service.config.Prefix)
+				key, ours := strings.CutPrefix(state.Key, w.keeper.config.Prefix)
 				if !ours {
 					return
 				}
@@ -241,7 +241,7 @@ func validName(name string) bool {
 
 // expire removes a session if it has expired or was aborted.
 func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
-	s, err := w.service.read(ctx, g.name)
+	s, err := w.keeper.read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil // another Sweep was first
 	}
@@ -260,13 +260,13 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 			return false, err
 		}
 	}
-	err = w.service.remove(ctx, s)
+	err = w.keeper.remove(ctx, s)
 	return err == nil, err
 }
 
 // save returns false without an error if another call has changed the state: the next Sweep looks again.
 func (w *sweeper) save(ctx context.Context, s *session) (bool, error) {
-	err := w.service.save(ctx, s)
+	err := w.keeper.save(ctx, s)
 	if err == errConflict {
 		return false, nil
 	}
@@ -276,18 +276,18 @@ func (w *sweeper) save(ctx context.Context, s *session) (bool, error) {
 // removeOrphan removes the objects of a session without a state.
 func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	age, ticket := w.now.Sub(g.newest), keypattern.IsRandom(g.name)
-	if age < orphanAge || ticket && age < w.service.config.UploadTTL+finishWithin {
+	if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {
 		return false, nil
 	}
 	// A file that a ticket was for, or that Store was to have inspected, is there by its random name.
 	if ticket || g.name == clockName {
-		err := w.service.bucket.Remove(ctx, w.service.config.Prefix+g.name)
+		err := w.keeper.bucket.Remove(ctx, w.keeper.config.Prefix+g.name)
 		return err == nil, err
 	}
-	if _, err := w.service.read(ctx, g.name); storage.CodeOf(err) != storage.ObjectNotFound {
+	if _, err := w.keeper.read(ctx, g.name); storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	_, err := storage.RemoveMatching(ctx, w.service.bucket, nil, storage.WithPrefix(w.service.config.Prefix+g.name+"/"))
+	_, err := storage.RemoveMatching(ctx, w.keeper.bucket, nil, storage.WithPrefix(w.keeper.config.Prefix+g.name+"/"))
 	return err == nil, err
 }
 
@@ -303,7 +303,7 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		}
 		idle = min(w.now.Sub(newest), g.idle) // each by the clock of its place
 	}
-	if idle < w.service.config.TTL || s.claimed(w.now) { // a call that continues it after it was listed
+	if idle < w.keeper.config.TTL || s.claimed(w.now) { // a call that continues it after it was listed
 		return false, nil
 	}
 	if s.Phase != phaseAborted && s.Phase != phaseDone {
@@ -311,23 +311,23 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 			return false, err
 		}
 	}
-	state := w.service.objectKey(s, stateName)
+	state := w.keeper.objectKey(s, stateName)
 	old := func(e storage.ListEntry) bool { return (e.Key != state || beside) && !e.Modified.After(newest) }
-	if _, err := storage.RemoveMatching(ctx, w.service.bucket, old, storage.WithPrefix(w.service.config.Prefix+s.name+"/")); err != nil {
+	if _, err := storage.RemoveMatching(ctx, w.keeper.bucket, old, storage.WithPrefix(w.keeper.config.Prefix+s.name+"/")); err != nil {
 		return false, err
 	}
-	err := w.service.config.States.RemoveState(ctx, state, s.revision)
+	err := w.keeper.config.States.RemoveState(ctx, state, s.revision)
 	return err == nil, err
 }
 
 // newest returns the time of the newest object of a session, but not of its state; the zero time if
 // there is none.
 func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err error) {
-	for entry, err := range w.service.bucket.List(ctx, storage.WithPrefix(w.service.config.Prefix+s.name+"/")) {
+	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(w.keeper.config.Prefix+s.name+"/")) {
 		if err != nil {
 			return newest, err
 		}
-		if entry.Key != w.service.objectKey(s, stateName) && entry.Modified.After(newest) {
+		if entry.Key != w.keeper.objectKey(s, stateName) && entry.Modified.After(newest) {
 			newest = entry.Modified
 		}
 	}
@@ -362,12 +362,12 @@ func (w *sweeper) unrecorded(ctx context.Context) (map[string]bool, error) {
 	found := make([][]string, len(names)) // keys: a state may be large
 	const atOnce = 16
 	errs := parallel.All(len(names), atOnce, func(n int) error {
-		s, err := w.service.read(ctx, names[n])
+		s, err := w.keeper.read(ctx, names[n])
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
 			return nil
 		case err == nil && s.Phase != phaseDone && s.Phase != phaseAborted:
-			found[n] = w.service.possibleKeys(s)
+			found[n] = w.keeper.possibleKeys(s)
 		}
 		return err
 	})

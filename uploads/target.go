@@ -89,9 +89,9 @@ func (t *Target) options() []storage.WriteOption {
 }
 
 // limit returns how large the file of a target may be, in bytes; 0: as large as the store allows.
-func (svc *Service) limit(t *Target) int64 {
-	if t.MaxSize == 0 || svc.maxSize > 0 && svc.maxSize < t.MaxSize {
-		return svc.maxSize
+func (s *Service) limit(t *Target) int64 {
+	if t.MaxSize == 0 || s.maxSize > 0 && s.maxSize < t.MaxSize {
+		return s.maxSize
 	}
 	return t.MaxSize
 }
@@ -144,7 +144,7 @@ const longestSegment = 255
 
 // checkFeatures fails if the bucket cannot keep what a target asks for. The upload would otherwise
 // fail after its last byte, for ever.
-func (svc *Service) checkFeatures(t *Target) error {
+func (k *keeper) checkFeatures(t *Target) error {
 	long := slices.ContainsFunc(strings.Split(t.Key, "/"), func(segment string) bool { return len(segment) > longestSegment })
 	for _, n := range []struct {
 		asked   bool
@@ -158,7 +158,7 @@ func (svc *Service) checkFeatures(t *Target) error {
 		{len(t.Tags) > 0, storage.ObjectTags, "Target.Tags", "leave it empty, or use a bucket with storage.ObjectTags"},
 		{long, storage.LongSegments, "a segment of Target.Key above 255 bytes", "return a shorter Key, or use a bucket with storage.LongSegments"},
 	} {
-		if n.asked && !storage.Supports(svc.bucket, n.feature) {
+		if n.asked && !storage.Supports(k.bucket, n.feature) {
 			return unsupported(&storage.Error{
 				Code: storage.Unsupported, Op: "uploads", Key: t.Key, Hint: n.hint,
 				Err: errors.New(n.option + " needs a feature that the bucket does not have"),

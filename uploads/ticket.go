@@ -58,20 +58,20 @@ const contentTypeOfPending = "application/octet-stream"
 // ([storage.SignedIfAbsent]). Finish checks everything again, so a store that can do
 // none of this only loses space for a while. If the bucket cannot sign addresses,
 // Sign fails with StoreFailed, which wraps Unsupported. It makes no request.
-func (svc *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
+func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
 	name := CleanName(r.Name)
-	if svc.config.Inspect != nil {
+	if s.config.Inspect != nil {
 		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
 	}
 	// Finish would certainly refuse the same.
-	if e := cmp.Or(svc.checkUser(user), newBounds(svc.judge, r.Size).checkClaim(), refused(svc.judge.CheckClaim(r.Type))); e != nil {
+	if e := cmp.Or(s.checkUser(user), newBounds(s.judge, r.Size).checkClaim(), refused(s.judge.CheckClaim(r.Type))); e != nil {
 		return nil, e.about(name)
 	}
-	random, err := randomKey(svc.config.Random)
+	random, err := randomKey(s.config.Random)
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
-	t := &ticketOp{svc, user, ticket{random.String(), svc.config.Now().Unix(), max(r.Size, 0), name}}
+	t := &ticketOp{s, user, ticket{random.String(), s.config.Now().Unix(), max(r.Size, 0), name}}
 	signed, err := t.sign(ctx)
 	if err != nil {
 		return nil, storeFailed(err).about(name)
@@ -151,11 +151,11 @@ func (t *ticketOp) proof(said string) string {
 }
 
 // openTicket reads a token. If it was changed, or is for another user, key or place, it fails with NotFound.
-func (svc *Service) openTicket(token string, user User) (*ticketOp, *Error) {
-	if e := svc.checkUser(user); e != nil {
+func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
+	if e := s.checkUser(user); e != nil {
 		return nil, e
 	}
-	t := &ticketOp{service: svc, user: user}
+	t := &ticketOp{service: s, user: user}
 	said, proof, _ := strings.Cut(token, ".")
 	if !hmac.Equal([]byte(proof), []byte(t.proof(said))) {
 		return nil, refuse(tokenField, NotFound, "This upload is not yours, or is not known here.")
@@ -164,7 +164,7 @@ func (svc *Service) openTicket(token string, user User) (*ticketOp, *Error) {
 	if err == nil {
 		err = json.Unmarshal(text, &t.said)
 	}
-	if err != nil || svc.config.Now().After(time.Unix(t.said.Issued, 0).Add(svc.config.UploadTTL+finishWithin)) {
+	if err != nil || s.config.Now().After(time.Unix(t.said.Issued, 0).Add(s.config.UploadTTL+finishWithin)) {
 		return nil, refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
 	}
 	return t, nil

@@ -29,14 +29,14 @@ import (
 // directives of Config.CacheControl. Its disposition is attachment unless it is a
 // JPEG, PNG, GIF, WebP or AVIF. Encoding, language, storage class and metadata are
 // empty, and tags are those of Config.Tags, whatever the sender set.
-func (svc *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
-	t, e := svc.openTicket(token, user)
+func (s *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
+	t, e := s.openTicket(token, user)
 	if e != nil {
 		return nil, e
 	}
 	f, e := t.finish(ctx)
 	if e == nil {
-		if err := svc.tell(ctx, f); err != nil { // the file stays: an earlier call may have told of it
+		if err := s.tell(ctx, f); err != nil { // the file stays: an earlier call may have told of it
 			e = err.(*Error)
 		}
 	}
@@ -124,10 +124,10 @@ func changedError() *Error {
 
 // copyToFinal copies the file to its final key. An object that exists there is this
 // file, from an earlier call.
-func (svc *Service) copyToFinal(ctx context.Context, pending, key string, v *rules.Verdict) *Error {
-	target := svc.target(key, v)
-	_, err := storage.Copy(ctx, svc.bucket, key, svc.bucket, pending, target.copyOptions()...)
-	if err != nil && !(svc.guarded && errors.Is(err, storage.PreconditionFailed)) {
+func (s *Service) copyToFinal(ctx context.Context, pending, key string, v *rules.Verdict) *Error {
+	target := s.target(key, v)
+	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
+	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) {
 		return storeFailed(err)
 	}
 	return nil
@@ -154,8 +154,8 @@ func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error)
 }
 
 // inspectStored inspects a stored file. It reads only as many bytes as that takes.
-func (svc *Service) inspectStored(ctx context.Context, key string, claimed int64) (*storage.Attrs, *rules.Verdict, *Error) {
-	r, err := svc.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
+func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) (*storage.Attrs, *rules.Verdict, *Error) {
+	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
 	if err != nil {
 		return nil, nil, storeFailed(err)
 	}
@@ -163,10 +163,10 @@ func (svc *Service) inspectStored(ctx context.Context, key string, claimed int64
 	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
 		return nil, nil, storeFailed(errSpent)
 	}
-	if e := newBounds(svc.judge, claimed).check(r.Attrs().Size); e != nil {
+	if e := newBounds(s.judge, claimed).check(r.Attrs().Size); e != nil {
 		return nil, nil, e
 	}
-	v, err := svc.judge.Inspect(ctx, r, "")
+	v, err := s.judge.Inspect(ctx, r, "")
 	if e := refused(err); e != nil {
 		return nil, nil, e
 	}

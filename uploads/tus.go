@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage/internal/partsize"
@@ -74,8 +75,14 @@ func (t *tusState) tailSize() (size int64) {
 	return size
 }
 
+// A tus serves tus and the draft of resumable uploads.
+type tus struct {
+	handler *handler
+	active  sync.Map // a channel by the session's name: closed to end the request that receives its bytes
+}
+
 // serveTus responds to a request of the tus protocol, or of the draft.
-func (svc *Service) serveTus(c *call) error {
+func (t *tus) serveTus(c *call) error {
 	header := c.w.Header()
 	if method := c.Header.Get("X-HTTP-Method-Override"); method != "" {
 		c.Method = strings.ToUpper(method)
@@ -85,19 +92,19 @@ func (svc *Service) serveTus(c *call) error {
 		header.Set("Tus-Resumable", tusVersion)
 	}
 	if c.Method == http.MethodOptions {
-		svc.setLimit(c, nil)
+		t.setLimit(c, nil)
 		header.Set("Accept-Patch", offsetStream+", "+partialUpload)
 		header.Set("Tus-Version", tusVersion)
 		header.Set("Tus-Extension", tusExtensions)
 		header.Set("Tus-Checksum-Algorithm", checksumNames())
-		if svc.maxSize > 0 {
-			header.Set("Tus-Max-Size", strconv.FormatInt(svc.maxSize, 10))
+		if t.handler.service.maxSize > 0 {
+			header.Set("Tus-Max-Size", strconv.FormatInt(t.handler.service.maxSize, 10))
 		}
 		c.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 	if draft {
-		return svc.serveDraft(c)
+		return t.serveDraft(c)
 	}
 	if c.Header.Get("Tus-Resumable") != tusVersion {
 		header.Set("Tus-Version", tusVersion)
@@ -106,19 +113,19 @@ func (svc *Service) serveTus(c *call) error {
 		return e
 	}
 	id := c.PathValue("id")
-	f, allowed := map[string]func(*call) error{http.MethodPost: svc.createTus}, "OPTIONS, POST"
+	f, allowed := map[string]func(*call) error{http.MethodPost: t.createTus}, "OPTIONS, POST"
 	if id != "" {
-		f = map[string]func(*call) error{http.MethodHead: svc.headTus, http.MethodPatch: svc.patchTus, http.MethodDelete: svc.deleteTus}
+		f = map[string]func(*call) error{http.MethodHead: t.headTus, http.MethodPatch: t.patchTus, http.MethodDelete: t.deleteTus}
 		allowed = "DELETE, HEAD, OPTIONS, PATCH"
 	}
 	if f[c.Method] == nil {
 		return methodNotAllowed(c, allowed)
 	}
-	return svc.authorized(f[c.Method])(c)
+	return t.handler.authorized(f[c.Method])(c)
 }
 
-func (svc *Service) loadTus(c *call) (*session, error) {
-	s, err := svc.load(c.Context(), c.PathValue("id"), c.user)
+func (t *tus) loadTus(c *call) (*session, error) {
+	s, err := t.handler.keeper.load(c.Context(), c.PathValue("id"), c.user)
 	if err == nil && s.Tus == nil {
 		return nil, notFound()
 	}
@@ -145,10 +152,10 @@ func (c *call) length() (int64, error) {
 
 // createTus handles POST: it begins an upload, with the first bytes if there are any, or
 // joins pieces.
-func (svc *Service) createTus(c *call) error {
+func (t *tus) createTus(c *call) error {
 	concat := c.Header.Get("Upload-Concat")
 	if strings.HasPrefix(concat, "final;") {
-		return svc.concatTus(c, concat)
+		return t.concatTus(c, concat)
 	}
 	n, err := c.tusUpload(concat)
 	if err != nil {
@@ -163,38 +170,38 @@ func (svc *Service) createTus(c *call) error {
 		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
 	}
 	state := tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
-	s, err := svc.create(c, n, state, withBytes || n.Size == 0, sum, func(*session) {})
+	s, err := t.create(c, n, state, withBytes || n.Size == 0, sum, func(*session) {})
 	if err != nil {
 		return err
 	}
-	svc.writeOffset(c, s)
+	t.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusCreated)
 	return nil
 }
 
 // create begins an upload, announces it, and receives the first bytes if the request has any.
-func (svc *Service) create(c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session)) (*session, error) {
+func (t *tus) create(c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session)) (*session, error) {
 	kind := kindTus
 	if n.Partial {
 		kind = kindPartial
 	}
-	s, err := svc.begin(c, kind, n, "Upload-Length")
+	s, err := t.handler.keeper.begin(c, kind, n, "Upload-Length")
 	if err != nil {
 		return nil, err
 	}
 	s.Tus = &state
 	if receives {
-		s.Tus.Holder, s.Tus.Held = rand.Text(), svc.config.Now()
+		s.Tus.Holder, s.Tus.Held = rand.Text(), t.handler.config.Now()
 	}
-	if err := svc.beginTus(c, s); err != nil {
+	if err := t.beginTus(c, s); err != nil {
 		return nil, err
 	}
-	c.w.Header().Set("Location", svc.location(c, s.id))
+	c.w.Header().Set("Location", t.location(c, s.id))
 	announce(s)
 	if !receives {
 		return s, nil
 	}
-	return svc.receive(c, s, sum)
+	return t.receive(c, s, sum)
 }
 
 // tusUpload reads the headers of a POST that say what is uploaded. concat is Upload-Concat.
@@ -222,16 +229,16 @@ func (c *call) tusUpload(concat string) (Request, error) {
 
 // location returns the address of an upload: below Config.BaseURL, else the path of the
 // request and id. tus-js-client does not resolve an address that is relative to a path.
-func (svc *Service) location(c *call, id string) string {
-	if svc.config.BaseURL != "" {
-		return svc.config.BaseURL + "/tus/" + url.PathEscape(id)
+func (t *tus) location(c *call, id string) string {
+	if t.handler.config.BaseURL != "" {
+		return t.handler.config.BaseURL + "/tus/" + url.PathEscape(id)
 	}
 	path, _, _ := strings.Cut(c.RequestURI, "?")
 	return strings.TrimSuffix(path, "/") + "/" + url.PathEscape(id)
 }
 
 // writeOffset writes the headers that tell how far an upload is.
-func (svc *Service) writeOffset(c *call, s *session) {
+func (t *tus) writeOffset(c *call, s *session) {
 	header := c.w.Header()
 	header.Set("Upload-Offset", strconv.FormatInt(s.Tus.Offset, 10))
 	if s.Phase == phaseOpen {
@@ -241,24 +248,24 @@ func (svc *Service) writeOffset(c *call, s *session) {
 
 // arrivedTus reads the session. If all bytes have arrived, but a call that made the object of
 // them failed, it makes it: a client takes such an upload for done.
-func (svc *Service) arrivedTus(c *call) (*session, error) {
-	s, err := svc.settledTus(c)
+func (t *tus) arrivedTus(c *call) (*session, error) {
+	s, err := t.settledTus(c)
 	switch {
 	case err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == phaseDone:
 		return s, err
 	case s.Kind == kindFinal:
-		return svc.finishTus(c.Context(), s, nil)
+		return t.finishTus(c.Context(), s, nil)
 	}
-	return svc.continueTus(c, s.Tus.Offset, -1, nil)
+	return t.continueTus(c, s.Tus.Offset, -1, nil)
 }
 
-func (svc *Service) headTus(c *call) error {
-	s, err := svc.arrivedTus(c)
+func (t *tus) headTus(c *call) error {
+	s, err := t.arrivedTus(c)
 	if err != nil {
 		return err
 	}
 	header := c.w.Header()
-	svc.writeOffset(c, s)
+	t.writeOffset(c, s)
 	if s.Size >= 0 {
 		header.Set("Upload-Length", strconv.FormatInt(s.Size, 10))
 	} else {
@@ -275,7 +282,7 @@ func (svc *Service) headTus(c *call) error {
 }
 
 // patchTus handles PATCH: it receives bytes.
-func (svc *Service) patchTus(c *call) error {
+func (t *tus) patchTus(c *call) error {
 	if c.Header.Get("Content-Type") != offsetStream {
 		return wrongType("The request must be " + offsetStream + ".")
 	}
@@ -291,40 +298,40 @@ func (svc *Service) patchTus(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err := svc.continueTus(c, offset, size, sum)
+	s, err := t.continueTus(c, offset, size, sum)
 	if err != nil {
 		return err
 	}
-	svc.writeOffset(c, s)
+	t.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
 // continueTus receives the body of a request, and makes the object if all bytes have
 // arrived. offset and size are those of acquire.
-func (svc *Service) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
-	s, err := svc.acquire(c, offset, size)
+func (t *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
+	s, err := t.acquire(c, offset, size)
 	switch {
 	case err != nil || s.Phase == phaseDone:
 		return s, err
 	case s.arrived():
-		return svc.finishTus(c.Context(), s, nil)
+		return t.finishTus(c.Context(), s, nil)
 	}
-	return svc.receive(c, s, sum)
+	return t.receive(c, s, sum)
 }
 
 // deleteTus handles DELETE. A completed file is not removed: it is the application's.
-func (svc *Service) deleteTus(c *call) error {
-	s, err := svc.loadTus(c)
+func (t *tus) deleteTus(c *call) error {
+	s, err := t.loadTus(c)
 	if err != nil {
 		return err
 	}
-	svc.interrupt(s.name)
-	if s, err = svc.finishWhole(c.Context(), s); err == nil && s.finishing() {
-		s, err = svc.finishTus(c.Context(), s, nil)
+	t.interrupt(s.name)
+	if s, err = t.finishWhole(c.Context(), s); err == nil && s.finishing() {
+		s, err = t.finishTus(c.Context(), s, nil)
 	}
 	if err == nil {
-		err = svc.abort(c.Context(), s)
+		err = t.handler.keeper.abort(c.Context(), s)
 	}
 	if e, ok := err.(*Error); ok && e.Code == Completed {
 		told := *e
@@ -340,12 +347,12 @@ func (svc *Service) deleteTus(c *call) error {
 
 // beginTus chooses the size of parts, begins the store's upload unless the file fits one
 // part, and saves the session.
-func (svc *Service) beginTus(c *call, s *session) error {
-	if s.Size >= 0 && s.Size <= svc.basePart {
+func (t *tus) beginTus(c *call, s *session) error {
+	if s.Size >= 0 && s.Size <= t.handler.keeper.basePart {
 		s.PartSize = max(s.Size, 1)
-		return svc.save(c.Context(), s)
+		return t.handler.keeper.save(c.Context(), s)
 	}
-	upload, err := svc.beginUpload(c.Context(), s)
+	upload, err := t.handler.keeper.beginUpload(c.Context(), s)
 	if err != nil {
 		return err
 	}
@@ -354,10 +361,10 @@ func (svc *Service) beginTus(c *call, s *session) error {
 		most = s.Target.MaxSize // 0: parts of the usual size
 	}
 	limits := upload.Limits()
-	s.PartSize = partsize.For(limits, most, svc.basePart)
-	if s.PartSize > svc.memory.Parts.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
+	s.PartSize = partsize.For(limits, most, t.handler.keeper.basePart)
+	if s.PartSize > t.handler.memory.Parts.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
 		abandon(c.Context(), upload)
-		return tooLarge("Upload-Length", min(s.PartSize, svc.memory.Parts.Limit)*int64(max(limits.MaxParts, 1)))
+		return tooLarge("Upload-Length", min(s.PartSize, t.handler.memory.Parts.Limit)*int64(max(limits.MaxParts, 1)))
 	}
 	if limits.MaxParts > 0 && s.Size < 0 {
 		bound := s.PartSize * int64(limits.MaxParts)
@@ -365,7 +372,7 @@ func (svc *Service) beginTus(c *call, s *session) error {
 			s.Target.MaxSize = bound
 		}
 	}
-	if err := svc.save(c.Context(), s); err != nil {
+	if err := t.handler.keeper.save(c.Context(), s); err != nil {
 		abandon(c.Context(), upload)
 		return err
 	}

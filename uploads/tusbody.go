@@ -28,7 +28,7 @@ type feed struct {
 
 // newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
 // Its memory is within Config.MemoryLimit.
-func (svc *Service) newFeed(c *call, left int64) (*feed, error) {
+func (t *tus) newFeed(c *call, left int64) (*feed, error) {
 	release, err := c.share(0)
 	if err != nil {
 		return nil, err

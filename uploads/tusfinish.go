@@ -13,9 +13,9 @@ import (
 )
 
 // finishTus makes the object. content is the whole file, if it is not stored yet.
-func (svc *Service) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
+func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
 	if s.Kind == kindFinal {
-		return svc.finish(ctx, s, svc.joinPieces(s))
+		return t.handler.keeper.finish(ctx, s, t.joinPieces(s))
 	}
 	state := *s.Tus
 	token := s.Token
@@ -23,11 +23,11 @@ func (svc *Service) finishTus(ctx context.Context, s *session, content []byte) (
 		state.CRC = crc32c.Sum(content)
 		s.Tus.Whole = true
 	}
-	done, err := svc.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	done, err := t.handler.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if token == "" || state.Parts == 0 {
-			return svc.storeWhole(ctx, s, key, content, state.CRC)
+			return t.storeWhole(ctx, s, key, content, state.CRC)
 		}
-		upload, err := storage.ContinueUpload(ctx, svc.bucket, token)
+		upload, err := storage.ContinueUpload(ctx, t.handler.bucket, token)
 		if err != nil {
 			return nil, err
 		}
@@ -39,36 +39,36 @@ func (svc *Service) finishTus(ctx context.Context, s *session, content []byte) (
 		return attrs, err
 	})
 	if err == nil && token != "" && state.Parts == 0 {
-		if upload, err := storage.ContinueUpload(ctx, svc.bucket, token); err == nil {
+		if upload, err := storage.ContinueUpload(ctx, t.handler.bucket, token); err == nil {
 			abandon(ctx, upload)
 		}
 	}
 	return done, err
 }
 
-func (svc *Service) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
+func (t *tus) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
 	if content == nil { // an earlier call stored it as segments
-		r := svc.newReceiver(ctx, ctx, s, s.name)
+		r := t.newReceiver(ctx, ctx, s, s.name)
 		defer r.drop()
 		if err := r.load(); err != nil {
 			return nil, err
 		}
 		content = r.buf[:r.n]
 	}
-	opts := optionsFor[storage.UploadOption](svc.firstTarget(s), storage.WithSize(int64(len(content))), storage.WithCRC32C(crc), s.writeID())
-	return svc.bucket.Upload(ctx, key, bytes.NewReader(content), opts...)
+	opts := optionsFor[storage.UploadOption](t.handler.keeper.firstTarget(s), storage.WithSize(int64(len(content))), storage.WithCRC32C(crc), s.writeID())
+	return t.handler.bucket.Upload(ctx, key, bytes.NewReader(content), opts...)
 }
 
 // finishWhole completes an upload whose object a call stored from memory before it failed or was
 // killed. If the object is not there, it returns the session as it is.
-func (svc *Service) finishWhole(ctx context.Context, s *session) (*session, error) {
-	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(svc.config.Now()) {
+func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
+	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(t.handler.config.Now()) {
 		return s, nil
 	}
 	var there *storage.Attrs
 	err := error(storage.ObjectNotFound)
-	for _, key := range svc.possibleKeys(s) {
-		if there, err = svc.bucket.Attrs(ctx, key, s.writeID().(storage.AttrsOption)); storage.CodeOf(err) != storage.ObjectNotFound {
+	for _, key := range t.handler.keeper.possibleKeys(s) {
+		if there, err = t.handler.bucket.Attrs(ctx, key, s.writeID().(storage.AttrsOption)); storage.CodeOf(err) != storage.ObjectNotFound {
 			break
 		}
 	}
@@ -78,21 +78,21 @@ func (svc *Service) finishWhole(ctx context.Context, s *session) (*session, erro
 	case err != nil:
 		return nil, storeFailed(err)
 	}
-	return svc.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+	return t.handler.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if key == there.Key {
 			return there, nil
 		}
-		return storage.Copy(ctx, svc.bucket, key, svc.bucket, there.Key) // to be judged
+		return storage.Copy(ctx, t.handler.bucket, key, t.handler.bucket, there.Key) // to be judged
 	})
 }
 
 // possibleKeys returns the keys that the file of a session may have.
-func (svc *Service) possibleKeys(s *session) (keys []string) {
+func (k *keeper) possibleKeys(s *session) (keys []string) {
 	if s.Random == nil || s.Target.Key != "" {
 		return []string{s.Target.Key}
 	}
-	for _, extension := range svc.judge.Extensions() {
-		keys = append(keys, svc.drawnKey(s, extension))
+	for _, extension := range k.service.judge.Extensions() {
+		keys = append(keys, k.drawnKey(s, extension))
 	}
 	return keys
 }
@@ -104,7 +104,7 @@ const (
 	keepPieces = time.Hour
 )
 
-func (svc *Service) concatTus(c *call, concat string) error {
+func (t *tus) concatTus(c *call, concat string) error {
 	const field = "Upload-Concat"
 	if len(c.Header.Values("Upload-Length")) > 0 || c.Header.Get("Upload-Defer-Length") != "" {
 		return invalid("Upload-Length", "The length of a joined file is that of its pieces.")
@@ -120,7 +120,7 @@ func (svc *Service) concatTus(c *call, concat string) error {
 	pieces := make([]*session, len(addresses))
 	for i, address := range addresses {
 		address = strings.TrimSuffix(address, "/")
-		piece, err := svc.load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.user)
+		piece, err := t.handler.keeper.load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.user)
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && piece.Kind != kindPartial:
 			return refuse(field, InvalidValue, "Piece "+strconv.Itoa(i+1)+" does not exist.")
@@ -132,34 +132,34 @@ func (svc *Service) concatTus(c *call, concat string) error {
 		pieces[i] = piece
 		n.Size += piece.Size
 	}
-	s, err := svc.joinedBefore(c, pieces[0], concat)
+	s, err := t.joinedBefore(c, pieces[0], concat)
 	if err == nil && s == nil {
-		s, err = svc.beginJoining(c, n, concat, pieces)
+		s, err = t.beginJoining(c, n, concat, pieces)
 	}
 	if err != nil {
 		return err
 	}
 	if s.Phase != phaseDone {
-		if s, err = svc.finishTus(c.Context(), s, nil); err != nil {
+		if s, err = t.finishTus(c.Context(), s, nil); err != nil {
 			return err
 		}
 	}
 	for _, piece := range pieces {
-		svc.expireSoon(c.Context(), piece)
+		t.expireSoon(c.Context(), piece)
 	}
-	c.w.Header().Set("Location", svc.location(c, s.id))
-	svc.writeOffset(c, s)
+	c.w.Header().Set("Location", t.location(c, s.id))
+	t.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusCreated)
 	return nil
 }
 
 // joinedBefore returns the upload of an equal request, or nil. Its response was lost, or the
 // process was killed, and the client knows nothing of the upload.
-func (svc *Service) joinedBefore(c *call, first *session, concat string) (*session, error) {
+func (t *tus) joinedBefore(c *call, first *session, concat string) (*session, error) {
 	if first.Tus.Final == "" {
 		return nil, nil
 	}
-	s, err := svc.load(c.Context(), first.Tus.Final, c.user)
+	s, err := t.handler.keeper.load(c.Context(), first.Tus.Final, c.user)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return nil, nil
@@ -172,8 +172,8 @@ func (svc *Service) joinedBefore(c *call, first *session, concat string) (*sessi
 }
 
 // beginJoining saves a new upload of pieces, and its ID in the first of them.
-func (svc *Service) beginJoining(c *call, n Request, concat string, pieces []*session) (*session, error) {
-	s, err := svc.begin(c, kindFinal, n, "Upload-Concat")
+func (t *tus) beginJoining(c *call, n Request, concat string, pieces []*session) (*session, error) {
+	s, err := t.handler.keeper.begin(c, kindFinal, n, "Upload-Concat")
 	if err != nil {
 		return nil, err
 	}
@@ -181,10 +181,10 @@ func (svc *Service) beginJoining(c *call, n Request, concat string, pieces []*se
 	for _, piece := range pieces {
 		s.Tus.Pieces = append(s.Tus.Pieces, piece.name)
 	}
-	if err := svc.save(c.Context(), s); err != nil {
+	if err := t.handler.keeper.save(c.Context(), s); err != nil {
 		return nil, err
 	}
-	pieces[0], err = svc.update(c.Context(), pieces[0], func(first *session) (bool, error) {
+	pieces[0], err = t.handler.keeper.update(c.Context(), pieces[0], func(first *session) (bool, error) {
 		if first.Phase != phaseDone {
 			return false, notFound()
 		}
@@ -194,21 +194,21 @@ func (svc *Service) beginJoining(c *call, n Request, concat string, pieces []*se
 	return s, err
 }
 
-func (svc *Service) joinPieces(s *session) maker {
+func (t *tus) joinPieces(s *session) maker {
 	return func(ctx context.Context, key string) (*storage.Attrs, error) {
 		keys := make([]string, len(s.Tus.Pieces))
 		for i, name := range s.Tus.Pieces {
-			keys[i] = svc.objectKey(&session{name: name}, contentName)
+			keys[i] = t.handler.keeper.objectKey(&session{name: name}, contentName)
 		}
-		return storage.Compose(ctx, svc.bucket, key, keys, optionsFor[storage.CopyOption](svc.firstTarget(s), s.writeID())...)
+		return storage.Compose(ctx, t.handler.bucket, key, keys, optionsFor[storage.CopyOption](t.handler.keeper.firstTarget(s), s.writeID())...)
 	}
 }
 
 // expireSoon lets a piece that was joined expire after keepPieces. A failure costs only
 // space until it expires anyway.
-func (svc *Service) expireSoon(ctx context.Context, piece *session) {
-	at := svc.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
-	_, _ = svc.update(ctx, piece, func(s *session) (bool, error) {
+func (t *tus) expireSoon(ctx context.Context, piece *session) {
+	at := t.handler.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
+	_, _ = t.handler.keeper.update(ctx, piece, func(s *session) (bool, error) {
 		if s.Phase != phaseDone || s.Expires.Before(at) {
 			return false, nil
 		}

@@ -30,33 +30,33 @@ func errTaken() *Error {
 }
 
 // hold registers the holder in this process. Closing the channel ends it.
-func (svc *Service) hold(name string) (interrupted <-chan struct{}, done func()) {
+func (t *tus) hold(name string) (interrupted <-chan struct{}, done func()) {
 	end := make(chan struct{})
-	svc.active.Store(name, end)
-	return end, func() { svc.active.CompareAndDelete(name, end) }
+	t.active.Store(name, end)
+	return end, func() { t.active.CompareAndDelete(name, end) }
 }
 
 // interrupt ends the holder if it is in this process.
-func (svc *Service) interrupt(name string) {
-	if end, ok := svc.active.LoadAndDelete(name); ok {
+func (t *tus) interrupt(name string) {
+	if end, ok := t.active.LoadAndDelete(name); ok {
 		close(end.(chan struct{}))
 	}
 }
 
 // settledTus reads the session when no request receives its bytes, or after
 // takeOverAfter.
-func (svc *Service) settledTus(c *call) (*session, error) {
+func (t *tus) settledTus(c *call) (*session, error) {
 	for deadline := time.Now().Add(takeOverAfter); ; {
-		s, err := svc.loadTus(c)
+		s, err := t.loadTus(c)
 		if err != nil {
 			return nil, err
 		}
-		now := svc.config.Now()
+		now := t.handler.config.Now()
 		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter
 		if !held && !s.claimed(now) || !time.Now().Before(deadline) {
 			return s, nil
 		}
-		svc.interrupt(s.name)
+		t.interrupt(s.name)
 		if err := ctxtime.Sleep(c.Context(), lockPoll); err != nil {
 			return nil, storeFailed(err)
 		}
@@ -65,16 +65,16 @@ func (svc *Service) settledTus(c *call) (*session, error) {
 
 // acquire makes this request the holder. offset is where its bytes begin, and size is the
 // length that it declares, or -1. If all bytes have arrived, there is no holder.
-func (svc *Service) acquire(c *call, offset, size int64) (*session, error) {
+func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 	for range maxConflicts {
-		s, err := svc.settledTus(c)
+		s, err := t.settledTus(c)
 		if err != nil {
 			return nil, err
 		}
-		if err := svc.checkPatch(s, offset, size, c.ContentLength); err != nil {
+		if err := t.checkPatch(s, offset, size, c.ContentLength); err != nil {
 			return nil, err
 		}
-		if s.claimed(svc.config.Now()) {
+		if s.claimed(t.handler.config.Now()) {
 			return nil, beingCompleted()
 		}
 		if s.Phase != phaseOpen {
@@ -83,15 +83,15 @@ func (svc *Service) acquire(c *call, offset, size int64) (*session, error) {
 		if size >= 0 {
 			s.Size = size
 		}
-		s.Tus.Holder, s.Tus.Held = rand.Text(), svc.config.Now()
-		if err := svc.save(c.Context(), s); !errors.Is(err, errConflict) {
+		s.Tus.Holder, s.Tus.Held = rand.Text(), t.handler.config.Now()
+		if err := t.handler.keeper.save(c.Context(), s); !errors.Is(err, errConflict) {
 			return s, err
 		}
 	}
 	return nil, errTaken()
 }
 
-func (svc *Service) checkPatch(s *session, offset, size, length int64) error {
+func (t *tus) checkPatch(s *session, offset, size, length int64) error {
 	switch {
 	case s.Kind == kindFinal:
 		return refuse("Upload-Concat", NotAllowed, "A joined file takes no bytes.")

@@ -43,13 +43,13 @@ const (
 // So each part number always has the same bytes, whoever stores it. The state is saved after
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
-	service *Service
-	client  context.Context // of the request, which the client may end
-	ctx     context.Context // of requests to the store
-	s       *session
-	owner   string                  // of the memory
-	upload  storage.MultipartUpload // nil if the file fits one part
-	sum     *checksum               // of the body, until it is verified; nil: none
+	tus    *tus
+	client context.Context // of the request, which the client may end
+	ctx    context.Context // of requests to the store
+	s      *session
+	owner  string                  // of the memory
+	upload storage.MultipartUpload // nil if the file fits one part
+	sum    *checksum               // of the body, until it is verified; nil: none
 
 	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
 	have, n  int
@@ -60,23 +60,23 @@ type receiver struct {
 }
 
 // newReceiver returns a receiver of the bytes after those of the state.
-func (svc *Service) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
+func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
 	have := int(s.Tus.tailSize())
-	return &receiver{service: svc, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have}
+	return &receiver{tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have}
 }
 
 // receive stores the body of a request that holds the session, and makes the object when
 // all bytes have arrived.
-func (svc *Service) receive(c *call, s *session, sum *checksum) (*session, error) {
+func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
 	left := s.limit()
 	if left >= 0 {
 		left -= s.Tus.Offset
 	}
-	f, err := svc.newFeed(c, left)
+	f, err := t.newFeed(c, left)
 	if err != nil {
-		svc.letGo(ctx, s)
+		t.letGo(ctx, s)
 		return nil, err
 	}
 	defer func() {
@@ -84,22 +84,22 @@ func (svc *Service) receive(c *call, s *session, sum *checksum) (*session, error
 			f.close()
 		}
 	}()
-	done, err := svc.receiveHeld(ctx, c, f, s, sum)
+	done, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
-		svc.letGo(ctx, s)
+		t.letGo(ctx, s)
 		c.refused = f // the response comes first
 		return nil, err
 	}
 	return done, nil
 }
 
-func (svc *Service) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
-	r := svc.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
+func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
+	r := t.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
 	r.sum = sum
 	defer r.drop()
 	if s.Token != "" {
 		var err error
-		if r.upload, err = storage.ContinueUpload(ctx, svc.bucket, s.Token); err != nil {
+		if r.upload, err = storage.ContinueUpload(ctx, t.handler.bucket, s.Token); err != nil {
 			return nil, storeFailed(err)
 		}
 	}
@@ -130,14 +130,14 @@ func (svc *Service) receiveHeld(ctx context.Context, c *call, f *feed, s *sessio
 	if err != nil {
 		return nil, err
 	}
-	return svc.finishTus(ctx, s, content)
+	return t.finishTus(ctx, s, content)
 }
 
 // removeUncounted removes the segments that the state does not name.
 func (r *receiver) removeUncounted() {
 	for _, segment := range r.next.Tail {
 		if !slices.Contains(r.s.Tus.Tail, segment) {
-			r.service.removeKeys(r.ctx, r.s, segment.Name)
+			r.tus.handler.keeper.removeKeys(r.ctx, r.s, segment.Name)
 		}
 	}
 }
@@ -145,9 +145,9 @@ func (r *receiver) removeUncounted() {
 // body receives the body. whole is false if the client or its pace ended it early; then
 // the bytes so far count.
 func (r *receiver) body(f *feed) (whole bool, err error) {
-	interrupted, done := r.service.hold(r.s.name)
+	interrupted, done := r.tus.hold(r.s.name)
 	defer done()
-	pace := &r.service.pace
+	pace := &r.tus.handler.pace
 	ticker := time.NewTicker(pace.tick)
 	defer ticker.Stop()
 	canceled, stopped := r.client.Done(), (<-chan time.Time)(nil)
@@ -180,7 +180,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
 			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
-			if stalled || held > pace.slow || held > pace.checkpoint && r.service.memory.Parts.Contended(r.owner) {
+			if stalled || held > pace.slow || held > pace.checkpoint && r.tus.handler.memory.Parts.Contended(r.owner) {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
@@ -251,7 +251,7 @@ func (r *receiver) storePart() error {
 	r.discardSegments()
 	r.next.Parts++
 	r.n, r.have, r.saved = 0, 0, 0
-	if r.service.memory.Parts.Contended(r.owner) {
+	if r.tus.handler.memory.Parts.Contended(r.owner) {
 		r.drop()
 	}
 	return r.save()
@@ -277,11 +277,11 @@ func (r *receiver) save() error {
 	defer cancel()
 	saved := *r.s.Tus
 	*r.s.Tus = r.next
-	r.s.Tus.Held = r.service.config.Now()
+	r.s.Tus.Held = r.tus.handler.config.Now()
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}
-	if err := r.service.save(ctx, r.s); err != nil {
+	if err := r.tus.handler.keeper.save(ctx, r.s); err != nil {
 		*r.s.Tus = saved
 		if errors.Is(err, errConflict) {
 			return errTaken()
@@ -289,7 +289,7 @@ func (r *receiver) save() error {
 		return err
 	}
 	if len(r.obsolete) > 0 {
-		r.service.removeKeys(ctx, r.s, r.obsolete...)
+		r.tus.handler.keeper.removeKeys(ctx, r.s, r.obsolete...)
 		r.obsolete = nil
 	}
 	return nil
@@ -314,14 +314,14 @@ func (r *receiver) last() ([]byte, error) {
 }
 
 // letGo ends the hold of a request that failed.
-func (svc *Service) letGo(ctx context.Context, s *session) {
+func (t *tus) letGo(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpFor)
 	defer cancel()
 	holder := s.Tus.Holder
 	if holder == "" {
 		return
 	}
-	_, _ = svc.update(ctx, s, func(s *session) (bool, error) {
+	_, _ = t.handler.keeper.update(ctx, s, func(s *session) (bool, error) {
 		if s.Tus.Holder != holder {
 			return false, nil
 		}

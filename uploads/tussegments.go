@@ -21,7 +21,7 @@ func (r *receiver) grow(n int) error {
 		return nil
 	}
 	space := min(left, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
-	if !r.service.memory.Parts.Try(r.owner, int64(space-len(r.buf))) {
+	if !r.tus.handler.memory.Parts.Try(r.owner, int64(space-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (r *receiver) grow(n int) error {
 
 // waitFor waits for memory. It holds none meanwhile, else all could wait for one another.
 func (r *receiver) waitFor(bytes int) error {
-	if r.service.memory.Parts.Acquire(r.client, r.owner, int64(bytes)) {
+	if r.tus.handler.memory.Parts.Acquire(r.client, r.owner, int64(bytes)) {
 		return nil
 	}
 	return busy(intake.ErrBusy)
@@ -46,7 +46,7 @@ func (r *receiver) waitFor(bytes int) error {
 
 // drop gives the memory back. Bytes that are in no segment are lost.
 func (r *receiver) drop() {
-	r.service.memory.Parts.Release(r.owner, int64(len(r.buf)))
+	r.tus.handler.memory.Parts.Release(r.owner, int64(len(r.buf)))
 	r.buf = nil
 }
 
@@ -56,7 +56,7 @@ func (r *receiver) load() error {
 		return nil
 	}
 	more := max(0, r.n-len(r.buf))
-	if !r.service.memory.Parts.Try(r.owner, int64(more)) {
+	if !r.tus.handler.memory.Parts.Try(r.owner, int64(more)) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (r *receiver) load() error {
 	}
 	whole := make([]byte, len(r.buf)+more)
 	if err := r.readSegments(whole[:r.have]); err != nil {
-		r.service.memory.Parts.Release(r.owner, int64(more))
+		r.tus.handler.memory.Parts.Release(r.owner, int64(more))
 		return err
 	}
 	copy(whole[r.have:], r.buf[:r.n-r.have])
@@ -98,7 +98,7 @@ func (r *receiver) readSegments(to []byte) error {
 var errSegment = &storage.Error{Code: storage.Internal, Err: errors.New("a segment of an upload has another size than its state says")}
 
 func (r *receiver) readSegment(to []byte, name string) error {
-	reader, err := r.service.bucket.Download(r.ctx, r.service.objectKey(r.s, name))
+	reader, err := r.tus.handler.bucket.Download(r.ctx, r.tus.handler.keeper.objectKey(r.s, name))
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (r *receiver) spill() error {
 	defer cancel()
 	if r.n > r.saved {
 		name := tailPrefix + rand.Text()
-		if _, err := r.service.bucket.Upload(ctx, r.service.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
+		if _, err := r.tus.handler.bucket.Upload(ctx, r.tus.handler.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
 			return uploadFailed(err)
 		}
 		r.next.Tail = append(r.next.Tail, segment{name, int64(r.n - r.saved)})
