@@ -61,9 +61,6 @@ type body struct {
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if b.refused != nil {
-		return 0, b.refused
-	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)
 	switch {

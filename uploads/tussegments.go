@@ -75,22 +75,13 @@ func (r *receiver) load() error {
 	return nil
 }
 
-// readSegments reads as many segments as make these bytes.
+// readSegments reads the segments, which make these bytes.
 func (r *receiver) readSegments(to []byte) error {
 	for _, segment := range r.next.Tail {
-		if len(to) == 0 {
-			break
-		}
-		if segment.Size > int64(len(to)) {
-			return errSegment
-		}
 		if err := r.readSegment(to[:segment.Size], segment.Name); err != nil {
 			return uploadFailed(err)
 		}
 		to = to[segment.Size:]
-	}
-	if len(to) > 0 {
-		return errSegment
 	}
 	return nil
 }
