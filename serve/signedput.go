@@ -41,10 +41,7 @@ func (h *handler) putPart(w http.ResponseWriter, r *http.Request, g *signedurl.G
 			return errRequest
 		}
 	}
-	opts, err := g.PartOptions()
-	if err != nil {
-		return failureOf(err)
-	}
+	opts := g.PartOptions()
 	content := &boundedBody{from: r.Body, min: g.MinSize, max: g.MaxSize}
 	if length := r.ContentLength; length >= 0 {
 		if f := content.check(length); f != nil {

@@ -21,11 +21,6 @@ func newBounds(judge *rules.Judge, claimed int64) bounds {
 	return bounds{judge: judge, claimed: max(claimed, 0)}
 }
 
-// onlyMost reports whether a stream is only limited, so that nobody but the store need look at it.
-func (b bounds) onlyMost() bool {
-	return !b.judge.LooksAtContent() && b.judge.Rules().MinSize == 0 && b.claimed == 0
-}
-
 func (b bounds) checkClaim() *Error {
 	if b.claimed == 0 {
 		return nil
@@ -66,9 +61,6 @@ type body struct {
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if b.refused != nil {
-		return 0, b.refused
-	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)
 	switch {

@@ -201,13 +201,10 @@ func unread(ctx context.Context, err error) *Error {
 		return interrupted(err)
 	}
 	code := storage.Canceled
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		code = storage.DeadlineExceeded
 	}
-	return &Error{
-		Field: fileField, Code: Interrupted, Message: "The upload was interrupted.",
-		Err: &storage.Error{Code: code, Op: "uploads", Err: err},
-	}
+	return storeFailed(&storage.Error{Code: code, Op: "uploads", Err: ctx.Err()})
 }
 
 // interrupted returns the error for a read error of the sender's stream.

@@ -70,7 +70,7 @@ func (h *handler) storeForm(c *call) (err error) {
 }
 
 func (h *handler) maxBody() int64 {
-	files, each := int64(h.service.config.MaxFiles), h.service.judge.Rules().MaxSize
+	files, each := int64(h.config.MaxFiles), h.service.judge.Rules().MaxSize
 	if each > (math.MaxInt64-formOverhead)/files {
 		return math.MaxInt64
 	}

@@ -10,26 +10,10 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/drain"
-	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
-	"github.com/omnibucket/storage/uploads/internal/fairshare"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
-
-func (s *Service) serve() {
-	c := s.config
-	s.keeper = &keeper{bucket: s.bucket, config: c, service: s, basePart: partsize.Base, pulse: ctxtime.Sleep}
-	s.pieceWait = ctxtime.Sleep
-	s.memory = intake.New(c.MemoryLimit)
-	s.handler = &handler{
-		bucket: s.bucket, config: c, service: s, keeper: s.keeper,
-		// Three times: an upload that is alone then takes the usual part of the least MemoryLimit.
-		parts: fairshare.New(c.MemoryLimit-s.memory.Feeds.Limit, 3), pace: defaultPace,
-	}
-	s.mux = s.handler.routes()
-}
 
 // A handler has what all routes need.
 type handler struct {
@@ -37,7 +21,7 @@ type handler struct {
 	config  Config
 	service *Service
 	keeper  *keeper
-	parts   *fairshare.Pool // the memory of parts and segments
+	memory  *intake.Memory
 	pace    pace
 }
 
@@ -70,7 +54,7 @@ func (h *handler) routes() *http.ServeMux {
 	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
 	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends
 	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
-	t := &tus{handler: h, active: map[string]chan struct{}{}}
+	t := &tus{handler: h}
 	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
 		mux.HandleFunc(pattern, h.respond(t.serveTus))
 	}
@@ -128,7 +112,7 @@ const maxDrain = 4 << 20
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r, body := drain.Of(r)
-		c := &call{Request: r, w: w, memory: h.service.memory}
+		c := &call{Request: r, w: w, memory: h.memory}
 		err := f(c)
 		switch {
 		case err == nil:
@@ -223,7 +207,7 @@ func (h *handler) finishTicket(c *call) error {
 }
 
 func (h *handler) removeFile(c *call) error {
-	if len(h.service.pattern.Values) == 0 && !h.service.config.DeleteShared {
+	if len(h.service.pattern.Values) == 0 && !h.config.DeleteShared {
 		return refuse("key", NotAllowed, "Files cannot be removed here.")
 	}
 	if err := h.service.Delete(c.Context(), c.PathValue("key"), c.user); err != nil {

@@ -39,14 +39,6 @@ func (s *tally) withinLimit() bool {
 // orphans are bytes without a record and records without bytes.
 type orphans struct{ bytes, records tally }
 
-func (w *sweeper) recorded(ctx context.Context) {
-	err := w.expired(ctx)
-	if err == nil {
-		err = w.orphans(ctx)
-	}
-	w.add(err)
-}
-
 const (
 	expiredAtOnce     = 100
 	removeConcurrency = 8
@@ -54,13 +46,12 @@ const (
 
 // expired stops after a page that had a failure, because the next one would begin with the same files.
 func (w *sweeper) expired(ctx context.Context) error {
-	service := w.keeper.service
 	for {
 		found, err := w.keeper.config.Records.Expired(ctx, w.now, expiredAtOnce)
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		errs := parallel.All(len(found), removeConcurrency, func(i int) error { return service.removeRecorded(ctx, found[i]) })
+		errs := parallel.All(len(found), removeConcurrency, func(i int) error { return w.keeper.service.removeRecorded(ctx, found[i]) })
 		for _, err := range errs {
 			if err == nil {
 				w.report.Expired++

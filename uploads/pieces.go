@@ -102,7 +102,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 			Code: storage.Unsupported, Op: "PutPiece", Hint: "set Config.States (package sqlrecords has one), or use a bucket that enforces IfAbsent and IfRevision",
 		}}
 	}
-	if e := cmp.Or(p.check(), s.checkValues(p.User.values())); e != nil {
+	if e := cmp.Or(p.check(), s.checkUser(p.User)); e != nil {
 		return nil, e
 	}
 	var e *Error
@@ -347,7 +347,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			seen, waited = s.revision, 0
 		}
 		if s.Claim != "" && s.Claim != u.claim && waited < claimFor {
-			if err := u.service.pieceWait(ctx, poll); err != nil {
+			if err := u.service.memory.Wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
 			}
 			waited += poll

@@ -15,7 +15,7 @@ func (s *Service) Fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // SetWait makes calls of PutPiece wait for others by another clock.
-func (s *Service) SetWait(wait intake.WaitFunc) { s.pieceWait = wait }
+func (s *Service) SetWait(wait intake.WaitFunc) { s.memory.Wait = wait }
 
 // Unrecorded returns the keys of files in pieces that have no record yet.
 func (s *Service) Unrecorded(ctx context.Context) (map[string]bool, error) {

@@ -55,9 +55,11 @@ func (s *Service) Remove(ctx context.Context, f *File) error {
 	return nil
 }
 
-// deleteRecorded removes a file whose record has this key. Without a record, it removes what a call that was
-// interrupted has left.
-func (s *Service) deleteRecorded(ctx context.Context, key string) error {
+// deleteKey removes a file with its record. Without a record, it removes what a call that was interrupted has left.
+func (s *Service) deleteKey(ctx context.Context, key string) error {
+	if s.config.Records == nil {
+		return s.bucket.Remove(ctx, key)
+	}
 	f, err := s.config.Records.Record(ctx, s.pattern.ID(key))
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -71,4 +72,38 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 		}
 	}
 	return d.Driver.CompleteParts(ctx, r)
+}
+
+// Another request completes the upload when this one has read its state: the store has no parts any more,
+// and the client learns that the file is there.
+func TestARequestLearnsThatAnotherHasCompletedTheUpload(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		ask  func(u *begun, sent sentPart) *answer
+		want int
+	}{
+		{"while it lists the parts", func(u *begun, _ sentPart) *answer { return u.s.do(alice, "GET", u.path(""), nil, nil) }, http.StatusConflict},
+		{"while it completes with the same parts", func(u *begun, sent sentPart) *answer { return u.complete(sent) }, http.StatusOK},
+		{"while it completes with others", func(u *begun, sent sentPart) *answer { return u.complete(sentPart{sent.PartNumber, ""}) }, http.StatusConflict},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var before func()
+			s := newSessionSite(t, memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+					if run := before; call == "ListParts" && run != nil {
+						before = nil
+						run()
+					}
+					return next(ctx)
+				})
+			})), uploads.Config{ProxyParts: true})
+			u := s.begin(map[string]any{"filename": "file"})
+			sent := u.send(1, []byte("text"))
+			before = func() { require.Equal(t, http.StatusOK, u.complete(sent).StatusCode) }
+			a := row.ask(u, sent)
+			require.Equal(t, row.want, a.StatusCode, string(a.body))
+			require.Contains(t, string(a.body), `"key":"files/alice/file"`)
+			s.stored("files/alice/file", []byte("text"))
+		})
+	}
 }

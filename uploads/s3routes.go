@@ -187,7 +187,11 @@ func (h *handler) listParts(c *call) error {
 	}
 	parts, err := upload.Parts(c.Context())
 	if err != nil {
-		return h.orCompleted(c, uploadFailed(err))
+		s, err := h.completedOr(c, uploadFailed(err))
+		if err == nil {
+			err = s.completed()
+		}
+		return err
 	}
 	listed := make([]listedPart, len(parts))
 	for i, p := range parts {

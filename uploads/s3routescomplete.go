@@ -16,17 +16,13 @@ import (
 	"github.com/omnibucket/storage/internal/words"
 )
 
-// A completeRequest names the parts of the file, in order.
-type completeRequest struct {
-	Parts namedParts `json:"parts"`
-}
-
 type namedPart struct {
 	Number int    `json:"PartNumber"`
 	ETag   string `json:"ETag"`
 }
 
-// namedParts are at most as many as a store takes: a short text may have millions.
+// namedParts are the parts of a file, in order. They are at most as many as a store takes: a short text may
+// have millions.
 type namedParts []namedPart
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -55,7 +51,9 @@ type completedUpload struct {
 }
 
 func (h *handler) completeParts(c *call) error {
-	var asked completeRequest
+	var asked struct {
+		Parts namedParts `json:"parts"`
+	}
 	if err := readJSON(c, &asked, maxParts, false); err != nil {
 		return err
 	}
@@ -64,11 +62,11 @@ func (h *handler) completeParts(c *call) error {
 		return err
 	}
 	if s.Phase != phaseDone {
-		if s, err = h.completeOpen(c, s, &asked); err != nil {
+		if s, err = h.completeOpen(c, s, asked.Parts); err != nil {
 			return err
 		}
 	}
-	if s.PartsSum != asked.sum() {
+	if s.PartsSum != asked.Parts.sum() {
 		return s.completed()
 	}
 	return c.json(http.StatusOK, s.done())
@@ -84,7 +82,7 @@ func (s *session) done() completedUpload {
 
 // completeOpen completes an upload. If another request is first, it returns the session as that
 // request left it.
-func (h *handler) completeOpen(c *call, s *session, asked *completeRequest) (*session, error) {
+func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session, error) {
 	parts, err := asked.ordered()
 	if err != nil {
 		return nil, err
@@ -95,48 +93,39 @@ func (h *handler) completeOpen(c *call, s *session, asked *completeRequest) (*se
 			return nil, storeFailed(err)
 		}
 		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
-			return h.doneOr(c, h.orCompleted(c, err))
+			return h.completedOr(c, err)
 		}
 		s.PartsSum = asked.sum()
 	}
-	s, err = h.finishParts(c.Context(), s)
-	if err != nil {
-		return h.doneOr(c, err)
+	if s, err = h.finishParts(c.Context(), s); CodeOf(err) == Completed {
+		return h.loadParts(c)
 	}
-	return s, nil
+	return s, err
 }
 
-// doneOr returns the session if err says that another request has completed it, else err.
-func (h *handler) doneOr(c *call, err error) (*session, error) {
-	if e, ok := errors.AsType[*Error](err); !ok || e.Code != Completed {
+// completedOr returns the session if another request has completed it, so that the parts are gone; else err.
+func (h *handler) completedOr(c *call, err error) (*session, error) {
+	gone := storage.CodeOf(err) == storage.ObjectNotFound
+	if !gone && CodeOf(err) != Completed {
 		return nil, err
-	}
-	return h.loadParts(c)
-}
-
-func (r *completeRequest) sum() string {
-	h := sha256.New()
-	for _, p := range r.Parts {
-		_, _ = fmt.Fprintf(h, "%d %q\n", p.Number, strings.Trim(p.ETag, `"`))
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// orCompleted returns err, or if the upload was not found, whether another request has
-// completed it or is about to.
-func (h *handler) orCompleted(c *call, err error) error {
-	if storage.CodeOf(err) != storage.ObjectNotFound {
-		return err
 	}
 	switch s, failed := h.loadParts(c); {
 	case failed != nil:
-		return failed
+		return nil, failed
 	case s.Phase == phaseDone:
-		return s.completed()
-	case s.Phase != phaseOpen:
-		return beingCompleted()
+		return s, nil
+	case gone && s.Phase != phaseOpen:
+		return nil, beingCompleted()
 	}
-	return err
+	return nil, err
+}
+
+func (p namedParts) sum() string {
+	h := sha256.New()
+	for _, part := range p {
+		_, _ = fmt.Fprintf(h, "%d %q\n", part.Number, strings.Trim(part.ETag, `"`))
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 func (h *handler) finishParts(ctx context.Context, s *session) (*session, error) {
@@ -189,17 +178,17 @@ func numbered(n int) []storage.UploadedPart {
 	return parts
 }
 
-// ordered returns the parts of the request. They must be numbered 1, 2, 3 and so on.
-func (r *completeRequest) ordered() ([]storage.UploadedPart, error) {
-	if len(r.Parts) == 0 {
+// ordered returns the parts. They must be numbered 1, 2, 3 and so on.
+func (p namedParts) ordered() ([]storage.UploadedPart, error) {
+	if len(p) == 0 {
 		return nil, invalid("parts", "The request names no parts.")
 	}
-	parts := make([]storage.UploadedPart, len(r.Parts))
-	for i, p := range r.Parts {
-		if p.Number != i+1 {
+	parts := numbered(len(p))
+	for i, part := range p {
+		if part.Number != i+1 {
 			return nil, invalid(fmt.Sprintf("parts[%d].PartNumber", i), "The parts must be all parts of the file, in order: 1, 2, 3.")
 		}
-		parts[i] = storage.UploadedPart{Number: p.Number, ETag: p.ETag}
+		parts[i].ETag = part.ETag
 	}
 	return parts, nil
 }

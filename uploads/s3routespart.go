@@ -20,8 +20,8 @@ type askedPart struct {
 	sum    storage.CRC32C // known if the upload has checksums
 }
 
-// asked reads the number of a part, which has the name field, and from the query its size and crc32c.
-func (h *handler) asked(c *call, s *session, limits storage.PartLimits, field, number string) (p askedPart, err error) {
+// readPart reads the number of a part, which has the name field, and from the query its size and crc32c.
+func (h *handler) readPart(c *call, s *session, limits storage.PartLimits, field, number string) (p askedPart, err error) {
 	if p.number, err = partNumber(field, number, limits); err != nil {
 		return p, err
 	}
@@ -74,15 +74,13 @@ func (h *handler) putPart(c *call) error {
 		return storeFailed(err)
 	}
 	limits := h.limits(s, upload)
-	asked, err := h.asked(c, s, limits, "partNumber", c.PathValue("part"))
+	asked, err := h.readPart(c, s, limits, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
 	most := limits.MaxSize
-	for _, bound := range []int64{s.Size, s.Target.MaxSize} {
-		if bound > 0 {
-			most = min(most, bound)
-		}
+	if s.limit() > 0 {
+		most = min(most, s.limit())
 	}
 	release, err := c.share(most)
 	if err != nil {
@@ -120,7 +118,7 @@ func (h *handler) putPart(c *call) error {
 
 // limits returns those of the parts of an upload. A part that passes through the handler is held whole.
 func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
-	limits, most := upload.Limits(), h.service.memory.LargestPart()
+	limits, most := upload.Limits(), h.memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
 		limits.MaxSize = most
 	}
@@ -207,7 +205,7 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
 func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
-	asked, err := h.asked(c, s, h.limits(s, upload), field, text)
+	asked, err := h.readPart(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
 	}
@@ -251,10 +249,8 @@ func partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 		return 0, invalid("size", "The size of a part is a number of bytes.")
 	case limits.MaxSize > 0 && size > limits.MaxSize:
 		return 0, tooLarge("size", limits.MaxSize)
-	case s.Size >= 0 && size > s.Size:
-		return 0, tooLarge("size", s.Size)
-	case s.Target.MaxSize > 0 && size > s.Target.MaxSize:
-		return 0, tooLarge("size", s.Target.MaxSize)
+	case s.limit() >= 0 && size > s.limit():
+		return 0, tooLarge("size", s.limit())
 	}
 	return size, nil
 }

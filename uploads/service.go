@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
@@ -27,11 +28,14 @@ type Service struct {
 	pattern *keypattern.Pattern
 	guarded bool // every write uses IfAbsent
 
-	mux       *http.ServeMux
-	handler   *handler
-	keeper    *keeper
-	memory    *intake.Memory  // of requests
-	pieceWait intake.WaitFunc // of a call for the call that joins the same pieces
+	mux     *http.ServeMux
+	handler *handler
+	keeper  *keeper
+	memory  *intake.Memory // of requests
+}
+
+func init() {
+	intake.Of = func(service any) *intake.Memory { return service.(*Service).memory }
 }
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is
@@ -74,11 +78,14 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	s := &Service{
 		bucket: bucket, config: c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
+		memory:  intake.New(c.MemoryLimit),
 	}
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most
 	}
-	s.serve()
+	s.keeper = &keeper{bucket: bucket, config: c, service: s, basePart: partsize.Base}
+	s.handler = &handler{bucket: bucket, config: c, service: s, keeper: s.keeper, memory: s.memory, pace: defaultPace}
+	s.mux = s.handler.routes()
 	return s, nil
 }
 
@@ -126,8 +133,9 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 	return nil
 }
 
-// checkValues checks that the values fill the pattern, and that a file can have the key.
-func (s *Service) checkValues(v values) *Error {
+// checkUser checks that the values of a user fill the pattern, and that a file can have the key.
+func (s *Service) checkUser(user User) *Error {
+	v := user.values()
 	switch name, flaw := s.pattern.Check(v); {
 	case name == keypattern.User: // which no client chooses
 		return &Error{Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage, Err: errors.New("uploads: User.ID: " + flaw)}
@@ -172,41 +180,30 @@ func randomKey(from io.Reader) (random keypattern.Random, err error) {
 
 // discard removes an object that must not stay, even if the sender has gone. If that
 // fails, the object stays under a key that nobody knows.
-func (s *Service) discard(ctx context.Context, key string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
-	defer cancel()
-	_ = s.bucket.Remove(ctx, key)
-}
+func (s *Service) discard(ctx context.Context, key string) { s.discardFile(ctx, &File{Key: key}) }
 
 // discardFile discards a file. If that fails, Sweep removes one that has a record.
 func (s *Service) discardFile(ctx context.Context, f *File) {
-	if !f.recorded {
-		s.discard(ctx, f.Key)
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	_ = s.removeRecorded(ctx, f)
+	if f.recorded {
+		_ = s.removeRecorded(ctx, f)
+		return
+	}
+	_ = s.bucket.Remove(ctx, f.Key)
 }
 
 // Delete removes a file of a user. If Config.Key could not have made key for the user, it
 // fails with NotAllowed. If there is no such file, it succeeds. A pattern without values, such as
 // [DefaultKey], does not name an owner, so the caller must look up the owner first.
 func (s *Service) Delete(ctx context.Context, key string, user User) error {
-	values := user.values()
-	if e := s.checkValues(values); e != nil {
+	if e := s.checkUser(user); e != nil {
 		return e
 	}
-	if !s.pattern.Matches(key, values) {
+	if !s.pattern.Matches(key, user.values()) {
 		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
-	err := error(nil)
-	if s.config.Records == nil {
-		err = s.bucket.Remove(ctx, key)
-	} else {
-		err = s.deleteRecorded(ctx, key)
-	}
-	if err != nil {
+	if err := s.deleteKey(ctx, key); err != nil {
 		e := storeFailed(err)
 		e.Field, e.Message = "key", "The file could not be removed. Try again in a moment."
 		return e

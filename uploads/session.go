@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // The kinds of sessions.
@@ -112,8 +111,7 @@ type keeper struct {
 	bucket   storage.ReadWriter
 	config   Config
 	service  *Service
-	basePart int64           // partsize.Base; tests make it smaller
-	pulse    intake.WaitFunc // between two renewals of a claim
+	basePart int64 // partsize.Base; tests make it smaller
 }
 
 func (k *keeper) objectKey(s *session, name string) string {
@@ -295,6 +293,14 @@ func (s *session) completed() *Error {
 
 // key returns the key of the file. While its content is not known, that is the ID.
 func (s *session) key() string { return cmp.Or(s.Target.Key, s.id) }
+
+// limit returns how many bytes the file may have; -1: any number.
+func (s *session) limit() int64 {
+	if s.Size >= 0 {
+		return s.Size
+	}
+	return cmp.Or(s.Target.MaxSize, -1)
+}
 
 // newSession returns a session that is not saved yet, with an ID that cannot be guessed.
 func newSession(kind string, user User, n Request, target Target, expires time.Time) *session {

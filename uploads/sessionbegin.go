@@ -80,18 +80,17 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 			return target, nil
 		}
 	}
-	v := c.user.values()
-	if e := s.checkValues(v); e != nil {
+	if e := s.checkUser(c.user); e != nil {
 		return nil, e
 	}
 	if s.judge.LooksAtContent() {
 		return &Target{Overwrite: !s.guarded}, nil // decided by settle
 	}
-	random, err := randomKey(s.config.Random)
+	random, err := randomKey(k.config.Random)
 	if err != nil {
 		return nil, err
 	}
-	t := s.target(s.pattern.Key(v, k.config.Now(), random, ""), unjudged)
+	t := s.target(s.pattern.Key(c.user.values(), k.config.Now(), random, ""), unjudged)
 	return &t, nil
 }
 

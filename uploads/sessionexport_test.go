@@ -19,7 +19,7 @@ func (s *Service) SetPace(tick, checkpoint, idle time.Duration) {
 }
 
 // SetMemory changes Config.MemoryLimit to any number of bytes.
-func (s *Service) SetMemory(bytes int64) { s.handler.parts.Limit = bytes }
+func (s *Service) SetMemory(bytes int64) { s.memory.Parts.Limit = bytes }
 
 // SetFeeds sets how many requests may send bytes at once, and how long others wait.
 func (s *Service) SetFeeds(n int64, wait time.Duration) {
@@ -30,10 +30,10 @@ func (s *Service) SetFeeds(n int64, wait time.Duration) {
 func (s *Service) FeedsUsed() int64 { return s.memory.Feeds.Used() }
 
 // Memory returns the bytes that all buffers may take.
-func (s *Service) Memory() int64 { return s.handler.parts.Limit + s.memory.Feeds.Limit }
+func (s *Service) Memory() int64 { return s.memory.Parts.Limit + s.memory.Feeds.Limit }
 
 // MemoryUsed returns how many bytes of parts there are.
-func (s *Service) MemoryUsed() int64 { return s.handler.parts.Used() }
+func (s *Service) MemoryUsed() int64 { return s.memory.Parts.Used() }
 
 // BodiesUsed returns how many bytes the bucket may hold of the requests that send bytes.
 func (s *Service) BodiesUsed() int64 { return s.memory.Bodies.Used() }

@@ -104,7 +104,7 @@ func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Contex
 	claim, ended, lost := s.Claim, make(chan struct{}), false
 	go func() {
 		defer close(ended)
-		for k.pulse(held, claimFor/4) == nil {
+		for k.service.memory.Pulse(held, claimFor/4) == nil {
 			if lost = !k.renew(held, s, claim); !lost {
 				continue
 			}

@@ -102,7 +102,8 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 
 // ListStates looks at no more objects than limit, because the bucket may have many others.
 func (b bucketStates) ListStates(ctx context.Context, after string, limit int) (found []ListedState, next string, err error) {
-	var stored []time.Time
+	const clock = DefaultPrefix + clockName
+	var now time.Time
 	last, looked := after, 0
 	for entry, err := range b.bucket.List(ctx, storage.WithStartAfter(after), storage.WithPageSize(min(limit+1, listPage))) {
 		if err != nil {
@@ -114,20 +115,14 @@ func (b bucketStates) ListStates(ctx context.Context, after string, limit int) (
 		}
 		last, looked = entry.Key, looked+1
 		if strings.HasSuffix(entry.Key, "/"+stateName) {
-			found, stored = append(found, ListedState{Key: entry.Key}), append(stored, entry.Modified)
+			if now.IsZero() {
+				if now, err = storeclock.Now(ctx, b.bucket, clock); err != nil {
+					return nil, "", err
+				}
+				_ = b.bucket.Remove(ctx, clock) // if it stays, the next call removes it
+			}
+			found = append(found, ListedState{entry.Key, max(0, now.Sub(entry.Modified))})
 		}
-	}
-	if len(found) == 0 {
-		return nil, next, nil
-	}
-	const clock = DefaultPrefix + clockName
-	now, err := storeclock.Now(ctx, b.bucket, clock)
-	if err != nil {
-		return nil, "", err
-	}
-	_ = b.bucket.Remove(ctx, clock) // if it stays, the next call removes it
-	for i := range found {
-		found[i].Idle = now.Sub(stored[i])
 	}
 	return found, next, nil
 }

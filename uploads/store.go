@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -87,7 +86,7 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 }
 
 func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
-	if e := s.checkValues(u.User.values()); e != nil {
+	if e := s.checkUser(u.User); e != nil {
 		return nil, e
 	}
 	if u.Body == nil {
@@ -97,7 +96,7 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if u.Target, e = s.checked(u.Target, u.Name); e != nil {
 		return nil, e
 	}
-	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size), began: s.config.Now(), verdict: unjudged}
+	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
 	if u.Target != nil {
 		t.bounds.most = u.Target.MaxSize
 	}
@@ -105,10 +104,8 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 		return nil, e
 	}
 	t.noteStart()
-	if !t.bounds.onlyMost() {
-		if e := t.judge(ctx); e != nil {
-			return nil, e
-		}
+	if e := t.judge(ctx); e != nil {
+		return nil, e
 	}
 	attrs, e := t.store(ctx)
 	if e != nil {
@@ -256,11 +253,7 @@ func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, 
 // put makes one attempt to store the body.
 func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error) {
 	opts := optionsFor[storage.UploadOption](target)
-	switch {
-	case t.bounds.onlyMost():
-		limit := t.bounds.limit()
-		return t.service.bucket.Upload(ctx, target.Key, bodylimit.New(t.upload.Body, limit, tooLarge(fileField, limit)), opts...)
-	case t.verdict.Whole:
+	if t.verdict.Whole {
 		return t.service.bucket.Upload(ctx, target.Key, bytes.NewReader(t.verdict.Head), opts...)
 	}
 	if t.bounds.claimed > 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -255,7 +256,10 @@ func (c cancels) Read(p []byte) (int, error) {
 func TestStoreStopsWithItsContextWhileItJudges(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancels{cancel}})
-	require.Equal(t, uploads.Interrupted, uploads.CodeOf(err))
+	e, ok := errors.AsType[*uploads.Error](err)
+	require.True(t, ok)
+	require.Equal(t, uploads.Interrupted, e.Code)
+	require.Equal(t, http.StatusServiceUnavailable, e.HTTPStatus(), "the sender is to try again")
 	require.ErrorIs(t, err, storage.Canceled)
 	require.ErrorIs(t, err, context.Canceled)
 }

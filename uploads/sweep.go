@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
-	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
@@ -91,7 +90,11 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
 	if s.config.Records != nil && len(w.errs) < maxFailures { // after uploads, which leave bytes without a record
-		w.recorded(ctx)
+		err := w.expired(ctx)
+		if err == nil {
+			err = w.orphans(ctx)
+		}
+		w.add(err)
 	}
 	if err := errors.Join(w.errs...); err != nil {
 		return w.report, &Error{Code: StoreFailed, Message: "Not everything could be removed.", Err: err}
@@ -378,17 +381,4 @@ func (w *sweeper) unrecorded(ctx context.Context) (map[string]bool, error) {
 		}
 	}
 	return keys, nil
-}
-
-func init() {
-	intake.SetWaits = func(service any, wait, pulse intake.WaitFunc) {
-		s := service.(*Service)
-		if wait != nil {
-			s.pieceWait = wait
-		}
-		if pulse != nil {
-			s.keeper.pulse = pulse
-		}
-	}
-	intake.Of = func(service any) *intake.Memory { return service.(*Service).memory }
 }

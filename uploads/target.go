@@ -23,11 +23,9 @@ type User struct {
 	Values map[string]string
 }
 
-type values map[string]string
-
 // values returns what fills the places of a pattern.
-func (u User) values() values {
-	v := values{}
+func (u User) values() map[string]string {
+	v := map[string]string{}
 	maps.Copy(v, u.Values)
 	if u.ID != "" {
 		v[keypattern.User] = u.ID

@@ -64,7 +64,7 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
 	}
 	// Finish would certainly refuse the same.
-	if e := cmp.Or(s.checkValues(user.values()), newBounds(s.judge, r.Size).checkClaim(), refused(s.judge.CheckClaim(r.Type))); e != nil {
+	if e := cmp.Or(s.checkUser(user), newBounds(s.judge, r.Size).checkClaim(), refused(s.judge.CheckClaim(r.Type))); e != nil {
 		return nil, e.about(name)
 	}
 	random, err := randomKey(s.config.Random)
@@ -152,7 +152,7 @@ func (t *ticketOp) proof(said string) string {
 
 // openTicket reads a token. If it was changed, or is for another user, key or place, it fails with NotFound.
 func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
-	if e := s.checkValues(user.values()); e != nil {
+	if e := s.checkUser(user); e != nil {
 		return nil, e
 	}
 	t := &ticketOp{service: s, user: user}

@@ -78,9 +78,7 @@ func (t *tusState) tailSize() (size int64) {
 // A tus serves tus and the draft of resumable uploads.
 type tus struct {
 	handler *handler
-
-	mu     sync.Mutex
-	active map[string]chan struct{} // by the session's name: closed to end the request that receives its bytes
+	active  sync.Map // a channel by the session's name: closed to end the request that receives its bytes
 }
 
 // serveTus responds to a request of the tus protocol, or of the draft.
@@ -364,9 +362,9 @@ func (t *tus) beginTus(c *call, s *session) error {
 	}
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, most, t.handler.keeper.basePart)
-	if s.PartSize > t.handler.parts.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
+	if s.PartSize > t.handler.memory.Parts.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
 		abandon(c.Context(), upload)
-		return tooLarge("Upload-Length", min(s.PartSize, t.handler.parts.Limit)*int64(max(limits.MaxParts, 1)))
+		return tooLarge("Upload-Length", min(s.PartSize, t.handler.memory.Parts.Limit)*int64(max(limits.MaxParts, 1)))
 	}
 	if limits.MaxParts > 0 && s.Size < 0 {
 		bound := s.PartSize * int64(limits.MaxParts)

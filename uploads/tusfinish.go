@@ -48,8 +48,7 @@ func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*sessi
 
 func (t *tus) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
 	if content == nil { // an earlier call stored it as segments
-		r := &receiver{tus: t, ctx: ctx, s: s, owner: s.name, segments: s.Tus.Tail, have: int(s.Tus.tailSize())}
-		r.n, r.saved = r.have, r.have
+		r := t.newReceiver(ctx, ctx, s, s.name)
 		defer r.drop()
 		if err := r.load(); err != nil {
 			return nil, err

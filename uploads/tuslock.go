@@ -31,26 +31,15 @@ func errTaken() *Error {
 
 // hold registers the holder in this process. Closing the channel ends it.
 func (t *tus) hold(name string) (interrupted <-chan struct{}, done func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	end := make(chan struct{})
-	t.active[name] = end
-	return end, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.active[name] == end {
-			delete(t.active, name)
-		}
-	}
+	t.active.Store(name, end)
+	return end, func() { t.active.CompareAndDelete(name, end) }
 }
 
 // interrupt ends the holder if it is in this process.
 func (t *tus) interrupt(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if end, ok := t.active[name]; ok {
-		close(end)
-		delete(t.active, name)
+	if end, ok := t.active.LoadAndDelete(name); ok {
+		close(end.(chan struct{}))
 	}
 }
 
@@ -103,7 +92,6 @@ func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 }
 
 func (t *tus) checkPatch(s *session, offset, size, length int64) error {
-	most := s.Size
 	switch {
 	case s.Kind == kindFinal:
 		return refuse("Upload-Concat", NotAllowed, "A joined file takes no bytes.")
@@ -119,14 +107,12 @@ func (t *tus) checkPatch(s *session, offset, size, length int64) error {
 		return inconsistentLength()
 	case size >= 0 && size < s.Tus.Offset:
 		return invalid("Upload-Length", "More bytes than that have arrived.")
-	case size >= 0:
-		most = size
+	case s.Target.MaxSize > 0 && size > s.Target.MaxSize:
+		return tooLarge("Upload-Length", s.Target.MaxSize)
 	}
-	if s.Target.MaxSize > 0 && (most < 0 || most > s.Target.MaxSize) {
-		if most > s.Target.MaxSize {
-			return tooLarge("Upload-Length", s.Target.MaxSize)
-		}
-		most = s.Target.MaxSize
+	most := size
+	if most < 0 {
+		most = s.limit()
 	}
 	if most >= 0 && length > most-offset {
 		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")

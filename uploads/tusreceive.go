@@ -44,23 +44,25 @@ const (
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
 	tus    *tus
-	c      *call
+	client context.Context // of the request, which the client may end
 	ctx    context.Context // of requests to the store
 	s      *session
 	owner  string                  // of the memory
 	upload storage.MultipartUpload // nil if the file fits one part
-	sum    *checksum               // nil: none
+	sum    *checksum               // of the body, until it is verified; nil: none
 
 	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
 	have, n  int
-	saved    int // the bytes of the part that segments have
-	segments []segment
-	parts    int
-	offset   int64 // of the next byte
-	holder   string
-	leaving  bool // the next save ends the hold
-	crc      uint32
+	saved    int      // the bytes of the part that segments have
+	next     tusState // what the next save stores
+	leaving  bool     // the next save ends the hold
 	obsolete []string // segments that the saved state does not name any more
+}
+
+// newReceiver returns a receiver of the bytes after those of the state.
+func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
+	have := int(s.Tus.tailSize())
+	return &receiver{tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have}
 }
 
 // receive stores the body of a request that holds the session, and makes the object when
@@ -68,7 +70,7 @@ type receiver struct {
 func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
-	left := s.tusLimit()
+	left := s.limit()
 	if left >= 0 {
 		left -= s.Tus.Offset
 	}
@@ -92,12 +94,8 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 }
 
 func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
-	state := s.Tus
-	r := &receiver{
-		tus: t, c: c, ctx: ctx, s: s, owner: intake.Owner(c.Request, s.User), sum: sum, holder: state.Holder, segments: slices.Clone(state.Tail), parts: state.Parts, offset: state.Offset, crc: state.CRC,
-	}
-	r.have = int(state.tailSize())
-	r.n, r.saved = r.have, r.have
+	r := t.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
+	r.sum = sum
 	defer r.drop()
 	if s.Token != "" {
 		var err error
@@ -120,10 +118,11 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 		_ = r.checkpoint() // what has arrived counts, if that can be
 		return nil, err
 	}
+	r.sum = nil
 	if whole && c.last && s.Size < 0 {
-		s.Size = r.offset
+		s.Size = r.next.Offset
 	}
-	if !whole || s.Size < 0 || r.offset < s.Size {
+	if !whole || s.Size < 0 || r.next.Offset < s.Size {
 		r.leaving = true
 		return s, r.checkpoint()
 	}
@@ -136,21 +135,11 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 
 // removeUncounted removes the segments that the state does not name.
 func (r *receiver) removeUncounted() {
-	for _, segment := range r.segments {
+	for _, segment := range r.next.Tail {
 		if !slices.Contains(r.s.Tus.Tail, segment) {
 			r.tus.handler.keeper.removeKeys(r.ctx, r.s, segment.Name)
 		}
 	}
-}
-
-func (s *session) tusLimit() int64 {
-	if s.Size >= 0 {
-		return s.Size
-	}
-	if most := s.Target.MaxSize; most > 0 {
-		return most
-	}
-	return -1
 }
 
 // body receives the body. whole is false if the client or its pace ended it early; then
@@ -161,19 +150,19 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	pace := &r.tus.handler.pace
 	ticker := time.NewTicker(pace.tick)
 	defer ticker.Stop()
-	canceled, stopped := r.c.Context().Done(), (<-chan time.Time)(nil)
+	canceled, stopped := r.client.Done(), (<-chan time.Time)(nil)
 	now := time.Now()
 	lastByte, lastStored, windowBegan, windowBytes := now, now, now, int64(0)
 	for {
 		select {
 		case p := <-f.pieces:
-			parts, err := r.parts, r.take(p.data)
+			parts, err := r.next.Parts, r.take(p.data)
 			f.recycle(p)
 			if err != nil {
 				return false, err
 			}
 			now := time.Now()
-			if parts != r.parts {
+			if parts != r.next.Parts {
 				lastStored, windowBegan, windowBytes = now, now, 0
 			}
 			lastByte, windowBytes = now, windowBytes+int64(len(p.data))
@@ -191,7 +180,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			return false, storeFailed(context.Canceled)
 		case now := <-ticker.C:
 			stalled, held := now.Sub(lastByte) > pace.checkpoint, now.Sub(lastStored)
-			if stalled || held > pace.slow || held > pace.checkpoint && r.tus.handler.parts.Contended(r.owner) {
+			if stalled || held > pace.slow || held > pace.checkpoint && r.tus.handler.memory.Parts.Contended(r.owner) {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
@@ -210,10 +199,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 // giveBack stores what is in memory of a slow client. If the client has stalled, a newer request
 // need not wait for this one.
 func (r *receiver) giveBack(stalled bool) error {
-	switch {
-	case r.sum != nil: // nothing counts before the checksum is verified
-		return r.store()
-	case r.n == r.saved && !(stalled && r.s.Tus.Holder != ""):
+	if r.n == r.saved && !(stalled && r.s.Tus.Holder != "") {
 		r.drop()
 		r.have = r.n
 		return nil
@@ -225,13 +211,9 @@ func (r *receiver) giveBack(stalled bool) error {
 
 // take takes bytes of the body, unless they exceed the limit.
 func (r *receiver) take(data []byte) error {
-	if limit := r.s.tusLimit(); limit >= 0 && int64(len(data)) > limit-r.offset {
+	if limit := r.s.limit(); limit >= 0 && int64(len(data)) > limit-r.next.Offset {
 		return tooLarge("body", limit)
 	}
-	return r.add(data)
-}
-
-func (r *receiver) add(data []byte) error {
 	if r.sum != nil {
 		_, _ = r.sum.Write(data) // never fails
 	}
@@ -245,8 +227,8 @@ func (r *receiver) add(data []byte) error {
 			return err
 		}
 		n := copy(r.buf[r.n-r.have:], data)
-		r.crc = crc32c.Update(r.crc, data[:n])
-		r.n, r.offset, data = r.n+n, r.offset+int64(n), data[n:]
+		r.next.CRC = crc32c.Update(r.next.CRC, data[:n])
+		r.n, r.next.Offset, data = r.n+n, r.next.Offset+int64(n), data[n:]
 	}
 	if r.n == r.size() && r.upload != nil && r.size() > 0 {
 		return r.storePart()
@@ -263,17 +245,14 @@ func (r *receiver) storePart() error {
 	if err := r.load(); err != nil {
 		return err
 	}
-	if _, err := r.upload.PutPart(ctx, r.parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
+	if _, err := r.upload.PutPart(ctx, r.next.Parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
 		return uploadFailed(err)
 	}
 	r.discardSegments()
-	r.parts++
+	r.next.Parts++
 	r.n, r.have, r.saved = 0, 0, 0
-	if r.tus.handler.parts.Contended(r.owner) {
+	if r.tus.handler.memory.Parts.Contended(r.owner) {
 		r.drop()
-	}
-	if r.sum != nil { // nothing counts before the checksum is verified
-		return nil
 	}
 	return r.save()
 }
@@ -283,7 +262,7 @@ func (r *receiver) checkpoint() error {
 	if err := r.store(); err != nil {
 		return err
 	}
-	if r.offset == r.s.Tus.Offset && !r.leaving {
+	if r.next.Offset == r.s.Tus.Offset && !r.leaving {
 		return nil
 	}
 	return r.save()
@@ -291,16 +270,19 @@ func (r *receiver) checkpoint() error {
 
 // save makes the offset count. If another request holds the session, it fails.
 func (r *receiver) save() error {
+	if r.sum != nil { // nothing counts before
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
-	t := *r.s.Tus
-	r.s.Tus.Offset, r.s.Tus.Parts, r.s.Tus.Tail, r.s.Tus.CRC = r.offset, r.parts, slices.Clone(r.segments), r.crc
-	r.s.Tus.Holder, r.s.Tus.Held = r.holder, r.tus.handler.config.Now()
+	saved := *r.s.Tus
+	*r.s.Tus = r.next
+	r.s.Tus.Held = r.tus.handler.config.Now()
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}
 	if err := r.tus.handler.keeper.save(ctx, r.s); err != nil {
-		*r.s.Tus = t
+		*r.s.Tus = saved
 		if errors.Is(err, errConflict) {
 			return errTaken()
 		}
@@ -316,19 +298,16 @@ func (r *receiver) save() error {
 // last stores the last bytes of the file. It returns the content if that fits one part and
 // is not stored.
 func (r *receiver) last() ([]byte, error) {
-	if r.upload == nil || r.parts == 0 && r.n == 0 {
+	if r.upload == nil || r.next.Parts == 0 && r.n == 0 {
 		if err := r.load(); err != nil {
 			return nil, err
 		}
 		return r.buf[:r.n:r.n], nil
 	}
 	if r.n > 0 {
-		sum := r.sum
-		r.sum = nil // it is verified
-		defer func() { r.sum = sum }()
 		return nil, r.storePart()
 	}
-	if r.offset != r.s.Tus.Offset {
+	if r.next.Offset != r.s.Tus.Offset {
 		return nil, r.save()
 	}
 	return nil, nil

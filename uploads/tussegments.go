@@ -21,7 +21,7 @@ func (r *receiver) grow(n int) error {
 		return nil
 	}
 	space := min(left, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
-	if !r.tus.handler.parts.Try(r.owner, int64(space-len(r.buf))) {
+	if !r.tus.handler.memory.Parts.Try(r.owner, int64(space-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -38,11 +38,7 @@ func (r *receiver) grow(n int) error {
 
 // waitFor waits for memory. It holds none meanwhile, else all could wait for one another.
 func (r *receiver) waitFor(bytes int) error {
-	ctx := r.ctx
-	if r.c != nil {
-		ctx = r.c.Context()
-	}
-	if r.tus.handler.parts.Acquire(ctx, r.owner, int64(bytes)) {
+	if r.tus.handler.memory.Parts.Acquire(r.client, r.owner, int64(bytes)) {
 		return nil
 	}
 	return busy(intake.ErrBusy)
@@ -50,7 +46,7 @@ func (r *receiver) waitFor(bytes int) error {
 
 // drop gives the memory back. Bytes that are in no segment are lost.
 func (r *receiver) drop() {
-	r.tus.handler.parts.Release(r.owner, int64(len(r.buf)))
+	r.tus.handler.memory.Parts.Release(r.owner, int64(len(r.buf)))
 	r.buf = nil
 }
 
@@ -60,7 +56,7 @@ func (r *receiver) load() error {
 		return nil
 	}
 	more := max(0, r.n-len(r.buf))
-	if !r.tus.handler.parts.Try(r.owner, int64(more)) {
+	if !r.tus.handler.memory.Parts.Try(r.owner, int64(more)) {
 		if err := r.spill(); err != nil {
 			return err
 		}
@@ -71,7 +67,7 @@ func (r *receiver) load() error {
 	}
 	whole := make([]byte, len(r.buf)+more)
 	if err := r.readSegments(whole[:r.have]); err != nil {
-		r.tus.handler.parts.Release(r.owner, int64(more))
+		r.tus.handler.memory.Parts.Release(r.owner, int64(more))
 		return err
 	}
 	copy(whole[r.have:], r.buf[:r.n-r.have])
@@ -79,22 +75,13 @@ func (r *receiver) load() error {
 	return nil
 }
 
-// readSegments reads as many segments as make these bytes.
+// readSegments reads the segments, which make these bytes.
 func (r *receiver) readSegments(to []byte) error {
-	for _, segment := range r.segments {
-		if len(to) == 0 {
-			break
-		}
-		if segment.Size > int64(len(to)) {
-			return errSegment
-		}
+	for _, segment := range r.next.Tail {
 		if err := r.readSegment(to[:segment.Size], segment.Name); err != nil {
 			return uploadFailed(err)
 		}
 		to = to[segment.Size:]
-	}
-	if len(to) > 0 {
-		return errSegment
 	}
 	return nil
 }
@@ -116,7 +103,7 @@ func (r *receiver) readSegment(to []byte, name string) error {
 
 // store spills what is in memory. If there are many segments, it makes one of them.
 func (r *receiver) store() error {
-	if err := r.spill(); err != nil || len(r.segments) <= maxSegments {
+	if err := r.spill(); err != nil || len(r.next.Tail) <= maxSegments {
 		return err
 	}
 	if err := r.load(); err != nil {
@@ -136,7 +123,7 @@ func (r *receiver) spill() error {
 		if _, err := r.tus.handler.bucket.Upload(ctx, r.tus.handler.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
 			return uploadFailed(err)
 		}
-		r.segments = append(r.segments, segment{name, int64(r.n - r.saved)})
+		r.next.Tail = append(r.next.Tail, segment{name, int64(r.n - r.saved)})
 		r.saved = r.n
 	}
 	r.have = r.n
@@ -147,8 +134,8 @@ func (r *receiver) spill() error {
 // discardSegments forgets the segments, whose bytes are elsewhere now. They are removed when the
 // state does not name them any more.
 func (r *receiver) discardSegments() {
-	for _, segment := range r.segments {
+	for _, segment := range r.next.Tail {
 		r.obsolete = append(r.obsolete, segment.Name)
 	}
-	r.segments = nil
+	r.next.Tail = nil
 }

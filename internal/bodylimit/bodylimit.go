@@ -58,8 +58,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Length returns the length of a body in memory. It does not look into a type that wraps one, which
-// may read something else.
+// Length returns the length of a body in memory, or of a section of a file. It does not look into a type
+// that wraps one, which may read something else.
 func Length(body io.Reader) (left int64, known bool) {
 	switch b := body.(type) {
 	case *bytes.Reader:
@@ -68,6 +68,9 @@ func Length(body io.Reader) (left int64, known bool) {
 		return int64(b.Len()), true
 	case *bytes.Buffer:
 		return int64(b.Len()), true
+	case *io.SectionReader:
+		at, err := b.Seek(0, io.SeekCurrent)
+		return b.Size() - at, err == nil
 	}
 	return 0, false
 }

@@ -76,6 +76,7 @@ func TestABodyInMemoryThatFitsIsReadItself(t *testing.T) {
 		{"bytes", bytes.NewReader([]byte("12345")), 5, true},
 		{"a text", strings.NewReader("12345"), 5, true},
 		{"a buffer", bytes.NewBufferString("12345"), 5, true},
+		{"a section of a file", io.NewSectionReader(strings.NewReader("0123456"), 1, 5), 5, true},
 		{"a type that wraps one", hidden{strings.NewReader("12345")}, 0, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -102,31 +102,18 @@ func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
 	if len(metadata) > 0 {
 		opts = append(opts, storage.WithMetadata(metadata))
 	}
-	if g.CRC32C != "" {
-		crc, err := g.checksum()
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, crc)
+	if g.CRC32C.Known {
+		opts = append(opts, storage.WithCRC32C(g.CRC32C.Sum))
 	}
 	return opts, nil
 }
 
 // PartOptions returns the options that store the part as the grant describes it.
-func (g *Grant) PartOptions() ([]storage.PartOption, error) {
-	if g.CRC32C == "" {
-		return nil, nil
+func (g *Grant) PartOptions() []storage.PartOption {
+	if !g.CRC32C.Known {
+		return nil
 	}
-	crc, err := g.checksum()
-	return []storage.PartOption{crc}, err
-}
-
-func (g *Grant) checksum() (storage.SizeOption, error) {
-	crc, err := strconv.ParseUint(g.CRC32C, 16, 32)
-	if err != nil {
-		return nil, storage.InvalidArgument
-	}
-	return storage.WithCRC32C(uint32(crc)), nil
+	return []storage.PartOption{storage.WithCRC32C(g.CRC32C.Sum)}
 }
 
 func (a Attribute) option() (storage.UploadOption, bool) {
@@ -162,7 +149,19 @@ func (a Attribute) tags() (storage.UploadOption, bool) {
 	return storage.WithTags(tags), err == nil
 }
 
-func formatCRC(crc uint32) string { return fmt.Sprintf("%08x", crc) }
+// textOfCRC returns a checksum in 8 hexadecimal digits; "" if it is not known.
+func textOfCRC(crc storage.CRC32C) string {
+	if !crc.Known {
+		return ""
+	}
+	return fmt.Sprintf("%08x", crc.Sum)
+}
+
+// crcOf reads a result of textOfCRC.
+func crcOf(text string) storage.CRC32C {
+	sum, _ := strconv.ParseUint(text, 16, 32)
+	return storage.CRC32C{Sum: uint32(sum), Known: text != ""}
+}
 
 // RequiresAbsence reports whether the grant only permits creating a new object.
 func (g *Grant) RequiresAbsence() bool {

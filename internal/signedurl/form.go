@@ -39,8 +39,8 @@ func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*sto
 		keyParam:     k.all[0].id,
 		sizeParam:    g.size(),
 	}
-	if g.CRC32C != "" {
-		fields[crcParam] = g.CRC32C
+	if g.CRC32C.Known {
+		fields[crcParam] = textOfCRC(g.CRC32C)
 	}
 	for _, a := range g.Attributes {
 		fields[a.Name] = a.Value
@@ -68,7 +68,7 @@ func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) 
 	if !known || !key.verify(fields[signatureField], formParts(bucket, fields)...) {
 		return nil, Invalid
 	}
-	g := &Grant{Method: "POST", Key: fields[objectField], CRC32C: fields[crcParam]}
+	g := &Grant{Method: "POST", Key: fields[objectField], CRC32C: crcOf(fields[crcParam])}
 	var err error
 	if g.Expires, err = strconv.ParseInt(fields[expiresParam], 10, 64); err != nil {
 		return nil, Invalid

@@ -23,8 +23,8 @@ type Grant struct {
 	Part    int    // from 1; 0 without Upload
 	Expires int64  // Unix time in seconds; the grant is refused from then on
 
-	MinSize, MaxSize int64  // of the body, in bytes; -1 and -1 permit any size
-	CRC32C           string // of the body, in 8 hexadecimal digits; "" permits any
+	MinSize, MaxSize int64          // of the body, in bytes; -1 and -1 permit any size
+	CRC32C           storage.CRC32C // of the body; not known: permits any
 	Attributes       []Attribute
 
 	ResponseType, ResponseDisposition string
@@ -65,10 +65,7 @@ func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 		g.Version, g.ResponseType, g.ResponseDisposition = r.Version, r.ResponseType, r.ResponseDisposition()
 	case http.MethodPut, http.MethodPost:
 		g.MinSize, g.MaxSize = r.MinSize, r.MaxSize
-		g.Attributes = attributesOf(r)
-		if r.CRC32C.Known {
-			g.CRC32C = formatCRC(r.CRC32C.Sum)
-		}
+		g.Attributes, g.CRC32C = attributesOf(r), r.CRC32C
 	default:
 		return nil, storage.Unsupported
 	}
@@ -104,10 +101,7 @@ func SignPart(k Keys, bucket string, r *driver.SignPartRequest, now time.Time) (
 	}
 	g := &Grant{
 		Method: http.MethodPut, Key: r.Key, Upload: r.Upload, Part: r.Number, Expires: expiry(now, r.TTL),
-		MinSize: r.Size, MaxSize: r.Size,
-	}
-	if r.CRC32C.Known {
-		g.CRC32C = formatCRC(r.CRC32C.Sum)
+		MinSize: r.Size, MaxSize: r.Size, CRC32C: r.CRC32C,
 	}
 	return g.sign(k, bucket, r.BaseURL)
 }
@@ -146,10 +140,7 @@ func VerifyURL(k Keys, bucket, method, objectKey, query string, header http.Head
 	if !found {
 		return nil, Invalid
 	}
-	g, id, ok := parseQuery(unsignedQuery)
-	if !ok {
-		return nil, Invalid
-	}
+	g, id := parseQuery(unsignedQuery)
 	key, known := k.find(id)
 	if !known {
 		return nil, Invalid

@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"hash"
 	"slices"
-	"sync"
 
 	"github.com/omnibucket/storage"
 )
@@ -45,8 +44,8 @@ const redacted = "REDACTED"
 type Keys struct{ all []key }
 
 type key struct {
-	id   string     // tells which key signed, and nothing about the secret
-	macs *sync.Pool // of hash.Hash, which have the secret
+	id  string // tells which key signed, and nothing about the secret
+	mac func() hash.Hash
 }
 
 // NewKeys makes keys of secrets. If a secret is shorter than [MinSecret], it fails with
@@ -58,7 +57,7 @@ func NewKeys(secrets Secrets) (Keys, error) {
 			return Keys{}, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("each of SigningKeys must have at least 32 random bytes")}
 		}
 		secret = slices.Clone(secret)
-		next := key{macs: &sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}
+		next := key{mac: func() hash.Hash { return hmac.New(sha256.New, secret) }} // printing a func shows no secret
 		next.id = hex.EncodeToString(next.sum("omnibucket key id")[:8])
 		k.all = append(k.all, next)
 	}
@@ -97,18 +96,9 @@ func (k key) verify(signature string, parts ...string) bool {
 }
 
 func (k key) sum(parts ...string) []byte {
-	size := 0
-	for _, part := range parts {
-		size += binary.MaxVarintLen64 + len(part)
+	mac := k.mac()
+	for _, part := range parts { // writing never fails
+		_, _ = mac.Write(append(binary.AppendUvarint(nil, uint64(len(part))), part...))
 	}
-	message := make([]byte, 0, size)
-	for _, part := range parts {
-		message = binary.AppendUvarint(message, uint64(len(part)))
-		message = append(message, part...)
-	}
-	mac := k.macs.Get().(hash.Hash)
-	defer k.macs.Put(mac)
-	mac.Reset()
-	_, _ = mac.Write(message) // never fails
 	return mac.Sum(nil)
 }

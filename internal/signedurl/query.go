@@ -4,11 +4,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// The parameters of a signed URL, in their order. Empty ones are left out.
+// The parameters of a signed URL. Empty ones are left out.
 const (
 	crcParam         = "ob-crc32c"
 	expiresParam     = "ob-expires"
@@ -31,31 +29,21 @@ func HasParams(query string) bool {
 
 // query returns the signed part of a signed URL's query.
 func (g *Grant) query(keyID string) string {
-	var b strings.Builder
-	add := func(name, value string) {
-		if value == "" {
-			return
-		}
-		if b.Len() > 0 {
-			b.WriteByte('&')
-		}
-		b.WriteString(name)
-		b.WriteByte('=')
-		b.WriteString(urlpath.Escape(value))
-	}
-	add(crcParam, g.CRC32C)
-	add(expiresParam, strconv.FormatInt(g.Expires, 10))
-	add(headersParam, g.headerNames())
-	add(keyParam, keyID)
+	part := ""
 	if g.Part > 0 {
-		add(partParam, strconv.Itoa(g.Part))
+		part = strconv.Itoa(g.Part)
 	}
-	add(sizeParam, g.size())
-	add(uploadParam, g.Upload)
-	add(versionParam, g.Version)
-	add(dispositionParam, g.ResponseDisposition)
-	add(typeParam, g.ResponseType)
-	return b.String()
+	values := url.Values{}
+	for name, value := range map[string]string{
+		crcParam: textOfCRC(g.CRC32C), expiresParam: strconv.FormatInt(g.Expires, 10), headersParam: g.headerNames(), keyParam: keyID,
+		partParam: part, sizeParam: g.size(), uploadParam: g.Upload, versionParam: g.Version,
+		dispositionParam: g.ResponseDisposition, typeParam: g.ResponseType,
+	} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	return values.Encode()
 }
 
 func (g *Grant) headerNames() string {
@@ -73,53 +61,25 @@ func (g *Grant) size() string {
 	return strconv.FormatInt(g.MinSize, 10) + "-" + strconv.FormatInt(g.MaxSize, 10)
 }
 
-// parseQuery parses a result of query. It need not refuse other spellings of a value:
-// the text itself is signed. The attributes have no values yet.
-func parseQuery(query string) (g *Grant, keyID string, ok bool) {
-	g = &Grant{MinSize: -1, MaxSize: -1}
-	for pair := range strings.SplitSeq(query, "&") {
-		name, escaped, _ := strings.Cut(pair, "=")
-		value, err := url.PathUnescape(escaped)
-		if err != nil {
-			return nil, "", false
-		}
-		switch name {
-		case crcParam:
-			g.CRC32C = value
-		case expiresParam:
-			g.Expires, err = strconv.ParseInt(value, 10, 64)
-		case headersParam:
-			g.Attributes = namedAttributes(value)
-		case keyParam:
-			keyID = value
-		case partParam:
-			g.Part, err = strconv.Atoi(value)
-		case uploadParam:
-			g.Upload = value
-		case sizeParam:
-			g.MinSize, g.MaxSize, err = parseSize(value)
-		case versionParam:
-			g.Version = value
-		case dispositionParam:
-			g.ResponseDisposition = value
-		case typeParam:
-			g.ResponseType = value
-		default:
-			return nil, "", false
-		}
-		if err != nil {
-			return nil, "", false
+// parseQuery parses a result of query. It refuses nothing, because the text itself is signed. The
+// attributes have no values yet.
+func parseQuery(query string) (g *Grant, keyID string) {
+	values, _ := url.ParseQuery(query)
+	g = &Grant{
+		CRC32C: crcOf(values.Get(crcParam)), Upload: values.Get(uploadParam), Version: values.Get(versionParam), MinSize: -1, MaxSize: -1,
+		ResponseDisposition: values.Get(dispositionParam), ResponseType: values.Get(typeParam),
+	}
+	g.Expires, _ = strconv.ParseInt(values.Get(expiresParam), 10, 64)
+	g.Part, _ = strconv.Atoi(values.Get(partParam))
+	if size := values.Get(sizeParam); size != "" {
+		g.MinSize, g.MaxSize, _ = parseSize(size)
+	}
+	if names := values.Get(headersParam); names != "" {
+		for name := range strings.SplitSeq(names, ";") {
+			g.Attributes = append(g.Attributes, Attribute{Name: name})
 		}
 	}
-	return g, keyID, true
-}
-
-func namedAttributes(names string) []Attribute {
-	var attributes []Attribute
-	for name := range strings.SplitSeq(names, ";") {
-		attributes = append(attributes, Attribute{Name: name})
-	}
-	return attributes
+	return g, values.Get(keyParam)
 }
 
 func parseSize(text string) (least, most int64, err error) {

@@ -22,7 +22,7 @@ func TestASignedUploadGrantsWhatWasRequested(t *testing.T) {
 	g, status := signedRequest(t, k, upload()).verify(k, noon)
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
-		Method: http.MethodPut, Key: "a/b c", Expires: noon.Add(time.Hour).Unix(), MinSize: 1, MaxSize: 9, CRC32C: "e3069283",
+		Method: http.MethodPut, Key: "a/b c", Expires: noon.Add(time.Hour).Unix(), MinSize: 1, MaxSize: 9, CRC32C: storage.CRC32C{Sum: 0xe3069283, Known: true},
 		Attributes: []signedurl.Attribute{
 			{Name: "cache-control", Value: "no-store"},
 			{Name: "content-type", Value: "image/png"},
@@ -68,7 +68,7 @@ func TestASignedPartGrantsOnePart(t *testing.T) {
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
 		Method: http.MethodPut, Key: "a/b c", Upload: "u&1", Part: 7, Expires: noon.Add(time.Hour).Unix(),
-		MinSize: 5, MaxSize: 5, CRC32C: "e3069283", Attributes: g.Attributes,
+		MinSize: 5, MaxSize: 5, CRC32C: storage.CRC32C{Sum: 0xe3069283, Known: true}, Attributes: g.Attributes,
 	}, g)
 	for _, altered := range []string{
 		strings.Replace(query, "ob-part=7", "ob-part=8", 1), strings.Replace(query, "ob-part=7&", "", 1),

@@ -119,30 +119,31 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 // shorter.
 const maxDocument = 32 << 20
 
-// ask reads the JSON response into to, if to is not nil. ours says whether that is a response of the operation: a
-// 200 may be a page to sign in, or come from another server.
-func (c *Client) ask(ctx context.Context, r request, to any, ours func() bool) error {
+// ask makes a request and reads its JSON response, as read does.
+func ask[T any](ctx context.Context, c *Client, r request, ours func(T) bool) (*T, error) {
 	response, err := c.do(ctx, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	if to == nil {
-		return nil
-	}
-	return read(response, to, ours)
+	return read(response, ours)
 }
 
-func read(response *http.Response, to any, ours func() bool) error {
+// read reads a JSON response. ours says whether that is a response of the operation: a 200 may be a page to
+// sign in, or come from another server.
+func read[T any](response *http.Response, ours func(T) bool) (*T, error) {
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if json.Unmarshal(document, to) != nil || !ours() {
-		return foreignResponse(response)
+	var found T
+	if json.Unmarshal(document, &found) != nil || !ours(found) {
+		return nil, foreignResponse(response)
 	}
-	return nil
+	return &found, nil
 }
+
+func isRecord(r filesapi.Record) bool { return r.ID != "" }
 
 // An Error is an error response. uploads.CodeOf and errors.As find its [*uploads.Error],
 // with the code, the field and the message for a person. errors.Is finds its [storage.Code], such as
@@ -186,10 +187,21 @@ func (p *problem) told() *uploads.Error {
 	return &uploads.Error{Code: p.Code, Field: p.Field, Message: p.Message, Err: p.Code.Storage()}
 }
 
+// headCodes are the codes of responses to HEAD, which have no body, by their status.
+var headCodes = map[int]uploads.Code{
+	http.StatusBadRequest: uploads.InvalidValue, http.StatusUnauthorized: uploads.Unauthenticated, http.StatusForbidden: uploads.NotAllowed,
+	http.StatusNotFound: uploads.NotFound, http.StatusServiceUnavailable: uploads.StoreFailed,
+}
+
 func readError(response *http.Response) *Error {
 	var p problem
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
-	if err = errors.Join(err, json.Unmarshal(document, &p)); err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
+	if response.Request.Method == http.MethodHead && response.Header.Get("Content-Type") == "application/json" {
+		p.Code, p.Message = headCodes[response.StatusCode], http.StatusText(response.StatusCode)
+	} else {
+		err = errors.Join(err, json.Unmarshal(document, &p))
+	}
+	if err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
 		return foreignResponse(response)
 	}
 	e := errorOf(response, p.told())

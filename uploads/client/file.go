@@ -25,9 +25,11 @@ func (c *Client) Details(ctx context.Context, id string) (*filesapi.Record, erro
 
 // Delete removes a client file. If there is none, it returns nil.
 func (c *Client) Delete(ctx context.Context, id string) error {
-	return c.ask(ctx, request{
-		method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent},
-	}, nil, nil)
+	response, err := c.do(ctx, request{method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent}})
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	return err
 }
 
 // A Deletion is the result for one file of [Client.DeleteMany].
@@ -44,14 +46,15 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	if err != nil {
 		return nil, err
 	}
-	var response struct {
+	type deletions struct {
 		Items []struct {
 			ID      string
 			Deleted bool
 			Error   *problem
 		}
 	}
-	if err := c.ask(ctx, r, &response, func() bool { return len(response.Items) == len(ids) }); err != nil {
+	response, err := ask(ctx, c, r, func(d deletions) bool { return len(d.Items) == len(ids) })
+	if err != nil {
 		return nil, err
 	}
 	results := make([]Deletion, len(response.Items))
@@ -96,12 +99,13 @@ func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size 
 	if size != 0 {
 		set("pageSize", strconv.Itoa(size))
 	}
-	var found struct {
+	type page struct {
 		Items         []*filesapi.Record
 		NextPageToken string
 	}
-	ours := func() bool { return found.Items != nil } // "[]" if there are none
-	if err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query, success: ok}, &found, ours); err != nil {
+	ours := func(p page) bool { return p.Items != nil } // "[]" if there are none
+	found, err := ask(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: ok}, ours)
+	if err != nil {
 		return nil, err
 	}
 	return &Page{Records: found.Items, Token: found.NextPageToken}, nil
@@ -128,11 +132,7 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 }
 
 func (c *Client) record(ctx context.Context, r request) (*filesapi.Record, error) {
-	var found filesapi.Record
-	if err := c.ask(ctx, r, &found, func() bool { return found.ID != "" }); err != nil {
-		return nil, err
-	}
-	return &found, nil
+	return ask(ctx, c, r, isRecord)
 }
 
 func jsonRequest(method, path string, value any) (request, error) {

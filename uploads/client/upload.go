@@ -78,14 +78,11 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode == http.StatusAccepted { // other parts are missing
-		var stored struct{ Part, Count int }
-		return nil, read(response, &stored, func() bool { return stored.Part == p.Part && stored.Count == p.Count })
-	}
-	var made filesapi.Record
-	if err := read(response, &made, func() bool { return made.ID != "" }); err != nil {
+		type stored struct{ Part, Count int }
+		_, err := read(response, func(s stored) bool { return s == stored{p.Part, p.Count} })
 		return nil, err
 	}
-	return &made, nil
+	return read(response, isRecord)
 }
 
 type field struct{ name, value string }
@@ -116,21 +113,8 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 		header: http.Header{"Content-Type": {form.FormDataContentType()}},
 		body:   io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail)),
 	}
-	if size := sizeOf(body); size >= 0 {
+	if size, known := bodylimit.Length(body); known {
 		r.length = int64(frame.Len()) + size
 	}
 	return r, nil
-}
-
-// sizeOf returns how many bytes are left to read, or -1 if that is not known.
-func sizeOf(body io.Reader) int64 {
-	if size, known := bodylimit.Length(body); known {
-		return size
-	}
-	if b, ok := body.(*io.SectionReader); ok {
-		if at, err := b.Seek(0, io.SeekCurrent); err == nil {
-			return b.Size() - at
-		}
-	}
-	return -1
 }

@@ -62,8 +62,10 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 // UploadOptions describe a file.
 type UploadOptions struct{ OriginalFileName, UploadedBy, Purpose string }
 
-func (o UploadOptions) file(temp bool) fileOptions {
-	return fileOptions{o.OriginalFileName, o.UploadedBy, o.Purpose, temp}
+func (o UploadOptions) upload(body io.Reader) uploads.Upload {
+	return uploads.Upload{
+		Body: body, Name: o.OriginalFileName, User: uploads.User{ID: o.UploadedBy}, Metadata: map[string]string{purposeName: o.Purpose},
+	}
 }
 
 // PartOptions describe one part of a file.
@@ -73,26 +75,29 @@ type PartOptions struct {
 	UploadOptions
 }
 
+func (o PartOptions) piece(body io.Reader) uploads.Piece {
+	u := o.upload(body)
+	return uploads.Piece{Token: o.Token, Count: o.Count, Number: o.Part, Body: body, User: u.User, Name: u.Name, Metadata: u.Metadata}
+}
+
 // Upload stores a client file.
 func (s *Store) Upload(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
-	f := o.file(false)
-	return s.store.upload(ctx, body, f, f.metadata())
+	return s.store.upload(ctx, o.upload(body), false)
 }
 
 // UploadTemp stores a temp file.
 func (s *Store) UploadTemp(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
-	f := o.file(true)
-	return s.store.upload(ctx, body, f, f.metadata())
+	return s.store.upload(ctx, o.upload(body), true)
 }
 
 // UploadPart stores a part of a client file.
 func (s *Store) UploadPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
-	return s.store.uploadPart(ctx, body, partOptions{o.file(false), o.Token, o.Count, o.Part})
+	return s.store.uploadPart(ctx, o.piece(body), false)
 }
 
 // UploadTempPart stores a part of a temp file.
 func (s *Store) UploadTempPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
-	return s.store.uploadPart(ctx, body, partOptions{o.file(true), o.Token, o.Count, o.Part})
+	return s.store.uploadPart(ctx, o.piece(body), true)
 }
 
 // Details returns the record of a client file.
@@ -140,10 +145,10 @@ func (s *Store) Sweep(ctx context.Context, opts ...uploads.SweepOption) (*upload
 }
 
 // SetWait makes a store wait for other calls by another clock.
-func (s *Store) SetWait(wait intake.WaitFunc) { intake.SetWaits(s.store.service, wait, nil) }
+func (s *Store) SetWait(wait intake.WaitFunc) { intake.Of(s.store.service).Wait = wait }
 
 // SetPulse makes a call that joins parts send heartbeats by another clock.
-func (s *Store) SetPulse(wait intake.WaitFunc) { intake.SetWaits(s.store.service, nil, wait) }
+func (s *Store) SetPulse(wait intake.WaitFunc) { intake.Of(s.store.service).Pulse = wait }
 
 // A HandlerConfig is a Config of users who are texts.
 type HandlerConfig struct {

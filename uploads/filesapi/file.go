@@ -75,13 +75,9 @@ func (h *handler) deleteEach(c *call, ids []string) []deletion {
 		return h.store.delete(c.Context(), ids[i])
 	}) {
 		deletions[i] = deletion{ID: ids[i], Deleted: err == nil}
-		if err == nil {
-			continue
-		}
-		status, p := problemOf(err)
-		deletions[i].Error = &p
-		if status >= http.StatusInternalServerError && h.config.OnError != nil {
-			h.config.OnError(c.Request, err)
+		if err != nil {
+			_, p := h.problem(c.Request, err)
+			deletions[i].Error = &p
 		}
 	}
 	return deletions

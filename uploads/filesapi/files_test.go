@@ -79,6 +79,9 @@ func clientFile(t *testing.T, a *api) {
 	require.NoError(t, a.client.Delete(t.Context(), record.ID))
 	_, err = a.client.Details(t.Context(), record.ID)
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
+	_, err = a.client.Head(t.Context(), record.ID)
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NoError(t, a.client.Delete(t.Context(), record.ID), "a retry is safe")
 }
 

@@ -1,6 +1,7 @@
 package filesapi
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -73,6 +74,8 @@ func (f *form) next(maxFile int64) error {
 		return refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
 	case name == fieldFile && f.file != nil:
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
+	case f.file != nil && f.file.after == nil:
+		return refuse(name, uploads.InvalidRequest, "This field must come before the file, which is last.")
 	case name == fieldFile && !isFile:
 		return invalid(fieldFile, "This must be a file.")
 	case name == fieldFile:
@@ -188,29 +191,15 @@ func (f *formFile) Read(p []byte) (int, error) {
 // end returns io.EOF, unless something after the file is wrong.
 func (f *formFile) end() error {
 	f.form.body.Lifted, f.form.body.Left = false, maxFormFields
-	if f.after != nil {
-		for {
-			if err := f.form.next(0); err == io.EOF {
-				break
-			} else if err != nil {
-				return err
-			}
+	for {
+		err := f.form.next(0)
+		if err == io.EOF && f.after != nil {
+			err = cmp.Or(f.after(), io.EOF)
 		}
-		if err := f.after(); err != nil {
+		if err != nil {
 			return err
 		}
-		return io.EOF
 	}
-	after, err := f.form.parts.NextRawPart()
-	switch {
-	case err == io.EOF:
-		return io.EOF
-	case err != nil:
-		return f.form.failure(fieldFile, err)
-	case after.FormName() == fieldFile:
-		return refuse(fieldFile, uploads.InvalidRequest, "This field is given twice.")
-	}
-	return refuse(after.FormName(), uploads.InvalidRequest, "This field must come before the file, which is last.")
 }
 
 // failure returns the error of the form if there is one, otherwise err.

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	_ "embed"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -134,29 +133,25 @@ func (h *handler) routes() []route {
 
 // mux adds JSON responses for unknown paths and methods.
 func (h *handler) mux() *http.ServeMux {
-	mux, paths := http.NewServeMux(), http.NewServeMux()
-	allowed := map[string][]string{}
-	handle := func(method, path string, serve http.HandlerFunc) {
-		mux.HandleFunc(method+" "+path, serve)
-		if allowed[path] == nil {
-			paths.HandleFunc(path, http.NotFound) // only to find the path; never called
-		}
-		allowed[path] = append(allowed[path], method)
-		if method == http.MethodGet { // and HEAD, by the rules of ServeMux
-			allowed[path] = append(allowed[path], http.MethodHead)
-		}
-	}
-	handle(http.MethodGet, "/openapi.yaml", h.respond(serveOpenAPI))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /openapi.yaml", h.respond(serveOpenAPI))
 	for _, r := range h.routes() {
 		if r.method == http.MethodPost || r.method == http.MethodPut {
 			r.serve = h.receiving(r.serve)
 		}
-		handle(r.method, r.path, h.respond(h.authorized(r.serve)))
+		mux.HandleFunc(r.method+" "+r.path, h.respond(h.authorized(r.serve)))
 	}
 	mux.HandleFunc("/", h.respond(func(c *call) error {
-		_, path := paths.Handler(c.Request)
-		if methods := allowed[path]; methods != nil {
-			return wrongMethod(c, methods)
+		var allowed []string
+		other := c.Clone(c.Context())
+		for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut} {
+			other.Method = method
+			if _, pattern := mux.Handler(other); pattern != "/" {
+				allowed = append(allowed, method)
+			}
+		}
+		if allowed != nil {
+			return wrongMethod(c, allowed)
 		}
 		return refuse("", uploads.NotFound, "There is nothing here.")
 	}))
@@ -170,7 +165,7 @@ func serveOpenAPI(c *call) error {
 }
 
 func wrongMethod(c *call, allowed []string) error {
-	c.w.Header().Set("Allow", strings.Join(slices.Sorted(slices.Values(allowed)), ", "))
+	c.w.Header().Set("Allow", strings.Join(allowed, ", "))
 	e := refuse("", uploads.InvalidRequest, "This method is not allowed here.")
 	e.Status = http.StatusMethodNotAllowed
 	return e

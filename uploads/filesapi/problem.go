@@ -26,7 +26,8 @@ type completedError struct {
 func (e *completedError) Error() string { return e.err.Error() }
 func (e *completedError) Unwrap() error { return e.err }
 
-func problemOf(err error) (status int, p problem) {
+// problem returns the response for an error, of which it tells Config.OnError if the response hides it.
+func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	e, own := errors.AsType[*uploads.Error](err)
 	if !own {
 		e = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
@@ -35,7 +36,10 @@ func problemOf(err error) (status int, p problem) {
 	if completed, ok := err.(*completedError); ok {
 		p.Record = completed.record
 	}
-	return e.HTTPStatus(), p
+	if status = e.HTTPStatus(); status >= http.StatusInternalServerError && h.config.OnError != nil {
+		h.config.OnError(r, err)
+	}
+	return status, p
 }
 
 // renameField returns err with the name that the field has in this request.
@@ -49,12 +53,9 @@ func renameField(err error, field, here string) error {
 }
 
 func (h *handler) fail(c *call, err error) {
-	status, p := problemOf(err)
+	status, p := h.problem(c.Request, err)
 	p.RequestID = c.w.Header().Get(webapi.RequestIDHeader)
 	webapi.RetryLater(c.w.Header(), status, err)
-	if status >= http.StatusInternalServerError && h.config.OnError != nil {
-		h.config.OnError(c.Request, err)
-	}
 	_ = c.json(status, p)
 }
 

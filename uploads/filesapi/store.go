@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -62,36 +61,32 @@ func told(err error) error {
 	return &e
 }
 
-// upload stores a file. The metadata may change until body has ended.
-func (s *store) upload(ctx context.Context, body io.Reader, o fileOptions, metadata map[string]string) (*Record, error) {
-	if err := o.validate(); err != nil {
+// upload stores a file.
+func (s *store) upload(ctx context.Context, u uploads.Upload, temp bool) (*Record, error) {
+	if err := validateFile(u.Name, u.User, u.Metadata); err != nil {
 		return nil, err
 	}
-	f, err := s.service.Store(ctx, uploads.Upload{
-		Body: body, Name: o.name, User: uploads.User{ID: o.user}, Metadata: metadata, Target: s.target(o),
-	})
+	u.Target = s.target(temp)
+	f, err := s.service.Store(ctx, u)
 	return recordOf(f), told(err)
 }
 
 // uploadPart stores a part of a file. After the error Completed, it returns the record too, unless the file
 // was deleted.
-func (s *store) uploadPart(ctx context.Context, body io.Reader, o partOptions) (*Record, error) {
-	if err := o.validate(); err != nil {
+func (s *store) uploadPart(ctx context.Context, p uploads.Piece, temp bool) (*Record, error) {
+	if err := validatePart(&p); err != nil {
 		return nil, err
 	}
-	token := o.token
-	if o.file.temp {
-		token = fmt.Sprintf("temp:%x", sha256.Sum256([]byte(token))) // which no client can send: it may be that of a client file too
+	if temp {
+		p.Token = fmt.Sprintf("temp:%x", sha256.Sum256([]byte(p.Token))) // which no client can send: it may be that of a client file too
 	}
-	f, err := s.service.PutPiece(ctx, uploads.Piece{
-		Token: token, Count: o.count, Number: o.part, Body: body, User: uploads.User{ID: o.file.user},
-		Name: o.file.name, Metadata: o.file.metadata(), Target: s.target(o.file),
-	})
+	p.Target = s.target(temp)
+	f, err := s.service.PutPiece(ctx, p)
 	return recordOf(f), told(err)
 }
 
-func (s *store) target(o fileOptions) *uploads.Target {
-	if o.temp {
+func (s *store) target(temp bool) *uploads.Target {
+	if temp {
 		return &uploads.Target{Lifetime: s.tempAge}
 	}
 	return &uploads.Target{}
@@ -114,9 +109,6 @@ func (s *store) details(ctx context.Context, id string) (*Record, error) {
 }
 
 func (s *store) download(ctx context.Context, id string, temp bool, opts []storage.DownloadOption) (*storage.Reader, *Record, error) {
-	if err := validateID(id); err != nil {
-		return nil, nil, err
-	}
 	r, f, err := s.service.Download(ctx, id, opts...)
 	if err != nil {
 		return nil, nil, told(err)

@@ -28,13 +28,13 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 		if err != nil {
 			return err
 		}
-		o := fileOptions{name: f.fileName, user: c.user.ID, purpose: f.fields[fieldPurpose], temp: temp}
-		metadata := o.metadata()
+		metadata := map[string]string{purposeName: f.fields[fieldPurpose]}
 		f.file.after = func() error {
 			metadata[purposeName] = f.fields[fieldPurpose]
 			return validateLabel(fieldPurpose, metadata[purposeName])
 		}
-		record, err := h.store.upload(c.Context(), f.file, o, metadata)
+		u := uploads.Upload{Body: f.file, Name: f.fileName, User: uploads.User{ID: c.user.ID}, Metadata: metadata}
+		record, err := h.store.upload(c.Context(), u, temp)
 		if err != nil {
 			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is that of the file itself
 		}
@@ -54,19 +54,19 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 		if err != nil {
 			return err
 		}
-		o, err := f.part()
+		p, err := f.piece()
 		if err != nil {
 			return err
 		}
-		o.file.user, o.file.temp = c.user.ID, temp
-		record, err := h.store.uploadPart(c.Context(), f.file, o)
+		p.User.ID = c.user.ID
+		record, err := h.store.uploadPart(c.Context(), p, temp)
 		switch {
 		case err != nil && record != nil:
 			return &completedError{record, err}
 		case err != nil:
 			return f.file.failure(err)
 		case record == nil:
-			return c.json(http.StatusAccepted, storedPart{o.part, o.count})
+			return c.json(http.StatusAccepted, storedPart{p.Number, p.Count})
 		}
 		return c.json(http.StatusCreated, record)
 	}
@@ -78,17 +78,17 @@ type storedPart struct {
 	Count int `json:"count"`
 }
 
-func (f *form) part() (o partOptions, err error) {
-	if o.file.name, err = f.required(fieldName); err != nil {
-		return o, err
+func (f *form) piece() (p uploads.Piece, err error) {
+	p.Body, p.Metadata = f.file, map[string]string{purposeName: f.fields[fieldPurpose]}
+	if p.Name, err = f.required(fieldName); err != nil {
+		return p, err
 	}
-	if o.token, err = f.required(fieldToken); err != nil {
-		return o, err
+	if p.Token, err = f.required(fieldToken); err != nil {
+		return p, err
 	}
-	if o.count, err = f.number(fieldCount); err != nil {
-		return o, err
+	if p.Count, err = f.number(fieldCount); err != nil {
+		return p, err
 	}
-	o.part, err = f.number(fieldPart)
-	o.file.purpose = f.fields[fieldPurpose]
-	return o, err
+	p.Number, err = f.number(fieldPart)
+	return p, err
 }

@@ -9,19 +9,6 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/filename"
 )
 
-type fileOptions struct {
-	name    string
-	user    string // "": not known
-	purpose string // "": none
-	temp    bool
-}
-
-type partOptions struct {
-	file        fileOptions
-	token       string
-	count, part int
-}
-
 const (
 	minToken = 8
 	maxToken = 128
@@ -29,26 +16,22 @@ const (
 
 const purposeName = "purpose"
 
-func (o *fileOptions) metadata() map[string]string {
-	return map[string]string{purposeName: o.purpose}
-}
-
-func (o *fileOptions) validate() error {
-	if flaw := filename.Flaw(o.name); flaw != "" {
+func validateFile(name string, user uploads.User, metadata map[string]string) error {
+	if flaw := filename.Flaw(name); flaw != "" {
 		return invalid(fieldName, flaw)
 	}
-	if err := validateLabel(fieldPurpose, o.purpose); err != nil {
+	if err := validateLabel(fieldPurpose, metadata[purposeName]); err != nil {
 		return err
 	}
-	return validateLabel(fieldUser, o.user)
+	return validateLabel(fieldUser, user.ID)
 }
 
-// validate checks all but the numbers, which [uploads.Service.PutPiece] checks.
-func (o *partOptions) validate() error {
-	if len(o.token) < minToken || len(o.token) > maxToken || !webapi.IsToken(o.token) {
+// validatePart checks all but the numbers, which [uploads.Service.PutPiece] checks.
+func validatePart(p *uploads.Piece) error {
+	if len(p.Token) < minToken || len(p.Token) > maxToken || !webapi.IsToken(p.Token) {
 		return invalid(fieldToken, fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
 	}
-	return o.file.validate()
+	return validateFile(p.Name, p.User, p.Metadata)
 }
 
 func validateLabel(field, text string) error {

@@ -85,7 +85,7 @@ func TestInspectionTakesTimeInProportion(t *testing.T) {
 				best := time.Hour
 				for range 2 {
 					began := processorTime(t)
-					_, _ = s.inspect(&head{src: bytes.NewReader(content)}, "")
+					_, _ = s.Inspect(t.Context(), bytes.NewReader(content), "")
 					best = min(best, processorTime(t)-began)
 				}
 				return best

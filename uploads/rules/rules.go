@@ -130,22 +130,16 @@ type Verdict struct {
 // wrong. The error is a [*Refusal] if the file breaks a rule, that of ctx, or that of
 // content.
 func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) (*Verdict, error) {
-	v, err := j.inspect(&head{ctx: ctx, src: content}, claimed)
-	if err != nil {
-		return nil, err
-	}
-	return &v, nil
-}
-
-func (j *Judge) inspect(h *head, claimed string) (v Verdict, err error) {
-	if refused := j.look(h, claimed, &v); refused != nil {
-		err = refused
-	}
-	if h.failure() != nil { // what was not read breaks no rule
-		err = h.failure()
+	h, v := &head{ctx: ctx, src: content}, &Verdict{}
+	refused := j.look(h, claimed, v)
+	switch {
+	case h.failure() != nil: // what was not read breaks no rule
+		return nil, h.failure()
+	case refused != nil:
+		return nil, refused
 	}
 	v.Head, v.Whole = h.buf, h.whole()
-	return v, err
+	return v, nil
 }
 
 func (j *Judge) look(h *head, claimed string, v *Verdict) *Refusal {

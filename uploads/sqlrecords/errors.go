@@ -55,8 +55,7 @@ func stateOf(err error) string {
 // received the statement, but github.com/lib/pq does if the connection ends before
 // the response.
 func notExecuted(err error) bool {
-	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
 		return true // there was no connection to send it on
 	}
 	var retry retryError
@@ -103,8 +102,7 @@ func codeOf(ctx context.Context, err error) storage.Code {
 	if errors.As(err, &result) {
 		return codeOfResult(primaryCode(result))
 	}
-	var network net.Error
-	if errors.As(err, &network) {
+	if _, ok := errors.AsType[net.Error](err); ok {
 		return storage.Unavailable
 	}
 	return storage.Internal

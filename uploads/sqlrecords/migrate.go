@@ -8,22 +8,16 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
 )
 
+// The first file of a dialect is version 1. A released file is never changed.
+//
 //go:embed migrations
 var migrations embed.FS
-
-// A migration is one file of migrations: 0001_files.sql is version 1. A released
-// migration is never changed.
-type migration struct {
-	version    int
-	statements []string
-}
 
 const versionTable = `CREATE TABLE IF NOT EXISTS omnibucket_files_migrations (
 	version INTEGER NOT NULL PRIMARY KEY,
@@ -44,8 +38,8 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	}
 	defer func() { _ = connection.Close() }()
 	version, err := versionOf(ctx, connection)
-	if err == nil && version >= all[len(all)-1].version {
-		return checkVersion(version, all)
+	if err == nil && version >= len(all) {
+		return checkVersion(version, len(all))
 	}
 	// Otherwise a migration or the table is missing. Any other error will occur
 	// again.
@@ -61,8 +55,7 @@ func versionOf(ctx context.Context, connection *sql.Conn) (version int, err erro
 }
 
 // checkVersion refuses tables that a later program has changed.
-func checkVersion(version int, all []migration) error {
-	last := all[len(all)-1].version
+func checkVersion(version, last int) error {
 	if version <= last {
 		return nil
 	}
@@ -72,7 +65,7 @@ func checkVersion(version int, all []migration) error {
 	}
 }
 
-func apply(ctx context.Context, connection *sql.Conn, d Dialect, all []migration) error {
+func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string) error {
 	if _, err := connection.ExecContext(ctx, versionTable); err != nil {
 		return err
 	}
@@ -80,46 +73,38 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all []migration
 	if err != nil {
 		return err
 	}
-	if err := checkVersion(version, all); err != nil {
+	if err := checkVersion(version, len(all)); err != nil {
 		return err
 	}
-	for _, m := range all {
-		if m.version <= version {
-			continue
-		}
-		for _, statement := range m.statements {
+	for version < len(all) {
+		version++
+		for _, statement := range all[version-1] {
 			if _, err := connection.ExecContext(ctx, statement); err != nil {
-				return fmt.Errorf("migration %d: %w", m.version, err)
+				return fmt.Errorf("migration %d: %w", version, err)
 			}
 		}
 		const note = "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (?, ?)"
-		if _, err := connection.ExecContext(ctx, d.bind(note), m.version, time.Now().UTC().Format(sqliteTime)); err != nil {
+		if _, err := connection.ExecContext(ctx, d.bind(note), version, time.Now().UTC().Format(sqliteTime)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readMigrations returns a dialect's migrations in the order of versions. A semicolon
+// readMigrations returns the statements of a dialect's migrations, in the order of versions. A semicolon
 // at the end of a line separates statements.
-func readMigrations(d Dialect) ([]migration, error) {
+func readMigrations(d Dialect) (all [][]string, err error) {
 	dir := path.Join("migrations", d.String())
 	entries, err := fs.ReadDir(migrations, dir)
 	if err != nil {
 		return nil, err
 	}
-	var all []migration
 	for _, entry := range entries { // sorted by name
-		number, _, _ := strings.Cut(entry.Name(), "_")
-		version, err := strconv.Atoi(number)
-		if err != nil {
-			return nil, err
-		}
 		text, err := fs.ReadFile(migrations, path.Join(dir, entry.Name()))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, migration{version, split(string(text))})
+		all = append(all, split(string(text)))
 	}
 	return all, nil
 }

@@ -13,21 +13,6 @@ import (
 
 var _ uploads.States = (*records)(nil)
 
-func (d Dialect) now() string {
-	if d == SQLite {
-		return "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-	}
-	return "clock_timestamp()"
-}
-
-// idle returns how long ago changed was, in whole seconds, in SQL.
-func (d Dialect) idle() string {
-	if d == SQLite {
-		return "CAST((julianday('now') - julianday(changed)) * 86400 AS INTEGER)"
-	}
-	return "CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp() - changed)) AS BIGINT)"
-}
-
 func (r *records) State(ctx context.Context, key string) (state []byte, revision string, err error) {
 	const statement = "SELECT state, revision FROM omnibucket_files_parts WHERE state_key = ?"
 	err = r.db.QueryRowContext(ctx, r.dialect.bind(statement), key).Scan(&state, &revision)
@@ -40,10 +25,10 @@ func (r *records) State(ctx context.Context, key string) (state []byte, revision
 func (r *records) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	const op = "SetState"
 	written := rand.Text()
-	statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + r.dialect.now() + " WHERE state_key = ? AND revision = ?"
+	statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + terms[r.dialect].now + " WHERE state_key = ? AND revision = ?"
 	values := []any{string(state), written, key, revision}
 	if revision == "" {
-		statement = "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + r.dialect.now() + ", ?) ON CONFLICT (state_key) DO NOTHING"
+		statement = "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + terms[r.dialect].now + ", ?) ON CONFLICT (state_key) DO NOTHING"
 		values = values[:3]
 	}
 	rows, err := r.exec(ctx, op, statement, values...)
@@ -81,7 +66,7 @@ func (r *records) RemoveState(ctx context.Context, key, revision string) error {
 
 func (r *records) ListStates(ctx context.Context, after string, limit int) ([]uploads.ListedState, string, error) {
 	const op = "ListStates"
-	statement := "SELECT state_key, " + r.dialect.idle() + " FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
+	statement := "SELECT state_key, " + terms[r.dialect].idle + " FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
 	found, err := query(ctx, r, op, statement, []any{after, limit + 1}, func(from row) (one uploads.ListedState, err error) {
 		var seconds int64
 		err = from.Scan(&one.Key, &seconds)

@@ -10,12 +10,8 @@ import (
 )
 
 // checkBusyTimeout refuses connections that do not wait for another that writes,
-// because they fail when two are used at once. A pool of one connection needs no
-// timeout.
+// because they fail when two are used at once.
 func checkBusyTimeout(ctx context.Context, db *sql.DB) error {
-	if db.Stats().MaxOpenConnections == 1 {
-		return nil
-	}
 	connection, err := connect(ctx, db)
 	if err != nil {
 		return err
@@ -69,9 +65,6 @@ func databaseFile(ctx context.Context, connection *sql.Conn) (string, error) {
 // checkShared refuses a pool in which each connection has its own database in memory.
 // Two connections must see the tables that one of them created.
 func checkShared(ctx context.Context, db *sql.DB) error {
-	if db.Stats().MaxOpenConnections == 1 {
-		return nil
-	}
 	first, err := db.Conn(ctx)
 	if err != nil {
 		return err

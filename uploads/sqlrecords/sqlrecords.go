@@ -33,6 +33,7 @@
 package sqlrecords
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -52,16 +53,15 @@ const (
 	PostgreSQL                    // 12 or later
 )
 
-// String returns the dialect's name.
-func (d Dialect) String() string {
-	switch d {
-	case SQLite:
-		return "sqlite"
-	case PostgreSQL:
-		return "postgresql"
-	}
-	return "unknown"
+// terms has what each dialect says in its own way: now is the time, and idle how long ago "changed" was, in whole
+// seconds.
+var terms = map[Dialect]struct{ name, now, idle string }{
+	SQLite:     {"sqlite", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')", "CAST((julianday('now') - julianday(changed)) * 86400 AS INTEGER)"},
+	PostgreSQL: {"postgresql", "clock_timestamp()", "CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp() - changed)) AS BIGINT)"},
 }
+
+// String returns the dialect's name.
+func (d Dialect) String() string { return cmp.Or(terms[d].name, "unknown") }
 
 type records struct {
 	db      *sql.DB
@@ -92,13 +92,13 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 }
 
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
-	if d != SQLite {
-		return migrate(ctx, db, d)
+	pool := d == SQLite && db.Stats().MaxOpenConnections != 1
+	if pool {
+		if err := checkBusyTimeout(ctx, db); err != nil {
+			return err
+		}
 	}
-	if err := checkBusyTimeout(ctx, db); err != nil {
-		return err
-	}
-	if err := migrate(ctx, db, d); err != nil {
+	if err := migrate(ctx, db, d); err != nil || !pool {
 		return err
 	}
 	return checkShared(ctx, db)

@@ -88,13 +88,12 @@ func (m *Pool) Acquire(ctx context.Context, owner string, bytes int64) bool {
 	m.waiting = append(m.waiting, w)
 	m.grant()
 	m.mu.Unlock()
-	timer := time.NewTimer(m.Wait)
-	defer timer.Stop()
+	ctx, cancel := context.WithTimeout(ctx, m.Wait)
+	defer cancel()
 	select {
 	case <-w.granted:
 		return true
 	case <-ctx.Done():
-	case <-timer.C:
 	}
 	return m.abandon(w)
 }

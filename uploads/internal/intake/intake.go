@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
@@ -36,24 +37,27 @@ var ErrBusy = &storage.Error{Code: storage.Unavailable, Err: errors.New("Config.
 // A Memory is what all requests of a service share.
 type Memory struct {
 	Feeds  *fairshare.Pool // of the requests that send bytes
+	Parts  *fairshare.Pool // of parts and segments
 	Bodies *fairshare.Pool // of bytes that the bucket holds
+	// Wait is the clock by which a call waits for others, and Pulse that between two heartbeats. Tests
+	// set them.
+	Wait, Pulse WaitFunc
 }
 
 // A WaitFunc waits for d, or until ctx is done.
 type WaitFunc func(ctx context.Context, d time.Duration) error
 
-// Package uploads sets these functions.
-var (
-	// Of returns the memory of an *uploads.Service.
-	Of func(service any) *Memory
-	// SetWaits lets tests set the clocks by which a service waits for other calls, and between two
-	// heartbeats; nil leaves one.
-	SetWaits func(service any, wait, pulse WaitFunc)
-)
+// Of returns the memory of an *uploads.Service. Package uploads sets it.
+var Of func(service any) *Memory
 
 // New returns the memory of a service that has this limit, in bytes.
 func New(limit int64) *Memory {
-	return &Memory{fairshare.New(limit/feedsShare, 1), fairshare.New(bodiesShare*limit, 1)}
+	feeds := limit / feedsShare
+	return &Memory{
+		Feeds: fairshare.New(feeds, 1), Bodies: fairshare.New(bodiesShare*limit, 1),
+		// Three times: an upload that is alone then takes the usual part of the least limit.
+		Parts: fairshare.New(limit-feeds, 3), Wait: ctxtime.Sleep, Pulse: ctxtime.Sleep,
+	}
 }
 
 // LargestPart returns how many bytes a part has at most that the bucket holds.
