@@ -94,30 +94,36 @@ func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests
 	return attrs.Size, checkListedSize("Copy", src, now)
 }
 
-// options returns the options of the rule, after the locks of the source.
+// options returns the options of the rule, after the locks of the source. If the rule replaces the metadata,
+// they keep the mtime of the source.
 func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
-	var opts []storage.CopyOption
-	var err error
-	if c.locks {
-		if opts, err = c.lockOptions(ctx, key); err != nil {
-			return nil, err
+	var given storage.UploadOptions
+	if c.rule != nil {
+		for _, o := range c.rule(key) {
+			_ = given.Apply(o) // ruleOptions returns the error
 		}
 	}
-	if c.rule == nil {
-		return opts, nil
+	if !c.locks && given.Metadata == nil {
+		return ruleOptions[storage.CopyOption](c.rule, key, nil)
 	}
-	more, err := c.ruleOptions(ctx, key)
-	return append(opts, more...), err
-}
-
-// lockOptions returns the retention and the legal hold of the source. They are those of the
-// version that is copied, if the source has versions.
-func (c *bucketCopier) lockOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	source, err := c.from.Attrs(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	var opts []storage.CopyOption
+	var more map[string]string
+	if kept, ok := source.Metadata[mtimeKey]; ok && given.Metadata != nil {
+		more = map[string]string{mtimeKey: kept}
+	}
+	opts, err := ruleOptions[storage.CopyOption](c.rule, key, more)
+	if c.locks {
+		opts = append(c.lockOptions(source), opts...)
+	}
+	return opts, err
+}
+
+// lockOptions returns the retention and the legal hold of the source. They are those of the
+// version that is copied, if the source has versions.
+func (c *bucketCopier) lockOptions(source *storage.Attrs) (opts []storage.CopyOption) {
 	if source.Version != "" && storage.Supports(c.from, storage.Versioning) {
 		opts = append(opts, storage.WithVersion(source.Version))
 	}
@@ -127,25 +133,5 @@ func (c *bucketCopier) lockOptions(ctx context.Context, key string) ([]storage.C
 	if source.LegalHold {
 		opts = append(opts, storage.WithLegalHold())
 	}
-	return opts, nil
-}
-
-// ruleOptions returns the options of the rule. If they replace the metadata, they keep the mtime
-// of the source.
-func (c *bucketCopier) ruleOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
-	var r storage.UploadOptions
-	for _, o := range c.rule(key) {
-		_ = r.Apply(o) // ruleOptions returns the error
-	}
-	var more map[string]string
-	if r.Metadata != nil {
-		attrs, err := c.from.Attrs(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		if kept, ok := attrs.Metadata[mtimeKey]; ok {
-			more = map[string]string{mtimeKey: kept}
-		}
-	}
-	return ruleOptions[storage.CopyOption](c.rule, key, more)
+	return opts
 }
