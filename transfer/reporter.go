@@ -96,15 +96,17 @@ func (t *reporter) aborted(key string) {
 
 // failed counts a file that failed. Failures after ctx is done are not counted.
 func (t *reporter) failed(ctx context.Context, key string, err error) {
+	if ctx.Err() == nil {
+		t.meter.files.Add(1)
+	}
+	t.destinationFailed(ctx, key, err)
+}
+
+// destinationFailed is failed for a file of the destination.
+func (t *reporter) destinationFailed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	t.meter.files.Add(1)
-	t.destinationFailed(key, err)
-}
-
-// destinationFailed counts a file of the destination that failed.
-func (t *reporter) destinationFailed(key string, err error) {
 	t.meter.failed.Add(1)
 	err = asStorageError(key, err)
 	t.count(func(r *Report) {
