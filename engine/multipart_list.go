@@ -78,25 +78,15 @@ func (b *bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) err
 }
 
 func (b *bucket) ContinueListedUpload(ctx context.Context, entry storage.UploadEntry, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
-	o := &operation{}
-	e := o.prepare(b, scope.Upload, "ContinueListedUpload", entry.Key)
-	if e == nil && ctx.Err() != nil {
-		e = asError(ctx, ctx.Err())
-	}
-	if e == nil && entry.Upload == "" {
-		e = invalid("entry", "must be one that ListUploads has yielded")
-	}
-	u := &multipartUpload{bucket: b}
-	if e == nil {
-		e = u.resolve(o, opts)
-	}
-	if e == nil {
-		e = u.adopt(entry.Upload)
-	}
-	if e != nil {
-		return nil, o.end(e)
-	}
-	return u, nil
+	return b.continueUpload(ctx, "ContinueListedUpload", entry.Key, func(o *operation, u *multipartUpload) *storage.Error {
+		if entry.Upload == "" {
+			return invalid("entry", "must be one that ListUploads has yielded")
+		}
+		if e := u.resolve(o, opts); e != nil {
+			return e
+		}
+		return u.adopt(entry.Upload)
+	})
 }
 
 // adopt makes u the upload of that name, which this value has not begun.
