@@ -48,7 +48,7 @@ func (j *job) areFolders() bool {
 // moveInOneStep moves an object within one bucket, if that moves it in one step.
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
 	c, ok := j.transferrer.(*bucketCopier)
-	if !ok || !j.settings.move || c.rule != nil || c.locks {
+	if !ok || !j.settings.move || j.settings.rule != nil || j.settings.locks {
 		return 0, false, nil
 	}
 	attrs, done, err := serving.MoveInOneStep(ctx, c.to, key, c.from, key, []storage.CopyOption(nil))
