@@ -78,7 +78,7 @@ func (b *bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) err
 }
 
 func (b *bucket) ContinueListedUpload(ctx context.Context, entry storage.UploadEntry, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
-	return b.continueUpload(ctx, "ContinueListedUpload", entry.Key, func(o *operation, u *multipartUpload) *storage.Error {
+	return continueUpload(ctx, b, "ContinueListedUpload", entry.Key, func(o *operation, u *multipartUpload) *storage.Error {
 		if entry.Upload == "" {
 			return invalid("entry", "must be one that ListUploads has yielded")
 		}

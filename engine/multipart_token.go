@@ -79,14 +79,14 @@ func fingerprintsOf(natives []any) string {
 func (u *multipartUpload) Token() string { return u.token }
 
 func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
-	return b.continueUpload(ctx, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
+	return continueUpload(ctx, b, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
 		u.token = token
 		return u.restore(o, opts)
 	})
 }
 
 // continueUpload returns an upload that open makes of one in progress. It makes no request.
-func (b *bucket) continueUpload(ctx context.Context, name, key string, open func(*operation, *multipartUpload) *storage.Error) (storage.MultipartUpload, error) {
+func continueUpload(ctx context.Context, b *bucket, name, key string, open func(*operation, *multipartUpload) *storage.Error) (storage.MultipartUpload, error) {
 	o, u := &operation{}, &multipartUpload{bucket: b}
 	e := o.prepare(b, scope.Upload, name, key)
 	if e == nil && ctx.Err() != nil {
