@@ -43,7 +43,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 	if l.derives() {
 		return l.eachDerived(ctx, yield)
 	}
-	size, remaining := l.pageSize(defaultMaxPage), l.given.Limit
+	remaining := l.given.Limit
 	bounded := remaining > 0
 	var next *pagePrefetch
 	defer func() { next.stop() }()
@@ -51,7 +51,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		l.req.Limit = l.limitOf(size, remaining)
+		l.req.Limit = l.limitOf(remaining)
 		page, e := l.next(ctx, next)
 		next = nil
 		if e != nil {
@@ -64,7 +64,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 				return asError(ctx, err)
 			}
 			if more && l.shouldPrefetch(first, i, count) {
-				next = l.prefetch(ctx, page.Token, l.limitOf(size, remaining+i-count))
+				next = l.prefetch(ctx, page.Token, l.limitOf(remaining+i-count))
 			}
 			if !yield(entry, nil) {
 				return errStopped

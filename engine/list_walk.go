@@ -191,7 +191,7 @@ func (v *level) pass(entry storage.ListEntry) *storage.Error {
 // eachDerived is each for a listing that derives.
 func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
 	remaining := l.given.Limit
-	l.req.Limit = l.pageSize(defaultMaxPage)
+	l.req.Limit = l.pageSize()
 	if remaining > 0 {
 		l.req.Limit = min(l.req.Limit, remaining+1) // a prefix waits for the entry after it
 	}
