@@ -61,13 +61,8 @@ func (t *reporter) changed() {
 	t.count(func(r *Report) { r.Changed++ })
 }
 
-// transferred counts one file. known reports whether it replaces another one. reported is the number of bytes that progress already
-// includes; a copy inside a provider reports none.
-func (t *reporter) transferred(key string, known bool, size, reported int64) {
-	t.stored(Transferred, key, known, size, reported)
-}
-
-// stored is transferred for an action.
+// stored counts one file, and what was done. known reports whether it replaces another one. reported is the
+// number of bytes that progress already includes; a copy inside a provider reports none.
 func (t *reporter) stored(action Action, key string, known bool, size, reported int64) {
 	t.meter.files.Add(1)
 	t.count(func(r *Report) {
