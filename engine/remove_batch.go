@@ -38,24 +38,13 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...storage.RemoveO
 
 // resolveRemove checks a removal, and completes its request.
 func (c *core) resolveRemove(key string, r *driver.DeleteRequest, set *unexported.Settings) *storage.Error {
-	if e := c.checkReadKey(key); e != nil {
-		return e
-	}
+	var unlocked, foreign *storage.Error
 	r.Key = key
-	if e := c.needVersion(set); e != nil {
-		return e
-	}
 	if r.BypassGovernance {
-		if e := c.need(storage.ObjectLock, "WithGovernanceBypass"); e != nil {
-			return e
-		}
+		unlocked = c.need(storage.ObjectLock, "WithGovernanceBypass")
 	}
-	if e := c.condition(&r.Condition, storage.ConditionalRemove); e != nil {
-		return e
-	}
-	native, e := c.natives(set.Natives)
-	r.Native = native
-	return e
+	r.Native, foreign = c.natives(set.Natives)
+	return cmp.Or(c.checkReadKey(key), c.needVersion(set), unlocked, c.condition(&r.Condition, storage.ConditionalRemove), foreign)
 }
 
 // removeOne makes one Delete request.
@@ -103,10 +92,7 @@ type removeOp struct {
 
 // removeEach removes in groups.
 func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, err error) {
-	size := r.bucket.core.desc.MaxBatch
-	if size == 0 {
-		size = removal.Together
-	}
+	size := cmp.Or(r.bucket.core.desc.MaxBatch, removal.Together)
 	removed, failures := parallel.Groups(all, size, removal.MaxFailures, func(group []storage.VersionEntry) (errs []error, more bool) {
 		if r.ctx.Err() != nil {
 			e := asError(r.ctx, r.ctx.Err())

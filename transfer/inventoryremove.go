@@ -51,12 +51,7 @@ func (e *expiry) writtenAgain(ctx context.Context, listed *storage.Attrs) (bool,
 // sameSecond compares a time with that of an inventory, which may have no fractions.
 func sameSecond(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Truncate(time.Second)) }
 
-func (e *expiry) atOnce() int {
-	if e.settings.concurrency > 0 {
-		return e.settings.concurrency
-	}
-	return removal.AtOnce
-}
+func (e *expiry) atOnce() int { return cmp.Or(e.settings.concurrency, removal.AtOnce) }
 
 // stillOld leaves out versions of an inventory that are not old by a listing: they were current since, or the name of
 // one is that of another version now. S3 names each version "null" that is written while a bucket keeps none.
