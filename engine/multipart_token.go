@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -111,22 +112,14 @@ func (u *multipartUpload) restore(o *operation, opts []storage.MultipartOption) 
 		return invalid("token", uploadtoken.OtherBucket)
 	}
 	var given storage.UploadOptions
-	if err := given.ApplyMultipart(opts...); err != nil {
-		return ownError(err)
-	}
-	if e := onlyNatives(opts); e != nil {
-		return e
-	}
-	if e := o.core.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
+	e := cmp.Or(ownError(given.ApplyMultipart(opts...)), onlyNatives(opts), o.core.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"))
+	if e != nil {
 		return e
 	}
 	o.key = record.Key
 	r := &u.put
 	*r = recordedPut(&record)
-	if e := checkProperties(&r.Properties, 0); e != nil {
-		return e
-	}
-	if e := checkTags("token", r.Tags); e != nil {
+	if e := cmp.Or(checkProperties(&r.Properties, 0), checkTags("token", r.Tags)); e != nil {
 		return e
 	}
 	natives, e := o.core.natives(settings(&given).Natives)

@@ -80,10 +80,8 @@ func (w *write) resolve(body io.Reader, opts []storage.UploadOption) *storage.Er
 	}
 	*r = putOf(given)
 	r.Key, w.transfer = w.op.key, settings(given).Transfer
-	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, settings(given)); e != nil {
-		return e
-	}
-	if e := c.checkPartSize("WithPartSize", w.transfer.PartSize); e != nil {
+	e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, settings(given))
+	if e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize)); e != nil {
 		return e
 	}
 	return w.open(body)
