@@ -129,18 +129,13 @@ func (c *CRC32C) UnmarshalJSON(data []byte) error {
 // every store keeps, also on a signed upload. All but printable ASCII, "%", a "?" after "="
 // and a space at either end take three bytes each.
 func EncodeMetadataValue(text string) string {
-	const hexadecimal = "0123456789ABCDEF"
 	var b strings.Builder
-	b.Grow(len(text))
 	for i := range len(text) {
-		c := text[i]
 		if staysInMetadata(text, i) {
-			b.WriteByte(c)
-			continue
+			b.WriteByte(text[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", text[i])
 		}
-		b.WriteByte('%')
-		b.WriteByte(hexadecimal[c>>4])
-		b.WriteByte(hexadecimal[c&15])
 	}
 	return b.String()
 }

@@ -82,35 +82,30 @@ func WithPublicRead() WriteOption {
 	return writeOption(func(w written) { w.controls.PublicRead = true })
 }
 
-type sizeOption int64
+// A sizeOption sets what a caller declares of a body.
+type sizeOption func(size *int64, sum *CRC32C, s *unexported.Settings)
 
-func (o sizeOption) bytes(s *unexported.Settings) int64 {
-	atLeast(s, "WithSize", o, 0)
-	return int64(o)
-}
-func (o sizeOption) applyUpload(r *UploadOptions)     { r.Size = o.bytes(&r.set) }
-func (o sizeOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
-func (o sizeOption) applyPart(r *PartOptions)         { r.Size = o.bytes(&r.set) }
-func (o sizeOption) applySignedPart(r *PartOptions)   { o.applyPart(r) }
-func (o sizeOption) applyComplete(r *CompleteOptions) { r.Size = o.bytes(&r.set) }
-func (o sizeOption) applySignedUpload(r *SignOptions) { r.Size = o.bytes(&r.set) }
+func (o sizeOption) applyUpload(r *UploadOptions)     { o(&r.Size, &r.CRC32C, &r.set) }
+func (o sizeOption) applyMultipart(r *UploadOptions)  { o(&r.Size, &r.CRC32C, &r.set) }
+func (o sizeOption) applyPart(r *PartOptions)         { o(&r.Size, &r.CRC32C, &r.set) }
+func (o sizeOption) applySignedPart(r *PartOptions)   { o(&r.Size, &r.CRC32C, &r.set) }
+func (o sizeOption) applyComplete(r *CompleteOptions) { o(&r.Size, &r.CRC32C, &r.set) }
+func (o sizeOption) applySignedUpload(r *SignOptions) { o(&r.Size, &r.CRC32C, &r.set) }
 
 // WithSize declares the length of the body in bytes. A body of another length stores
 // nothing, and the upload fails with BodyFailed.
-func WithSize(bytes int64) SizeOption { return sizeOption(bytes) }
-
-type crcOption uint32
-
-func (o crcOption) applyUpload(r *UploadOptions)     { r.CRC32C = CRC32C{Sum: uint32(o), Known: true} }
-func (o crcOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
-func (o crcOption) applyPart(r *PartOptions)         { r.CRC32C = CRC32C{Sum: uint32(o), Known: true} }
-func (o crcOption) applySignedPart(r *PartOptions)   { o.applyPart(r) }
-func (o crcOption) applyComplete(r *CompleteOptions) { r.CRC32C = CRC32C{Sum: uint32(o), Known: true} }
-func (o crcOption) applySignedUpload(r *SignOptions) { r.CRC32C = CRC32C{Sum: uint32(o), Known: true} }
+func WithSize(bytes int64) SizeOption {
+	return sizeOption(func(size *int64, _ *CRC32C, s *unexported.Settings) {
+		atLeast(s, "WithSize", bytes, 0)
+		*size = bytes
+	})
+}
 
 // WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
 // stores nothing, and the upload fails with ChecksumMismatch.
-func WithCRC32C(sum uint32) SizeOption { return crcOption(sum) }
+func WithCRC32C(sum uint32) SizeOption {
+	return sizeOption(func(_ *int64, to *CRC32C, _ *unexported.Settings) { *to = CRC32C{Sum: sum, Known: true} })
+}
 
 type nativeOption unexported.Native
 

@@ -26,12 +26,10 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 	if r, ok := find[BatchRemover](b); ok {
 		return r.RemoveAll(ctx, keys)
 	}
-	return removeKeys(ctx, b, keys)
+	return removeSingly(ctx, b, "RemoveAll", removal.Map(keys, entryOf))
 }
 
-func removeKeys(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	return removeSingly(ctx, b, "RemoveAll", removal.Map(keys, removal.OfKey))
-}
+func entryOf(key string) VersionEntry { return VersionEntry{ListEntry: ListEntry{Key: key}} }
 
 // RemoveVersions removes versions permanently, by Key and Version of entries, as
 // [RemoveAll] removes objects. The *Error of a version has both.
@@ -39,11 +37,7 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 	if r, ok := find[BatchRemover](b); ok {
 		return r.RemoveVersions(ctx, versions)
 	}
-	return removeVersions(ctx, b, versions)
-}
-
-func removeVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
-	return removeSingly(ctx, b, "RemoveVersions", removal.Map(versions, func(v VersionEntry) removal.Removal { return removal.Removal{Key: v.Key, Version: v.Version} }))
+	return removeSingly(ctx, b, "RemoveVersions", versions)
 }
 
 // RemoveMatching removes, as [RemoveAll] does, the objects of a listing that match accepts
@@ -73,8 +67,8 @@ func RemoveMatching(ctx context.Context, b interface {
 }
 
 // removeSingly removes by a Remover that has no batches.
-func removeSingly(ctx context.Context, b Remover, name string, all iter.Seq[removal.Removal]) (removed int, err error) {
-	removed, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, func(group []removal.Removal) (errs []error, more bool) {
+func removeSingly(ctx context.Context, b Remover, name string, all iter.Seq[VersionEntry]) (removed int, err error) {
+	removed, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, func(group []VersionEntry) (errs []error, more bool) {
 		if ctx.Err() != nil {
 			return []error{located(b, name, "", asError(ctx, ctx.Err()))}, false
 		}
@@ -85,7 +79,7 @@ func removeSingly(ctx context.Context, b Remover, name string, all iter.Seq[remo
 
 // removeForeign removes by a foreign Remover. Its error names the key and the version: a caller
 // that searches for them would take them for removed.
-func removeForeign(ctx context.Context, b Remover, name string, one removal.Removal) error {
+func removeForeign(ctx context.Context, b Remover, name string, one VersionEntry) error {
 	var opts []RemoveOption
 	if name == "RemoveVersions" {
 		if one.Version == "" {

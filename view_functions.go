@@ -195,7 +195,7 @@ func (v *view) Move(ctx context.Context, from, to string, opts ...CopyOption) (*
 func (v *view) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	to, ok := find[BatchRemover](v.to)
 	if !ok || v.check(scope.Remove, "RemoveAll") != nil { // which each key tells
-		return removeKeys(ctx, v, keys)
+		return removeSingly(ctx, v, "RemoveAll", removal.Map(keys, entryOf))
 	}
 	removed, err = to.RemoveAll(ctx, removal.Map(keys, v.scope.Key))
 	return removed, v.eachOutward(err)
@@ -204,7 +204,7 @@ func (v *view) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed in
 func (v *view) RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	to, ok := find[BatchRemover](v.to)
 	if !ok || v.check(scope.Remove, "RemoveVersions") != nil {
-		return removeVersions(ctx, v, versions)
+		return removeSingly(ctx, v, "RemoveVersions", versions)
 	}
 	removed, err = to.RemoveVersions(ctx, removal.Map(versions, func(entry VersionEntry) VersionEntry {
 		entry.Key = v.scope.Key(entry.Key)

@@ -1,10 +1,10 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/panics"
@@ -15,7 +15,7 @@ import (
 // not lose objects silently. "defer w.Close()" is always right. ctx governs the writer
 // until then.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
-	w := &Writer{done: make(chan struct{}), locate: func(op string, e Error) error { return located(b, op, key, &e) }}
+	w := &Writer{locate: func(op string, e Error) error { return located(b, op, key, &e) }}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.upload = func(body io.Reader) (*Attrs, error) { return b.Upload(w.ctx, key, body, opts...) }
 	return w
@@ -29,37 +29,32 @@ type Writer struct {
 	upload func(body io.Reader) (*Attrs, error)
 	locate func(op string, e Error) error // says which object e is about
 
-	begin sync.Once
-	pipe  *io.PipeWriter
-	unset func() bool   // stops ctx from closing the pipe
-	done  chan struct{} // closed when upload has returned
+	pipe  *io.PipeWriter // nil before the first Write
+	unset func() bool    // stops ctx from closing the pipe
+	group panics.Group   // runs upload
 	attrs *Attrs
 	err   error // what Commit returns
 	ended bool  // whether Commit or Close was called
 	lost  error // what Close returns if bytes were written and not committed
 
-	caught panics.Caught // a panic of the upload
-	failed error         // what a Write or ReadFrom returned: the object is not whole
+	failed error // what a Write or ReadFrom returned: the object is not whole
 }
 
 var errDiscarded = errors.New("the writer was closed without Commit: nothing was stored")
 
 // start runs the upload, which reads from a pipe.
 func (w *Writer) start() {
-	w.begin.Do(func() {
-		body, pipe := io.Pipe()
-		w.pipe = pipe
-		w.unset = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
-		go func() {
-			defer close(w.done)
-			w.caught.Do(func() { w.attrs, w.err = w.upload(body) }, func() { w.err = &Error{Code: Internal, Op: "Upload", Err: panics.ErrPanicked} })
-			err := w.err
-			if err == nil {
-				err = io.ErrClosedPipe
-			}
-			_ = body.CloseWithError(err)
-		}()
-	})
+	if w.pipe != nil {
+		return
+	}
+	body, pipe := io.Pipe()
+	w.pipe = pipe
+	w.unset = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
+	w.group.Go(func() {
+		defer func() { _ = body.CloseWithError(cmp.Or(w.err, io.ErrClosedPipe)) }()
+		w.err = &Error{Code: Internal, Op: "Upload", Err: panics.ErrPanicked} // unless upload returns
+		w.attrs, w.err = w.upload(body)
+	}, nil)
 }
 
 // Write adds to the object. If the upload fails, so do Write and Commit.
@@ -85,7 +80,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 		return 0, w.locate("ReadFrom", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
 	}
 	w.start()
-	n, err := chunks.Copy(onlyWriter{w}, r)
+	n, err := chunks.Copy(w, r)
 	if err != nil {
 		w.fail(err)
 	}
@@ -100,18 +95,10 @@ func (w *Writer) fail(err error) {
 	_ = w.pipe.CloseWithError(err)
 }
 
-type onlyWriter struct{ w *Writer }
-
-func (o onlyWriter) Write(p []byte) (int, error) { return o.w.Write(p) }
-
 // reason returns why the pipe is closed: the upload's own error, if there is one.
 func (w *Writer) reason(err error) error {
-	<-w.done
-	w.caught.Raise()
-	if w.err != nil {
-		return w.err
-	}
-	return err
+	w.group.Wait()
+	return cmp.Or(w.err, err)
 }
 
 // Commit stores the object, as Upload does. A second call returns the same.
@@ -132,10 +119,8 @@ func (w *Writer) Close() error {
 	if w.ended {
 		return w.lost
 	}
-	began := true
-	w.begin.Do(func() { began = false })
 	closed := Error{Code: InvalidArgument, Err: errDiscarded, Hint: "call Commit before Close"}
-	if began {
+	if w.pipe != nil {
 		w.end(errDiscarded)
 		w.lost = w.locate("Close", closed)
 	}
@@ -149,8 +134,8 @@ func (w *Writer) Close() error {
 func (w *Writer) end(err error) {
 	w.ended = true
 	_ = w.pipe.CloseWithError(err) // nil is io.EOF
-	<-w.done
+	w.group.Join()
 	w.unset()
 	w.cancel()
-	w.caught.Raise()
+	w.group.Raise()
 }

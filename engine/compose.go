@@ -17,8 +17,7 @@ import (
 
 func (b *bucket) Compose(ctx context.Context, key string, srcKeys []string, opts ...storage.CopyOption) (*storage.Attrs, error) {
 	c := &composeOp{srcKeys: slices.Clone(srcKeys)}
-	failed := c.apply(opts)
-	return run(ctx, &c.op, c.open(b, key, failed), c.run)
+	return run(ctx, &c.op, c.open(b, key, opts), c.run)
 }
 
 // A composeOp is one call of Compose.
@@ -30,20 +29,12 @@ type composeOp struct {
 	sources []*storage.Attrs
 }
 
-// apply reads the options.
-func (c *composeOp) apply(opts []storage.CopyOption) error {
-	if err := readCopyOptions(&c.req, &c.given, opts); err != nil {
-		return err
-	}
-	return c.given.ApplyCompose(c.srcKeys)
-}
-
-// open checks the options and keys; failed is how reading the options went.
-func (c *composeOp) open(b *bucket, key string, failed error) *storage.Error {
+// open checks the options and keys.
+func (c *composeOp) open(b *bucket, key string, opts []storage.CopyOption) *storage.Error {
 	if e := c.op.prepare(b, scope.Upload|scope.Download, "Compose", key); e != nil {
 		return e
 	}
-	if e := b.core.resolveCopy(c.op.key, &c.req, settings(&c.given), failed); e != nil {
+	if e := b.core.resolveCopy(c.op.key, &c.req, &c.given, c.given.ApplyCompose(c.srcKeys, opts...)); e != nil {
 		return e
 	}
 	native, e := b.core.natives(settings(&c.given).SourceNatives)

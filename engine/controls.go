@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"time"
@@ -24,9 +25,7 @@ func (b *bucket) Tags(ctx context.Context, key string, opts ...storage.AttrsOpti
 	o, r, given := &operation{}, &driver.GetRequest{}, readOptions.get()
 	defer readOptions.put(given)
 	e := o.prepareRead(b, scope.Attrs, "Tags", key, r, given, given.ApplyAttrs(opts...))
-	if e == nil {
-		e = b.core.need(storage.ObjectTags, "Tags")
-	}
+	e = cmp.Or(e, b.core.need(storage.ObjectTags, "Tags"))
 	if e == nil && r.Condition != (storage.Condition{}) {
 		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
 	}
@@ -64,18 +63,7 @@ type changeOp struct {
 func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need storage.Features, applied error, checked *storage.Error, call func(driver.Driver, context.Context, *driver.ChangeRequest) error) error {
 	o, r := &c.op, &c.req
 	e := o.prepare(b, scope.Upload, name, key)
-	if e == nil {
-		e = ownError(applied)
-	}
-	if e == nil {
-		e = checked
-	}
-	if e == nil {
-		e = b.core.resolveChange(o.key, r, &c.given)
-	}
-	if e == nil {
-		e = b.core.need(need, name)
-	}
+	e = cmp.Or(e, ownError(applied), checked, b.core.resolveChange(o.key, r, &c.given), b.core.need(need, name))
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
 		e := o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
 		switch {
@@ -91,18 +79,14 @@ func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need st
 }
 
 // resolveChange checks the key and the options, and completes the request.
-func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) (e *storage.Error) {
-	if e = c.checkReadKey(key); e != nil {
-		return e
-	}
+func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) *storage.Error {
+	var unversioned, foreign *storage.Error
 	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
 	if !given.SoftDeleted { // whose versions are no kept ones
-		e = c.needVersion(settings(given))
+		unversioned = c.needVersion(settings(given))
 	}
-	if e == nil {
-		r.Native, e = c.natives(settings(given).Natives)
-	}
-	return e
+	r.Native, foreign = c.natives(settings(given).Natives)
+	return cmp.Or(c.checkReadKey(key), unversioned, foreign)
 }
 
 func (b *bucket) SetRetention(ctx context.Context, key string, r storage.Retention, opts ...storage.RetentionOption) error {

@@ -18,10 +18,9 @@ import (
 func (b *bucket) CopyFrom(ctx context.Context, key string, src storage.Downloader, srcKey string, opts ...storage.CopyOption) (*storage.Attrs, error) {
 	c := &copyOp{src: src, srcKey: srcKey, given: copyOptions.get()}
 	defer copyOptions.put(c.given)
-	failed := readCopyOptions(&c.req, c.given, opts)
 	e := c.op.prepare(b, scope.Upload, "Copy", key)
 	if e == nil {
-		e = b.core.resolveCopy(c.op.key, &c.req, settings(c.given), failed)
+		e = b.core.resolveCopy(c.op.key, &c.req, c.given, c.given.Apply(opts...))
 	}
 	if e == nil && c.given.Tail != nil {
 		e = b.core.need(storage.ConditionalUpdate, "Append")
@@ -39,24 +38,14 @@ type copyOp struct {
 	source *download // the source if its bucket is from New; it has an operation of its own
 }
 
-// readCopyOptions reads the options of Copy and Compose.
-func readCopyOptions(r *driver.CopyRequest, given *storage.CopyOptions, opts []storage.CopyOption) error {
-	err := given.Apply(opts...)
-	r.Source.Version, r.Properties, r.Controls, r.Condition = given.Version, given.Properties, given.Controls, given.Condition
-	return err
-}
-
-// resolveCopy checks the options of Copy and Compose, and completes the request.
-// failed is how reading the options went.
-func (c *core) resolveCopy(key string, r *driver.CopyRequest, set *unexported.Settings, failed error) (e *storage.Error) {
-	if e = ownError(failed); e != nil {
-		return e
+// resolveCopy checks the options of Copy and Compose, and completes the request; applied is how reading the
+// options in given went.
+func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions, applied error) *storage.Error {
+	if applied != nil {
+		return ownError(applied)
 	}
-	if e = c.resolveWrite(key, &r.Properties, &r.Controls, &r.Condition, set); e != nil {
-		return e
-	}
-	r.Key = key
-	return nil
+	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
+	return c.resolveWrite(key, &r.Properties, &r.Controls, &r.Condition, settings(given))
 }
 
 // run copies on the server if that is possible, else by streaming.

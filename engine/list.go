@@ -100,22 +100,17 @@ func (c *core) maxPage() int {
 }
 
 // pageSize returns how many entries one request asks for.
-func (l *listOp) pageSize(standard int) int {
-	maximum := l.op.core.maxPage()
-	size := l.given.PageSize
-	if size == 0 {
-		size = min(standard, maximum)
-	}
-	return min(size, maximum)
+func (l *listOp) pageSize() int {
+	return min(cmp.Or(l.given.PageSize, defaultMaxPage), l.op.core.maxPage())
 }
 
 // limitOf returns how many entries a request asks for if so many remain of WithLimit, below 1 without it:
 // all of a page if the caller did not ask for each of its entries.
-func (l *listOp) limitOf(size, remaining int) int {
+func (l *listOp) limitOf(remaining int) int {
 	if remaining < 1 || l.readsMore() {
-		return size
+		return l.pageSize()
 	}
-	return min(size, remaining)
+	return min(l.pageSize(), remaining)
 }
 
 // A listing begins in the middle only if the store is known to list everything from there. A server

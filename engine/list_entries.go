@@ -34,7 +34,7 @@ func iterate[E any](ctx context.Context, o *operation, e *storage.Error, each fu
 	}
 }
 
-// errStopped tells that the caller has left the loop.
+// errStopped ends a listing of which no more is wanted.
 var errStopped = &storage.Error{Code: storage.Canceled}
 
 // each yields entry by entry, page by page.
@@ -43,7 +43,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 	if l.derives() {
 		return l.eachDerived(ctx, yield)
 	}
-	size, remaining := l.pageSize(defaultMaxPage), l.given.Limit
+	remaining := l.given.Limit
 	bounded := remaining > 0
 	var next *pagePrefetch
 	defer func() { next.stop() }()
@@ -51,7 +51,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		l.req.Limit = l.limitOf(size, remaining)
+		l.req.Limit = l.limitOf(remaining)
 		page, e := l.next(ctx, next)
 		next = nil
 		if e != nil {
@@ -64,7 +64,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 				return asError(ctx, err)
 			}
 			if more && l.shouldPrefetch(first, i, count) {
-				next = l.prefetch(ctx, page.Token, l.limitOf(size, remaining+i-count))
+				next = l.prefetch(ctx, page.Token, l.limitOf(remaining+i-count))
 			}
 			if !yield(entry, nil) {
 				return errStopped
@@ -83,10 +83,9 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 // A pagePrefetch is the next page, which is fetched while the current one is read.
 type pagePrefetch struct {
 	cancel context.CancelFunc
-	done   chan struct{}
+	group  panics.Group // fetches it
 	page   *storage.Page
 	e      *storage.Error
-	caught panics.Caught
 }
 
 // untilPrefetch is the share of the first page that a caller reads before the next page is
@@ -109,15 +108,12 @@ func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
 
 // prefetch begins to fetch the page of token, with at most limit entries.
 func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePrefetch {
-	n := &pagePrefetch{done: make(chan struct{})}
+	n := &pagePrefetch{}
 	ctx, n.cancel = context.WithCancel(ctx)
 	r := l.req
 	r.Token, r.Entries, r.Limit = token, l.spare, limit
 	l.spare = nil
-	go func() {
-		defer close(n.done)
-		n.caught.Do(func() { n.page, n.e = l.fetch(ctx, &r, &l.progress) }, nil)
-	}()
+	n.group.Go(func() { n.page, n.e = l.fetch(ctx, &r, &l.progress) }, nil)
 	return n
 }
 
@@ -126,9 +122,9 @@ func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*storage.Page, *sto
 	if n == nil {
 		return l.page(ctx)
 	}
-	<-n.done
+	n.group.Join()
 	n.cancel()
-	n.caught.Raise()
+	n.group.Raise()
 	if n.e != nil {
 		return nil, n.e
 	}
@@ -145,6 +141,5 @@ func (n *pagePrefetch) stop() {
 		return
 	}
 	n.cancel()
-	<-n.done
-	n.caught.Raise()
+	n.group.Wait()
 }

@@ -68,7 +68,7 @@ func (l *listOp) openPage(token string) *storage.Error {
 	if err := l.given.ApplyPage(token); err != nil {
 		return ownError(err)
 	}
-	l.req.Limit = l.pageSize(l.given.PageSize)
+	l.req.Limit = l.pageSize()
 	if token == "" {
 		return nil
 	}

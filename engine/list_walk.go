@@ -191,30 +191,20 @@ func (v *level) pass(entry storage.ListEntry) *storage.Error {
 // eachDerived is each for a listing that derives.
 func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
 	remaining := l.given.Limit
-	l.req.Limit = l.pageSize(defaultMaxPage)
+	l.req.Limit = l.pageSize()
 	if remaining > 0 {
 		l.req.Limit = min(l.req.Limit, remaining+1) // a prefix waits for the entry after it
 	}
-	e := l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
+	return l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		if !yield(l.present(entry), nil) {
+		if remaining--; !yield(l.present(entry), nil) || remaining == 0 {
 			return errStopped
-		}
-		if remaining--; remaining == 0 {
-			return errEnough
 		}
 		return nil
 	})
-	if e == errEnough {
-		return nil
-	}
-	return e
 }
-
-// errEnough ends a derived listing of which no more is wanted.
-var errEnough = &storage.Error{Code: storage.Canceled}
 
 // pageDerived returns a page of at most size entries. Its token is a key, so each
 // page lists the folders above that key from their start.
@@ -224,12 +214,12 @@ func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *sto
 	e := l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
 		if len(page.Entries) == size {
 			page.Token = sealKey(l, page.Entries[size-1].Key)
-			return errEnough
+			return errStopped
 		}
 		page.Entries = append(page.Entries, l.present(entry))
 		return nil
 	})
-	if e != nil && e != errEnough {
+	if e != nil && e != errStopped {
 		return nil, e
 	}
 	return page, nil

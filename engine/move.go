@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -60,10 +61,8 @@ func (m *moveOp) open(b, src *bucket, from, to string, failed error) *storage.Er
 	}
 	m.req = driver.MoveRequest{From: src.scope.Key(from), Key: m.op.key, Condition: m.given.Condition}
 	m.op.keys = []string{m.req.From}
-	if e := b.core.resolveWrite(m.req.Key, &m.given.Properties, &m.given.Controls, &m.req.Condition, settings(&m.given)); e != nil {
-		return e
-	}
-	return b.core.checkReadKey(m.req.From)
+	e = b.core.resolveWrite(m.req.Key, &m.given.Properties, &m.given.Controls, &m.req.Condition, settings(&m.given))
+	return cmp.Or(e, b.core.checkReadKey(m.req.From))
 }
 
 // inOneStep reports whether the driver moves objects, and no option asks for more than another key.

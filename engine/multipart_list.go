@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"strings"
@@ -21,21 +22,12 @@ func (b *bucket) ListUploads(ctx context.Context, opts ...storage.ListOption) it
 func (o *operation) prepareUploads(b *bucket, opts []storage.ListOption) *storage.Error {
 	const name = "ListUploads"
 	var r storage.ListOptions
-	e := o.prepare(b, scope.List, name, "")
-	if e == nil {
-		e = ownError(r.Apply(opts...))
-	}
+	e := cmp.Or(o.prepare(b, scope.List, name, ""), ownError(r.Apply(opts...)))
 	if e == nil && (r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0) {
 		e = invalid("options", "must be WithPrefix only")
 	}
-	if e == nil {
-		e = b.core.need(storage.MultipartUploads|storage.ListedUploads, name)
-	}
 	o.key += r.Prefix
-	if e == nil {
-		e = b.core.checkLeadingSlash(o.key)
-	}
-	return e
+	return cmp.Or(e, b.core.need(storage.MultipartUploads|storage.ListedUploads, name), b.core.checkLeadingSlash(o.key))
 }
 
 func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEntry, error) bool) *storage.Error {
@@ -68,35 +60,20 @@ func (b *bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) err
 	if e == nil && entry.Upload == "" {
 		e = invalid("entry", "must be one that ListUploads has yielded")
 	}
-	if e == nil {
-		e = o.core.checkReadKey(o.key)
-	}
-	if e == nil {
-		e = b.core.need(storage.MultipartUploads, name)
-	}
+	e = cmp.Or(e, b.core.checkReadKey(o.key), b.core.need(storage.MultipartUploads, name))
 	return abortUpload(ctx, o, e, entry.Upload)
 }
 
 func (b *bucket) ContinueListedUpload(ctx context.Context, entry storage.UploadEntry, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
-	o := &operation{}
-	e := o.prepare(b, scope.Upload, "ContinueListedUpload", entry.Key)
-	if e == nil && ctx.Err() != nil {
-		e = asError(ctx, ctx.Err())
-	}
-	if e == nil && entry.Upload == "" {
-		e = invalid("entry", "must be one that ListUploads has yielded")
-	}
-	u := &multipartUpload{bucket: b}
-	if e == nil {
-		e = u.resolve(o, opts)
-	}
-	if e == nil {
-		e = u.adopt(entry.Upload)
-	}
-	if e != nil {
-		return nil, o.end(e)
-	}
-	return u, nil
+	return continueUpload(ctx, b, "ContinueListedUpload", entry.Key, func(o *operation, u *multipartUpload) *storage.Error {
+		if entry.Upload == "" {
+			return invalid("entry", "must be one that ListUploads has yielded")
+		}
+		if e := u.resolve(o, opts); e != nil {
+			return e
+		}
+		return u.adopt(entry.Upload)
+	})
 }
 
 // adopt makes u the upload of that name, which this value has not begun.

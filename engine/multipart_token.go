@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -79,14 +80,21 @@ func fingerprintsOf(natives []any) string {
 func (u *multipartUpload) Token() string { return u.token }
 
 func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
-	o := &operation{}
-	e := o.prepare(b, scope.Upload, "ContinueUpload", "")
+	return continueUpload(ctx, b, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
+		u.token = token
+		return u.restore(o, opts)
+	})
+}
+
+// continueUpload returns an upload that open makes of one in progress. It makes no request.
+func continueUpload(ctx context.Context, b *bucket, name, key string, open func(*operation, *multipartUpload) *storage.Error) (storage.MultipartUpload, error) {
+	o, u := &operation{}, &multipartUpload{bucket: b}
+	e := o.prepare(b, scope.Upload, name, key)
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}
-	u := &multipartUpload{bucket: b, token: token}
 	if e == nil {
-		e = u.restore(o, opts)
+		e = open(o, u)
 	}
 	if e != nil {
 		return nil, o.end(e)
@@ -104,22 +112,14 @@ func (u *multipartUpload) restore(o *operation, opts []storage.MultipartOption) 
 		return invalid("token", uploadtoken.OtherBucket)
 	}
 	var given storage.UploadOptions
-	if err := given.ApplyMultipart(opts...); err != nil {
-		return ownError(err)
-	}
-	if e := onlyNatives(opts); e != nil {
-		return e
-	}
-	if e := o.core.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
+	e := cmp.Or(ownError(given.ApplyMultipart(opts...)), onlyNatives(opts), o.core.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"))
+	if e != nil {
 		return e
 	}
 	o.key = record.Key
 	r := &u.put
 	*r = recordedPut(&record)
-	if e := checkProperties(&r.Properties, 0); e != nil {
-		return e
-	}
-	if e := checkTags("token", r.Tags); e != nil {
+	if e := cmp.Or(checkProperties(&r.Properties, 0), checkTags("token", r.Tags)); e != nil {
 		return e
 	}
 	natives, e := o.core.natives(settings(&given).Natives)

@@ -69,13 +69,9 @@ func (u *multipartUpload) resolve(o *operation, opts []storage.MultipartOption) 
 	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
 	set := settings(&given)
 	u.attributed = set.Given != 0 || r.PublicRead || set.Tags || set.Lock
-	if e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); e != nil {
-		return e
-	}
-	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, set); e != nil {
-		return e
-	}
-	if e := c.checkSize(max(r.Size, set.MaxSize)); e != nil {
+	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
+	e = cmp.Or(e, c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, set), c.checkSize(max(r.Size, set.MaxSize)))
+	if e != nil {
 		return e
 	}
 	r.ContentType = contentType(r.ContentType, r.Key, nil)
@@ -221,10 +217,7 @@ func (u *multipartUpload) checkSignedPart(o *operation, number int, p *storage.P
 	if err := p.ApplySigned(opts...); err != nil {
 		return ownError(err)
 	}
-	if e := o.core.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"); e != nil {
-		return e
-	}
-	if e := u.checkPart(number, p.Size); e != nil {
+	if e := cmp.Or(o.core.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"), u.checkPart(number, p.Size)); e != nil {
 		return e
 	}
 	switch {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -53,10 +54,7 @@ func (c *core) resolveWrite(key string, p *storage.Properties, w *storage.Contro
 			return e
 		}
 	}
-	if e := c.resolveControls(w, set); e != nil {
-		return e
-	}
-	return c.condition(cond, storage.ConditionalUpdate)
+	return cmp.Or(c.resolveControls(w, set), c.condition(cond, storage.ConditionalUpdate))
 }
 
 // resolveControls checks the controls of a write, and their native options.

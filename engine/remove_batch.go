@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -37,24 +38,13 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...storage.RemoveO
 
 // resolveRemove checks a removal, and completes its request.
 func (c *core) resolveRemove(key string, r *driver.DeleteRequest, set *unexported.Settings) *storage.Error {
-	if e := c.checkReadKey(key); e != nil {
-		return e
-	}
+	var unlocked, foreign *storage.Error
 	r.Key = key
-	if e := c.needVersion(set); e != nil {
-		return e
-	}
 	if r.BypassGovernance {
-		if e := c.need(storage.ObjectLock, "WithGovernanceBypass"); e != nil {
-			return e
-		}
+		unlocked = c.need(storage.ObjectLock, "WithGovernanceBypass")
 	}
-	if e := c.condition(&r.Condition, storage.ConditionalRemove); e != nil {
-		return e
-	}
-	native, e := c.natives(set.Natives)
-	r.Native = native
-	return e
+	r.Native, foreign = c.natives(set.Natives)
+	return cmp.Or(c.checkReadKey(key), c.needVersion(set), unlocked, c.condition(&r.Condition, storage.ConditionalRemove), foreign)
 }
 
 // removeOne makes one Delete request.
@@ -81,12 +71,14 @@ func removeFailure(e *storage.Error) *storage.Error {
 
 func (b *bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveAll"}
-	return r.removeEach(removal.Map(keys, removal.OfKey))
+	return r.removeEach(removal.Map(keys, func(key string) storage.VersionEntry {
+		return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}}
+	}))
 }
 
 func (b *bucket) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
 	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveVersions", ofVersions: true}
-	return r.removeEach(removal.Map(versions, func(v storage.VersionEntry) removal.Removal { return removal.Removal{Key: v.Key, Version: v.Version} }))
+	return r.removeEach(versions)
 }
 
 // A removeOp is one call of RemoveAll or RemoveVersions.
@@ -99,12 +91,9 @@ type removeOp struct {
 }
 
 // removeEach removes in groups.
-func (r *removeOp) removeEach(all iter.Seq[removal.Removal]) (removed int, err error) {
-	size := r.bucket.core.desc.MaxBatch
-	if size == 0 {
-		size = removal.Together
-	}
-	removed, failures := parallel.Groups(all, size, removal.MaxFailures, func(group []removal.Removal) (errs []error, more bool) {
+func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, err error) {
+	size := cmp.Or(r.bucket.core.desc.MaxBatch, removal.Together)
+	removed, failures := parallel.Groups(all, size, removal.MaxFailures, func(group []storage.VersionEntry) (errs []error, more bool) {
 		if r.ctx.Err() != nil {
 			e := asError(r.ctx, r.ctx.Err())
 			e.Op, e.Provider, e.Bucket = r.name, r.bucket.core.desc.Provider, r.bucket.core.desc.Bucket
@@ -115,45 +104,50 @@ func (r *removeOp) removeEach(all iter.Seq[removal.Removal]) (removed int, err e
 	return removed, errors.Join(failures...)
 }
 
+// A groupRemoval is one removal of a group, and what became of it.
+type groupRemoval struct {
+	request driver.DeleteRequest
+	failed  *storage.Error
+}
+
 // removeGroup removes a group as one operation: hooks see all its keys and refuse it
 // whole.
-func (r *removeOp) removeGroup(group []removal.Removal) []error {
+func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
-	errs := make([]error, len(group))
 	refused := o.prepare(r.bucket, scope.Remove, r.name, "")
 	if refused == nil && r.ofVersions {
 		refused = r.bucket.core.need(storage.Versioning, r.name)
 	}
 	o.key = ""
-	requests := make([]driver.DeleteRequest, 0, len(group))
-	slots := make([]int, 0, len(group)) // the index in errs of each request
+	all := make([]groupRemoval, len(group))
+	pending := make([]*groupRemoval, 0, len(group))
 	for i, one := range group {
-		request := driver.DeleteRequest{Key: r.bucket.scope.Key(one.Key), Version: one.Version}
-		o.keys = append(o.keys, request.Key)
-		if bad := r.check(&request); bad != nil && refused == nil {
-			errs[i] = removalError(o, bad, &request)
-			continue
+		all[i].request = driver.DeleteRequest{Key: r.bucket.scope.Key(one.Key), Version: one.Version}
+		o.keys = append(o.keys, all[i].request.Key)
+		if refused == nil {
+			all[i].failed = r.check(&all[i].request)
 		}
-		requests, slots = append(requests, request), append(slots, i)
+		if all[i].failed == nil {
+			pending = append(pending, &all[i])
+		}
 	}
-	if len(requests) == 0 {
-		_ = o.end(nil)
-		return errs
-	}
-	ctx := r.ctx
-	if refused == nil {
-		ctx, refused = o.begin(ctx)
-	}
-	var failed []*storage.Error
-	if refused == nil {
-		failed = r.send(ctx, o, requests)
-	} else {
-		failed = slices.Repeat([]*storage.Error{refused}, len(requests))
+	if refused == nil && len(pending) > 0 {
+		var ctx context.Context
+		if ctx, refused = o.begin(r.ctx); refused == nil {
+			r.send(ctx, o, pending)
+		}
 	}
 	var last *storage.Error
-	for j, e := range failed {
-		if e != nil {
-			errs[slots[j]], last = removalError(o, e, &requests[j]), e
+	for _, one := range pending {
+		one.failed = cmp.Or(refused, one.failed)
+		last = cmp.Or(one.failed, last)
+	}
+	errs := make([]error, len(group))
+	for i := range all {
+		if e := all[i].failed; e != nil {
+			named := keyError(o, e, all[i].request.Key)
+			named.Version = all[i].request.Version
+			errs[i] = named
 		}
 	}
 	_ = o.end(last)
@@ -169,84 +163,62 @@ func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
 	return e
 }
 
-// removalError is keyError with a version.
-func removalError(o *operation, e *storage.Error, r *driver.DeleteRequest) *storage.Error {
-	one := keyError(o, e, r.Key)
-	one.Version = r.Version
-	return one
-}
-
 // send removes by batch if the provider has batches and does not refuse them, else one
 // by one.
-func (r *removeOp) send(ctx context.Context, o *operation, requests []driver.DeleteRequest) []*storage.Error {
-	failed := make([]*storage.Error, len(requests))
-	pending := make([]int, len(requests))
-	for i := range pending {
-		pending[i] = i
-	}
+func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemoval) {
 	if o.core.desc.MaxBatch > 0 && !r.singles {
-		if removeBatch(ctx, o, requests, pending, failed) {
-			return failed
+		if pending = removeBatch(ctx, o, pending); len(pending) == 0 {
+			return
 		}
 		r.singles = true
 	}
-	removeSingles(ctx, o, requests, pending, failed)
-	return failed
-}
-
-// removeSingles removes the pending requests one by one. failed has what became of them in a
-// batch, which may have taken effect.
-func removeSingles(ctx context.Context, o *operation, requests []driver.DeleteRequest, pending []int, failed []*storage.Error) {
 	parallel.All(len(pending), removal.AtOnce, func(i int) error {
-		index := pending[i]
-		e := removeOne(ctx, o, &requests[index])
-		after(e, failed[index])
-		failed[index] = removeFailure(e)
+		pending[i].end(removeOne(ctx, o, &pending[i].request))
 		return nil
 	})
 }
 
+// end notes what became of a request. An earlier one for the same removal may have taken effect.
+func (g *groupRemoval) end(e *storage.Error) {
+	after(e, g.failed)
+	g.failed = removeFailure(e)
+}
+
 // removeBatch removes one batch. Requests that failed for a reason that passes are sent
-// again in a smaller one. It returns false if the provider refuses batches; failed then has only
-// what may have taken effect.
-func removeBatch(ctx context.Context, o *operation, requests []driver.DeleteRequest, pending []int, failed []*storage.Error) (supported bool) {
+// again in a smaller one. If the provider refuses batches, it returns what is still to be removed.
+func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (singly []*groupRemoval) {
 	var tried backoff.Tries
-	for first := true; ; first = false {
+	for {
 		if o.startAttempt(ctx) != nil {
-			waitErrors(ctx, o, failed, pending)
-			return true
+			waitErrors(ctx, o, pending)
+			return nil
 		}
-		errs := sendBatch(ctx, o, requests, pending)
-		refused := allUnsupported(errs)
-		again, why := sortBatch(ctx, errs, pending, failed)
-		if refused && first {
-			return false
-		}
-		if refused {
-			removeSingles(ctx, o, requests, pending, failed)
-			return true
+		errs := sendBatch(ctx, o, pending)
+		again, why := sortBatch(ctx, errs, pending)
+		if allUnsupported(errs) {
+			return pending
 		}
 		o.endAttempt(why)
 		if len(again) == 0 || ctx.Err() != nil {
-			return true
+			return nil
 		}
 		delay, another := o.core.retry.allow(&tried, why)
 		if !another {
-			return true
+			return nil
 		}
 		if ctxtime.Sleep(ctx, delay) != nil {
-			waitErrors(ctx, o, failed, again)
-			return true
+			waitErrors(ctx, o, again)
+			return nil
 		}
 		pending = again
 	}
 }
 
-// sendBatch removes the pending requests, and returns an error or nil for each.
-func sendBatch(ctx context.Context, o *operation, requests []driver.DeleteRequest, pending []int) []error {
+// sendBatch removes what is pending, and returns an error or nil for each.
+func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []error {
 	batch := make([]driver.DeleteRequest, len(pending))
-	for i, index := range pending {
-		batch[i] = requests[index]
+	for i, one := range pending {
+		batch[i] = one.request
 	}
 	errs := o.core.driver.DeleteBatch(ctx, batch)
 	for len(errs) < len(pending) {
@@ -255,31 +227,30 @@ func sendBatch(ctx context.Context, o *operation, requests []driver.DeleteReques
 	return errs
 }
 
-// sortBatch notes what became of the pending requests. It returns those that may be sent
+// sortBatch notes what became of what was pending. It returns what may be sent
 // again, and why: RateLimited before any other reason.
-func sortBatch(ctx context.Context, errs []error, pending []int, failed []*storage.Error) (again []int, why *storage.Error) {
-	for i, index := range pending {
+func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (again []*groupRemoval, why *storage.Error) {
+	for i, one := range pending {
 		if errs[i] == nil {
-			failed[index] = nil
+			one.failed = nil
 			continue
 		}
 		e := asError(ctx, errs[i])
 		if e.Retryable {
-			again = append(again, index)
+			again = append(again, one)
 			if why == nil || e.Code == storage.RateLimited && why.Code != storage.RateLimited {
 				why = e
 			}
 		}
-		after(e, failed[index])
-		failed[index] = removeFailure(e)
+		one.end(e)
 	}
 	return again, why
 }
 
-// waitErrors is waitError for the pending requests of a batch.
-func waitErrors(ctx context.Context, o *operation, failed []*storage.Error, pending []int) {
-	for _, index := range pending {
-		failed[index] = o.waitError(ctx, failed[index], failed[index] != nil && failed[index].Unknown)
+// waitErrors is waitError for what is pending of a batch.
+func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
+	for _, one := range pending {
+		one.failed = o.waitError(ctx, one.failed, one.failed != nil && one.failed.Unknown)
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -67,10 +68,7 @@ func (s *service) do(ctx context.Context, op, name string, checked *storage.Erro
 
 func (s *service) CreateBucket(ctx context.Context, name string, opts ...storage.BucketOption) (*storage.BucketInfo, error) {
 	r, e := readBucketOptions(name, opts)
-	if e == nil {
-		e = checkBucketName(name)
-	}
-	info, err := s.info(ctx, "CreateBucket", name, e, func(ctx context.Context) (*storage.BucketInfo, error) {
+	info, err := s.info(ctx, "CreateBucket", name, cmp.Or(e, checkBucketName(name)), func(ctx context.Context) (*storage.BucketInfo, error) {
 		return s.driver.CreateBucket(ctx, r)
 	})
 	if err == nil {
@@ -91,9 +89,7 @@ func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketI
 
 func (s *service) UpdateBucket(ctx context.Context, name string, opts ...storage.BucketOption) (*storage.BucketInfo, error) {
 	r, e := readBucketOptions(name, opts)
-	if e == nil {
-		e = checkOpenName(name)
-	}
+	e = cmp.Or(e, checkOpenName(name))
 	if e == nil && r.Region != "" {
 		e = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays in its region")
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -82,17 +83,9 @@ func (o *operation) prepareRead(b *bucket, may scope.Permission, name, key strin
 }
 
 // resolveRead checks what all reads have in common, and completes the request.
-func (c *core) resolveRead(key string, r *driver.GetRequest, set *unexported.Settings) (e *storage.Error) {
-	if e = c.checkReadKey(key); e != nil {
-		return e
-	}
+func (c *core) resolveRead(key string, r *driver.GetRequest, set *unexported.Settings) *storage.Error {
+	var foreign *storage.Error
 	r.Key = key
-	if e = c.needVersion(set); e != nil {
-		return e
-	}
-	if e = c.condition(&r.Condition, 0); e != nil {
-		return e
-	}
-	r.Native, e = c.natives(set.Natives)
-	return e
+	r.Native, foreign = c.natives(set.Natives)
+	return cmp.Or(c.checkReadKey(key), c.needVersion(set), c.condition(&r.Condition, 0), foreign)
 }

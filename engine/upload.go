@@ -80,10 +80,8 @@ func (w *write) resolve(body io.Reader, opts []storage.UploadOption) *storage.Er
 	}
 	*r = putOf(given)
 	r.Key, w.transfer = w.op.key, settings(given).Transfer
-	if e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, settings(given)); e != nil {
-		return e
-	}
-	if e := c.checkPartSize("WithPartSize", w.transfer.PartSize); e != nil {
+	e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, settings(given))
+	if e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize)); e != nil {
 		return e
 	}
 	return w.open(body)
@@ -270,7 +268,7 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 func (w *write) putSection(ctx context.Context, from io.ReaderAt, offset, length int64, crc storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(from, offset, length)
-	content.body.onBytes = w.progress.Func()
+	content.body.progress = w.progress
 	if length == 0 || !w.op.core.hashesWhileSending() {
 		var e *storage.Error
 		if crc, e = hashSection(&content.section, crc); e != nil {
@@ -300,7 +298,7 @@ func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.A
 func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C) *body {
 	return &body{
 		from: io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),
-		size: w.src.size, limit: limit, want: want, onBytes: w.progress.Func(),
+		size: w.src.size, limit: limit, want: want, progress: w.progress,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/progress"
 )
 
 // A source is the body as the caller gave it. It is read in place if it allows
@@ -138,15 +139,15 @@ const hashBlock = 64 << 10
 // A body is the io.Reader that a driver gets. It counts and hashes the bytes, and
 // ends in an error in place of io.EOF if length or checksum are not as declared.
 type body struct {
-	from    io.Reader
-	size    int64           // bytes; -1 if it is not known
-	limit   int64           // the provider's limit in bytes; 0 if there is none
-	want    storage.CRC32C  // the checksum that was declared
-	sum     *storage.CRC32C // receives the checksum at the end; nil if it is known already
-	onBytes func(n int64)   // reports progress; nil if nobody listens
+	from     io.Reader
+	size     int64             // bytes; -1 if it is not known
+	limit    int64             // the provider's limit in bytes; 0 if there is none
+	want     storage.CRC32C    // the checksum that was declared
+	sum      *storage.CRC32C   // receives the checksum at the end; nil if it is known already
+	progress *progress.Counter // or nil
 
 	read     int64
-	reported int64          // bytes that onBytes has got; a rewind does not change it
+	reported int64          // bytes that progress has got; a rewind does not change it
 	readErr  *storage.Error // why reading failed
 	caught   panics.Caught
 	crc      uint32
@@ -210,8 +211,8 @@ func (b *body) count(p []byte) {
 }
 
 func (b *body) report() {
-	if b.onBytes != nil && b.read > b.reported {
-		b.onBytes(b.read - b.reported)
+	if b.read > b.reported {
+		b.progress.Add(b.read - b.reported)
 		b.reported = b.read
 	}
 }

@@ -261,7 +261,7 @@ func (o *operation) requestPart(ctx context.Context, r *driver.PartRequest, cont
 func (m *multipart) partRequest(number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C) (*driver.PartRequest, *sectionBody, *storage.Error) {
 	content := &sectionBody{}
 	content.init(section.Outer())
-	content.body.onBytes = m.w.progress.Func()
+	content.body.progress = m.w.progress
 	if !m.w.op.core.hashesPartsWhileSending() || m.sequential() {
 		var e *storage.Error
 		if crc, e = hashSection(section, crc); e != nil {

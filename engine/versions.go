@@ -33,7 +33,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 	remaining := l.given.Limit
 	var newer storage.VersionEntry
 	return eachPage(ctx, &l.op.core.desc, func(token string) (next, last string, e *storage.Error) {
-		l.req.Token, l.req.Limit = token, l.limitOf(l.pageSize(defaultMaxPage), remaining)
+		l.req.Token, l.req.Limit = token, l.limitOf(remaining)
 		page, e := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
 			return l.op.core.driver.ListVersions(ctx, &l.req)
 		})

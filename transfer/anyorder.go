@@ -23,20 +23,9 @@ func listInOrder(ctx context.Context, from storage.Lister, prefix string) iter.S
 
 // sorted yields entries in the order of their keys, each key once, within so many bytes of memory.
 func sorted(ctx context.Context, list iter.Seq2[storage.ListEntry, error], memory int) iter.Seq2[storage.ListEntry, error] {
-	return eachKeyOnce(inKeyOrder(ctx, func(yield func(storage.VersionEntry, error) bool) {
-		for e, err := range list {
-			if !yield(storage.VersionEntry{ListEntry: e}, err) {
-				return
-			}
-		}
-	}, memory))
-}
-
-// eachKeyOnce yields the first entry of each key of a sorted listing.
-func eachKeyOnce(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		last := ""
-		for v, err := range list {
+		for v, err := range inKeyOrder(ctx, currentOnly(list), memory) {
 			if err == nil && v.Key == last {
 				continue
 			}

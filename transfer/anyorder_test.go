@@ -17,6 +17,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -118,7 +119,11 @@ func TestAMissingDirectoryForTemporaryFilesIsNoMissingObject(t *testing.T) {
 			}
 			return last
 		},
-		"keys to remove": func() error { return new(overflowFile).add("a", 1) },
+		"keys to remove": func() error {
+			j := &job{extraneous: keysort.New(1)}
+			require.NoError(t, j.removeLater(t.Context(), entry{key: "a"}))
+			return j.removeLater(t.Context(), entry{key: "b"})
+		},
 		"an inventory": func() error {
 			reports := memstore.New()
 			_, err := reports.Upload(t.Context(), "file", strings.NewReader("x"))

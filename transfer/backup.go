@@ -29,11 +29,11 @@ func WithBackup(b End) Option { return option(func(s *settings) { s.backup = b }
 
 // checkMaxDelete fails if there are more files to remove than WithMaxDelete allows.
 func (j *job) checkMaxDelete() error {
-	if j.settings.maxDelete == nil || j.extraneous.count <= *j.settings.maxDelete {
+	if j.settings.maxDelete == nil || j.extraneousCount <= *j.settings.maxDelete {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.InvalidArgument, Err: fmt.Errorf("nothing was deleted, because the source lacks %d files, which is more than %d", j.extraneous.count, *j.settings.maxDelete),
+		Code: storage.InvalidArgument, Err: fmt.Errorf("nothing was deleted, because the source lacks %d files, which is more than %d", j.extraneousCount, *j.settings.maxDelete),
 		Hint: "check the source, or use a larger WithMaxDelete",
 	}
 }

@@ -12,20 +12,16 @@ var _ transferrer = (*bucketCopier)(nil)
 
 // bucketCopier copies from bucket to bucket.
 type bucketCopier struct {
-	from   Source
-	to     storage.ReadWriter
-	rule   func(key string) []storage.WriteOption
-	locks  bool
-	resume resumeDir
-	// future reports whether only a wrong clock can have written a time.
-	future func(time.Time) bool
+	from     Source
+	to       storage.ReadWriter
+	settings *settings
 }
 
 // compare uses the times if they differ by more than clocks do and no wrong clock
 // wrote them.
 func (c *bucketCopier) compare(src, dst entry) comparison {
 	switch {
-	case src.modified.IsZero() || dst.modified.IsZero() || c.future(src.modified) || c.future(dst.modified):
+	case src.modified.IsZero() || dst.modified.IsZero() || c.settings.future(src.modified) || c.settings.future(dst.modified):
 		return unclear
 	case dst.modified.After(src.modified.Add(skew)):
 		return same
@@ -43,7 +39,7 @@ func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, e
 		return false, err
 	}
 	to, err := c.to.Attrs(ctx, src.key)
-	younger := src.modified.After(dst.modified) || c.future(dst.modified)
+	younger := src.modified.After(dst.modified) || c.settings.future(dst.modified)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound: // removed meanwhile
 		return false, nil
@@ -56,7 +52,7 @@ func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, e
 	case from.CRC32C.Sum != to.CRC32C.Sum:
 		return false, nil
 	}
-	return !younger || c.rule != nil || sameProperties(&from.Properties, &to.Properties), nil
+	return !younger || c.settings.rule != nil || sameProperties(&from.Properties, &to.Properties), nil
 }
 
 // sameProperties ignores the storage class, because its values differ by provider.
@@ -72,7 +68,7 @@ func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests
 		return 0, err
 	}
 	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if file := c.resume.file(src.key, src.size); file != "" {
+	if file := resumeDir(c.settings.resume).file(src.key, src.size); file != "" {
 		opts = append(opts, storage.WithResume(file))
 	}
 	attrs, err := storage.Copy(ctx, c.to, src.key, c.from, src.key, opts...)
@@ -94,30 +90,36 @@ func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests
 	return attrs.Size, checkListedSize("Copy", src, now)
 }
 
-// options returns the options of the rule, after the locks of the source.
+// options returns the options of the rule, after the locks of the source. If the rule replaces the metadata,
+// they keep the mtime of the source.
 func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
-	var opts []storage.CopyOption
-	var err error
-	if c.locks {
-		if opts, err = c.lockOptions(ctx, key); err != nil {
-			return nil, err
+	var given storage.UploadOptions
+	if c.settings.rule != nil {
+		for _, o := range c.settings.rule(key) {
+			_ = given.Apply(o) // ruleOptions returns the error
 		}
 	}
-	if c.rule == nil {
-		return opts, nil
+	if !c.settings.locks && given.Metadata == nil {
+		return ruleOptions[storage.CopyOption](c.settings.rule, key, nil)
 	}
-	more, err := c.ruleOptions(ctx, key)
-	return append(opts, more...), err
-}
-
-// lockOptions returns the retention and the legal hold of the source. They are those of the
-// version that is copied, if the source has versions.
-func (c *bucketCopier) lockOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	source, err := c.from.Attrs(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	var opts []storage.CopyOption
+	var more map[string]string
+	if kept, ok := source.Metadata[mtimeKey]; ok && given.Metadata != nil {
+		more = map[string]string{mtimeKey: kept}
+	}
+	opts, err := ruleOptions[storage.CopyOption](c.settings.rule, key, more)
+	if c.settings.locks {
+		opts = append(c.lockOptions(source), opts...)
+	}
+	return opts, err
+}
+
+// lockOptions returns the retention and the legal hold of the source. They are those of the
+// version that is copied, if the source has versions.
+func (c *bucketCopier) lockOptions(source *storage.Attrs) (opts []storage.CopyOption) {
 	if source.Version != "" && storage.Supports(c.from, storage.Versioning) {
 		opts = append(opts, storage.WithVersion(source.Version))
 	}
@@ -127,25 +129,5 @@ func (c *bucketCopier) lockOptions(ctx context.Context, key string) ([]storage.C
 	if source.LegalHold {
 		opts = append(opts, storage.WithLegalHold())
 	}
-	return opts, nil
-}
-
-// ruleOptions returns the options of the rule. If they replace the metadata, they keep the mtime
-// of the source.
-func (c *bucketCopier) ruleOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
-	var r storage.UploadOptions
-	for _, o := range c.rule(key) {
-		_ = r.Apply(o) // ruleOptions returns the error
-	}
-	var more map[string]string
-	if r.Metadata != nil {
-		attrs, err := c.from.Attrs(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		if kept, ok := attrs.Metadata[mtimeKey]; ok {
-			more = map[string]string{mtimeKey: kept}
-		}
-	}
-	return ruleOptions[storage.CopyOption](c.rule, key, more)
+	return opts
 }

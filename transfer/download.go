@@ -13,9 +13,9 @@ var _ transferrer = (*downloader)(nil)
 
 // downloader transfers from a bucket to a directory.
 type downloader struct {
-	from   Source
-	to     *tree
-	dryRun bool
+	from     Source
+	to       *tree
+	settings *settings
 }
 
 // compare uses the object's own time, which a downloaded file has if the object has
@@ -48,7 +48,7 @@ func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, err
 	if err != nil || sum != attrs.CRC32C.Sum {
 		return false, err
 	}
-	if !d.dryRun {
+	if !d.settings.dryRun {
 		err = d.to.root.Chtimes(src.key, time.Time{}, want)
 	}
 	if err != nil {

@@ -61,9 +61,10 @@ type openedEnd interface {
 	startsAnywhere() bool
 	// checksum returns the CRC32C of the file or object.
 	checksum(ctx context.Context, key string) (uint32, error)
-	// remove removes the keys. It calls gone for each that was removed and failed for
-	// each that was not.
-	remove(ctx context.Context, keys iter.Seq[string], gone func(key string), failed func(key string, err error))
+	// remove removes files, and reports the result for each.
+	remove(ctx context.Context, files iter.Seq[storage.VersionEntry], to *reporter)
+	// removeUnchanged removes a file of the source unless it changed after it was listed.
+	removeUnchanged(ctx context.Context, src entry) error
 	// checkWrite fails if a file with this key cannot be written, as far as its name and those
 	// of the existing files show. known reports whether there is a file.
 	checkWrite(key string, known bool) error

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"maps"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -121,6 +120,7 @@ type expiry struct {
 	remover  storage.Remover
 	tags     storage.AttrsReader // nil if the bucket cannot be asked for tags
 	uploader storage.Uploader    // nil if the bucket takes no uploads
+	group    []expiring          // to be removed together
 }
 
 func (e *expiry) check() error {
@@ -132,13 +132,13 @@ func (e *expiry) check() error {
 	}
 	for _, r := range e.rules {
 		if r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0 || r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0 {
-			return &storage.Error{Code: storage.InvalidArgument, Op: "Expire", Err: invalid("rule", "must have a positive age").Err}
+			return invalid("rule", "must have a positive age")
 		}
 		if err := e.checkUploads(r); err != nil {
 			return err
 		}
 		if len(r.Tags) > 0 && (e.tags == nil || !storage.Supports(e.tags, storage.ObjectTags)) {
-			return &storage.Error{Code: storage.Unsupported, Op: "Expire", Err: errors.New("a rule has tags, and the bucket has none"), Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags"}
+			return &storage.Error{Code: storage.Unsupported, Err: errors.New("a rule has tags, and the bucket has none"), Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags"}
 		}
 	}
 	return nil
@@ -169,27 +169,41 @@ func (e *expiry) execute(ctx context.Context) error {
 
 // objects applies one rule's Age.
 func (e *expiry) objects(ctx context.Context, rule int) error {
-	var group []expiring
 	for entry, err := range e.list(ctx, e.rules[rule].Prefix) {
 		if err != nil {
 			return err
 		}
 		e.reporter.meter.totalFiles.Add(1)
 		e.reporter.meter.files.Add(1)
-		old := func(r ExpireRule) bool { return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age) }
-		if !e.settings.selectsFile(entry.Key, entry.Size, entry.Modified) || !old(e.rules[rule]) {
-			continue
-		}
-		selects := e.selector(rule, entry.Key, old)
-		if selects.never() {
-			continue
-		}
-		if group = append(group, expiring{entry, "", 0, selects}); len(group) == removeBatch {
-			e.remove(ctx, group)
-			group = group[:0]
+		if e.settings.selectsFile(entry.Key, entry.Size, entry.Modified) {
+			e.expire(ctx, rule, expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}}, func(r ExpireRule) bool {
+				return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age)
+			})
 		}
 	}
-	e.remove(ctx, group)
+	return e.removeRest(ctx)
+}
+
+// expire removes an object or version, together with others, if the rule selects it and no earlier one does.
+// old reports whether it is old enough for a rule.
+func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(ExpireRule) bool) {
+	if !old(e.rules[rule]) {
+		return
+	}
+	v.selects = e.selector(rule, v.Key, old)
+	if v.selects.never() || v.selects.needsTags() && v.IsDeleteMarker { // a marker has no tags
+		return
+	}
+	if e.group = append(e.group, v); len(e.group) == removeBatch {
+		e.remove(ctx, e.group)
+		e.group = e.group[:0]
+	}
+}
+
+// removeRest removes those of the last group.
+func (e *expiry) removeRest(ctx context.Context) error {
+	e.remove(ctx, e.group)
+	e.group = e.group[:0]
 	if ctx.Err() != nil {
 		return ctxError(ctx.Err())
 	}
@@ -219,45 +233,28 @@ func (e *expiry) remove(ctx context.Context, group []expiring) {
 		}
 		return
 	}
-	if len(group) > 0 && group[0].version != "" {
-		e.removeVersions(ctx, e.stillOld(ctx, group))
-		return
-	}
+	ofVersions := len(group) > 0 && group[0].age > 0
 	if e.settings.inventory != nil {
-		e.removeListed(ctx, group)
-		return
+		if !ofVersions {
+			e.removeListed(ctx, group)
+			return
+		}
+		group = e.stillOld(ctx, group)
 	}
-	sizes := make(map[string]int64, len(group))
-	keys := make([]string, len(group))
-	for i, entry := range group {
-		keys[i], sizes[entry.Key] = entry.Key, entry.Size
+	entries := make([]storage.VersionEntry, len(group))
+	for i := range group {
+		entries[i] = group[i].VersionEntry
 	}
-	removeGroup(ctx, e.remover, keys, func(key string) { e.reporter.removed(key, sizes[key]) }, func(key string, err error) { e.failedRemoval(ctx, key, err) })
-}
-
-func (e *expiry) failedRemoval(ctx context.Context, key string, err error) {
-	if ctx.Err() == nil {
-		e.reporter.destinationFailed(key, err)
-	}
+	removeGroup(ctx, e.remover, entries, ofVersions, &e.reporter)
 }
 
 // versions applies one rule's OldVersionsAge.
 func (e *expiry) versions(ctx context.Context, rule int) error {
-	var group []expiring
 	selecting := *e.settings
 	selecting.held = nil // old versions of a lease are not the lease
 	expire := func(v storage.VersionEntry, since time.Time) error {
-		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge) }
-		if v.Key == "" || !selecting.selectsFile(v.Key, v.Size, v.Modified) || !old(e.rules[rule]) {
-			return nil
-		}
-		selects := e.selector(rule, v.Key, old)
-		if selects.never() || selects.needsTags() && v.IsDeleteMarker { // a marker has no tags
-			return nil
-		}
-		if group = append(group, expiring{v.ListEntry, v.Version, e.rules[rule].OldVersionsAge, selects}); len(group) == removeBatch {
-			e.remove(ctx, group)
-			group = group[:0]
+		if v.Key != "" && selecting.selectsFile(v.Key, v.Size, v.Modified) {
+			e.expire(ctx, rule, expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge}, func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge) })
 		}
 		return ctx.Err()
 	}
@@ -268,11 +265,7 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	if err := eachOld(versions, expire); err != nil {
 		return err
 	}
-	e.remove(ctx, group)
-	if ctx.Err() != nil {
-		return ctxError(ctx.Err())
-	}
-	return nil
+	return e.removeRest(ctx)
 }
 
 // eachOld calls expire with each version that is not current, and since when. A delete marker is old only
@@ -302,21 +295,4 @@ func eachOld(versions iter.Seq2[storage.VersionEntry, error], expire func(v stor
 	}
 	_ = expire(lone, lone.Modified) // the caller checks ctx
 	return nil
-}
-
-// removeVersions removes the versions of a group.
-func (e *expiry) removeVersions(ctx context.Context, group []expiring) {
-	versions := make([]storage.VersionEntry, len(group))
-	for i, v := range group {
-		versions[i] = storage.VersionEntry{ListEntry: v.ListEntry, Version: v.version}
-	}
-	_, err := storage.RemoveVersions(ctx, e.remover, slices.Values(versions))
-	failure := failuresOf(err)
-	for _, v := range versions {
-		if err := failure(v.Key, v.Version); err != nil {
-			e.failedRemoval(ctx, v.Key, err)
-		} else {
-			e.reporter.removed(v.Key, v.Size)
-		}
-	}
 }

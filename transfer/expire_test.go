@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"context"
+	"iter"
 	"math"
 	"testing"
 	"time"
@@ -238,6 +239,28 @@ func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	require.ErrorIs(t, err, storage.Canceled)
 	require.Zero(t, report.Deleted)
 	require.Zero(t, report.Failed)
+}
+
+// A nameless bucket is of a type that lists an old version without its name.
+type nameless struct{ storage.Bucket }
+
+func (nameless) Versions(context.Context, ...storage.ListOption) iter.Seq2[storage.VersionEntry, error] {
+	return func(yield func(storage.VersionEntry, error) bool) {
+		old := start.AddDate(0, 0, -40)
+		yield(storage.VersionEntry{ListEntry: storage.ListEntry{Key: "k", Modified: old}, NoncurrentSince: old}, nil)
+	}
+}
+
+func TestAnOldVersionWithoutANameDoesNotExpireTheObject(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "k", file("current"))
+	require.NoError(t, err)
+	report, err := transfer.Expire(t.Context(), nameless{b}, []transfer.ExpireRule{{OldVersionsAge: day}}, atStart())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.EqualValues(t, 1, report.Failed)
+	found, err := b.Exists(t.Context(), "k")
+	require.NoError(t, err)
+	require.True(t, found)
 }
 
 func TestOldVersionsAgeNeedsABucketThatKeepsVersions(t *testing.T) {

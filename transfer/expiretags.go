@@ -12,9 +12,8 @@ import (
 
 // An expiring is an object, or a version of one, that is old enough for a rule.
 type expiring struct {
-	storage.ListEntry
-	version string        // "": the object
-	age     time.Duration // of a version: the rule's
+	storage.VersionEntry
+	age     time.Duration // of a version: the rule's; 0: it is an object
 	selects tagSelector
 }
 
@@ -84,12 +83,12 @@ func (e *expiry) selected(ctx context.Context, group []expiring) []expiring {
 		reading.Go(func() {
 			defer requests.release(1)
 			var opts []storage.AttrsOption
-			if object.version != "" {
-				opts = append(opts, storage.WithVersion(object.version))
+			if object.age > 0 {
+				opts = append(opts, storage.WithVersion(object.Version))
 			}
 			has, err := e.hasTags(ctx, object.Key, object.selects, opts...)
 			if err != nil {
-				e.failedRemoval(ctx, object.Key, err)
+				e.reporter.destinationFailed(ctx, object.Key, err)
 			}
 			selected[i] = has
 			requests.ended(0, 1)

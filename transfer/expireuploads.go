@@ -14,9 +14,9 @@ func (e *expiry) checkUploads(r ExpireRule) error {
 	case r.UploadsAge == 0:
 		return nil
 	case len(r.Tags) > 0:
-		return &storage.Error{Code: storage.InvalidArgument, Op: "Expire", Err: invalid("rule", "must not have UploadsAge and Tags: an upload has no tags yet").Err}
+		return invalid("rule", "must not have UploadsAge and Tags: an upload has no tags yet")
 	case e.uploader == nil || !storage.Supports(e.uploader, storage.ListedUploads):
-		return &storage.Error{Code: storage.Unsupported, Op: "Expire", Err: errors.New("a rule has UploadsAge, and the bucket lists no uploads"), Hint: "remove UploadsAge from the rule, or use a bucket with storage.ListedUploads"}
+		return &storage.Error{Code: storage.Unsupported, Err: errors.New("a rule has UploadsAge, and the bucket lists no uploads"), Hint: "remove UploadsAge from the rule, or use a bucket with storage.ListedUploads"}
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry) bool {
 func (e *expiry) abortUpload(ctx context.Context, entry storage.UploadEntry) {
 	if !e.settings.dryRun {
 		if err := storage.AbortUpload(ctx, e.uploader, entry); err != nil {
-			e.failedRemoval(ctx, entry.Key, err)
+			e.reporter.destinationFailed(ctx, entry.Key, err)
 			return
 		}
 	}

@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,9 +75,7 @@ func asStorageError(key string, err error) error {
 		keyed.Key = key
 		return &keyed
 	}
-	own := &storage.Error{Code: storage.CodeOf(err), Key: key, Err: err}
-	own.Code = cmp.Or(own.Code, storage.Internal)
-	return own
+	return &storage.Error{Code: storage.CodeOf(err), Key: key, Err: err}
 }
 
 // ctxError returns the error of a job whose ctx is done.

@@ -62,7 +62,7 @@ func TestFilter(t *testing.T) {
 		})
 	}
 	for _, bad := range []transfer.Option{
-		transfer.WithMinSize(-1), transfer.WithKeys(nil), transfer.WithMaxSize(-1), transfer.WithShard(0, 0), transfer.WithShard(2, 2), transfer.WithShard(-1, 2), transfer.WithInclude("["),
+		transfer.WithMinSize(-1), transfer.WithKeys(nil), transfer.WithNow(nil), transfer.WithMaxSize(-1), transfer.WithShard(0, 0), transfer.WithShard(2, 2), transfer.WithShard(-1, 2), transfer.WithInclude("["),
 	} {
 		_, err := transfer.NewFilter(bad)
 		require.ErrorIs(t, err, storage.InvalidArgument)

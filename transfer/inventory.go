@@ -191,9 +191,7 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 			}
 		}
 		if want := i.manifest.rows; want >= 0 && all != want {
-			yield(storage.VersionEntry{}, &storage.Error{
-				Code: storage.ChecksumMismatch, Op: "OpenInventory", Err: fmt.Errorf("the inventory has %d rows, and %d by its manifest", all, want),
-			})
+			yield(storage.VersionEntry{}, damaged("", fmt.Errorf("the inventory has %d rows, and %d by its manifest", all, want)))
 		}
 	}
 }

@@ -94,7 +94,7 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 			return nil, err
 		}
 		if sum := md5.Sum(text); !equalMD5(sum[:], string(want)) {
-			return nil, &storage.Error{Code: storage.ChecksumMismatch, Op: "OpenInventory", Key: key, Err: errors.New("the manifest does not have its checksum")}
+			return nil, damaged(key, errors.New("the manifest does not have its checksum"))
 		}
 	}
 	m, rule := &manifest{delimiter: ',', rows: -1}, ""

@@ -25,7 +25,7 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 		case storage.CodeOf(err) == storage.Changed:
 			e.reporter.changed()
 		case err != nil:
-			e.failedRemoval(ctx, group[i].Key, err)
+			e.reporter.destinationFailed(ctx, group[i].Key, err)
 		default:
 			e.reporter.removed(group[i].Key, group[i].Size)
 		}
@@ -51,19 +51,11 @@ func (e *expiry) writtenAgain(ctx context.Context, listed *storage.Attrs) (bool,
 // sameSecond compares a time with that of an inventory, which may have no fractions.
 func sameSecond(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Truncate(time.Second)) }
 
-func (e *expiry) atOnce() int {
-	if e.settings.concurrency > 0 {
-		return e.settings.concurrency
-	}
-	return removal.AtOnce
-}
+func (e *expiry) atOnce() int { return cmp.Or(e.settings.concurrency, removal.AtOnce) }
 
 // stillOld leaves out versions of an inventory that are not old by a listing: they were current since, or the name of
 // one is that of another version now. S3 names each version "null" that is written while a bucket keeps none.
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
-	if e.settings.inventory == nil {
-		return group
-	}
 	var ends []int // of the versions of a key, which follow one another
 	for i := range group {
 		if i+1 == len(group) || group[i].Key != group[i+1].Key {
@@ -87,7 +79,7 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 		case storage.Changed:
 			e.reporter.changed()
 		default:
-			e.failedRemoval(ctx, v.Key, failures[i])
+			e.reporter.destinationFailed(ctx, v.Key, failures[i])
 		}
 	}
 	return kept
@@ -106,7 +98,7 @@ func (e *expiry) compareListed(ctx context.Context, group []expiring, failures [
 	old := make([]bool, len(group))
 	err := eachOld(listed, func(v storage.VersionEntry, since time.Time) error {
 		for i, row := range group {
-			if row.version == v.Version && sameSecond(row.Modified, v.Modified) && e.tooOld(since, row.age) {
+			if row.Version == v.Version && sameSecond(row.Modified, v.Modified) && e.tooOld(since, row.age) {
 				old[i] = true
 				found++
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -18,17 +19,18 @@ const maxQueued = 4096
 
 // A job is one call of Sync.
 type job struct {
-	settings       *settings
-	reporter       reporter
-	dst, src       openedEnd
-	transferrer    transferrer
-	slots          *semaphore
-	extraneous     *overflowFile // with WithDelete: files that the source does not have
-	unlisted       bool          // a directory could not be listed
-	sourceHasFiles bool          // the source has a file
-	comparing      bool          // a dry run for Compare
-	saved          *backup       // with WithBackup
-	after          string        // with WithJournal: the key after which the job continues
+	settings        *settings
+	reporter        reporter
+	dst, src        openedEnd
+	transferrer     transferrer
+	slots           *semaphore
+	extraneous      *keysort.Sorter // with WithDelete: files that the source does not have, with their sizes
+	extraneousCount int64
+	unlisted        bool    // a directory could not be listed
+	sourceHasFiles  bool    // the source has a file
+	comparing       bool    // a dry run for Compare
+	saved           *backup // with WithBackup
+	after           string  // with WithJournal: the key after which the job continues
 }
 
 func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
@@ -219,8 +221,8 @@ func (j *job) execute(ctx context.Context) (early error) {
 	stop := j.reporter.meter.reportProgress(j.settings.progress)
 	defer stop()
 	if j.settings.remove {
-		j.extraneous = &overflowFile{}
-		defer j.extraneous.close()
+		j.extraneous = keysort.New(extraneousMemory)
+		defer func() { _ = j.extraneous.Close() }() // its files are temporary
 	}
 	if err := j.settings.splitByInventory(ctx); err != nil {
 		return err
@@ -231,7 +233,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 	if to, ok := j.dst.(*objects); ok && !j.settings.dryRun {
 		resumeDir(j.settings.resume).sweep(ctx, to.bucket, j.settings.now())
 	}
-	if !j.settings.remove || j.extraneous.count == 0 {
+	if !j.settings.remove || j.extraneousCount == 0 {
 		return nil
 	}
 	if j.unlisted {

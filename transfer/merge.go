@@ -70,7 +70,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 		both := dst.more && dst.entry.key == src.entry.key
 		switch {
 		case !src.more || dst.more && dst.entry.key < src.entry.key:
-			if err := j.destinationOnly(dst.entry, &unknown); err != nil {
+			if err := j.destinationOnly(ctx, dst.entry, &unknown); err != nil {
 				return err
 			}
 			passed = j.skipExtraneous(ctx, &dst, src.entry.key, passed)
@@ -140,17 +140,17 @@ func predecessor(key string) string {
 
 // destinationOnly handles a file that only the destination has. It keeps files that
 // may lie in an unknown directory of the source.
-func (j *job) destinationOnly(dst entry, unknown *paths) error {
+func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) error {
 	switch {
 	case dst.kind == unlisted:
 		j.unlisted = true
-		j.reporter.destinationFailed(dst.key, dst.err)
+		j.reporter.destinationFailed(ctx, dst.key, dst.err)
 	case dst.kind == regular && j.settings.remove && !unknown.contains(dst.key) && !j.passesOver(dst):
 		if j.comparing {
 			j.reporter.removed(dst.key, dst.size)
 			return nil
 		}
-		return j.extraneous.add(dst.key, dst.size)
+		return j.removeLater(ctx, dst)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/serving"
@@ -49,7 +48,7 @@ func (j *job) areFolders() bool {
 // moveInOneStep moves an object within one bucket, if that moves it in one step.
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
 	c, ok := j.transferrer.(*bucketCopier)
-	if !ok || !j.settings.move || c.rule != nil || c.locks {
+	if !ok || !j.settings.move || j.settings.rule != nil || j.settings.locks {
 		return 0, false, nil
 	}
 	attrs, done, err := serving.MoveInOneStep(ctx, c.to, key, c.from, key, []storage.CopyOption(nil))
@@ -69,13 +68,7 @@ func (j *job) finishMove(ctx context.Context, src entry) error {
 			return fileError("Sync", src.key, err)
 		}
 	}
-	switch from := j.src.(type) {
-	case *tree:
-		return from.removeUnchanged(src)
-	case *objects:
-		return from.removeUnchanged(ctx, src)
-	}
-	return nil
+	return j.src.removeUnchanged(ctx, src)
 }
 
 // syncNames waits until all names that were written before are on the disk. A second caller
@@ -88,7 +81,7 @@ func (t *tree) syncNames() error {
 
 // removeUnchanged removes a file unless it changed after it was listed, and directories that
 // become empty.
-func (t *tree) removeUnchanged(src entry) error {
+func (t *tree) removeUnchanged(_ context.Context, src entry) error {
 	info, err := t.root.Stat(src.key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -98,12 +91,8 @@ func (t *tree) removeUnchanged(src entry) error {
 	case info.Size() != src.size || !info.ModTime().Equal(src.modified):
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
 	}
-	if err := t.root.Remove(src.key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.removeFile(src.key); err != nil {
 		return fileError("Remove", src.key, err)
-	}
-	dir := path.Dir(src.key)
-	for dir != "." && t.root.Remove(dir) == nil { // until one is not empty
-		dir = path.Dir(dir)
 	}
 	return nil
 }

@@ -217,5 +217,10 @@ func WithChanges(report func(Change)) Option {
 // [WithResume] abandons, and which times are in the future. The default is
 // [time.Now].
 func WithNow(now func() time.Time) Option {
-	return option(func(s *settings) { s.now = now })
+	return option(func(s *settings) {
+		if now == nil {
+			s.fail("WithNow", "must not be nil")
+		}
+		s.now = now
+	})
 }

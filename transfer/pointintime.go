@@ -102,12 +102,17 @@ func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, lis
 	r := &reverting{settings: readOptions(opts), bucket: b, list: list, decide: decide}
 	r.settings.leaveOutHeld(ctx, b)
 	r.reporter.begin(r.settings)
-	switch {
-	case r.settings.err != nil:
-		return r.reporter.end(r.settings.err)
-	case b == nil:
-		return r.reporter.end(invalid("bucket", "must not be nil"))
+	if b == nil {
+		r.settings.fail("bucket", "must not be nil")
 	}
+	early := r.settings.err
+	if early == nil {
+		early = r.execute(ctx)
+	}
+	return r.reporter.end(named(op, early))
+}
+
+func (r *reverting) execute(ctx context.Context) error {
 	r.slots = newSemaphore(r.settings.concurrency)
 	stop := r.reporter.meter.reportProgress(r.settings.progress)
 	var group panics.Group
@@ -117,7 +122,7 @@ func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, lis
 	if ctx.Err() != nil {
 		err = ctxError(ctx.Err())
 	}
-	return r.reporter.end(named(op, err))
+	return err
 }
 
 // walk begins to revert each object.

@@ -1,9 +1,11 @@
 package transfer
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -91,11 +93,11 @@ func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	if report == nil {
 		return func() {}
 	}
-	over := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
 	var ticking panics.Group
-	ticking.Go(func() { m.tick(report, over) }, nil)
+	ticking.Go(func() { ctxtime.Every(ctx, progressEvery, m.ticker(report)) }, nil)
 	return func() {
-		close(over)
+		cancel()
 		ticking.Wait()
 		p := m.progress()
 		p.Done = true
@@ -106,21 +108,16 @@ func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	}
 }
 
-// tick reports if anything has changed.
-func (m *meter) tick(report func(Progress), over <-chan struct{}) {
-	ticker := time.NewTicker(progressEvery)
-	defer ticker.Stop()
+// ticker returns what reports at each tick if anything has changed.
+func (m *meter) ticker(report func(Progress)) func(context.Context) {
 	var samples [rateTicks]int64 // bytes at the last ticks
 	var last Progress
-	for n := 0; ; n++ {
-		select {
-		case <-over:
-			return
-		case <-ticker.C:
-		}
+	n := 0
+	return func(context.Context) {
 		p := m.progress()
 		slot := n % rateTicks
-		since := min(n+1, rateTicks) // in ticks; nothing moved before the first
+		n++
+		since := min(n, rateTicks) // in ticks; nothing moved before the first
 		p.Rate = float64(p.Bytes-samples[slot]) / (time.Duration(since) * progressEvery).Seconds()
 		samples[slot] = p.Bytes
 		news := p

@@ -3,6 +3,7 @@ package transfer
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"iter"
@@ -11,71 +12,77 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/joined"
+	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/removal"
 )
+
+// extraneousMemory is how many bytes of the files to remove are in memory; the rest is on disk.
+const extraneousMemory = 4 << 20
+
+// removeLater keeps a file to remove: it is known long before it may be removed.
+func (j *job) removeLater(ctx context.Context, file entry) error {
+	j.extraneousCount++
+	if err := j.extraneous.Add(ctx, []byte(file.key), binary.AppendVarint(nil, file.size)); err != nil {
+		return tempError("", "", err)
+	}
+	return nil
+}
 
 // removeExtraneous removes files from the destination that the source does not have.
 func (j *job) removeExtraneous(ctx context.Context) error {
+	var unread error
+	files := func(yield func(storage.VersionEntry) bool) {
+		for r, err := range j.extraneous.Sorted(ctx) {
+			if err != nil {
+				unread = tempError("", "", err)
+			}
+			if err != nil || ctx.Err() != nil {
+				return
+			}
+			size, _ := binary.Varint(r.Value)
+			file := entry{key: string(r.Key), size: size}
+			if err := j.saved.save(ctx, file); err != nil {
+				j.reporter.destinationFailed(ctx, file.key, err)
+			} else if !yield(storage.VersionEntry{ListEntry: storage.ListEntry{Key: file.key, Size: size}}) {
+				return
+			}
+		}
+	}
 	if j.settings.dryRun {
-		return j.readExtraneous(func(key string, size int64) bool {
-			j.reporter.removed(key, size)
+		files(func(file storage.VersionEntry) bool {
+			j.reporter.removed(file.Key, file.Size)
 			return true
 		})
+	} else {
+		j.dst.remove(ctx, files, &j.reporter)
 	}
-	sizes := map[string]int64{} // of the keys in the current batch
-	var unread error
-	j.dst.remove(ctx, func(yield func(string) bool) {
-		unread = j.readExtraneous(func(key string, size int64) bool {
-			if err := j.saved.save(ctx, entry{key: key, size: size}); err != nil {
-				if ctx.Err() == nil {
-					j.reporter.destinationFailed(key, err)
-				}
-				return ctx.Err() == nil
-			}
-			sizes[key] = size
-			return yield(key)
-		})
-	}, func(key string) {
-		j.reporter.removed(key, sizes[key])
-		delete(sizes, key)
-	}, func(key string, err error) {
-		delete(sizes, key)
-		if ctx.Err() == nil {
-			j.reporter.destinationFailed(key, err)
-		}
-	})
 	if ctx.Err() != nil {
 		return ctxError(ctx.Err())
 	}
 	return unread
 }
 
-func (j *job) readExtraneous(yield func(key string, size int64) bool) error {
-	if err := j.extraneous.each(yield); err != nil {
-		return fileError("", "", err)
+// remove removes files, and directories that become empty.
+func (t *tree) remove(ctx context.Context, files iter.Seq[storage.VersionEntry], to *reporter) {
+	for file := range files {
+		if err := t.removeFile(file.Key); err != nil {
+			to.destinationFailed(ctx, file.Key, fileError("Remove", file.Key, err))
+		} else {
+			to.removed(file.Key, file.Size)
+		}
 	}
-	return nil
 }
 
-// remove removes files, and directories that become empty.
-func (t *tree) remove(ctx context.Context, keys iter.Seq[string], gone func(string), failed func(string, error)) {
-	for key := range keys {
-		if ctx.Err() != nil {
-			return
-		}
-		if err := t.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed(key, fileError("Remove", key, err))
-			continue
-		}
-		dir := path.Dir(key)
-		for dir != "." && t.root.Remove(dir) == nil { // until one is not empty
-			dir = path.Dir(dir)
-		}
-		if err := t.noteChange(dir); err != nil {
-			failed(key, fileError("Remove", key, err))
-			continue
-		}
-		gone(key)
+// removeFile removes a file, and directories that become empty.
+func (t *tree) removeFile(key string) error {
+	if err := t.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
+	dir := path.Dir(key)
+	for dir != "." && t.root.Remove(dir) == nil { // until one is not empty
+		dir = path.Dir(dir)
+	}
+	return t.noteChange(dir)
 }
 
 // removeBatch is the number of keys for one RemoveAll: the largest batch of any
@@ -83,30 +90,27 @@ func (t *tree) remove(ctx context.Context, keys iter.Seq[string], gone func(stri
 const removeBatch = 1000
 
 // remove removes objects in the provider's batches.
-func (o *objects) remove(ctx context.Context, keys iter.Seq[string], gone func(string), failed func(string, error)) {
-	var group []string
-	for key := range keys {
-		if group = append(group, key); len(group) < removeBatch {
-			continue
-		}
-		removeGroup(ctx, o.bucket, group, gone, failed)
-		group = group[:0]
-		if ctx.Err() != nil {
-			return
-		}
-	}
-	removeGroup(ctx, o.bucket, group, gone, failed)
+func (o *objects) remove(ctx context.Context, files iter.Seq[storage.VersionEntry], to *reporter) {
+	parallel.Groups(files, removeBatch, 1, func(group []storage.VersionEntry) ([]error, bool) {
+		removeGroup(ctx, o.bucket, group, false, to)
+		return nil, ctx.Err() == nil
+	})
 }
 
-// removeGroup removes keys and reports the result for each.
-func removeGroup(ctx context.Context, b storage.Remover, keys []string, gone func(string), failed func(string, error)) {
-	_, err := storage.RemoveAll(ctx, b, slices.Values(keys))
+// removeGroup removes objects or versions, and reports the result for each.
+func removeGroup(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool, to *reporter) {
+	var err error
+	if ofVersions {
+		_, err = storage.RemoveVersions(ctx, b, slices.Values(group))
+	} else {
+		_, err = storage.RemoveAll(ctx, b, removal.Map(slices.Values(group), func(v storage.VersionEntry) string { return v.Key }))
+	}
 	failure := failuresOf(err)
-	for _, key := range keys {
-		if err := failure(key, ""); err != nil {
-			failed(key, err)
+	for _, v := range group {
+		if err := failure(v.Key, v.Version); err != nil {
+			to.destinationFailed(ctx, v.Key, err)
 		} else {
-			gone(key)
+			to.removed(v.Key, v.Size)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"iter"
 
@@ -16,14 +17,14 @@ func keptVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq
 // removedVersions yields the versions of each key, and then what of it was removed for good and can be
 // restored. The objects of a bucket without versions are their only versions.
 func removedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
-	kept := keptVersions(ctx, b, prefix)
 	if !storage.Supports(b, storage.SoftDelete) {
-		return kept
+		return keptVersions(ctx, b, prefix)
 	}
+	kept := storage.Versions(ctx, b, storage.WithPrefix(prefix))
 	if !storage.Supports(b, storage.Versioning) {
-		kept = byKey(currentOnly(listInOrder(ctx, b, prefix)))
+		kept = currentOnly(listInOrder(ctx, b, prefix))
 	}
-	return together(kept, byKey(storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
+	return byKey(together(kept, storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
 }
 
 func currentOnly(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.VersionEntry, error] {
@@ -59,44 +60,28 @@ func byKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.Vers
 	}
 }
 
-// together joins the entries of equal keys of two listings, those of first before those of second.
-func together(first, second iter.Seq2[[]storage.VersionEntry, error]) iter.Seq2[[]storage.VersionEntry, error] {
-	return func(yield func([]storage.VersionEntry, error) bool) {
+// together yields the entries of two listings in the order of keys: of one key those of first before those
+// of second.
+func together(first, second iter.Seq2[storage.VersionEntry, error]) iter.Seq2[storage.VersionEntry, error] {
+	return func(yield func(storage.VersionEntry, error) bool) {
 		next, stop := iter.Pull2(second)
 		defer stop()
-		removed, err, more := next()
-		for kept, failed := range first {
-			if failed != nil {
-				yield(nil, failed)
-				return
-			}
-			for more && err == nil && removed[0].Key < kept[0].Key {
-				if !yield(removed, nil) {
+		other, failed, more := next()
+		for v, err := range first {
+			for more && failed == nil && err == nil && other.Key < v.Key {
+				if !yield(other, nil) {
 					return
 				}
-				removed, err, more = next()
+				other, failed, more = next()
 			}
-			if err != nil {
-				break
-			}
-			both := more && removed[0].Key == kept[0].Key
-			if both {
-				kept = append(kept[:len(kept):len(kept)], removed...)
-			}
-			if !yield(kept, nil) {
-				return
-			}
-			if both {
-				removed, err, more = next()
-			}
-		}
-		for ; more && err == nil; removed, err, more = next() {
-			if !yield(removed, nil) {
+			if err = cmp.Or(err, failed); !yield(v, err) || err != nil {
 				return
 			}
 		}
-		if err != nil {
-			yield(nil, err)
+		for ; more; other, failed, more = next() {
+			if !yield(other, failed) {
+				return
+			}
 		}
 	}
 }

@@ -61,13 +61,8 @@ func (t *reporter) changed() {
 	t.count(func(r *Report) { r.Changed++ })
 }
 
-// transferred counts one file. known reports whether it replaces another one. reported is the number of bytes that progress already
-// includes; a copy inside a provider reports none.
-func (t *reporter) transferred(key string, known bool, size, reported int64) {
-	t.stored(Transferred, key, known, size, reported)
-}
-
-// stored is transferred for an action.
+// stored counts one file, and what was done. known reports whether it replaces another one. reported is the
+// number of bytes that progress already includes; a copy inside a provider reports none.
 func (t *reporter) stored(action Action, key string, known bool, size, reported int64) {
 	t.meter.files.Add(1)
 	t.count(func(r *Report) {
@@ -96,15 +91,17 @@ func (t *reporter) aborted(key string) {
 
 // failed counts a file that failed. Failures after ctx is done are not counted.
 func (t *reporter) failed(ctx context.Context, key string, err error) {
+	if ctx.Err() == nil {
+		t.meter.files.Add(1)
+	}
+	t.destinationFailed(ctx, key, err)
+}
+
+// destinationFailed is failed for a file of the destination.
+func (t *reporter) destinationFailed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	t.meter.files.Add(1)
-	t.destinationFailed(key, err)
-}
-
-// destinationFailed counts a file of the destination that failed.
-func (t *reporter) destinationFailed(key string, err error) {
 	t.meter.failed.Add(1)
 	err = asStorageError(key, err)
 	t.count(func(r *Report) {

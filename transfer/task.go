@@ -47,7 +47,7 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	if err := j.checkWrite(t.src.key, t.known); err != nil {
 		return err
 	}
-	j.reporter.transferred(t.src.key, t.known, t.src.size, 0)
+	j.reporter.stored(Transferred, t.src.key, t.known, t.src.size, 0)
 	return nil
 }
 
@@ -108,7 +108,7 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	if err != nil {
 		return err
 	}
-	j.reporter.transferred(key, t.known, stored, reported)
+	j.reporter.stored(Transferred, key, t.known, stored, reported)
 	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
 	j.slots.ended(stored, n)
 	return nil

@@ -29,15 +29,15 @@ func newTransferrer(dst, src openedEnd, s *settings) transferrer {
 	from, isTree := src.(*tree)
 	if to, ok := dst.(*tree); ok {
 		if isTree {
-			return &fileCopier{from: from, to: to}
+			return &fileCopier{from, to}
 		}
-		return &downloader{from: src.(*objects).from, to: to, dryRun: s.dryRun}
+		return &downloader{src.(*objects).from, to, s}
 	}
 	to := dst.(*objects).bucket
 	if isTree {
-		return &uploader{from: from, to: to, rule: s.rule, resume: resumeDir(s.resume), future: s.future}
+		return &uploader{from, to, s}
 	}
-	return &bucketCopier{from: src.(*objects).from, to: to, rule: s.rule, locks: s.locks, resume: resumeDir(s.resume), future: s.future}
+	return &bucketCopier{src.(*objects).from, to, s}
 }
 
 // compareChecksums compares a file of two ends of any kind, for [WithChecksum].

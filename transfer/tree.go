@@ -7,7 +7,6 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -15,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/durable"
@@ -132,7 +132,7 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	}
 	defer func() { _ = f.Close() }()
 	sum := crc32c.New()
-	if _, err := io.Copy(sum, ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader())); err != nil {
+	if _, err := chunks.Copy(sum, ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader())); err != nil {
 		return 0, fileError("read", key, err)
 	}
 	return sum.Sum32(), nil
@@ -141,11 +141,6 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 // etagBytes is the size up to which reading a file costs less than a request for the attributes
 // of its object.
 const etagBytes = 256 << 10
-
-// etagBuffer is how many bytes of such a file are read at a time.
-const etagBuffer = 32 << 10
-
-var etagBuffers = sync.Pool{New: func() any { return new([etagBuffer]byte) }}
 
 // matchesETag reports whether the ETag of an object is the MD5 of a small file. On S3 an object
 // that was stored in one request, and is not encrypted with a key of its own, has such an ETag.
@@ -165,11 +160,9 @@ func (t *tree) matchesETag(ctx context.Context, src entry, etag string) bool {
 		return false
 	}
 	from, equal := ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader()), false
-	buffer := etagBuffers.Get().(*[etagBuffer]byte)
-	defer etagBuffers.Put(buffer)
 	fips140.WithoutEnforcement(func() { // the server chose MD5, and nothing is secured by it
 		sum := md5.New()
-		_, err := io.CopyBuffer(sum, from, buffer[:])
+		_, err := chunks.Copy(sum, from)
 		equal = err == nil && bytes.Equal(sum.Sum(nil), want)
 	})
 	return equal

@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"maps"
-	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/transfer/internal/localfile"
@@ -13,18 +12,15 @@ var _ transferrer = (*uploader)(nil)
 
 // uploader transfers from a directory to a bucket.
 type uploader struct {
-	from   *tree
-	to     storage.ReadWriter
-	rule   func(key string) []storage.WriteOption
-	resume resumeDir
-	// future reports whether only a wrong clock can have written a time.
-	future func(time.Time) bool
+	from     *tree
+	to       storage.ReadWriter
+	settings *settings
 }
 
 // compare trusts an object that was written long after the file was changed, unless a
 // wrong clock wrote its time.
 func (u *uploader) compare(src, dst entry) comparison {
-	if !u.future(dst.modified) && dst.modified.After(src.modified.Add(skew)) {
+	if !u.settings.future(dst.modified) && dst.modified.After(src.modified.Add(skew)) {
 		return same
 	}
 	return unclear
@@ -53,7 +49,7 @@ func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error
 		sum, err := u.from.checksum(ctx, src.key)
 		return err == nil && sum == attrs.CRC32C.Sum, err
 	}
-	return !ok && !dst.modified.Before(src.modified) && !u.future(dst.modified), nil
+	return !ok && !dst.modified.Before(src.modified) && !u.settings.future(dst.modified), nil
 }
 
 func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
@@ -70,12 +66,12 @@ func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int
 	if storage.Supports(u.to, storage.Metadata) { // else compareDeep does without
 		more = map[string]string{mtimeKey: formatMtime(content.Modified())}
 	}
-	opts, err := ruleOptions[storage.UploadOption](u.rule, src.key, more)
+	opts, err := ruleOptions[storage.UploadOption](u.settings.rule, src.key, more)
 	if err != nil {
 		return 0, err
 	}
 	opts = append(opts, storage.WithSize(content.Size()), storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if file := u.resume.file(src.key, content.Size()); file != "" {
+	if file := resumeDir(u.settings.resume).file(src.key, content.Size()); file != "" {
 		opts = append(opts, storage.WithResume(file))
 	}
 	_, err = u.to.Upload(ctx, src.key, content.Reader(), opts...)

@@ -92,29 +92,10 @@ func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os
 func (t *tree) checkWrite(key string, known bool) error {
 	err := checkPath(key)
 	if err == nil && t.root != nil {
-		if _, err = t.checkTarget(key, known); err == nil {
-			err = t.checkDirs(key)
-		}
+		_, err = t.checkTarget(key, known)
 	}
 	if err != nil {
 		return fileError("write", key, err)
-	}
-	return nil
-}
-
-// checkDirs fails if a file is in the way of a directory of key.
-func (t *tree) checkDirs(key string) error {
-	for i, c := range []byte(key) {
-		if c != '/' {
-			continue
-		}
-		info, err := t.root.Lstat(key[:i])
-		switch {
-		case err != nil:
-			return nil // nothing below it exists either
-		case !info.IsDir():
-			return collision(key, key[:i])
-		}
 	}
 	return nil
 }
@@ -171,7 +152,7 @@ func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	case err != nil && known && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	case err != nil:
-		return nil, t.checkNoLink(key) // makeDirs returns any other error on the path
+		return nil, t.checkDirs(key) // makeDirs returns any other error on the path
 	case info.IsDir():
 		return nil, invalid("key", "is the name of an existing directory, which a file cannot replace")
 	case !info.Mode().IsRegular():
@@ -182,19 +163,21 @@ func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// checkNoLink fails if a symbolic link is on the path to key. A walk does not follow
+// checkDirs fails if a file or a symbolic link is in the way of a directory of key. A walk does not follow
 // links: with WithDelete, the next job would remove the file under its other name.
-func (t *tree) checkNoLink(key string) error {
+func (t *tree) checkDirs(key string) error {
 	for i, c := range []byte(key) {
 		if c != '/' {
 			continue
 		}
 		info, err := t.root.Lstat(key[:i])
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil // nothing below it exists either
-		}
-		if info.Mode()&fs.ModeSymlink != 0 {
+		case info.Mode()&fs.ModeSymlink != 0:
 			return invalid("key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]))
+		case !info.IsDir():
+			return collision(key, key[:i])
 		}
 	}
 	return nil

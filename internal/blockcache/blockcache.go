@@ -76,15 +76,8 @@ func (b *block) Memory() int64 { return int64(len(b.data)) + blockOverhead }
 
 // Init makes c an empty Cache, whose requests end with ctx. [Cache.Close] must be called.
 func (c *Cache) Init(ctx context.Context, config Config) {
-	c.Config, c.count, c.ctx = config, max(1, config.Size/config.BlockSize), ctx
-}
-
-// begin makes what the first ReadAt needs. The lock is held.
-func (c *Cache) begin() {
-	if c.cancel == nil && !c.closed {
-		c.ctx, c.cancel = context.WithCancel(c.ctx)
-		c.blocks = map[int64]*block{}
-	}
+	c.Config, c.count, c.blocks = config, max(1, config.Size/config.BlockSize), map[int64]*block{}
+	c.ctx, c.cancel = context.WithCancel(ctx)
 }
 
 // numberAt returns the number of the block with the byte at off.
@@ -103,7 +96,6 @@ func (c *Cache) end(number int64) int64 {
 // that of New ends, or if the cache is closed. A block that it began to fetch is kept for others.
 func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
 	c.Limit.Lock()
-	c.begin()
 	scan := c.scans.add(off, int64(len(p)))
 	c.Limit.Unlock()
 	for n < len(p) && err == nil {
@@ -315,9 +307,7 @@ func (c *Cache) Close() {
 	c.Limit.Lock()
 	c.closed = true
 	c.Limit.Unlock()
-	if c.cancel != nil {
-		c.cancel()
-	}
+	c.cancel()
 	c.group.Join()
 	defer c.group.Raise()
 	c.Limit.Lock()

@@ -13,29 +13,13 @@ const MaxHeaderBytes = 1024
 // ValidHeader reports whether every provider keeps value as a header: ASCII of at most 1,024 bytes
 // without control characters or spaces at its ends.
 func ValidHeader(value string) bool {
-	return len(value) <= MaxHeaderBytes && isASCII(value) && Plain(value) && strings.TrimSpace(value) == value
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
+	return len(value) <= MaxHeaderBytes && Plain(value) && strings.TrimSpace(value) == value &&
+		!strings.ContainsFunc(value, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // Plain reports whether s is UTF-8 without control characters.
 func Plain(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if r < 0x20 || r == 0x7F {
-			return false
-		}
-	}
-	return true
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7F })
 }
 
 // ValidMediaType reports whether value is type/subtype, and valid as a header.

@@ -23,8 +23,8 @@ import (
 	"github.com/omnibucket/storage/internal/durable"
 )
 
-// A Journal is the record of one upload. The methods of a nil Journal do nothing:
-// an upload that is not recorded calls them too.
+// A Journal is the record of one upload. One that is not recorded has a nil Journal: Begun returns false, and
+// MarkCompleting and Forget do nothing.
 type Journal struct {
 	path       string
 	header     Header
@@ -61,15 +61,8 @@ const (
 
 // An entry is a later line.
 type entry struct {
-	Part       *partEntry `json:",omitempty"`
-	Completing bool       `json:",omitempty"`
-}
-
-type partEntry struct {
-	Number int
-	Tag    string
-	Size   int64
-	CRC32C *uint32
+	Part       *Part `json:",omitempty"`
+	Completing bool  `json:",omitempty"`
 }
 
 // The errors of Open and Start.
@@ -110,18 +103,10 @@ func Open(path string) (*Journal, error) {
 func (j *Journal) Begun() bool { return j != nil && j.header.Upload != "" }
 
 // Header returns the first line; its zero value if nothing was begun.
-func (j *Journal) Header() Header {
-	if j == nil {
-		return Header{}
-	}
-	return j.header
-}
+func (j *Journal) Header() Header { return j.header }
 
 // Part returns part number, if the store has it.
 func (j *Journal) Part(number int) (part Part, found bool) {
-	if j == nil {
-		return Part{}, false
-	}
 	part, found = j.parts[number]
 	return part, found
 }
@@ -189,20 +174,17 @@ func (j *Journal) parseLine(line []byte, first bool) bool {
 		return false
 	}
 	j.completing = j.completing || e.Completing
-	if p := e.Part; p != nil && p.Number > 0 && p.CRC32C != nil {
+	if p := e.Part; p != nil && p.Number > 0 {
 		if j.parts == nil {
 			j.parts = map[int]Part{}
 		}
-		j.parts[p.Number] = Part{Number: p.Number, Tag: p.Tag, Size: p.Size, CRC32C: *p.CRC32C}
+		j.parts[p.Number] = *p
 	}
 	return true
 }
 
 // Start writes the first line over what the file held, and syncs it.
 func (j *Journal) Start(h Header) error {
-	if j == nil {
-		return nil
-	}
 	if err := j.create(); err != nil {
 		return err
 	}
@@ -241,10 +223,7 @@ func (j *Journal) create() error {
 
 // RecordPart notes a part that the store has. It may be called concurrently.
 func (j *Journal) RecordPart(p Part) error {
-	if j == nil {
-		return nil
-	}
-	return j.write(entry{Part: &partEntry{Number: p.Number, Tag: p.Tag, Size: p.Size, CRC32C: &p.CRC32C}})
+	return j.write(entry{Part: &p})
 }
 
 // write writes one line with one Write: parts are recorded concurrently.

@@ -107,15 +107,9 @@ func IsReserved(name string) bool { return strings.HasPrefix(name, Reserved) }
 // ValidName reports whether a name in lower case is a letter and up to 63 letters, digits, "-"
 // or "_".
 func ValidName(name string) bool {
-	if name == "" || len(name) > maxName || name[0] < 'a' || name[0] > 'z' {
-		return false
-	}
-	for _, c := range []byte(name) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
+	return name != "" && len(name) <= maxName && name[0] >= 'a' && name[0] <= 'z' && !strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_'
+	})
 }
 
 // LowerASCII folds only ASCII letters: U+212A, the kelvin sign, is not a "k".

@@ -10,13 +10,8 @@ import (
 // EncodeValue returns a value as a store keeps it that knows only ASCII: as RFC 2047
 // encoded words, if it is not plain or looks like an encoded word.
 func EncodeValue(value string) string {
-	if strings.Contains(value, "=?") {
+	if strings.Contains(value, "=?") || strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r > 0x7E }) {
 		return encodedWord(value)
-	}
-	for _, c := range []byte(value) {
-		if c < 0x20 || c > 0x7E {
-			return encodedWord(value)
-		}
 	}
 	return value
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/retentionrule"
 )
 
 // ErrNoLock is for a lock in a bucket that cannot lock objects.
@@ -25,8 +26,7 @@ func Default(d storage.DefaultRetention, now time.Time) storage.Retention {
 	if d.Days == 0 {
 		return storage.Retention{}
 	}
-	whole := now.UTC().Add(time.Second - 1).Truncate(time.Second)
-	return storage.Retention{Mode: d.Mode, Until: whole.AddDate(0, 0, d.Days)}
+	return storage.Retention{Mode: d.Mode, Until: retentionrule.RoundUp(now).AddDate(0, 0, d.Days)}
 }
 
 // CheckRemoval fails with Locked if a legal hold or a retention keeps the object.

@@ -16,7 +16,7 @@ func Groups[T any](all iter.Seq[T], size, most int, do func(group []T) (errs []e
 		}
 		return more && len(failures) < most
 	}
-	group := make([]T, 0, size)
+	var group []T
 	for one := range all {
 		if group = append(group, one); len(group) < size {
 			continue

@@ -21,14 +21,6 @@ func New(report func(done, total int64), total int64) *Counter {
 	return &Counter{report: report, total: total}
 }
 
-// Func returns the method Add; nil if nobody listens.
-func (p *Counter) Func() func(n int64) {
-	if p == nil {
-		return nil
-	}
-	return p.Add
-}
-
 // Add counts n bytes more. The lock, which only this transfer uses, makes the
 // reports come one at a time.
 func (p *Counter) Add(n int64) {

@@ -12,9 +12,6 @@ const (
 	Together = 256
 )
 
-// A Removal is an object, or a version, to remove.
-type Removal struct{ Key, Version string }
-
 // Map returns what to makes of each entry.
 func Map[T, R any](entries iter.Seq[T], to func(T) R) iter.Seq[R] {
 	return func(yield func(R) bool) {
@@ -25,6 +22,3 @@ func Map[T, R any](entries iter.Seq[T], to func(T) R) iter.Seq[R] {
 		}
 	}
 }
-
-// OfKey returns the removal of an object.
-func OfKey(key string) Removal { return Removal{Key: key} }

@@ -9,7 +9,9 @@ import "net/http"
 // host, and the answer's own error tells more.
 func NewClient(given *http.Client) (client *http.Client, own *Transport) {
 	if given != nil {
-		client = Around(given)
+		c := *given
+		c.Transport = Over(given.Transport)
+		client = &c
 	} else {
 		own = New(Options{})
 		client = &http.Client{Transport: own}
@@ -18,11 +20,4 @@ func NewClient(given *http.Client) (client *http.Client, own *Transport) {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	return client, own
-}
-
-// Around is a copy of an HTTP client with a Transport around its own.
-func Around(given *http.Client) *http.Client {
-	c := *given
-	c.Transport = Over(given.Transport)
-	return &c
 }

@@ -57,7 +57,7 @@ func TestAHandshakeThatFallsSilent(t *testing.T) {
 		given bool
 		takes time.Duration
 	}{
-		{"by our transport", false, DefaultDial},
+		{"by our transport", false, dialTimeout},
 		{"by one that was given", true, DefaultStall},
 	} {
 		t.Run(row.name, func(t *testing.T) {

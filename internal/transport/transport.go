@@ -22,8 +22,8 @@ import (
 const (
 	DefaultStall  = 30 * time.Second
 	DefaultAnswer = 60 * time.Second
-	DefaultDial   = 10 * time.Second
 
+	dialTimeout     = 10 * time.Second // for a connection, and again for its TLS handshake
 	idleConnections = 256              // for one host: the most transfers that one process runs at once, with some to spare
 	idleTimeout     = 90 * time.Second // below the four minutes after which load balancers forget a connection
 	keepAlive       = 30 * time.Second
@@ -40,8 +40,6 @@ type Options struct {
 	// Answer is how long the server may take from the end of the request to the
 	// head of its answer. WithAnswer says otherwise of single requests.
 	Answer time.Duration
-	// Dial bounds the making of a connection, and again its TLS handshake.
-	Dial time.Duration
 	// TLS is the client's configuration; nil is Go's own.
 	TLS *tls.Config
 	// DialContext makes connections; nil is TCP.
@@ -63,10 +61,9 @@ var _ http.RoundTripper = (*Transport)(nil)
 
 // New makes a Transport. It opens no connection.
 func New(o Options) *Transport {
-	dial := orDefault(o.Dial, DefaultDial)
 	dialContext := o.DialContext
 	if dialContext == nil {
-		dialContext = (&net.Dialer{Timeout: dial, KeepAlive: keepAlive}).DialContext
+		dialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 	}
 	// HTTP/2 puts all requests to a host on one connection, whose flow control
 	// then bounds their sum; bulk transfers want connections of their own.
@@ -79,7 +76,7 @@ func New(o Options) *Transport {
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           dialContext,
 			TLSClientConfig:       o.TLS,
-			TLSHandshakeTimeout:   dial,
+			TLSHandshakeTimeout:   dialTimeout,
 			Protocols:             &protocols,
 			DisableCompression:    true, // stored bytes, never decompressed
 			MaxIdleConnsPerHost:   idleConnections,
