@@ -156,9 +156,6 @@ func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after 
 		return false, nil
 	}
 	page := &driverListing{listing: l, names: &b.names, show: func(v *state.Version, _ bool, common string) { show(v, common) }}
-	if isSorted(l) {
-		return b.names.listSorted(ctx, l, after, page.show)
-	}
 	if after.Prefix {
 		page.after = after.Key
 	}
@@ -219,9 +216,6 @@ func (s *Store) ListVersions(ctx context.Context, bucket string, l state.Listing
 			}
 			show(v, true, common)
 		})
-	}
-	if isSorted(l) {
-		return b.names.listVersionsSorted(ctx, l, after, show)
 	}
 	page := &driverListing{listing: l, names: &b.names, show: show}
 	if common, rolled := l.CommonPrefix(after.Key); rolled && common == after.Key {
