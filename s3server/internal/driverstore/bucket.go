@@ -15,13 +15,9 @@ import (
 
 // A driverBucket is a bucket that is open.
 type driverBucket struct {
-	name    string
-	service driver.ServiceDriver
-	// account, region and natural are those of a bucket without a record.
-	account, region string
-	natural         state.Settings
-	now             func() time.Time
-	driver          driver.Driver
+	name   string
+	store  *Store
+	driver driver.Driver
 
 	mu       sync.Mutex
 	desc     driver.Description
@@ -50,7 +46,7 @@ func (b *driverBucket) close() {
 }
 
 // update tells the driver what it must know about the settings.
-func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket, now time.Time) error {
+func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
 	if changed.Lifecycle != old.Lifecycle && !b.description().Local {
 		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
@@ -65,14 +61,14 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket, n
 		r.Versioning = new(true) // also while it is suspended: only null versions are replaced
 		// Providers have null versions of their own, or clocks.
 		if b.description().Local && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
-			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), now)
+			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
 		}
 	}
 	r.ObjectLock = changed.Locking != nil && old.Locking == nil
 	if r.Versioning == nil && !r.ObjectLock {
 		return nil
 	}
-	if _, err := b.service.UpdateBucket(ctx, r); err != nil {
+	if _, err := b.store.Service.UpdateBucket(ctx, r); err != nil {
 		return ErrorOf(err, b.name)
 	}
 	b.mu.Lock()

@@ -15,14 +15,14 @@ func (s *Store) Change(ctx context.Context, name state.VersionName, change func(
 	if err != nil {
 		return nil, "", err
 	}
-	defer s.keys.lock(name.Bucket + "/" + name.Key)()
+	defer s.keys.Lock(name.Bucket + "/" + name.Key)()
 	old, err := b.find(ctx, name.Key, name.ID)
 	if err != nil {
 		return nil, "", err
 	}
 	defer s.Release(old)
 	if err := state.Readable(old, name); err != nil {
-		return nil, shownID(settings, old), err
+		return nil, settings.Shown(old), err
 	}
 	changed := *old
 	if err := change(settings, &changed); err != nil {
@@ -31,7 +31,7 @@ func (s *Store) Change(ctx context.Context, name state.VersionName, change func(
 	if err := b.change(ctx, old, &changed); err != nil {
 		return nil, "", ErrorOf(err, name.Key)
 	}
-	return &changed, shownID(settings, old), nil
+	return &changed, settings.Shown(old), nil
 }
 
 // change makes the driver's object what changed says.
@@ -61,14 +61,7 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 
 // changeTags sets the tags, and the changes that are kept in one.
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, changed *state.Version) error {
-	was, err := changesOf(&old.Object)
-	if err != nil {
-		return err
-	}
-	is, err := changesOf(&changed.Object)
-	if err != nil {
-		return err
-	}
+	was, is := changesOf(&old.Object), changesOf(&changed.Object)
 	if !b.description().Local { // providers do not tell a hold that was ended from none
 		was.Del(keptHold)
 		is.Del(keptHold)

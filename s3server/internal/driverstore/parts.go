@@ -55,7 +55,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 		return nil, err
 	}
 	name := partRecordName(u.ID, number)
-	defer s.keys.lock(name)() // so that the record is that of the part
+	defer s.keys.Lock(name)() // so that the record is that of the part
 	begun := u.Object.Data.(*uploadRecord)
 	var stored driver.Part
 	if begun.Staged {
@@ -73,7 +73,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 	if err != nil {
 		return nil, ErrorOf(err, u.Key)
 	}
-	p := state.NewPart(u, number, d, s.now())
+	p := state.NewPart(u, number, d, s.Now())
 	p.Data = &stored
 	record := &partRecord{Number: number, ETag: p.ETag, Size: p.Size, Sum: p.Sum.Value, Modified: p.Modified, Stored: stored}
 	if p.Sum.Kind != nil {
@@ -88,7 +88,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from io.Reader) (driver.Part, error) {
 	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = newSummedBody(from, func(crc storage.CRC32C) { r.CRC32C = crc })
+		r.Body = &summedBody{from: from, ended: func(crc storage.CRC32C) { r.CRC32C = crc }}
 		return m.bucket.driver.PutPart(ctx, r)
 	}
 	file, err := spool(from)

@@ -61,7 +61,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 
 // readNatural returns a bucket that this server did not make.
 func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
-	info, err := b.service.BucketInfo(ctx, b.name)
+	info, err := b.store.Service.BucketInfo(ctx, b.name)
 	if err != nil {
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
@@ -71,7 +71,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 			return nil, ErrorOf(err, b.name)
 		}
 	}
-	found := &state.Bucket{Name: b.name, Account: b.account, Region: b.region, Created: shownTime(info.Created), Settings: b.natural}
+	found := &state.Bucket{Name: b.name, Account: b.store.Account, Region: b.store.Region, Created: shownTime(info.Created), Settings: b.store.Natural}
 	if info.Versioning {
 		found.Versioning = state.Enabled
 	}

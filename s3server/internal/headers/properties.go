@@ -59,7 +59,7 @@ func readMetadata(from, to http.Header, most int) error {
 			continue
 		}
 		total += len(name) - len(MetadataPrefix) + len(value)
-		to[strings.ToLower(name)] = []string{mailSafe(value)}
+		to[strings.ToLower(name)] = []string{mime.BEncoding.Encode("UTF-8", value)} // itself if it is ASCII, as S3 does
 	}
 	if total > most {
 		return s3error.New("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(most))
@@ -68,15 +68,4 @@ func readMetadata(from, to http.Header, most int) error {
 		return s3error.New("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
 	}
 	return nil
-}
-
-// mailSafe returns a value as S3 returns it: if it is not ASCII, as an encoded word of
-// RFC 2047.
-func mailSafe(value string) string {
-	for i := range len(value) {
-		if value[i] >= 0x80 {
-			return mime.BEncoding.Encode("UTF-8", value)
-		}
-	}
-	return value
 }

@@ -142,8 +142,8 @@ func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, a
 	err = s.viewed(bucket, func(b *memoryBucket) error {
 		last, shown := "", 0
 		for _, u := range b.sortedUploads(after) {
-			common, rolled := l.CommonPrefix(u.upload.Key)
-			if !strings.HasPrefix(u.upload.Key, l.Prefix) || rolled && (common == last || common == after.Key) {
+			common, rolled := l.CommonPrefix(u.Key)
+			if !strings.HasPrefix(u.Key, l.Prefix) || rolled && (common == last || common == after.Key) {
 				continue
 			}
 			if shown == l.Max {
@@ -156,7 +156,7 @@ func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, a
 				show(nil, common)
 				continue
 			}
-			show(&u.upload, "")
+			show(u, "")
 		}
 		return nil
 	})
@@ -164,22 +164,15 @@ func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, a
 }
 
 // sortedUploads returns the uploads after a position, by key, and by time for one key.
-func (b *memoryBucket) sortedUploads(after state.UploadPosition) []*memoryUpload {
-	var all []*memoryUpload
+func (b *memoryBucket) sortedUploads(after state.UploadPosition) []*state.Upload {
+	marker, known := b.uploads[after.ID]
+	known = known && marker.upload.Key == after.Key
+	var later []*state.Upload
 	for _, u := range b.uploads {
-		all = append(all, u)
-	}
-	slices.SortFunc(all, func(a, b *memoryUpload) int {
-		return cmp.Or(strings.Compare(a.upload.Key, b.upload.Key), a.upload.Initiated.Compare(b.upload.Initiated), strings.Compare(a.upload.ID, b.upload.ID))
-	})
-	i := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.upload.Key > after.Key })
-	if after.ID != "" {
-		if at := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.upload.Key == after.Key && u.upload.ID == after.ID }); at >= 0 {
-			i = at + 1
+		if u.upload.Key > after.Key || known && u.upload.Key == after.Key && state.CompareUploads(&u.upload, &marker.upload) > 0 {
+			later = append(later, &u.upload)
 		}
 	}
-	if i < 0 {
-		return nil
-	}
-	return all[i:]
+	slices.SortFunc(later, state.CompareUploads)
+	return later
 }

@@ -73,33 +73,27 @@ func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, 
 	return true, nil
 }
 
-func (s *Store) Bucket(_ context.Context, name string) (*state.Bucket, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	b, err := s.get(name)
-	if err != nil {
-		return nil, err
-	}
-	return b.bucket, nil
+func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err error) {
+	err = s.viewed(name, func(b *memoryBucket) error {
+		found = b.bucket
+		return nil
+	})
+	return found, err
 }
 
 func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.Bucket) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b, err := s.get(name)
-	if err != nil {
-		return err
-	}
-	changed := *b.bucket
-	if err := change(&changed); err != nil {
-		return err
-	}
-	cost := s.ledger.costOf(&changed)
-	if err := s.ledger.add(cost - b.counted); err != nil {
-		return err
-	}
-	b.bucket, b.counted = &changed, cost
-	return nil
+	return s.locked(name, func(b *memoryBucket) error {
+		changed := *b.bucket
+		if err := change(&changed); err != nil {
+			return err
+		}
+		cost := s.ledger.costOf(&changed)
+		if err := s.ledger.add(cost - b.counted); err != nil {
+			return err
+		}
+		b.bucket, b.counted = &changed, cost
+		return nil
+	})
 }
 
 func (s *Store) DeleteBucket(_ context.Context, name string) error {

@@ -99,6 +99,15 @@ func (b *Bucket) OwnerOfNew(account, canned string) string {
 	return account
 }
 
+// Shown returns the x-amz-version-id of a response about a version, which may be nil: "" if the bucket never
+// kept versions.
+func (b *Bucket) Shown(v *Version) string {
+	if b.Versioning == "" || v == nil {
+		return ""
+	}
+	return v.ID
+}
+
 // HasNulls reports whether isNull knows which versions are null versions.
 func (b *Bucket) HasNulls() bool { return len(b.VersioningChanges) > 0 || b.Versioning == Suspended }
 
