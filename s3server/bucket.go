@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/xml"
@@ -47,7 +48,7 @@ func createBucket(r *request) error {
 		return err
 	}
 	b := r.server.newBucket(r.target.bucket, r.caller.account)
-	b.Region = newRegion(r, asked.LocationConstraint)
+	b.Region = cmp.Or(asked.LocationConstraint, b.Region)
 	if b.Tags, err = asked.tags(); err != nil {
 		return err
 	}
@@ -142,16 +143,8 @@ func (d *createBucketRequest) tags() ([]tagging.Tag, error) {
 	return tags, tagging.CheckBucket(tags)
 }
 
-// newRegion returns the region of a new bucket.
-func newRegion(r *request, location string) string {
-	if location == "" {
-		return r.server.config.Region
-	}
-	return location
-}
-
 func headBucket(r *request) error {
-	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	b, err := r.bucket()
 	if err != nil {
 		return err
 	}

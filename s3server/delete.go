@@ -78,7 +78,7 @@ func deleteObjects(r *request) error {
 		return s3error.New("MalformedXML")
 	}
 	var result deleteResult
-	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	b, err := r.bucket()
 	if err != nil {
 		return err
 	}
@@ -112,13 +112,6 @@ func deleteObjects(r *request) error {
 	return r.writeXML("DeleteResult", result)
 }
 
-func deleteAction(id string) string {
-	if id != "" {
-		return policy.VersionActions["s3:DeleteObject"]
-	}
-	return "s3:DeleteObject"
-}
-
 func deleteOne(r *request, b *state.Bucket, key, id, etag string) (state.Removal, error) {
 	if key == "" {
 		return state.Removal{}, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
@@ -129,7 +122,7 @@ func deleteOne(r *request, b *state.Bucket, key, id, etag string) (state.Removal
 	if id != "" && !r.server.store.ValidID(id) {
 		return state.Removal{}, s3error.New("NoSuchVersion")
 	}
-	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {
+	if err := r.access(b, policy.ActionOn("s3:DeleteObject", id != ""), key, id).checkAll(); err != nil {
 		return state.Removal{}, err
 	}
 	return remove(r, &state.RemoveRequest{

@@ -81,12 +81,15 @@ func (r *request) readDocument() ([]byte, error) {
 	if err := admitDocument(r); err != nil {
 		return nil, err
 	}
-	var document []byte
-	_, err := receive(r, maxDocument, func(body io.Reader) (err error) {
-		document, err = io.ReadAll(body)
-		return err
-	})
-	return document, err
+	p, err := r.expectBody()
+	if err != nil {
+		return nil, err
+	}
+	b, err := r.openBody(p, maxDocument)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(b)
 }
 
 // These bound the memory that documents in responses take.
@@ -157,10 +160,15 @@ func (r *request) writeXML(name string, v any) error {
 	defer release()
 	leaveListing(r)
 	r.leaveDocument()
-	r.w.Header().Set("Content-Type", "application/xml")
-	r.w.WriteHeader(http.StatusOK)
-	r.send(document)
+	r.sendDocument("application/xml", document)
 	return nil
+}
+
+// sendDocument returns 200 with a document.
+func (r *request) sendDocument(contentType string, document []byte) {
+	r.w.Header().Set("Content-Type", contentType)
+	r.w.WriteHeader(http.StatusOK)
+	_, _ = r.w.Write(document)
 }
 
 func encodeXML(name string, v any) ([]byte, error) {
@@ -196,7 +204,7 @@ func (r *request) writeError(e *s3error.Error) {
 		if e.Status == http.StatusOK {
 			head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
 		}
-		r.send(append([]byte(head), errorElement(e, r)...))
+		_, _ = r.w.Write(append([]byte(head), errorElement(e, r)...))
 	})
 }
 

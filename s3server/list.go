@@ -144,7 +144,7 @@ func (o *objectList) fill(r *request, l listRequest, after state.Position, owner
 		o.Contents = append(o.Contents, l.entry(v, owners))
 		last = state.Position{Key: v.Key}
 	})
-	if r.fault.reverses() {
+	if r.fault.Reverse {
 		slices.Reverse(o.Contents)
 		slices.Reverse(o.CommonPrefixes)
 	}
@@ -191,7 +191,7 @@ func parseListToken(token string) (state.Position, error) {
 // list shows one page of current objects and common prefixes, as [state.Store] does. It leaves out
 // objects that the request's fault conceals, and fills the page with those after them.
 func (r *request) list(l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
-	if r.fault == nil || r.fault.Stale <= 0 || l.Max == 0 {
+	if r.fault.Stale <= 0 || l.Max == 0 {
 		return r.server.store.List(r.in.Context(), r.target.bucket, l, after, show)
 	}
 	newest := r.server.now().Add(-r.fault.Stale)

@@ -81,7 +81,7 @@ var operations = map[string]operation{
 	"BUCKET GET website":              {"GetBucketWebsite", show("WebsiteConfiguration", getWebsite)},
 	"BUCKET PUT website":              {"PutBucketWebsite", configure((*request).readXML, (*website.Configuration).Check, func(b *state.Bucket, c *website.Configuration) { b.Website = c })},
 	"BUCKET DELETE website":           {"DeleteBucketWebsite", reset(func(b *state.Bucket) { b.Website = nil })},
-	"BUCKET GET replication":          {"GetBucketReplication", getReplication},
+	"BUCKET GET replication":          {"GetBucketReplication", show("", getReplication)},
 	"BUCKET DELETE replication":       {"DeleteBucketReplication", reset(func(*state.Bucket) {})}, // AWS does not mind that there is none
 
 	// With an id, these name one configuration, and else all.

@@ -17,15 +17,16 @@ import (
 
 // A Request is a request and the status of its response, for tests of the wire format.
 type Request struct {
-	Operation   string // AWS's name; "Unknown" if there is none
-	Method      string
-	Host        string
-	Path        string // as it was sent
-	Bucket, Key string
-	Query       url.Values
-	Header      http.Header
-	Trailers    bool // a checksum follows the body
-	Status      int  // 0 before the response, or if it was dropped
+	Operation string      `json:"operation"` // AWS's name; "Unknown" if there is none
+	Method    string      `json:"method"`
+	Host      string      `json:"host"`
+	Path      string      `json:"path"` // as it was sent
+	Bucket    string      `json:"bucket,omitempty"`
+	Key       string      `json:"key,omitempty"`
+	Query     url.Values  `json:"query,omitempty"`
+	Header    http.Header `json:"header,omitempty"`
+	Trailers  bool        `json:"-"`      // a checksum follows the body
+	Status    int         `json:"status"` // 0 before the response, or if it was dropped
 }
 
 // A recorder counts requests, and keeps the latest.
@@ -164,7 +165,7 @@ func (r *request) logged() (end func(*responseWriter)) {
 	r.in.Body = received
 	return func(w *responseWriter) {
 		code, message, canonical := explain(r.failure)
-		if r.fault != nil {
+		if r.fault != &noFault {
 			message = strings.TrimSpace(message + " (a fault of this server selects the request)")
 		}
 		log(Entry{

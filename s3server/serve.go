@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"crypto/rand"
 	"net/http"
 	"net/url"
@@ -25,7 +26,7 @@ type request struct {
 	operation string
 	query     url.Values
 	caller    caller
-	fault     *Fault // nil if none applies
+	fault     *Fault // noFault if none applies
 	body      *impatientBody
 	events    []Event        // of what the request has done
 	failure   *s3error.Error // of the response, or nil
@@ -49,7 +50,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 
 	log := r.logged()
 	handle, err := r.route()
-	r.fault = h.faults.Match(r.operation, r.target.bucket, r.target.key)
+	r.fault = cmp.Or(h.faults.Match(r.operation, r.target.bucket, r.target.key), &noFault)
 	header.Set("Date", r.now().Format(http.TimeFormat))
 	if r.in.Body == nil {
 		r.in.Body = http.NoBody // the caller is no server
@@ -185,9 +186,6 @@ func (r *request) number(parameter string, fallback int) (int, error) {
 	return n, nil
 }
 
-// send writes the body of a response whose length is known.
-func (r *request) send(body []byte) { _, _ = r.w.Write(body) }
-
 // done sends a response without a body.
 func (r *request) done(status int) error {
 	r.w.WriteHeader(status)
@@ -199,8 +197,7 @@ func (r *request) done(status int) error {
 func (r *request) refuse(respond func()) {
 	const most = 64 << 20
 	waits := r.in.Header.Get("Expect") != "" && !r.body.read
-	drops := r.fault != nil && r.fault.DropResponse
-	if waits || drops || r.body.err != nil || r.body.ReadCloser == http.NoBody {
+	if waits || r.fault.DropResponse || r.body.err != nil || r.body.ReadCloser == http.NoBody {
 		respond()
 		return
 	}
@@ -208,12 +205,6 @@ func (r *request) refuse(respond func()) {
 }
 
 // now is the time of the server, which a fault may move.
-func (r *request) now() time.Time {
-	now := r.server.now()
-	if r.fault != nil {
-		now = now.Add(r.fault.ClockSkew)
-	}
-	return now
-}
+func (r *request) now() time.Time { return r.server.now().Add(r.fault.ClockSkew) }
 
 func newRequestID() string { return rand.Text()[:16] }

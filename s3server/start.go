@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -132,10 +133,7 @@ func (s *Server) trustItself() error {
 	}
 	s.bundle = file.Name()
 	_, err = file.Write(listen.EncodeCertificate(s.certificate))
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
+	if err = cmp.Or(err, file.Close()); err != nil {
 		_ = os.Remove(s.bundle)
 	}
 	return err

@@ -108,19 +108,19 @@ func serveWebsite(r *request) error {
 }
 
 // websiteOf returns the configuration of the bucket, if the method is allowed.
-func websiteOf(r *request) (c *website.Configuration, err error) {
-	err = r.view(func(b *state.Bucket) error {
-		switch c = b.Website; {
-		case c == nil:
-			return noWebsite(b.Name)
-		case b.Payer == payerRequester:
-			return s3error.New("AccessDenied") // nobody could be asked to pay
-		case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
-			return s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
-		}
-		return nil
-	})
-	return c, err
+func websiteOf(r *request) (*website.Configuration, error) {
+	b, err := r.bucket()
+	switch {
+	case err != nil:
+		return nil, err
+	case b.Website == nil:
+		return nil, noWebsite(b.Name)
+	case b.Payer == payerRequester:
+		return nil, s3error.New("AccessDenied") // nobody could be asked to pay
+	case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
+		return nil, s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
+	}
+	return b.Website, nil
 }
 
 func follow(r *request, rule *website.RoutingRule, key string) error {
@@ -245,7 +245,7 @@ func writeHTML(r *request, e, second *s3error.Error) error {
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	r.w.WriteHeader(e.Status)
 	if r.in.Method != http.MethodHead {
-		r.send(b.Bytes())
+		_, _ = r.w.Write(b.Bytes())
 	}
 	return nil
 }
