@@ -20,8 +20,8 @@ type driverBucket struct {
 	driver driver.Driver
 
 	mu       sync.Mutex
-	desc     driver.Description
-	records  *records // nil until there are any
+	desc     *driver.Description // never changed, only replaced; nil: ask the driver
+	records  *records            // nil until there are any
 	cached   *cachedBucket
 	changing sync.Mutex // held while the record of the settings is replaced
 
@@ -73,7 +73,7 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.desc = b.driver.Describe() // the driver learns it
+	b.desc = nil // the driver learns it
 	return nil
 }
 
@@ -81,10 +81,10 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 func (b *driverBucket) description() *driver.Description {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.desc.Provider == "" {
-		b.desc = b.driver.Describe()
+	if b.desc == nil {
+		b.desc = new(b.driver.Describe())
 	}
-	return &b.desc
+	return b.desc
 }
 
 // keepsVersions reports whether there may be versions.

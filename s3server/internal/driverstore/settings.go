@@ -88,8 +88,8 @@ func (b *driverBucket) keep(found *state.Bucket, revision string) *cachedBucket 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cached = &cachedBucket{found, revision, time.Now()}
-	if found.Versioning != "" && !b.desc.Versioned {
-		b.desc = driver.Description{} // another process has enabled it: ask the driver again
+	if found.Versioning != "" && b.desc != nil && !b.desc.Versioned {
+		b.desc = nil // another process has enabled it: ask the driver again
 	}
 	return b.cached
 }
