@@ -97,15 +97,23 @@ func headerClaim(r *request, value string) (*claim, error) {
 		return nil, err
 	}
 	c.timestamp = at.Format(sign.TimestampForm)
-	now := r.now()
-	if skew := now.Sub(at).Abs(); skew > maxSkew {
-		return nil, s3error.New("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
-			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
+	if err := checkSkew(r, at, c.timestamp); err != nil {
+		return nil, err
 	}
 	if date := c.timestamp[:8]; date != c.scope.Date {
 		return nil, malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
 	}
 	return c, checkRegion(r, c, malformed)
+}
+
+// checkSkew refuses a signature of another time than now. shown is that time for the response.
+func checkSkew(r *request, at time.Time, shown string) error {
+	now := r.now()
+	if now.Sub(at).Abs() <= maxSkew {
+		return nil
+	}
+	return s3error.New("RequestTimeTooSkewed", "RequestTime", shown, "ServerTime", now.Format(time.RFC3339),
+		"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 }
 
 func malformed(format string, args ...any) *s3error.Error {
