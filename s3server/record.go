@@ -161,8 +161,9 @@ func (r *request) logged() (end func(*responseWriter)) {
 	}
 	began, at := time.Now(), r.server.now()
 	received := &loggedBody{ReadCloser: r.in.Body}
-	r.in = r.in.WithContext(r.in.Context()) // a copy, because a handler must not change the original
-	r.in.Body = received
+	if r.in.Body != http.NoBody {
+		r.in.Body = received
+	}
 	return func(w *responseWriter) {
 		code, message, canonical := explain(r.failure)
 		if r.fault != &noFault {

@@ -41,6 +41,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		h.admin.ServeHTTP(w, in)
 		return
 	}
+	in = in.WithContext(in.Context()) // a copy, because a handler must not change the original
+	if in.Body == nil {
+		in.Body = http.NoBody // the caller is no server
+	}
 	r := &request{in: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
 	header.Set("Server", "AmazonS3 (omnibucket)")             // package s3 knows its profile by it
@@ -52,9 +56,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	handle, err := r.route()
 	r.fault = cmp.Or(h.faults.Match(r.operation, r.target.bucket, r.target.key), &noFault)
 	header.Set("Date", r.now().Format(http.TimeFormat))
-	if r.in.Body == nil {
-		r.in.Body = http.NoBody // the caller is no server
-	}
 	r.body = &impatientBody{ReadCloser: r.in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.in.Body = r.body
 	recorded := h.recorder.begin(r)
