@@ -75,17 +75,12 @@ func putLogging(r *request) error {
 	if err := xmldoc.Parse(document, &asked); err != nil {
 		return err
 	}
-	to := asked.LoggingEnabled
-	switch {
-	case to != nil && (to.TargetBucket == "" || to.TargetPrefix == nil):
-		return s3error.New("MalformedXML")
-	case to == nil:
+	if to := asked.LoggingEnabled; to == nil {
 		document = nil
-	}
-	if to != nil {
-		if err := checkLogTarget(r, to.TargetBucket); err != nil {
-			return err
-		}
+	} else if to.TargetBucket == "" || to.TargetPrefix == nil {
+		return s3error.New("MalformedXML")
+	} else if err := checkLogTarget(r, to.TargetBucket); err != nil {
+		return err
 	}
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {
 		b.Logging = document

@@ -183,10 +183,7 @@ func getBucketEncryption(b *state.Bucket) (any, error) {
 		rule = *b.Encryption
 	}
 	if rule.ApplyServerSideEncryptionByDefault == nil {
-		rule.ApplyServerSideEncryptionByDefault = &struct {
-			SSEAlgorithm   string
-			KMSMasterKeyID string `xml:",omitempty"`
-		}{SSEAlgorithm: state.ByStore}
+		rule.ApplyServerSideEncryptionByDefault = &state.DefaultEncryption{SSEAlgorithm: state.ByStore}
 	}
 	return encryptionConfiguration{Rule: []state.EncryptionRule{rule}}, nil
 }

@@ -64,11 +64,10 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 		r := &driver.PartRequest{Key: b.naming().Escape(u.Key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
 		stored, err = b.uploads.putPart(ctx, r, from)
 	}
-	switch code := storage.CodeOf(err); code {
-	case storage.ObjectNotFound, storage.InvalidArgument: // or the source of a copy is not there
-		if b.uploads.isLost(ctx, u) || code == storage.InvalidArgument {
-			return nil, state.NoUpload(u.ID)
-		}
+	code := storage.CodeOf(err)
+	missing := code == storage.ObjectNotFound || code == storage.InvalidArgument // or the source of a copy is not there
+	if missing && (b.uploads.isLost(ctx, u) || code == storage.InvalidArgument) {
+		return nil, state.NoUpload(u.ID)
 	}
 	if err != nil {
 		return nil, ErrorOf(err, u.Key)

@@ -42,8 +42,8 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 			return b.keep(cached.bucket, revision), nil
 		}
 	}
-	var record state.SettingsRecord
-	revision, err := r.get(ctx, bucketRecord, &record)
+	bucket := &state.Bucket{}
+	revision, err := r.get(ctx, bucketRecord, bucket)
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound:
 		return b.readNatural(ctx)
@@ -52,8 +52,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	case err != nil:
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
-	bucket, err := record.Bucket(b.name)
-	if err != nil {
+	if err := bucket.Rename(b.name); err != nil {
 		return nil, err
 	}
 	return b.keep(bucket, revision), nil
@@ -107,7 +106,7 @@ func (b *driverBucket) write(ctx context.Context, changed *state.Bucket, old *ca
 	if !b.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		condition = storage.Condition{}
 	}
-	revision, err := r.put(ctx, bucketRecord, state.RecordOf(changed), condition)
+	revision, err := r.put(ctx, bucketRecord, changed, condition)
 	if err != nil {
 		return ErrorOf(err, b.name)
 	}

@@ -59,12 +59,15 @@ func (e Encryption) Tag(md5 string) string {
 
 // An EncryptionRule says how a bucket encrypts objects that do not say it themselves.
 type EncryptionRule struct {
-	ApplyServerSideEncryptionByDefault *struct {
-		SSEAlgorithm   string
-		KMSMasterKeyID string `xml:",omitempty"`
-	}
-	BucketKeyEnabled       bool
-	BlockedEncryptionTypes *struct{ EncryptionType []string } // "SSE-C" or "NONE"
+	ApplyServerSideEncryptionByDefault *DefaultEncryption
+	BucketKeyEnabled                   bool
+	BlockedEncryptionTypes             *struct{ EncryptionType []string } // "SSE-C" or "NONE"
+}
+
+// A DefaultEncryption is that of an object whose write asks for none.
+type DefaultEncryption struct {
+	SSEAlgorithm   string
+	KMSMasterKeyID string `xml:",omitempty"`
 }
 
 // BlocksCustomerKeys reports whether the bucket refuses SSE-C.
