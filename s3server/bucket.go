@@ -30,6 +30,14 @@ func validBucketName(name string) bool {
 		!strings.HasPrefix(name, "xn--") && !strings.HasSuffix(name, "-s3alias")
 }
 
+// checkBucketName is for a name that the program gives.
+func checkBucketName(name string) error {
+	if validBucketName(name) {
+		return nil
+	}
+	return argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "")
+}
+
 type createBucketRequest struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
@@ -234,8 +242,8 @@ type BucketSetup struct {
 // credential owns it. A setting that is zero stays as it was. If a name or policy is none that S3 would
 // accept, it fails with [storage.InvalidArgument].
 func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
-	if !validBucketName(setup.Name) {
-		return argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(setup.Name), "")
+	if err := checkBucketName(setup.Name); err != nil {
+		return err
 	}
 	var parsed *policy.Policy
 	if setup.Policy != nil {
