@@ -36,21 +36,15 @@ var _ driver.Driver = (*bucketDriver)(nil)
 func (d *bucketDriver) Describe() driver.Description {
 	features := driver.StreamingPut | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
-		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning
+		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning | storage.OrderedListing
 	description := driver.Description{
-		Provider: "s3server", Bucket: d.bucket, Location: d.handler.id, Local: true, ASCIIMetadata: true,
+		Provider: "s3server", Bucket: d.bucket, Features: features, Location: d.handler.id, Local: true, ASCIIMetadata: true,
 		EnableVersions: d.enableVersions,
 		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize, MaxSize: d.handler.limits.MaxPutSize,
-	}
-	if d.handler.config.folderOrder {
-		description.FolderOrder = true
-	} else {
-		features |= storage.OrderedListing
 	}
 	if b, err := d.handler.store.Bucket(context.Background(), d.bucket); err == nil {
 		description.Versioned = b.Versioning != ""
 	}
-	description.Features = features
 	return description
 }
 

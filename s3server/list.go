@@ -105,9 +105,6 @@ func listObjects(r *request) error {
 	}
 	result := r.objectList(l)
 	result.StartAfter, result.ContinuationToken = l.encode(startAfter), token
-	if r.server.config.folderOrder {
-		after.Prefix = after.Prefix || !r.has("continuation-token") // start-after may be the name of a folder
-	}
 	var owners func(*state.Object) accounts.Owner
 	if r.query.Get("fetch-owner") == "true" {
 		if owners, err = r.owners(); err != nil {
@@ -229,9 +226,6 @@ func listObjectsV1(r *request) error {
 	result.Marker = &shown
 	common, rolled := l.CommonPrefix(marker)
 	after := state.Position{Key: marker, Prefix: rolled && common == marker}
-	if r.server.config.folderOrder {
-		after.Prefix = true // the marker may be the name of a folder
-	}
 	owners, err := r.owners()
 	if err != nil {
 		return err

@@ -1,9 +1,7 @@
 package memory
 
 import (
-	"cmp"
 	"context"
-	"iter"
 	"slices"
 	"strings"
 
@@ -11,10 +9,6 @@ import (
 )
 
 func (s *Store) List(_ context.Context, bucket string, l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
-	walk := walk
-	if s.folderOrder {
-		walk = walkTree
-	}
 	err = s.viewed(bucket, func(b *memoryBucket) error {
 		more = walk(l, b, after, show)
 		return nil
@@ -27,51 +21,14 @@ func (s *Store) List(_ context.Context, bucket string, l state.Listing, after st
 // common prefix, no key with that prefix follows; after a key with the prefix, the
 // prefix is shown again.
 func walk(l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string)) (more bool) {
-	return page(l, currentFrom(l, b, max(l.Prefix, after.Key)), func(key string) bool {
-		return key > after.Key && (!after.Prefix || !strings.HasPrefix(key, after.Key))
-	}, show)
-}
-
-// walkTree is walk in the order of SeaweedFS (4.44, weed/s3api, doListFilerEntries).
-// It compares names folder by folder, so that all of "a/…" comes at the place of "a",
-// before "a-b". If the position does not begin with the prefix, it lists nothing
-// (seaweedfs#11321). A start-after that is the name of a folder skips the folder.
-func walkTree(l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string)) (more bool) {
-	if !strings.HasPrefix(after.Key, l.Prefix) && after.Key != "" {
-		return false
-	}
-	if l.Delimiter != "" {
-		after.Key = strings.TrimSuffix(after.Key, l.Delimiter)
-	}
-	inTree := slices.SortedFunc(currentFrom(l, b, l.Prefix), func(a, b *state.Version) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) })
-	return page(l, slices.Values(inTree), func(key string) bool {
-		return after.Key == "" || treePath(key) > treePath(after.Key) && (!after.Prefix || !strings.HasPrefix(key, after.Key+"/"))
-	}, show)
-}
-
-// treePath returns key in a form that sorts as in a tree: no character is before the slash.
-func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
-
-// currentFrom yields the current objects with the listing's prefix, from a key on.
-func currentFrom(l state.Listing, b *memoryBucket, start string) iter.Seq[*state.Version] {
-	return func(yield func(*state.Version) bool) {
-		keys := b.keys.Iter()
-		for ok := keys.Seek(start); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = keys.Next() {
-			if v := keys.Value()[0]; !v.Marker && !yield(v) {
-				return
-			}
-		}
-	}
-}
-
-// page shows one page of the versions whose key isAfter accepts.
-func page(l state.Listing, versions iter.Seq[*state.Version], isAfter func(key string) bool, show func(v *state.Version, common string)) (more bool) {
+	keys := b.keys.Iter()
 	shown, last := 0, ""
-	for v := range versions {
-		if !isAfter(v.Key) {
+	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = keys.Next() {
+		key, v := keys.Key(), keys.Value()[0]
+		if v.Marker || key <= after.Key || after.Prefix && strings.HasPrefix(key, after.Key) {
 			continue
 		}
-		common, rolled := l.CommonPrefix(v.Key)
+		common, rolled := l.CommonPrefix(key)
 		if rolled && common == last {
 			continue
 		}

@@ -14,10 +14,9 @@ import (
 
 // A Store keeps everything in memory.
 type Store struct {
-	now         func() time.Time
-	folderOrder bool
-	blobs       *blobs
-	ledger      *ledger
+	now    func() time.Time
+	blobs  *blobs
+	ledger *ledger
 
 	mu      sync.RWMutex // not held while bytes are moved
 	buckets btree.Map[string, *memoryBucket]
@@ -35,19 +34,9 @@ type memoryBucket struct {
 
 var _ state.Store = (*Store)(nil)
 
-// A Config is what a [Store] uses.
-type Config struct {
-	Now         func() time.Time // in UTC
-	MaxBytes    int64            // 0 means no bound
-	FolderOrder bool             // of listings
-}
-
-// New returns a store without buckets.
-func New(c Config) *Store {
-	return &Store{
-		now: c.Now, folderOrder: c.FolderOrder, blobs: &blobs{bytes: ledger{most: c.MaxBytes}},
-		ledger: newLedger(c.MaxBytes),
-	}
+// New returns a store without buckets. now is in UTC. With 0, maxBytes is no bound.
+func New(now func() time.Time, maxBytes int64) *Store {
+	return &Store{now: now, blobs: &blobs{bytes: ledger{most: maxBytes}}, ledger: newLedger(maxBytes)}
 }
 
 // get returns the bucket with this name. The caller holds the lock.
