@@ -35,8 +35,7 @@ type recorder struct {
 	busy  atomic.Int64
 
 	mu     sync.Mutex
-	latest []*Request // a ring
-	oldest int        // index of the oldest, if latest is full
+	latest []*Request // the oldest first
 	counts map[string]int
 	total  int
 }
@@ -58,12 +57,10 @@ func (c *recorder) begin(r *request) *Request {
 		Operation: r.operation, Method: r.in.Method, Host: r.in.Host, Path: r.in.URL.EscapedPath(), Bucket: r.target.bucket, Key: r.target.key,
 		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
-	if len(c.latest) < c.limit {
-		c.latest = append(c.latest, kept)
-	} else {
-		c.latest[c.oldest] = kept
-		c.oldest = (c.oldest + 1) % c.limit
+	if len(c.latest) == c.limit {
+		c.latest = slices.Delete(c.latest, 0, 1)
 	}
+	c.latest = append(c.latest, kept)
 	return kept
 }
 
@@ -83,8 +80,8 @@ func (h *Handler) Requests() []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := make([]Request, 0, len(c.latest))
-	for i := range c.latest {
-		all = append(all, *c.latest[(c.oldest+i)%len(c.latest)])
+	for _, r := range c.latest {
+		all = append(all, *r)
 	}
 	return all
 }
@@ -114,7 +111,7 @@ func (h *Handler) Busy() int { return int(h.recorder.busy.Load()) }
 func (h *Handler) Reset() {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
-	h.recorder.latest, h.recorder.oldest, h.recorder.counts, h.recorder.total = nil, 0, nil, 0
+	h.recorder.latest, h.recorder.counts, h.recorder.total = nil, nil, 0
 }
 
 // An Entry describes a request and its response, for logs, metrics and consoles. It has no secret:

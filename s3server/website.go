@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"html"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -45,10 +44,7 @@ func locateWebsite(r *request) bool {
 
 // hostWebsite returns the bucket whose website has this host.
 func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(host)
+	host = hostName(host)
 	for _, domain := range h.config.WebsiteDomains {
 		if bucket, found = strings.CutSuffix(host, "."+strings.ToLower(domain)); found {
 			return bucket, true
