@@ -6,15 +6,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
-	"github.com/omnibucket/storage/s3server/internal/state"
 )
-
-func getCORS(b *state.Bucket) (any, error) {
-	if b.CORS == nil {
-		return nil, s3error.New("NoSuchCORSConfiguration", "BucketName", b.Name)
-	}
-	return b.CORS, nil
-}
 
 // matchingRule returns the first rule that allows this, or nil.
 func matchingRule(r *request, origin, method string, headers []string) *cors.Rule {

@@ -30,30 +30,35 @@ const (
 	documentTimeout = 30 * time.Second
 )
 
-// admitDocument waits while too many large documents are in use. ServeHTTP calls leaveDocument.
-func admitDocument(r *request) error {
-	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
-	if r.slot != nil || r.in.ContentLength >= 0 && r.in.ContentLength <= smallDocument {
-		return nil
-	}
-	slots := r.server.documents
-	if r.caller.anonymous {
-		slots = r.server.anonymousDocuments
-	}
+// enter waits for a place among so many. ServeHTTP calls leave.
+func enter(r *request, places chan struct{}) error {
 	select {
-	case slots <- struct{}{}:
-		r.slot = slots
+	case places <- struct{}{}:
+		r.places = append(r.places, places)
 		return nil
 	case <-r.in.Context().Done():
 		return r.in.Context().Err()
 	}
 }
 
-func (r *request) leaveDocument() {
-	if r.slot != nil {
-		<-r.slot
-		r.slot = nil
+// leave frees what the request has entered.
+func (r *request) leave() {
+	for _, places := range r.places {
+		<-places
 	}
+	r.places = nil
+}
+
+// admitDocument waits while too many large documents are in use.
+func admitDocument(r *request) error {
+	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
+	switch {
+	case len(r.places) > 0 || r.in.ContentLength >= 0 && r.in.ContentLength <= smallDocument:
+		return nil
+	case r.caller.anonymous:
+		return enter(r, r.server.anonymousDocuments)
+	}
+	return enter(r, r.server.documents)
 }
 
 // readXML decodes the body into v and checks its digests.
@@ -115,21 +120,10 @@ func newAnswers() answers { return answers{listing: make(chan struct{}, listers)
 // listingOf limits how many listings are made at a time.
 func listingOf(list handler) handler {
 	return func(r *request) error {
-		select {
-		case r.server.answers.listing <- struct{}{}:
-			r.lists = true
-		case <-r.in.Context().Done():
-			return r.in.Context().Err()
+		if err := enter(r, r.server.answers.listing); err != nil {
+			return err
 		}
-		defer leaveListing(r)
 		return list(r)
-	}
-}
-
-func leaveListing(r *request) {
-	if r.lists {
-		<-r.server.answers.listing
-		r.lists = false
 	}
 }
 
@@ -158,8 +152,7 @@ func (r *request) writeXML(name string, v any) error {
 		return err
 	}
 	defer release()
-	leaveListing(r)
-	r.leaveDocument()
+	r.leave()
 	r.sendDocument("application/xml", document)
 	return nil
 }
@@ -188,7 +181,7 @@ func asAPIError(err error) *s3error.Error {
 
 // writeError returns e to the client. A response to HEAD, and a 304, have no body.
 func (r *request) writeError(e *s3error.Error) {
-	r.leaveDocument() // others need not wait until the client reads
+	r.leave() // others need not wait until the client reads
 	header := r.w.Header()
 	for name, values := range e.Header {
 		header[name] = values

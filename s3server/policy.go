@@ -74,13 +74,6 @@ func getPolicyStatus(r *request) error {
 	})(r)
 }
 
-func getAccessBlock(b *state.Bucket) (any, error) {
-	if b.Block == nil {
-		return nil, s3error.New("NoSuchPublicAccessBlockConfiguration", "BucketName", b.Name)
-	}
-	return b.Block, nil
-}
-
 type ownershipControls struct {
 	XMLName xml.Name `xml:"OwnershipControls"`
 	Rule    []struct{ ObjectOwnership string }

@@ -31,8 +31,7 @@ type request struct {
 	events    []Event        // of what the request has done
 	failure   *s3error.Error // of the response, or nil
 
-	slot  chan struct{} // of a large document, which leaveDocument frees; nil without one
-	lists bool          // is one of the listings that are being made, until leaveListing
+	places []chan struct{} // that the request has taken among those of large documents and listings, until leave
 }
 
 // ServeHTTP serves one request.
@@ -66,7 +65,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		w.WriteHeader(http.StatusContinue)
 	}
 	defer func() {
-		r.leaveDocument()
+		r.leave()
 		h.recorder.end(recorded, response.status)
 		log(response)
 	}()

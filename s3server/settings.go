@@ -32,6 +32,16 @@ func show(name string, f func(*state.Bucket) (any, error)) handler {
 	}
 }
 
+// showIf is show for a document that the bucket may not have: then it is an error with this code.
+func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
+	return show(name, func(b *state.Bucket) (any, error) {
+		if document := f(b); document != nil {
+			return document, nil
+		}
+		return nil, s3error.New(code, "BucketName", b.Name)
+	})
+}
+
 // configure returns a handler that reads a document of settings, checks it unless check is nil, and
 // gives the settings to the bucket.
 func configure[T any](read func(*request, any) error, check func(*T) error, set func(*state.Bucket, *T)) handler {

@@ -16,17 +16,6 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-func getWebsite(b *state.Bucket) (any, error) {
-	if b.Website == nil {
-		return nil, noWebsite(b.Name)
-	}
-	return b.Website, nil
-}
-
-func noWebsite(bucket string) *s3error.Error {
-	return s3error.New("NoSuchWebsiteConfiguration", "BucketName", bucket)
-}
-
 // locateWebsite reports whether the request is for a website, by its host, and then sets its
 // target.
 func locateWebsite(r *request) bool {
@@ -110,7 +99,7 @@ func websiteOf(r *request) (*website.Configuration, error) {
 	case err != nil:
 		return nil, err
 	case b.Website == nil:
-		return nil, noWebsite(b.Name)
+		return nil, s3error.New("NoSuchWebsiteConfiguration", "BucketName", b.Name)
 	case b.Payer == payerRequester:
 		return nil, s3error.New("AccessDenied") // nobody could be asked to pay
 	case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
