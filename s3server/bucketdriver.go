@@ -206,11 +206,7 @@ func (d *bucketDriver) Tags(ctx context.Context, in *driver.GetRequest) (map[str
 		return nil, err
 	}
 	defer d.handler.store.Release(v)
-	tags := map[string]string{}
-	for _, t := range v.Object.Properties.Tags {
-		tags[t.Key] = t.Value
-	}
-	return tags, nil
+	return tagging.Map(v.Object.Properties.Tags), nil
 }
 
 // SetTags replaces the tags of an object.

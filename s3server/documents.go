@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -183,9 +184,7 @@ func asAPIError(err error) *s3error.Error {
 func (r *request) writeError(e *s3error.Error) {
 	r.leave() // others need not wait until the client reads
 	header := r.w.Header()
-	for name, values := range e.Header {
-		header[name] = values
-	}
+	maps.Copy(header, e.Header)
 	if r.in.Method == http.MethodHead || e.Status == http.StatusNotModified {
 		r.w.WriteHeader(e.Status)
 		return

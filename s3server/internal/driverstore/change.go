@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 func (s *Store) Change(ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error) (*state.Version, string, error) {
@@ -66,7 +67,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 		was.Del(keptHold)
 		is.Del(keptHold)
 	}
-	tags, before := tagMap(changed.Object.Properties.Tags), tagMap(old.Object.Properties.Tags)
+	tags, before := tagging.Map(changed.Object.Properties.Tags), tagging.Map(old.Object.Properties.Tags)
 	rest := is.Encode()
 	if rest == was.Encode() && maps.Equal(tags, before) {
 		return nil

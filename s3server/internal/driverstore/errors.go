@@ -37,8 +37,7 @@ var driverCodes = map[storage.Code]string{
 
 // ErrorOf returns S3's error for one of a driver. name is that of the bucket or the key.
 func ErrorOf(err error, name string) error {
-	var known *s3error.Error
-	if err == nil || errors.As(err, &known) {
+	if _, known := errors.AsType[*s3error.Error](err); known || err == nil {
 		return err
 	}
 	code, found := driverCodes[storage.CodeOf(err)]

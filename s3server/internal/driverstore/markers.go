@@ -111,8 +111,8 @@ func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEn
 	})
 }
 
-// findMarker returns the delete marker with an id, or without one that of a key without a current object;
-// or nil.
+// findMarker returns the delete marker with an id, or nil. Without an id, it is that of a key without a current
+// object.
 func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *state.Version, err error) {
 	if !n.bucket.keepsVersions() {
 		return nil, nil

@@ -106,7 +106,7 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 // then: the condition is about the moment of the request.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
 	c, err := b.guard(ctx, r.Key, r.Condition, state.WriteCondition.CheckDelete)
-	if err != nil || r.ID != "" || c.Revision == "" {
+	if err != nil || r.ID != "" || c.Absent || r.Condition == (state.WriteCondition{}) {
 		return storage.Condition{}, err
 	}
 	return c, b.need(storage.ConditionalRemove, "conditional removal")

@@ -39,7 +39,7 @@ func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error
 		if err := b.need(storage.ObjectTags, "tagging"); err != nil {
 			return c, err
 		}
-		c.Tags = tagMap(o.Properties.Tags)
+		c.Tags = tagging.Map(o.Properties.Tags)
 	}
 	if o.Lock.Mode != "" || o.Lock.Hold == "ON" {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
@@ -53,14 +53,6 @@ func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error
 
 func retentionMode(mode string) storage.RetentionMode {
 	return storage.RetentionMode(strings.ToLower(mode))
-}
-
-func tagMap(tags []tagging.Tag) map[string]string {
-	all := make(map[string]string, len(tags))
-	for _, t := range tags {
-		all[t.Key] = t.Value
-	}
-	return all
 }
 
 // guard checks a condition on the current version of a key, and returns that under which the driver must

@@ -123,9 +123,9 @@ func Parse(document []byte, bucket string, strict bool) (*Policy, error) {
 		type plain Policy // without UnmarshalJSON
 		err = strictJSON(document, (*plain)(p))
 	}
-	var refused *s3error.Error
+	refused, isRefused := errors.AsType[*s3error.Error](err)
 	switch {
-	case errors.As(err, &refused):
+	case isRefused:
 		return nil, refused
 	case err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")):
 		return nil, s3error.New("MalformedPolicy")
