@@ -49,7 +49,7 @@ func (r *request) authenticate() error {
 			WithMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
 	case lenient && strings.HasPrefix(inHeader, algorithmV2):
 		return authenticateHeaderV2(r, inHeader)
-	case lenient && inHeader == "" && hasQueryV2(r):
+	case lenient && inHeader == "" && r.has("AWSAccessKeyId") && r.has("Signature"):
 		return authenticateQueryV2(r)
 	case inHeader != "":
 		c, err = headerClaim(r, inHeader)

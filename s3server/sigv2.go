@@ -16,9 +16,6 @@ import (
 
 const algorithmV2 = "AWS " // of the Authorization header
 
-// hasQueryV2 returns whether the query has a signature of version 2.
-func hasQueryV2(r *request) bool { return r.has("AWSAccessKeyId") && r.has("Signature") }
-
 // authenticateHeaderV2 checks the Authorization header "AWS KEY:SIGNATURE".
 func authenticateHeaderV2(r *request, value string) error {
 	accessKey, signature, found := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")

@@ -40,9 +40,6 @@ type Naming struct {
 
 // Escape returns the driver's key of an S3 key.
 func (n Naming) Escape(key string) string {
-	if n.IsNatural(key, true) {
-		return key
-	}
 	segments := strings.Split(key, "/")
 	for i, s := range segments {
 		segments[i] = n.escapeSegment(s, i == 0)
