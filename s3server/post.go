@@ -125,11 +125,8 @@ func verifyForm(r *request, f *form) error {
 	if err := c.credential(f.fields["x-amz-credential"], wrongCredential); err != nil {
 		return err
 	}
-	if err := checkRegion(r, c, wrongCredential); err != nil {
+	if err := checkScope(r, c, wrongCredential); err != nil {
 		return err
-	}
-	if !strings.HasPrefix(c.timestamp, c.scope.Date+"T") {
-		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.timestamp)
 	}
 	credential, err := r.server.credential(c.accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
