@@ -50,15 +50,16 @@ func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 		}
 		return nil
 	}
-	err := r.view(func(b *state.Bucket) error {
-		a := r.access(b, action(r), r.target.key, r.query.Get("versionId"))
-		a.header, a.tags = header, tags
-		return a.checkAll()
-	})
+	b, err := r.bucket()
 	if s3error.Is(err, "NoSuchBucket") && !r.caller.anonymous {
 		return nil // the operation reports it, after the errors that come first
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	a := r.access(b, action(r), r.target.key, r.query.Get("versionId"))
+	a.header, a.tags = header, tags
+	return a.checkAll()
 }
 
 // authorizeSource checks the permission to read the source of a copy.
@@ -70,11 +71,7 @@ func authorizeSource(r *request, from state.VersionName) error {
 	if err := b.CheckOwner(r.in.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
 		return err
 	}
-	action := "s3:GetObject"
-	if from.ID != "" {
-		action = policy.VersionActions[action]
-	}
-	return r.access(b, action, from.Key, from.ID).check()
+	return r.access(b, policy.ActionOn("s3:GetObject", from.ID != ""), from.Key, from.ID).check()
 }
 
 // authorizeTags checks the permission to read the tags of the source of a copy, and to give them
@@ -87,18 +84,16 @@ func authorizeTags(r *request, from state.VersionName, tags []tagging.Tag) error
 	if err != nil {
 		return err
 	}
-	action := "s3:GetObjectTagging"
-	if from.ID != "" {
-		action = policy.VersionActions[action]
-	}
-	if err := r.access(source, action, from.Key, from.ID).check(); err != nil {
+	if err := r.access(source, policy.ActionOn("s3:GetObjectTagging", from.ID != ""), from.Key, from.ID).check(); err != nil {
 		return err
 	}
-	return r.view(func(b *state.Bucket) error {
-		a := r.access(b, "s3:PutObjectTagging", r.target.key, "")
-		a.tags = tags
-		return a.checkFurther(furtherAction{a.action, true})
-	})
+	b, err := r.bucket()
+	if err != nil {
+		return err
+	}
+	a := r.access(b, "s3:PutObjectTagging", r.target.key, "")
+	a.tags = tags
+	return a.checkFurther(furtherAction{a.action, true})
 }
 
 // access returns an access that the request makes. id names a version, or is "".
@@ -230,11 +225,7 @@ func hasOneAccount(h *Handler) bool {
 
 // action returns the action of the request's operation, or "" if there is none.
 func action(r *request) string {
-	action := policy.OperationActions[r.operation]
-	if versioned := policy.VersionActions[action]; versioned != "" && r.has("versionId") {
-		return versioned
-	}
-	return action
+	return policy.ActionOn(policy.OperationActions[r.operation], r.has("versionId"))
 }
 
 // A furtherAction is an action that a header of a request needs.

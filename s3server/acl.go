@@ -39,7 +39,7 @@ func newObjectACL(h *Handler, header http.Header, account string, b *state.Bucke
 		return nil, s3error.New("AccessControlListNotSupported")
 	case err != nil:
 		return nil, err
-	case list.Public() && b.Block != nil && b.Block.BlockPublicAcls:
+	case b.Block.Refuses(list):
 		return nil, s3error.New("AccessDenied")
 	}
 	return list, nil
@@ -62,7 +62,7 @@ func setNewACL(h *Handler, b *state.Bucket, header http.Header) error {
 		return err
 	case list.GrantsOthers(b.Account) && b.Ownership == state.OwnerEnforced:
 		return s3error.New("InvalidBucketAclWithObjectOwnership", "BucketName", b.Name)
-	case list.Public() && b.Block != nil && b.Block.BlockPublicAcls:
+	case b.Block.Refuses(list):
 		return s3error.New("InvalidBucketAclWithBlockPublicAccessError", "BucketName", b.Name)
 	}
 	b.ACL = list
@@ -130,7 +130,7 @@ func (a *askedACL) list(account string, b *state.Bucket, object bool) (list acl.
 	} else {
 		list, _, err = acl.OfHeader(a.request.server.accountOf, a.request.in.Header, account, b.Account, object)
 	}
-	if err == nil && list.Public() && b.Block != nil && b.Block.BlockPublicAcls {
+	if err == nil && b.Block.Refuses(list) {
 		err = s3error.New("AccessDenied")
 	}
 	return list, err

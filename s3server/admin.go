@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,25 +111,10 @@ func (h *Handler) removeFault(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// An adminRequest is a Request without secrets.
-type adminRequest struct {
-	Operation string      `json:"operation"`
-	Method    string      `json:"method"`
-	Host      string      `json:"host"`
-	Path      string      `json:"path"`
-	Bucket    string      `json:"bucket,omitempty"`
-	Key       string      `json:"key,omitempty"`
-	Query     url.Values  `json:"query,omitempty"`
-	Header    http.Header `json:"header,omitempty"`
-	Status    int         `json:"status"`
-}
-
 func (h *Handler) listRequests(w http.ResponseWriter, _ *http.Request) {
-	all := []adminRequest{}
-	for _, r := range h.Requests() {
-		all = append(all, adminRequest{
-			r.Operation, r.Method, r.Host, r.Path, r.Bucket, r.Key, withoutSecrets(r.Query), withoutSecrets(r.Header), r.Status,
-		})
+	all := h.Requests()
+	for i := range all {
+		all[i].Query, all[i].Header = withoutSecrets(all[i].Query), withoutSecrets(all[i].Header)
 	}
 	adminResponse(w, http.StatusOK, map[string]any{"total": h.Count(""), "counts": h.counts(), "requests": all})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -116,7 +117,7 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 	for _, u := range found {
 		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated}
 		parts, _, err := h.store.Parts(r.Context(), u, 0, 1000)
-		if code(err) == "NoSuchUpload" { // it has just ended
+		if s3error.Is(err, "NoSuchUpload") { // it has just ended
 			continue
 		} else if err != nil {
 			return "", nil, "", err

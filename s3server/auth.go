@@ -49,7 +49,7 @@ func (r *request) authenticate() error {
 			WithMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
 	case lenient && strings.HasPrefix(inHeader, algorithmV2):
 		return authenticateHeaderV2(r, inHeader)
-	case lenient && inHeader == "" && hasQueryV2(r):
+	case lenient && inHeader == "" && r.has("AWSAccessKeyId") && r.has("Signature"):
 		return authenticateQueryV2(r)
 	case inHeader != "":
 		c, err = headerClaim(r, inHeader)
@@ -97,15 +97,20 @@ func headerClaim(r *request, value string) (*claim, error) {
 		return nil, err
 	}
 	c.timestamp = at.Format(sign.TimestampForm)
+	if err := checkSkew(r, at, c.timestamp); err != nil {
+		return nil, err
+	}
+	return c, checkScope(r, c, malformed)
+}
+
+// checkSkew refuses a signature of another time than now. shown is that time for the response.
+func checkSkew(r *request, at time.Time, shown string) error {
 	now := r.now()
-	if skew := now.Sub(at).Abs(); skew > maxSkew {
-		return nil, s3error.New("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
-			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
+	if now.Sub(at).Abs() <= maxSkew {
+		return nil
 	}
-	if date := c.timestamp[:8]; date != c.scope.Date {
-		return nil, malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
-	}
-	return c, checkRegion(r, c, malformed)
+	return s3error.New("RequestTimeTooSkewed", "RequestTime", shown, "ServerTime", now.Format(time.RFC3339),
+		"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 }
 
 func malformed(format string, args ...any) *s3error.Error {
@@ -147,7 +152,11 @@ func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Err
 	return nil
 }
 
-func checkRegion(r *request, c *claim, wrong func(string, ...any) *s3error.Error) error {
+// checkScope refuses a signing key of another day than the signature's, and one of another region.
+func checkScope(r *request, c *claim, wrong func(string, ...any) *s3error.Error) error {
+	if date, _, complete := strings.Cut(c.timestamp, "T"); !complete || date != c.scope.Date {
+		return wrong("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
+	}
 	if want := r.server.config.Region; c.scope.Region != want && !r.server.anyRegion {
 		e := wrong("the region '%s' is wrong; expecting '%s'", c.scope.Region, want)
 		e.Fields = append(e.Fields, "Region", want)
@@ -225,9 +234,6 @@ func queryClaim(r *request) (*claim, error) {
 	if err := c.credential(r.query.Get("X-Amz-Credential"), wrongCredential); err != nil {
 		return nil, err
 	}
-	if err := checkRegion(r, c, wrongCredential); err != nil {
-		return nil, err
-	}
 	return c, checkExpiry(r, c)
 }
 
@@ -245,8 +251,8 @@ func checkExpiry(r *request, c *claim) error {
 	if err != nil {
 		return wrongQuery("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
 	}
-	if date := c.timestamp[:8]; date != c.scope.Date {
-		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
+	if err := checkScope(r, c, wrongCredential); err != nil {
+		return err
 	}
 	ttl, err := strconv.Atoi(r.query.Get("X-Amz-Expires"))
 	switch {

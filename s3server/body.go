@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
@@ -28,23 +29,6 @@ type expectedBody struct {
 	trailers []string       // in lower case
 	md5      []byte         // nil without one
 	payload  string
-}
-
-// receive passes the body to sink and checks it against the headers. If it returns an
-// error, the bytes in sink must not be used.
-func receive(r *request, most int64, sink func(io.Reader) error) (*checksum.Digest, error) {
-	p, err := r.expectBody()
-	if err != nil {
-		return nil, err
-	}
-	b, err := r.openBody(p, most)
-	if err != nil {
-		return nil, err
-	}
-	if err := sink(b); err != nil {
-		return nil, b.Blame(err)
-	}
-	return b.Digest, nil
 }
 
 // openBody returns a reader of the body, which checks it against the headers.
@@ -80,15 +64,8 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
-	var err error
-	if p.md5, err = headerMD5(r.in.Header); err != nil {
+	if err := p.readSums(r.in.Header); err != nil {
 		return nil, err
-	}
-	if p.sum, err = checksum.OfHeader(r.in.Header); err != nil {
-		return nil, err
-	}
-	if p.sum.Kind != nil && !p.sum.Kind.Valid(p.sum.Value) {
-		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.Kind.Label())
 	}
 	announced, err := checksum.Announced(p.trailers)
 	if err != nil {
@@ -102,17 +79,20 @@ func (r *request) expectBody() (*expectedBody, error) {
 	return p, p.resolveChecksum(r.in.Header)
 }
 
-// headerMD5 returns the digest in Content-MD5, or nil without one.
-func headerMD5(header http.Header) ([]byte, error) {
-	values := header.Values("Content-Md5")
-	if len(values) == 0 {
-		return nil, nil
+// readSums reads the digest and the checksum in the headers.
+func (p *expectedBody) readSums(header http.Header) (err error) {
+	if values := header.Values("Content-Md5"); len(values) > 0 {
+		if p.md5, err = base64.StdEncoding.DecodeString(values[0]); err != nil || len(p.md5) != md5.Size {
+			return s3error.New("InvalidDigest", "Content-MD5", values[0])
+		}
 	}
-	sum, err := base64.StdEncoding.DecodeString(values[0])
-	if err != nil || len(sum) != md5.Size {
-		return nil, s3error.New("InvalidDigest", "Content-MD5", values[0])
+	if p.sum, err = checksum.OfHeader(header); err != nil {
+		return err
 	}
-	return sum, nil
+	if p.sum.Kind != nil && !p.sum.Kind.Valid(p.sum.Value) {
+		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.Kind.Label())
+	}
+	return nil
 }
 
 // readPayload reads x-amz-content-sha256 and the lengths.
@@ -157,13 +137,11 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 		return err
 	}
 	p.named = header.Get(checksum.AlgorithmHeader) != ""
-	named := header.Get(checksum.SDKAlgorithmHeader)
-	if p.given == nil {
-		if named != "" {
-			return s3error.New("InvalidRequest").WithMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
-		}
-	}
-	if named != "" && checksum.ByName(named) != p.kind {
+	switch named := header.Get(checksum.SDKAlgorithmHeader); {
+	case named == "":
+	case p.given == nil:
+		return s3error.New("InvalidRequest").WithMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+	case checksum.ByName(named) != p.kind:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
@@ -177,10 +155,7 @@ func wantedKind(header http.Header, given *checksum.Kind) (*checksum.Kind, error
 	}
 	name := header.Get(checksum.AlgorithmHeader)
 	if name == "" {
-		if given == nil {
-			given = checksum.Default
-		}
-		return given, nil
+		return cmp.Or(given, checksum.Default), nil
 	}
 	kind, err := checksum.Named(name)
 	if err == nil && given != nil && given != kind {

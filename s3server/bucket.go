@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/xml"
@@ -29,6 +30,14 @@ func validBucketName(name string) bool {
 		!strings.HasPrefix(name, "xn--") && !strings.HasSuffix(name, "-s3alias")
 }
 
+// checkBucketName is for a name that the program gives.
+func checkBucketName(name string) error {
+	if validBucketName(name) {
+		return nil
+	}
+	return argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "")
+}
+
 type createBucketRequest struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
@@ -47,7 +56,7 @@ func createBucket(r *request) error {
 		return err
 	}
 	b := r.server.newBucket(r.target.bucket, r.caller.account)
-	b.Region = newRegion(r, asked.LocationConstraint)
+	b.Region = cmp.Or(asked.LocationConstraint, b.Region)
 	if b.Tags, err = asked.tags(); err != nil {
 		return err
 	}
@@ -142,16 +151,8 @@ func (d *createBucketRequest) tags() ([]tagging.Tag, error) {
 	return tags, tagging.CheckBucket(tags)
 }
 
-// newRegion returns the region of a new bucket.
-func newRegion(r *request, location string) string {
-	if location == "" {
-		return r.server.config.Region
-	}
-	return location
-}
-
 func headBucket(r *request) error {
-	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	b, err := r.bucket()
 	if err != nil {
 		return err
 	}
@@ -241,8 +242,8 @@ type BucketSetup struct {
 // credential owns it. A setting that is zero stays as it was. If a name or policy is none that S3 would
 // accept, it fails with [storage.InvalidArgument].
 func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
-	if !validBucketName(setup.Name) {
-		return argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(setup.Name), "")
+	if err := checkBucketName(setup.Name); err != nil {
+		return err
 	}
 	var parsed *policy.Policy
 	if setup.Policy != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
@@ -35,21 +36,15 @@ var _ driver.Driver = (*bucketDriver)(nil)
 func (d *bucketDriver) Describe() driver.Description {
 	features := driver.StreamingPut | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
-		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning
+		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning | storage.OrderedListing
 	description := driver.Description{
-		Provider: "s3server", Bucket: d.bucket, Location: d.handler.id, Local: true, ASCIIMetadata: true,
+		Provider: "s3server", Bucket: d.bucket, Features: features, Location: d.handler.id, Local: true, ASCIIMetadata: true,
 		EnableVersions: d.enableVersions,
 		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize, MaxSize: d.handler.limits.MaxPutSize,
-	}
-	if d.handler.config.folderOrder {
-		description.FolderOrder = true
-	} else {
-		features |= storage.OrderedListing
 	}
 	if b, err := d.handler.store.Bucket(context.Background(), d.bucket); err == nil {
 		description.Versioned = b.Versioning != ""
 	}
-	description.Features = features
 	return description
 }
 
@@ -64,7 +59,7 @@ func (d *bucketDriver) enableVersions() {
 // request returns a request for a key that no client has sent.
 func (d *bucketDriver) request(ctx context.Context, key string) *request {
 	r := &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/" + d.bucket + "/" + key}, Header: http.Header{}}
-	return &request{in: r.WithContext(ctx), server: d.handler, target: target{d.bucket, key}}
+	return &request{in: r.WithContext(ctx), server: d.handler, target: target{d.bucket, key}, fault: &noFault}
 }
 
 // Put checks the properties as PutObject does.
@@ -97,7 +92,7 @@ func (d *bucketDriver) Put(ctx context.Context, in *driver.PutRequest) (*storage
 		if b.Failed != nil {
 			err = b.Failed
 		}
-		if code(err) == "NoSuchKey" {
+		if s3error.Is(err, "NoSuchKey") {
 			return nil, storage.PreconditionFailed // there is nothing that could have the revision
 		}
 		return nil, storageError(err)
@@ -195,10 +190,10 @@ func (d *bucketDriver) Delete(ctx context.Context, in *driver.DeleteRequest) err
 	_, err := d.handler.store.Remove(ctx, &state.RemoveRequest{
 		VersionName: state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version}, Condition: state.WriteCondition{Match: in.Condition.Revision}, Bypass: in.BypassGovernance,
 	})
-	switch code(err) {
-	case "NoSuchKey", "NoSuchVersion":
+	switch {
+	case s3error.Is(err, "NoSuchKey"), s3error.Is(err, "NoSuchVersion"):
 		return nil
-	case "AccessDenied":
+	case s3error.Is(err, "AccessDenied"):
 		return storage.Locked
 	}
 	return storageError(err)
@@ -211,11 +206,7 @@ func (d *bucketDriver) Tags(ctx context.Context, in *driver.GetRequest) (map[str
 		return nil, err
 	}
 	defer d.handler.store.Release(v)
-	tags := map[string]string{}
-	for _, t := range v.Object.Properties.Tags {
-		tags[t.Key] = t.Value
-	}
-	return tags, nil
+	return tagging.Map(v.Object.Properties.Tags), nil
 }
 
 // SetTags replaces the tags of an object.

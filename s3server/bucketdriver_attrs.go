@@ -73,15 +73,6 @@ func crc32cOf(sum checksum.Sum) storage.CRC32C {
 	return storage.CRC32C{Sum: binary.BigEndian.Uint32(raw), Known: true}
 }
 
-// code returns S3's code of an error, or "".
-func code(err error) string {
-	var e *s3error.Error
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
-}
-
 var storageCodes = map[string]storage.Code{
 	"NoSuchKey": storage.ObjectNotFound, "NoSuchVersion": storage.ObjectNotFound, "MethodNotAllowed": storage.ObjectNotFound,
 	"NoSuchBucket": storage.BucketNotFound, "PreconditionFailed": storage.PreconditionFailed, "EntityTooLarge": storage.TooLarge,
@@ -93,8 +84,8 @@ var storageCodes = map[string]storage.Code{
 
 // storageError returns an error of the store in the terms of package storage.
 func storageError(err error) error {
-	var e *s3error.Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*s3error.Error](err)
+	if !ok {
 		return err
 	}
 	known, found := storageCodes[e.Code]

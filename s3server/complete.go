@@ -66,9 +66,9 @@ func completeUpload(r *request) error {
 	return writeFinished(r, u)
 }
 
-// complete completes the upload that the request names.
+// complete completes the upload that the request names. It waits for the completions in progress.
 func complete(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
-	defer r.server.finished.begin(r.query.Get("uploadId"))()
+	defer r.server.finished.active.Lock(r.query.Get("uploadId"))()
 	if err := findUpload(r, c); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"encoding/xml"
 	"net/http"
 	"strings"
@@ -41,16 +42,12 @@ func putAcceleration(r *request) error {
 // getReplication is the response for a configuration that no bucket of this server has. So are
 // those for analytics, inventory, metrics and intelligent tiering: AWS's for a new bucket. A write
 // is NotImplemented.
-func getReplication(r *request) error {
-	return r.view(func(b *state.Bucket) error {
-		return s3error.New("ReplicationConfigurationNotFoundError", "BucketName", b.Name)
-	})
+func getReplication(b *state.Bucket) (any, error) {
+	return nil, s3error.New("ReplicationConfigurationNotFoundError", "BucketName", b.Name)
 }
 
 // noConfiguration is the response for one configuration by its id.
-func noConfiguration(r *request) error {
-	return r.view(func(*state.Bucket) error { return s3error.New("NoSuchConfiguration") })
-}
+var noConfiguration = show("", func(*state.Bucket) (any, error) { return nil, s3error.New("NoSuchConfiguration") })
 
 // listNothing returns a handler that lists no configurations, in an element with this name.
 func listNothing(name string) handler {
@@ -78,17 +75,12 @@ func putLogging(r *request) error {
 	if err := xmldoc.Parse(document, &asked); err != nil {
 		return err
 	}
-	to := asked.LoggingEnabled
-	switch {
-	case to != nil && (to.TargetBucket == "" || to.TargetPrefix == nil):
-		return s3error.New("MalformedXML")
-	case to == nil:
+	if to := asked.LoggingEnabled; to == nil {
 		document = nil
-	}
-	if to != nil {
-		if err := checkLogTarget(r, to.TargetBucket); err != nil {
-			return err
-		}
+	} else if to.TargetBucket == "" || to.TargetPrefix == nil {
+		return s3error.New("MalformedXML")
+	} else if err := checkLogTarget(r, to.TargetBucket); err != nil {
+		return err
 	}
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {
 		b.Logging = document
@@ -102,33 +94,27 @@ func checkLogTarget(r *request, name string) error {
 	if err != nil {
 		return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name)
 	}
-	return r.view(func(b *state.Bucket) error {
-		if target.Account != b.Account {
-			return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name).
-				WithMessage("The owner for the bucket to be logged and the target bucket must be the same.")
-		}
-		return nil
-	})
+	b, err := r.bucket()
+	if err == nil && target.Account != b.Account {
+		err = s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name).
+			WithMessage("The owner for the bucket to be logged and the target bucket must be the same.")
+	}
+	return err
 }
 
 func getLogging(r *request) error {
-	document := []byte(xml.Header + `<BucketLoggingStatus xmlns="` + xmldoc.Namespace + `"/>`)
-	err := r.view(func(b *state.Bucket) error {
-		if b.Logging != nil {
-			document = b.Logging
-		}
-		return nil
-	})
-	if err != nil {
+	b, err := r.bucket()
+	switch {
+	case err != nil:
 		return err
+	case b.Logging == nil:
+		return r.writeXML("BucketLoggingStatus", loggingStatus{})
 	}
-	r.w.Header().Set("Content-Type", "application/xml")
-	r.w.WriteHeader(http.StatusOK)
-	r.send(document)
+	r.sendDocument("application/xml", b.Logging)
 	return nil
 }
 
-const payerRequester = "Requester"
+const payerRequester, payerOwner = "Requester", "BucketOwner"
 
 type requestPayment struct {
 	XMLName xml.Name `xml:"RequestPaymentConfiguration"`
@@ -136,15 +122,11 @@ type requestPayment struct {
 }
 
 func getRequestPayment(b *state.Bucket) (any, error) {
-	response := requestPayment{Payer: "BucketOwner"}
-	if b.Payer != "" {
-		response.Payer = b.Payer
-	}
-	return response, nil
+	return requestPayment{Payer: cmp.Or(b.Payer, payerOwner)}, nil
 }
 
 func (p *requestPayment) check() error {
-	if p.Payer != payerRequester && p.Payer != "BucketOwner" {
+	if p.Payer != payerRequester && p.Payer != payerOwner {
 		return s3error.New("MalformedXML")
 	}
 	return nil
@@ -156,20 +138,17 @@ const payerHeader, requester = "x-amz-request-payer", "requester"
 // checkPayer refuses a request that does not agree to pay, if the requester has to. The owner of a
 // bucket pays without being asked.
 func checkPayer(r *request, header http.Header) error {
-	agrees := header.Get(payerHeader) == requester || r.query.Get(payerHeader) == requester
-	must := false
-	if r.target.bucket != "" {
-		_ = r.view(func(b *state.Bucket) error { // a bucket that is missing is reported by the operation
-			must = b.Payer == payerRequester && r.caller.account != b.Account
-			agrees = agrees && !r.caller.anonymous // nobody could be charged
-			return nil
-		})
+	if r.target.bucket == "" {
+		return nil
 	}
-	if must && !agrees {
+	b, err := r.bucket()
+	if err != nil || b.Payer != payerRequester || r.caller.account == b.Account {
+		return nil // the operation reports that there is no bucket
+	}
+	agrees := header.Get(payerHeader) == requester || r.query.Get(payerHeader) == requester
+	if !agrees || r.caller.anonymous { // nobody could be charged
 		return s3error.New("AccessDenied")
 	}
-	if must {
-		r.w.Header().Set("X-Amz-Request-Charged", requester)
-	}
+	r.w.Header().Set("X-Amz-Request-Charged", requester)
 	return nil
 }

@@ -6,19 +6,11 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
-	"github.com/omnibucket/storage/s3server/internal/state"
 )
-
-func getCORS(b *state.Bucket) (any, error) {
-	if b.CORS == nil {
-		return nil, s3error.New("NoSuchCORSConfiguration", "BucketName", b.Name)
-	}
-	return b.CORS, nil
-}
 
 // matchingRule returns the first rule that allows this, or nil.
 func matchingRule(r *request, origin, method string, headers []string) *cors.Rule {
-	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	b, err := r.bucket()
 	if err != nil || b.CORS == nil {
 		return nil
 	}
@@ -56,14 +48,11 @@ func requestedHeaders(r *request) []string {
 // corsRefusal says why no rule allows a preflight request, in the words of AWS.
 func corsRefusal(r *request, method string) error {
 	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
-	err := r.view(func(b *state.Bucket) error {
-		if b.CORS == nil {
-			refusal.Message = "CORSResponse: CORS is not enabled for this bucket."
-		}
-		return nil
-	})
-	if err != nil {
+	switch b, err := r.bucket(); {
+	case err != nil:
 		refusal.Message = "CORSResponse: Bucket not found"
+	case b.CORS == nil:
+		refusal.Message = "CORSResponse: CORS is not enabled for this bucket."
 	}
 	return refusal
 }

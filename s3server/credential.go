@@ -72,7 +72,7 @@ func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 
 // owners returns the function that tells the owner of an object in the request's bucket.
 func (r *request) owners() (func(*state.Object) accounts.Owner, error) {
-	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	b, err := r.bucket()
 	return func(o *state.Object) accounts.Owner { return accounts.OwnerOf(b.OwnerOf(o)) }, err
 }
 
@@ -83,7 +83,11 @@ func checkOwner(r *request, in http.Header) error {
 	if expected[0]+expected[1] == "" || r.target.bucket == "" {
 		return nil
 	}
-	return r.view(func(b *state.Bucket) error { return b.CheckOwner(expected...) })
+	b, err := r.bucket()
+	if err != nil {
+		return err
+	}
+	return b.CheckOwner(expected...)
 }
 
 // Env returns variables for the AWS SDKs of all languages, the AWS command and other clients

@@ -20,9 +20,7 @@ func deleteObject(r *request) error {
 	if r.in.Header.Get("If-None-Match") != "" {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	gone, err := remove(r, &state.RemoveRequest{
-		VersionName: state.VersionName{Bucket: r.target.bucket, Key: r.target.key, ID: id}, Condition: state.WriteCondition{Match: r.in.Header.Get("If-Match")}, Bypass: bypasses(r), Account: r.caller.account,
-	})
+	gone, err := remove(r, r.target.key, id, r.in.Header.Get("If-Match"))
 	if err != nil {
 		return err
 	}
@@ -39,11 +37,13 @@ func deleteObject(r *request) error {
 type deleteRequest struct {
 	XMLName xml.Name `xml:"Delete"`
 	Quiet   bool
-	Object  []struct {
-		Key, ETag              string
-		LastModifiedTime, Size string // conditions that S3 has only in directory buckets
-		VersionID              string `xml:"VersionId"`
-	}
+	Object  []unwantedObject
+}
+
+type unwantedObject struct {
+	Key, ETag              string
+	LastModifiedTime, Size string // conditions that S3 has only in directory buckets
+	VersionID              string `xml:"VersionId"`
 }
 
 type deleteResult struct {
@@ -78,7 +78,7 @@ func deleteObjects(r *request) error {
 		return s3error.New("MalformedXML")
 	}
 	var result deleteResult
-	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	b, err := r.bucket()
 	if err != nil {
 		return err
 	}
@@ -90,11 +90,7 @@ func deleteObjects(r *request) error {
 		if r.fault.ignores("ETag") {
 			o.ETag = ""
 		}
-		var gone state.Removal
-		err := error(s3error.New("NotImplemented").WithMessage("This server does not implement the conditions LastModifiedTime and Size"))
-		if o.LastModifiedTime == "" && o.Size == "" {
-			gone, err = deleteOne(r, b, o.Key, o.VersionID, o.ETag)
-		}
+		gone, err := deleteOne(r, b, o)
 		if err != nil {
 			e := asAPIError(err)
 			result.Error = append(result.Error, deleteError{xmldoc.Text(o.Key), o.VersionID, e.Code, xmldoc.Text(e.Message)})
@@ -112,27 +108,20 @@ func deleteObjects(r *request) error {
 	return r.writeXML("DeleteResult", result)
 }
 
-func deleteAction(id string) string {
-	if id != "" {
-		return policy.VersionActions["s3:DeleteObject"]
+func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Removal, err error) {
+	switch {
+	case o.LastModifiedTime != "" || o.Size != "":
+		return gone, s3error.New("NotImplemented").WithMessage("This server does not implement the conditions LastModifiedTime and Size")
+	case o.Key == "":
+		return gone, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
+	case o.VersionID != "" && !r.server.store.ValidID(o.VersionID):
+		return gone, s3error.New("NoSuchVersion")
 	}
-	return "s3:DeleteObject"
-}
-
-func deleteOne(r *request, b *state.Bucket, key, id, etag string) (state.Removal, error) {
-	if key == "" {
-		return state.Removal{}, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
+	if err := checkKey(o.Key); err != nil {
+		return gone, err
 	}
-	if err := checkKey(key); err != nil {
-		return state.Removal{}, err
+	if err := r.access(b, policy.ActionOn("s3:DeleteObject", o.VersionID != ""), o.Key, o.VersionID).checkAll(); err != nil {
+		return gone, err
 	}
-	if id != "" && !r.server.store.ValidID(id) {
-		return state.Removal{}, s3error.New("NoSuchVersion")
-	}
-	if err := r.access(b, deleteAction(id), key, id).checkAll(); err != nil {
-		return state.Removal{}, err
-	}
-	return remove(r, &state.RemoveRequest{
-		VersionName: state.VersionName{Bucket: r.target.bucket, Key: key, ID: id}, Condition: state.WriteCondition{Match: etag}, Bypass: bypasses(r), Account: r.caller.account,
-	})
+	return remove(r, o.Key, o.VersionID, o.ETag)
 }

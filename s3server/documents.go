@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -30,30 +31,35 @@ const (
 	documentTimeout = 30 * time.Second
 )
 
-// admitDocument waits while too many large documents are in use. ServeHTTP calls leaveDocument.
-func admitDocument(r *request) error {
-	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
-	if r.slot != nil || r.in.ContentLength >= 0 && r.in.ContentLength <= smallDocument {
-		return nil
-	}
-	slots := r.server.documents
-	if r.caller.anonymous {
-		slots = r.server.anonymousDocuments
-	}
+// enter waits for a place among so many. ServeHTTP calls leave.
+func enter(r *request, places chan struct{}) error {
 	select {
-	case slots <- struct{}{}:
-		r.slot = slots
+	case places <- struct{}{}:
+		r.places = append(r.places, places)
 		return nil
 	case <-r.in.Context().Done():
 		return r.in.Context().Err()
 	}
 }
 
-func (r *request) leaveDocument() {
-	if r.slot != nil {
-		<-r.slot
-		r.slot = nil
+// leave frees what the request has entered.
+func (r *request) leave() {
+	for _, places := range r.places {
+		<-places
 	}
+	r.places = nil
+}
+
+// admitDocument waits while too many large documents are in use.
+func admitDocument(r *request) error {
+	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
+	switch {
+	case len(r.places) > 0 || r.in.ContentLength >= 0 && r.in.ContentLength <= smallDocument:
+		return nil
+	case r.caller.anonymous:
+		return enter(r, r.server.anonymousDocuments)
+	}
+	return enter(r, r.server.documents)
 }
 
 // readXML decodes the body into v and checks its digests.
@@ -81,12 +87,15 @@ func (r *request) readDocument() ([]byte, error) {
 	if err := admitDocument(r); err != nil {
 		return nil, err
 	}
-	var document []byte
-	_, err := receive(r, maxDocument, func(body io.Reader) (err error) {
-		document, err = io.ReadAll(body)
-		return err
-	})
-	return document, err
+	p, err := r.expectBody()
+	if err != nil {
+		return nil, err
+	}
+	b, err := r.openBody(p, maxDocument)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(b)
 }
 
 // These bound the memory that documents in responses take.
@@ -112,21 +121,10 @@ func newAnswers() answers { return answers{listing: make(chan struct{}, listers)
 // listingOf limits how many listings are made at a time.
 func listingOf(list handler) handler {
 	return func(r *request) error {
-		select {
-		case r.server.answers.listing <- struct{}{}:
-			r.lists = true
-		case <-r.in.Context().Done():
-			return r.in.Context().Err()
+		if err := enter(r, r.server.answers.listing); err != nil {
+			return err
 		}
-		defer leaveListing(r)
 		return list(r)
-	}
-}
-
-func leaveListing(r *request) {
-	if r.lists {
-		<-r.server.answers.listing
-		r.lists = false
 	}
 }
 
@@ -155,12 +153,16 @@ func (r *request) writeXML(name string, v any) error {
 		return err
 	}
 	defer release()
-	leaveListing(r)
-	r.leaveDocument()
-	r.w.Header().Set("Content-Type", "application/xml")
-	r.w.WriteHeader(http.StatusOK)
-	r.send(document)
+	r.leave()
+	r.sendDocument("application/xml", document)
 	return nil
+}
+
+// sendDocument returns 200 with a document.
+func (r *request) sendDocument(contentType string, document []byte) {
+	r.w.Header().Set("Content-Type", contentType)
+	r.w.WriteHeader(http.StatusOK)
+	_, _ = r.w.Write(document)
 }
 
 func encodeXML(name string, v any) ([]byte, error) {
@@ -180,11 +182,9 @@ func asAPIError(err error) *s3error.Error {
 
 // writeError returns e to the client. A response to HEAD, and a 304, have no body.
 func (r *request) writeError(e *s3error.Error) {
-	r.leaveDocument() // others need not wait until the client reads
+	r.leave() // others need not wait until the client reads
 	header := r.w.Header()
-	for name, values := range e.Header {
-		header[name] = values
-	}
+	maps.Copy(header, e.Header)
 	if r.in.Method == http.MethodHead || e.Status == http.StatusNotModified {
 		r.w.WriteHeader(e.Status)
 		return
@@ -196,7 +196,7 @@ func (r *request) writeError(e *s3error.Error) {
 		if e.Status == http.StatusOK {
 			head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
 		}
-		r.send(append([]byte(head), errorElement(e, r)...))
+		_, _ = r.w.Write(append([]byte(head), errorElement(e, r)...))
 	})
 }
 

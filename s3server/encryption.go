@@ -19,9 +19,9 @@ const (
 	sourcePrefix = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
 )
 
-// readEncryption reads how a write wants its object encrypted. If it does not say, the rule of the
-// bucket decides.
-func readEncryption(r *request, header http.Header, rule *state.EncryptionRule) (state.Encryption, error) {
+// readEncryption reads how a write to a bucket wants its object encrypted. If it does not say, the rule of
+// the bucket decides.
+func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encryption, error) {
 	customer, err := readCustomerKey(r, header, state.CustomerPrefix)
 	if err != nil {
 		return state.Encryption{}, err
@@ -31,24 +31,21 @@ func readEncryption(r *request, header http.Header, rule *state.EncryptionRule) 
 	switch {
 	case customer != "" && (e.Algorithm != "" || e.KMSKey != ""):
 		return e, s3error.New("InvalidArgument").WithMessage("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
-	case customer != "" && rule.BlocksCustomerKeys():
+	case customer != "" && b.Encryption.BlocksCustomerKeys():
 		return e, s3error.New("AccessDenied")
 	case customer != "":
 		return e, nil
 	case !kms && (e.KMSKey != "" || header.Get(kmsContextHeader) != ""):
 		return e, s3error.New("InvalidArgument").WithMessage("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
 	case e.Algorithm == "":
-		e = rule.Standard(e, header.Get(state.BucketKeyHeader) != "")
+		e = b.Encryption.Standard(e, header.Get(state.BucketKeyHeader) != "")
 	case !kms && e.Algorithm != state.ByStore:
 		return e, s3error.New("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.Algorithm)
 	}
 	if e.Algorithm == state.ByStore {
 		return e, nil
 	}
-	managed, err := managedKey(r)
-	if err != nil {
-		return e, err
-	}
+	managed := managedKey(b)
 	setDefault(&e.KMSKey, managed)
 	if keys := r.server.config.KMSKeys; keys != nil && e.KMSKey != managed && !slices.Contains(keys, e.KMSKey) {
 		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.KMSKey)
@@ -57,12 +54,8 @@ func readEncryption(r *request, header http.Header, rule *state.EncryptionRule) 
 }
 
 // managedKey returns AWS's own key in the account of the bucket.
-func managedKey(r *request) (key string, err error) {
-	err = r.view(func(b *state.Bucket) error {
-		key = "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
-		return nil
-	})
-	return key, err
+func managedKey(b *state.Bucket) string {
+	return "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
 }
 
 // checkContext checks an encryption context: base64 of a JSON object of texts.
@@ -190,20 +183,14 @@ func getBucketEncryption(b *state.Bucket) (any, error) {
 		rule = *b.Encryption
 	}
 	if rule.ApplyServerSideEncryptionByDefault == nil {
-		rule.ApplyServerSideEncryptionByDefault = &struct {
-			SSEAlgorithm   string
-			KMSMasterKeyID string `xml:",omitempty"`
-		}{SSEAlgorithm: state.ByStore}
+		rule.ApplyServerSideEncryptionByDefault = &state.DefaultEncryption{SSEAlgorithm: state.ByStore}
 	}
 	return encryptionConfiguration{Rule: []state.EncryptionRule{rule}}, nil
 }
 
 // hasEncryptionRule reports whether somebody has set the encryption of the bucket. AWS then lets
 // an object be copied to itself.
-func hasEncryptionRule(r *request) (has bool) {
-	_ = r.view(func(b *state.Bucket) error {
-		has = b.Encryption != nil
-		return nil
-	})
-	return has
+func hasEncryptionRule(r *request) bool {
+	b, err := r.bucket()
+	return err == nil && b.Encryption != nil
 }

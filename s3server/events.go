@@ -128,8 +128,13 @@ func (r *request) note(v *state.Version, shown string) {
 	}
 }
 
-// remove removes a version and keeps the event of it.
-func remove(r *request, request *state.RemoveRequest) (state.Removal, error) {
+// remove removes a version or, without an id, the current object, and keeps the event of it. If match is
+// not "", it is a condition on the entity tag.
+func remove(r *request, key, id, match string) (state.Removal, error) {
+	request := &state.RemoveRequest{
+		VersionName: state.VersionName{Bucket: r.target.bucket, Key: key, ID: id}, Condition: state.WriteCondition{Match: match},
+		Bypass: bypasses(r), Account: r.caller.account,
+	}
 	gone, err := r.server.store.Remove(r.in.Context(), request)
 	if err == nil && !gone.Missing && r.server.sendsEvents() {
 		r.events = append(r.events, removedEvent("ObjectRemoved", request, gone))

@@ -130,11 +130,11 @@ func (h *Handler) Inject(f Fault) (undo func()) {
 // ClearFaults removes all faults.
 func (h *Handler) ClearFaults() { h.faults.Clear() }
 
+// noFault is that of a request that no fault selects.
+var noFault Fault
+
 // beforeAuth applies the faults that come before the signature is checked.
 func (f *Fault) beforeAuth(r *request) error {
-	if f == nil {
-		return nil
-	}
 	if f.Latency > 0 {
 		r.wait(f.Latency)
 	}
@@ -153,9 +153,6 @@ func (f *Fault) beforeAuth(r *request) error {
 
 // afterAuth applies the faults to a request whose signature is valid.
 func (f *Fault) afterAuth(r *request) error {
-	if f == nil {
-		return nil
-	}
 	for _, name := range f.Ignore {
 		r.in.Header.Del(name)
 	}
@@ -178,16 +175,14 @@ func (f *Fault) afterAuth(r *request) error {
 }
 
 func (f *Fault) ignores(name string) bool {
-	return f != nil && slices.ContainsFunc(f.Ignore, func(n string) bool { return strings.EqualFold(n, name) })
+	return slices.ContainsFunc(f.Ignore, func(n string) bool { return strings.EqualFold(n, name) })
 }
-
-func (f *Fault) reverses() bool { return f != nil && f.Reverse }
 
 var tagElement = regexp.MustCompile(`<ETag>[^<]*</ETag>`)
 
 // replaceTags puts Fault.ETag into a response.
 func (f *Fault) replaceTags(document []byte) []byte {
-	if f == nil || f.ETag == "" {
+	if f.ETag == "" {
 		return document
 	}
 	return tagElement.ReplaceAllLiteral(document, []byte("<ETag>"+xmldoc.Escape(f.ETag)+"</ETag>"))
@@ -195,7 +190,7 @@ func (f *Fault) replaceTags(document []byte) []byte {
 
 // denies returns the error for an object that DeleteObjects refuses, or nil.
 func (f *Fault) denies(key, version string) *deleteError {
-	if f == nil || f.Deny == nil {
+	if f.Deny == nil {
 		return nil
 	}
 	key, version, denied := f.Deny(key, version)

@@ -2,13 +2,13 @@ package s3server
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"strings"
 	"sync"
 
+	"github.com/omnibucket/storage/s3server/internal/keylock"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -20,32 +20,15 @@ const maxFinished = 1000
 // sends CompleteMultipartUpload again, and S3 returns the same result, also if the object has been
 // replaced or removed meanwhile.
 type finishedUploads struct {
-	mu     sync.Mutex
-	byID   map[string]*finishedUpload
-	ids    []string       // oldest first
-	active map[string]int // completions in progress, by upload
-	ended  *sync.Cond     // one of them
+	active keylock.Locks // of uploads that are being completed
+
+	mu   sync.Mutex
+	byID map[string]*finishedUpload
+	ids  []string // oldest first
 }
 
 func newFinishedUploads() *finishedUploads {
-	f := &finishedUploads{byID: map[string]*finishedUpload{}, active: map[string]int{}}
-	f.ended = sync.NewCond(&f.mu)
-	return f
-}
-
-// begin begins a completion of an upload. The caller must call end after it.
-func (f *finishedUploads) begin(id string) (end func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.active[id]++
-	return func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.active[id]--; f.active[id] == 0 {
-			delete(f.active, id)
-		}
-		f.ended.Broadcast()
-	}
+	return &finishedUploads{byID: map[string]*finishedUpload{}}
 }
 
 type finishedUpload struct {
@@ -78,13 +61,10 @@ func (f *finishedUploads) add(id string, u *finishedUpload) {
 }
 
 // find returns the upload if it was completed with the same parts, or nil, and whether it was
-// completed at all. It waits for the completions in progress.
+// completed at all.
 func (f *finishedUploads) find(bucket, key, id string, parts [sha256.Size]byte) (u *finishedUpload, known bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for f.active[id] > 0 {
-		f.ended.Wait()
-	}
 	u, known = f.byID[id]
 	if known && (u.bucket != bucket || u.key != key || u.parts != parts) {
 		return nil, true
@@ -105,8 +85,7 @@ func (f *finishedUploads) forget(bucket string) {
 
 // finishedBefore returns the upload that c has completed already, if err says that it is gone.
 func finishedBefore(r *request, c *completion, err error) *finishedUpload {
-	var e *s3error.Error
-	if !errors.As(err, &e) || e.Code != "NoSuchUpload" {
+	if !s3error.Is(err, "NoSuchUpload") {
 		return nil
 	}
 	id := r.query.Get("uploadId")

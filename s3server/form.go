@@ -1,7 +1,6 @@
 package s3server
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -29,21 +28,6 @@ type form struct {
 
 // maxPreamble is what a form may have before its file, with the heads of its fields.
 const maxPreamble = 256 << 10
-
-// A formPreamble is the body of a form, of which only so many bytes can be read.
-type formPreamble struct {
-	io.ReadCloser
-	left int64
-}
-
-func (f *formPreamble) Read(p []byte) (int, error) {
-	if f.left <= 0 {
-		return 0, io.ErrUnexpectedEOF
-	}
-	n, err := f.ReadCloser.Read(p[:min(int64(len(p)), f.left)])
-	f.left -= int64(n)
-	return n, err
-}
 
 func readForm(reader *multipart.Reader) (*form, error) {
 	f, total := &form{fields: map[string]string{}}, 0
@@ -105,19 +89,15 @@ func (f *form) tags() ([]tagging.Tag, error) {
 
 // openFile returns a reader of the file, which ignores what follows it in the form.
 func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
-	asserted, err := checksum.OfHeader(header)
+	p := &expectedBody{}
+	err := p.readSums(header)
 	if err != nil {
 		return nil, err
 	}
-	kind, err := wantedKind(header, asserted.Kind)
-	if err != nil {
+	if p.kind, err = wantedKind(header, p.sum.Kind); err != nil {
 		return nil, err
 	}
-	sum, err := headerMD5(header)
-	if err != nil {
-		return nil, err
-	}
-	d := checksum.NewDigest(kind, false)
+	d := checksum.NewDigest(p.kind, false)
 	return &state.Body{
 		From: io.TeeReader(io.LimitReader(f.file, size.Most+1), d), Size: -1, Digest: d,
 		Check: func() error {
@@ -126,12 +106,8 @@ func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, 
 				return tooLarge(d.Size, size.Most)
 			case d.Size < size.Least:
 				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed", strconv.FormatInt(size.Least, 10))
-			case asserted.Kind != nil && asserted.Value != d.Sum().Value:
-				return badChecksum(kind)
-			case sum != nil && !bytes.Equal(sum, d.MD5.Sum(nil)):
-				return s3error.New("BadDigest")
 			}
-			return nil
+			return p.check(d, nil)
 		},
 	}, nil
 }

@@ -183,3 +183,11 @@ func TestARangedCopyOfASmallSourceIntoAPart(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+func TestTheLimitsOfHeadersMayBeLarger(t *testing.T) {
+	s := start(t, s3server.Config{Limits: s3server.Limits{MaxHeader: 40 << 10, MaxMetadata: 30 << 10}})
+	in := putInput("k", "x")
+	in.Metadata = map[string]string{"a": strings.Repeat("x", 20<<10)}
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+}

@@ -204,10 +204,10 @@ func showAbortion(r *request, u *state.Upload) {
 }
 
 // lifecycleOf returns the rules of the bucket, or nil.
-func lifecycleOf(r *request) (c *lifecycle.Configuration) {
-	_ = r.view(func(b *state.Bucket) error {
-		c = b.Lifecycle
+func lifecycleOf(r *request) *lifecycle.Configuration {
+	b, err := r.bucket()
+	if err != nil {
 		return nil
-	})
-	return c
+	}
+	return b.Lifecycle
 }

@@ -105,9 +105,6 @@ func listObjects(r *request) error {
 	}
 	result := r.objectList(l)
 	result.StartAfter, result.ContinuationToken = l.encode(startAfter), token
-	if r.server.config.folderOrder {
-		after.Prefix = after.Prefix || !r.has("continuation-token") // start-after may be the name of a folder
-	}
 	var owners func(*state.Object) accounts.Owner
 	if r.query.Get("fetch-owner") == "true" {
 		if owners, err = r.owners(); err != nil {
@@ -144,7 +141,7 @@ func (o *objectList) fill(r *request, l listRequest, after state.Position, owner
 		o.Contents = append(o.Contents, l.entry(v, owners))
 		last = state.Position{Key: v.Key}
 	})
-	if r.fault.reverses() {
+	if r.fault.Reverse {
 		slices.Reverse(o.Contents)
 		slices.Reverse(o.CommonPrefixes)
 	}
@@ -191,7 +188,7 @@ func parseListToken(token string) (state.Position, error) {
 // list shows one page of current objects and common prefixes, as [state.Store] does. It leaves out
 // objects that the request's fault conceals, and fills the page with those after them.
 func (r *request) list(l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
-	if r.fault == nil || r.fault.Stale <= 0 || l.Max == 0 {
+	if r.fault.Stale <= 0 || l.Max == 0 {
 		return r.server.store.List(r.in.Context(), r.target.bucket, l, after, show)
 	}
 	newest := r.server.now().Add(-r.fault.Stale)
@@ -229,9 +226,6 @@ func listObjectsV1(r *request) error {
 	result.Marker = &shown
 	common, rolled := l.CommonPrefix(marker)
 	after := state.Position{Key: marker, Prefix: rolled && common == marker}
-	if r.server.config.folderOrder {
-		after.Prefix = true // the marker may be the name of a folder
-	}
 	owners, err := r.owners()
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/folderorder"
+	"github.com/omnibucket/storage/internal/testing/folderorder"
 	"github.com/omnibucket/storage/s3server"
 )
 

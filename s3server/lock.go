@@ -25,13 +25,12 @@ func checkBypass(r *request) error {
 	if !r.server.config.Strict || r.in.Header.Get(bypassHeader) == "" {
 		return nil
 	}
-	return r.view(func(b *state.Bucket) error {
-		if b.Locking != nil {
-			return nil
-		}
-		return s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(bypassHeader)).
+	b, err := r.bucket()
+	if err == nil && b.Locking == nil {
+		err = s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(bypassHeader)).
 			WithMessage("x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.")
-	})
+	}
+	return err
 }
 
 // needChecksum requires that something vouches for the body of a write in a bucket with a
@@ -40,12 +39,11 @@ func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error
 	if p.given != nil || p.md5 != nil {
 		return nil
 	}
-	return r.view(func(b *state.Bucket) error {
-		if l.Mode == "" && l.Hold == "" && (b.Locking == nil || b.Locking.Mode == "") {
-			return nil
-		}
-		return s3error.New("InvalidRequest").WithMessage("Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters", what)
-	})
+	b, err := r.bucket()
+	if err == nil && (l.Mode != "" || l.Hold != "" || b.Locking != nil && b.Locking.Mode != "") {
+		err = s3error.New("InvalidRequest").WithMessage("Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters", what)
+	}
+	return err
 }
 
 type lockConfiguration struct {
@@ -186,7 +184,7 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 func showLock(name string, f func(state.Lock) (any, error)) handler {
 	return func(r *request) error {
 		return showVersion(name, func(v *state.Version) (any, error) {
-			b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
+			b, err := r.bucket()
 			switch {
 			case err != nil:
 				return nil, err

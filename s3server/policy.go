@@ -50,20 +50,14 @@ func putPolicy(r *request) error {
 }
 
 func getPolicy(r *request) error {
-	var document []byte
-	err := r.view(func(b *state.Bucket) error {
-		if b.Policy == nil {
-			return s3error.New("NoSuchBucketPolicy", "BucketName", b.Name)
-		}
-		document = b.Policy.Text()
-		return nil
-	})
-	if err != nil {
+	b, err := r.bucket()
+	switch {
+	case err != nil:
 		return err
+	case b.Policy == nil:
+		return s3error.New("NoSuchBucketPolicy", "BucketName", b.Name)
 	}
-	r.w.Header().Set("Content-Type", "application/json")
-	r.w.WriteHeader(http.StatusOK)
-	r.send(document)
+	r.sendDocument("application/json", b.Policy.Text())
 	return nil
 }
 
@@ -78,13 +72,6 @@ func getPolicyStatus(r *request) error {
 		}
 		return policyStatus{b.Policy.Public() || !r.server.config.Strict && b.ACL.Public()}, nil
 	})(r)
-}
-
-func getAccessBlock(b *state.Bucket) (any, error) {
-	if b.Block == nil {
-		return nil, s3error.New("NoSuchPublicAccessBlockConfiguration", "BucketName", b.Name)
-	}
-	return b.Block, nil
 }
 
 type ownershipControls struct {

@@ -3,11 +3,13 @@ package s3server
 import (
 	"cmp"
 	"encoding/xml"
+	"io"
 	"math"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/formpolicy"
 	"github.com/omnibucket/storage/s3server/internal/headers"
@@ -19,20 +21,20 @@ import (
 
 // postObject stores the file of a form, if its policy allows it.
 func postObject(r *request) error {
-	preamble := &formPreamble{ReadCloser: r.in.Body, left: maxPreamble}
-	r.in.Body = preamble
+	preamble := &bodylimit.Reader{Body: r.in.Body, Left: maxPreamble, TooLarge: io.ErrUnexpectedEOF}
+	r.in.Body = io.NopCloser(preamble)
 	reader, err := r.in.MultipartReader()
 	if err != nil {
 		return s3error.New("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
 	}
 	f, err := readForm(reader)
-	if preamble.left <= 0 {
+	if preamble.Left < 0 {
 		return s3error.New("MaxPostPreDataLengthExceededError") // whatever the parser made of it
 	}
 	if err != nil {
 		return err
 	}
-	preamble.left = math.MaxInt64 // the file has its own limits
+	preamble.Left = math.MaxInt64 // the file has its own limits
 	if r.target.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.target.key == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "key").WithMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}
@@ -123,11 +125,8 @@ func verifyForm(r *request, f *form) error {
 	if err := c.credential(f.fields["x-amz-credential"], wrongCredential); err != nil {
 		return err
 	}
-	if err := checkRegion(r, c, wrongCredential); err != nil {
+	if err := checkScope(r, c, wrongCredential); err != nil {
 		return err
-	}
-	if !strings.HasPrefix(c.timestamp, c.scope.Date+"T") {
-		return wrongCredential("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.timestamp)
 	}
 	credential, err := r.server.credential(c.accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
@@ -176,7 +175,7 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 			return err
 		}
 		r.w.WriteHeader(http.StatusCreated)
-		r.send(append([]byte(xml.Header), body...))
+		_, _ = r.w.Write(append([]byte(xml.Header), body...))
 		return nil
 	}
 	return r.done(http.StatusNoContent)

@@ -25,10 +25,15 @@ func putObject(r *request) error {
 	if err := r.needChecksum(p, o.Lock, "Object"); err != nil {
 		return err
 	}
-	v, err := put(r, o, p, condition)
+	b, err := r.openBody(p, r.server.limits.MaxPutSize)
 	if err != nil {
 		return err
 	}
+	v, shown, err := r.server.store.Put(r.in.Context(), r.write(o, condition), b)
+	if err != nil {
+		return b.Blame(err)
+	}
+	written(r, v, shown)
 	header := r.w.Header()
 	header.Set("Etag", v.Object.ETag)
 	v.Object.Sum.Write(header)
@@ -42,38 +47,23 @@ func newObject(r *request, header http.Header) (*state.Object, error) {
 	if o.Lock, err = headers.Lock(header, r.server.now()); err != nil {
 		return nil, err
 	}
-	var rule *state.EncryptionRule
-	err = r.view(func(b *state.Bucket) error {
-		rule = b.Encryption
-		o.Account = b.OwnerOfNew(r.caller.account, header.Get("X-Amz-Acl"))
-		var err error
-		if o.ACL, err = newObjectACL(r.server, header, o.Account, b); err != nil {
-			return err
-		}
-		checked := *o
-		return b.LockNew(&checked, r.server.now())
-	})
+	b, err := r.bucket()
 	if err != nil {
 		return nil, err
 	}
-	if o.Encryption, err = readEncryption(r, header, rule); err != nil {
+	o.Account = b.OwnerOfNew(r.caller.account, header.Get("X-Amz-Acl"))
+	if o.ACL, err = newObjectACL(r.server, header, o.Account, b); err != nil {
+		return nil, err
+	}
+	checked := *o
+	if err := b.LockNew(&checked, r.server.now()); err != nil {
+		return nil, err
+	}
+	if o.Encryption, err = readEncryption(r, header, b); err != nil {
 		return nil, err
 	}
 	o.Properties, err = headers.Properties(header, r.server.limits.MaxMetadata)
 	return o, err
-}
-
-// put makes an object of the request's body. The condition is checked after the body has come.
-func put(r *request, o *state.Object, p *expectedBody, c state.WriteCondition) (*state.Version, error) {
-	b, err := r.openBody(p, r.server.limits.MaxPutSize)
-	if err != nil {
-		return nil, err
-	}
-	v, shown, err := r.server.store.Put(r.in.Context(), r.write(o, c), b)
-	if err != nil {
-		return nil, b.Blame(err)
-	}
-	return written(r, v, shown), nil
 }
 
 func (r *request) write(o *state.Object, c state.WriteCondition) *state.Write {
@@ -81,12 +71,11 @@ func (r *request) write(o *state.Object, c state.WriteCondition) *state.Write {
 }
 
 // written adds the headers that all responses to a write have.
-func written(r *request, v *state.Version, shown string) *state.Version {
+func written(r *request, v *state.Version, shown string) {
 	r.showID(shown)
 	v.Object.Encryption.Write(r.w.Header())
 	showExpiration(r, v)
 	r.note(v, shown)
-	return v
 }
 
 // showID adds the id of a version to the response, if the bucket has ever kept versions.

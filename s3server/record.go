@@ -17,15 +17,16 @@ import (
 
 // A Request is a request and the status of its response, for tests of the wire format.
 type Request struct {
-	Operation   string // AWS's name; "Unknown" if there is none
-	Method      string
-	Host        string
-	Path        string // as it was sent
-	Bucket, Key string
-	Query       url.Values
-	Header      http.Header
-	Trailers    bool // a checksum follows the body
-	Status      int  // 0 before the response, or if it was dropped
+	Operation string      `json:"operation"` // AWS's name; "Unknown" if there is none
+	Method    string      `json:"method"`
+	Host      string      `json:"host"`
+	Path      string      `json:"path"` // as it was sent
+	Bucket    string      `json:"bucket,omitempty"`
+	Key       string      `json:"key,omitempty"`
+	Query     url.Values  `json:"query,omitempty"`
+	Header    http.Header `json:"header,omitempty"`
+	Trailers  bool        `json:"-"`      // a checksum follows the body
+	Status    int         `json:"status"` // 0 before the response, or if it was dropped
 }
 
 // A recorder counts requests, and keeps the latest.
@@ -34,8 +35,7 @@ type recorder struct {
 	busy  atomic.Int64
 
 	mu     sync.Mutex
-	latest []*Request // a ring
-	oldest int        // index of the oldest, if latest is full
+	latest []*Request // the oldest first
 	counts map[string]int
 	total  int
 }
@@ -57,12 +57,10 @@ func (c *recorder) begin(r *request) *Request {
 		Operation: r.operation, Method: r.in.Method, Host: r.in.Host, Path: r.in.URL.EscapedPath(), Bucket: r.target.bucket, Key: r.target.key,
 		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
-	if len(c.latest) < c.limit {
-		c.latest = append(c.latest, kept)
-	} else {
-		c.latest[c.oldest] = kept
-		c.oldest = (c.oldest + 1) % c.limit
+	if len(c.latest) == c.limit {
+		c.latest = slices.Delete(c.latest, 0, 1)
 	}
+	c.latest = append(c.latest, kept)
 	return kept
 }
 
@@ -82,8 +80,8 @@ func (h *Handler) Requests() []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := make([]Request, 0, len(c.latest))
-	for i := range c.latest {
-		all = append(all, *c.latest[(c.oldest+i)%len(c.latest)])
+	for _, r := range c.latest {
+		all = append(all, *r)
 	}
 	return all
 }
@@ -113,7 +111,7 @@ func (h *Handler) Busy() int { return int(h.recorder.busy.Load()) }
 func (h *Handler) Reset() {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
-	h.recorder.latest, h.recorder.oldest, h.recorder.counts, h.recorder.total = nil, 0, nil, 0
+	h.recorder.latest, h.recorder.counts, h.recorder.total = nil, nil, 0
 }
 
 // An Entry describes a request and its response, for logs, metrics and consoles. It has no secret:
@@ -160,11 +158,12 @@ func (r *request) logged() (end func(*responseWriter)) {
 	}
 	began, at := time.Now(), r.server.now()
 	received := &loggedBody{ReadCloser: r.in.Body}
-	r.in = r.in.WithContext(r.in.Context()) // a copy, because a handler must not change the original
-	r.in.Body = received
+	if r.in.Body != http.NoBody {
+		r.in.Body = received
+	}
 	return func(w *responseWriter) {
 		code, message, canonical := explain(r.failure)
-		if r.fault != nil {
+		if r.fault != &noFault {
 			message = strings.TrimSpace(message + " (a fault of this server selects the request)")
 		}
 		log(Entry{

@@ -19,19 +19,13 @@ type responseWriter struct {
 // Unwrap lets [http.ResponseController] reach the connection.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func (w *responseWriter) fault() *Fault {
-	if w.request.fault == nil {
-		return &Fault{}
-	}
-	return w.request.fault
-}
-
 // WriteHeader sends the status, unless the response is dropped.
 func (w *responseWriter) WriteHeader(status int) {
-	if tag := w.fault().ETag; tag != "" && w.Header().Get("Etag") != "" {
+	fault := w.request.fault
+	if tag := fault.ETag; tag != "" && w.Header().Get("Etag") != "" {
 		w.Header().Set("Etag", tag)
 	}
-	for _, name := range w.fault().Hide {
+	for _, name := range fault.Hide {
 		w.Header().Del(name)
 		delete(w.Header(), strings.ToLower(name)) // metadata
 	}
@@ -40,7 +34,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		// wait for the body before it sends the response.
 		w.Header().Set("Connection", "close")
 	}
-	if !w.fault().DropResponse {
+	if !fault.DropResponse {
 		w.status = status
 		w.ResponseWriter.WriteHeader(status)
 	}
@@ -51,7 +45,7 @@ const maxBlock = 256 << 10
 
 // Write sends bytes of the body.
 func (w *responseWriter) Write(p []byte) (int, error) {
-	fault, done := w.fault(), 0
+	fault, done := w.request.fault, 0
 	if fault.DropResponse {
 		return len(p), nil
 	}
@@ -109,7 +103,7 @@ func (w *responseWriter) flush(p []byte) {
 // finish ends a response. It drops the response by closing the connection, if the fault
 // says so.
 func (w *responseWriter) finish() {
-	if w.fault().DropResponse {
+	if w.request.fault.DropResponse {
 		cutConnection()
 	}
 	w.expectReader() // net/http sends the last bytes

@@ -76,7 +76,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/folderorder"
 	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/faults"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
@@ -183,12 +182,6 @@ type Config struct {
 	TLS    *tls.Config
 	Now    func() time.Time // nil means time.Now; responses have this time as their Date
 	Limits Limits
-
-	folderOrder bool // of listings; see package folderorder
-}
-
-func init() {
-	folderorder.Hook = func(config any) { config.(*Config).folderOrder = true }
 }
 
 // Limits are the limits of the server. A zero field means AWS's limit; smaller limits
@@ -287,7 +280,7 @@ func New(c Config) *Handler {
 	if c.Service != nil {
 		h.store = driverstore.New(driverstore.Config{Service: c.Service, Now: h.now, Account: c.Credentials[0].Account, Region: c.Region, Natural: state.NewSettings(c.Strict)})
 	} else {
-		h.store = memory.New(memory.Config{Now: h.now, MaxBytes: c.MaxBytes, FolderOrder: c.folderOrder})
+		h.store = memory.New(h.now, c.MaxBytes)
 	}
 	_ = h.createBuckets() // memory does not fail, and Start reports the error of a service
 	return h

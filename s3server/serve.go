@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"crypto/rand"
 	"net/http"
 	"net/url"
@@ -25,13 +26,12 @@ type request struct {
 	operation string
 	query     url.Values
 	caller    caller
-	fault     *Fault // nil if none applies
+	fault     *Fault // noFault if none applies
 	body      *impatientBody
 	events    []Event        // of what the request has done
 	failure   *s3error.Error // of the response, or nil
 
-	slot  chan struct{} // of a large document, which leaveDocument frees; nil without one
-	lists bool          // is one of the listings that are being made, until leaveListing
+	places []chan struct{} // that the request has taken among those of large documents and listings, until leave
 }
 
 // ServeHTTP serves one request.
@@ -39,6 +39,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	if administers(h, in) {
 		h.admin.ServeHTTP(w, in)
 		return
+	}
+	in = in.WithContext(in.Context()) // a copy, because a handler must not change the original
+	if in.Body == nil {
+		in.Body = http.NoBody // the caller is no server
 	}
 	r := &request{in: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
@@ -49,11 +53,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 
 	log := r.logged()
 	handle, err := r.route()
-	r.fault = h.faults.Match(r.operation, r.target.bucket, r.target.key)
+	r.fault = cmp.Or(h.faults.Match(r.operation, r.target.bucket, r.target.key), &noFault)
 	header.Set("Date", r.now().Format(http.TimeFormat))
-	if r.in.Body == nil {
-		r.in.Body = http.NoBody // the caller is no server
-	}
 	r.body = &impatientBody{ReadCloser: r.in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.in.Body = r.body
 	recorded := h.recorder.begin(r)
@@ -64,7 +65,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		w.WriteHeader(http.StatusContinue)
 	}
 	defer func() {
-		r.leaveDocument()
+		r.leave()
 		h.recorder.end(recorded, response.status)
 		log(response)
 	}()
@@ -185,9 +186,6 @@ func (r *request) number(parameter string, fallback int) (int, error) {
 	return n, nil
 }
 
-// send writes the body of a response whose length is known.
-func (r *request) send(body []byte) { _, _ = r.w.Write(body) }
-
 // done sends a response without a body.
 func (r *request) done(status int) error {
 	r.w.WriteHeader(status)
@@ -199,8 +197,7 @@ func (r *request) done(status int) error {
 func (r *request) refuse(respond func()) {
 	const most = 64 << 20
 	waits := r.in.Header.Get("Expect") != "" && !r.body.read
-	drops := r.fault != nil && r.fault.DropResponse
-	if waits || drops || r.body.err != nil || r.body.ReadCloser == http.NoBody {
+	if waits || r.fault.DropResponse || r.body.err != nil || r.body.ReadCloser == http.NoBody {
 		respond()
 		return
 	}
@@ -208,12 +205,6 @@ func (r *request) refuse(respond func()) {
 }
 
 // now is the time of the server, which a fault may move.
-func (r *request) now() time.Time {
-	now := r.server.now()
-	if r.fault != nil {
-		now = now.Add(r.fault.ClockSkew)
-	}
-	return now
-}
+func (r *request) now() time.Time { return r.server.now().Add(r.fault.ClockSkew) }
 
 func newRequestID() string { return rand.Text()[:16] }

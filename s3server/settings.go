@@ -20,16 +20,26 @@ func (r *request) setting(status int, f func(*state.Bucket) error) error {
 // change, as an element with this name.
 func show(name string, f func(*state.Bucket) (any, error)) handler {
 	return func(r *request) error {
-		var document any
-		err := r.view(func(b *state.Bucket) (err error) {
-			document, err = f(b)
+		b, err := r.bucket()
+		if err != nil {
 			return err
-		})
+		}
+		document, err := f(b)
 		if err != nil {
 			return err
 		}
 		return r.writeXML(name, document)
 	}
+}
+
+// showIf is show for a document that the bucket may not have: then it is an error with this code.
+func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
+	return show(name, func(b *state.Bucket) (any, error) {
+		if document := f(b); document != nil {
+			return document, nil
+		}
+		return nil, s3error.New(code, "BucketName", b.Name)
+	})
 }
 
 // configure returns a handler that reads a document of settings, checks it unless check is nil, and
@@ -105,11 +115,7 @@ func (h *Handler) newBucket(name, account string) *state.Bucket {
 	return &state.Bucket{Name: name, Account: account, Region: h.config.Region, Created: h.now(), Settings: state.NewSettings(h.config.Strict)}
 }
 
-// view calls f with the request's bucket, which f must not change.
-func (r *request) view(f func(*state.Bucket) error) error {
-	b, err := r.server.store.Bucket(r.in.Context(), r.target.bucket)
-	if err != nil {
-		return err
-	}
-	return f(b)
+// bucket returns the request's bucket, which the caller must not change.
+func (r *request) bucket() (*state.Bucket, error) {
+	return r.server.store.Bucket(r.in.Context(), r.target.bucket)
 }

@@ -16,9 +16,6 @@ import (
 
 const algorithmV2 = "AWS " // of the Authorization header
 
-// hasQueryV2 returns whether the query has a signature of version 2.
-func hasQueryV2(r *request) bool { return r.has("AWSAccessKeyId") && r.has("Signature") }
-
 // authenticateHeaderV2 checks the Authorization header "AWS KEY:SIGNATURE".
 func authenticateHeaderV2(r *request, value string) error {
 	accessKey, signature, found := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")
@@ -32,10 +29,8 @@ func authenticateHeaderV2(r *request, value string) error {
 	if at.Unix() < 0 {
 		return s3error.New("AccessDenied").WithMessage("AWS authentication requires a valid Date or x-amz-date header")
 	}
-	now := r.server.now()
-	if skew := now.Sub(at).Abs(); skew > maxSkew {
-		return s3error.New("RequestTimeTooSkewed", "RequestTime", at.Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339),
-			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
+	if err := checkSkew(r, at, at.Format(time.RFC3339)); err != nil {
+		return err
 	}
 	date := r.in.Header.Get("Date")
 	if r.in.Header.Get("X-Amz-Date") != "" {
@@ -57,7 +52,7 @@ func authenticateQueryV2(r *request) error {
 			return s3error.New("AccessDenied").WithMessage("A URL that is signed with version 2 cannot have the parameter %s, which is not signed", name)
 		}
 	}
-	if now := r.server.now(); now.Unix() > end {
+	if now := r.now(); now.Unix() > end {
 		return s3error.New("AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339)).
 			WithMessage("Request has expired")
 	}

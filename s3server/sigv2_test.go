@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +91,33 @@ func TestANameWithSignsIsSignedOfVersion2(t *testing.T) {
 		"Date": at, "X-Amz-Meta-A+b!": "1", "Authorization": "AWS " + manualKeys[0].AccessKeyID + ":" + base64.StdEncoding.EncodeToString(mac.Sum(nil)),
 	})
 	require.Equal(t, 200, w.Code, w.Body)
+}
+
+func TestASkewedClockRefusesSignaturesOfVersion2(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	server := s3server.New(s3server.Config{Credentials: manualKeys, Now: func() time.Time { return at }, Buckets: []string{"photos"}})
+	server.Inject(s3server.Fault{ClockSkew: time.Hour})
+	sign := func(date string) string {
+		mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
+		mac.Write([]byte("GET\n\n\n" + date + "\n/photos/k"))
+		return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	}
+	date, expires := at.Format(http.TimeFormat), strconv.FormatInt(at.Add(time.Minute).Unix(), 10)
+	for code, request := range map[string]*http.Request{
+		"RequestTimeTooSkewed": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil),
+		"Request has expired": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k?"+url.Values{
+			"AWSAccessKeyId": {manualKeys[0].AccessKeyID}, "Expires": {expires}, "Signature": {sign(expires)},
+		}.Encode(), nil),
+	} {
+		if !request.URL.Query().Has("Expires") {
+			request.Header.Set("Date", date)
+			request.Header.Set("Authorization", "AWS "+manualKeys[0].AccessKeyID+":"+sign(date))
+		}
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, request)
+		require.Equal(t, 403, w.Code, w.Body)
+		require.Contains(t, w.Body.String(), code)
+	}
 }
 
 // The URLs are those that boto3 1.37.9 makes at the start of 2026.

@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,7 +13,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -32,7 +32,7 @@ type Server struct {
 	bundle      string            // the file of Env's AWS_CA_BUNDLE; "" without one
 	gone        chan struct{}     // closed by Close
 	served      chan struct{}     // closed when no connection is accepted any more
-	connections *listen.Connections
+	connections *listen.Listener
 	background  sync.WaitGroup
 	stop        context.CancelFunc // of what runs in the background
 	close       sync.Once
@@ -53,8 +53,8 @@ const (
 func Start(c Config) (*Server, error) {
 	setDefault(&c.Addr, "127.0.0.1:0")
 	for _, name := range c.Buckets {
-		if !validBucketName(name) {
-			return nil, argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "")
+		if err := checkBucketName(name); err != nil {
+			return nil, err
 		}
 	}
 	if err := checkWebhook(c.WebhookURL); err != nil {
@@ -83,8 +83,8 @@ func Start(c Config) (*Server, error) {
 		s.Handler.Close()
 		return nil, err
 	}
-	s.connections = listen.NewConnections(s.limits.MaxConnections)
-	listener = listen.Limit(listener, s.connections)
+	s.connections = listen.Limit(listener, s.limits.MaxConnections)
+	listener = s.connections
 	if encryption != nil {
 		listener = tls.NewListener(listener, encryption)
 	}
@@ -132,10 +132,7 @@ func (s *Server) trustItself() error {
 	}
 	s.bundle = file.Name()
 	_, err = file.Write(listen.EncodeCertificate(s.certificate))
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
+	if err = cmp.Or(err, file.Close()); err != nil {
 		_ = os.Remove(s.bundle)
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -207,6 +208,19 @@ func TestTheRecordKeepsTheLatest(t *testing.T) {
 	read(t, response.Body)
 	require.Empty(t, none.Requests())
 	require.Equal(t, 1, none.Count("ListBuckets"))
+}
+
+// A test may call the handler with a request that no server has read.
+func TestARequestWithoutABodyIsLogged(t *testing.T) {
+	var entries []s3server.Entry
+	handler := s3server.New(s3server.Config{Log: func(e s3server.Entry) { entries = append(entries, e) }})
+	request, err := http.NewRequest(http.MethodPut, "http://127.0.0.1:9000/photos/k", nil)
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, request)
+	require.Equal(t, http.StatusNotFound, w.Code, w.Body)
+	require.Len(t, entries, 1)
+	require.Nil(t, request.Body, "a handler does not change a request")
 }
 
 func TestTheServersClockIsItsDate(t *testing.T) {

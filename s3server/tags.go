@@ -41,26 +41,17 @@ func deleteTagging(r *request) error {
 // request names, which f must not change.
 func showVersion(name string, f func(*state.Version) (any, error)) handler {
 	return func(r *request) error {
-		var document any
-		err := viewVersion(r, func(v *state.Version) (err error) {
-			document, err = f(v)
+		v, err := findVersion(r)
+		if err != nil {
 			return err
-		})
+		}
+		document, err := f(v)
+		r.server.store.Release(v)
 		if err != nil {
 			return err
 		}
 		return r.writeXML(name, document)
 	}
-}
-
-// viewVersion calls f with the version that the request names, which f must not change.
-func viewVersion(r *request, f func(*state.Version) error) error {
-	v, err := findVersion(r)
-	if err != nil {
-		return err
-	}
-	defer r.server.store.Release(v)
-	return f(v)
 }
 
 // changeVersion is replaceVersion, and returns this status.

@@ -44,10 +44,7 @@ func (h *Handler) locate(r *http.Request) (target, error) {
 
 // hostBucket returns the bucket in the host name, or "".
 func (h *Handler) hostBucket(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(host)
+	host = hostName(host)
 	longest, bucket := "", ""
 	for _, domain := range h.config.Domains {
 		domain = strings.ToLower(domain)
@@ -62,6 +59,14 @@ func (h *Handler) hostBucket(host string) string {
 		return regionalBucket(host)
 	}
 	return bucket
+}
+
+// hostName returns a host in lower case, without its port.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(host)
 }
 
 // regionalBucket returns the bucket in a host name of AWS, in any region, or "".

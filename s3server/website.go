@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"html"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,17 +15,6 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
-
-func getWebsite(b *state.Bucket) (any, error) {
-	if b.Website == nil {
-		return nil, noWebsite(b.Name)
-	}
-	return b.Website, nil
-}
-
-func noWebsite(bucket string) *s3error.Error {
-	return s3error.New("NoSuchWebsiteConfiguration", "BucketName", bucket)
-}
 
 // locateWebsite reports whether the request is for a website, by its host, and then sets its
 // target.
@@ -45,10 +33,7 @@ func locateWebsite(r *request) bool {
 
 // hostWebsite returns the bucket whose website has this host.
 func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(host)
+	host = hostName(host)
 	for _, domain := range h.config.WebsiteDomains {
 		if bucket, found = strings.CutSuffix(host, "."+strings.ToLower(domain)); found {
 			return bucket, true
@@ -108,19 +93,19 @@ func serveWebsite(r *request) error {
 }
 
 // websiteOf returns the configuration of the bucket, if the method is allowed.
-func websiteOf(r *request) (c *website.Configuration, err error) {
-	err = r.view(func(b *state.Bucket) error {
-		switch c = b.Website; {
-		case c == nil:
-			return noWebsite(b.Name)
-		case b.Payer == payerRequester:
-			return s3error.New("AccessDenied") // nobody could be asked to pay
-		case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
-			return s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
-		}
-		return nil
-	})
-	return c, err
+func websiteOf(r *request) (*website.Configuration, error) {
+	b, err := r.bucket()
+	switch {
+	case err != nil:
+		return nil, err
+	case b.Website == nil:
+		return nil, s3error.New("NoSuchWebsiteConfiguration", "BucketName", b.Name)
+	case b.Payer == payerRequester:
+		return nil, s3error.New("AccessDenied") // nobody could be asked to pay
+	case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
+		return nil, s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
+	}
+	return b.Website, nil
 }
 
 func follow(r *request, rule *website.RoutingRule, key string) error {
@@ -245,7 +230,7 @@ func writeHTML(r *request, e, second *s3error.Error) error {
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	r.w.WriteHeader(e.Status)
 	if r.in.Method != http.MethodHead {
-		r.send(b.Bytes())
+		_, _ = r.w.Write(b.Bytes())
 	}
 	return nil
 }

@@ -14,8 +14,7 @@ import (
 // is safe: no byte of it can end the header.
 func WithDownloadName(filename string) Option {
 	asked := driver.SignRequest{ResponseName: filename}
-	disposition := asked.ResponseDisposition()
-	disposition = cmp.Or(disposition, "attachment")
+	disposition := cmp.Or(asked.ResponseDisposition(), "attachment")
 	return option(func(o *options) {
 		o.object.headers = append(o.object.headers, func(h http.Header, _ *storage.Attrs) {
 			h.Set("Content-Disposition", disposition)

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -18,21 +17,23 @@ const (
 // post stores the file of a signed form. The fields must come first, so that they are
 // checked before the file is read. Anything after the file is ignored, as on S3.
 func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
-	begin := &formHeadReader{ReadCloser: r.Body, left: maxFormHead}
-	within := r.WithContext(r.Context()) // a copy, so that the server keeps its own body
-	within.Body = begin
+	body := &boundedBody{from: r.Body, max: maxFormHead} // the multipart reader would accept headers of any length
+	within := r.WithContext(r.Context())                 // a copy, so that the server keeps its own body
+	within.Body = io.NopCloser(body)
 	parts, err := within.MultipartReader()
 	if err != nil {
 		return errForm
 	}
 	fields, file, f := readForm(parts)
 	switch {
-	case f == errForm && begin.err != nil:
-		return bodyFailure(begin.err) // the multipart reader does not always return the cause
+	case body.read > maxFormHead:
+		return errFormTooLarge
+	case f == errForm && body.failure != nil:
+		return body.failure // the multipart reader does not always return the cause
 	case f != nil:
 		return f
 	}
-	begin.done = true
+	body.max = -1
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {
 		return failureOf(err)
@@ -60,7 +61,7 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 	for {
 		part, err := parts.NextRawPart()
 		if err != nil {
-			return nil, nil, formFailure(err)
+			return nil, nil, failureOr(err, errForm)
 		}
 		name := strings.ToLower(part.FormName())
 		if name == signedurl.FileField {
@@ -68,7 +69,7 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFields+1))
 		if err != nil {
-			return nil, nil, formFailure(err)
+			return nil, nil, failureOr(err, errForm)
 		}
 		if total += len(name) + len(value); total > maxFields {
 			return nil, nil, errFormTooLarge
@@ -78,41 +79,4 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 		}
 		fields[name] = string(value)
 	}
-}
-
-func formFailure(err error) *failure {
-	if errors.Is(err, errFormHead) {
-		return errFormTooLarge
-	}
-	if f := failureOf(err); f != errInternal {
-		return f
-	}
-	return errForm
-}
-
-// A formHeadReader limits the bytes that are read before the file. The multipart
-// reader would accept headers of any length.
-type formHeadReader struct {
-	io.ReadCloser
-	left int
-	done bool
-	// err is the error that ended the body, other than io.EOF.
-	err error
-}
-
-var errFormHead = errors.New("the part of the form before the file is too long")
-
-func (p *formHeadReader) Read(b []byte) (int, error) {
-	if p.done {
-		return p.ReadCloser.Read(b)
-	}
-	if p.left == 0 {
-		return 0, errFormHead
-	}
-	n, err := p.ReadCloser.Read(b[:min(len(b), p.left)])
-	p.left -= n
-	if err != nil && err != io.EOF {
-		p.err = err
-	}
-	return n, err
 }

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"cmp"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"strconv"
@@ -74,14 +75,8 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 		if storage.CodeOf(err) != storage.Changed || attempt == maxAttempts {
 			return err
 		}
-		restore(w.Header(), before)
-	}
-}
-
-func restore(h, before http.Header) {
-	clear(h)
-	for name, values := range before {
-		h[name] = values
+		clear(w.Header())
+		maps.Copy(w.Header(), before)
 	}
 }
 
@@ -214,9 +209,7 @@ var (
 
 // setHeader describes the object in h. It keeps values that the caller has set.
 func setHeader(h http.Header, a *storage.Attrs) {
-	contentType := a.ContentType
-	contentType = cmp.Or(contentType, "application/octet-stream") // otherwise net/http would guess from the bytes
-	offer(h, "Content-Type", contentType)
+	offer(h, "Content-Type", cmp.Or(a.ContentType, "application/octet-stream")) // otherwise net/http would guess from the bytes
 	offer(h, "Content-Encoding", a.ContentEncoding)
 	offer(h, "Content-Language", a.ContentLanguage)
 	offer(h, "Content-Disposition", a.ContentDisposition)

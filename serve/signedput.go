@@ -140,17 +140,17 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 			return 0, errBounds
 		}
 	default: // net/http cancels the request's context too, but that is not the cause
-		b.failure = bodyFailure(err)
+		b.failure = failureOr(err, errIncomplete)
 	}
 	return n, err
 }
 
-// bodyFailure returns the response to a read error of a body.
-func bodyFailure(err error) *failure {
+// failureOr returns the response to an error, or another one in place of an internal error.
+func failureOr(err error, other *failure) *failure {
 	if f := failureOf(err); f != errInternal {
 		return f
 	}
-	return errIncomplete
+	return other
 }
 
 // check returns the failure of a body that has size bytes, or nil.

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/folderorder"
+	"github.com/omnibucket/storage/internal/testing/folderorder"
 	"github.com/omnibucket/storage/internal/testing/minio"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"

@@ -104,3 +104,6 @@ type Block struct {
 	BlockPublicPolicy     bool
 	RestrictPublicBuckets bool
 }
+
+// Refuses reports whether nobody can set the list.
+func (b *Block) Refuses(l List) bool { return b != nil && b.BlockPublicAcls && l.Public() }

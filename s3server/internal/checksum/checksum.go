@@ -17,6 +17,7 @@ import (
 
 	"github.com/minio/crc64nvme"
 
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
@@ -27,18 +28,17 @@ type Kind struct {
 	make      func() hash.Hash
 	Full      bool // can cover a whole multipart object
 	Composite bool // can cover the checksums of the parts
+	element   func(*Elements) *string
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 var Kinds = []*Kind{
-	{"CRC32", "X-Amz-Checksum-Crc32", func() hash.Hash { return crc32.NewIEEE() }, true, true},
-	{"CRC32C", "X-Amz-Checksum-Crc32c", func() hash.Hash { return crc32.New(castagnoli) }, true, true},
-	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func() hash.Hash { return crc64nvme.New() }, true, false},
-	{"SHA1", "X-Amz-Checksum-Sha1", sha1.New, false, true},
-	{"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true},
-	{"SHA512", "X-Amz-Checksum-Sha512", sha512.New, false, true},
-	{"MD5", "X-Amz-Checksum-Md5", md5.New, false, true},
+	{"CRC32", "X-Amz-Checksum-Crc32", func() hash.Hash { return crc32.NewIEEE() }, true, true, func(e *Elements) *string { return &e.ChecksumCRC32 }},
+	{"CRC32C", "X-Amz-Checksum-Crc32c", func() hash.Hash { return crc32c.New() }, true, true, func(e *Elements) *string { return &e.ChecksumCRC32C }},
+	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func() hash.Hash { return crc64nvme.New() }, true, false, func(e *Elements) *string { return &e.ChecksumCRC64NVME }},
+	{"SHA1", "X-Amz-Checksum-Sha1", sha1.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA1 }},
+	{"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA256 }},
+	{"SHA512", "X-Amz-Checksum-Sha512", sha512.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA512 }},
+	{"MD5", "X-Amz-Checksum-Md5", md5.New, false, true, func(e *Elements) *string { return &e.ChecksumMD5 }},
 }
 
 // missingKinds are the algorithms of S3 that this server lacks: the standard library has no

@@ -17,23 +17,7 @@ type MissingElements struct {
 }
 
 // Of returns the element for a kind.
-func (e *Elements) Of(kind *Kind) *string {
-	switch kind.Name {
-	case "CRC32":
-		return &e.ChecksumCRC32
-	case "CRC32C":
-		return &e.ChecksumCRC32C
-	case "CRC64NVME":
-		return &e.ChecksumCRC64NVME
-	case "SHA1":
-		return &e.ChecksumSHA1
-	case "SHA512":
-		return &e.ChecksumSHA512
-	case "MD5":
-		return &e.ChecksumMD5
-	}
-	return &e.ChecksumSHA256
-}
+func (e *Elements) Of(kind *Kind) *string { return kind.element(e) }
 
 func ElementsOf(sum Sum) (e Elements) {
 	if sum.Kind != nil {

@@ -14,26 +14,18 @@ import (
 type summedBody struct {
 	from  io.Reader
 	sum   uint32
-	size  int64
 	ended func(crc storage.CRC32C) // nil after the call
-}
-
-func newSummedBody(from io.Reader, ended func(crc storage.CRC32C)) *summedBody {
-	return &summedBody{from: from, ended: ended}
 }
 
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	b.sum = crc32c.Update(b.sum, p[:n])
-	b.size += int64(n)
 	if err == io.EOF && b.ended != nil {
-		b.ended(b.crc())
+		b.ended(storage.CRC32C{Sum: b.sum, Known: true})
 		b.ended = nil
 	}
 	return n, err
 }
-
-func (b *summedBody) crc() storage.CRC32C { return storage.CRC32C{Sum: b.sum, Known: true} }
 
 // Seek fails: drivers that read a body only once never call it.
 func (b *summedBody) Seek(int64, int) (int64, error) {
@@ -54,8 +46,8 @@ func spool(from io.Reader) (*spooled, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := newSummedBody(from, nil)
-	_, err = io.Copy(file, body)
+	sum := crc32c.New()
+	size, err := io.Copy(io.MultiWriter(file, sum), from)
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
@@ -63,7 +55,7 @@ func spool(from io.Reader) (*spooled, error) {
 		_ = tempfile.Close(file)
 		return nil, err
 	}
-	return &spooled{file, body.size, body.crc()}, nil
+	return &spooled{file, size, storage.CRC32C{Sum: sum.Sum32(), Known: true}}, nil
 }
 
 func (s *spooled) close() { _ = tempfile.Close(s.File) }

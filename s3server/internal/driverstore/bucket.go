@@ -15,17 +15,13 @@ import (
 
 // A driverBucket is a bucket that is open.
 type driverBucket struct {
-	name    string
-	service driver.ServiceDriver
-	// account, region and natural are those of a bucket without a record.
-	account, region string
-	natural         state.Settings
-	now             func() time.Time
-	driver          driver.Driver
+	name   string
+	store  *Store
+	driver driver.Driver
 
 	mu       sync.Mutex
-	desc     driver.Description
-	records  *records // nil until there are any
+	desc     *driver.Description // never changed, only replaced; nil: ask the driver
+	records  *records            // nil until there are any
 	cached   *cachedBucket
 	changing sync.Mutex // held while the record of the settings is replaced
 
@@ -50,7 +46,7 @@ func (b *driverBucket) close() {
 }
 
 // update tells the driver what it must know about the settings.
-func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket, now time.Time) error {
+func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
 	if changed.Lifecycle != old.Lifecycle && !b.description().Local {
 		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
@@ -65,19 +61,19 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket, n
 		r.Versioning = new(true) // also while it is suspended: only null versions are replaced
 		// Providers have null versions of their own, or clocks.
 		if b.description().Local && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
-			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), now)
+			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
 		}
 	}
 	r.ObjectLock = changed.Locking != nil && old.Locking == nil
 	if r.Versioning == nil && !r.ObjectLock {
 		return nil
 	}
-	if _, err := b.service.UpdateBucket(ctx, r); err != nil {
+	if _, err := b.store.Service.UpdateBucket(ctx, r); err != nil {
 		return ErrorOf(err, b.name)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.desc = b.driver.Describe() // the driver learns it
+	b.desc = nil // the driver learns it
 	return nil
 }
 
@@ -85,10 +81,10 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket, n
 func (b *driverBucket) description() *driver.Description {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.desc.Provider == "" {
-		b.desc = b.driver.Describe()
+	if b.desc == nil {
+		b.desc = new(b.driver.Describe())
 	}
-	return &b.desc
+	return b.desc
 }
 
 // keepsVersions reports whether there may be versions.

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
 func (s *Store) Change(ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error) (*state.Version, string, error) {
@@ -15,14 +16,14 @@ func (s *Store) Change(ctx context.Context, name state.VersionName, change func(
 	if err != nil {
 		return nil, "", err
 	}
-	defer s.keys.lock(name.Bucket + "/" + name.Key)()
+	defer s.keys.Lock(name.Bucket + "/" + name.Key)()
 	old, err := b.find(ctx, name.Key, name.ID)
 	if err != nil {
 		return nil, "", err
 	}
 	defer s.Release(old)
 	if err := state.Readable(old, name); err != nil {
-		return nil, shownID(settings, old), err
+		return nil, settings.Shown(old), err
 	}
 	changed := *old
 	if err := change(settings, &changed); err != nil {
@@ -31,7 +32,7 @@ func (s *Store) Change(ctx context.Context, name state.VersionName, change func(
 	if err := b.change(ctx, old, &changed); err != nil {
 		return nil, "", ErrorOf(err, name.Key)
 	}
-	return &changed, shownID(settings, old), nil
+	return &changed, settings.Shown(old), nil
 }
 
 // change makes the driver's object what changed says.
@@ -61,19 +62,12 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 
 // changeTags sets the tags, and the changes that are kept in one.
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, changed *state.Version) error {
-	was, err := changesOf(&old.Object)
-	if err != nil {
-		return err
-	}
-	is, err := changesOf(&changed.Object)
-	if err != nil {
-		return err
-	}
+	was, is := changesOf(&old.Object), changesOf(&changed.Object)
 	if !b.description().Local { // providers do not tell a hold that was ended from none
 		was.Del(keptHold)
 		is.Del(keptHold)
 	}
-	tags, before := tagMap(changed.Object.Properties.Tags), tagMap(old.Object.Properties.Tags)
+	tags, before := tagging.Map(changed.Object.Properties.Tags), tagging.Map(old.Object.Properties.Tags)
 	rest := is.Encode()
 	if rest == was.Encode() && maps.Equal(tags, before) {
 		return nil

@@ -1,6 +1,7 @@
 package driverstore
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -36,8 +37,7 @@ var driverCodes = map[storage.Code]string{
 
 // ErrorOf returns S3's error for one of a driver. name is that of the bucket or the key.
 func ErrorOf(err error, name string) error {
-	var known *s3error.Error
-	if err == nil || errors.As(err, &known) {
+	if _, known := errors.AsType[*s3error.Error](err); known || err == nil {
 		return err
 	}
 	code, found := driverCodes[storage.CodeOf(err)]
@@ -49,22 +49,18 @@ func ErrorOf(err error, name string) error {
 	case !found:
 		code = "InternalError"
 	}
-	var e *s3error.Error
+	e := s3error.New(code)
 	switch code {
 	case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists":
-		e = s3error.New(code, "BucketName", name)
+		e.Fields = []string{"BucketName", name}
 	case "NoSuchKey":
-		e = s3error.New(code, "Key", name)
+		e.Fields = []string{"Key", name}
 	case "PreconditionFailed", "NotModified", "InvalidRange":
-		e = s3error.New(code)
 	default:
-		e = s3error.New(code)
-		if text := driverMessage(err); text != "" {
-			e.Message = text
-		}
-		if storage.CodeOf(err) == storage.Locked {
-			e = state.Protected()
-		}
+		e.Message = cmp.Or(driverMessage(err), e.Message)
+	}
+	if storage.CodeOf(err) == storage.Locked {
+		e = state.Protected()
 	}
 	e.Err = err
 	return e

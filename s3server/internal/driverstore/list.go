@@ -83,16 +83,13 @@ func (n *driverNames) eachAfter(ctx context.Context, r *driver.ListRequest, at i
 	return n.eachName(ctx, &outer, f)
 }
 
-// A showFunc is told what a page shows: a common prefix if v is nil.
-type showFunc = func(v *state.Version, latest bool, common string)
-
 // A driverListing collects one page.
 type driverListing struct {
 	listing state.Listing
 	names   *driverNames
-	show    showFunc
-	after   string // a common prefix that was shown before this page
-	last    string // that was shown last
+	show    func(v *state.Version, latest bool, common string) // a common prefix if v is nil
+	after   string                                             // a common prefix that was shown before this page
+	last    string                                             // that was shown last
 	shown   int
 	more    bool
 }
@@ -123,27 +120,19 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	if !ok {
 		return !l.more, nil
 	}
-	shown, err := l.names.show(ctx, key, e, common, l.show)
-	if !shown {
-		l.shown--
-	}
-	return err == nil, err
-}
-
-// show shows a common prefix, or else an entry. It reports whether it did: the entry may be removed
-// meanwhile.
-func (n *driverNames) show(ctx context.Context, key string, e *listedEntry, common string, show showFunc) (shown bool, err error) {
 	var v *state.Version
+	var err error
 	switch {
 	case common != "":
 	case e.marker:
 		v = e.markerVersion(key)
 	default:
-		if v, err = n.entry(ctx, key, e.VersionEntry); v == nil {
-			return false, err
+		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil { // it was removed meanwhile
+			l.shown--
+			return err == nil, err
 		}
 	}
-	show(v, common == "" && e.latest, common)
+	l.show(v, common == "" && e.latest, common)
 	return true, nil
 }
 
@@ -156,9 +145,6 @@ func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after 
 		return false, nil
 	}
 	page := &driverListing{listing: l, names: &b.names, show: func(v *state.Version, _ bool, common string) { show(v, common) }}
-	if isSorted(l) {
-		return b.names.listSorted(ctx, l, after, page.show)
-	}
 	if after.Prefix {
 		page.after = after.Key
 	}
@@ -219,9 +205,6 @@ func (s *Store) ListVersions(ctx context.Context, bucket string, l state.Listing
 			}
 			show(v, true, common)
 		})
-	}
-	if isSorted(l) {
-		return b.names.listVersionsSorted(ctx, l, after, show)
 	}
 	page := &driverListing{listing: l, names: &b.names, show: show}
 	if common, rolled := l.CommonPrefix(after.Key); rolled && common == after.Key {

@@ -31,12 +31,16 @@ type listedEntry struct {
 
 // eachVersion calls f with versions and common prefixes, in the order of S3, until f returns false.
 func (n *driverNames) eachVersion(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
-	return n.eachStored(ctx, r, func(e *listedEntry) (bool, error) {
+	return n.eachStored(ctx, r, unlessReplaced(f))
+}
+
+func unlessReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool, error) {
+	return func(e *listedEntry) (bool, error) {
 		if e.replaced {
 			return true, nil
 		}
 		return f(e)
-	})
+	}
 }
 
 // eachStored is eachVersion with null versions that were replaced.
@@ -93,12 +97,7 @@ func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listed
 	if !n.bucket.has(storage.Versioning) {
 		return nil
 	}
-	return n.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
-		if e.replaced {
-			return true, nil
-		}
-		return f(e)
-	})
+	return n.storedOf(ctx, key, unlessReplaced(f))
 }
 
 // storedOf is versionsOf with null versions that were replaced.
@@ -112,30 +111,17 @@ func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEn
 	})
 }
 
-// currentMarker returns the delete marker of a key without a current object, or nil.
-func (n *driverNames) currentMarker(ctx context.Context, key string) (found *state.Version, err error) {
-	if !n.bucket.keepsVersions() {
-		return nil, nil
-	}
-	err = n.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
-		if e.marker {
-			found = e.markerVersion(key)
-		}
-		return false, nil
-	})
-	return found, err
-}
-
-// findMarker returns the delete marker with an id, or nil.
+// findMarker returns the delete marker with an id, or nil. Without an id, it is that of a key without a current
+// object.
 func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *state.Version, err error) {
 	if !n.bucket.keepsVersions() {
 		return nil, nil
 	}
 	err = n.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
-		if e.marker && e.id == id {
+		if e.marker && (id == "" || e.id == id) {
 			found = e.markerVersion(key)
 		}
-		return found == nil, nil
+		return found == nil && id != "", nil
 	})
 	return found, err
 }
@@ -146,8 +132,8 @@ func (e *listedEntry) markerVersion(key string) *state.Version {
 
 // removeImplied removes a marker that the driver does not have: it restores the version that was
 // removed. That is only possible while its key has no current object.
-func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest, now time.Time) (state.Removal, error) {
-	current, err := b.names.currentMarker(ctx, r.Key)
+func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
+	current, err := b.names.findMarker(ctx, r.Key, "")
 	if err != nil {
 		return state.Removal{}, err
 	}
@@ -159,7 +145,7 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 		return state.Removal{ID: r.ID}, err
 	}
 	defer held(v).close()
-	if err := b.restoreVersion(ctx, v, now); err != nil {
+	if err := b.restoreVersion(ctx, v); err != nil {
 		return state.Removal{}, ErrorOf(err, r.Key)
 	}
 	return state.Removal{Marker: true, ID: r.ID}, nil
@@ -167,7 +153,7 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 
 // restoreVersion makes a noncurrent version the current one: a copy, which replaces it unless a lock
 // keeps it.
-func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version, now time.Time) error {
+func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) error {
 	a := held(v).attrs
 	tags, err := b.tags(ctx, a, &driver.GetRequest{Key: a.Key, Version: a.Version})
 	if err != nil {
@@ -179,7 +165,7 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version, now
 		Source: source, Key: a.Key, Properties: a.Properties, Replace: true, ReplaceTags: true, Condition: storage.Condition{Absent: true},
 		Controls: storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
 	})
-	if err != nil || v.Object.Lock.CheckRemoval(now, true) != nil {
+	if err != nil || v.Object.Lock.CheckRemoval(b.store.Now(), true) != nil {
 		return err
 	}
 	return b.driver.Delete(ctx, &driver.DeleteRequest{Key: a.Key, Version: a.Version, BypassGovernance: true})

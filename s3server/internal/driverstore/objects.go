@@ -102,15 +102,18 @@ func keepRest(b *driverBucket, o *state.Object, kept url.Values) error {
 	if o.Lock.Hold == "OFF" {
 		kept.Set(keptHold, "OFF")
 	}
-	return setKeptACL(kept, o)
+	if o.ACL != nil {
+		kept.Set(keptACL, aclText(o))
+	}
+	if o.Upload != "" {
+		kept.Set(keptUpload, o.Upload)
+	}
+	return nil
 }
 
-func setKeptACL(kept url.Values, o *state.Object) error {
-	document, err := json.Marshal(o.ACL)
-	if err == nil && string(document) != `""` && string(document) != "null" {
-		kept.Set(keptACL, string(document))
-	}
-	return err
+func aclText(o *state.Object) string {
+	document, _ := json.Marshal(o.ACL) // the type has nothing that could fail
+	return string(document)
 }
 
 // keepContent adds what depends on the bytes of an object. Under a layer that encrypts it adds nothing,
@@ -229,7 +232,7 @@ func (b *driverBucket) owner() string {
 	if b.cached != nil {
 		return b.cached.bucket.Account
 	}
-	return b.account
+	return b.store.Account
 }
 
 // restoreChanges sets what was changed after the write, which is kept in a tag.
@@ -250,25 +253,15 @@ func restoreChanges(o *state.Object, later url.Values) {
 }
 
 // changesOf is the inverse of restoreChanges.
-func changesOf(o *state.Object) (url.Values, error) {
-	later := url.Values{keptClass: {o.Properties.Class}}
-	if err := setKeptACL(later, o); err != nil {
-		return nil, err
-	}
-	if !later.Has(keptACL) {
-		empty, err := json.Marshal(o.ACL)
-		if err != nil {
-			return nil, err
-		}
-		later.Set(keptACL, string(empty))
-	}
+func changesOf(o *state.Object) url.Values {
+	later := url.Values{keptClass: {o.Properties.Class}, keptACL: {aclText(o)}}
 	if o.Lock.Hold == "OFF" {
 		later.Set(keptHold, "OFF")
 	}
 	if o.Restored != (state.Restored{}) {
 		later.Set(keptRestored, o.Restored.From.Format(time.RFC3339Nano)+" "+o.Restored.Until.Format(time.RFC3339Nano))
 	}
-	return later, nil
+	return later
 }
 
 // hides reports whether clients neither see nor set metadata of this name.

@@ -55,7 +55,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 		return nil, err
 	}
 	name := partRecordName(u.ID, number)
-	defer s.keys.lock(name)() // so that the record is that of the part
+	defer s.keys.Lock(name)() // so that the record is that of the part
 	begun := u.Object.Data.(*uploadRecord)
 	var stored driver.Part
 	if begun.Staged {
@@ -64,16 +64,15 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 		r := &driver.PartRequest{Key: b.naming().Escape(u.Key), Upload: begun.Upload, AnyOrder: begun.AnyOrder, Number: number, Size: size}
 		stored, err = b.uploads.putPart(ctx, r, from)
 	}
-	switch code := storage.CodeOf(err); code {
-	case storage.ObjectNotFound, storage.InvalidArgument: // or the source of a copy is not there
-		if b.uploads.isLost(ctx, u) || code == storage.InvalidArgument {
-			return nil, state.NoUpload(u.ID)
-		}
+	code := storage.CodeOf(err)
+	missing := code == storage.ObjectNotFound || code == storage.InvalidArgument // or the source of a copy is not there
+	if missing && (b.uploads.isLost(ctx, u) || code == storage.InvalidArgument) {
+		return nil, state.NoUpload(u.ID)
 	}
 	if err != nil {
 		return nil, ErrorOf(err, u.Key)
 	}
-	p := state.NewPart(u, number, d, s.now())
+	p := state.NewPart(u, number, d, s.Now())
 	p.Data = &stored
 	record := &partRecord{Number: number, ETag: p.ETag, Size: p.Size, Sum: p.Sum.Value, Modified: p.Modified, Stored: stored}
 	if p.Sum.Kind != nil {
@@ -88,7 +87,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from io.Reader) (driver.Part, error) {
 	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = newSummedBody(from, func(crc storage.CRC32C) { r.CRC32C = crc })
+		r.Body = &summedBody{from: from, ended: func(crc storage.CRC32C) { r.CRC32C = crc }}
 		return m.bucket.driver.PutPart(ctx, r)
 	}
 	file, err := spool(from)

@@ -47,5 +47,4 @@ func TestPartsOfSlowClientsHoldUpNoOthers(t *testing.T) {
 	for _, err := range results {
 		require.NoError(t, err)
 	}
-	require.Empty(t, s.keys.all)
 }

@@ -2,6 +2,7 @@ package driverstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,21 +47,19 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	if b.records != nil {
 		return b.records, nil
 	}
-	private, ok := b.service.(driver.PrivateDriver)
-	if !ok {
-		desc := b.driver.Describe()
-		b.records = &records{driver: b.driver, prefix: recordPrefix, page: pageOf(&desc)}
-		return b.records, nil
+	opened := &records{driver: b.driver, prefix: recordPrefix}
+	if private, ok := b.store.Service.(driver.PrivateDriver); ok {
+		drv, err := private.PrivateDriver(ctx, b.name, create)
+		if storage.CodeOf(err) == storage.BucketNotFound && !create {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, ErrorOf(err, b.name)
+		}
+		opened = &records{driver: drv}
 	}
-	drv, err := private.PrivateDriver(ctx, b.name, create)
-	if storage.CodeOf(err) == storage.BucketNotFound && !create {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, ErrorOf(err, b.name)
-	}
-	desc := drv.Describe()
-	b.records = &records{driver: drv, page: pageOf(&desc)}
+	desc := opened.driver.Describe()
+	opened.page, b.records = pageOf(&desc), opened
 	return b.records, nil
 }
 
@@ -71,10 +70,7 @@ func (r *records) get(ctx context.Context, name string, into any) (revision stri
 		return "", err
 	}
 	document, err := io.ReadAll(io.LimitReader(from, maxRecord))
-	if closing := from.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
+	if err = cmp.Or(err, from.Close()); err == nil {
 		err = json.Unmarshal(document, into)
 	}
 	if unreadable := (*json.SyntaxError)(nil); errors.As(err, &unreadable) { // a server with encryption has written it

@@ -14,16 +14,14 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	if err != nil {
 		return state.Removal{}, err
 	}
-	defer s.keys.lock(r.Bucket + "/" + r.Key)()
+	defer s.keys.Lock(r.Bucket + "/" + r.Key)()
 	request := &driver.DeleteRequest{Key: b.naming().Escape(r.Key), BypassGovernance: r.Bypass}
-	if r.Condition != (state.WriteCondition{}) {
-		if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
-			return state.Removal{}, err
-		}
+	if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
+		return state.Removal{}, err
 	}
 	switch {
 	case isMarkerID(r.ID):
-		return b.removeImplied(ctx, r, s.now())
+		return b.removeImplied(ctx, r)
 	case r.ID != "" && b.description().Local && b.keepsVersions():
 		return b.removeVersion(ctx, r)
 	}
@@ -107,8 +105,8 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 // guardRemoval checks the condition of a removal. A version is removed whatever is current by
 // then: the condition is about the moment of the request.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
-	c, err := b.guard(ctx, r.Key, r.Condition.CheckDelete)
-	if err != nil || r.ID != "" || c.Absent {
+	c, err := b.guard(ctx, r.Key, r.Condition, state.WriteCondition.CheckDelete)
+	if err != nil || r.ID != "" || c.Absent || r.Condition == (state.WriteCondition{}) {
 		return storage.Condition{}, err
 	}
 	return c, b.need(storage.ConditionalRemove, "conditional removal")

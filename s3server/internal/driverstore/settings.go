@@ -42,8 +42,8 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 			return b.keep(cached.bucket, revision), nil
 		}
 	}
-	var record state.SettingsRecord
-	revision, err := r.get(ctx, bucketRecord, &record)
+	bucket := &state.Bucket{}
+	revision, err := r.get(ctx, bucketRecord, bucket)
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound:
 		return b.readNatural(ctx)
@@ -52,8 +52,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	case err != nil:
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
-	bucket, err := record.Bucket(b.name)
-	if err != nil {
+	if err := bucket.Rename(b.name); err != nil {
 		return nil, err
 	}
 	return b.keep(bucket, revision), nil
@@ -61,7 +60,7 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 
 // readNatural returns a bucket that this server did not make.
 func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
-	info, err := b.service.BucketInfo(ctx, b.name)
+	info, err := b.store.Service.BucketInfo(ctx, b.name)
 	if err != nil {
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
@@ -71,7 +70,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 			return nil, ErrorOf(err, b.name)
 		}
 	}
-	found := &state.Bucket{Name: b.name, Account: b.account, Region: b.region, Created: shownTime(info.Created), Settings: b.natural}
+	found := &state.Bucket{Name: b.name, Account: b.store.Account, Region: b.store.Region, Created: shownTime(info.Created), Settings: b.store.Natural}
 	if info.Versioning {
 		found.Versioning = state.Enabled
 	}
@@ -88,8 +87,8 @@ func (b *driverBucket) keep(found *state.Bucket, revision string) *cachedBucket 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cached = &cachedBucket{found, revision, time.Now()}
-	if found.Versioning != "" && !b.desc.Versioned {
-		b.desc = driver.Description{} // another process has enabled it: ask the driver again
+	if found.Versioning != "" && b.desc != nil && !b.desc.Versioned {
+		b.desc = nil // another process has enabled it: ask the driver again
 	}
 	return b.cached
 }
@@ -107,7 +106,7 @@ func (b *driverBucket) write(ctx context.Context, changed *state.Bucket, old *ca
 	if !b.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		condition = storage.Condition{}
 	}
-	revision, err := r.put(ctx, bucketRecord, state.RecordOf(changed), condition)
+	revision, err := r.put(ctx, bucketRecord, changed, condition)
 	if err != nil {
 		return ErrorOf(err, b.name)
 	}

@@ -12,6 +12,20 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
+// A request uses it while another one enables versioning.
+func TestADescriptionDoesNotChangeWhileItIsUsed(t *testing.T) {
+	s := storeOfPhotos(t)
+	b, settings, err := s.bucketOf(t.Context(), "photos")
+	require.NoError(t, err)
+	used := b.description()
+	features := used.Features
+	changed := *settings
+	changed.Versioning = state.Enabled
+	b.keep(&changed, "")
+	require.NotEmpty(t, used.Provider)
+	require.Equal(t, features, used.Features)
+}
+
 // A mirror has the objects in a second store. That lacks the settings of a bucket that the server did not make.
 func TestABucketKeepsItsSettingsWhileTheStoreIsDown(t *testing.T) {
 	ctx, s := t.Context(), storeOfPhotos(t)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/s3server/internal/keylock"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -23,15 +24,11 @@ import (
 // versions are null versions. There, the driver keeps versions also while S3's versioning is
 // suspended, and a null version that was replaced is removed right afterwards.
 type Store struct {
-	service driver.ServiceDriver
-	now     func() time.Time
-	// account, region and natural are those of buckets that this server did not make.
-	account, region string
-	natural         state.Settings
+	Config
 
 	mu   sync.Mutex
 	open map[string]*driverBucket
-	keys keyLocks
+	keys keylock.Locks
 }
 
 var _ state.Store = (*Store)(nil)
@@ -40,17 +37,14 @@ var _ state.Store = (*Store)(nil)
 type Config struct {
 	Service driver.ServiceDriver
 	Now     func() time.Time // in UTC
-	// account, region and natural are those of buckets that this server did not make.
+	// Account, Region and Natural are those of buckets that this server did not make.
 	Account, Region string
 	Natural         state.Settings
 }
 
 // New returns a store of the buckets that the service has.
 func New(c Config) *Store {
-	return &Store{
-		account: c.Account, region: c.Region, natural: c.Natural, service: c.Service, now: c.Now, open: map[string]*driverBucket{},
-		keys: keyLocks{all: map[string]*keyLock{}},
-	}
+	return &Store{Config: c, open: map[string]*driverBucket{}}
 }
 
 // locate returns an open bucket, which need not exist.
@@ -60,11 +54,11 @@ func (s *Store) locate(name string) (*driverBucket, error) {
 	if b := s.open[name]; b != nil {
 		return b, nil
 	}
-	driver, err := s.service.Driver(name)
+	driver, err := s.Service.Driver(name)
 	if err != nil {
 		return nil, s3error.New("NoSuchBucket", "BucketName", name)
 	}
-	b := &driverBucket{name: name, account: s.account, region: s.region, natural: s.natural, now: s.now, service: s.service, driver: driver}
+	b := &driverBucket{name: name, store: s, driver: driver}
 	b.names.bucket, b.uploads.bucket = b, b
 	s.open[name] = b
 	return b, nil
@@ -127,7 +121,7 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	if b.Versioning == state.Enabled {
 		r.Versioning = new(true)
 	}
-	switch _, err := s.service.CreateBucket(ctx, r); {
+	switch _, err := s.Service.CreateBucket(ctx, r); {
 	case storage.CodeOf(err) == storage.BucketExists:
 		if _, err := s.Bucket(ctx, b.Name); err != nil {
 			return false, s3error.New("BucketAlreadyExists", "BucketName", b.Name)
@@ -178,7 +172,7 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 		if err := change(&changed); err != nil {
 			return err
 		}
-		if err := b.update(ctx, old.bucket, &changed, s.now()); err != nil {
+		if err := b.update(ctx, old.bucket, &changed); err != nil {
 			return err
 		}
 		err = b.write(ctx, &changed, old)
@@ -212,7 +206,7 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 			return ErrorOf(err, b.name)
 		}
 	}
-	if err := s.service.DeleteBucket(ctx, b.name); err != nil {
+	if err := s.Service.DeleteBucket(ctx, b.name); err != nil {
 		if b.records != nil && b.records.prefix != "" { // an object has come meanwhile
 			return errors.Join(ErrorOf(err, b.name), b.write(ctx, settings, &cachedBucket{}))
 		}
@@ -224,7 +218,7 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 
 func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.Bucket) bool) error {
 	for token := ""; ; {
-		page, next, err := s.service.ListBuckets(ctx, token)
+		page, next, err := s.Service.ListBuckets(ctx, token)
 		if err != nil {
 			return ErrorOf(err, "")
 		}

@@ -47,13 +47,14 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
 		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
-	u.ID, u.Initiated = rand.Text()+rand.Text(), s.now()
+	u.ID, u.Initiated = rand.Text()+rand.Text(), s.Now()
 	w := &state.Write{Bucket: u.Bucket, Key: u.Key, Object: u.Object}
 	w.Object.Upload = u.ID
-	r, err := b.uploads.uploadRequest(ctx, w, settings, s)
+	r, kept, err := b.putRequest(ctx, w, settings)
 	if err != nil {
 		return err
 	}
+	r.Metadata[reservedName] = kept.Encode()
 	records, err := b.openRecords(ctx, true)
 	if err != nil {
 		return err
@@ -81,17 +82,6 @@ type driverUploads struct{ bucket *driverBucket }
 // uploads take parts in any order, and the records list them.
 func (m *driverUploads) takesOpenUploads() bool {
 	return m.bucket.has(storage.OpenUploads) && !m.bucket.description().Local
-}
-
-// uploadRequest returns the request of a write by parts.
-func (m *driverUploads) uploadRequest(ctx context.Context, w *state.Write, settings *state.Bucket, s *Store) (*driver.PutRequest, error) {
-	r, kept, err := m.bucket.putRequest(ctx, w, settings, s)
-	if err != nil {
-		return nil, err
-	}
-	kept.Set(keptUpload, w.Object.Upload)
-	r.Metadata[reservedName] = kept.Encode()
-	return r, nil
 }
 
 func (s *Store) Upload(ctx context.Context, bucket, key, id string) (*state.Upload, error) {
@@ -137,7 +127,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 // isDropped reports whether the driver has discarded the upload, because nobody has sent a part for
 // long. It then removes the records. Amazon keeps uploads, and so do stores whose uploads are open.
 func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
-	limit := m.bucket.now().Add(-staleupload.Idle)
+	limit := m.bucket.store.Now().Add(-staleupload.Idle)
 	if u.Initiated.After(limit) || u.AnyOrder || u.Staged || m.bucket.description().Provider == "s3" {
 		return false, nil
 	}
@@ -156,7 +146,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	if err != nil {
 		return nil, "", err
 	}
-	defer s.keys.lock("complete " + u.ID)()
+	defer s.keys.Lock("complete " + u.ID)()
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return nil, "", err // another completion was faster
 	}
@@ -164,7 +154,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 		return nil, "", state.NoUpload(u.ID)
 	}
 	w.Object.Upload = u.ID
-	r, kept, err := b.putRequest(ctx, w, settings, s)
+	r, kept, err := b.putRequest(ctx, w, settings)
 	if err != nil {
 		return nil, "", err
 	}
@@ -174,7 +164,6 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 		crc = crc32c.Join(crc, stored[i].CRC32C.Sum, p.Size)
 	}
 	r.Size, r.CRC32C = w.Object.Size, storage.CRC32C{Sum: crc, Known: true}
-	kept.Set(keptUpload, u.ID)
 	if b.has(driver.LateMetadata) {
 		b.keepContent(kept, &w.Object, r.CRC32C)
 	}
@@ -191,7 +180,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
 	}
 	b.uploads.dropUpload(ctx, u.ID) // if this fails, the upload is listed until it is aborted
-	v, shown := b.written(ctx, w, settings, attrs, s)
+	v, shown := b.written(ctx, w, settings, attrs)
 	return v, shown, nil
 }
 
@@ -238,7 +227,7 @@ func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 	if err != nil {
 		return err
 	}
-	defer s.keys.lock("complete " + u.ID)()
+	defer s.keys.Lock("complete " + u.ID)()
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (s *Store) ListUploads(ctx context.Context, bucket string, l state.Listing,
 			return true, err
 		}
 		common, rolled := l.CommonPrefix(u.Key)
-		later := u.Key > after.Key || marker != nil && u.Key == after.Key && compareUploads(u, marker) > 0
+		later := u.Key > after.Key || marker != nil && u.Key == after.Key && state.CompareUploads(u, marker) > 0
 		if strings.HasPrefix(u.Key, l.Prefix) && later && !(rolled && common == after.Key) {
 			page.add(u, common)
 		}
@@ -59,10 +59,6 @@ func (s *Store) ListUploads(ctx context.Context, bucket string, l state.Listing,
 		}
 	}
 	return false, nil
-}
-
-func compareUploads(a, b *state.Upload) int {
-	return cmp.Or(strings.Compare(a.Key, b.Key), a.Initiated.Compare(b.Initiated), strings.Compare(a.ID, b.ID))
 }
 
 // An uploadPage keeps the first of the uploads and common prefixes that are added.
@@ -88,7 +84,7 @@ func (p *uploadPage) add(u *state.Upload, common string) {
 
 func compareItems(a, b uploadItem) int {
 	if a.common != "" || b.common != "" {
-		return cmp.Or(strings.Compare(cmp.Or(a.common, a.upload.Key), cmp.Or(b.common, b.upload.Key)))
+		return strings.Compare(cmp.Or(a.common, a.upload.Key), cmp.Or(b.common, b.upload.Key))
 	}
-	return compareUploads(a.upload, b.upload)
+	return state.CompareUploads(a.upload, b.upload)
 }

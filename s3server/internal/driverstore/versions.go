@@ -1,6 +1,7 @@
 package driverstore
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"sync"
@@ -30,14 +31,7 @@ func (s *Store) Find(ctx context.Context, name state.VersionName) (*state.Versio
 		return nil, "", err
 	}
 	v, err := b.find(ctx, name.Key, name.ID)
-	return v, shownID(settings, v), err
-}
-
-func shownID(b *state.Bucket, v *state.Version) string {
-	if b.Versioning == "" || v == nil {
-		return ""
-	}
-	return v.ID
+	return v, settings.Shown(v), err
 }
 
 // find returns a version, or nil. On this machine it opens the object, so that it can be read
@@ -58,8 +52,6 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 		h.attrs, err = b.driver.Head(ctx, request)
 	}
 	switch code := storage.CodeOf(err); {
-	case code == storage.ObjectNotFound && id == "":
-		return b.names.currentMarker(ctx, key)
 	case code == storage.ObjectNotFound:
 		return b.names.findMarker(ctx, key, id)
 	case code == storage.InvalidArgument && id != "":
@@ -128,10 +120,7 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 	buffer := readBuffers.Get().(*[maxRead]byte)
 	_, err = io.CopyBuffer(to, body, buffer[:]) // a range of a file is no io.WriterTo
 	readBuffers.Put(buffer)
-	if closing := body.Close(); err == nil {
-		err = closing
-	}
-	return ErrorOf(err, v.Key)
+	return ErrorOf(cmp.Or(err, body.Close()), v.Key)
 }
 
 // open returns bytes of the object. If that was replaced meanwhile, another attempt finds the new one.

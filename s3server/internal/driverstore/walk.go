@@ -33,8 +33,11 @@ type nameWalk struct {
 	listed  map[string]bool // the folders whose escaped segments were listed
 }
 
-// walk returns the walk of a listing.
+// walk returns the walk of a listing. It rolls up names only at slashes, as all drivers do.
 func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
+	if l.Delimiter != "" && l.Delimiter != "/" {
+		l.Delimiter, l.Max = "", pageLimit // which a page may need for a few common prefixes
+	}
 	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
 	w.each = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 		var failed error

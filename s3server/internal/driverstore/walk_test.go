@@ -227,7 +227,7 @@ type onlyService struct{ driver.ServiceDriver }
 
 func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) {
 	t.Helper()
-	for _, delimiter := range []string{"", "/"} {
+	for _, delimiter := range []string{"", "/", "a", "!%"} {
 		for _, size := range []int{1, 3, 1000} {
 			s.check(t, state.Listing{Delimiter: delimiter, Max: size}, "")
 			if versioned {

@@ -15,8 +15,8 @@ import (
 
 // putRequest returns the request of a write without body and content, and what is to be kept in
 // reserved metadata.
-func (b *driverBucket) putRequest(ctx context.Context, w *state.Write, settings *state.Bucket, s *Store) (*driver.PutRequest, url.Values, error) {
-	if err := settings.LockNew(&w.Object, s.now()); err != nil {
+func (b *driverBucket) putRequest(ctx context.Context, w *state.Write, settings *state.Bucket) (*driver.PutRequest, url.Values, error) {
+	if err := settings.LockNew(&w.Object, b.store.Now()); err != nil {
 		return nil, nil, err
 	}
 	p, kept, err := b.propertiesOf(&w.Object)
@@ -27,7 +27,7 @@ func (b *driverBucket) putRequest(ctx context.Context, w *state.Write, settings 
 	if err != nil {
 		return nil, nil, err
 	}
-	condition, err := b.condition(ctx, w)
+	condition, err := b.guard(ctx, w.Key, w.Condition, state.WriteCondition.Check)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,7 +39,7 @@ func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error
 		if err := b.need(storage.ObjectTags, "tagging"); err != nil {
 			return c, err
 		}
-		c.Tags = tagMap(o.Properties.Tags)
+		c.Tags = tagging.Map(o.Properties.Tags)
 	}
 	if o.Lock.Mode != "" || o.Lock.Hold == "ON" {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
@@ -55,25 +55,14 @@ func retentionMode(mode string) storage.RetentionMode {
 	return storage.RetentionMode(strings.ToLower(mode))
 }
 
-func tagMap(tags []tagging.Tag) map[string]string {
-	all := make(map[string]string, len(tags))
-	for _, t := range tags {
-		all[t.Key] = t.Value
-	}
-	return all
-}
-
-// condition checks the condition of a write, and returns that under which the driver must write so
-// that it still holds.
-func (b *driverBucket) condition(ctx context.Context, w *state.Write) (storage.Condition, error) {
-	if w.Condition == (state.WriteCondition{}) {
+// guard checks a condition on the current version of a key, and returns that under which the driver must
+// act so that it still holds: the version is still current.
+func (b *driverBucket) guard(
+	ctx context.Context, key string, c state.WriteCondition, check func(c state.WriteCondition, key string, current *state.Version) error,
+) (storage.Condition, error) {
+	if c == (state.WriteCondition{}) {
 		return storage.Condition{}, nil
 	}
-	return b.guard(ctx, w.Key, w.Condition.Check)
-}
-
-// guard checks the current version of a key, and returns the condition that it is still current.
-func (b *driverBucket) guard(ctx context.Context, key string, check func(key string, current *state.Version) error) (storage.Condition, error) {
 	current, err := b.find(ctx, key, "")
 	if err != nil {
 		return storage.Condition{}, err
@@ -81,7 +70,7 @@ func (b *driverBucket) guard(ctx context.Context, key string, check func(key str
 	if current != nil {
 		defer held(current).close()
 	}
-	if err := check(key, current); err != nil {
+	if err := check(c, key, current); err != nil {
 		return storage.Condition{}, err
 	}
 	if current == nil || current.Marker {
@@ -119,7 +108,7 @@ func (s *Store) write(
 	if err != nil {
 		return nil, "", err
 	}
-	r, kept, err := b.putRequest(ctx, w, settings, s)
+	r, kept, err := b.putRequest(ctx, w, settings)
 	if err != nil {
 		return nil, "", err
 	}
@@ -127,17 +116,17 @@ func (s *Store) write(
 	if err != nil {
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
 	}
-	v, shown := b.written(ctx, w, settings, attrs, s)
+	v, shown := b.written(ctx, w, settings, attrs)
 	return v, shown, nil
 }
 
 // put writes a body. It calls ended when the body has ended, before the object is there.
 func (b *driverBucket) put(ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C)) (*storage.Attrs, error) {
 	if b.has(driver.StreamingPut | driver.LateMetadata) {
-		r.Body = newSummedBody(from, func(crc storage.CRC32C) {
+		r.Body = &summedBody{from: from, ended: func(crc storage.CRC32C) {
 			r.CRC32C = crc
 			ended(crc)
-		})
+		}}
 		return b.driver.Put(ctx, r)
 	}
 	file, err := spool(from)
@@ -152,10 +141,10 @@ func (b *driverBucket) put(ctx context.Context, r *driver.PutRequest, from io.Re
 
 // written returns the version that a write has made. It removes the null version that this one
 // replaces.
-func (b *driverBucket) written(ctx context.Context, w *state.Write, settings *state.Bucket, a *storage.Attrs, s *Store) (*state.Version, string) {
+func (b *driverBucket) written(ctx context.Context, w *state.Write, settings *state.Bucket, a *storage.Attrs) (*state.Version, string) {
 	v := &state.Version{Key: w.Key, ID: b.shownVersion(a.Version, a.Modified), Modified: a.Modified, Object: w.Object}
 	if v.Modified.IsZero() {
-		v.Modified = s.now()
+		v.Modified = b.store.Now()
 	}
 	if !b.keepsETags() {
 		v.Object.ETag = b.etagOf(a.ETag, a.Revision)
@@ -163,7 +152,7 @@ func (b *driverBucket) written(ctx context.Context, w *state.Write, settings *st
 	if settings.Versioning == state.Suspended {
 		b.removeReplaced(ctx, w.Key)
 	}
-	return v, shownID(settings, v)
+	return v, settings.Shown(v)
 }
 
 func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (*state.Version, string, error) {

@@ -60,10 +60,13 @@ var (
 // browser.
 const FormFields = "PostObject's form"
 
-// acceptedHeaders are the further x-amz-* headers by operation. An operation that is missing here
-// accepts the common ones and, if its name begins with Put, those of a body. The handler of an
-// operation honors these headers, or refuses them in its own words.
+// acceptedHeaders are the further x-amz-* headers by operation. The handler of an operation honors these
+// headers, or refuses them in its own words.
 var acceptedHeaders = headerTable(map[string][]string{
+	// These are for an operation that is missing here: one whose name begins with Put, and any other.
+	"Put": bodyHeaders,
+	"":    nil,
+
 	"CreateBucket":  slices.Concat(bodyHeaders, aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"}),
 	"PutBucketAcl":  slices.Concat(bodyHeaders, aclHeaders),
 	"PutObjectAcl":  slices.Concat(bodyHeaders, aclHeaders),
@@ -93,11 +96,6 @@ var acceptedHeaders = headerTable(map[string][]string{
 	"CompleteMultipartUpload": slices.Concat(bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-mp-object-size"}),
 	"ListParts":               customerHeaders,
 })
-
-var (
-	commonTable = headerTable(map[string][]string{"": nil})[""]
-	bodyTable   = headerTable(map[string][]string{"": bodyHeaders})[""]
-)
 
 // missingHeaders are x-amz-* headers to which AWS gives a meaning that this server does not give
 // them in any operation. A name that ends in "*" stands for all that begin with it.
@@ -146,9 +144,9 @@ func Check(operation string, header http.Header, strict bool) error {
 	switch {
 	case accepted != nil:
 	case strings.HasPrefix(operation, "Put"):
-		accepted = bodyTable
+		accepted = acceptedHeaders["Put"]
 	default:
-		accepted = commonTable
+		accepted = acceptedHeaders[""]
 	}
 	for name := range header {
 		switch {

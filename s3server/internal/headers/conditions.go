@@ -1,6 +1,7 @@
 package headers
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -35,58 +36,45 @@ func NoWriteCondition(header http.Header) error {
 	return nil
 }
 
-// CheckRead checks the conditions of a read, in the order of RFC 9110.
-func CheckRead(header http.Header, v *state.Version) error {
+// failing returns the names of conditions that do not hold for a version, or "": If-Match or
+// If-Unmodified-Since, and If-None-Match or If-Modified-Since. Beside an entity tag, a date does not count.
+func failing(header http.Header, prefix string, v *state.Version) (wanted, unwanted string) {
 	modified := v.Modified.Truncate(time.Second)
-	if match := header.Get("If-Match"); match != "" {
+	if match := header.Get(prefix + "If-Match"); match != "" {
 		if !state.Matches(match, v.Object.ETag) {
-			return s3error.New("PreconditionFailed", "Condition", "If-Match")
+			wanted = "If-Match"
 		}
-	} else if since, ok := headerDate(header, "If-Unmodified-Since"); ok && modified.After(since) {
-		return s3error.New("PreconditionFailed", "Condition", "If-Unmodified-Since")
+	} else if since, err := http.ParseTime(header.Get(prefix + "If-Unmodified-Since")); err == nil && modified.After(since) {
+		wanted = "If-Unmodified-Since"
 	}
-	if none := header.Get("If-None-Match"); none != "" {
+	if none := header.Get(prefix + "If-None-Match"); none != "" {
 		if state.Matches(none, v.Object.ETag) {
-			return notModified(v)
+			unwanted = "If-None-Match"
 		}
-	} else if since, ok := headerDate(header, "If-Modified-Since"); ok && !modified.After(since) {
-		return notModified(v)
+	} else if since, err := http.ParseTime(header.Get(prefix + "If-Modified-Since")); err == nil && !modified.After(since) {
+		unwanted = "If-Modified-Since"
 	}
-	return nil
+	return wanted, unwanted
 }
 
-func notModified(v *state.Version) error {
-	return s3error.New("NotModified").WithHeader("Etag", v.Object.ETag).WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
+// CheckRead checks the conditions of a read, in the order of RFC 9110.
+func CheckRead(header http.Header, v *state.Version) error {
+	switch wanted, unwanted := failing(header, "", v); {
+	case wanted != "":
+		return s3error.New("PreconditionFailed", "Condition", wanted)
+	case unwanted != "":
+		return s3error.New("NotModified").WithHeader("Etag", v.Object.ETag).WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
+	}
+	return nil
 }
 
 // CheckSource checks the conditions on the source of a copy. Each one that fails is a
 // 412.
 func CheckSource(header http.Header, v *state.Version) error {
 	const prefix = "X-Amz-Copy-Source-"
-	modified := v.Modified.Truncate(time.Second)
-	match, none := header.Get(prefix+"If-Match"), header.Get(prefix+"If-None-Match")
-	failed := ""
-	if match != "" {
-		if !state.Matches(match, v.Object.ETag) {
-			failed = "If-Match"
-		}
-	} else if since, ok := headerDate(header, prefix+"If-Unmodified-Since"); ok && modified.After(since) {
-		failed = "If-Unmodified-Since"
-	}
-	if none != "" {
-		if state.Matches(none, v.Object.ETag) {
-			failed = "If-None-Match"
-		}
-	} else if since, ok := headerDate(header, prefix+"If-Modified-Since"); ok && !modified.After(since) {
-		failed = "If-Modified-Since"
-	}
-	if failed != "" {
+	wanted, unwanted := failing(header, prefix, v)
+	if failed := cmp.Or(unwanted, wanted); failed != "" {
 		return s3error.New("PreconditionFailed", "Condition", strings.ToLower(prefix+failed))
 	}
 	return nil
-}
-
-func headerDate(header http.Header, name string) (time.Time, bool) {
-	t, err := http.ParseTime(header.Get(name))
-	return t, err == nil
 }

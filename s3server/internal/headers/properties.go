@@ -15,8 +15,6 @@ import (
 // MetadataPrefix begins the headers of metadata.
 const MetadataPrefix = "X-Amz-Meta-"
 
-const maxHeaders = 8 << 10 // bytes of a request's headers
-
 var storageClasses = []string{
 	state.Standard, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR",
 }
@@ -51,32 +49,17 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 // readMetadata reads the user metadata. S3 returns the names in lower case, and net/http would
 // write those that [http.Header.Set] has set otherwise.
 func readMetadata(from, to http.Header, most int) error {
-	total, all := 0, 0
+	total := 0
 	for name, values := range from {
 		value := strings.Join(values, ",")
-		all += len(name) + len(value)
 		if !strings.HasPrefix(name, MetadataPrefix) {
 			continue
 		}
 		total += len(name) - len(MetadataPrefix) + len(value)
-		to[strings.ToLower(name)] = []string{mailSafe(value)}
+		to[strings.ToLower(name)] = []string{mime.BEncoding.Encode("UTF-8", value)} // itself if it is ASCII, as S3 does
 	}
 	if total > most {
 		return s3error.New("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(most))
 	}
-	if all > maxHeaders {
-		return s3error.New("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
-	}
 	return nil
-}
-
-// mailSafe returns a value as S3 returns it: if it is not ASCII, as an encoded word of
-// RFC 2047.
-func mailSafe(value string) string {
-	for i := range len(value) {
-		if value[i] >= 0x80 {
-			return mime.BEncoding.Encode("UTF-8", value)
-		}
-	}
-	return value
 }

@@ -21,6 +21,7 @@
 package keyname
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -39,9 +40,6 @@ type Naming struct {
 
 // Escape returns the driver's key of an S3 key.
 func (n Naming) Escape(key string) string {
-	if n.IsNatural(key, true) {
-		return key
-	}
 	segments := strings.Split(key, "/")
 	for i, s := range segments {
 		segments[i] = n.escapeSegment(s, i == 0)
@@ -82,8 +80,6 @@ func (n Naming) escapeSegment(s string, first bool) string {
 	return Mark + EscapeText(s, true)
 }
 
-const upperHex = "0123456789ABCDEF"
-
 // EscapeText escapes the characters of a segment. A dot is only escaped at the end of a whole
 // one.
 func EscapeText(s string, whole bool) string {
@@ -96,9 +92,7 @@ func EscapeText(s string, whole bool) string {
 		raw := s[i : i+size]
 		if mustEscape(c) || c == '%' || c == utf8.RuneError && size == 1 || c == '.' && whole && i == len(s)-1 {
 			for _, octet := range []byte(raw) {
-				b.WriteByte('%')
-				b.WriteByte(upperHex[octet>>4])
-				b.WriteByte(upperHex[octet&15])
+				_, _ = fmt.Fprintf(&b, "%%%02X", octet)
 			}
 			continue
 		}
@@ -129,30 +123,6 @@ func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
 		segments[i] = plain
 	}
 	return strings.Join(segments, "/"), true
-}
-
-// Prefixes returns prefixes of the driver's keys that cover all keys with an S3 prefix, in
-// byte order. A key with the prefix has one of them; other keys may, too.
-func (n Naming) Prefixes(prefix string) []string {
-	folder, last := "", prefix
-	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
-		folder, last = n.Escape(prefix[:i])+"/", prefix[i+1:]
-	}
-	if last == "" {
-		return []string{folder}
-	}
-	escaped := folder + Mark + EscapeText(strings.TrimRight(last, "."), false)
-	if n.EscapesAll(last) {
-		return []string{escaped}
-	}
-	natural := folder + last
-	switch {
-	case strings.HasPrefix(escaped, natural): // the prefix is "!"
-		return []string{natural}
-	case natural < escaped:
-		return []string{natural, escaped}
-	}
-	return []string{escaped, natural}
 }
 
 // EscapesAll reports whether every segment that begins so is escaped.

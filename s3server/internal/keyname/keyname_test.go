@@ -1,7 +1,6 @@
 package keyname
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -68,21 +67,6 @@ func TestAGatewayEscapesOnlyWhatAProviderCannotHave(t *testing.T) {
 	}
 	_, ok := s3.Unescape("dir/!%", false)
 	require.False(t, ok)
-}
-
-func TestEveryKeyWithAPrefixHasAnEscapedPrefix(t *testing.T) {
-	keys := []string{"a", "a/", "a/b", "a//", "a//b", "a/.", "a/..", "a.", "a..b", "a.\x01", "a\x01", "\x01", "!", "!%", "!%a", "!a", "/", "//", "/a", ".", "..a", `\`}
-	for _, key := range keys {
-		for end := range len(key) + 1 {
-			prefix := key[:end]
-			for _, n := range []Naming{{}, {Empty: true}, {Empty: true, Slash: true}, {Empty: true, Others: true}, {Empty: true, Slash: true, Others: true}} {
-				regions := n.Prefixes(prefix)
-				require.True(t, slices.IsSorted(regions))
-				name := n.Escape(key)
-				require.True(t, slices.ContainsFunc(regions, func(r string) bool { return strings.HasPrefix(name, r) }), "%q of %q: %q not in %q", prefix, key, name, regions)
-			}
-		}
-	}
 }
 
 func FuzzEscapeKey(f *testing.F) {

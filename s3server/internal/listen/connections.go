@@ -15,28 +15,41 @@ import (
 // clients send the next request sooner.
 const idleGrace = 500 * time.Millisecond
 
-// A limitedListener bounds the number of open connections. When there are too many, it closes
+// A Listener bounds the number of open connections. When there are too many, it closes
 // the one that has been idle for longest; one that sends the head of a request is idle, too. If
 // all have requests in progress, a new connection waits.
-type limitedListener struct {
+type Listener struct {
 	net.Listener
-	connections *Connections
-	gone        chan struct{}
-	close       func() error
+	Open  sync.WaitGroup // the connections
+	slots chan struct{}  // has one value for each
+	gone  chan struct{}
+	close func() error
+
+	mu   sync.Mutex
+	idle list.List // of idleConnection; that which is idle for longest is the first
+	at   map[net.Conn]*list.Element
 }
 
-// Limit returns a listener that bounds its open connections.
-func Limit(l net.Listener, c *Connections) *limitedListener {
+type idleConnection struct {
+	net.Conn
+	since time.Time
+}
+
+// Limit returns a listener of which so many connections can be open.
+func Limit(l net.Listener, most int) *Listener {
 	gone := make(chan struct{})
-	return &limitedListener{Listener: l, connections: c, gone: gone, close: sync.OnceValue(func() error {
-		close(gone)
-		return l.Close()
-	})}
+	return &Listener{
+		Listener: l, slots: make(chan struct{}, most), at: map[net.Conn]*list.Element{}, gone: gone,
+		close: sync.OnceValue(func() error {
+			close(gone)
+			return l.Close()
+		}),
+	}
 }
 
 // Accept waits for a connection, and then for its slot. The slot is free again when
-// connections.changed learns that the connection is closed.
-func (l *limitedListener) Accept() (net.Conn, error) {
+// Changed learns that the connection is closed.
+func (l *Listener) Accept() (net.Conn, error) {
 	connection, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -49,22 +62,22 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 }
 
 // admit waits for a slot. It returns false if the listener is closed meanwhile.
-func (l *limitedListener) admit() bool {
-	slots, closed := l.connections.slots, false
+func (l *Listener) admit() bool {
+	closed := false
 	select {
-	case slots <- struct{}{}:
+	case l.slots <- struct{}{}:
 		return true
 	default:
 	}
 	for {
 		wait := (<-chan time.Time)(nil)
 		if !closed {
-			if closed = l.connections.closeIdle(); !closed {
+			if closed = l.closeIdle(); !closed {
 				wait = time.After(idleGrace)
 			}
 		}
 		select {
-		case slots <- struct{}{}:
+		case l.slots <- struct{}{}:
 			return true
 		case <-wait:
 		case <-l.gone:
@@ -74,58 +87,38 @@ func (l *limitedListener) admit() bool {
 }
 
 // Close ends Accept.
-func (l *limitedListener) Close() error { return l.close() }
-
-// Connections are the open connections of a server.
-type Connections struct {
-	Open  sync.WaitGroup
-	slots chan struct{} // has one value for each
-
-	mu   sync.Mutex
-	idle list.List // of idleConnection; that which is idle for longest is the first
-	at   map[net.Conn]*list.Element
-}
-
-type idleConnection struct {
-	net.Conn
-	since time.Time
-}
-
-// NewConnections returns connections, of which so many can be open.
-func NewConnections(most int) *Connections {
-	return &Connections{slots: make(chan struct{}, most), at: map[net.Conn]*list.Element{}}
-}
+func (l *Listener) Close() error { return l.close() }
 
 // Changed is the server's ConnState.
-func (c *Connections) Changed(connection net.Conn, state http.ConnState) {
-	c.setIdle(connection, state == http.StateNew || state == http.StateIdle)
+func (l *Listener) Changed(connection net.Conn, state http.ConnState) {
+	l.setIdle(connection, state == http.StateNew || state == http.StateIdle)
 	switch state {
 	case http.StateNew:
-		c.Open.Add(1)
+		l.Open.Add(1)
 	case http.StateClosed, http.StateHijacked:
-		<-c.slots
-		c.Open.Done()
+		<-l.slots
+		l.Open.Done()
 	}
 }
 
-func (c *Connections) setIdle(connection net.Conn, idle bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e := c.at[connection]; e != nil {
-		c.idle.Remove(e)
-		delete(c.at, connection)
+func (l *Listener) setIdle(connection net.Conn, idle bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.at[connection]; e != nil {
+		l.idle.Remove(e)
+		delete(l.at, connection)
 	}
 	if idle {
-		c.at[connection] = c.idle.PushBack(idleConnection{connection, time.Now()})
+		l.at[connection] = l.idle.PushBack(idleConnection{connection, time.Now()})
 	}
 }
 
 // closeIdle closes the connection that has been idle for longest. It returns false if none has
 // been for idleGrace.
-func (c *Connections) closeIdle() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	first := c.idle.Front()
+func (l *Listener) closeIdle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := l.idle.Front()
 	if first == nil {
 		return false
 	}
@@ -133,8 +126,8 @@ func (c *Connections) closeIdle() bool {
 	if time.Since(oldest.since) < idleGrace {
 		return false
 	}
-	c.idle.Remove(first)
-	delete(c.at, oldest.Conn)
+	l.idle.Remove(first)
+	delete(l.at, oldest.Conn)
 	if encrypted, ok := oldest.Conn.(*tls.Conn); ok {
 		oldest.Conn = encrypted.NetConn() // without a last message, for which it could wait
 	}

@@ -67,7 +67,7 @@ func (l *ledger) costOf(b *state.Bucket) int64 {
 	if l.most == 0 {
 		return 0
 	}
-	record, _ := json.Marshal(state.RecordOf(b)) // the type has nothing that could fail
+	record, _ := json.Marshal(b) // the type has nothing that could fail
 	return entryCost + 2*int64(len(record))
 }
 

@@ -19,7 +19,7 @@ import (
 // memoryOf returns a store with one bucket and a bound on its ledger.
 func memoryOf(t *testing.T, most int64) *Store {
 	t.Helper()
-	s := New(Config{Now: time.Now, MaxBytes: 1 << 30})
+	s := New(time.Now, 1<<30)
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos"})
 	require.NoError(t, err)
 	s.ledger.most = most

@@ -1,9 +1,7 @@
 package memory
 
 import (
-	"cmp"
 	"context"
-	"iter"
 	"slices"
 	"strings"
 
@@ -11,10 +9,6 @@ import (
 )
 
 func (s *Store) List(_ context.Context, bucket string, l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
-	walk := walk
-	if s.folderOrder {
-		walk = walkTree
-	}
 	err = s.viewed(bucket, func(b *memoryBucket) error {
 		more = walk(l, b, after, show)
 		return nil
@@ -27,51 +21,14 @@ func (s *Store) List(_ context.Context, bucket string, l state.Listing, after st
 // common prefix, no key with that prefix follows; after a key with the prefix, the
 // prefix is shown again.
 func walk(l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string)) (more bool) {
-	return page(l, currentFrom(l, b, max(l.Prefix, after.Key)), func(key string) bool {
-		return key > after.Key && (!after.Prefix || !strings.HasPrefix(key, after.Key))
-	}, show)
-}
-
-// walkTree is walk in the order of SeaweedFS (4.44, weed/s3api, doListFilerEntries).
-// It compares names folder by folder, so that all of "a/…" comes at the place of "a",
-// before "a-b". If the position does not begin with the prefix, it lists nothing
-// (seaweedfs#11321). A start-after that is the name of a folder skips the folder.
-func walkTree(l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string)) (more bool) {
-	if !strings.HasPrefix(after.Key, l.Prefix) && after.Key != "" {
-		return false
-	}
-	if l.Delimiter != "" {
-		after.Key = strings.TrimSuffix(after.Key, l.Delimiter)
-	}
-	inTree := slices.SortedFunc(currentFrom(l, b, l.Prefix), func(a, b *state.Version) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) })
-	return page(l, slices.Values(inTree), func(key string) bool {
-		return after.Key == "" || treePath(key) > treePath(after.Key) && (!after.Prefix || !strings.HasPrefix(key, after.Key+"/"))
-	}, show)
-}
-
-// treePath returns key in a form that sorts as in a tree: no character is before the slash.
-func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
-
-// currentFrom yields the current objects with the listing's prefix, from a key on.
-func currentFrom(l state.Listing, b *memoryBucket, start string) iter.Seq[*state.Version] {
-	return func(yield func(*state.Version) bool) {
-		keys := b.keys.Iter()
-		for ok := keys.Seek(start); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = keys.Next() {
-			if v := keys.Value()[0]; !v.Marker && !yield(v) {
-				return
-			}
-		}
-	}
-}
-
-// page shows one page of the versions whose key isAfter accepts.
-func page(l state.Listing, versions iter.Seq[*state.Version], isAfter func(key string) bool, show func(v *state.Version, common string)) (more bool) {
+	keys := b.keys.Iter()
 	shown, last := 0, ""
-	for v := range versions {
-		if !isAfter(v.Key) {
+	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = keys.Next() {
+		key, v := keys.Key(), keys.Value()[0]
+		if v.Marker || key <= after.Key || after.Prefix && strings.HasPrefix(key, after.Key) {
 			continue
 		}
-		common, rolled := l.CommonPrefix(v.Key)
+		common, rolled := l.CommonPrefix(key)
 		if rolled && common == last {
 			continue
 		}
@@ -142,8 +99,8 @@ func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, a
 	err = s.viewed(bucket, func(b *memoryBucket) error {
 		last, shown := "", 0
 		for _, u := range b.sortedUploads(after) {
-			common, rolled := l.CommonPrefix(u.upload.Key)
-			if !strings.HasPrefix(u.upload.Key, l.Prefix) || rolled && (common == last || common == after.Key) {
+			common, rolled := l.CommonPrefix(u.Key)
+			if !strings.HasPrefix(u.Key, l.Prefix) || rolled && (common == last || common == after.Key) {
 				continue
 			}
 			if shown == l.Max {
@@ -156,7 +113,7 @@ func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, a
 				show(nil, common)
 				continue
 			}
-			show(&u.upload, "")
+			show(u, "")
 		}
 		return nil
 	})
@@ -164,22 +121,15 @@ func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, a
 }
 
 // sortedUploads returns the uploads after a position, by key, and by time for one key.
-func (b *memoryBucket) sortedUploads(after state.UploadPosition) []*memoryUpload {
-	var all []*memoryUpload
+func (b *memoryBucket) sortedUploads(after state.UploadPosition) []*state.Upload {
+	marker, known := b.uploads[after.ID]
+	known = known && marker.upload.Key == after.Key
+	var later []*state.Upload
 	for _, u := range b.uploads {
-		all = append(all, u)
-	}
-	slices.SortFunc(all, func(a, b *memoryUpload) int {
-		return cmp.Or(strings.Compare(a.upload.Key, b.upload.Key), a.upload.Initiated.Compare(b.upload.Initiated), strings.Compare(a.upload.ID, b.upload.ID))
-	})
-	i := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.upload.Key > after.Key })
-	if after.ID != "" {
-		if at := slices.IndexFunc(all, func(u *memoryUpload) bool { return u.upload.Key == after.Key && u.upload.ID == after.ID }); at >= 0 {
-			i = at + 1
+		if u.upload.Key > after.Key || known && u.upload.Key == after.Key && state.CompareUploads(&u.upload, &marker.upload) > 0 {
+			later = append(later, &u.upload)
 		}
 	}
-	if i < 0 {
-		return nil
-	}
-	return all[i:]
+	slices.SortFunc(later, state.CompareUploads)
+	return later
 }

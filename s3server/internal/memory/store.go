@@ -14,10 +14,9 @@ import (
 
 // A Store keeps everything in memory.
 type Store struct {
-	now         func() time.Time
-	folderOrder bool
-	blobs       *blobs
-	ledger      *ledger
+	now    func() time.Time
+	blobs  *blobs
+	ledger *ledger
 
 	mu      sync.RWMutex // not held while bytes are moved
 	buckets btree.Map[string, *memoryBucket]
@@ -35,19 +34,9 @@ type memoryBucket struct {
 
 var _ state.Store = (*Store)(nil)
 
-// A Config is what a [Store] uses.
-type Config struct {
-	Now         func() time.Time // in UTC
-	MaxBytes    int64            // 0 means no bound
-	FolderOrder bool             // of listings
-}
-
-// New returns a store without buckets.
-func New(c Config) *Store {
-	return &Store{
-		now: c.Now, folderOrder: c.FolderOrder, blobs: &blobs{bytes: ledger{most: c.MaxBytes}},
-		ledger: newLedger(c.MaxBytes),
-	}
+// New returns a store without buckets. now is in UTC. With 0, maxBytes is no bound.
+func New(now func() time.Time, maxBytes int64) *Store {
+	return &Store{now: now, blobs: &blobs{bytes: ledger{most: maxBytes}}, ledger: newLedger(maxBytes)}
 }
 
 // get returns the bucket with this name. The caller holds the lock.
@@ -73,33 +62,27 @@ func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, 
 	return true, nil
 }
 
-func (s *Store) Bucket(_ context.Context, name string) (*state.Bucket, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	b, err := s.get(name)
-	if err != nil {
-		return nil, err
-	}
-	return b.bucket, nil
+func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err error) {
+	err = s.viewed(name, func(b *memoryBucket) error {
+		found = b.bucket
+		return nil
+	})
+	return found, err
 }
 
 func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.Bucket) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b, err := s.get(name)
-	if err != nil {
-		return err
-	}
-	changed := *b.bucket
-	if err := change(&changed); err != nil {
-		return err
-	}
-	cost := s.ledger.costOf(&changed)
-	if err := s.ledger.add(cost - b.counted); err != nil {
-		return err
-	}
-	b.bucket, b.counted = &changed, cost
-	return nil
+	return s.locked(name, func(b *memoryBucket) error {
+		changed := *b.bucket
+		if err := change(&changed); err != nil {
+			return err
+		}
+		cost := s.ledger.costOf(&changed)
+		if err := s.ledger.add(cost - b.counted); err != nil {
+			return err
+		}
+		b.bucket, b.counted = &changed, cost
+		return nil
+	})
 }
 
 func (s *Store) DeleteBucket(_ context.Context, name string) error {

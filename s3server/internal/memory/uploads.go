@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"slices"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
@@ -106,18 +107,14 @@ func (s *Store) Parts(_ context.Context, u *state.Upload, after, most int) (part
 		if err != nil {
 			return err
 		}
-		var numbers []int
-		for n := range of.parts {
-			if n > after {
-				numbers = append(numbers, n)
+		for _, n := range slices.Sorted(maps.Keys(of.parts)) {
+			switch {
+			case n <= after:
+			case len(parts) == most:
+				more = true
+			default:
+				parts = append(parts, of.parts[n])
 			}
-		}
-		slices.Sort(numbers)
-		if more = len(numbers) > most; more {
-			numbers = numbers[:most]
-		}
-		for _, n := range numbers {
-			parts = append(parts, of.parts[n])
 		}
 		return nil
 	})

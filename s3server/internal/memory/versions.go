@@ -18,14 +18,6 @@ func piecesOf(data any) []piece {
 	return pieces
 }
 
-// shownID returns the x-amz-version-id of a response, or "" if the bucket never kept versions.
-func (b *memoryBucket) shownID(v *state.Version) string {
-	if b.bucket.Versioning == "" || v == nil {
-		return ""
-	}
-	return v.ID
-}
-
 // current returns the current version of a key, which may be a delete marker, or nil.
 func (b *memoryBucket) current(key string) *state.Version {
 	versions, _ := b.keys.Get(key)
@@ -96,7 +88,7 @@ func (s *Store) Find(_ context.Context, name state.VersionName) (v *state.Versio
 		if v = b.version(name.Key, name.ID); v != nil {
 			s.blobs.retain(piecesOf(v.Object.Data))
 		}
-		shown = b.shownID(v)
+		shown = b.bucket.Shown(v)
 		return nil
 	})
 	return v, shown, err
@@ -154,7 +146,7 @@ func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, stri
 			b.end(from)
 			unused = append(unused, from.pieces()...)
 		}
-		shown = b.shownID(v)
+		shown = b.bucket.Shown(v)
 		return nil
 	})
 	if err != nil {
@@ -179,7 +171,7 @@ func (s *Store) Change(_ context.Context, name state.VersionName, change func(*s
 			return err
 		}
 		b.replace(old, &changed)
-		v, shown = &changed, b.shownID(old)
+		v, shown = &changed, b.bucket.Shown(old)
 		return nil
 	})
 	return v, shown, err

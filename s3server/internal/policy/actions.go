@@ -1,107 +1,81 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
 
+// namedLikeActions are the operations whose action has the same name, after "s3:".
+var namedLikeActions = []string{
+	"AbortMultipartUpload", "CreateBucket", "DeleteBucket", "DeleteBucketPolicy", "DeleteBucketWebsite", "DeleteObject",
+	"DeleteObjectTagging", "GetBucketAcl", "GetBucketLocation", "GetBucketLogging", "GetBucketOwnershipControls", "GetBucketPolicy",
+	"GetBucketPolicyStatus", "GetBucketRequestPayment", "GetBucketTagging", "GetBucketVersioning", "GetBucketWebsite", "GetObject",
+	"GetObjectAcl", "GetObjectLegalHold", "GetObjectRetention", "GetObjectTagging", "GetObjectTorrent", "PutBucketAcl",
+	"PutBucketLogging", "PutBucketOwnershipControls", "PutBucketPolicy", "PutBucketRequestPayment", "PutBucketTagging",
+	"PutBucketVersioning", "PutBucketWebsite", "PutObject", "PutObjectAcl", "PutObjectLegalHold", "PutObjectRetention",
+	"PutObjectTagging", "RestoreObject",
+}
+
+// operationsOf has the other operations by their action.
+var operationsOf = map[string][]string{
+	"s3:DeleteObject":                       {"DeleteObjects"},
+	"s3:GetAccelerateConfiguration":         {"GetBucketAccelerateConfiguration"},
+	"s3:GetAnalyticsConfiguration":          {"GetBucketAnalyticsConfiguration", "ListBucketAnalyticsConfigurations"},
+	"s3:GetBucketCORS":                      {"GetBucketCors"},
+	"s3:GetBucketNotification":              {"GetBucketNotificationConfiguration"},
+	"s3:GetBucketObjectLockConfiguration":   {"GetObjectLockConfiguration"},
+	"s3:GetBucketPublicAccessBlock":         {"GetPublicAccessBlock"},
+	"s3:GetEncryptionConfiguration":         {"GetBucketEncryption"},
+	"s3:GetIntelligentTieringConfiguration": {"GetBucketIntelligentTieringConfiguration", "ListBucketIntelligentTieringConfigurations"},
+	"s3:GetInventoryConfiguration":          {"GetBucketInventoryConfiguration", "ListBucketInventoryConfigurations"},
+	"s3:GetLifecycleConfiguration":          {"GetBucketLifecycleConfiguration"},
+	"s3:GetMetricsConfiguration":            {"GetBucketMetricsConfiguration", "ListBucketMetricsConfigurations"},
+	"s3:GetObject":                          {"GetObjectAttributes", "HeadObject", "SelectObjectContent"},
+	"s3:GetReplicationConfiguration":        {"GetBucketReplication"},
+	"s3:ListAllMyBuckets":                   {"ListBuckets"},
+	"s3:ListBucket":                         {"HeadBucket", "ListObjects", "ListObjectsV2"},
+	"s3:ListBucketMultipartUploads":         {"ListMultipartUploads"},
+	"s3:ListBucketVersions":                 {"ListObjectVersions"},
+	"s3:ListMultipartUploadParts":           {"ListParts"},
+	"s3:PutAccelerateConfiguration":         {"PutBucketAccelerateConfiguration"},
+	"s3:PutAnalyticsConfiguration":          {"DeleteBucketAnalyticsConfiguration", "PutBucketAnalyticsConfiguration"},
+	"s3:PutBucketCORS":                      {"DeleteBucketCors", "PutBucketCors"},
+	"s3:PutBucketNotification":              {"PutBucketNotificationConfiguration"},
+	"s3:PutBucketObjectLockConfiguration":   {"PutObjectLockConfiguration"},
+	"s3:PutBucketOwnershipControls":         {"DeleteBucketOwnershipControls"},
+	"s3:PutBucketPublicAccessBlock":         {"DeletePublicAccessBlock", "PutPublicAccessBlock"},
+	"s3:PutBucketTagging":                   {"DeleteBucketTagging"},
+	"s3:PutEncryptionConfiguration":         {"DeleteBucketEncryption", "PutBucketEncryption"},
+	"s3:PutIntelligentTieringConfiguration": {"DeleteBucketIntelligentTieringConfiguration", "PutBucketIntelligentTieringConfiguration"},
+	"s3:PutInventoryConfiguration":          {"DeleteBucketInventoryConfiguration", "PutBucketInventoryConfiguration"},
+	"s3:PutLifecycleConfiguration":          {"DeleteBucketLifecycle", "PutBucketLifecycleConfiguration"},
+	"s3:PutMetricsConfiguration":            {"DeleteBucketMetricsConfiguration", "PutBucketMetricsConfiguration"},
+	"s3:PutObject":                          {"CompleteMultipartUpload", "CopyObject", "CreateMultipartUpload", "PostObject", "UploadPart", "UploadPartCopy"},
+	"s3:PutReplicationConfiguration":        {"DeleteBucketReplication", "PutBucketReplication"},
+}
+
 // OperationActions are the actions that a policy allows or denies for each operation.
 // An operation that is missing here is the bucket owner's alone.
-var OperationActions = map[string]string{
-	"ListBuckets":  "s3:ListAllMyBuckets",
-	"CreateBucket": "s3:CreateBucket",
+var OperationActions = func() map[string]string {
+	actions := map[string]string{}
+	for _, operation := range namedLikeActions {
+		actions[operation] = "s3:" + operation
+	}
+	for action, operations := range operationsOf {
+		for _, operation := range operations {
+			actions[operation] = action
+		}
+	}
+	return actions
+}()
 
-	"AbortMultipartUpload":                        "s3:AbortMultipartUpload",
-	"CompleteMultipartUpload":                     "s3:PutObject",
-	"CopyObject":                                  "s3:PutObject",
-	"CreateMultipartUpload":                       "s3:PutObject",
-	"DeleteBucket":                                "s3:DeleteBucket",
-	"DeleteBucketAnalyticsConfiguration":          "s3:PutAnalyticsConfiguration",
-	"DeleteBucketCors":                            "s3:PutBucketCORS",
-	"DeleteBucketEncryption":                      "s3:PutEncryptionConfiguration",
-	"DeleteBucketIntelligentTieringConfiguration": "s3:PutIntelligentTieringConfiguration",
-	"DeleteBucketInventoryConfiguration":          "s3:PutInventoryConfiguration",
-	"DeleteBucketLifecycle":                       "s3:PutLifecycleConfiguration",
-	"DeleteBucketMetricsConfiguration":            "s3:PutMetricsConfiguration",
-	"DeleteBucketOwnershipControls":               "s3:PutBucketOwnershipControls",
-	"DeleteBucketPolicy":                          "s3:DeleteBucketPolicy",
-	"DeleteBucketReplication":                     "s3:PutReplicationConfiguration",
-	"DeleteBucketTagging":                         "s3:PutBucketTagging",
-	"DeleteBucketWebsite":                         "s3:DeleteBucketWebsite",
-	"DeleteObject":                                "s3:DeleteObject",
-	"DeleteObjectTagging":                         "s3:DeleteObjectTagging",
-	"DeleteObjects":                               "s3:DeleteObject",
-	"DeletePublicAccessBlock":                     "s3:PutBucketPublicAccessBlock",
-	"GetBucketAccelerateConfiguration":            "s3:GetAccelerateConfiguration",
-	"GetBucketAcl":                                "s3:GetBucketAcl",
-	"GetBucketAnalyticsConfiguration":             "s3:GetAnalyticsConfiguration",
-	"GetBucketCors":                               "s3:GetBucketCORS",
-	"GetBucketEncryption":                         "s3:GetEncryptionConfiguration",
-	"GetBucketIntelligentTieringConfiguration":    "s3:GetIntelligentTieringConfiguration",
-	"GetBucketInventoryConfiguration":             "s3:GetInventoryConfiguration",
-	"GetBucketLifecycleConfiguration":             "s3:GetLifecycleConfiguration",
-	"GetBucketLocation":                           "s3:GetBucketLocation",
-	"GetBucketLogging":                            "s3:GetBucketLogging",
-	"GetBucketMetricsConfiguration":               "s3:GetMetricsConfiguration",
-	"GetBucketNotificationConfiguration":          "s3:GetBucketNotification",
-	"GetBucketOwnershipControls":                  "s3:GetBucketOwnershipControls",
-	"GetBucketPolicy":                             "s3:GetBucketPolicy",
-	"GetBucketPolicyStatus":                       "s3:GetBucketPolicyStatus",
-	"GetBucketReplication":                        "s3:GetReplicationConfiguration",
-	"GetBucketRequestPayment":                     "s3:GetBucketRequestPayment",
-	"GetBucketTagging":                            "s3:GetBucketTagging",
-	"GetBucketVersioning":                         "s3:GetBucketVersioning",
-	"GetBucketWebsite":                            "s3:GetBucketWebsite",
-	"GetObject":                                   "s3:GetObject",
-	"GetObjectAcl":                                "s3:GetObjectAcl",
-	"GetObjectAttributes":                         "s3:GetObject",
-	"GetObjectLegalHold":                          "s3:GetObjectLegalHold",
-	"GetObjectLockConfiguration":                  "s3:GetBucketObjectLockConfiguration",
-	"GetObjectRetention":                          "s3:GetObjectRetention",
-	"GetObjectTagging":                            "s3:GetObjectTagging",
-	"GetObjectTorrent":                            "s3:GetObjectTorrent",
-	"GetPublicAccessBlock":                        "s3:GetBucketPublicAccessBlock",
-	"HeadBucket":                                  "s3:ListBucket",
-	"HeadObject":                                  "s3:GetObject",
-	"ListBucketAnalyticsConfigurations":           "s3:GetAnalyticsConfiguration",
-	"ListBucketIntelligentTieringConfigurations":  "s3:GetIntelligentTieringConfiguration",
-	"ListBucketInventoryConfigurations":           "s3:GetInventoryConfiguration",
-	"ListBucketMetricsConfigurations":             "s3:GetMetricsConfiguration",
-	"ListMultipartUploads":                        "s3:ListBucketMultipartUploads",
-	"ListObjectVersions":                          "s3:ListBucketVersions",
-	"ListObjects":                                 "s3:ListBucket",
-	"ListObjectsV2":                               "s3:ListBucket",
-	"ListParts":                                   "s3:ListMultipartUploadParts",
-	"PostObject":                                  "s3:PutObject",
-	"PutBucketAccelerateConfiguration":            "s3:PutAccelerateConfiguration",
-	"PutBucketAcl":                                "s3:PutBucketAcl",
-	"PutBucketAnalyticsConfiguration":             "s3:PutAnalyticsConfiguration",
-	"PutBucketCors":                               "s3:PutBucketCORS",
-	"PutBucketEncryption":                         "s3:PutEncryptionConfiguration",
-	"PutBucketIntelligentTieringConfiguration":    "s3:PutIntelligentTieringConfiguration",
-	"PutBucketInventoryConfiguration":             "s3:PutInventoryConfiguration",
-	"PutBucketLifecycleConfiguration":             "s3:PutLifecycleConfiguration",
-	"PutBucketLogging":                            "s3:PutBucketLogging",
-	"PutBucketMetricsConfiguration":               "s3:PutMetricsConfiguration",
-	"PutBucketNotificationConfiguration":          "s3:PutBucketNotification",
-	"PutBucketOwnershipControls":                  "s3:PutBucketOwnershipControls",
-	"PutBucketPolicy":                             "s3:PutBucketPolicy",
-	"PutBucketReplication":                        "s3:PutReplicationConfiguration",
-	"PutBucketRequestPayment":                     "s3:PutBucketRequestPayment",
-	"PutBucketTagging":                            "s3:PutBucketTagging",
-	"PutBucketVersioning":                         "s3:PutBucketVersioning",
-	"PutBucketWebsite":                            "s3:PutBucketWebsite",
-	"PutObject":                                   "s3:PutObject",
-	"PutObjectAcl":                                "s3:PutObjectAcl",
-	"PutObjectLegalHold":                          "s3:PutObjectLegalHold",
-	"PutObjectLockConfiguration":                  "s3:PutBucketObjectLockConfiguration",
-	"PutObjectRetention":                          "s3:PutObjectRetention",
-	"PutObjectTagging":                            "s3:PutObjectTagging",
-	"PutPublicAccessBlock":                        "s3:PutBucketPublicAccessBlock",
-	"RestoreObject":                               "s3:RestoreObject",
-	"SelectObjectContent":                         "s3:GetObject",
-	"UploadPart":                                  "s3:PutObject",
-	"UploadPartCopy":                              "s3:PutObject",
+// ActionOn returns the action in place of another one for a request that names a version, or the action itself.
+func ActionOn(action string, versioned bool) string {
+	if of := VersionActions[action]; of != "" && versioned {
+		return of
+	}
+	return action
 }
 
 // VersionActions are the actions for a request that names a version.
@@ -126,13 +100,8 @@ var otherActions = []string{
 
 // Actions are all actions that a bucket's policy may name.
 var Actions = func() []string {
-	all := slices.Clone(otherActions)
-	for _, action := range OperationActions {
-		all = append(all, action)
-	}
-	for _, action := range VersionActions {
-		all = append(all, action)
-	}
+	all := slices.AppendSeq(slices.Clone(otherActions), maps.Values(OperationActions))
+	all = slices.AppendSeq(all, maps.Values(VersionActions))
 	slices.Sort(all)
 	return slices.DeleteFunc(slices.Compact(all), func(action string) bool {
 		return action == "s3:ListAllMyBuckets"

@@ -131,15 +131,10 @@ func (r *Request) judgedBefore(key string) bool {
 	if r.Action != "s3:PutObject" {
 		return false
 	}
-	for _, prefix := range []string{
+	return slices.ContainsFunc([]string{
 		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption", "s3:x-amz-storage-class",
 		"s3:x-amz-website-redirect-location", "s3:object-lock-",
-	} {
-		if strings.HasPrefix(key, prefix) {
-			return true
-		}
-	}
-	return false
+	}, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }
 
 func (r *Request) headerValue(name string) ([]string, bool) {

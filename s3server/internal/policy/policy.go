@@ -106,6 +106,12 @@ func checkNames(decoder *json.Decoder, depth int) error {
 // Text returns the document as it was sent.
 func (p *Policy) Text() []byte { return p.document }
 
+// MarshalJSON returns the text in base64, because a store keeps it as it was sent.
+func (p *Policy) MarshalJSON() ([]byte, error) { return json.Marshal(p.document) }
+
+// UnmarshalJSON reads the text, which [Parse] must read again for the bucket.
+func (p *Policy) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &p.document) }
+
 // Parse refuses a policy that AWS refuses, and one that it does not understand.
 func Parse(document []byte, bucket string, strict bool) (*Policy, error) {
 	p := &Policy{document: document}
@@ -114,11 +120,12 @@ func Parse(document []byte, bucket string, strict bool) (*Policy, error) {
 	}
 	err := checkNames(json.NewDecoder(bytes.NewReader(document)), 0)
 	if err == nil {
-		err = strictJSON(document, p)
+		type plain Policy // without UnmarshalJSON
+		err = strictJSON(document, (*plain)(p))
 	}
-	var refused *s3error.Error
+	refused, isRefused := errors.AsType[*s3error.Error](err)
 	switch {
-	case errors.As(err, &refused):
+	case isRefused:
 		return nil, refused
 	case err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")):
 		return nil, s3error.New("MalformedPolicy")

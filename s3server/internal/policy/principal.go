@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
@@ -97,15 +98,7 @@ func (p *principals) include(r *Request) bool {
 	if r.Anonymous {
 		return false
 	}
-	for _, account := range p.accounts {
-		if account == r.Account {
-			return true
-		}
-	}
-	for _, id := range p.canonical {
-		if strings.EqualFold(id, accounts.OwnerOf(r.Account).ID) {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.accounts, r.Account) || slices.ContainsFunc(p.canonical, func(id string) bool {
+		return strings.EqualFold(id, accounts.OwnerOf(r.Account).ID)
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -123,13 +124,4 @@ func StringToSign(timestamp string, s Scope, canonical string) string {
 }
 
 // Spaced returns bytes in hexadecimal, as AWS shows them for comparison.
-func Spaced(text string) string {
-	var b strings.Builder
-	for i := range len(text) {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(hex.EncodeToString([]byte{text[i]}))
-	}
-	return b.String()
-}
+func Spaced(text string) string { return fmt.Sprintf("% x", text) }

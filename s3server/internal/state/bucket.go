@@ -1,6 +1,8 @@
 package state
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// A Bucket is replaced and never changed, after it was created.
+// A Bucket is replaced and never changed, after it was created. A store keeps it as JSON, which [Bucket.Rename]
+// completes.
 type Bucket struct {
 	Name    string
 	Account string // that owns it
@@ -23,8 +26,20 @@ type Bucket struct {
 	Created time.Time
 	// VersioningChanges are the times when versioning was enabled or suspended, if the store needs
 	// them to tell null versions from others.
-	VersioningChanges []time.Time
+	VersioningChanges []time.Time `json:"Changes,omitempty"`
 	Settings
+}
+
+// Rename gives a bucket that was stored its name, and reads its policy, which has the name: a mirror and an
+// overlay copy what is stored to a bucket of another name.
+func (b *Bucket) Rename(name string) (err error) {
+	const arn = "arn:aws:s3:::"
+	stored := cmp.Or(b.Name, name)
+	if b.Name = name; b.Policy != nil {
+		document := bytes.ReplaceAll(b.Policy.Text(), []byte(arn+stored), []byte(arn+name))
+		b.Policy, err = policy.Parse(document, name, false)
+	}
+	return err
 }
 
 // LockSettings are those of a bucket that can lock objects. Mode, Days and Years are the
@@ -44,7 +59,7 @@ const (
 type Settings struct {
 	Versioning string                   `json:",omitempty"` // "" if it never kept versions
 	CORS       *cors.Configuration      `json:",omitempty"`
-	Policy     *policy.Policy           `json:"-"` // see SettingsRecord
+	Policy     *policy.Policy           `json:",omitempty"`
 	Block      *acl.Block               `json:",omitempty"`
 	Ownership  string                   `json:",omitempty"` // "" means no controls, which is the same as ObjectWriter
 	Lifecycle  *lifecycle.Configuration `json:",omitempty"`
@@ -97,6 +112,15 @@ func (b *Bucket) OwnerOfNew(account, canned string) string {
 		return b.Account
 	}
 	return account
+}
+
+// Shown returns the x-amz-version-id of a response about a version, which may be nil: "" if the bucket never
+// kept versions.
+func (b *Bucket) Shown(v *Version) string {
+	if b.Versioning == "" || v == nil {
+		return ""
+	}
+	return v.ID
 }
 
 // HasNulls reports whether isNull knows which versions are null versions.

@@ -1,11 +1,11 @@
 package state
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/hexid"
 )
 
 // The headers of encryption. Those of a customer's key have a suffix.
@@ -50,23 +50,24 @@ func (e Encryption) Tag(md5 string) string {
 	if e.CustomerMD5 == "" && e.Algorithm == ByStore {
 		return md5
 	}
-	random := make([]byte, 16)
-	_, _ = rand.Read(random)
 	_, count, _ := strings.Cut(strings.Trim(md5, `"`), "-")
 	if count != "" {
 		count = "-" + count
 	}
-	return `"` + hex.EncodeToString(random) + count + `"`
+	return `"` + hexid.New(16) + count + `"`
 }
 
 // An EncryptionRule says how a bucket encrypts objects that do not say it themselves.
 type EncryptionRule struct {
-	ApplyServerSideEncryptionByDefault *struct {
-		SSEAlgorithm   string
-		KMSMasterKeyID string `xml:",omitempty"`
-	}
-	BucketKeyEnabled       bool
-	BlockedEncryptionTypes *struct{ EncryptionType []string } // "SSE-C" or "NONE"
+	ApplyServerSideEncryptionByDefault *DefaultEncryption
+	BucketKeyEnabled                   bool
+	BlockedEncryptionTypes             *struct{ EncryptionType []string } // "SSE-C" or "NONE"
+}
+
+// A DefaultEncryption is that of an object whose write asks for none.
+type DefaultEncryption struct {
+	SSEAlgorithm   string
+	KMSMasterKeyID string `xml:",omitempty"`
 }
 
 // BlocksCustomerKeys reports whether the bucket refuses SSE-C.

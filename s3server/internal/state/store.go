@@ -55,7 +55,7 @@ type Store interface {
 
 	// BeginUpload adds an upload, and sets its id.
 	BeginUpload(ctx context.Context, u *Upload) error
-	// Upload fails with NoSuchUpload. Without a key, any key will do.
+	// Upload fails with NoSuchUpload.
 	Upload(ctx context.Context, bucket, key, id string) (*Upload, error)
 	// PutPart adds a part, or replaces that with the number.
 	PutPart(ctx context.Context, u *Upload, number int, body *Body) (*Part, error)

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"cmp"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
@@ -17,6 +19,11 @@ type Upload struct {
 	Kind            *checksum.Kind
 	Covers          string
 	Asked           bool // the client named the algorithm
+}
+
+// CompareUploads orders uploads by key, and by time for one key.
+func CompareUploads(a, b *Upload) int {
+	return cmp.Or(strings.Compare(a.Key, b.Key), a.Initiated.Compare(b.Initiated), strings.Compare(a.ID, b.ID))
 }
 
 // A Part is replaced and never changed.

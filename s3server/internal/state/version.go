@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -88,9 +89,7 @@ func (p *Properties) KeepEncoding(value string) {
 
 // Write writes the headers of a read.
 func (p Properties) Write(header http.Header) {
-	for name, values := range p.Header {
-		header[name] = values
-	}
+	maps.Copy(header, p.Header)
 	if p.Class != Standard {
 		header.Set("X-Amz-Storage-Class", p.Class)
 	}

@@ -86,6 +86,15 @@ func validTag(text string, most int) bool {
 	}) < 0
 }
 
+// Map returns the values of tags by their keys.
+func Map(tags []Tag) map[string]string {
+	all := make(map[string]string, len(tags))
+	for _, t := range tags {
+		all[t.Key] = t.Value
+	}
+	return all
+}
+
 // A Document is the document with tags.
 type Document struct {
 	XMLName xml.Name `xml:"Tagging"`

@@ -53,14 +53,13 @@ func TestEverySettingIsStored(t *testing.T) {
 	for i := range fields.NumField() {
 		require.False(t, fields.Field(i).IsZero(), "this test must set %s", fields.Type().Field(i).Name)
 	}
-	document, err := json.Marshal(RecordOf(b))
+	document, err := json.Marshal(b)
 	require.NoError(t, err)
-	var record SettingsRecord
-	require.NoError(t, json.Unmarshal(document, &record))
-	restored, err := record.Bucket("photos")
-	require.NoError(t, err)
+	restored, copied := &Bucket{}, &Bucket{}
+	require.NoError(t, json.Unmarshal(document, restored))
+	require.NoError(t, restored.Rename("photos"))
 	require.Equal(t, b, restored)
-	copied, err := record.Bucket("elsewhere")
-	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(document, copied))
+	require.NoError(t, copied.Rename("elsewhere"))
 	require.Contains(t, string(copied.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`, "a store that has the record of another one has its policy, too")
 }

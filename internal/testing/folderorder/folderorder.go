@@ -1,0 +1,171 @@
+// Package folderorder makes a server of package s3server list like SeaweedFS (4.44, weed/s3api,
+// doListFilerEntries): like a directory tree, with all of "a/…" before "a-b". It does so also in pages, with a
+// delimiter and with start-after. Versions stay in the order of S3.
+package folderorder
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/xml"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// With returns a copy of c for [s3server.Start], whose server lists in this order.
+func With(c s3server.Config) s3server.Config {
+	most := cmp.Or(c.Limits.MaxPage, 1000)
+	c.Middleware = func(next http.Handler) http.Handler { return &lister{next.(*s3server.Handler), most} }
+	return c
+}
+
+type lister struct {
+	server *s3server.Handler
+	most   int
+}
+
+// parameters are those of listings. A request with any other is for another operation.
+var parameters = []string{"continuation-token", "delimiter", "encoding-type", "fetch-owner", "list-type", "marker", "max-keys", "prefix", "start-after", "x-id"}
+
+func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	bucket, query := strings.Trim(r.URL.Path, "/"), r.URL.Query()
+	other := func(name string) bool { return !slices.Contains(parameters, name) }
+	if r.Method != http.MethodGet || bucket == "" || strings.Contains(bucket, "/") || slices.ContainsFunc(slices.Collect(maps.Keys(query)), other) {
+		l.server.ServeHTTP(w, r)
+		return
+	}
+	if !query.Has("continuation-token") { // which the server does not know
+		checked := httptest.NewRecorder()
+		l.server.ServeHTTP(checked, r)
+		if checked.Code != http.StatusOK {
+			maps.Copy(w.Header(), checked.Header())
+			w.WriteHeader(checked.Code)
+			_, _ = w.Write(checked.Body.Bytes())
+			return
+		}
+	}
+	page, err := l.list(r, bucket, query)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	_ = xml.NewEncoder(w).Encode(page) // a client that is gone needs no response
+}
+
+type result struct {
+	XMLName               xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
+	Name                  string
+	Prefix                string
+	Delimiter             string `xml:",omitempty"`
+	EncodingType          string `xml:",omitempty"`
+	NextMarker            string `xml:",omitempty"`
+	NextContinuationToken string `xml:",omitempty"`
+	KeyCount, MaxKeys     int
+	IsTruncated           bool
+	Contents              []entry
+	CommonPrefixes        []commonPrefix
+}
+
+type entry struct {
+	Key, LastModified, ETag string
+	Size                    int64
+	StorageClass            string
+}
+
+type commonPrefix struct{ Prefix string }
+
+// A position is after a key, or after all keys with a prefix.
+type position struct {
+	key    string
+	prefix bool
+}
+
+func positionOf(query url.Values) position {
+	token, err := base64.StdEncoding.DecodeString(query.Get("continuation-token"))
+	if err != nil || len(token) == 0 {
+		return position{query.Get("start-after") + query.Get("marker"), true} // it may be the name of a folder
+	}
+	return position{string(token[1:]), token[0] == 'p'}
+}
+
+func (p position) token() string {
+	return base64.StdEncoding.EncodeToString([]byte(map[bool]string{false: "k", true: "p"}[p.prefix] + p.key))
+}
+
+// isBefore reports whether a key is after the position. A start-after that is the name of a folder skips the
+// folder. If the position does not begin with the prefix, it lists nothing (seaweedfs#11321).
+func (p position) isBefore(key, prefix, delimiter string) bool {
+	if p.key == "" {
+		return true
+	}
+	after := p.key
+	if delimiter != "" {
+		after = strings.TrimSuffix(after, delimiter)
+	}
+	return strings.HasPrefix(p.key, prefix) && treePath(key) > treePath(after) && (!p.prefix || !strings.HasPrefix(key, after+"/"))
+}
+
+// treePath returns key in a form that sorts as in a tree: no character is before the slash.
+func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
+
+// list returns a page.
+func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result, error) {
+	b := l.server.Bucket(bucket)
+	defer func() { _ = storage.Close(b) }()
+	prefix, delimiter, after := query.Get("prefix"), query.Get("delimiter"), positionOf(query)
+	var all []storage.ListEntry
+	for e, err := range b.List(r.Context(), storage.WithPrefix(prefix)) {
+		if err != nil {
+			return nil, err
+		}
+		if after.isBefore(e.Key, prefix, delimiter) {
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, func(a, b storage.ListEntry) int { return strings.Compare(treePath(a.Key), treePath(b.Key)) })
+
+	encode := func(key string) string { return key }
+	if query.Get("encoding-type") == "url" {
+		encode = func(key string) string { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") }
+	}
+	page := &result{Name: bucket, Prefix: encode(prefix), Delimiter: encode(delimiter), EncodingType: query.Get("encoding-type"), MaxKeys: l.most}
+	if asked, err := strconv.Atoi(query.Get("max-keys")); err == nil {
+		page.MaxKeys = min(asked, l.most)
+	}
+	var last position
+	for _, e := range all {
+		name := position{key: e.Key}
+		if rest, _, rolled := strings.Cut(e.Key[len(prefix):], delimiter); rolled && delimiter != "" {
+			name = position{prefix + rest + delimiter, true}
+		}
+		if name == last {
+			continue
+		}
+		if page.KeyCount == page.MaxKeys {
+			page.IsTruncated = page.MaxKeys > 0
+			break
+		}
+		page.KeyCount++
+		last = name
+		if name.prefix {
+			page.CommonPrefixes = append(page.CommonPrefixes, commonPrefix{encode(name.key)})
+		} else {
+			page.Contents = append(page.Contents, entry{encode(e.Key), e.Modified.UTC().Format("2006-01-02T15:04:05.000Z"), e.ETag, e.Size, "STANDARD"})
+		}
+	}
+	switch {
+	case page.IsTruncated && query.Get("list-type") == "2":
+		page.NextContinuationToken = last.token()
+	case page.IsTruncated && delimiter != "":
+		page.NextMarker = encode(last.key)
+	}
+	return page, nil
+}

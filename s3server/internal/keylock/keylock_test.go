@@ -1,0 +1,33 @@
+package keylock
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestALockIsHeldOnceAndTakesNoMemoryAfterwards(t *testing.T) {
+	var locks Locks
+	var group sync.WaitGroup
+	held := map[string]*int{"a": new(0), "b": new(0)}
+	for name, count := range held {
+		for range 100 {
+			group.Go(func() {
+				defer locks.Lock(name)()
+				*count++
+			})
+		}
+	}
+	group.Wait()
+	require.Equal(t, 100, *held["a"])
+	require.Equal(t, 100, *held["b"])
+	require.Empty(t, locks.all)
+}
+
+// If the names shared a lock, this test would not end.
+func TestOtherNamesAreNotHeldUp(t *testing.T) {
+	var locks Locks
+	defer locks.Lock("a")()
+	defer locks.Lock("b")()
+}
