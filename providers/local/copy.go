@@ -29,15 +29,11 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	}
 	from := s
 	if r.Source.Bucket != bucket {
-		other := bucketDriver(parent, r.Source.Bucket, Config{NoSync: true})
-		other.managed = true
-		if from, err = other.acquire(ctx); err != nil {
+		var done func()
+		if from, done, err = bucketDriver(parent, r.Source.Bucket, Config{NoSync: true}).openOnce(ctx); err != nil {
 			return nil, missingSource(r.Source, err)
 		}
-		defer func() {
-			other.release(from)
-			_ = other.Close()
-		}()
+		defer done()
 	}
 	source, old, err := from.objects.source(ctx, r.Source)
 	if err != nil {
@@ -73,30 +69,23 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		return nil, err
 	}
 	defer d.release(s)
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
-		}
+	var moved *storage.Attrs
+	err = s.tree.retry(ctx, func() error {
 		f, a, err := s.objects.openObject(ctx, r.From, "")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		_ = f.Close()
 		if a == nil || a.ContentType == "" || a.publicRead || f.Meta.Links > 1 || s.objects.visible {
-			return nil, storage.Unsupported
+			return storage.Unsupported
 		}
-		err = s.objects.moveOnce(ctx, r, f.Meta)
-		if err == nil {
-			return s.reader.attrsOf(r.Key, f.Meta, a), nil
-		}
-		if !errors.Is(err, errDirGone) {
-			return nil, err
-		}
-		if err := s.tree.notFoundError(); err != storage.ObjectNotFound {
-			return nil, err
-		}
+		moved = s.reader.attrsOf(r.Key, f.Meta, a)
+		return s.objects.moveOnce(ctx, r, f.Meta)
+	})
+	if err != nil {
+		return nil, err
 	}
+	return moved, nil
 }
 
 // moveOnce moves the object whose file has this meta.
@@ -113,12 +102,12 @@ func (o *objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 	source, err := o.tree.open(from.dir)
 	if err == nil {
 		err = o.moveLocked(ctx, r, o.candidates(from, source), o.candidates(to, target), meta)
-		if err == nil && o.sync {
+		if err == nil && o.tree.sync {
 			err = unknownOutcome(errors.Join(target.Sync(), source.Sync()))
 		}
 		o.tree.closeDir(source)
 	} else if osdir.IsNoFile(err) {
-		err = errDirGone
+		err = errAgain
 	}
 	o.tree.closeDir(target) // an open directory could not be removed
 	o.tree.prune(ctx, from.dir, "")
@@ -155,7 +144,7 @@ func (o *objects) moveLocked(ctx context.Context, r *driver.MoveRequest, from, t
 	case old.found(), o.tree.keepsVersions(), elsewhere, err == nil && now.Kind == osdir.KindLink:
 		return storage.Unsupported
 	case !at.found(), err != nil, now.Ino != meta.Ino, now.MTime != meta.MTime, now.Size != meta.Size:
-		return errDirGone // it is another object by now, or none
+		return errAgain // it is another object by now, or none
 	}
 	if err := from.removeOthers(ctx); err != nil {
 		return err

@@ -53,16 +53,12 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return upload, s.uploads.moveTo(ctx, to, uploadKeyName, st)
 }
 
-// finish closes a staged file that needs no attributes.
+// finish is seal for a file that needs no attributes.
 func (s *staging) finish(st *stagedFile) (err error) {
-	if s.sync {
-		err = st.file.Sync()
+	if st.meta, err = st.file.Stat(); err != nil {
+		return failure(err)
 	}
-	if st.meta, _ = st.file.Stat(); err == nil {
-		err = st.file.Close()
-		st.file = nil
-	}
-	return failure(err)
+	return s.flush(st)
 }
 
 func (u *uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *stagedFile) error {
@@ -70,7 +66,7 @@ func (u *uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *st
 		return u.partRenameError(st, err)
 	}
 	st.markPlaced()
-	if u.sync {
+	if u.tree.sync {
 		return failure(to.Sync())
 	}
 	return nil
@@ -85,10 +81,7 @@ func (u *uploads) partRenameError(st *stagedFile, err error) error {
 	if _, err := st.dir.Stat(st.name); err != nil {
 		return u.tree.stagedFileError(err)
 	}
-	if err := u.tree.notFoundIfBucketGone(nil); err != nil {
-		return err
-	}
-	return errUpload
+	return u.tree.uploadEndedError()
 }
 
 // PutPart stores a part, and atomically replaces an earlier one with that number. The tag
@@ -126,7 +119,7 @@ func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *driver.PartRe
 	if err := u.staging.fill(ctx, st.file, r.Body); err != nil {
 		return driver.Part{}, err
 	}
-	if err := st.file.SetTime(st.dir, st.name, u.clock.next()); err != nil {
+	if err := st.file.SetTime(st.dir, st.name, u.tree.clock.next()); err != nil {
 		return driver.Part{}, u.tree.stagedFileError(err)
 	}
 	if err := u.staging.finish(st); err != nil {

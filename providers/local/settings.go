@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -38,14 +37,9 @@ type settingsFile struct {
 
 // settings has the settings of the bucket and the keys that sign its URLs.
 type settings struct {
-	root         *os.Root
 	tree         *tree
 	locks        *locks
 	staging      *staging
-	clock        *clock
-	sync         bool
-	versions     *atomic.Bool   // the driver's
-	keeping      *atomic.Int64  // the driver's
 	locksObjects *atomic.Bool   // the driver's
 	configKeys   signedurl.Keys // from Config
 
@@ -97,7 +91,7 @@ func (s *settings) change(ctx context.Context, change func(*bucketSettings) erro
 // read returns the settings of the bucket. If it has none, it returns the zero value.
 func (s *settings) read() (bucketSettings, error) {
 	var out bucketSettings
-	b, err := s.root.ReadFile(settingsPath)
+	b, err := s.tree.root.ReadFile(settingsPath)
 	if osdir.IsNotExist(err) {
 		return out, nil
 	}
@@ -108,7 +102,7 @@ func (s *settings) read() (bucketSettings, error) {
 		return out, nil // lost in a power failure, with Config.NoSync; those that lock objects are always flushed
 	}
 	if err := json.Unmarshal(b, &out); err != nil {
-		return out, damaged(settingsPath, err)
+		return bucketSettings{}, damaged(settingsPath, err)
 	}
 	return out, nil
 }
@@ -122,7 +116,7 @@ func (s *settings) save(ctx context.Context, b bucketSettings) error {
 	if err != nil {
 		return failure(err)
 	}
-	return s.tree.replaceFileSynced(settingsPath, w.dir.Path, append(content, '\n'), 0o666, s.sync || b.ObjectLock)
+	return s.tree.replaceFileSynced(settingsPath, w.dir.Path, append(content, '\n'), 0o666, s.tree.sync || b.ObjectLock)
 }
 
 // apply sets the settings that r has. A bucket that locks objects keeps versions.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -104,7 +105,7 @@ func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRe
 		_ = to.Unlink(slotName(r.Number))
 		return part, true, err
 	}
-	if u.sync {
+	if u.tree.sync {
 		err = failure(to.Sync())
 	}
 	return driver.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
@@ -148,7 +149,7 @@ func (u *uploads) claimSlot(to *osdir.Dir, number int) bool {
 	if err != nil {
 		return false
 	}
-	err = errors.Join(f.SetTime(to, slotName(number), u.clock.now()), f.Close())
+	err = errors.Join(f.SetTime(to, slotName(number), u.tree.clock.now()), f.Close())
 	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
 		return true
 	}
@@ -163,24 +164,25 @@ func isFree(d *osdir.Dir, base string) bool {
 
 // fillSlot writes the body, flushes it, and makes it the part.
 func (u *uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at slot, r *driver.PartRequest) error {
-	if err := u.staging.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
+	body := &bodylimit.Reader{Body: r.Body, Left: at.size, TooLarge: errPartSize} // more bytes would be those of the next part
+	if err := u.staging.fill(ctx, f, body); err != nil {
 		return err
 	}
-	err := f.SetTime(to, at.file, u.clock.now())
-	if err == nil && u.sync {
+	if body.Left != 0 {
+		return errPartSize
+	}
+	err := f.SetTime(to, at.file, u.tree.clock.now())
+	if err == nil && u.tree.sync {
 		err = f.Sync()
 	}
 	if err != nil {
 		return failure(err)
 	}
-	if err = u.recordSlot(to, at, r.CRC32C, u.sync && r.AnyOrder); err == nil {
+	if err = u.recordSlot(to, at, r.CRC32C, u.tree.sync && r.AnyOrder); err == nil {
 		err = to.Rename(placedName(at.number), to, slotName(at.number))
 	}
 	if osdir.IsNotExist(err) {
-		if err := u.tree.notFoundIfBucketGone(nil); err != nil {
-			return err
-		}
-		return errUpload // it has ended meanwhile
+		return u.tree.uploadEndedError()
 	}
 	return failure(err)
 }
@@ -194,7 +196,7 @@ func (u *uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush b
 	}
 	_, err = f.OSFile(slotName(at.number)).WriteString(sumRecord(at.tag(), crc))
 	if err == nil {
-		err = f.SetTime(to, slotName(at.number), u.clock.now())
+		err = f.SetTime(to, slotName(at.number), u.tree.clock.now())
 	}
 	if err == nil && flush {
 		err = f.Sync()
@@ -202,23 +204,7 @@ func (u *uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush b
 	return errors.Join(err, f.Close())
 }
 
-// An exactBody fails if it has not the announced size, before it delivers a byte too many.
-type exactBody struct {
-	from io.Reader
-	left int64 // bytes
-}
-
-func (b *exactBody) Read(p []byte) (int, error) {
-	n, err := b.from.Read(p)
-	if int64(n) > b.left {
-		return 0, failure(errors.New("the body of the part is longer than its size"))
-	}
-	b.left -= int64(n)
-	if err == io.EOF && b.left > 0 {
-		return n, failure(io.ErrUnexpectedEOF)
-	}
-	return n, err
-}
+var errPartSize = &storage.Error{Code: storage.Internal, Err: errors.New("the body of the part has not the size of the request")}
 
 // layoutFor returns the layout with a slot for a part. Without one, it makes one.
 func (u *uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
@@ -245,7 +231,7 @@ func (u *uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *driver.PartRe
 }
 
 func (u *uploads) readLayout(from *osdir.Dir) (l layout, ok bool) {
-	content, err := u.root.ReadFile(from.PathOf(layoutName))
+	content, err := u.tree.root.ReadFile(from.PathOf(layoutName))
 	if err != nil {
 		return layout{}, false
 	}
@@ -261,7 +247,7 @@ func (u *uploads) addFile(ctx context.Context, to *osdir.Dir, base, content stri
 		return false
 	}
 	defer u.staging.discard(st)
-	if u.staging.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.SetTime(st.dir, st.name, u.clock.now()) != nil {
+	if u.staging.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.SetTime(st.dir, st.name, u.tree.clock.now()) != nil {
 		return false
 	}
 	if isNew {

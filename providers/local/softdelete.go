@@ -11,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/staleupload"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -21,7 +20,6 @@ type removed struct {
 	dirs      *noncurrent // only its directories
 	tree      *tree
 	reader    *reader
-	clock     *clock
 	lastSweep atomic.Int64 // in nanoseconds
 }
 
@@ -52,19 +50,13 @@ func (m *removed) keep(ctx context.Context, key string, at objectFile) error {
 	if !m.keeps() || !at.found() {
 		return nil
 	}
-	if last, now := m.lastSweep.Load(), m.clock.now().UnixNano(); now < last || now-last >= int64(staleupload.Period) {
+	since := m.tree.clock.now()
+	if isSweepDue(&m.lastSweep, since) {
 		m.sweep(ctx)
 	}
-	since := m.clock.now()
 	until := since.Add(time.Duration(m.tree.keeping.Load()))
 	name := versionOf(at.meta) + removedMark + strconv.FormatInt(since.UnixNano(), 16) + removedMark + strconv.FormatInt(until.UnixNano(), 16)
-	return m.dirs.inVersions(ctx, key, func(to *osdir.Dir) error {
-		err := to.Link(name, at.dir, at.base)
-		if err == nil || osdir.IsNotExist(err) || isExist(err) {
-			return unlessExist(err)
-		}
-		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: soft delete needs them"}
-	})
+	return m.dirs.inVersions(ctx, key, func(to *osdir.Dir) error { return linkVersion(to, name, at) })
 }
 
 // drop drops the attributes of a file that was removed, unless it is kept.
@@ -76,7 +68,7 @@ func (m *removed) drop(meta osdir.Meta) {
 
 // files returns what is kept of a key now, the newest version first.
 func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
-	now := m.clock.now()
+	now := m.tree.clock.now()
 	names, err := d.Names(func(e osdir.Entry) bool { _, ok := parseRemoved(e.Name); return ok })
 	for _, name := range slices.Backward(names) {
 		if f, _ := parseRemoved(name); now.Before(f.until) {
@@ -137,24 +129,14 @@ func (m *removed) entries(key string) ([]versionEntry, error) {
 	}
 	var all []versionEntry
 	for _, f := range kept {
-		at, err := m.reader.statObject(d, f.name)
+		e, found, err := m.reader.entryIn(d, f.name, key)
 		if err != nil {
 			return nil, err
 		}
-		if !at.found() {
-			continue
+		if found {
+			shown := storage.VersionEntry{ListEntry: e, Version: f.version, NoncurrentSince: f.since, SoftDeletedUntil: f.until}
+			all = append(all, versionEntry{shown, f.name})
 		}
-		revision, err := m.reader.revisionAt(at)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, versionEntry{storage.VersionEntry{
-			ListEntry: storage.ListEntry{
-				Key: key, Size: at.meta.Size, Modified: at.meta.Time(),
-				ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
-			},
-			Version: f.version, NoncurrentSince: f.since, SoftDeletedUntil: f.until,
-		}, f.name})
 	}
 	return all, nil
 }
@@ -224,7 +206,7 @@ func (s *store) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 
 // sweep removes what is not kept any more. If that fails, a later sweep tries again.
 func (m *removed) sweep(ctx context.Context) {
-	m.lastSweep.Store(m.clock.now().UnixNano())
+	m.lastSweep.Store(m.tree.clock.now().UnixNano())
 	w := m.walker(ctx, "")
 	defer w.close()
 	if w.open() != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -35,32 +36,31 @@ const (
 // newTrash makes a trash. If a sweep of another process removed the marker before it was
 // locked, it starts over.
 func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
-		}
-		t := &trash{account: a, path: trashPrefix + randomName()}
+	var t *trash
+	err := retry(ctx, func() error {
+		t = &trash{account: a, path: trashPrefix + randomName()}
 		err := a.root.Mkdir(t.path, 0o777)
 		if err == nil {
 			t.marker, err = a.root.OpenFile(t.path+"/"+trashMarker, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 		}
 		if err != nil {
 			_ = a.root.Remove(t.path)
-			return nil, failure(err)
+			return failure(err)
 		}
 		err = osdir.TryLock(t.marker)
 		if err == nil {
 			if _, err = a.root.Lstat(t.path + "/" + trashMarker); err == nil {
-				return t, nil
+				return nil
 			}
 		}
 		_ = t.marker.Close()
-		if !errors.Is(err, osdir.ErrLocked) && !osdir.IsNotExist(err) {
-			_ = a.root.RemoveAll(t.path)
-			return nil, noLocksError(err)
+		if errors.Is(err, osdir.ErrLocked) || osdir.IsNotExist(err) {
+			return errAgain
 		}
-	}
+		_ = a.root.RemoveAll(t.path)
+		return noLocksError(err)
+	})
+	return t, err
 }
 
 // close removes the trash, if it is empty.
@@ -93,17 +93,13 @@ func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*stora
 	if err := t.account.root.Mkdir(t.path+"/"+r.Name, 0o777); err != nil {
 		return nil, failure(err)
 	}
-	c := t.account.config
-	d := bucketDriver(filepath.Join(t.account.dir, t.path), r.Name, Config{NoSync: c.NoSync, Now: c.Now, FileMode: c.FileMode, Sidecars: c.Sidecars})
-	d.managed = true
-	defer func() { _ = d.Close() }() // Windows moves no directory that is open
-	b, err := d.acquire(ctx)
+	b, done, err := t.open(ctx, r.Name, t.account.config)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(b)
+	defer done() // Windows moves no directory that is open
 	settings, err := b.settings.change(ctx, func(b *bucketSettings) error {
-		b.Created, b.Region = c.Now().UTC(), r.Region
+		b.Created, b.Region = t.account.config.Now().UTC(), r.Region
 		return b.apply(r)
 	})
 	return settings.info(r.Name), err
@@ -127,19 +123,19 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	if err := t.rename(ctx, name, t.path+"/"+name); err != nil {
 		return err
 	}
-	b, err := t.open(name)
+	b, done, err := t.open(context.WithoutCancel(ctx), name, Config{NoSync: true})
 	if err != nil {
 		return nil // it is deleted, and a sweep removes the rest
 	}
-	defer b.closeDriver()
-	if b.store.reader.checkEmpty() != nil { // another program put a file there
-		b.closeDriver()
+	defer done()
+	if b.tree.checkEmpty() != nil { // another program put a file there
+		done()
 		if err := t.rename(context.WithoutCancel(ctx), t.path+"/"+name, name); err != nil {
 			return err
 		}
 		return storage.BucketNotEmpty
 	}
-	b.remove(ctx)
+	t.remove(ctx, name, b, done)
 	return nil
 }
 
@@ -160,57 +156,35 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 	if err != nil || t.account.config.NoSync {
 		return failure(err)
 	}
-	for _, dir := range [...]string{t.path, ""} {
-		if err := syncDir(t.account.root, dir); err != nil {
+	for _, dir := range [...]string{t.path, "."} {
+		if err := durable.SyncDirIn(t.account.root, dir); err != nil {
 			return unknownOutcome(err)
 		}
 	}
 	return nil
 }
 
-// A trashed is an open bucket in a trash.
-type trashed struct {
-	store *store
-	trash *trash
-	name  string
-	d     *objectDriver
+// open opens a bucket in the trash.
+func (t *trash) open(ctx context.Context, name string, c Config) (b *store, done func(), err error) {
+	return bucketDriver(filepath.Join(t.account.dir, t.path), name, c).openOnce(ctx)
 }
 
-func (t *trash) open(name string) (*trashed, error) {
-	d := bucketDriver(filepath.Join(t.account.dir, t.path), name, Config{NoSync: true})
-	d.managed = true
-	s, err := d.acquire(context.Background())
-	if err != nil {
-		_ = d.Close()
-		return nil, err
-	}
-	return &trashed{store: s, trash: t, name: name, d: d}, nil
-}
-
-func (b *trashed) closeDriver() {
-	if b.d != nil {
-		b.d.release(b.store)
-		_ = b.d.Close()
-		b.d = nil
-	}
-}
-
-// remove removes the lock file, and then everything that is not an object. A process that
+// remove removes the lock file of the open bucket b, and then everything that is not an object. A process that
 // had the bucket open may still write a file, but its call fails with BucketNotFound. A
 // sweep removes that file.
-func (b *trashed) remove(ctx context.Context) {
-	_ = osdir.RetryInUse(ctx, func() error { return b.store.root.Remove(lockPath) })
-	_ = osdir.RetryInUse(ctx, func() error { return b.store.root.RemoveAll(reserved) })
-	_ = b.store.tree.removeEmpty("")
+func (t *trash) remove(ctx context.Context, name string, b *store, done func()) {
+	_ = osdir.RetryInUse(ctx, func() error { return b.root.Remove(lockPath) })
+	_ = osdir.RetryInUse(ctx, func() error { return b.root.RemoveAll(reserved) })
+	_ = b.tree.removeEmpty("")
 	if runtime.GOOS == "windows" {
-		b.closeDriver()
+		done()
 	}
-	top, err := osdir.Open(b.trash.account.root, nil, b.trash.path)
+	top, err := osdir.Open(t.account.root, nil, t.path)
 	if err != nil {
 		return
 	}
 	defer top.Close()
-	_ = osdir.RetryInUse(ctx, func() error { return top.Rmdir(b.name) })
+	_ = osdir.RetryInUse(ctx, func() error { return top.Rmdir(name) })
 }
 
 // sweepTrash completes deletions of processes that were killed meanwhile. If that fails, a
@@ -259,43 +233,39 @@ func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 // sweep completes a deletion. If an object was written before the bucket was locked
 // against writers, it moves the bucket back: the write was acknowledged, the deletion not.
 func (t *trash) sweep(ctx context.Context, name string) {
-	b, err := t.open(name)
+	b, done, err := t.open(ctx, name, Config{NoSync: true})
 	if err != nil {
 		return
 	}
-	defer b.closeDriver()
-	if _, err := b.store.root.Lstat(lockPath); err == nil {
+	defer done()
+	if _, err := b.root.Lstat(lockPath); err == nil {
 		if runtime.GOOS != "windows" { // there, no process has it open
-			f, err := b.store.locks.acquireLockFile()
+			f, err := b.locks.acquireLockFile()
 			if err != nil || osdir.TryLockRange(f.os, 0, lockSlots) != nil {
 				return // another process is writing
 			}
-			defer b.store.locks.table.release(f)
+			defer b.locks.release(f)
 		}
-		if b.store.reader.checkEmpty() != nil {
-			b.closeDriver()
+		if b.tree.checkEmpty() != nil {
+			done()
 			if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
 				_ = t.rename(ctx, t.path+"/"+name, name)
 			}
 			return
 		}
 	}
-	b.remove(ctx)
+	t.remove(ctx, name, b, done)
 }
 
 // checkEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version
 // or any other file.
-func (r *reader) checkEmpty() error {
-	holds, err := r.tree.hasFile("")
-	if err == nil && !holds {
-		w := &walker{tree: r.tree, reader: r, ctx: context.Background(), noncurrent: true, versions: versionsPath}
-		holds, err = w.hasObject(versionsPath, true)
-	}
-	if err != nil {
-		return err
-	}
-	if holds {
-		return storage.BucketNotEmpty
+func (t *tree) checkEmpty() error {
+	for _, path := range [...]string{"", versionsPath} {
+		if holds, err := t.hasFile(path); err != nil {
+			return err
+		} else if holds {
+			return storage.BucketNotEmpty
+		}
 	}
 	return nil
 }

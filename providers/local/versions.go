@@ -3,11 +3,11 @@ package local
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // ListVersions returns a page of current objects, noncurrent versions and delete markers, with the
@@ -174,22 +174,23 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 			all = append(all, versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version})
 			continue
 		}
-		at, err := h.reader.statObject(d, version)
+		e, found, err := h.reader.entryIn(d, version, key)
 		if err != nil {
 			return nil, err
 		}
-		if !at.found() {
-			continue
+		if found {
+			all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: version}, version})
 		}
-		revision, err := h.reader.revisionAt(at)
-		if err != nil {
-			return nil, err
-		}
-		e := storage.ListEntry{
-			Key: key, Size: at.meta.Size, Modified: at.meta.Time(),
-			ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
-		}
-		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: version}, version})
 	}
 	return all, nil
+}
+
+// entryIn returns the entry of a version of key, which is the file base of d. It returns false if there is none.
+func (r *reader) entryIn(d *osdir.Dir, base, key string) (e storage.ListEntry, found bool, err error) {
+	at, err := r.statObject(d, base)
+	if err != nil || !at.found() {
+		return e, false, err
+	}
+	t, err := r.tagAt(at)
+	return entryOf(key, at.meta, t), err == nil, err
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -115,11 +116,8 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 		r.add(d, e, f, main && chunks == "")
 		return true
 	})
-	if ended != nil {
-		return ended
-	}
-	if err != nil {
-		return failure(err)
+	if err := cmp.Or(ended, failure(err)); err != nil {
+		return err
 	}
 	r.chunks = r.chunks || len(deeper) > 0
 	for _, e := range deeper {
