@@ -139,9 +139,13 @@ func (o *objects) moveLocked(ctx context.Context, r *driver.MoveRequest, from, t
 	if err != nil {
 		return err
 	}
+	visible, err := from.hasVisible() // a rename would lose it, and the attributes that are only there
+	if err != nil {
+		return err
+	}
 	elsewhere := at.found() && (at.dir != from.plain || at.base != from.l.base)
 	switch now, err := from.plain.Stat(from.l.base); {
-	case old.found(), o.tree.keepsVersions(), elsewhere, err == nil && now.Kind == osdir.KindLink:
+	case old.found(), o.tree.keepsVersions(), elsewhere, visible, err == nil && now.Kind == osdir.KindLink:
 		return storage.Unsupported
 	case !at.found(), err != nil, now.Ino != meta.Ino, now.MTime != meta.MTime, now.Size != meta.Size:
 		return errAgain // it is another object by now, or none

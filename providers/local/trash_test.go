@@ -219,6 +219,15 @@ func TestWritingToADeletedBucketFails(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
+// A process that is killed while it removes the last version leaves its directory.
+func TestABucketWithAnEmptyDirectoryOfVersionsIsEmpty(t *testing.T) {
+	s, root := service(t)
+	s.createPublicBucket(t, "bucket")
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", versionsPath, "dir", "k", versionsName), 0o777))
+	require.NoError(t, s.DeleteBucket(t.Context(), "bucket"))
+	require.NoDirExists(t, filepath.Join(root, "bucket"))
+}
+
 // TestABucketWithAFileThatIsNotAnObjectIsNotEmpty requires that DeleteBucket neither removes
 // nor hides a file that no listing shows.
 func TestABucketWithAFileThatIsNotAnObjectIsNotEmpty(t *testing.T) {

@@ -129,19 +129,26 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 // changes. An object that a tool has copied has them only there. It would lose them with
 // the sidecar, if the process is killed or if the object becomes a noncurrent version.
 func (s *candidates) adopt(ctx context.Context, at objectFile) error {
-	alternate, err := s.alternateDir()
-	if err != nil || alternate == nil {
+	has, err := s.hasVisible()
+	if err != nil || !has {
+		s.bare = err == nil
 		return err
-	}
-	if _, err := alternate.Stat(s.l.visibleName()); osdir.IsNoFile(err) {
-		s.bare = true
-		return nil
 	}
 	err = s.adoptVisible(ctx, at)
 	if osdir.IsNoFile(err) || !s.tree.keepsVersions() {
 		return nil // a full disk must not prevent a removal
 	}
 	return failure(err)
+}
+
+// hasVisible reports whether the object has a visible sidecar.
+func (s *candidates) hasVisible() (bool, error) {
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil {
+		return false, err
+	}
+	_, err = alternate.Stat(s.l.visibleName())
+	return !osdir.IsNoFile(err), nil
 }
 
 func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
