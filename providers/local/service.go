@@ -120,13 +120,13 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err != nil {
 		return nil, err
 	}
-	defer t.close()
+	defer t.claim.end()
 	info, err := t.makeBucket(ctx, r)
 	if err == nil {
 		err = t.place(ctx, r.Name)
 	}
 	if err != nil {
-		_ = a.root.RemoveAll(t.path + "/" + r.Name)
+		_ = a.root.RemoveAll(t.claim.path + "/" + r.Name)
 		return nil, err
 	}
 	return info, nil
@@ -262,7 +262,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	defer t.claim.end()
 	if runtime.GOOS == "windows" { // a directory with an open file cannot be renamed
 		unlock()
 		done()

@@ -3,7 +3,6 @@ package local
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -16,13 +15,11 @@ import (
 )
 
 // A stagingDir is a directory in which one driver writes files that are not visible yet,
-// on the file system of the bucket. Beside it is a marker file, which is locked while the
-// process lives. It tells a later sweep which directories are abandoned. The marker is
-// made before the directory and removed after it.
+// on the file system of the bucket.
 type stagingDir struct {
-	dir    *osdir.Dir
-	marker *os.File
-	last   atomic.Uint64 // the number of the latest file
+	dir   *osdir.Dir
+	claim *claim
+	last  atomic.Uint64 // the number of the latest file
 }
 
 // staging makes files that are not visible yet, and changes the attributes of files.
@@ -42,11 +39,12 @@ func (s *staging) close() {
 	s.former, s.live = nil, nil
 	s.mu.Unlock()
 	for _, w := range dirs {
-		w.close(s.tree.root)
+		if w != nil {
+			w.dir.Close()
+			w.claim.end()
+		}
 	}
 }
-
-const markerSuffix = ".lock"
 
 // dir returns the staging directory. The first write makes it.
 func (s *staging) dir(ctx context.Context) (*stagingDir, error) {
@@ -71,51 +69,22 @@ func (s *staging) dir(ctx context.Context) (*stagingDir, error) {
 	return w, nil
 }
 
-// newStagingDir makes a staging directory. It fails with errAgain if a sweep removed the marker
-// before it was locked, or if tmpPath was missing. Tools that do not copy empty directories omit
-// tmpPath.
+// newStagingDir makes a staging directory. It fails with errAgain if others were faster, or if tmpPath
+// was missing. Tools that do not copy empty directories omit tmpPath.
 func (s *staging) newStagingDir() (*stagingDir, error) {
-	path := tmpPath + "/" + randomName()
-	marker, err := s.tree.root.OpenFile(path+markerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	c, err := claimNew(s.tree.root, tmpPath+"/"+randomName(), 0o700) // private: a file written there may replace a private one
 	if osdir.IsNotExist(err) {
 		return nil, cmp.Or[error](s.tree.makeReservedDir(), errAgain)
 	}
 	if err != nil {
-		return nil, failure(err)
+		return nil, err
 	}
-	if err := osdir.TryLock(marker); err != nil {
-		_ = marker.Close()
-		if errors.Is(err, osdir.ErrLocked) {
-			return nil, errAgain
-		}
-		_ = s.tree.root.Remove(path + markerSuffix)
-		return nil, noLocksError(err)
+	d, err := osdir.Open(s.tree.root, s.tree.top, c.path)
+	if err != nil {
+		c.end()
+		return nil, againIfGone(err)
 	}
-	if _, err := s.tree.root.Lstat(path + markerSuffix); err != nil {
-		_ = marker.Close()
-		return nil, errAgain
-	}
-	if err = s.tree.root.Mkdir(path, 0o700); err == nil { // private: a file written there may replace a private one
-		var d *osdir.Dir
-		if d, err = osdir.Open(s.tree.root, s.tree.top, path); err == nil {
-			return &stagingDir{dir: d, marker: marker}, nil
-		}
-	}
-	_ = s.tree.root.Remove(path + markerSuffix)
-	_ = marker.Close()
-	return nil, againIfGone(err)
-}
-
-// close removes the directory and its marker, unless it has files.
-func (w *stagingDir) close(root *os.Root) {
-	if w == nil {
-		return
-	}
-	if root.Remove(w.dir.Path) == nil {
-		_ = root.Remove(w.dir.Path + markerSuffix)
-	}
-	w.dir.Close()
-	_ = w.marker.Close()
+	return &stagingDir{dir: d, claim: c}, nil
 }
 
 // dropStagingDir forgets a directory that another program removed. The next write makes

@@ -2,9 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -12,9 +9,6 @@ import (
 	"github.com/omnibucket/storage/internal/staleupload"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
-
-// abandonedAge is the age at which files without a marker are abandoned.
-const abandonedAge = time.Hour
 
 // isSweepDue reports whether the last sweep was long enough ago. It returns true to one of several calls.
 func isSweepDue(last *atomic.Int64, now time.Time) bool {
@@ -60,36 +54,21 @@ func (s *staging) sweepEntry(staging *osdir.Dir, name string) {
 		}
 		return
 	}
-	name = strings.TrimSuffix(name, markerSuffix)
-	marker, err := s.tree.root.OpenFile(staging.PathOf(name+markerSuffix), os.O_RDWR, 0)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) && old {
-			s.sweepStagingDir(staging, name)
-		}
+	c := takeOver(s.tree.root, staging.PathOf(strings.TrimSuffix(name, markerSuffix)), old)
+	if c == nil {
 		return
 	}
-	defer func() { _ = marker.Close() }()
-	if osdir.TryLock(marker) == nil {
-		s.sweepStagingDir(staging, name)
+	defer c.end() // last, so that a later sweep can continue an interrupted one
+	d, err := s.tree.openToRead(c.path)
+	if err != nil {
+		return
 	}
-}
-
-// sweepStagingDir removes the files with their sidecars. It removes the marker last, so
-// that a later sweep can continue an interrupted one.
-func (s *staging) sweepStagingDir(staging *osdir.Dir, name string) {
-	d, err := s.tree.openToRead(staging.PathOf(name))
-	if err == nil {
-		_ = d.Each(func(e osdir.Entry) bool {
-			if m, err := d.Stat(e.Name); err == nil {
-				s.reader.dropSidecar(m) // unless its writer has linked it to its place: then the object needs it
-				_ = d.Unlink(e.Name)
-			}
-			return true
-		})
-		d.Close()
-		err = staging.Rmdir(name)
-	}
-	if err == nil || osdir.IsNotExist(err) {
-		_ = staging.Unlink(name + markerSuffix)
-	}
+	defer d.Close()
+	_ = d.Each(func(e osdir.Entry) bool {
+		if m, err := d.Stat(e.Name); err == nil {
+			s.reader.dropSidecar(m) // unless its writer has linked it to its place: then the object needs it
+			_ = d.Unlink(e.Name)
+		}
+		return true
+	})
 }

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -17,80 +16,27 @@ import (
 
 // A trash is a directory beside the buckets. A bucket is atomically moved into it before
 // it is removed, so that after a crash a bucket exists with its settings, or not at all.
-// The trash has a marker file, which is locked while its process lives. It tells a later
-// sweep whether the trash is abandoned.
 //
 // Other processes may still have the bucket open. All keys are locked while it is moved, and
 // a process that gets a lock later finds that the bucket is not at its path.
 type trash struct {
 	account *openAccount
-	path    string
-	marker  *os.File
+	claim   *claim
 }
 
-const (
-	trashPrefix = ".omnibucket-deleted-"
-	trashMarker = ".omnibucket-deleted"
-)
+const trashPrefix = ".omnibucket-deleted-"
 
-// newTrash makes a trash. If a sweep of another process removed the marker before it was
-// locked, it starts over.
 func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
-	var t *trash
-	err := retry(ctx, func() error {
-		t = &trash{account: a, path: trashPrefix + randomName()}
-		err := a.root.Mkdir(t.path, 0o777)
-		if err == nil {
-			t.marker, err = a.root.OpenFile(t.path+"/"+trashMarker, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
-		}
-		if err != nil {
-			_ = a.root.Remove(t.path)
-			return failure(err)
-		}
-		err = osdir.TryLock(t.marker)
-		if err == nil {
-			if _, err = a.root.Lstat(t.path + "/" + trashMarker); err == nil {
-				return nil
-			}
-		}
-		_ = t.marker.Close()
-		if errors.Is(err, osdir.ErrLocked) || osdir.IsNotExist(err) {
-			return errAgain
-		}
-		_ = a.root.RemoveAll(t.path)
-		return noLocksError(err)
+	t := &trash{account: a}
+	return t, retry(ctx, func() (err error) {
+		t.claim, err = claimNew(a.root, trashPrefix+randomName(), 0o777)
+		return err
 	})
-	return t, err
-}
-
-// close removes the trash, if it is empty.
-func (t *trash) close() {
-	entries, err := t.names()
-	if err != nil || len(entries) > 0 {
-		_ = t.marker.Close()
-		return
-	}
-	if runtime.GOOS == "windows" {
-		_ = t.marker.Close()
-	}
-	_ = t.account.root.Remove(t.path + "/" + trashMarker)
-	_ = t.account.root.Remove(t.path)
-	_ = t.marker.Close()
-}
-
-// names returns the names of the buckets in the trash.
-func (t *trash) names() ([]string, error) {
-	d, err := osdir.Open(t.account.root, nil, t.path)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	return d.Names(func(e osdir.Entry) bool { return e.Name != trashMarker })
 }
 
 // makeBucket makes a bucket in the trash, with its settings.
 func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
-	if err := t.account.root.Mkdir(t.path+"/"+r.Name, 0o777); err != nil {
+	if err := t.account.root.Mkdir(t.claim.path+"/"+r.Name, 0o777); err != nil {
 		return nil, failure(err)
 	}
 	b, done, err := t.open(ctx, r.Name, t.account.config)
@@ -111,7 +57,7 @@ func (t *trash) place(ctx context.Context, name string) error {
 	if t.account.hasBucket(name) {
 		return storage.BucketExists
 	}
-	err := t.rename(ctx, t.path+"/"+name, name)
+	err := t.rename(ctx, t.claim.path+"/"+name, name)
 	if err != nil && !errors.Is(err, storage.OutcomeUnknown) && t.account.hasBucket(name) {
 		return storage.BucketExists // another process was faster
 	}
@@ -120,7 +66,7 @@ func (t *trash) place(ctx context.Context, name string) error {
 
 // deleteBucket deletes a bucket that is empty and locked against writers.
 func (t *trash) deleteBucket(ctx context.Context, name string) error {
-	if err := t.rename(ctx, name, t.path+"/"+name); err != nil {
+	if err := t.rename(ctx, name, t.claim.path+"/"+name); err != nil {
 		return err
 	}
 	b, done, err := t.open(context.WithoutCancel(ctx), name, Config{NoSync: true})
@@ -130,7 +76,7 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	defer done()
 	if b.tree.checkEmpty() != nil { // another program put a file there
 		done()
-		if err := t.rename(context.WithoutCancel(ctx), t.path+"/"+name, name); err != nil {
+		if err := t.rename(context.WithoutCancel(ctx), t.claim.path+"/"+name, name); err != nil {
 			return err
 		}
 		return storage.BucketNotEmpty
@@ -156,7 +102,7 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 	if err != nil || t.account.config.NoSync {
 		return failure(err)
 	}
-	for _, dir := range [...]string{t.path, "."} {
+	for _, dir := range [...]string{t.claim.path, "."} {
 		if err := durable.SyncDirIn(t.account.root, dir); err != nil {
 			return unknownOutcome(err)
 		}
@@ -166,7 +112,7 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 
 // open opens a bucket in the trash.
 func (t *trash) open(ctx context.Context, name string, c Config) (b *store, done func(), err error) {
-	return bucketDriver(filepath.Join(t.account.dir, t.path), name, c).openOnce(ctx)
+	return bucketDriver(filepath.Join(t.account.dir, t.claim.path), name, c).openOnce(ctx)
 }
 
 // remove removes the lock file of the open bucket b, and then everything that is not an object. A process that
@@ -179,7 +125,7 @@ func (t *trash) remove(ctx context.Context, name string, b *store, done func()) 
 	if runtime.GOOS == "windows" {
 		done()
 	}
-	top, err := osdir.Open(t.account.root, nil, t.path)
+	top, err := osdir.Open(t.account.root, nil, t.claim.path)
 	if err != nil {
 		return
 	}
@@ -204,29 +150,25 @@ func (a *openAccount) sweepTrash(ctx context.Context) {
 	}
 }
 
+// sweepTrashed sweeps a trash, if path is that of one or of its marker.
 func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
-	marker, err := a.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
-	if osdir.IsNotExist(err) { // its process was killed before it made the marker, or is about to make it
-		if fi, err := a.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandonedAge {
-			_ = a.root.Remove(path)
-		}
-		return
-	}
+	fi, err := a.root.Lstat(path)
 	if err != nil {
 		return
 	}
-	t := &trash{account: a, path: path, marker: marker}
-	if osdir.TryLock(marker) != nil {
-		_ = marker.Close()
+	c := takeOver(a.root, strings.TrimSuffix(path, markerSuffix), time.Since(fi.ModTime()) > abandonedAge)
+	if c == nil {
 		return
 	}
-	defer t.close()
-	names, err := t.names()
+	defer c.end()
+	d, err := osdir.Open(a.root, nil, c.path)
 	if err != nil {
 		return
 	}
+	names, _ := d.Names(func(osdir.Entry) bool { return true })
+	d.Close()
 	for _, name := range names {
-		t.sweep(ctx, name)
+		(&trash{a, c}).sweep(ctx, name)
 	}
 }
 
@@ -249,7 +191,7 @@ func (t *trash) sweep(ctx context.Context, name string) {
 		if b.tree.checkEmpty() != nil {
 			done()
 			if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
-				_ = t.rename(ctx, t.path+"/"+name, name)
+				_ = t.rename(ctx, t.claim.path+"/"+name, name)
 			}
 			return
 		}

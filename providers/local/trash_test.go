@@ -194,7 +194,7 @@ func trashAt(t *testing.T, root, name string, buckets ...string) (marker string)
 	t.Helper()
 	dir := filepath.Join(root, name)
 	require.NoError(t, os.Mkdir(dir, 0o777))
-	marker = filepath.Join(dir, trashMarker)
+	marker = dir + markerSuffix
 	require.NoError(t, os.WriteFile(marker, nil, 0o666))
 	for _, bucket := range buckets {
 		require.NoError(t, os.Rename(filepath.Join(root, bucket), filepath.Join(dir, bucket)))
