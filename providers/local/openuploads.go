@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,22 +42,6 @@ func sumOf(record, tag string) (sum storage.CRC32C) {
 		return sum
 	}
 	return storage.CRC32C{Sum: uint32(crc), Known: true}
-}
-
-// keepSum stores the checksum of a part. If that fails, the part is read when it is listed.
-func (u *uploads) keepSum(upload string, part driver.Part) {
-	if !part.CRC32C.Known {
-		return
-	}
-	path := uploadPath(upload) + "/" + sumName(part.Number)
-	_ = u.tree.root.Remove(path)                                                   // of the part that was replaced
-	f, err := u.tree.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // never through a symbolic link
-	if err == nil {
-		_, _ = f.WriteString(sumRecord(part.Tag, part.CRC32C))
-		_ = f.Close()
-		now := u.tree.clock.now() // sweeps compare it with the time of the part
-		_ = u.tree.root.Chtimes(path, now, now)
-	}
 }
 
 // readSmall returns the content of a file that has a record.
@@ -233,7 +216,7 @@ func (u *uploads) describeUpload(name string) (entry storage.UploadEntry, ok boo
 		return entry, false
 	}
 	file := f.OSFile(uploadKeyName)
-	defer func(file *os.File) { _ = file.Close() }(file)
+	defer func() { _ = file.Close() }()
 	key, err := readKey(file)
 	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.Meta.Time()}, err == nil
 }

@@ -27,17 +27,11 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		return "", err
 	}
 	s.uploads.sweepUploadsIfDue(ctx)
-	st, err := s.staging.stage(ctx)
+	st, err := s.uploads.stageText(ctx, r.Key)
 	if err != nil {
 		return "", err
 	}
 	defer s.staging.discard(st)
-	if err := s.staging.fill(ctx, st.file, strings.NewReader(r.Key)); err != nil {
-		return "", err
-	}
-	if err := st.file.SetTime(st.dir, st.name, d.clock.now()); err != nil {
-		return "", s.tree.stagedFileError(err)
-	}
 	if err := s.staging.finish(st); err != nil {
 		return "", err
 	}
@@ -51,6 +45,22 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	defer s.tree.closeDir(to)
 	return upload, s.uploads.moveTo(ctx, to, uploadKeyName, st)
+}
+
+// stageText makes a staged file with this content and the current time.
+func (u *uploads) stageText(ctx context.Context, content string) (*stagedFile, error) {
+	st, err := u.staging.stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err = u.staging.fill(ctx, st.file, strings.NewReader(content)); err == nil {
+		err = u.tree.stagedFileError(st.file.SetTime(st.dir, st.name, u.tree.clock.now()))
+	}
+	if err != nil {
+		u.staging.discard(st)
+		return nil, err
+	}
+	return st, nil
 }
 
 // finish is seal for a file that needs no attributes.
@@ -100,21 +110,27 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		return driver.Part{}, err
 	}
 	defer to.close()
-	if part, done, err := s.uploads.putInSlot(ctx, to.dir, r); done || err != nil {
+	mode, err := s.uploads.privateMode(r.Key)
+	if err != nil {
+		return driver.Part{}, err
+	}
+	if part, done, err := s.uploads.putInSlot(ctx, to.dir, r, mode); done || err != nil {
 		return part, err
 	}
-	return s.uploads.putInFile(ctx, to.dir, r)
+	return s.uploads.putInFile(ctx, to.dir, r, mode)
 }
 
-// putInFile stores a part in a file of its own.
-func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (driver.Part, error) {
+// putInFile stores a part in a file of its own, with the mode unless that is 0.
+func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32) (driver.Part, error) {
 	st, err := u.staging.stage(ctx)
 	if err != nil {
 		return driver.Part{}, err
 	}
 	defer u.staging.discard(st)
-	if err := u.restrictMode(r.Key, st); err != nil {
-		return driver.Part{}, err
+	if mode != 0 {
+		if err := st.file.SetMode(mode); err != nil {
+			return driver.Part{}, failure(err)
+		}
 	}
 	if err := u.staging.fill(ctx, st.file, r.Body); err != nil {
 		return driver.Part{}, err
@@ -129,7 +145,9 @@ func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *driver.PartRe
 		return driver.Part{}, err
 	}
 	part := driver.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.Size, CRC32C: r.CRC32C}
-	u.keepSum(r.Upload, part)
+	if part.CRC32C.Known { // if that fails, the part is read when it is listed
+		u.addFile(ctx, to, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), false)
+	}
 	return part, nil
 }
 
@@ -152,18 +170,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return out, nil
 }
 
-// restrictMode gives a part the mode of the object that it will replace, so that it is as
-// private as that object. If there is no object, it does nothing.
-func (u *uploads) restrictMode(key string, st *stagedFile) error {
-	mode, err := u.privateMode(key)
-	if err != nil || mode == 0 {
-		return err
-	}
-	return failure(st.file.SetMode(mode))
-}
-
-// privateMode returns the mode of a part of the object of key, if there is an object. Else it
-// returns 0.
+// privateMode returns the mode of a part that will replace an object, so that it is as private as
+// that object. If there is no object, it returns 0.
 func (u *uploads) privateMode(key string) (uint32, error) {
 	l, ok := u.tree.names().locate(key)
 	if !ok {

@@ -86,13 +86,9 @@ func validShared(file string) bool {
 	return ok && validUpload(random)
 }
 
-// putInSlot stores a part in its slot. done is false if it must have a file of its own; its
+// putInSlot stores a part in its slot, if that has the mode. done is false if it must have a file of its own; its
 // body is then not read.
-func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (part driver.Part, done bool, err error) {
-	mode, err := u.privateMode(r.Key)
-	if err != nil {
-		return part, false, err
-	}
+func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32) (part driver.Part, done bool, err error) {
 	f, at := u.openSlot(ctx, to, r)
 	if f == nil {
 		return part, false, nil
@@ -242,14 +238,11 @@ func (u *uploads) readLayout(from *osdir.Dir) (l layout, ok bool) {
 // addFile gives an upload a file with this content at once. With isNew, it fails if there is
 // one with that name.
 func (u *uploads) addFile(ctx context.Context, to *osdir.Dir, base, content string, isNew bool) bool {
-	st, err := u.staging.stage(ctx)
+	st, err := u.stageText(ctx, content)
 	if err != nil {
 		return false
 	}
 	defer u.staging.discard(st)
-	if u.staging.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.SetTime(st.dir, st.name, u.tree.clock.now()) != nil {
-		return false
-	}
 	if isNew {
 		return to.Link(base, st.dir, st.name) == nil
 	}
