@@ -44,7 +44,7 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 }
 
 // readStream reads chunks that grow with the body, up to blocks that are pooled, and joins
-// them. A short body needs no more memory than its length.
+// them.
 func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 	var few [16][]byte // most bodies need no slice of chunks on the heap
 	chunks, total := few[:0], 0
