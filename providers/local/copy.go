@@ -40,25 +40,31 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 	defer func() { _ = source.Close() }()
-	st, err := s.staging.stage(ctx)
+	return s.objects.copyFile(ctx, r.Key, source, old, newAttrs(r.Properties, &r.Controls, storage.CRC32C{}), r.Condition)
+}
+
+// copyFile makes an object with the bytes of source, which has the attributes old, and with other attributes.
+func (o *objects) copyFile(ctx context.Context, key string, source *osdir.File, old *attrs, a attrs, c storage.Condition) (*storage.Attrs, error) {
+	st, err := o.staging.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.staging.discard(st)
-	if err := st.append(ctx, source.OSFile(r.Source.Key), 0, source.Meta.Size); err != nil {
+	defer o.staging.discard(st)
+	file := source.OSFile(key)
+	if err := st.append(ctx, file, 0, source.Meta.Size); err != nil {
 		return nil, err
 	}
 	if err := checkUnchanged(source); err != nil {
 		return nil, err
 	}
-	st.attrs = newAttrs(r.Properties, &r.Controls, storage.CRC32C{})
+	st.attrs = a
 	if old.matches(source.Meta) {
 		st.attrs.crc = old.crc
 	}
-	if err := source.Close(); err != nil { // it may be the file to be replaced
+	if err := file.Close(); err != nil { // it may be the file to be replaced
 		return nil, failure(err)
 	}
-	return s.objects.save(ctx, r.Key, st, r.Condition)
+	return o.save(ctx, key, st, c)
 }
 
 // Move renames the file of an object onto a free key: the object keeps its attributes, revision and

@@ -186,21 +186,11 @@ func (s *store) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err != nil {
 		return err
 	}
-	st, err := s.staging.stage(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.staging.discard(st)
-	if err := st.append(ctx, source.OSFile(r.Key), 0, source.Meta.Size); err != nil {
-		return err
-	}
+	var kept attrs
 	if old != nil {
-		st.attrs = newAttrs(old.Properties, &storage.Controls{Tags: old.tags}, storage.CRC32C{})
+		kept = newAttrs(old.Properties, &storage.Controls{Tags: old.tags}, storage.CRC32C{})
 	}
-	if old.matches(source.Meta) {
-		st.attrs.crc = old.crc
-	}
-	_, err = s.objects.save(ctx, r.Key, st, storage.Condition{Absent: true})
+	_, err = s.objects.copyFile(ctx, r.Key, source, old, kept, storage.Condition{Absent: true})
 	return err
 }
 

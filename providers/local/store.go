@@ -276,7 +276,7 @@ func (t *tree) initialize() error {
 		return failure(err)
 	}
 	if err := t.replaceFile(formatPath, tmpPath, b, 0o666); err != nil {
-		if e, ok := errors.AsType[*storage.Error](err); ok && e.Unknown {
+		if errors.Is(err, storage.OutcomeUnknown) {
 			return err // it has its name, but perhaps not on the disk
 		}
 		if known, _ := t.readFormat(); known {
@@ -381,10 +381,7 @@ func (t *tree) syncDir(path string) error {
 	if !t.sync {
 		return nil
 	}
-	if path == "" {
-		return unknownOutcome(t.top.Sync())
-	}
-	return unknownOutcome(durable.SyncDirIn(t.root, path))
+	return unknownOutcome(durable.SyncDirIn(t.root, cmp.Or(path, ".")))
 }
 
 // randomName returns a name of 96 random bits, which is never repeated.
