@@ -229,7 +229,7 @@ func (t *tree) makeLockFile() error {
 	}
 	err := create()
 	if osdir.IsNotExist(err) { // another program moved the reserved directory away
-		if err := t.makeReservedDir(); err != nil {
+		if err := t.mkdirs(tmpPath); err != nil {
 			return err
 		}
 		err = create()

@@ -131,7 +131,7 @@ func (o *objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 
 // mkdirs makes the directories of path whose names are reserved. These are the reserved
 // directory and those in it, and those of long names. No file of another program has such
-// a name. If another process removes one meanwhile, mkdirs fails with errAgain.
+// a name. If another process removes one meanwhile, mkdirs fails with errAgain, or the error of checkPlace.
 func (t *tree) mkdirs(path string) error {
 	if path == "" {
 		return nil
@@ -149,13 +149,15 @@ func (t *tree) mkdirs(path string) error {
 			continue
 		}
 		parent, err := t.open(dir)
-		if err != nil {
-			return againIfGone(err)
+		if err == nil {
+			err = t.mkdirIn(parent, base)
+			t.closeDir(parent)
 		}
-		err = t.mkdirIn(parent, base)
-		t.closeDir(parent)
+		if err = againIfGone(err); err == errAgain {
+			return cmp.Or(t.checkPlace(), err)
+		}
 		if err != nil {
-			return againIfGone(err)
+			return err
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	upload := randomName()
 	if err := s.tree.mkdirs(uploadPath(upload)); err != nil {
-		return "", s.tree.pathLostError(err)
+		return "", err
 	}
 	to, err := s.tree.open(uploadPath(upload))
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/objectlock"
 	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
@@ -119,13 +118,10 @@ func (s *settings) save(ctx context.Context, b bucketSettings) error {
 	return s.tree.replaceFileSynced(settingsPath, w.dir.Path, append(content, '\n'), 0o666, s.tree.sync || b.ObjectLock)
 }
 
-// apply sets the settings that r has. A bucket that locks objects keeps versions.
+// apply sets the settings that r has.
 func (b *bucketSettings) apply(r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {
 		b.Public = *r.PublicAccess
-	}
-	if r.Versioning != nil {
-		b.Versioning = *r.Versioning
 	}
 	if r.CORS != nil {
 		b.CORS = *r.CORS
@@ -133,23 +129,10 @@ func (b *bucketSettings) apply(r *driver.BucketRequest) error {
 	if r.Lifecycle != nil {
 		b.Lifecycle = *r.Lifecycle
 	}
-	b.ObjectLock = b.ObjectLock || r.ObjectLock
-	if r.DefaultRetention != nil {
-		if !b.ObjectLock {
-			return objectlock.ErrNoLock
-		}
-		b.DefaultRetention = *r.DefaultRetention
-	}
 	if r.SoftDelete != nil {
 		b.SoftDelete = r.SoftDelete
 	}
-	if b.ObjectLock {
-		if r.Versioning != nil && !*r.Versioning {
-			return argument.Invalid("WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "")
-		}
-		b.Versioning = true
-	}
-	return nil
+	return objectlock.Apply(r, &b.Versioning, &b.ObjectLock, &b.DefaultRetention)
 }
 
 func (b *bucketSettings) info(name string) *storage.BucketInfo {

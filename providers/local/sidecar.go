@@ -51,10 +51,10 @@ func (s *staging) writeSidecar(st *stagedFile, value []byte) error {
 	if !osdir.IsNotExist(err) {
 		return err
 	}
-	if err := s.tree.root.Mkdir(attrsPath, 0o777); err != nil && !isExist(err) {
-		return s.tree.pathLostError(err)
+	if err := s.tree.mkdirs(attrsPath); err != nil {
+		return err
 	}
-	if err := s.tree.syncDir(reserved); err != nil {
+	if err := s.tree.syncDir(reserved); err != nil { // also if another process has made it
 		return err
 	}
 	return s.tree.replaceFile(sidecarPath(st.meta), st.dir.Path, value, mode)

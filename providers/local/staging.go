@@ -74,7 +74,7 @@ func (s *staging) dir(ctx context.Context) (*stagingDir, error) {
 func (s *staging) newStagingDir() (*stagingDir, error) {
 	c, err := claimNew(s.tree.root, tmpPath+"/"+randomName(), 0o700) // private: a file written there may replace a private one
 	if osdir.IsNotExist(err) {
-		return nil, cmp.Or[error](s.tree.makeReservedDir(), errAgain)
+		return nil, cmp.Or[error](s.tree.mkdirs(tmpPath), errAgain)
 	}
 	if err != nil {
 		return nil, err

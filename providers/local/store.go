@@ -261,7 +261,7 @@ func (t *tree) initialize() error {
 	if known, err := t.isInitialized(); known || err != nil {
 		return err
 	}
-	if err := t.makeReservedDir(); err != nil {
+	if err := t.mkdirs(tmpPath); err != nil {
 		return err
 	}
 	if err := t.makeLockFile(); err != nil {
@@ -288,15 +288,6 @@ func (t *tree) initialize() error {
 		return err
 	}
 	t.applyFormat(f)
-	return nil
-}
-
-func (t *tree) makeReservedDir() error {
-	for _, path := range [...]string{reserved, tmpPath} {
-		if err := t.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return t.pathLostError(err)
-		}
-	}
 	return nil
 }
 
