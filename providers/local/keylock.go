@@ -200,15 +200,9 @@ func (l *locks) close() {
 }
 
 func (l *locks) openLockFile() (*lockFile, error) {
-	f, err := l.tree.root.OpenFile(lockPath, os.O_RDWR, 0)
-	if osdir.IsNotExist(err) {
-		if err := l.tree.makeLockFile(); err != nil {
-			return nil, err
-		}
-		f, err = l.tree.root.OpenFile(lockPath, os.O_RDWR, 0)
-	}
+	f, err := l.tree.makeLockFile()
 	if err != nil {
-		return nil, l.tree.pathLostError(err)
+		return nil, err
 	}
 	ino, err := osdir.Identity(f)
 	if err != nil {
@@ -218,26 +212,20 @@ func (l *locks) openLockFile() (*lockFile, error) {
 	return &lockFile{os: f, ino: ino, ranges: osdir.RangesWork(f)}, nil
 }
 
-// makeLockFile makes the lock file if it does not exist.
-func (t *tree) makeLockFile() error {
-	create := func() error {
-		f, err := t.root.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o666)
-		if err != nil {
-			return err
-		}
-		return f.Close()
-	}
-	err := create()
+// makeLockFile opens the lock file, and makes it if it does not exist.
+func (t *tree) makeLockFile() (*os.File, error) {
+	open := func() (*os.File, error) { return t.root.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o666) }
+	f, err := open()
 	if osdir.IsNotExist(err) { // another program moved the reserved directory away
 		if err := t.mkdirs(tmpPath); err != nil {
-			return err
+			return nil, err
 		}
-		err = create()
+		f, err = open()
 	}
 	if err != nil {
-		return t.pathLostError(err)
+		return nil, t.pathLostError(err)
 	}
-	return t.checkPlace()
+	return f, nil
 }
 
 func noLocksError(err error) error {

@@ -264,9 +264,11 @@ func (t *tree) initialize() error {
 	if err := t.mkdirs(tmpPath); err != nil {
 		return err
 	}
-	if err := t.makeLockFile(); err != nil {
+	lock, err := t.makeLockFile()
+	if err != nil {
 		return err
 	}
+	_ = lock.Close()
 	f, err := t.probe()
 	if err != nil {
 		return err
