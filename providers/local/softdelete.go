@@ -88,28 +88,18 @@ func (m *removed) list(ctx context.Context, r *driver.ListRequest, after positio
 	if err := w.open(); err != nil {
 		return nil, err
 	}
-	page := &driver.VersionPage{}
-	var last position
-	for {
-		next, more, err := w.next()
-		if err != nil || !more {
-			return page, err
-		}
-		entries, err := m.entries(next.key)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			if next.key == after.key && e.id >= after.version {
-				continue
+	return versionPage(r.Limit, func() ([]versionEntry, error) {
+		for {
+			next, more, err := w.next()
+			if err != nil || !more {
+				return nil, err
 			}
-			if len(page.Entries) == r.Limit {
-				page.Token = last.token()
-				return page, nil
+			all, err := m.entries(next.key)
+			if left := after.after(next.key, all); err != nil || len(left) > 0 {
+				return left, err
 			}
-			page.Entries, last = append(page.Entries, e.VersionEntry), position{key: e.Key, version: e.id}
 		}
-	}
+	})
 }
 
 func (m *removed) walker(ctx context.Context, prefix string) *walker {

@@ -31,18 +31,23 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err := h.open(ctx, r); err != nil {
 		return nil, err
 	}
+	return versionPage(r.Limit, h.next)
+}
+
+// versionPage returns a page of the entries that next returns, which are none at the end.
+func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	var last position
 	for {
-		entries, err := h.next()
+		entries, err := next()
 		if err != nil {
 			return nil, err
 		}
-		if entries == nil {
+		if len(entries) == 0 {
 			return page, nil
 		}
 		for _, e := range entries {
-			if len(page.Entries) == r.Limit {
+			if len(page.Entries) == limit {
 				page.Token = last.token()
 				return page, nil
 			}
@@ -50,6 +55,14 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			last = position{key: e.Key, isPrefix: e.IsPrefix, version: e.id}
 		}
 	}
+}
+
+// after returns the entries of a key that are after p, which are sorted newest first.
+func (p position) after(key string, all []versionEntry) []versionEntry {
+	if p.version == "" || key != p.key {
+		return all
+	}
+	return slices.DeleteFunc(all, func(e versionEntry) bool { return e.id >= p.version })
 }
 
 // A history iterates over current objects and keys with noncurrent versions together.
@@ -150,11 +163,7 @@ func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, noncurrent...)
-	if h.after.version != "" && head.key == h.after.key {
-		all = slices.DeleteFunc(all, func(e versionEntry) bool { return e.id >= h.after.version })
-	}
-	return all, nil
+	return h.after.after(head.key, append(all, noncurrent...)), nil
 }
 
 func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEntry, error) {
