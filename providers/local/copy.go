@@ -30,7 +30,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	from := s
 	if r.Source.Bucket != bucket {
 		var done func()
-		if from, done, err = bucketDriver(parent, r.Source.Bucket, Config{NoSync: true}).openOnce(ctx); err != nil {
+		if from, done, err = openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true})); err != nil {
 			return nil, missingSource(r.Source, err)
 		}
 		defer done()

@@ -141,8 +141,8 @@ func (d *objectDriver) acquire(ctx context.Context) (s *store, err error) {
 	return s, err
 }
 
-// openOnce is acquire for a driver that has one call. done also closes the driver; it may be called again.
-func (d *objectDriver) openOnce(ctx context.Context) (s *store, done func(), err error) {
+// openOnce acquires a bucket by a driver that has one call. done also closes the driver; it may be called again.
+func openOnce(ctx context.Context, d *objectDriver) (s *store, done func(), err error) {
 	if s, err = d.acquire(ctx); err != nil {
 		_ = d.Close()
 		return nil, nil, err

@@ -174,7 +174,7 @@ func (s *serviceDriver) openBucket(ctx context.Context, name string) (b *store, 
 	if err := checkName(name); err != nil {
 		return nil, nil, storage.BucketNotFound
 	}
-	return s.driver(name).openOnce(ctx)
+	return openOnce(ctx, s.driver(name))
 }
 
 // ListBuckets returns the directories by name, without hidden ones.
@@ -238,7 +238,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	}
 	defer a.closeRoot()
 	a.sweepTrash(ctx)
-	b, done, err := bucketDriver(a.dir, name, s.config).openOnce(ctx)
+	b, done, err := openOnce(ctx, bucketDriver(a.dir, name, s.config))
 	if err != nil {
 		return err
 	}

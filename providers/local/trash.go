@@ -112,7 +112,7 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 
 // open opens a bucket in the trash.
 func (t *trash) open(ctx context.Context, name string, c Config) (b *store, done func(), err error) {
-	return bucketDriver(filepath.Join(t.account.dir, t.claim.path), name, c).openOnce(ctx)
+	return openOnce(ctx, bucketDriver(filepath.Join(t.account.dir, t.claim.path), name, c))
 }
 
 // remove removes the lock file of the open bucket b, and then everything that is not an object. A process that
