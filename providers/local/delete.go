@@ -39,7 +39,13 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 }
 
 func (o *objects) deleteOnce(ctx context.Context, l location, r *driver.DeleteRequest) error {
-	plain, err := o.dirOfRemoval(ctx, l, r)
+	var plain *osdir.Dir
+	var err error
+	if isMarker(r.Version) { // an object may return there
+		plain, err = o.makeDirs(ctx, r.Key, l)
+	} else {
+		plain, err = o.tree.openIfThere(l.dir)
+	}
 	if err != nil {
 		return err
 	}
@@ -63,15 +69,6 @@ func (o *objects) deleteOnce(ctx context.Context, l location, r *driver.DeleteRe
 	}
 	o.tree.prune(ctx, l.dir, "")
 	return nil
-}
-
-// dirOfRemoval opens the directory of the object, which may be nil. If an object may return there,
-// it makes the directory.
-func (o *objects) dirOfRemoval(ctx context.Context, l location, r *driver.DeleteRequest) (*osdir.Dir, error) {
-	if isMarker(r.Version) {
-		return o.makeDirs(ctx, r.Key, l)
-	}
-	return o.tree.openIfThere(l.dir)
 }
 
 func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location, r *driver.DeleteRequest) (bool, error) {
