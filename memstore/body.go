@@ -32,7 +32,7 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	data := make([]byte, size)
 	n, ended, err := fill(ctx, body, data)
 	if err == nil && !ended {
-		_, ended, err = readByte(ctx, body)
+		ended, err = hasEnded(ctx, body)
 	}
 	if err != nil {
 		return nil, err
@@ -44,30 +44,17 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 }
 
 // readStream reads chunks that grow with the body, up to blocks that are pooled, and joins
-// them. A short body needs no more memory than its length.
+// them.
 func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 	var few [16][]byte // most bodies need no slice of chunks on the heap
-	chunks, total, head := few[:0], 0, 0
+	chunks, total := few[:0], 0
 	defer func() { giveBlocks(chunks) }()
-	var next byte
 	for {
 		chunk := takeChunk(total)
-		chunks = append(chunks, chunk)
-		if head == 1 {
-			chunk[0] = next
-		}
-		n, ended, err := fill(ctx, body, chunk[head:])
+		n, ended, err := fill(ctx, body, chunk)
+		chunks, total = append(chunks, chunk[:n]), total+n
 		if err != nil {
 			return nil, err
-		}
-		n += head
-		chunks[len(chunks)-1], total = chunk[:n], total+n
-		if !ended {
-			// Whether there is more is asked before memory is taken for it.
-			if next, ended, err = readByte(ctx, body); err != nil {
-				return nil, err
-			}
-			head = 1
 		}
 		if ended {
 			return join(chunks, total), nil
@@ -93,10 +80,10 @@ func giveBlocks(chunks [][]byte) {
 	}
 }
 
-// join is the chunks in one piece of exactly total bytes. One chunk that is
-// full, and not to be used again, is that piece.
+// join is the chunks in one piece of exactly total bytes. If the first chunk has
+// them all and is full, it is that piece.
 func join(chunks [][]byte, total int) []byte {
-	if len(chunks) == 1 && cap(chunks[0]) == total {
+	if len(chunks) > 0 && len(chunks[0]) == total && cap(chunks[0]) == total {
 		return chunks[0]
 	}
 	data := make([]byte, 0, total)
@@ -135,15 +122,12 @@ func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, ended bool
 	return n, false, nil
 }
 
-// One byte on the stack would move to the heap, for the reader's sake.
-var singleBytes = sync.Pool{New: func() any { return new([1]byte) }}
-
-// readByte reads one more byte, if there is one.
-func readByte(ctx context.Context, body io.Reader) (b byte, ended bool, err error) {
-	single := singleBytes.Get().(*[1]byte)
-	defer singleBytes.Put(single)
-	n, _, err := fill(ctx, body, single[:])
-	return single[0], n == 0, err
+// hasEnded reports whether body has no more bytes. It reads one into a block of the pool.
+func hasEnded(ctx context.Context, body io.Reader) (bool, error) {
+	space := blocks.Get().(*[block]byte)
+	defer blocks.Put(space)
+	n, _, err := fill(ctx, body, space[:1])
+	return n == 0, err
 }
 
 // wrongSize is what the core tells first, as a rule.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/objectlock"
 )
 
@@ -116,14 +115,10 @@ func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) 
 	return s.account.find(name)
 }
 
-// applyRequest sets the fields of info that r has. It copies the lists. A bucket that locks
-// objects keeps versions.
+// applyRequest sets the fields of info that r has. It copies the lists.
 func applyRequest(info *storage.BucketInfo, r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {
 		info.Public = *r.PublicAccess
-	}
-	if r.Versioning != nil {
-		info.Versioning = *r.Versioning
 	}
 	if r.CORS != nil {
 		info.CORS = cloneCORS(*r.CORS)
@@ -131,25 +126,10 @@ func applyRequest(info *storage.BucketInfo, r *driver.BucketRequest) error {
 	if r.Lifecycle != nil {
 		info.Lifecycle = cloneLifecycle(*r.Lifecycle)
 	}
-	if r.ObjectLock {
-		info.ObjectLock = true
-	}
-	if r.DefaultRetention != nil {
-		if !info.ObjectLock {
-			return objectlock.ErrNoLock
-		}
-		info.DefaultRetention = *r.DefaultRetention
-	}
 	if r.SoftDelete != nil {
 		info.SoftDelete = *r.SoftDelete
 	}
-	if info.ObjectLock {
-		if r.Versioning != nil && !*r.Versioning {
-			return argument.Invalid("WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "")
-		}
-		info.Versioning = true
-	}
-	return nil
+	return objectlock.Apply(r, &info.Versioning, &info.ObjectLock, &info.DefaultRetention)
 }
 
 // cloneInfo returns a copy of info that the caller may change.

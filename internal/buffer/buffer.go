@@ -11,7 +11,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
+	"slices"
 	"sync/atomic"
 
 	"github.com/omnibucket/storage/internal/crc32c"
@@ -29,12 +29,12 @@ const (
 	TwoChunks = firstChunk + secondChunk
 )
 
-var (
-	firstChunks  = sync.Pool{New: func() any { return new([firstChunk]byte) }} // cheap to make again
-	secondChunks = chunkPool{size: secondChunk}
-	thirdChunks  = chunkPool{size: thirdChunk}
-	otherChunks  = chunkPool{size: chunkBytes}
-)
+// pools have the free chunks of each size.
+var pools = [...]*chunkPool{{size: firstChunk}, {size: secondChunk}, {size: thirdChunk}, {size: chunkBytes}}
+
+func poolOf(size int) *chunkPool {
+	return pools[slices.IndexFunc(pools[:], func(p *chunkPool) bool { return p.size == size })]
+}
 
 // A Buffer is a part in memory. Its Limit grants chunks as they are needed, so that a slow source
 // does not hold a whole part.
@@ -66,17 +66,7 @@ func (b *Buffer) Size() int64 { return b.size }
 // CRC32C returns the checksum of the bytes that [Buffer.Fill] has read.
 func (b *Buffer) CRC32C() uint32 { return b.crc }
 
-func chunkSize(index int) int {
-	switch index {
-	case 0:
-		return firstChunk
-	case 1:
-		return secondChunk
-	case 2:
-		return thirdChunk
-	}
-	return chunkBytes
-}
+func chunkSize(index int) int { return pools[min(index, len(pools)-1)].size }
 
 // Filled counts n bytes that were written to the start of [Buffer.Space].
 func (b *Buffer) Filled(n int) { b.size += int64(n) }
@@ -143,32 +133,7 @@ func (b *Buffer) grow(ctx context.Context, whole int64) error {
 // add adds a chunk that was granted.
 func (b *Buffer) add(size int) {
 	b.reserved += int64(size)
-	b.chunks = append(b.chunks, takeChunk(size))
-}
-
-func takeChunk(size int) []byte {
-	switch size {
-	case firstChunk:
-		return firstChunks.Get().(*[firstChunk]byte)[:]
-	case secondChunk:
-		return secondChunks.get()
-	case thirdChunk:
-		return thirdChunks.get()
-	}
-	return otherChunks.get()
-}
-
-func giveChunk(c []byte) {
-	switch len(c) {
-	case firstChunk:
-		firstChunks.Put((*[firstChunk]byte)(c))
-	case secondChunk:
-		secondChunks.put(c)
-	case thirdChunk:
-		thirdChunks.put(c)
-	case chunkBytes:
-		otherChunks.put(c)
-	}
+	b.chunks = append(b.chunks, poolOf(size).get())
 }
 
 // Fill reads from r until the buffer holds size bytes. If r ends before, it returns io.EOF, also
@@ -198,7 +163,7 @@ func (b *Buffer) Free() {
 		return
 	}
 	for _, c := range b.chunks {
-		giveChunk(c)
+		poolOf(len(c)).put(c)
 	}
 	b.limit.Release(b.reserved)
 	b.chunks, b.reserved, b.size = nil, 0, 0

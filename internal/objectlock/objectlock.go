@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/retentionrule"
 )
 
@@ -16,6 +17,28 @@ var ErrNoLock = &storage.Error{
 	Code: storage.Unsupported,
 	Err:  errors.New("the bucket cannot lock objects"),
 	Hint: "make the bucket with WithObjectLock",
+}
+
+// Apply sets what r says of versions, locks and the default retention of a bucket. A bucket that locks
+// objects keeps versions.
+func Apply(r *driver.BucketRequest, versioning, locks *bool, retention *storage.DefaultRetention) error {
+	if r.Versioning != nil {
+		*versioning = *r.Versioning
+	}
+	*locks = *locks || r.ObjectLock
+	if r.DefaultRetention != nil {
+		if !*locks {
+			return ErrNoLock
+		}
+		*retention = *r.DefaultRetention
+	}
+	if *locks {
+		if r.Versioning != nil && !*r.Versioning {
+			return argument.Invalid("WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "")
+		}
+		*versioning = true
+	}
+	return nil
 }
 
 // Locks reports whether a write has a lock.

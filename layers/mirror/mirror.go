@@ -84,8 +84,8 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	}
 	c.Stall, c.Probe = cmp.Or(c.Stall, 5*time.Second), cmp.Or(c.Probe, 10*time.Second)
 	return func(d driver.Driver) driver.Driver {
-		if !storage.Supports(second, needed) {
-			return otherstore.Refuse(d, errNeeds())
+		if !storage.Supports(second, otherstore.Needed) {
+			return otherstore.Refuse(d, otherstore.ErrNeeds("the second store of a mirror"))
 		}
 		if otherstore.IsOwn(d, second) {
 			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket"))
@@ -99,22 +99,9 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	}, nil
 }
 
-const needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata
-
-func errNeeds() error {
-	return &storage.Error{
-		Code: storage.Unsupported, Err: errors.New("the second store of a mirror needs IfAbsent, IfRevision and metadata"),
-		Hint: "name the kind of an S3 server, such as profile=minio, or choose a store that has them: docs/support.md",
-	}
-}
-
 func invalid(op, text string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New(text)}
 }
-
-// withheld are the features that one store cannot keep for both.
-const withheld = storage.Versioning | storage.SoftDelete | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
-	storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.ServerMove
 
 // An objectDriver is the primary with the second store beside it.
 type objectDriver struct {
@@ -135,7 +122,7 @@ type stores struct {
 }
 
 func (d *objectDriver) Describe() driver.Description {
-	desc := d.stores.second.Describe(withheld, storage.ContentProperties)
+	desc := d.stores.second.Describe(storage.ContentProperties)
 	desc.CheckNative, desc.MaxBatch = nil, 0
 	desc.Features |= storage.OrderedListing // List asks a bucket
 	return desc

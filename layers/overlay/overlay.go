@@ -66,8 +66,8 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	}
 	return func(d driver.Driver) driver.Driver {
 		desc := d.Describe()
-		if desc.Features&needed != needed {
-			return otherstore.Refuse(d, errNeeds)
+		if desc.Features&otherstore.Needed != otherstore.Needed {
+			return otherstore.Refuse(d, otherstore.ErrNeeds("the new store of an overlay"))
 		}
 		if otherstore.IsOwn(d, old) {
 			return otherstore.Refuse(d, errOneStore)
@@ -80,20 +80,9 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	}, nil
 }
 
-const needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata
-
-var errNeeds = &storage.Error{
-	Code: storage.Unsupported, Err: errors.New("the new store of an overlay needs IfAbsent, IfRevision and metadata"),
-	Hint: "name the kind of an S3 server, such as profile=minio, or choose a store that has them: docs/support.md",
-}
-
 var errOneStore = &storage.Error{
 	Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket"),
 }
-
-// withheld are the features that need both stores to act as one.
-const withheld = storage.Versioning | storage.SoftDelete | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
-	storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.ServerMove | storage.SignedIfAbsent
 
 // An objectDriver is the new store with the old one below it.
 type objectDriver struct {
@@ -112,7 +101,8 @@ type stores struct {
 }
 
 func (d *objectDriver) Describe() driver.Description {
-	desc := d.stores.old.Describe(withheld, storage.LeadingSlashes)
+	desc := d.stores.old.Describe(storage.LeadingSlashes)
+	desc.Features &^= storage.SignedIfAbsent // that would hold in one store only
 	desc.PublicBaseURL = ""
 	return desc
 }

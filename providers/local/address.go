@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"os"
@@ -52,16 +53,10 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 		return "", c, argument.Invalid("address", "must not have a NUL byte", "")
 	}
 	query := u.Query()
-	create, err := address.Flag(query, "create", false)
-	if err != nil {
-		return "", c, err
-	}
-	sync, err := address.Flag(query, "sync", true)
-	if err != nil {
-		return "", c, err
-	}
-	sidecars, err := address.Flag(query, "sidecars", false)
-	if err != nil {
+	create, err1 := address.Flag(query, "create", false)
+	sync, err2 := address.Flag(query, "sync", true)
+	sidecars, err3 := address.Flag(query, "sidecars", false)
+	if err := cmp.Or(err1, err2, err3); err != nil {
 		return "", c, err
 	}
 	mode := uint64(0)

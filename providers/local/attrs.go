@@ -138,53 +138,12 @@ func decodeAttrs(b []byte) *attrs {
 	if len(b) < 2 || b[0] != attrsFormat && b[0] != attrsFormatLocked {
 		return nil
 	}
-	a := &attrs{publicRead: b[1]&flagPublic != 0}
-	flags, hasCRC := b[1], b[1]&flagCRC != 0
-	size, n := binary.Uvarint(b[2:])
-	if n <= 0 {
-		return nil
+	flags, from := b[1], &decoder{rest: b[2:]}
+	a := &attrs{publicRead: flags&flagPublic != 0, hold: flags&flagHold != 0}
+	a.size, a.mtime = int64(from.uvarint()), int64(binary.LittleEndian.Uint64(from.cut(8)))
+	if flags&flagCRC != 0 {
+		a.crc = storage.CRC32C{Sum: binary.LittleEndian.Uint32(from.cut(4)), Known: true}
 	}
-	b = b[2+n:]
-	if len(b) < 8 {
-		return nil
-	}
-	a.size, a.mtime, b = int64(size), int64(binary.LittleEndian.Uint64(b)), b[8:]
-	if hasCRC {
-		if len(b) < 4 {
-			return nil
-		}
-		a.crc, b = storage.CRC32C{Sum: binary.LittleEndian.Uint32(b), Known: true}, b[4:]
-	}
-	if b = a.cutControls(flags, b); b == nil {
-		return nil
-	}
-	for _, field := range [...]*string{
-		&a.ContentType, &a.ContentEncoding, &a.ContentDisposition,
-		&a.ContentLanguage, &a.CacheControl, &a.StorageClass, &a.unique,
-	} {
-		if len(b) == 0 {
-			return a
-		}
-		var ok bool
-		if *field, b, ok = cutString(b); !ok {
-			return nil
-		}
-	}
-	for len(b) > 0 {
-		if a.Metadata == nil {
-			a.Metadata = make(map[string]string)
-		}
-		if b = cutPair(b, a.Metadata); b == nil {
-			return nil
-		}
-	}
-	return a
-}
-
-// cutControls decodes what appendControls appends, and returns the rest. It returns nil if b is
-// too short.
-func (a *attrs) cutControls(flags byte, b []byte) []byte {
-	a.hold = flags&flagHold != 0
 	switch {
 	case flags&flagGovernance != 0:
 		a.retention.Mode = storage.Governance
@@ -192,50 +151,79 @@ func (a *attrs) cutControls(flags byte, b []byte) []byte {
 		a.retention.Mode = storage.Compliance
 	}
 	if a.retention.Mode != "" {
-		until, n := binary.Varint(b)
-		if n <= 0 {
-			return nil
+		a.retention.Until = time.Unix(from.varint(), 0).UTC()
+	}
+	if flags&flagTags != 0 {
+		for count := from.uvarint(); count > 0 && !from.failed; count-- {
+			from.pair(&a.tags)
 		}
-		a.retention.Until, b = time.Unix(until, 0).UTC(), b[n:]
 	}
-	if flags&flagTags == 0 {
-		return b
+	for _, field := range [...]*string{
+		&a.ContentType, &a.ContentEncoding, &a.ContentDisposition,
+		&a.ContentLanguage, &a.CacheControl, &a.StorageClass, &a.unique,
+	} {
+		if len(from.rest) > 0 {
+			*field = from.text()
+		}
 	}
-	count, n := binary.Uvarint(b)
+	for len(from.rest) > 0 {
+		from.pair(&a.Metadata)
+	}
+	if from.failed {
+		return nil
+	}
+	return a
+}
+
+// A decoder cuts values off the beginning of rest. If rest is too short, it fails: then the
+// value means nothing, and nothing is left.
+type decoder struct {
+	rest   []byte
+	failed bool
+}
+
+func (d *decoder) cut(n uint64) []byte {
+	if n > uint64(len(d.rest)) {
+		d.fail()
+		return make([]byte, min(n, 8))
+	}
+	b := d.rest[:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+func (d *decoder) fail() { d.rest, d.failed = nil, true }
+
+func (d *decoder) uvarint() uint64 {
+	value, n := binary.Uvarint(d.rest)
+	d.skip(n)
+	return value
+}
+
+func (d *decoder) varint() int64 {
+	value, n := binary.Varint(d.rest)
+	d.skip(n)
+	return value
+}
+
+// skip skips a number of n bytes; n is 0 or less if there is none.
+func (d *decoder) skip(n int) {
 	if n <= 0 {
-		return nil
+		d.fail()
+		return
 	}
-	b = b[n:]
-	for ; count > 0 && b != nil; count-- {
-		if a.tags == nil {
-			a.tags = make(map[string]string)
-		}
-		b = cutPair(b, a.tags)
-	}
-	return b
+	d.rest = d.rest[n:]
 }
 
-// cutPair decodes one pair into m, and returns the rest. It returns nil if b is too short.
-func cutPair(b []byte, m map[string]string) []byte {
-	name, b, ok := cutString(b)
-	if !ok {
-		return nil
-	}
-	value, b, ok := cutString(b)
-	if !ok {
-		return nil
-	}
-	m[name] = value
-	return b
-}
+func (d *decoder) text() string { return string(d.cut(d.uvarint())) }
 
-func cutString(b []byte) (string, []byte, bool) {
-	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(len(b)-n) {
-		return "", nil, false
+// pair adds a name and its value to m.
+func (d *decoder) pair(m *map[string]string) {
+	name, value := d.text(), d.text()
+	if *m == nil {
+		*m = make(map[string]string)
 	}
-	end := n + int(size)
-	return string(b[n:end]), b[end:], true
+	(*m)[name] = value
 }
 
 // matches reports whether a was written for the current state of the file.

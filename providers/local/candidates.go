@@ -18,7 +18,6 @@ type candidates struct {
 	reader     *reader
 	staging    *staging
 	noncurrent *noncurrent
-	sync       bool
 	visible    bool
 
 	l         location
@@ -44,7 +43,7 @@ func (s objectFile) found() bool { return s.dir != nil }
 func (o *objects) candidates(l location, plain *osdir.Dir) *candidates {
 	return &candidates{
 		tree: o.tree, reader: o.reader, staging: o.staging, noncurrent: o.noncurrent,
-		sync: o.sync, visible: o.visible, l: l, plain: plain,
+		visible: o.visible, l: l, plain: plain,
 	}
 }
 
@@ -97,12 +96,9 @@ func (s *candidates) alternateDir() (*osdir.Dir, error) {
 		s.alternate = s.plain
 		return s.alternate, nil
 	}
-	d, err := s.tree.open(s.l.altDir)
-	if err != nil {
-		return nil, unlessAbsent(err)
-	}
-	s.alternate = d
-	return d, nil
+	var err error
+	s.alternate, err = s.tree.openIfThere(s.l.altDir)
+	return s.alternate, err
 }
 
 // literalDir opens the directory of the literal name. It returns nil if no file has it.
@@ -179,7 +175,7 @@ func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absen
 	if err := s.moveInto(ctx, alternate, s.l.altBase, st, absent); err != nil {
 		return err
 	}
-	if s.sync && alternate != s.plain {
+	if s.tree.sync && alternate != s.plain {
 		if err := alternate.Sync(); err != nil {
 			return unknownOutcome(err)
 		}
@@ -188,7 +184,7 @@ func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absen
 }
 
 // makeAlternateDir opens the directory of the alternate name, and makes it if it does not
-// exist. If another process removes it meanwhile, it fails with errDirGone.
+// exist. If another process removes it meanwhile, it fails with errAgain.
 func (s *candidates) makeAlternateDir() (*osdir.Dir, error) {
 	alternate, err := s.alternateDir()
 	if alternate != nil || err != nil {
@@ -198,7 +194,7 @@ func (s *candidates) makeAlternateDir() (*osdir.Dir, error) {
 		return nil, err
 	}
 	if alternate, err = s.alternateDir(); alternate == nil && err == nil {
-		err = errDirGone
+		err = errAgain
 	}
 	return alternate, err
 }
@@ -218,7 +214,7 @@ func (s *candidates) removeLiteral(ctx context.Context, filled *osdir.Dir) error
 // the file system keeps the order.
 func (s *candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base string) error {
 	remove := func() error { return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) }) }
-	if !s.sync || d == filled {
+	if !s.tree.sync || d == filled {
 		_ = remove()
 		return nil
 	}
@@ -276,14 +272,14 @@ func (s *candidates) renameError(st *stagedFile) error {
 	if _, err := st.dir.Stat(st.name); err != nil {
 		return s.tree.stagedFileError(err)
 	}
-	return errDirGone
+	return errAgain
 }
 
 // exchange replaces a file by swapping names. After a rename over a file, ext4 flushes the
 // new data immediately, which costs several times as much as everything else. With sync,
 // the data is flushed already, and exchange does nothing. It reports whether it did it.
 func (s *candidates) exchange(to *osdir.Dir, base string, st *stagedFile) bool {
-	if s.sync || s.seen.dir != to || s.seen.base != base {
+	if s.tree.sync || s.seen.dir != to || s.seen.base != base {
 		return false
 	}
 	if to.Exchange(base, st.dir, st.name) != nil {
@@ -318,7 +314,7 @@ func (s *candidates) removeOthers(ctx context.Context) error {
 	}
 	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
 		err := osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.l.altBase) })
-		if err == nil && s.sync && alternate != s.plain {
+		if err == nil && s.tree.sync && alternate != s.plain {
 			err = alternate.Sync()
 		}
 		if err := unlessAbsent(err); err != nil {

@@ -29,40 +29,42 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	}
 	from := s
 	if r.Source.Bucket != bucket {
-		other := bucketDriver(parent, r.Source.Bucket, Config{NoSync: true})
-		other.managed = true
-		if from, err = other.acquire(ctx); err != nil {
+		var done func()
+		if from, done, err = openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true})); err != nil {
 			return nil, missingSource(r.Source, err)
 		}
-		defer func() {
-			other.release(from)
-			_ = other.Close()
-		}()
+		defer done()
 	}
 	source, old, err := from.objects.source(ctx, r.Source)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = source.Close() }()
-	st, err := s.staging.stage(ctx)
+	return s.objects.copyFile(ctx, r.Key, source, old, newAttrs(r.Properties, &r.Controls, storage.CRC32C{}), r.Condition)
+}
+
+// copyFile makes an object with the bytes of source, which has the attributes old, and with other attributes.
+func (o *objects) copyFile(ctx context.Context, key string, source *osdir.File, old *attrs, a attrs, c storage.Condition) (*storage.Attrs, error) {
+	st, err := o.staging.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.staging.discard(st)
-	if err := st.append(ctx, source.OSFile(r.Source.Key), 0, source.Meta.Size); err != nil {
+	defer o.staging.discard(st)
+	file := source.OSFile(key)
+	if err := st.append(ctx, file, 0, source.Meta.Size); err != nil {
 		return nil, err
 	}
 	if err := checkUnchanged(source); err != nil {
 		return nil, err
 	}
-	st.attrs = newAttrs(r.Properties, &r.Controls, storage.CRC32C{})
+	st.attrs = a
 	if old.matches(source.Meta) {
 		st.attrs.crc = old.crc
 	}
-	if err := source.Close(); err != nil { // it may be the file to be replaced
+	if err := file.Close(); err != nil { // it may be the file to be replaced
 		return nil, failure(err)
 	}
-	return s.objects.save(ctx, r.Key, st, r.Condition)
+	return o.save(ctx, key, st, c)
 }
 
 // Move renames the file of an object onto a free key: the object keeps its attributes, revision and
@@ -73,30 +75,23 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		return nil, err
 	}
 	defer d.release(s)
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
-		}
+	var moved *storage.Attrs
+	err = s.tree.retry(ctx, func() error {
 		f, a, err := s.objects.openObject(ctx, r.From, "")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		_ = f.Close()
 		if a == nil || a.ContentType == "" || a.publicRead || f.Meta.Links > 1 || s.objects.visible {
-			return nil, storage.Unsupported
+			return storage.Unsupported
 		}
-		err = s.objects.moveOnce(ctx, r, f.Meta)
-		if err == nil {
-			return s.reader.attrsOf(r.Key, f.Meta, a), nil
-		}
-		if !errors.Is(err, errDirGone) {
-			return nil, err
-		}
-		if err := s.tree.notFoundError(); err != storage.ObjectNotFound {
-			return nil, err
-		}
+		moved = s.reader.attrsOf(r.Key, f.Meta, a)
+		return s.objects.moveOnce(ctx, r, f.Meta)
+	})
+	if err != nil {
+		return nil, err
 	}
+	return moved, nil
 }
 
 // moveOnce moves the object whose file has this meta.
@@ -113,12 +108,12 @@ func (o *objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 	source, err := o.tree.open(from.dir)
 	if err == nil {
 		err = o.moveLocked(ctx, r, o.candidates(from, source), o.candidates(to, target), meta)
-		if err == nil && o.sync {
+		if err == nil && o.tree.sync {
 			err = unknownOutcome(errors.Join(target.Sync(), source.Sync()))
 		}
 		o.tree.closeDir(source)
 	} else if osdir.IsNoFile(err) {
-		err = errDirGone
+		err = errAgain
 	}
 	o.tree.closeDir(target) // an open directory could not be removed
 	o.tree.prune(ctx, from.dir, "")
@@ -150,12 +145,16 @@ func (o *objects) moveLocked(ctx context.Context, r *driver.MoveRequest, from, t
 	if err != nil {
 		return err
 	}
+	visible, err := from.hasVisible() // a rename would lose it, and the attributes that are only there
+	if err != nil {
+		return err
+	}
 	elsewhere := at.found() && (at.dir != from.plain || at.base != from.l.base)
 	switch now, err := from.plain.Stat(from.l.base); {
-	case old.found(), o.tree.keepsVersions(), elsewhere, err == nil && now.Kind == osdir.KindLink:
+	case old.found(), o.tree.keepsVersions(), elsewhere, visible, err == nil && now.Kind == osdir.KindLink:
 		return storage.Unsupported
 	case !at.found(), err != nil, now.Ino != meta.Ino, now.MTime != meta.MTime, now.Size != meta.Size:
-		return errDirGone // it is another object by now, or none
+		return errAgain // it is another object by now, or none
 	}
 	if err := from.removeOthers(ctx); err != nil {
 		return err

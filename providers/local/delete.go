@@ -2,7 +2,7 @@ package local
 
 import (
 	"context"
-	"errors"
+	"sync"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -25,71 +25,40 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	defer d.release(s)
 	l, ok := s.tree.names().locate(r.Key)
 	if !ok {
-		return s.tree.notFoundIfBucketGone(nil)
+		return s.tree.checkPlace()
 	}
-	if written, err := s.tree.isInitialized(); err != nil {
-		return err
-	} else if !written { // a bucket without the reserved directory: do not create it unless the object exists
-		f, err := s.reader.openCurrent(l)
-		if err != nil || f == nil && !s.tree.keepsVersions() {
-			return s.tree.notFoundIfBucketGone(err)
-		}
-		if f != nil {
-			_ = f.Close()
-		}
-		if err := s.tree.initialize(); err != nil {
-			return err
-		}
+	if s.tree.keepsVersions() { // a missing key gets a marker
+		err = s.tree.initialize()
+	} else if err = s.objects.initializeFor(l); err == storage.ObjectNotFound {
+		return nil
 	}
-	return s.objects.delete(ctx, l, r)
-}
-
-// notFoundIfBucketGone returns err. If err is nil and the bucket was removed, it returns
-// BucketNotFound.
-func (t *tree) notFoundIfBucketGone(err error) error {
 	if err != nil {
 		return err
 	}
-	if err := t.notFoundError(); err != storage.ObjectNotFound {
-		return err
-	}
-	return nil
-}
-
-func (o *objects) delete(ctx context.Context, l location, r *driver.DeleteRequest) error {
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return err
-		}
-		err := o.deleteOnce(ctx, l, r)
-		if !errors.Is(err, errDirGone) {
-			return err
-		}
-		if err := o.tree.notFoundError(); err != storage.ObjectNotFound {
-			return err
-		}
-	}
+	return s.tree.retry(ctx, func() error { return s.objects.deleteOnce(ctx, l, r) })
 }
 
 func (o *objects) deleteOnce(ctx context.Context, l location, r *driver.DeleteRequest) error {
-	plain, err := o.dirOfRemoval(ctx, l, r)
+	var plain *osdir.Dir
+	var err error
+	if isMarker(r.Version) { // an object may return there
+		plain, err = o.makeDirs(ctx, r.Key, l)
+	} else {
+		plain, err = o.tree.openIfThere(l.dir)
+	}
 	if err != nil {
 		return err
 	}
-	closed := plain == nil
-	closePlain := func() {
-		if !closed {
-			closed = true
-			o.tree.closeDir(plain)
-		}
-	}
+	closePlain := sync.OnceFunc(func() { o.tree.closeDir(plain) })
 	defer closePlain()
 	removed, err := o.deleteLocked(ctx, plain, l, r)
-	if err != nil || !removed {
-		return o.tree.notFoundIfBucketGone(err)
+	switch {
+	case err != nil:
+		return err
+	case !removed:
+		return o.tree.checkPlace()
 	}
-	if o.sync && plain != nil {
+	if o.tree.sync && plain != nil {
 		if err := plain.Sync(); err != nil {
 			return unknownOutcome(err)
 		}
@@ -100,22 +69,6 @@ func (o *objects) deleteOnce(ctx context.Context, l location, r *driver.DeleteRe
 	}
 	o.tree.prune(ctx, l.dir, "")
 	return nil
-}
-
-// dirOfRemoval opens the directory of the object, which may be nil. If an object may return there,
-// it makes the directory.
-func (o *objects) dirOfRemoval(ctx context.Context, l location, r *driver.DeleteRequest) (*osdir.Dir, error) {
-	if isMarker(r.Version) {
-		return o.makeDirs(ctx, r.Key, l)
-	}
-	plain, err := o.tree.open(l.dir)
-	if err != nil && !osdir.IsNoFile(err) {
-		return nil, failure(err)
-	}
-	if err != nil {
-		return nil, nil
-	}
-	return plain, nil
 }
 
 func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location, r *driver.DeleteRequest) (bool, error) {

@@ -52,13 +52,14 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 		return nil, err
 	}
 	d := bucketDriver(filepath.Dir(resolved), filepath.Base(resolved), c)
-	d.path = path
+	d.path, d.managed = path, false
 	d.configKeys, err = signedurl.NewKeys(c.SigningKeys)
 	return d, err
 }
 
+// bucketDriver returns a driver of a bucket that a service manages.
 func bucketDriver(parent, bucket string, c Config) *objectDriver {
-	d := &objectDriver{parent: parent, bucket: bucket, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars}
+	d := &objectDriver{parent: parent, bucket: bucket, managed: true, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars}
 	d.path = filepath.Join(parent, bucket)
 	if d.clock.now = c.Now; c.Now == nil {
 		d.clock.now = time.Now
@@ -119,29 +120,37 @@ func (d *objectDriver) Native() any {
 
 // acquire begins a call. The directories stay open until release, even if Close is called
 // meanwhile.
-func (d *objectDriver) acquire(ctx context.Context) (*store, error) {
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
+func (d *objectDriver) acquire(ctx context.Context) (s *store, err error) {
+	err = retry(ctx, func() error {
+		found, opened, err := d.use()
+		if err != nil || opened {
+			s = found
+			return err
 		}
-		s, opened, err := d.use()
-		if err != nil {
-			return nil, err
+		switch err = found.tree.checkPlace(); {
+		case err == nil:
+			s = found
+		case err == errReplaced || storage.CodeOf(err) == storage.BucketNotFound:
+			d.forget(found)
+			return errAgain
+		default:
+			d.release(found)
 		}
-		if opened {
-			return s, nil
-		}
-		err = s.tree.checkPlace()
-		if err == nil {
-			return s, nil
-		}
-		if err != errReplaced && storage.CodeOf(err) != storage.BucketNotFound {
-			d.release(s)
-			return nil, err
-		}
-		d.forget(s)
+		return err
+	})
+	return s, err
+}
+
+// openOnce acquires a bucket by a driver that has one call. done also closes the driver; it may be called again.
+func openOnce(ctx context.Context, d *objectDriver) (s *store, done func(), err error) {
+	if s, err = d.acquire(ctx); err != nil {
+		_ = d.Close()
+		return nil, nil, err
 	}
+	return s, sync.OnceFunc(func() {
+		d.release(s)
+		_ = d.Close()
+	}), nil
 }
 
 // use returns the open directories for one more call, and whether it has just opened them.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -83,11 +84,9 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*osdir.F
 	if !ok {
 		return nil, nil, o.tree.notFoundError()
 	}
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, nil, err
-		}
+	var found *osdir.File
+	var attributes *attrs
+	err := retry(ctx, func() error {
 		f, err := o.reader.openCurrent(l)
 		if version != "" && (f == nil || versionOf(f.Meta) != version) && err == nil {
 			if f != nil {
@@ -96,10 +95,10 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*osdir.F
 			f, err = o.noncurrent.openVersion(key, version)
 		}
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		if f == nil {
-			return nil, nil, o.tree.notFoundError()
+			return o.tree.notFoundError()
 		}
 		a, err := o.reader.attrsOfFile(f)
 		if err == nil && a == nil && version == "" {
@@ -109,21 +108,19 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*osdir.F
 			}
 		}
 		if err == nil && (a != nil || version != "" || o.reader.isStillCurrent(l, f)) {
-			return f, a, nil
+			found, attributes = f, a
+			return nil
 		}
 		_ = f.Close()
-		if err != nil {
-			return nil, nil, err
-		}
-	}
+		return cmp.Or[error](err, errAgain)
+	})
+	return found, attributes, err
 }
 
 // A reader finds and describes files of objects.
 type reader struct {
-	root    *os.Root
 	tree    *tree
-	clock   *clock
-	noXattr bool
+	noXattr bool // as on a file system without extended attributes
 
 	cache    listCache
 	sidecars atomic.Bool // sidecars may exist

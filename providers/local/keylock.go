@@ -17,7 +17,7 @@ import (
 // keys that share a byte wait for each other for the time of a rename.
 const lockSlots = 256
 
-// A lockTable locks keys against all processes. Every write and removal of a key holds
+// locks lock keys against all processes. Every write and removal of a key holds
 // its lock while it compares and renames. An unconditional write does so, too: otherwise
 // a conditional write could compare before it and overwrite it after. Bytes are written
 // and flushed without the lock.
@@ -30,7 +30,9 @@ const lockSlots = 256
 // The file stays as long as the bucket. If another program removes it, or moves it away
 // with the reserved directory, the next process opens a new one. A lock is therefore only
 // valid if the file still has its name, in the directory at the bucket's path.
-type lockTable struct {
+type locks struct {
+	tree *tree
+
 	mu    sync.Mutex
 	slots [lockSlots]chan struct{} // has one value while the slot is taken
 	file  *lockFile                // nil before the first lock
@@ -42,14 +44,6 @@ type lockFile struct {
 	ino    uint64
 	ranges bool // osdir.RangesWork
 	users  int
-}
-
-// locks are the locks of keys.
-type locks struct {
-	root *os.Root
-	tree *tree
-
-	table lockTable
 }
 
 // lock waits for the lock of key. The caller must call unlock.
@@ -70,7 +64,7 @@ func (l *locks) lockBoth(ctx context.Context, key, other string) (unlock func(),
 	if err != nil {
 		return nil, err
 	}
-	defer l.table.release(f)
+	defer l.release(f)
 	first, second := min(byteOf(key), byteOf(other)), max(byteOf(key), byteOf(other))
 	unlockFirst, err := l.lockBytes(ctx, first, 1)
 	if err != nil || first == second || !f.ranges {
@@ -82,17 +76,17 @@ func (l *locks) lockBoth(ctx context.Context, key, other string) (unlock func(),
 		return nil, err
 	}
 	unlock = func() { unlockSecond(); unlockFirst() }
-	if !l.table.has(f) { // replaced: the first lock may be of another file than the second
+	if !l.has(f) { // replaced: the first lock may be of another file than the second
 		unlock()
 		return nil, errReplaced
 	}
 	return unlock, nil
 }
 
-func (t *lockTable) has(f *lockFile) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.file == f
+func (l *locks) has(f *lockFile) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file == f
 }
 
 // lockAll waits for the locks of all keys. No other call on this driver may hold a lock.
@@ -103,29 +97,28 @@ func (l *locks) lockAll(ctx context.Context) (unlock func(), err error) {
 // lockBytes locks n bytes. If the lock file was replaced meanwhile, it starts over. That
 // happens once each time that another program removes the file.
 func (l *locks) lockBytes(ctx context.Context, at, n int64) (unlock func(), err error) {
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
-		}
+	err = retry(ctx, func() error {
 		f, err := l.acquireLockFile()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		unlock, current, err := l.lockIn(ctx, f, at, n)
+		locked, current, err := l.lockIn(ctx, f, at, n)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if current {
-			if err := l.tree.checkPlace(); err != nil {
-				unlock()
-				return nil, err
-			}
-			return unlock, nil
+		if !current {
+			l.drop(f)
+			locked()
+			return errAgain
 		}
-		unlock()
-		l.table.dropReplaced(f)
-	}
+		if err := l.tree.checkPlace(); err != nil {
+			locked()
+			return err
+		}
+		unlock = locked
+		return nil
+	})
+	return unlock, err
 }
 
 // lockIn locks n bytes of f. It releases f when it fails, and otherwise at unlock. current
@@ -134,26 +127,22 @@ func (l *locks) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock fu
 	if !f.ranges {
 		at = 0
 	}
-	turn := l.table.slot(at)
+	turn := l.slot(at)
 	select {
 	case turn <- struct{}{}:
-	default:
-		select {
-		case turn <- struct{}{}:
-		case <-ctx.Done():
-			l.table.release(f)
-			return nil, false, interrupted(ctx)
-		}
+	case <-ctx.Done():
+		l.release(f)
+		return nil, false, interrupted(ctx)
 	}
 	if err := waitForLock(ctx, f.os, func(f *os.File) error { return osdir.TryLockRange(f, at, n) }); err != nil {
 		<-turn
-		l.table.release(f)
+		l.release(f)
 		return nil, false, err
 	}
 	unlock = func() {
 		_ = osdir.UnlockRange(f.os, at, n)
 		<-turn
-		l.table.release(f)
+		l.release(f)
 	}
 	m, err := l.tree.top.Stat(lockPath)
 	if err != nil && !osdir.IsNoFile(err) {
@@ -163,68 +152,57 @@ func (l *locks) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock fu
 	return unlock, err == nil && m.Ino == f.ino, nil
 }
 
-func (t *lockTable) slot(number int64) chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.slots[number] == nil {
-		t.slots[number] = make(chan struct{}, 1)
+func (l *locks) slot(number int64) chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.slots[number] == nil {
+		l.slots[number] = make(chan struct{}, 1)
 	}
-	return t.slots[number]
+	return l.slots[number]
 }
 
 // acquireLockFile opens the lock file, if it is not open. The caller must call release.
 func (l *locks) acquireLockFile() (*lockFile, error) {
-	t := &l.table
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.file == nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
 		f, err := l.openLockFile()
 		if err != nil {
 			return nil, err
 		}
-		t.file = f
+		l.file = f
 	}
-	t.file.users++
-	return t.file, nil
+	l.file.users++
+	return l.file, nil
 }
 
-func (t *lockTable) release(f *lockFile) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if f.users--; f.users == 0 && t.file != f {
+func (l *locks) release(f *lockFile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f.users--; f.users == 0 && l.file != f {
 		_ = f.os.Close()
 	}
 }
 
-// dropReplaced makes the next lock open the file again.
-func (t *lockTable) dropReplaced(f *lockFile) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.file != f {
-		return
-	}
-	t.file = nil
-	if f.users == 0 {
-		_ = f.os.Close()
+// drop makes the next lock open the file again. The last release closes f.
+func (l *locks) drop(f *lockFile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == f {
+		l.file = nil
 	}
 }
 
-func (t *lockTable) close() {
-	if t.file != nil {
-		_ = t.file.os.Close()
+func (l *locks) close() {
+	if l.file != nil {
+		_ = l.file.os.Close()
 	}
 }
 
 func (l *locks) openLockFile() (*lockFile, error) {
-	f, err := l.root.OpenFile(lockPath, os.O_RDWR, 0)
-	if osdir.IsNotExist(err) {
-		if err := l.tree.makeLockFile(); err != nil {
-			return nil, err
-		}
-		f, err = l.root.OpenFile(lockPath, os.O_RDWR, 0)
-	}
+	f, err := l.tree.makeLockFile()
 	if err != nil {
-		return nil, l.tree.pathLostError(err)
+		return nil, err
 	}
 	ino, err := osdir.Identity(f)
 	if err != nil {
@@ -234,28 +212,20 @@ func (l *locks) openLockFile() (*lockFile, error) {
 	return &lockFile{os: f, ino: ino, ranges: osdir.RangesWork(f)}, nil
 }
 
-// makeLockFile makes the lock file if it does not exist. It first removes the files that
-// earlier releases locked, which may have taken the last inodes.
-func (t *tree) makeLockFile() error {
-	create := func() error {
-		f, err := t.root.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o666)
-		if err != nil {
-			return err
-		}
-		return f.Close()
-	}
-	_ = t.root.RemoveAll(formerLocksPath)
-	err := create()
+// makeLockFile opens the lock file, and makes it if it does not exist.
+func (t *tree) makeLockFile() (*os.File, error) {
+	open := func() (*os.File, error) { return t.root.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o666) }
+	f, err := open()
 	if osdir.IsNotExist(err) { // another program moved the reserved directory away
-		if err := t.makeReservedDir(); err != nil {
-			return err
+		if err := t.mkdirs(tmpPath); err != nil {
+			return nil, err
 		}
-		err = create()
+		f, err = open()
 	}
 	if err != nil {
-		return t.pathLostError(err)
+		return nil, t.pathLostError(err)
 	}
-	return t.checkPlace()
+	return f, nil
 }
 
 func noLocksError(err error) error {

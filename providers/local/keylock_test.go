@@ -63,15 +63,12 @@ func TestLocksExclude(t *testing.T) {
 // too many descriptors in a program with several buckets, and too many inodes.
 func TestABucketHasOneLockFile(t *testing.T) {
 	s := open(t)
-	require.NoError(t, os.MkdirAll(filepath.Join(s.root, formerLocksPath), 0o777))
-	require.NoError(t, os.WriteFile(filepath.Join(s.root, formerLocksPath, "00"), nil, 0o666))
 	s.put("k", "x")
 	before := descriptors(t)
 	for i := range 300 {
 		s.put(fmt.Sprint(i), "x")
 	}
 	require.Equal(t, before, descriptors(t))
-	require.NoDirExists(t, filepath.Join(s.root, formerLocksPath))
 	require.FileExists(t, filepath.Join(s.root, lockPath))
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // List returns a page of objects. It reads the directories that can have a key of the
@@ -51,7 +52,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		page.Entries = append(page.Entries, e)
 	}
 	if len(page.Entries) == 0 {
-		return page, s.tree.notFoundIfBucketGone(nil)
+		return page, s.tree.checkPlace()
 	}
 	return page, nil
 }
@@ -60,26 +61,30 @@ func (r *reader) listEntry(found item) (storage.ListEntry, error) {
 	if found.isPrefix {
 		return storage.ListEntry{Key: found.key, IsPrefix: true}, nil
 	}
-	m := found.at.meta
-	e := storage.ListEntry{Key: found.key, Size: m.Size, Modified: m.Time()}
-	t := makeTag(m)
+	t := makeTag(found.at.meta)
 	if r.tree.coarse.Load() {
 		l, _ := r.tree.names().locate(found.key)
 		f, err := r.openCurrent(l)
 		if err != nil {
-			return e, err
+			return storage.ListEntry{}, err
 		}
 		if f != nil {
 			a, err := r.attrsOfFile(f)
 			_ = f.Close()
 			if err != nil {
-				return e, err
+				return storage.ListEntry{}, err
 			}
 			t = r.tagOf(f.Meta, a)
 		}
 	}
+	return entryOf(found.key, found.at.meta, t), nil
+}
+
+// entryOf returns the entry of a file.
+func entryOf(key string, m osdir.Meta, t tag) storage.ListEntry {
+	e := storage.ListEntry{Key: key, Size: m.Size, Modified: m.Time()}
 	e.ETag, e.Revision = t.split()
-	return e, nil
+	return e
 }
 
 // A position is a place in a listing: after a key, after all keys of a common prefix, or

@@ -237,7 +237,7 @@ func settle(t testing.TB, path string) {
 
 func TestWindows(t *testing.T) {
 	var all []entry
-	r := &windowReader{whole: true}
+	r := &windowReader{window: window{whole: true}}
 	for i := range 5*maxWindow/2 + 17 {
 		e := entry{segment: fmt.Sprintf("%07d", i*7919%(5*maxWindow/2+17)), isDir: i%3 == 0}
 		all = append(all, e)
@@ -245,8 +245,8 @@ func TestWindows(t *testing.T) {
 	}
 	r.compact()
 	slices.SortFunc(all, entry.order)
-	require.False(t, r.whole)
-	require.Equal(t, all[:maxWindow], r.entries)
+	require.False(t, r.window.whole)
+	require.Equal(t, all[:maxWindow], r.window.entries)
 }
 
 func TestSymbolicLinks(t *testing.T) {

@@ -22,10 +22,15 @@ type listCache struct {
 }
 
 type cachedWindow struct {
+	key    windowKey
+	meta   osdir.Meta // of the directory
+	window window
+}
+
+// A windowKey names the directory and the prefix of names of a window.
+type windowKey struct {
 	path, match string
 	noncurrent  bool
-	meta        osdir.Meta
-	window      window
 }
 
 const (
@@ -36,11 +41,11 @@ const (
 )
 
 // find returns the part of a cached window that begins at an order key.
-func (c *listCache) find(path string, noncurrent bool, m osdir.Meta, from, match string) (window, bool) {
+func (c *listCache) find(key windowKey, m osdir.Meta, from string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, item := range c.items {
-		if item.path != path || item.noncurrent != noncurrent || item.match != match || item.meta != m {
+		if item.key != key || item.meta != m {
 			continue
 		}
 		w := item.window
@@ -66,11 +71,11 @@ func (c *listCache) add(item cachedWindow) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.items = slices.DeleteFunc(c.items, func(other cachedWindow) bool {
-		same := other.path == item.path && other.noncurrent == item.noncurrent && other.match == item.match
-		if same {
-			c.size -= other.size()
+		if other.key != item.key {
+			return false
 		}
-		return same
+		c.size -= other.size()
+		return true
 	})
 	c.items, c.size = append(c.items, item), c.size+item.size()
 	for c.size > maxCached && len(c.items) > 1 {
@@ -86,12 +91,12 @@ func (r *reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	if len(dirs) != 1 {
 		return r.readWindow(ctx, dirs, noncurrent, from, match)
 	}
-	d, begun := dirs[0], time.Now()
-	m, err := d.StatSelf()
+	key, begun := windowKey{dirs[0].Path, match, noncurrent}, time.Now()
+	m, err := dirs[0].StatSelf()
 	if err != nil {
 		return window{}, failure(err)
 	}
-	if w, ok := r.cache.find(d.Path, noncurrent, m, from, match); ok {
+	if w, ok := r.cache.find(key, m, from); ok {
 		return w, nil
 	}
 	w, err := r.readWindow(ctx, dirs, noncurrent, from, match)
@@ -103,7 +108,7 @@ func (r *reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 		settled = coarseFresh
 	}
 	if begun.Sub(m.Time()) > settled && !w.nested() {
-		r.cache.add(cachedWindow{path: d.Path, match: match, noncurrent: noncurrent, meta: m, window: w})
+		r.cache.add(cachedWindow{key, m, w})
 	}
 	return w, nil
 }

@@ -49,7 +49,7 @@ func TestALongNameIsListedBesideAnother(t *testing.T) {
 func TestTheWindowsOfDirectoriesHaveABound(t *testing.T) {
 	var c listCache
 	for i := range 3 * maxCached / minCached {
-		c.add(cachedWindow{match: fmt.Sprint(i), window: window{names: minCached, whole: true}})
+		c.add(cachedWindow{key: windowKey{match: fmt.Sprint(i)}, window: window{names: minCached, whole: true}})
 	}
 	require.Len(t, c.items, maxCached/minCached)
 }

@@ -55,7 +55,7 @@ func (s *settings) lockNew(ctx context.Context, a *attrs) error {
 		return err
 	}
 	if b.ObjectLock && a.retention == (storage.Retention{}) {
-		a.retention = objectlock.Default(b.DefaultRetention, s.clock.now())
+		a.retention = objectlock.Default(b.DefaultRetention, s.tree.clock.now())
 	}
 	return nil
 }
@@ -73,10 +73,10 @@ func (s *settings) learnVersioning() error {
 
 func (s *settings) learn(b *bucketSettings) {
 	if b.Versioning || b.ObjectLock {
-		s.versions.Store(true)
+		s.tree.versions.Store(true)
 	}
 	if b.SoftDelete != nil {
-		s.keeping.Store(int64(*b.SoftDelete))
+		s.tree.keeping.Store(int64(*b.SoftDelete))
 	}
 }
 
@@ -92,7 +92,7 @@ func (r *reader) checkRemovable(at objectFile, bypass bool) error {
 	if a == nil || err != nil {
 		return err
 	}
-	return objectlock.CheckRemoval(a.retention, a.hold, bypass, r.clock.now())
+	return objectlock.CheckRemoval(a.retention, a.hold, bypass, r.tree.clock.now())
 }
 
 // SetRetention sets or ends the retention. An end that is later is always allowed.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -12,31 +13,24 @@ import (
 // makeDirs opens the directory of key's object, and makes it if it does not exist. If a
 // file has the name of a parent directory, the file is moved to its alternate name.
 func (o *objects) makeDirs(ctx context.Context, key string, l location) (*osdir.Dir, error) {
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
-		}
-		d, err := o.tree.open(l.dir)
-		if err == nil {
-			return d, nil
-		}
+	var d *osdir.Dir
+	err := retry(ctx, func() (err error) {
+		d, err = o.tree.open(l.dir)
 		if osdir.LeadsOutside(err) {
-			return nil, &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "remove the symbolic link in the path of the key that leads out of the bucket's directory"}
+			return &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "remove the symbolic link in the path of the key that leads out of the bucket's directory"}
 		}
 		if !osdir.IsNotExist(err) {
-			return nil, failure(err)
+			return failure(err)
 		}
-		if err := o.tree.notFoundError(); err != storage.ObjectNotFound {
-			return nil, err
+		if err := o.tree.checkPlace(); err != nil {
+			return err
 		}
 		if err := o.makeParents(ctx, key); err != nil {
-			return nil, err
+			return err
 		}
-		if err := o.tree.mkdirs(l.dir); err != nil && err != errDirGone {
-			return nil, err
-		}
-	}
+		return cmp.Or[error](o.tree.mkdirs(l.dir), errAgain)
+	})
+	return d, err
 }
 
 func (o *objects) makeParents(ctx context.Context, key string) error {
@@ -59,11 +53,11 @@ func (o *objects) makeParent(ctx context.Context, key string) error {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 	if err := o.tree.mkdirs(l.dir); err != nil {
-		return retryable(err)
+		return err
 	}
 	parent, err := o.tree.open(l.dir)
 	if err != nil {
-		return retryable(o.tree.dirGoneError(err))
+		return againIfGone(err)
 	}
 	defer o.tree.closeDir(parent)
 	m, err := o.tree.statFollowing(parent, l.base)
@@ -75,23 +69,7 @@ func (o *objects) makeParent(ctx context.Context, key string) error {
 	case osdir.IsNotExist(err):
 		err = o.tree.mkdirIn(parent, l.base)
 	}
-	return retryable(o.tree.dirGoneError(err))
-}
-
-// retryable returns err, or nil for errDirGone: the next round makes the directory again.
-func retryable(err error) error {
-	if err == errDirGone {
-		return nil
-	}
-	return err
-}
-
-// dirGoneError returns errDirGone if a directory vanished, and otherwise failure(err).
-func (t *tree) dirGoneError(err error) error {
-	if err != nil && osdir.IsNotExist(err) {
-		return errDirGone
-	}
-	return failure(err)
+	return againIfGone(err)
 }
 
 func (t *tree) statFollowing(d *osdir.Dir, base string) (osdir.Meta, error) {
@@ -143,7 +121,7 @@ func (o *objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	if err := osdir.RetryInUse(ctx, func() error { return alternate.Rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if o.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
+	if o.tree.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
 		if err := alternate.Sync(); err != nil {
 			return err
 		}
@@ -153,7 +131,7 @@ func (o *objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 
 // mkdirs makes the directories of path whose names are reserved. These are the reserved
 // directory and those in it, and those of long names. No file of another program has such
-// a name.
+// a name. If another process removes one meanwhile, mkdirs fails with errAgain, or the error of checkPlace.
 func (t *tree) mkdirs(path string) error {
 	if path == "" {
 		return nil
@@ -171,13 +149,15 @@ func (t *tree) mkdirs(path string) error {
 			continue
 		}
 		parent, err := t.open(dir)
-		if err != nil {
-			return t.dirGoneError(err)
+		if err == nil {
+			err = t.mkdirIn(parent, base)
+			t.closeDir(parent)
 		}
-		err = t.mkdirIn(parent, base)
-		t.closeDir(parent)
+		if err = againIfGone(err); err == errAgain {
+			return cmp.Or(t.checkPlace(), err)
+		}
 		if err != nil {
-			return t.dirGoneError(err)
+			return err
 		}
 	}
 	return nil

@@ -70,11 +70,8 @@ func validVersion(version string) bool {
 
 // noncurrent has the noncurrent versions of objects.
 type noncurrent struct {
-	root   *os.Root
 	tree   *tree
 	reader *reader
-	clock  *clock
-	sync   bool
 	base   string // the directory of all keys
 
 	removed *removed // where versions go that are removed for good
@@ -88,7 +85,7 @@ func (n *noncurrent) versionsDir(key string) string {
 // keepVersion makes the current object also a noncurrent version. The caller holds the lock of
 // the key.
 func (n *noncurrent) keepVersion(ctx context.Context, key string, current objectFile) error {
-	return n.inVersions(ctx, key, func(to *osdir.Dir) error { return n.link(to, current) })
+	return n.inVersions(ctx, key, func(to *osdir.Dir) error { return linkVersion(to, versionOf(current.meta), current) })
 }
 
 // markRemoved adds a delete marker. If there is a current object, it also makes that a noncurrent
@@ -96,7 +93,7 @@ func (n *noncurrent) keepVersion(ctx context.Context, key string, current object
 func (n *noncurrent) markRemoved(ctx context.Context, key string, current objectFile) error {
 	return n.inVersions(ctx, key, func(to *osdir.Dir) error {
 		if current.found() {
-			if err := n.link(to, current); err != nil {
+			if err := linkVersion(to, versionOf(current.meta), current); err != nil {
 				return err
 			}
 		}
@@ -104,7 +101,7 @@ func (n *noncurrent) markRemoved(ctx context.Context, key string, current object
 		if err != nil {
 			return err
 		}
-		at := max(n.clock.next().UnixNano(), newest+1)
+		at := max(n.tree.clock.next().UnixNano(), newest+1)
 		if current.found() {
 			at = max(at, current.meta.MTime+1) // even if its time is in the future
 		}
@@ -113,8 +110,8 @@ func (n *noncurrent) markRemoved(ctx context.Context, key string, current object
 }
 
 func (n *noncurrent) writeMarker(path string) error {
-	f, err := n.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
-	if err == nil && n.sync {
+	f, err := n.tree.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
+	if err == nil && n.tree.sync {
 		err = f.Sync()
 	}
 	if f != nil {
@@ -127,47 +124,32 @@ func (n *noncurrent) writeMarker(path string) error {
 // not find it removed.
 func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*osdir.Dir) error) error {
 	path := n.versionsDir(key)
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return err
-		}
-		if err := n.tree.mkdirs(path); err != nil && err != errDirGone {
+	return n.tree.retry(ctx, func() error {
+		if err := n.tree.mkdirs(path); err != nil {
 			return err
 		}
 		to, err := n.tree.open(path)
-		if osdir.IsNotExist(err) { // pruned after a removal of versions of another key
-			if err := n.tree.notFoundError(); err != storage.ObjectNotFound {
-				return err
-			}
-			continue
-		}
 		if err != nil {
-			return failure(err)
+			return againIfGone(err) // pruned after a removal of versions of another key
 		}
-		if err = f(to); err == nil && n.sync {
+		defer n.tree.closeDir(to)
+		if err = f(to); err == nil && n.tree.sync {
 			err = to.Sync()
 		}
-		n.tree.closeDir(to)
-		if !osdir.IsNotExist(err) {
-			return failure(err)
-		}
-	}
+		return againIfGone(err)
+	})
 }
 
-func (n *noncurrent) link(to *osdir.Dir, current objectFile) error {
-	err := to.Link(versionOf(current.meta), current.dir, current.base)
-	if err == nil || osdir.IsNotExist(err) || isExist(err) { // a crash left it
-		return unlessExist(err)
-	}
-	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: keeping versions needs them"}
-}
-
-func unlessExist(err error) error {
-	if isExist(err) {
+// linkVersion gives a file another name, among versions.
+func linkVersion(to *osdir.Dir, name string, at objectFile) error {
+	err := to.Link(name, at.dir, at.base)
+	switch {
+	case err == nil, isExist(err): // a crash left it
 		return nil
+	case osdir.IsNotExist(err):
+		return err
 	}
-	return err
+	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: versions and soft delete need them"}
 }
 
 // newestKept returns the time of the newest version or marker in d, or 0 if there is none.
@@ -252,7 +234,7 @@ func (n *noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version st
 	if err := osdir.RetryInUse(ctx, func() error { return d.Unlink(version) }); err != nil {
 		return unlessAbsent(err)
 	}
-	if n.sync {
+	if n.tree.sync {
 		return unknownOutcome(d.Sync())
 	}
 	return nil
@@ -288,11 +270,9 @@ func (s *candidates) restore(ctx context.Context, d *osdir.Dir, version string) 
 	if err := s.install(ctx, &stagedFile{dir: d, name: version}, false); err != nil {
 		return err
 	}
-	if s.sync {
-		for _, changed := range [...]*osdir.Dir{s.plain, d} {
-			if err := changed.Sync(); err != nil {
-				return unknownOutcome(err)
-			}
+	if s.tree.sync {
+		if err := errors.Join(s.plain.Sync(), d.Sync()); err != nil {
+			return unknownOutcome(err)
 		}
 	}
 	if !s.visible {
@@ -327,15 +307,11 @@ func (n *noncurrent) promote(ctx context.Context, key string, current objectFile
 		return false, failure(err)
 	}
 	n.removed.drop(current.meta)
-	if n.sync {
-		for _, changed := range [...]*osdir.Dir{current.dir, d} {
-			if err := changed.Sync(); err != nil {
-				return true, unknownOutcome(err)
-			}
-		}
+	if n.tree.sync {
+		err = unknownOutcome(errors.Join(current.dir.Sync(), d.Sync()))
 	}
 	n.tree.prune(ctx, path, versionsPath)
-	return true, nil
+	return true, err
 }
 
 // dropLeftovers removes what a crash may have left of a removal of the current object.

@@ -1,11 +1,11 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -41,22 +42,6 @@ func sumOf(record, tag string) (sum storage.CRC32C) {
 		return sum
 	}
 	return storage.CRC32C{Sum: uint32(crc), Known: true}
-}
-
-// keepSum stores the checksum of a part. If that fails, the part is read when it is listed.
-func (u *uploads) keepSum(upload string, part driver.Part) {
-	if !part.CRC32C.Known {
-		return
-	}
-	path := uploadPath(upload) + "/" + sumName(part.Number)
-	_ = u.root.Remove(path)                                                   // of the part that was replaced
-	f, err := u.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // never through a symbolic link
-	if err == nil {
-		_, _ = f.WriteString(sumRecord(part.Tag, part.CRC32C))
-		_ = f.Close()
-		now := u.clock.now() // sweeps compare it with the time of the part
-		_ = u.root.Chtimes(path, now, now)
-	}
 }
 
 // readSmall returns the content of a file that has a record.
@@ -130,21 +115,19 @@ func (u *uploads) partNumbers(upload string, after int) ([]int, error) {
 // file CompleteParts has given away stays listed: without it, another CompleteParts would make an
 // object of the others.
 func (u *uploads) describePart(ctx context.Context, from *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return part, false, err
+	err = retry(ctx, func() (err error) {
+		last := part.Tag
+		part, ok, err = u.findPart(from, upload, number)
+		if !ok || err != nil || part.CRC32C.Known || part.Tag == last {
+			return err
 		}
-		found, ok, err := u.findPart(from, upload, number)
-		if !ok || err != nil || found.CRC32C.Known || found.Tag == part.Tag {
-			return found, ok, err
-		}
-		part = found
 		part.CRC32C, err = readPartSum(ctx, from, part)
-		if storage.CodeOf(err) != storage.InvalidArgument {
-			return part, err == nil, err
+		if storage.CodeOf(err) == storage.InvalidArgument {
+			return errAgain
 		}
-	}
+		return err
+	})
+	return part, ok, err
 }
 
 // findPart returns the part with that number, and its checksum if that was kept. A part in a file
@@ -174,23 +157,10 @@ func readPartSum(ctx context.Context, from *osdir.Dir, part driver.Part) (storag
 	}
 	defer func() { _ = file.Close() }()
 	sum := crc32c.New()
-	if _, err := io.Copy(sum, cancelableReader{ctx, io.NewSectionReader(file, offset, size)}); err != nil {
-		return storage.CRC32C{}, failure(err)
+	if _, err := io.Copy(sum, ctxtime.Reader(ctx, io.NewSectionReader(file, offset, size))); err != nil {
+		return storage.CRC32C{}, cmp.Or(interrupted(ctx), failure(err))
 	}
 	return storage.CRC32C{Sum: sum.Sum32(), Known: true}, nil
-}
-
-// A cancelableReader fails when ctx is done.
-type cancelableReader struct {
-	ctx  context.Context
-	from io.Reader
-}
-
-func (r cancelableReader) Read(p []byte) (int, error) {
-	if err := interrupted(r.ctx); err != nil {
-		return 0, err
-	}
-	return r.from.Read(p)
 }
 
 // ListUploads returns the uploads in progress, by their names. One that it cannot read, because it
@@ -223,8 +193,8 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 
 // uploadNames returns the names of uploads after after, sorted.
 func (u *uploads) uploadNames(after string) ([]string, error) {
-	if fi, err := u.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
-		return nil, u.tree.notFoundIfBucketGone(unlessAbsent(err))
+	if fi, err := u.tree.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
+		return nil, cmp.Or(unlessAbsent(err), u.tree.checkPlace())
 	}
 	uploads, err := u.tree.openToRead(uploadsPath)
 	if err != nil {
@@ -246,7 +216,7 @@ func (u *uploads) describeUpload(name string) (entry storage.UploadEntry, ok boo
 		return entry, false
 	}
 	file := f.OSFile(uploadKeyName)
-	defer func(file *os.File) { _ = file.Close() }(file)
+	defer func() { _ = file.Close() }()
 	key, err := readKey(file)
 	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.Meta.Time()}, err == nil
 }

@@ -27,23 +27,17 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		return "", err
 	}
 	s.uploads.sweepUploadsIfDue(ctx)
-	st, err := s.staging.stage(ctx)
+	st, err := s.uploads.stageText(ctx, r.Key)
 	if err != nil {
 		return "", err
 	}
 	defer s.staging.discard(st)
-	if err := s.staging.fill(ctx, st.file, strings.NewReader(r.Key)); err != nil {
-		return "", err
-	}
-	if err := st.file.SetTime(st.dir, st.name, d.clock.now()); err != nil {
-		return "", s.tree.stagedFileError(err)
-	}
 	if err := s.staging.finish(st); err != nil {
 		return "", err
 	}
 	upload := randomName()
 	if err := s.tree.mkdirs(uploadPath(upload)); err != nil {
-		return "", s.tree.pathLostError(err)
+		return "", err
 	}
 	to, err := s.tree.open(uploadPath(upload))
 	if err != nil {
@@ -53,16 +47,28 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return upload, s.uploads.moveTo(ctx, to, uploadKeyName, st)
 }
 
-// finish closes a staged file that needs no attributes.
+// stageText makes a staged file with this content and the current time.
+func (u *uploads) stageText(ctx context.Context, content string) (*stagedFile, error) {
+	st, err := u.staging.stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err = u.staging.fill(ctx, st.file, strings.NewReader(content)); err == nil {
+		err = u.tree.stagedFileError(st.file.SetTime(st.dir, st.name, u.tree.clock.now()))
+	}
+	if err != nil {
+		u.staging.discard(st)
+		return nil, err
+	}
+	return st, nil
+}
+
+// finish is seal for a file that needs no attributes.
 func (s *staging) finish(st *stagedFile) (err error) {
-	if s.sync {
-		err = st.file.Sync()
+	if st.meta, err = st.file.Stat(); err != nil {
+		return failure(err)
 	}
-	if st.meta, _ = st.file.Stat(); err == nil {
-		err = st.file.Close()
-		st.file = nil
-	}
-	return failure(err)
+	return s.flush(st)
 }
 
 func (u *uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *stagedFile) error {
@@ -70,7 +76,7 @@ func (u *uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *st
 		return u.partRenameError(st, err)
 	}
 	st.markPlaced()
-	if u.sync {
+	if u.tree.sync {
 		return failure(to.Sync())
 	}
 	return nil
@@ -85,10 +91,7 @@ func (u *uploads) partRenameError(st *stagedFile, err error) error {
 	if _, err := st.dir.Stat(st.name); err != nil {
 		return u.tree.stagedFileError(err)
 	}
-	if err := u.tree.notFoundIfBucketGone(nil); err != nil {
-		return err
-	}
-	return errUpload
+	return u.tree.uploadEndedError()
 }
 
 // PutPart stores a part, and atomically replaces an earlier one with that number. The tag
@@ -107,26 +110,32 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		return driver.Part{}, err
 	}
 	defer to.close()
-	if part, done, err := s.uploads.putInSlot(ctx, to.dir, r); done || err != nil {
+	mode, err := s.uploads.privateMode(r.Key)
+	if err != nil {
+		return driver.Part{}, err
+	}
+	if part, done, err := s.uploads.putInSlot(ctx, to.dir, r, mode); done || err != nil {
 		return part, err
 	}
-	return s.uploads.putInFile(ctx, to.dir, r)
+	return s.uploads.putInFile(ctx, to.dir, r, mode)
 }
 
-// putInFile stores a part in a file of its own.
-func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (driver.Part, error) {
+// putInFile stores a part in a file of its own, with the mode unless that is 0.
+func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32) (driver.Part, error) {
 	st, err := u.staging.stage(ctx)
 	if err != nil {
 		return driver.Part{}, err
 	}
 	defer u.staging.discard(st)
-	if err := u.restrictMode(r.Key, st); err != nil {
-		return driver.Part{}, err
+	if mode != 0 {
+		if err := st.file.SetMode(mode); err != nil {
+			return driver.Part{}, failure(err)
+		}
 	}
 	if err := u.staging.fill(ctx, st.file, r.Body); err != nil {
 		return driver.Part{}, err
 	}
-	if err := st.file.SetTime(st.dir, st.name, u.clock.next()); err != nil {
+	if err := st.file.SetTime(st.dir, st.name, u.tree.clock.next()); err != nil {
 		return driver.Part{}, u.tree.stagedFileError(err)
 	}
 	if err := u.staging.finish(st); err != nil {
@@ -136,7 +145,9 @@ func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *driver.PartRe
 		return driver.Part{}, err
 	}
 	part := driver.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.Size, CRC32C: r.CRC32C}
-	u.keepSum(r.Upload, part)
+	if part.CRC32C.Known { // if that fails, the part is read when it is listed
+		u.addFile(ctx, to, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), false)
+	}
 	return part, nil
 }
 
@@ -159,18 +170,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return out, nil
 }
 
-// restrictMode gives a part the mode of the object that it will replace, so that it is as
-// private as that object. If there is no object, it does nothing.
-func (u *uploads) restrictMode(key string, st *stagedFile) error {
-	mode, err := u.privateMode(key)
-	if err != nil || mode == 0 {
-		return err
-	}
-	return failure(st.file.SetMode(mode))
-}
-
-// privateMode returns the mode of a part of the object of key, if there is an object. Else it
-// returns 0.
+// privateMode returns the mode of a part that will replace an object, so that it is as private as
+// that object. If there is no object, it returns 0.
 func (u *uploads) privateMode(key string) (uint32, error) {
 	l, ok := u.tree.names().locate(key)
 	if !ok {

@@ -2,8 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
-	"os"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -36,7 +34,6 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 
 // objects writes and removes objects.
 type objects struct {
-	root       *os.Root
 	tree       *tree
 	reader     *reader
 	locks      *locks
@@ -44,7 +41,6 @@ type objects struct {
 	settings   *settings
 	noncurrent *noncurrent
 	removed    *removed
-	sync       bool
 	visible    bool
 }
 
@@ -76,31 +72,19 @@ func (o *objects) commit(ctx context.Context, key string, st *stagedFile, c stor
 	if !ok {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return err
-		}
+	return o.tree.retry(ctx, func() error {
 		target, err := o.makeDirs(ctx, key, l)
 		if err != nil {
 			return err
 		}
+		defer o.tree.closeDir(target)
 		err = o.placeLocked(ctx, key, target, l, st, c)
-		if err == nil && o.sync {
+		if err == nil && o.tree.sync {
 			err = unknownOutcome(target.Sync())
 		}
-		o.tree.closeDir(target)
-		if err == nil || !errors.Is(err, errDirGone) {
-			return err
-		}
-		if err := o.tree.notFoundError(); err != storage.ObjectNotFound {
-			return err
-		}
-	}
+		return err
+	})
 }
-
-// errDirGone means that a directory was removed between its creation and its use.
-var errDirGone = errors.New("the directory is gone")
 
 func (o *objects) placeLocked(ctx context.Context, key string, target *osdir.Dir, l location, st *stagedFile, c storage.Condition) error {
 	unlock, err := o.locks.lock(ctx, key)
@@ -113,27 +97,23 @@ func (o *objects) placeLocked(ctx context.Context, key string, target *osdir.Dir
 	}
 	at := o.candidates(l, target)
 	defer at.close()
-	if st.upload == nil {
-		return o.placeHere(ctx, key, at, st, c)
+	if st.upload != nil {
+		if _, err := st.upload.Stat(uploadKeyName); osdir.IsNoFile(err) {
+			return errUpload // another call has completed or aborted it since the parts were joined
+		} else if err != nil {
+			return failure(err)
+		}
 	}
-	if _, err := st.upload.Stat(uploadKeyName); osdir.IsNoFile(err) {
-		return errUpload // another call has completed or aborted it since the parts were joined
-	} else if err != nil {
-		return failure(err)
-	}
-	if err := o.placeHere(ctx, key, at, st, c); err != nil {
-		return err
-	}
-	return o.endUpload(st.upload, target)
-}
-
-// placeHere is place that fails if the directory was moved away meanwhile: then the object may
-// be in a directory that is no longer the bucket.
-func (o *objects) placeHere(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
 	if err := o.place(ctx, key, at, st, c); err != nil {
 		return err
 	}
-	return unknownOutcome(o.tree.checkPlace())
+	if err := o.tree.checkPlace(); err != nil {
+		return unknownOutcome(err) // the object may be in a directory that is no longer the bucket
+	}
+	if st.upload == nil {
+		return nil
+	}
+	return o.endUpload(st.upload, target)
 }
 
 // place checks the condition and renames. The caller holds the lock of the key.
@@ -207,27 +187,22 @@ func (o *objects) keepOrder(ctx context.Context, key string, old objectFile, st 
 // checkWrite checks the condition of a write.
 func (r *reader) checkWrite(old objectFile, c storage.Condition) error {
 	switch {
-	case c.Absent && old.found():
+	case c.Absent && old.found(), c.Revision != "" && !old.found():
 		return storage.PreconditionFailed
-	case c.Revision != "":
-		if !old.found() {
-			return storage.PreconditionFailed
-		}
-		revision, err := r.revisionAt(old)
-		if err != nil {
-			return err
-		}
-		if revision != c.Revision {
-			return storage.PreconditionFailed
-		}
+	case c.Revision == "":
+		return nil
 	}
-	return nil
+	t, err := r.tagAt(old)
+	if err == nil && t.revision() != c.Revision {
+		err = storage.PreconditionFailed
+	}
+	return err
 }
 
-// revisionAt returns the revision, as listings and attributes have it.
-func (r *reader) revisionAt(at objectFile) (string, error) {
+// tagAt returns the tag, as listings and attributes have it.
+func (r *reader) tagAt(at objectFile) (tag, error) {
 	if !r.tree.coarse.Load() {
-		return makeTag(at.meta).revision(), nil
+		return makeTag(at.meta), nil
 	}
 	f, err := at.dir.Open(at.base)
 	if err != nil {
@@ -238,5 +213,5 @@ func (r *reader) revisionAt(at objectFile) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return r.tagOf(f.Meta, a).revision(), nil
+	return r.tagOf(f.Meta, a), nil
 }

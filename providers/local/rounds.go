@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -14,25 +15,46 @@ import (
 // rounds do not help.
 const maxRounds = 100
 
-// rounds counts the rounds of a loop that starts over.
-type rounds int
-
-// next begins a round. It fails if ctx is done or no rounds are left.
-func (r *rounds) next(ctx context.Context) error {
-	if err := interrupted(ctx); err != nil {
-		return err
-	}
-	if *r >= maxRounds {
-		return errRounds
-	}
-	*r++
-	return nil
-}
+// errAgain makes retry begin another round: another process has changed what the call uses. It may have removed a
+// directory because that was empty.
+var errAgain = &storage.Error{Code: storage.Unavailable, Err: errors.New("another program changed the same directory")}
 
 var errRounds = &storage.Error{
 	Code: storage.Unavailable,
 	Err:  errors.New("other programs changed the same directory " + strconv.Itoa(maxRounds) + " times while this call used it"),
 	Hint: "stop the program that keeps changing the bucket's directory",
+}
+
+// retry calls f until it does not return errAgain. It fails if ctx is done or no rounds are left.
+func retry(ctx context.Context, f func() error) error {
+	for range maxRounds {
+		if err := interrupted(ctx); err != nil {
+			return err
+		}
+		if err := f(); err != errAgain {
+			return err
+		}
+	}
+	return errRounds
+}
+
+// retry is retry that ends with the error of checkPlace if the bucket is not at its place any more.
+func (t *tree) retry(ctx context.Context, f func() error) error {
+	return retry(ctx, func() error {
+		err := f()
+		if err == errAgain {
+			return cmp.Or(t.checkPlace(), err)
+		}
+		return err
+	})
+}
+
+// againIfGone returns errAgain if err means that a directory vanished, and otherwise failure(err).
+func againIfGone(err error) error {
+	if osdir.IsNotExist(err) {
+		return errAgain
+	}
+	return failure(err)
 }
 
 // errVanished means that another program removed the staged file. The object is
@@ -45,11 +67,8 @@ var errVanished = &storage.Error{
 
 // stagedFileError returns the error for a failed operation on a staged file.
 func (t *tree) stagedFileError(err error) error {
-	if !osdir.IsNotExist(err) {
-		return failure(err)
+	if osdir.IsNotExist(err) {
+		return cmp.Or[error](t.checkPlace(), errVanished)
 	}
-	if err := t.notFoundIfBucketGone(nil); err != nil {
-		return err
-	}
-	return errVanished
+	return failure(err)
 }

@@ -120,13 +120,13 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err != nil {
 		return nil, err
 	}
-	defer t.close()
+	defer t.claim.end()
 	info, err := t.makeBucket(ctx, r)
 	if err == nil {
 		err = t.place(ctx, r.Name)
 	}
 	if err != nil {
-		_ = a.root.RemoveAll(t.path + "/" + r.Name)
+		_ = a.root.RemoveAll(t.claim.path + "/" + r.Name)
 		return nil, err
 	}
 	return info, nil
@@ -138,28 +138,10 @@ func (a *openAccount) hasBucket(name string) bool {
 	return err == nil
 }
 
-func syncDir(root *os.Root, path string) error {
-	d, err := osdir.Open(root, nil, path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
 // BucketInfo returns the settings of a bucket. If another program made the directory, it
 // only returns the name.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	var info *storage.BucketInfo
-	err := s.withBucket(ctx, name, func(b *store) error {
-		settings, err := b.settings.read()
-		info = settings.info(name)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return info, nil
+	return s.withSettings(ctx, name, func(b *settings) (bucketSettings, error) { return b.read() })
 }
 
 // UpdateBucket changes the settings that the request has. If the request has a region, it
@@ -168,35 +150,31 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
-	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) error { return b.apply(r) })
+	return s.withSettings(ctx, r.Name, func(b *settings) (bucketSettings, error) {
+		return b.change(ctx, func(b *bucketSettings) error { return b.apply(r) })
+	})
 }
 
-func (s *serviceDriver) updateSettings(ctx context.Context, name string, change func(*bucketSettings) error) (*storage.BucketInfo, error) {
-	var info *storage.BucketInfo
-	err := s.withBucket(ctx, name, func(b *store) error {
-		settings, err := b.settings.change(ctx, change)
-		info = settings.info(name)
-		return err
-	})
+// withSettings returns what get returns for a bucket.
+func (s *serviceDriver) withSettings(ctx context.Context, name string, get func(*settings) (bucketSettings, error)) (*storage.BucketInfo, error) {
+	b, done, err := s.openBucket(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return info, nil
+	defer done()
+	settings, err := get(b.settings)
+	if err != nil {
+		return nil, err
+	}
+	return settings.info(name), nil
 }
 
-// withBucket calls f with an open bucket.
-func (s *serviceDriver) withBucket(ctx context.Context, name string, f func(*store) error) error {
+// openBucket opens a bucket for one call.
+func (s *serviceDriver) openBucket(ctx context.Context, name string) (b *store, done func(), err error) {
 	if err := checkName(name); err != nil {
-		return storage.BucketNotFound
+		return nil, nil, storage.BucketNotFound
 	}
-	d := s.driver(name)
-	defer func() { _ = d.Close() }()
-	b, err := d.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer d.release(b)
-	return f(b)
+	return openOnce(ctx, s.driver(name))
 }
 
 // ListBuckets returns the directories by name, without hidden ones.
@@ -260,19 +238,12 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	}
 	defer a.closeRoot()
 	a.sweepTrash(ctx)
-	d := bucketDriver(a.dir, name, s.config)
-	d.managed = true
-	defer func() { _ = d.Close() }()
-	b, err := d.acquire(ctx)
+	b, done, err := openOnce(ctx, bucketDriver(a.dir, name, s.config))
 	if err != nil {
 		return err
 	}
-	releaseBucket := sync.OnceFunc(func() {
-		d.release(b)
-		_ = d.Close()
-	})
-	defer releaseBucket()
-	if err := b.reader.checkEmpty(); err != nil {
+	defer done()
+	if err := b.tree.checkEmpty(); err != nil {
 		return err
 	}
 	if err := b.tree.initialize(); err != nil {
@@ -284,17 +255,17 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	}
 	unlock = sync.OnceFunc(unlock)
 	defer unlock()
-	if err := b.reader.checkEmpty(); err != nil {
+	if err := b.tree.checkEmpty(); err != nil {
 		return err
 	}
 	t, err := a.newTrash(ctx)
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	defer t.claim.end()
 	if runtime.GOOS == "windows" { // a directory with an open file cannot be renamed
 		unlock()
-		releaseBucket()
+		done()
 	}
 	return t.deleteBucket(ctx, name)
 }
@@ -374,6 +345,6 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 func (s *serviceDriver) driver(name string) *objectDriver {
 	d := bucketDriver(s.resolve(), name, s.config)
 	d.path = filepath.Join(s.path, name)
-	d.managed, d.configKeys = true, s.keys
+	d.configKeys = s.keys
 	return d
 }

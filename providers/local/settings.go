@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/objectlock"
 	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
@@ -38,14 +36,9 @@ type settingsFile struct {
 
 // settings has the settings of the bucket and the keys that sign its URLs.
 type settings struct {
-	root         *os.Root
 	tree         *tree
 	locks        *locks
 	staging      *staging
-	clock        *clock
-	sync         bool
-	versions     *atomic.Bool   // the driver's
-	keeping      *atomic.Int64  // the driver's
 	locksObjects *atomic.Bool   // the driver's
 	configKeys   signedurl.Keys // from Config
 
@@ -97,7 +90,7 @@ func (s *settings) change(ctx context.Context, change func(*bucketSettings) erro
 // read returns the settings of the bucket. If it has none, it returns the zero value.
 func (s *settings) read() (bucketSettings, error) {
 	var out bucketSettings
-	b, err := s.root.ReadFile(settingsPath)
+	b, err := s.tree.root.ReadFile(settingsPath)
 	if osdir.IsNotExist(err) {
 		return out, nil
 	}
@@ -108,7 +101,7 @@ func (s *settings) read() (bucketSettings, error) {
 		return out, nil // lost in a power failure, with Config.NoSync; those that lock objects are always flushed
 	}
 	if err := json.Unmarshal(b, &out); err != nil {
-		return out, damaged(settingsPath, err)
+		return bucketSettings{}, damaged(settingsPath, err)
 	}
 	return out, nil
 }
@@ -122,16 +115,13 @@ func (s *settings) save(ctx context.Context, b bucketSettings) error {
 	if err != nil {
 		return failure(err)
 	}
-	return s.tree.replaceFileSynced(settingsPath, w.dir.Path, append(content, '\n'), 0o666, s.sync || b.ObjectLock)
+	return s.tree.replaceFileSynced(settingsPath, w.dir.Path, append(content, '\n'), 0o666, s.tree.sync || b.ObjectLock)
 }
 
-// apply sets the settings that r has. A bucket that locks objects keeps versions.
+// apply sets the settings that r has.
 func (b *bucketSettings) apply(r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {
 		b.Public = *r.PublicAccess
-	}
-	if r.Versioning != nil {
-		b.Versioning = *r.Versioning
 	}
 	if r.CORS != nil {
 		b.CORS = *r.CORS
@@ -139,23 +129,10 @@ func (b *bucketSettings) apply(r *driver.BucketRequest) error {
 	if r.Lifecycle != nil {
 		b.Lifecycle = *r.Lifecycle
 	}
-	b.ObjectLock = b.ObjectLock || r.ObjectLock
-	if r.DefaultRetention != nil {
-		if !b.ObjectLock {
-			return objectlock.ErrNoLock
-		}
-		b.DefaultRetention = *r.DefaultRetention
-	}
 	if r.SoftDelete != nil {
 		b.SoftDelete = r.SoftDelete
 	}
-	if b.ObjectLock {
-		if r.Versioning != nil && !*r.Versioning {
-			return argument.Invalid("WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "")
-		}
-		b.Versioning = true
-	}
-	return nil
+	return objectlock.Apply(r, &b.Versioning, &b.ObjectLock, &b.DefaultRetention)
 }
 
 func (b *bucketSettings) info(name string) *storage.BucketInfo {

@@ -29,7 +29,7 @@ func (r *reader) attrsOfFile(f *osdir.File) (*attrs, error) {
 			return nil, failure(err)
 		}
 	}
-	b, err := r.root.ReadFile(sidecarPath(f.Meta))
+	b, err := r.tree.root.ReadFile(sidecarPath(f.Meta))
 	if osdir.IsNotExist(err) {
 		return nil, nil
 	}
@@ -51,10 +51,10 @@ func (s *staging) writeSidecar(st *stagedFile, value []byte) error {
 	if !osdir.IsNotExist(err) {
 		return err
 	}
-	if err := s.root.Mkdir(attrsPath, 0o777); err != nil && !isExist(err) {
-		return s.tree.pathLostError(err)
+	if err := s.tree.mkdirs(attrsPath); err != nil {
+		return err
 	}
-	if err := s.tree.syncDir(reserved); err != nil {
+	if err := s.tree.syncDir(reserved); err != nil { // also if another process has made it
 		return err
 	}
 	return s.tree.replaceFile(sidecarPath(st.meta), st.dir.Path, value, mode)
@@ -80,6 +80,6 @@ func (r *reader) holdInode(at objectFile) (release func()) {
 // crash, it needs its sidecar. A sidecar that is left over describes no other file.
 func (r *reader) dropSidecar(m osdir.Meta) {
 	if m.Ino != 0 && m.Links < 2 && r.sidecars.Load() {
-		_ = r.root.Remove(sidecarPath(m))
+		_ = r.tree.root.Remove(sidecarPath(m))
 	}
 }

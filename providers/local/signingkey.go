@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"os"
 
 	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
@@ -47,7 +46,7 @@ func (s *settings) verifyingKeys() (signedurl.Keys, error) {
 	if known := s.ownKeys.Load(); known != nil {
 		return *known, nil
 	}
-	content, err := s.root.ReadFile(signingKeyPath)
+	content, err := s.tree.root.ReadFile(signingKeyPath)
 	if osdir.IsNotExist(err) {
 		return signedurl.Keys{}, nil
 	}
@@ -90,32 +89,9 @@ func (s *settings) makeSigningKey(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if _, err := s.root.Lstat(signingKeyPath); !osdir.IsNotExist(err) {
+	if _, err := s.tree.root.Lstat(signingKeyPath); !osdir.IsNotExist(err) {
 		return failure(err)
 	}
-	tmp := w.dir.PathOf(randomName())
-	if err := s.writeSigningKey(tmp, hex.EncodeToString(signedurl.NewSecret())+"\n"); err != nil {
-		_ = s.root.Remove(tmp)
-		return err
-	}
-	if err := osdir.RetryInUse(ctx, func() error { return s.root.Rename(tmp, signingKeyPath) }); err != nil {
-		_ = s.root.Remove(tmp)
-		return failure(err)
-	}
-	return s.tree.syncDir(reserved)
-}
-
-func (s *settings) writeSigningKey(path, content string) error {
-	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return s.tree.pathLostError(err)
-	}
-	_, err = f.WriteString(content)
-	if err == nil && s.sync {
-		err = f.Sync()
-	}
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	return failure(err)
+	content := hex.EncodeToString(signedurl.NewSecret()) + "\n"
+	return s.tree.replaceFile(signingKeyPath, w.dir.Path, []byte(content), 0o600)
 }

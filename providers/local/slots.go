@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -85,13 +86,9 @@ func validShared(file string) bool {
 	return ok && validUpload(random)
 }
 
-// putInSlot stores a part in its slot. done is false if it must have a file of its own; its
+// putInSlot stores a part in its slot, if that has the mode. done is false if it must have a file of its own; its
 // body is then not read.
-func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (part driver.Part, done bool, err error) {
-	mode, err := u.privateMode(r.Key)
-	if err != nil {
-		return part, false, err
-	}
+func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32) (part driver.Part, done bool, err error) {
 	f, at := u.openSlot(ctx, to, r)
 	if f == nil {
 		return part, false, nil
@@ -104,7 +101,7 @@ func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRe
 		_ = to.Unlink(slotName(r.Number))
 		return part, true, err
 	}
-	if u.sync {
+	if u.tree.sync {
 		err = failure(to.Sync())
 	}
 	return driver.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
@@ -148,7 +145,7 @@ func (u *uploads) claimSlot(to *osdir.Dir, number int) bool {
 	if err != nil {
 		return false
 	}
-	err = errors.Join(f.SetTime(to, slotName(number), u.clock.now()), f.Close())
+	err = errors.Join(f.SetTime(to, slotName(number), u.tree.clock.now()), f.Close())
 	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
 		return true
 	}
@@ -163,24 +160,25 @@ func isFree(d *osdir.Dir, base string) bool {
 
 // fillSlot writes the body, flushes it, and makes it the part.
 func (u *uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at slot, r *driver.PartRequest) error {
-	if err := u.staging.fill(ctx, f, &exactBody{from: r.Body, left: at.size}); err != nil {
+	body := &bodylimit.Reader{Body: r.Body, Left: at.size, TooLarge: errPartSize} // more bytes would be those of the next part
+	if err := u.staging.fill(ctx, f, body); err != nil {
 		return err
 	}
-	err := f.SetTime(to, at.file, u.clock.now())
-	if err == nil && u.sync {
+	if body.Left != 0 {
+		return errPartSize
+	}
+	err := f.SetTime(to, at.file, u.tree.clock.now())
+	if err == nil && u.tree.sync {
 		err = f.Sync()
 	}
 	if err != nil {
 		return failure(err)
 	}
-	if err = u.recordSlot(to, at, r.CRC32C, u.sync && r.AnyOrder); err == nil {
+	if err = u.recordSlot(to, at, r.CRC32C, u.tree.sync && r.AnyOrder); err == nil {
 		err = to.Rename(placedName(at.number), to, slotName(at.number))
 	}
 	if osdir.IsNotExist(err) {
-		if err := u.tree.notFoundIfBucketGone(nil); err != nil {
-			return err
-		}
-		return errUpload // it has ended meanwhile
+		return u.tree.uploadEndedError()
 	}
 	return failure(err)
 }
@@ -194,7 +192,7 @@ func (u *uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush b
 	}
 	_, err = f.OSFile(slotName(at.number)).WriteString(sumRecord(at.tag(), crc))
 	if err == nil {
-		err = f.SetTime(to, slotName(at.number), u.clock.now())
+		err = f.SetTime(to, slotName(at.number), u.tree.clock.now())
 	}
 	if err == nil && flush {
 		err = f.Sync()
@@ -202,23 +200,7 @@ func (u *uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush b
 	return errors.Join(err, f.Close())
 }
 
-// An exactBody fails if it has not the announced size, before it delivers a byte too many.
-type exactBody struct {
-	from io.Reader
-	left int64 // bytes
-}
-
-func (b *exactBody) Read(p []byte) (int, error) {
-	n, err := b.from.Read(p)
-	if int64(n) > b.left {
-		return 0, failure(errors.New("the body of the part is longer than its size"))
-	}
-	b.left -= int64(n)
-	if err == io.EOF && b.left > 0 {
-		return n, failure(io.ErrUnexpectedEOF)
-	}
-	return n, err
-}
+var errPartSize = &storage.Error{Code: storage.Internal, Err: errors.New("the body of the part has not the size of the request")}
 
 // layoutFor returns the layout with a slot for a part. Without one, it makes one.
 func (u *uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
@@ -245,7 +227,7 @@ func (u *uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *driver.PartRe
 }
 
 func (u *uploads) readLayout(from *osdir.Dir) (l layout, ok bool) {
-	content, err := u.root.ReadFile(from.PathOf(layoutName))
+	content, err := u.tree.root.ReadFile(from.PathOf(layoutName))
 	if err != nil {
 		return layout{}, false
 	}
@@ -256,14 +238,11 @@ func (u *uploads) readLayout(from *osdir.Dir) (l layout, ok bool) {
 // addFile gives an upload a file with this content at once. With isNew, it fails if there is
 // one with that name.
 func (u *uploads) addFile(ctx context.Context, to *osdir.Dir, base, content string, isNew bool) bool {
-	st, err := u.staging.stage(ctx)
+	st, err := u.stageText(ctx, content)
 	if err != nil {
 		return false
 	}
 	defer u.staging.discard(st)
-	if u.staging.fill(ctx, st.file, strings.NewReader(content)) != nil || st.file.SetTime(st.dir, st.name, u.clock.now()) != nil {
-		return false
-	}
 	if isNew {
 		return to.Link(base, st.dir, st.name) == nil
 	}

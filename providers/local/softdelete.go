@@ -11,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/staleupload"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -21,7 +20,6 @@ type removed struct {
 	dirs      *noncurrent // only its directories
 	tree      *tree
 	reader    *reader
-	clock     *clock
 	lastSweep atomic.Int64 // in nanoseconds
 }
 
@@ -52,19 +50,13 @@ func (m *removed) keep(ctx context.Context, key string, at objectFile) error {
 	if !m.keeps() || !at.found() {
 		return nil
 	}
-	if last, now := m.lastSweep.Load(), m.clock.now().UnixNano(); now < last || now-last >= int64(staleupload.Period) {
+	since := m.tree.clock.now()
+	if isSweepDue(&m.lastSweep, since) {
 		m.sweep(ctx)
 	}
-	since := m.clock.now()
 	until := since.Add(time.Duration(m.tree.keeping.Load()))
 	name := versionOf(at.meta) + removedMark + strconv.FormatInt(since.UnixNano(), 16) + removedMark + strconv.FormatInt(until.UnixNano(), 16)
-	return m.dirs.inVersions(ctx, key, func(to *osdir.Dir) error {
-		err := to.Link(name, at.dir, at.base)
-		if err == nil || osdir.IsNotExist(err) || isExist(err) {
-			return unlessExist(err)
-		}
-		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: soft delete needs them"}
-	})
+	return m.dirs.inVersions(ctx, key, func(to *osdir.Dir) error { return linkVersion(to, name, at) })
 }
 
 // drop drops the attributes of a file that was removed, unless it is kept.
@@ -76,7 +68,7 @@ func (m *removed) drop(meta osdir.Meta) {
 
 // files returns what is kept of a key now, the newest version first.
 func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
-	now := m.clock.now()
+	now := m.tree.clock.now()
 	names, err := d.Names(func(e osdir.Entry) bool { _, ok := parseRemoved(e.Name); return ok })
 	for _, name := range slices.Backward(names) {
 		if f, _ := parseRemoved(name); now.Before(f.until) {
@@ -96,28 +88,18 @@ func (m *removed) list(ctx context.Context, r *driver.ListRequest, after positio
 	if err := w.open(); err != nil {
 		return nil, err
 	}
-	page := &driver.VersionPage{}
-	var last position
-	for {
-		next, more, err := w.next()
-		if err != nil || !more {
-			return page, err
-		}
-		entries, err := m.entries(next.key)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			if next.key == after.key && e.id >= after.version {
-				continue
+	return versionPage(r.Limit, func() ([]versionEntry, error) {
+		for {
+			next, more, err := w.next()
+			if err != nil || !more {
+				return nil, err
 			}
-			if len(page.Entries) == r.Limit {
-				page.Token = last.token()
-				return page, nil
+			all, err := m.entries(next.key)
+			if left := after.after(next.key, all); err != nil || len(left) > 0 {
+				return left, err
 			}
-			page.Entries, last = append(page.Entries, e.VersionEntry), position{key: e.Key, version: e.id}
 		}
-	}
+	})
 }
 
 func (m *removed) walker(ctx context.Context, prefix string) *walker {
@@ -137,24 +119,14 @@ func (m *removed) entries(key string) ([]versionEntry, error) {
 	}
 	var all []versionEntry
 	for _, f := range kept {
-		at, err := m.reader.statObject(d, f.name)
+		e, found, err := m.reader.entryIn(d, f.name, key)
 		if err != nil {
 			return nil, err
 		}
-		if !at.found() {
-			continue
+		if found {
+			shown := storage.VersionEntry{ListEntry: e, Version: f.version, NoncurrentSince: f.since, SoftDeletedUntil: f.until}
+			all = append(all, versionEntry{shown, f.name})
 		}
-		revision, err := m.reader.revisionAt(at)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, versionEntry{storage.VersionEntry{
-			ListEntry: storage.ListEntry{
-				Key: key, Size: at.meta.Size, Modified: at.meta.Time(),
-				ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
-			},
-			Version: f.version, NoncurrentSince: f.since, SoftDeletedUntil: f.until,
-		}, f.name})
 	}
 	return all, nil
 }
@@ -204,27 +176,17 @@ func (s *store) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err != nil {
 		return err
 	}
-	st, err := s.staging.stage(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.staging.discard(st)
-	if err := st.append(ctx, source.OSFile(r.Key), 0, source.Meta.Size); err != nil {
-		return err
-	}
+	var kept attrs
 	if old != nil {
-		st.attrs = newAttrs(old.Properties, &storage.Controls{Tags: old.tags}, storage.CRC32C{})
+		kept = newAttrs(old.Properties, &storage.Controls{Tags: old.tags}, storage.CRC32C{})
 	}
-	if old.matches(source.Meta) {
-		st.attrs.crc = old.crc
-	}
-	_, err = s.objects.save(ctx, r.Key, st, storage.Condition{Absent: true})
+	_, err = s.objects.copyFile(ctx, r.Key, source, old, kept, storage.Condition{Absent: true})
 	return err
 }
 
 // sweep removes what is not kept any more. If that fails, a later sweep tries again.
 func (m *removed) sweep(ctx context.Context) {
-	m.lastSweep.Store(m.clock.now().UnixNano())
+	m.lastSweep.Store(m.tree.clock.now().UnixNano())
 	w := m.walker(ctx, "")
 	defer w.close()
 	if w.open() != nil {

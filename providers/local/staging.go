@@ -1,8 +1,8 @@
 package local
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -15,23 +15,17 @@ import (
 )
 
 // A stagingDir is a directory in which one driver writes files that are not visible yet,
-// on the file system of the bucket. Beside it is a marker file, which is locked while the
-// process lives. It tells a later sweep which directories are abandoned. The marker is
-// made before the directory and removed after it.
+// on the file system of the bucket.
 type stagingDir struct {
-	dir    *osdir.Dir
-	marker *os.File
-	last   atomic.Uint64 // the number of the latest file
+	dir   *osdir.Dir
+	claim *claim
+	last  atomic.Uint64 // the number of the latest file
 }
 
 // staging makes files that are not visible yet, and changes the attributes of files.
 type staging struct {
-	root     *os.Root
 	tree     *tree
 	reader   *reader
-	clock    *clock
-	sync     bool
-	noXattr  bool
 	fileMode uint32 // 0 means 0666 without the umask
 
 	mu     sync.Mutex
@@ -45,11 +39,12 @@ func (s *staging) close() {
 	s.former, s.live = nil, nil
 	s.mu.Unlock()
 	for _, w := range dirs {
-		w.close(s.root)
+		if w != nil {
+			w.dir.Close()
+			w.claim.end()
+		}
 	}
 }
-
-const markerSuffix = ".lock"
 
 // dir returns the staging directory. The first write makes it.
 func (s *staging) dir(ctx context.Context) (*stagingDir, error) {
@@ -61,73 +56,35 @@ func (s *staging) dir(ctx context.Context) (*stagingDir, error) {
 	if err := s.tree.initialize(); err != nil {
 		return nil, err
 	}
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
-		}
-		w, err := s.newStagingDir()
-		if w != nil || err != nil {
-			s.live = w
-			if w != nil { // the sweep of Open may have swept another directory
-				_ = s.sweepStaging()
-			}
-			return w, err
-		}
+	var w *stagingDir
+	err := s.tree.retry(ctx, func() (err error) {
+		w, err = s.newStagingDir()
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	s.live = w
+	_ = s.sweepStaging() // the sweep of Open may have swept another directory
+	return w, nil
 }
 
-// newStagingDir makes a staging directory. It returns nil, nil if the caller must try
-// again: a sweep removed the marker before it was locked, or tmpPath was missing. Tools
-// that do not copy empty directories omit tmpPath.
+// newStagingDir makes a staging directory. It fails with errAgain if others were faster, or if tmpPath
+// was missing. Tools that do not copy empty directories omit tmpPath.
 func (s *staging) newStagingDir() (*stagingDir, error) {
-	path := tmpPath + "/" + randomName()
-	marker, err := s.root.OpenFile(path+markerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	c, err := claimNew(s.tree.root, tmpPath+"/"+randomName(), 0o700) // private: a file written there may replace a private one
 	if osdir.IsNotExist(err) {
-		if err := s.tree.makeReservedDir(); err != nil {
-			return nil, err
-		}
-		return nil, s.tree.checkPlace()
+		return nil, cmp.Or[error](s.tree.mkdirs(tmpPath), errAgain)
 	}
 	if err != nil {
-		return nil, failure(err)
+		return nil, err
 	}
-	if err := osdir.TryLock(marker); err != nil {
-		_ = marker.Close()
-		if errors.Is(err, osdir.ErrLocked) {
-			return nil, nil
-		}
-		_ = s.root.Remove(path + markerSuffix)
-		return nil, noLocksError(err)
+	d, err := osdir.Open(s.tree.root, s.tree.top, c.path)
+	if err != nil {
+		c.end()
+		return nil, againIfGone(err)
 	}
-	if _, err := s.root.Lstat(path + markerSuffix); err != nil {
-		_ = marker.Close()
-		return nil, s.tree.notFoundIfBucketGone(nil)
-	}
-	if err = s.root.Mkdir(path, 0o700); err == nil { // private: a file written there may replace a private one
-		var d *osdir.Dir
-		if d, err = osdir.Open(s.root, s.tree.top, path); err == nil {
-			return &stagingDir{dir: d, marker: marker}, nil
-		}
-	}
-	_ = s.root.Remove(path + markerSuffix)
-	_ = marker.Close()
-	if osdir.IsNotExist(err) {
-		return nil, s.tree.notFoundIfBucketGone(nil)
-	}
-	return nil, failure(err)
-}
-
-// close removes the directory and its marker, unless it has files.
-func (w *stagingDir) close(root *os.Root) {
-	if w == nil {
-		return
-	}
-	if root.Remove(w.dir.Path) == nil {
-		_ = root.Remove(w.dir.Path + markerSuffix)
-	}
-	w.dir.Close()
-	_ = w.marker.Close()
+	return &stagingDir{dir: d, claim: c}, nil
 }
 
 // dropStagingDir forgets a directory that another program removed. The next write makes
@@ -161,38 +118,26 @@ type stagedFile struct {
 
 // stage makes an empty staged file.
 func (s *staging) stage(ctx context.Context) (*stagedFile, error) {
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
-		}
+	var st *stagedFile
+	err := s.tree.retry(ctx, func() error {
 		w, err := s.dir(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		st := &stagedFile{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
-		st.file, err = w.dir.Create(st.name)
-		if err == nil {
-			return s.withMode(st)
+		st = &stagedFile{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
+		if st.file, err = w.dir.Create(st.name); osdir.IsNotExist(err) {
+			s.dropStagingDir(w)
 		}
-		if !osdir.IsNotExist(err) {
+		return againIfGone(err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.fileMode != 0 {
+		if err := st.file.SetMode(s.fileMode); err != nil {
+			s.discard(st)
 			return nil, failure(err)
 		}
-		if err := s.tree.notFoundIfBucketGone(nil); err != nil {
-			return nil, err
-		}
-		s.dropStagingDir(w)
-	}
-}
-
-// withMode sets Config.FileMode on a new file.
-func (s *staging) withMode(st *stagedFile) (*stagedFile, error) {
-	if s.fileMode == 0 {
-		return st, nil
-	}
-	if err := st.file.SetMode(s.fileMode); err != nil {
-		s.discard(st)
-		return nil, failure(err)
 	}
 	return st, nil
 }
@@ -216,9 +161,9 @@ func (s *staging) keepMode(st *stagedFile, old objectFile) error {
 		return failure(err)
 	}
 	if s.reader.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
-		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(mode&0o666))
+		_ = s.tree.root.Chmod(sidecarPath(st.meta), fs.FileMode(mode&0o666))
 	}
-	if s.sync {
+	if s.tree.sync {
 		return failure(f.Sync())
 	}
 	return nil
@@ -277,7 +222,7 @@ func (s *staging) fill(ctx context.Context, f *osdir.File, body io.Reader) error
 		} else if idle == 100 {
 			return io.ErrNoProgress
 		}
-		if unflushed += n; s.sync && unflushed >= flushStep {
+		if unflushed += n; s.tree.sync && unflushed >= flushStep {
 			osdir.StartFlush(f)
 			unflushed = 0
 		}
@@ -312,7 +257,12 @@ func (s *staging) seal(st *stagedFile) error {
 	if err := s.stamp(st); err != nil {
 		return err
 	}
-	if s.sync {
+	return s.flush(st)
+}
+
+// flush flushes the file, unless Config.NoSync is set, and closes it.
+func (s *staging) flush(st *stagedFile) error {
+	if s.tree.sync {
 		if err := st.file.Sync(); err != nil {
 			return failure(err)
 		}
@@ -324,7 +274,7 @@ func (s *staging) seal(st *stagedFile) error {
 
 // stamp sets the time of the file, and its attributes, which include the time.
 func (s *staging) stamp(st *stagedFile) (err error) {
-	if err := st.file.SetTime(st.dir, st.name, s.clock.next()); err != nil {
+	if err := st.file.SetTime(st.dir, st.name, s.tree.clock.next()); err != nil {
 		return s.tree.stagedFileError(err)
 	}
 	if st.meta, err = st.file.Stat(); err != nil {
@@ -336,7 +286,7 @@ func (s *staging) stamp(st *stagedFile) (err error) {
 		a.unique = randomName()
 	}
 	value := a.encode()
-	if !s.noXattr && st.file.SetXattr(value) == nil {
+	if !s.reader.noXattr && st.file.SetXattr(value) == nil {
 		return nil
 	}
 	return s.tree.stagedFileError(s.writeSidecar(st, value))
@@ -347,6 +297,6 @@ func (s *staging) restamp(st *stagedFile, after int64) (err error) {
 	if st.file, err = st.dir.Edit(st.name); err != nil {
 		return s.tree.stagedFileError(err)
 	}
-	s.clock.advance(after)
+	s.tree.clock.advance(after)
 	return s.seal(st)
 }

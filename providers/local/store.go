@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,9 +34,6 @@ const (
 	privatePath  = reserved + "/" + privateName
 )
 
-// formerLocksPath has the files that earlier releases locked, one for each slot.
-const formerLocksPath = reserved + "/locks"
-
 // A format describes how the disk behaved at the first write to the bucket. It is stored,
 // so that the meaning of names never changes.
 type format struct {
@@ -66,7 +64,8 @@ type tree struct {
 	top      *osdir.Dir // the directory of the bucket
 	path     string     // of the bucket
 	managed  bool       // by a service
-	sync     bool
+	sync     bool       // flush what was written
+	clock    *clock
 	versions *atomic.Bool  // whether they are kept
 	keeping  *atomic.Int64 // for how long what is removed for good is kept, in nanoseconds
 	like     format        // for tests: behave as on such a disk
@@ -103,27 +102,21 @@ func newStore(d *objectDriver) (*store, error) {
 // divide makes the subjects of a store, and gives each what it uses.
 func divide(d *objectDriver, root *os.Root, top *osdir.Dir) *store {
 	t := &tree{
-		root: root, top: top, path: d.path, managed: d.managed, sync: d.sync, versions: &d.versions, keeping: &d.keeping,
+		root: root, top: top, path: d.path, managed: d.managed, sync: d.sync, clock: &d.clock, versions: &d.versions, keeping: &d.keeping,
 		like: format{Strict: d.strictNames, Coarse: d.coarseTimes},
 	}
 	s := &store{root: root, tree: t}
-	s.reader = &reader{root: root, tree: t, clock: &d.clock, noXattr: d.noXattr}
-	s.locks = &locks{root: root, tree: t}
-	s.staging = &staging{root: root, tree: t, reader: s.reader, clock: &d.clock, sync: d.sync, noXattr: d.noXattr, fileMode: d.fileMode}
-	s.settings = &settings{
-		root: root, tree: t, locks: s.locks, staging: s.staging, clock: &d.clock, sync: d.sync,
-		versions: &d.versions, keeping: &d.keeping, locksObjects: &d.locksObjects, configKeys: d.configKeys,
-	}
-	s.noncurrent = &noncurrent{root: root, tree: t, reader: s.reader, clock: &d.clock, sync: d.sync, base: versionsPath}
-	of := *s.noncurrent
-	of.base = removedPath
-	s.removed = &removed{dirs: &of, tree: t, reader: s.reader, clock: &d.clock}
-	s.noncurrent.removed = s.removed
+	s.reader = &reader{tree: t, noXattr: d.noXattr}
+	s.locks = &locks{tree: t}
+	s.staging = &staging{tree: t, reader: s.reader, fileMode: d.fileMode}
+	s.settings = &settings{tree: t, locks: s.locks, staging: s.staging, locksObjects: &d.locksObjects, configKeys: d.configKeys}
+	s.removed = &removed{dirs: &noncurrent{tree: t, reader: s.reader, base: removedPath}, tree: t, reader: s.reader}
+	s.noncurrent = &noncurrent{tree: t, reader: s.reader, base: versionsPath, removed: s.removed}
 	s.objects = &objects{
-		root: root, tree: t, reader: s.reader, locks: s.locks, staging: s.staging,
-		settings: s.settings, noncurrent: s.noncurrent, removed: s.removed, sync: d.sync, visible: d.visible,
+		tree: t, reader: s.reader, locks: s.locks, staging: s.staging,
+		settings: s.settings, noncurrent: s.noncurrent, removed: s.removed, visible: d.visible,
 	}
-	s.uploads = &uploads{root: root, tree: t, staging: s.staging, settings: s.settings, objects: s.objects, clock: &d.clock, sync: d.sync}
+	s.uploads = &uploads{tree: t, staging: s.staging, settings: s.settings, objects: s.objects}
 	return s
 }
 
@@ -150,7 +143,7 @@ func openBucketRoot(d *objectDriver) (*os.Root, error) {
 
 func (s *store) close() {
 	s.staging.close()
-	s.locks.table.close()
+	s.locks.close()
 	s.tree.top.Close()
 	_ = s.root.Close()
 }
@@ -170,6 +163,12 @@ func (t *tree) open(path string) (*osdir.Dir, error) {
 	return osdir.Open(t.root, t.top, path)
 }
 
+// openIfThere is open that returns nil if there is no such directory.
+func (t *tree) openIfThere(path string) (*osdir.Dir, error) {
+	d, err := t.open(path)
+	return d, unlessAbsent(err)
+}
+
 // openToRead opens a directory to read its names. It always uses a new descriptor, because
 // the descriptor has the position in the directory.
 func (t *tree) openToRead(path string) (*osdir.Dir, error) {
@@ -179,7 +178,7 @@ func (t *tree) openToRead(path string) (*osdir.Dir, error) {
 	return osdir.Open(t.root, t.top, path)
 }
 
-// closeDir closes a directory that open returned.
+// closeDir closes a directory that open returned, or does nothing for nil.
 func (t *tree) closeDir(d *osdir.Dir) {
 	if d != t.top {
 		d.Close()
@@ -220,10 +219,7 @@ func (t *tree) checkPlace() error {
 
 // notFoundError returns ObjectNotFound, or the error of checkPlace.
 func (t *tree) notFoundError() error {
-	if err := t.checkPlace(); err != nil {
-		return err
-	}
-	return storage.ObjectNotFound
+	return cmp.Or[error](t.checkPlace(), storage.ObjectNotFound)
 }
 
 // pathLostError returns the error for a failed operation in the bucket's directory. If a
@@ -265,12 +261,14 @@ func (t *tree) initialize() error {
 	if known, err := t.isInitialized(); known || err != nil {
 		return err
 	}
-	if err := t.makeReservedDir(); err != nil {
+	if err := t.mkdirs(tmpPath); err != nil {
 		return err
 	}
-	if err := t.makeLockFile(); err != nil {
+	lock, err := t.makeLockFile()
+	if err != nil {
 		return err
 	}
+	_ = lock.Close()
 	f, err := t.probe()
 	if err != nil {
 		return err
@@ -280,7 +278,7 @@ func (t *tree) initialize() error {
 		return failure(err)
 	}
 	if err := t.replaceFile(formatPath, tmpPath, b, 0o666); err != nil {
-		if e, ok := errors.AsType[*storage.Error](err); ok && e.Unknown {
+		if errors.Is(err, storage.OutcomeUnknown) {
 			return err // it has its name, but perhaps not on the disk
 		}
 		if known, _ := t.readFormat(); known {
@@ -292,15 +290,6 @@ func (t *tree) initialize() error {
 		return err
 	}
 	t.applyFormat(f)
-	return nil
-}
-
-func (t *tree) makeReservedDir() error {
-	for _, path := range [...]string{reserved, tmpPath} {
-		if err := t.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return t.pathLostError(err)
-		}
-	}
 	return nil
 }
 
@@ -385,10 +374,7 @@ func (t *tree) syncDir(path string) error {
 	if !t.sync {
 		return nil
 	}
-	if path == "" {
-		return unknownOutcome(t.top.Sync())
-	}
-	return unknownOutcome(durable.SyncDirIn(t.root, path))
+	return unknownOutcome(durable.SyncDirIn(t.root, cmp.Or(path, ".")))
 }
 
 // randomName returns a name of 96 random bits, which is never repeated.

@@ -2,17 +2,19 @@ package local
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/omnibucket/storage/internal/staleupload"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// abandonedAge is the age at which files without a marker are abandoned.
-const abandonedAge = time.Hour
+// isSweepDue reports whether the last sweep was long enough ago. It returns true to one of several calls.
+func isSweepDue(last *atomic.Int64, now time.Time) bool {
+	before, at := last.Load(), now.UnixNano()
+	return (at < before || at-before >= int64(staleupload.Period)) && last.CompareAndSwap(before, at)
+}
 
 // sweep removes the files that killed writers left.
 func (s *store) sweep(ctx context.Context) error {
@@ -52,42 +54,21 @@ func (s *staging) sweepEntry(staging *osdir.Dir, name string) {
 		}
 		return
 	}
-	name = strings.TrimSuffix(name, markerSuffix)
-	marker, err := s.root.OpenFile(staging.PathOf(name+markerSuffix), os.O_RDWR, 0)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) && old {
-			s.sweepStagingDir(staging, name)
-		}
+	c := takeOver(s.tree.root, staging.PathOf(strings.TrimSuffix(name, markerSuffix)), old)
+	if c == nil {
 		return
 	}
-	defer func() { _ = marker.Close() }()
-	if osdir.TryLock(marker) == nil {
-		s.sweepStagingDir(staging, name)
+	defer c.end() // last, so that a later sweep can continue an interrupted one
+	d, err := s.tree.openToRead(c.path)
+	if err != nil {
+		return
 	}
-}
-
-// sweepStagingDir removes the files with their sidecars. It removes the marker last, so
-// that a later sweep can continue an interrupted one.
-func (s *staging) sweepStagingDir(staging *osdir.Dir, name string) {
-	d, err := s.tree.openToRead(staging.PathOf(name))
-	if err == nil {
-		_ = d.Each(func(e osdir.Entry) bool {
-			if m, err := d.Stat(e.Name); err == nil {
-				s.sweepFile(d, e.Name, m)
-			}
-			return true
-		})
-		d.Close()
-		err = staging.Rmdir(name)
-	}
-	if err == nil || osdir.IsNotExist(err) {
-		_ = staging.Unlink(name + markerSuffix)
-	}
-}
-
-// sweepFile removes a file. If its writer linked it to its place before it ended, the
-// object needs the sidecar, and sweepFile keeps it.
-func (s *staging) sweepFile(d *osdir.Dir, name string, m osdir.Meta) {
-	s.reader.dropSidecar(m)
-	_ = d.Unlink(name)
+	defer d.Close()
+	_ = d.Each(func(e osdir.Entry) bool {
+		if m, err := d.Stat(e.Name); err == nil {
+			s.reader.dropSidecar(m) // unless its writer has linked it to its place: then the object needs it
+			_ = d.Unlink(e.Name)
+		}
+		return true
+	})
 }

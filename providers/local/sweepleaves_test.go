@@ -291,7 +291,7 @@ func TestASweepOnlyTouchesUploads(t *testing.T) {
 // The probe's file has an old time, by which a sweep of another driver removes its name.
 func TestTheProbeOfADiskIsNotHurtByASweep(t *testing.T) {
 	s := acquired(t, open(t).driver)
-	require.NoError(t, s.tree.makeReservedDir())
+	require.NoError(t, s.tree.mkdirs(tmpPath))
 	done := make(chan struct{})
 	var swept sync.WaitGroup
 	swept.Go(func() {

@@ -11,24 +11,17 @@ import (
 
 // An uploadSweep discards the multipart uploads that package staleupload calls abandoned.
 // It never waits: an upload that it cannot examine or remove is left for a later sweep. A
-// call on an old upload may wait for it, for the time that examining the parts takes.
+// call on an upload may wait for it, for the time that examining the parts takes.
 type uploadSweep struct {
-	tree     *tree
-	settings *settings
-
-	now    time.Time
-	rules  []storage.LifecycleRule // rules with AbortUploadsAfterDays
-	minAge time.Duration           // no younger upload is discarded
+	tree  *tree
+	now   time.Time
+	rules []storage.LifecycleRule
 }
 
 // sweepUploadsIfDue sweeps if the last sweep was long enough ago. A bucket may stay open
 // for long, and opening a bucket of a service does not sweep.
 func (u *uploads) sweepUploadsIfDue(ctx context.Context) {
-	last, now := u.lastSweep.Load(), u.clock.now().UnixNano()
-	if last != 0 && now >= last && now-last < int64(staleupload.Period) {
-		return
-	}
-	if u.lastSweep.CompareAndSwap(last, now) { // otherwise another call sweeps
+	if isSweepDue(&u.lastSweep, u.tree.clock.now()) {
 		u.sweepUploads(ctx)
 	}
 }
@@ -36,9 +29,9 @@ func (u *uploads) sweepUploadsIfDue(ctx context.Context) {
 // sweepUploads discards abandoned uploads. If uploadsPath is not a directory, but a link
 // to objects, for example, it does nothing.
 func (u *uploads) sweepUploads(ctx context.Context) {
-	w := &uploadSweep{tree: u.tree, settings: u.settings, now: u.clock.now(), minAge: staleupload.Idle}
-	u.lastSweep.Store(w.now.UnixNano())
-	if fi, err := u.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
+	now := u.tree.clock.now()
+	u.lastSweep.Store(now.UnixNano())
+	if fi, err := u.tree.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return
 	}
 	uploads, err := u.tree.openToRead(uploadsPath)
@@ -47,33 +40,17 @@ func (u *uploads) sweepUploads(ctx context.Context) {
 	}
 	defer uploads.Close()
 	names, _ := uploads.Names(func(e osdir.Entry) bool { return validUpload(e.Name) })
-	if len(names) > 0 {
-		w.readRules()
+	if len(names) == 0 {
+		return
 	}
+	settings, _ := u.settings.read() // if they cannot be read, only the limit of a week applies
+	w := &uploadSweep{tree: u.tree, now: now, rules: settings.Lifecycle}
 	for _, name := range names {
 		if ctx.Err() != nil {
 			return
 		}
 		if w.expire(uploads, name) {
 			_ = u.removeUpload(ctx, name)
-		}
-	}
-}
-
-// readRules reads the lifecycle rules. If the settings cannot be read, only the limit of a
-// week applies.
-func (w *uploadSweep) readRules() {
-	settings, err := w.settings.read()
-	if err != nil {
-		return
-	}
-	for _, r := range settings.Lifecycle {
-		if r.AbortUploadsAfterDays <= 0 {
-			continue
-		}
-		w.rules = append(w.rules, r)
-		if r.AbortUploadsAfterDays < int(staleupload.Idle/staleupload.Day) {
-			w.minAge = min(w.minAge, time.Duration(r.AbortUploadsAfterDays)*staleupload.Day)
 		}
 	}
 }
@@ -94,7 +71,7 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 	switch {
 	case osdir.IsNotExist(err): // a sweep or BeginParts was interrupted, or BeginParts is about to place it
 		return time.Since(m.Time()) > abandonedAge
-	case err != nil || key.Kind != osdir.KindFile || w.now.Sub(key.Time()) < w.minAge:
+	case err != nil || key.Kind != osdir.KindFile:
 		return false
 	}
 	return w.expireUpload(d, key.Time())

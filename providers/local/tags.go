@@ -47,22 +47,18 @@ func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, f fu
 		return err
 	}
 	defer d.release(s)
-	if err := s.objects.initializeFor(r.Key); err != nil {
-		return err
-	}
 	l, ok := s.tree.names().locate(r.Key)
 	if !ok {
 		return s.tree.notFoundError()
 	}
-	plain, err := s.tree.open(l.dir)
-	if err != nil && !osdir.IsNoFile(err) {
-		return failure(err)
+	if err := s.objects.initializeFor(l); err != nil {
+		return err
 	}
-	if err == nil {
-		defer s.tree.closeDir(plain)
-	} else {
-		plain = nil
+	plain, err := s.tree.openIfThere(l.dir)
+	if err != nil {
+		return err
 	}
+	defer s.tree.closeDir(plain)
 	if _, err := s.settings.lockingSettings(ctx); err != nil {
 		return err
 	}
@@ -76,14 +72,11 @@ func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, f fu
 	return s.objects.changeLocked(ctx, at, r, f)
 }
 
-// initializeFor makes the reserved directory, if the bucket has the object of key.
-func (o *objects) initializeFor(key string) error {
+// initializeFor makes the reserved directory, if the bucket has the object at l. Otherwise it fails
+// with ObjectNotFound.
+func (o *objects) initializeFor(l location) error {
 	if written, err := o.tree.isInitialized(); written || err != nil {
 		return err
-	}
-	l, ok := o.tree.names().locate(key)
-	if !ok {
-		return o.tree.notFoundError()
 	}
 	f, err := o.reader.openCurrent(l)
 	if err != nil {
@@ -190,7 +183,7 @@ func (a *attrs) fit(m osdir.Meta) {
 // any more stays, because a reader may be about to read it.
 func (s *staging) replaceAttrs(ctx context.Context, f *osdir.File, a *attrs) error {
 	value := a.encode()
-	if !s.noXattr && f.SetXattr(value) == nil {
+	if !s.reader.noXattr && f.SetXattr(value) == nil {
 		return s.syncAttrs(f)
 	}
 	w, err := s.dir(ctx)
@@ -200,7 +193,7 @@ func (s *staging) replaceAttrs(ctx context.Context, f *osdir.File, a *attrs) err
 	if err := s.writeSidecar(&stagedFile{dir: w.dir, meta: f.Meta}, value); err != nil {
 		return err
 	}
-	if s.noXattr {
+	if s.reader.noXattr {
 		return nil
 	}
 	old, err := f.Xattr()
@@ -214,7 +207,7 @@ func (s *staging) replaceAttrs(ctx context.Context, f *osdir.File, a *attrs) err
 }
 
 func (s *staging) syncAttrs(f *osdir.File) error {
-	if !s.sync {
+	if !s.tree.sync {
 		return nil
 	}
 	return unknownOutcome(f.Sync())

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -11,99 +10,42 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // A trash is a directory beside the buckets. A bucket is atomically moved into it before
 // it is removed, so that after a crash a bucket exists with its settings, or not at all.
-// The trash has a marker file, which is locked while its process lives. It tells a later
-// sweep whether the trash is abandoned.
 //
 // Other processes may still have the bucket open. All keys are locked while it is moved, and
 // a process that gets a lock later finds that the bucket is not at its path.
 type trash struct {
 	account *openAccount
-	path    string
-	marker  *os.File
+	claim   *claim
 }
 
-const (
-	trashPrefix = ".omnibucket-deleted-"
-	trashMarker = ".omnibucket-deleted"
-)
+const trashPrefix = ".omnibucket-deleted-"
 
-// newTrash makes a trash. If a sweep of another process removed the marker before it was
-// locked, it starts over.
 func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
-	var round rounds
-	for {
-		if err := round.next(ctx); err != nil {
-			return nil, err
-		}
-		t := &trash{account: a, path: trashPrefix + randomName()}
-		err := a.root.Mkdir(t.path, 0o777)
-		if err == nil {
-			t.marker, err = a.root.OpenFile(t.path+"/"+trashMarker, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
-		}
-		if err != nil {
-			_ = a.root.Remove(t.path)
-			return nil, failure(err)
-		}
-		err = osdir.TryLock(t.marker)
-		if err == nil {
-			if _, err = a.root.Lstat(t.path + "/" + trashMarker); err == nil {
-				return t, nil
-			}
-		}
-		_ = t.marker.Close()
-		if !errors.Is(err, osdir.ErrLocked) && !osdir.IsNotExist(err) {
-			_ = a.root.RemoveAll(t.path)
-			return nil, noLocksError(err)
-		}
-	}
-}
-
-// close removes the trash, if it is empty.
-func (t *trash) close() {
-	entries, err := t.names()
-	if err != nil || len(entries) > 0 {
-		_ = t.marker.Close()
-		return
-	}
-	if runtime.GOOS == "windows" {
-		_ = t.marker.Close()
-	}
-	_ = t.account.root.Remove(t.path + "/" + trashMarker)
-	_ = t.account.root.Remove(t.path)
-	_ = t.marker.Close()
-}
-
-// names returns the names of the buckets in the trash.
-func (t *trash) names() ([]string, error) {
-	d, err := osdir.Open(t.account.root, nil, t.path)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	return d.Names(func(e osdir.Entry) bool { return e.Name != trashMarker })
+	t := &trash{account: a}
+	return t, retry(ctx, func() (err error) {
+		t.claim, err = claimNew(a.root, trashPrefix+randomName(), 0o777)
+		return err
+	})
 }
 
 // makeBucket makes a bucket in the trash, with its settings.
 func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
-	if err := t.account.root.Mkdir(t.path+"/"+r.Name, 0o777); err != nil {
+	if err := t.account.root.Mkdir(t.claim.path+"/"+r.Name, 0o777); err != nil {
 		return nil, failure(err)
 	}
-	c := t.account.config
-	d := bucketDriver(filepath.Join(t.account.dir, t.path), r.Name, Config{NoSync: c.NoSync, Now: c.Now, FileMode: c.FileMode, Sidecars: c.Sidecars})
-	d.managed = true
-	defer func() { _ = d.Close() }() // Windows moves no directory that is open
-	b, err := d.acquire(ctx)
+	b, done, err := t.open(ctx, r.Name, t.account.config)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(b)
+	defer done() // Windows moves no directory that is open
 	settings, err := b.settings.change(ctx, func(b *bucketSettings) error {
-		b.Created, b.Region = c.Now().UTC(), r.Region
+		b.Created, b.Region = t.account.config.Now().UTC(), r.Region
 		return b.apply(r)
 	})
 	return settings.info(r.Name), err
@@ -115,7 +57,7 @@ func (t *trash) place(ctx context.Context, name string) error {
 	if t.account.hasBucket(name) {
 		return storage.BucketExists
 	}
-	err := t.rename(ctx, t.path+"/"+name, name)
+	err := t.rename(ctx, t.claim.path+"/"+name, name)
 	if err != nil && !errors.Is(err, storage.OutcomeUnknown) && t.account.hasBucket(name) {
 		return storage.BucketExists // another process was faster
 	}
@@ -124,22 +66,22 @@ func (t *trash) place(ctx context.Context, name string) error {
 
 // deleteBucket deletes a bucket that is empty and locked against writers.
 func (t *trash) deleteBucket(ctx context.Context, name string) error {
-	if err := t.rename(ctx, name, t.path+"/"+name); err != nil {
+	if err := t.rename(ctx, name, t.claim.path+"/"+name); err != nil {
 		return err
 	}
-	b, err := t.open(name)
+	b, done, err := t.open(context.WithoutCancel(ctx), name, Config{NoSync: true})
 	if err != nil {
 		return nil // it is deleted, and a sweep removes the rest
 	}
-	defer b.closeDriver()
-	if b.store.reader.checkEmpty() != nil { // another program put a file there
-		b.closeDriver()
-		if err := t.rename(context.WithoutCancel(ctx), t.path+"/"+name, name); err != nil {
+	defer done()
+	if b.tree.checkEmpty() != nil { // another program put a file there
+		done()
+		if err := t.rename(context.WithoutCancel(ctx), t.claim.path+"/"+name, name); err != nil {
 			return err
 		}
 		return storage.BucketNotEmpty
 	}
-	b.remove(ctx)
+	t.remove(ctx, name, b, done)
 	return nil
 }
 
@@ -160,57 +102,35 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 	if err != nil || t.account.config.NoSync {
 		return failure(err)
 	}
-	for _, dir := range [...]string{t.path, ""} {
-		if err := syncDir(t.account.root, dir); err != nil {
+	for _, dir := range [...]string{t.claim.path, "."} {
+		if err := durable.SyncDirIn(t.account.root, dir); err != nil {
 			return unknownOutcome(err)
 		}
 	}
 	return nil
 }
 
-// A trashed is an open bucket in a trash.
-type trashed struct {
-	store *store
-	trash *trash
-	name  string
-	d     *objectDriver
+// open opens a bucket in the trash.
+func (t *trash) open(ctx context.Context, name string, c Config) (b *store, done func(), err error) {
+	return openOnce(ctx, bucketDriver(filepath.Join(t.account.dir, t.claim.path), name, c))
 }
 
-func (t *trash) open(name string) (*trashed, error) {
-	d := bucketDriver(filepath.Join(t.account.dir, t.path), name, Config{NoSync: true})
-	d.managed = true
-	s, err := d.acquire(context.Background())
-	if err != nil {
-		_ = d.Close()
-		return nil, err
-	}
-	return &trashed{store: s, trash: t, name: name, d: d}, nil
-}
-
-func (b *trashed) closeDriver() {
-	if b.d != nil {
-		b.d.release(b.store)
-		_ = b.d.Close()
-		b.d = nil
-	}
-}
-
-// remove removes the lock file, and then everything that is not an object. A process that
+// remove removes the lock file of the open bucket b, and then everything that is not an object. A process that
 // had the bucket open may still write a file, but its call fails with BucketNotFound. A
 // sweep removes that file.
-func (b *trashed) remove(ctx context.Context) {
-	_ = osdir.RetryInUse(ctx, func() error { return b.store.root.Remove(lockPath) })
-	_ = osdir.RetryInUse(ctx, func() error { return b.store.root.RemoveAll(reserved) })
-	_ = b.store.tree.removeEmpty("")
+func (t *trash) remove(ctx context.Context, name string, b *store, done func()) {
+	_ = osdir.RetryInUse(ctx, func() error { return b.root.Remove(lockPath) })
+	_ = osdir.RetryInUse(ctx, func() error { return b.root.RemoveAll(reserved) })
+	_ = b.tree.removeEmpty("")
 	if runtime.GOOS == "windows" {
-		b.closeDriver()
+		done()
 	}
-	top, err := osdir.Open(b.trash.account.root, nil, b.trash.path)
+	top, err := osdir.Open(t.account.root, nil, t.claim.path)
 	if err != nil {
 		return
 	}
 	defer top.Close()
-	_ = osdir.RetryInUse(ctx, func() error { return top.Rmdir(b.name) })
+	_ = osdir.RetryInUse(ctx, func() error { return top.Rmdir(name) })
 }
 
 // sweepTrash completes deletions of processes that were killed meanwhile. If that fails, a
@@ -230,72 +150,64 @@ func (a *openAccount) sweepTrash(ctx context.Context) {
 	}
 }
 
+// sweepTrashed sweeps a trash, if path is that of one or of its marker.
 func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
-	marker, err := a.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
-	if osdir.IsNotExist(err) { // its process was killed before it made the marker, or is about to make it
-		if fi, err := a.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandonedAge {
-			_ = a.root.Remove(path)
-		}
-		return
-	}
+	fi, err := a.root.Lstat(path)
 	if err != nil {
 		return
 	}
-	t := &trash{account: a, path: path, marker: marker}
-	if osdir.TryLock(marker) != nil {
-		_ = marker.Close()
+	c := takeOver(a.root, strings.TrimSuffix(path, markerSuffix), time.Since(fi.ModTime()) > abandonedAge)
+	if c == nil {
 		return
 	}
-	defer t.close()
-	names, err := t.names()
+	defer c.end()
+	d, err := osdir.Open(a.root, nil, c.path)
 	if err != nil {
 		return
 	}
+	names, _ := d.Names(func(osdir.Entry) bool { return true })
+	d.Close()
 	for _, name := range names {
-		t.sweep(ctx, name)
+		(&trash{a, c}).sweep(ctx, name)
 	}
 }
 
 // sweep completes a deletion. If an object was written before the bucket was locked
 // against writers, it moves the bucket back: the write was acknowledged, the deletion not.
 func (t *trash) sweep(ctx context.Context, name string) {
-	b, err := t.open(name)
+	b, done, err := t.open(ctx, name, Config{NoSync: true})
 	if err != nil {
 		return
 	}
-	defer b.closeDriver()
-	if _, err := b.store.root.Lstat(lockPath); err == nil {
+	defer done()
+	if _, err := b.root.Lstat(lockPath); err == nil {
 		if runtime.GOOS != "windows" { // there, no process has it open
-			f, err := b.store.locks.acquireLockFile()
+			f, err := b.locks.acquireLockFile()
 			if err != nil || osdir.TryLockRange(f.os, 0, lockSlots) != nil {
 				return // another process is writing
 			}
-			defer b.store.locks.table.release(f)
+			defer b.locks.release(f)
 		}
-		if b.store.reader.checkEmpty() != nil {
-			b.closeDriver()
+		if b.tree.checkEmpty() != nil {
+			done()
 			if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
-				_ = t.rename(ctx, t.path+"/"+name, name)
+				_ = t.rename(ctx, t.claim.path+"/"+name, name)
 			}
 			return
 		}
 	}
-	b.remove(ctx)
+	t.remove(ctx, name, b, done)
 }
 
 // checkEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version
 // or any other file.
-func (r *reader) checkEmpty() error {
-	holds, err := r.tree.hasFile("")
-	if err == nil && !holds {
-		w := &walker{tree: r.tree, reader: r, ctx: context.Background(), noncurrent: true, versions: versionsPath}
-		holds, err = w.hasObject(versionsPath, true)
-	}
-	if err != nil {
-		return err
-	}
-	if holds {
-		return storage.BucketNotEmpty
+func (t *tree) checkEmpty() error {
+	for _, path := range [...]string{"", versionsPath} {
+		if holds, err := t.hasFile(path); err != nil {
+			return err
+		} else if holds {
+			return storage.BucketNotEmpty
+		}
 	}
 	return nil
 }

@@ -194,7 +194,7 @@ func trashAt(t *testing.T, root, name string, buckets ...string) (marker string)
 	t.Helper()
 	dir := filepath.Join(root, name)
 	require.NoError(t, os.Mkdir(dir, 0o777))
-	marker = filepath.Join(dir, trashMarker)
+	marker = dir + markerSuffix
 	require.NoError(t, os.WriteFile(marker, nil, 0o666))
 	for _, bucket := range buckets {
 		require.NoError(t, os.Rename(filepath.Join(root, bucket), filepath.Join(dir, bucket)))
@@ -217,6 +217,15 @@ func TestWritingToADeletedBucketFails(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(moved, reserved)))
 	_, err = b.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
+}
+
+// A process that is killed while it removes the last version leaves its directory.
+func TestABucketWithAnEmptyDirectoryOfVersionsIsEmpty(t *testing.T) {
+	s, root := service(t)
+	s.createPublicBucket(t, "bucket")
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", versionsPath, "dir", "k", versionsName), 0o777))
+	require.NoError(t, s.DeleteBucket(t.Context(), "bucket"))
+	require.NoDirExists(t, filepath.Join(root, "bucket"))
 }
 
 // TestABucketWithAFileThatIsNotAnObjectIsNotEmpty requires that DeleteBucket neither removes

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -9,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
@@ -24,19 +24,19 @@ func partName(number int) string { return partPrefix + strconv.Itoa(number) }
 
 var errUpload = argument.Invalid("upload", "must be in progress and belong to the key", "begin the upload again: it was completed, aborted or discarded after a time without parts")
 
+// uploadEndedError returns errUpload, or the error of checkPlace.
+func (t *tree) uploadEndedError() error { return cmp.Or[error](t.checkPlace(), errUpload) }
+
 func validUpload(upload string) bool {
 	return len(upload) == 24 && strings.Trim(upload, hexDigits) == ""
 }
 
 // uploads has the open multipart uploads and their parts.
 type uploads struct {
-	root     *os.Root
 	tree     *tree
 	staging  *staging
 	settings *settings
 	objects  *objects
-	clock    *clock
-	sync     bool
 
 	lastSweep atomic.Int64 // time of the last sweep, Unix time in nanoseconds
 }
@@ -56,10 +56,7 @@ func (u *uploads) upload(ctx context.Context, key, upload string) (*openUpload, 
 	}
 	d, err := u.tree.open(uploadPath(upload))
 	if osdir.IsNoFile(err) {
-		if err := u.tree.notFoundError(); err != storage.ObjectNotFound {
-			return nil, err
-		}
-		return nil, errUpload
+		return nil, u.tree.uploadEndedError()
 	}
 	if err != nil {
 		return nil, failure(err)
@@ -119,12 +116,12 @@ func readKey(f *os.File) ([]byte, error) {
 // endUpload removes the key file of an upload whose object was placed in target, once that is
 // durable. The caller holds the lock of the key, so that no other call places the object again.
 func (o *objects) endUpload(upload, target *osdir.Dir) error {
-	if o.sync {
+	if o.tree.sync {
 		if err := target.Sync(); err != nil {
 			return unknownOutcome(err)
 		}
 	}
-	_ = o.root.Remove(upload.Path + "/" + uploadKeyName) // on Windows it may be in use: removeUpload tries again
+	_ = o.tree.root.Remove(upload.Path + "/" + uploadKeyName) // on Windows it may be in use: removeUpload tries again
 	return nil
 }
 
@@ -132,11 +129,11 @@ func (o *objects) endUpload(upload, target *osdir.Dir) error {
 // meanwhile, nobody makes an object of those that remain.
 func (u *uploads) removeUpload(ctx context.Context, upload string) error {
 	path := uploadPath(upload)
-	err := osdir.RetryInUse(ctx, func() error { return u.root.Remove(path + "/" + uploadKeyName) })
+	err := osdir.RetryInUse(ctx, func() error { return u.tree.root.Remove(path + "/" + uploadKeyName) })
 	if err = unlessAbsent(err); err != nil {
 		return err
 	}
-	err = osdir.RetryInUse(ctx, func() error { return u.root.RemoveAll(path) })
+	err = osdir.RetryInUse(ctx, func() error { return u.tree.root.RemoveAll(path) })
 	if osdir.IsObstructed(err) { // a call in progress has added a file: a sweep removes the rest
 		return nil
 	}

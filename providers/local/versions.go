@@ -3,11 +3,11 @@ package local
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // ListVersions returns a page of current objects, noncurrent versions and delete markers, with the
@@ -31,18 +31,23 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err := h.open(ctx, r); err != nil {
 		return nil, err
 	}
+	return versionPage(r.Limit, h.next)
+}
+
+// versionPage returns a page of the entries that next returns, which are none at the end.
+func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	var last position
 	for {
-		entries, err := h.next()
+		entries, err := next()
 		if err != nil {
 			return nil, err
 		}
-		if entries == nil {
+		if len(entries) == 0 {
 			return page, nil
 		}
 		for _, e := range entries {
-			if len(page.Entries) == r.Limit {
+			if len(page.Entries) == limit {
 				page.Token = last.token()
 				return page, nil
 			}
@@ -50,6 +55,14 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			last = position{key: e.Key, isPrefix: e.IsPrefix, version: e.id}
 		}
 	}
+}
+
+// after returns the entries of a key that are after p, which are sorted newest first.
+func (p position) after(key string, all []versionEntry) []versionEntry {
+	if p.version == "" || key != p.key {
+		return all
+	}
+	return slices.DeleteFunc(all, func(e versionEntry) bool { return e.id >= p.version })
 }
 
 // A history iterates over current objects and keys with noncurrent versions together.
@@ -150,11 +163,7 @@ func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, noncurrent...)
-	if h.after.version != "" && head.key == h.after.key {
-		all = slices.DeleteFunc(all, func(e versionEntry) bool { return e.id >= h.after.version })
-	}
-	return all, nil
+	return h.after.after(head.key, append(all, noncurrent...)), nil
 }
 
 func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEntry, error) {
@@ -174,22 +183,23 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 			all = append(all, versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version})
 			continue
 		}
-		at, err := h.reader.statObject(d, version)
+		e, found, err := h.reader.entryIn(d, version, key)
 		if err != nil {
 			return nil, err
 		}
-		if !at.found() {
-			continue
+		if found {
+			all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: version}, version})
 		}
-		revision, err := h.reader.revisionAt(at)
-		if err != nil {
-			return nil, err
-		}
-		e := storage.ListEntry{
-			Key: key, Size: at.meta.Size, Modified: at.meta.Time(),
-			ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
-		}
-		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: version}, version})
 	}
 	return all, nil
+}
+
+// entryIn returns the entry of a version of key, which is the file base of d. It returns false if there is none.
+func (r *reader) entryIn(d *osdir.Dir, base, key string) (e storage.ListEntry, found bool, err error) {
+	at, err := r.statObject(d, base)
+	if err != nil || !at.found() {
+		return e, false, err
+	}
+	t, err := r.tagAt(at)
+	return entryOf(key, at.meta, t), err == nil, err
 }

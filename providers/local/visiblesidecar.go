@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"time"
 
@@ -120,7 +119,7 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 	if osdir.IsNoFile(err) {
 		return nil
 	}
-	if err == nil && s.sync { // before the object changes: after a power failure, it must not be beside another object
+	if err == nil && s.tree.sync { // before the object changes: after a power failure, it must not be beside another object
 		err = alternate.Sync()
 	}
 	return failure(err)
@@ -130,19 +129,26 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 // changes. An object that a tool has copied has them only there. It would lose them with
 // the sidecar, if the process is killed or if the object becomes a noncurrent version.
 func (s *candidates) adopt(ctx context.Context, at objectFile) error {
-	alternate, err := s.alternateDir()
-	if err != nil || alternate == nil {
+	has, err := s.hasVisible()
+	if err != nil || !has {
+		s.bare = err == nil
 		return err
-	}
-	if _, err := alternate.Stat(s.l.visibleName()); osdir.IsNoFile(err) {
-		s.bare = true
-		return nil
 	}
 	err = s.adoptVisible(ctx, at)
 	if osdir.IsNoFile(err) || !s.tree.keepsVersions() {
 		return nil // a full disk must not prevent a removal
 	}
 	return failure(err)
+}
+
+// hasVisible reports whether the object has a visible sidecar.
+func (s *candidates) hasVisible() (bool, error) {
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil {
+		return false, err
+	}
+	_, err = alternate.Stat(s.l.visibleName())
+	return !osdir.IsNoFile(err), nil
 }
 
 func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
@@ -167,20 +173,14 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 // putVisible gives a staged sidecar its name. If the directory was removed meanwhile, it
 // starts over itself, and not commit: the object is already visible.
 func (s *candidates) putVisible(ctx context.Context, st *stagedFile) error {
-	var round rounds
-	for {
+	return unknownOutcome(s.tree.retry(ctx, func() error {
 		err := s.moveVisible(ctx, st)
-		if !errors.Is(err, errDirGone) {
-			return unknownOutcome(err)
-		}
-		if err := round.next(ctx); err != nil {
-			return unknownOutcome(err)
-		}
-		if s.alternate != nil && s.alternate != s.plain {
+		if err == errAgain && s.alternate != nil && s.alternate != s.plain {
 			s.tree.closeDir(s.alternate)
 			s.alternate = nil
 		}
-	}
+		return err
+	}))
 }
 
 func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
@@ -196,7 +196,7 @@ func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
 		return err
 	}
 	st.markPlaced()
-	if s.sync {
+	if s.tree.sync {
 		return alternate.Sync()
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 )
 
 func withSidecars(d *objectDriver) { d.visible = true }
@@ -194,6 +195,18 @@ func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
 
 // TestARetentionThatAnotherProgramWrote requires that a retention of an unknown form is none, and
 // that the other attributes stay when the sidecar is adopted.
+func TestAMoveKeepsTheAttributesOfACopy(t *testing.T) {
+	s := open(t, withSidecars)
+	r := described("from", "content")
+	r.PublicRead = false
+	_, err := s.driver.Put(t.Context(), r)
+	require.NoError(t, err)
+	c := copied(t, s.root)
+	_, err = storage.Move(t.Context(), engine.New(c.driver), "from", "to")
+	require.NoError(t, err)
+	require.Equal(t, r.Properties, c.head("to").Properties)
+}
+
 func TestARetentionThatAnotherProgramWrote(t *testing.T) {
 	end := time.Date(2099, 1, 1, 0, 0, 1, 0, time.UTC)
 	for name, row := range map[string]struct {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -187,7 +188,7 @@ func (w *walker) visitDir(f *frame, e entry) (item, bool, error) {
 			return item{}, false, nil
 		}
 		for _, path := range paths {
-			if holds, err := w.hasObject(path, false); err != nil {
+			if holds, err := w.hasObject(path, "", false); err != nil {
 				return item{}, false, err
 			} else if holds {
 				return w.rollUp(common)
@@ -228,16 +229,14 @@ func (w *walker) rollUp(common string) (item, bool, error) {
 }
 
 func (w *walker) paths(f *frame, e entry) []string {
-	if e.diskName == nil {
+	switch d := e.diskName; {
+	case d == nil:
 		return []string{f.dirs[0].PathOf(e.segment)}
+	case d.base == "":
+		return append([]string{f.dirs[0].PathOf(e.segment)}, d.also...)
+	default:
+		return append([]string{osdir.Join(d.dir, d.base)}, d.also...)
 	}
-	var paths []string
-	if e.diskName.base != "" {
-		paths = append(paths, osdir.Join(e.diskName.dir, e.diskName.base))
-	} else {
-		paths = append(paths, f.dirs[0].PathOf(e.segment))
-	}
-	return append(paths, e.diskName.also...)
 }
 
 // stat finds the file of an entry, usually with one stat.
@@ -286,15 +285,10 @@ func (r *reader) statCurrent(key string) (objectFile, error) {
 	return objectFile{dir: r.tree.top, meta: f.Meta}, nil
 }
 
-// hasObject reports whether there is an object in or under a directory: an empty directory
-// of another program is not a prefix. In the tree of versions, those in the directory
-// itself belong to a key that does not have the prefix. They only count with self.
-func (w *walker) hasObject(path string, self bool) (bool, error) {
-	return w.hasObjectUnder(path, "", self)
-}
-
-// hasObjectUnder is hasObject for a directory whose names begin with chunks.
-func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
+// hasObject reports whether there is an object in or under a directory, whose names begin with
+// chunks: an empty directory of another program is not a prefix. In the tree of versions, those in
+// the directory itself belong to a key that does not have the prefix. They only count with self.
+func (w *walker) hasObject(path, chunks string, self bool) (bool, error) {
 	d, err := w.tree.openToRead(path)
 	if err != nil {
 		return false, unlessAbsent(err)
@@ -326,21 +320,16 @@ func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 		holds = !w.noncurrent && f.mark != markChunk && w.isObject(d, e)
 		return !holds
 	})
-	if ended != nil {
-		return false, ended
-	}
-	if err != nil {
-		return false, failure(err)
+	if err := cmp.Or(ended, failure(err)); err != nil {
+		return false, err
 	}
 	for _, next := range deeper {
-		if holds {
+		if holds || err != nil {
 			break
 		}
-		if holds, err = w.hasObjectUnder(next.path, next.chunks, true); err != nil {
-			return false, err
-		}
+		holds, err = w.hasObject(next.path, next.chunks, true)
 	}
-	return holds, nil
+	return holds, err
 }
 
 // isObject reports whether an entry is an object. It needs no stat if the directory

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -73,25 +74,21 @@ type windowReader struct {
 	tree       *tree
 	ctx        context.Context
 	noncurrent bool   // read the tree of versions
-	from       string // inclusive
 	match      string // the prefix of names
-	entries    []entry
-	whole      bool
-	names      int
-	chunks     bool
-	bound      entry // unless whole: entries after it are omitted
+	window     window // so far
+	bound      entry  // unless window is whole: entries after it are omitted
 }
 
 // readWindow reads a window of a logical directory, which consists of dirs.
 func (r *reader) readWindow(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string) (window, error) {
-	w := &windowReader{tree: r.tree, ctx: ctx, noncurrent: noncurrent, from: from, match: match, whole: true}
+	w := &windowReader{tree: r.tree, ctx: ctx, noncurrent: noncurrent, match: match, window: window{from: from, whole: true}}
 	for i, d := range dirs {
 		if err := w.read(d, "", i == 0); err != nil {
 			return window{}, err
 		}
 	}
 	w.compact()
-	return window{entries: w.entries, from: from, whole: w.whole, names: w.names, chunks: w.chunks}, nil
+	return w.window, nil
 }
 
 // read adds the names in d. They begin with chunks.
@@ -103,7 +100,7 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 		if ended = interrupted(r.ctx); ended != nil {
 			return false
 		}
-		r.names++
+		r.window.names++
 		f, ok := names.parse(chunks, e.Name)
 		if !ok {
 			return true
@@ -115,13 +112,10 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 		r.add(d, e, f, main && chunks == "")
 		return true
 	})
-	if ended != nil {
-		return ended
+	if err := cmp.Or(ended, failure(err)); err != nil {
+		return err
 	}
-	if err != nil {
-		return failure(err)
-	}
-	r.chunks = r.chunks || len(deeper) > 0
+	r.window.chunks = r.window.chunks || len(deeper) > 0
 	for _, e := range deeper {
 		sub, err := r.tree.open(d.PathOf(e.Name))
 		if osdir.IsNoFile(err) {
@@ -174,14 +168,14 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f found, main bool) {
 }
 
 func (r *windowReader) keep(e entry) {
-	if !strings.HasPrefix(e.segment, r.match) || before(e, r.from) {
+	if !strings.HasPrefix(e.segment, r.match) || before(e, r.window.from) {
 		return
 	}
-	if !r.whole && e.order(r.bound) > 0 {
+	if !r.window.whole && e.order(r.bound) > 0 {
 		return
 	}
-	r.entries = append(r.entries, e)
-	if len(r.entries) >= 2*maxWindow {
+	r.window.entries = append(r.window.entries, e)
+	if len(r.window.entries) >= 2*maxWindow {
 		r.compact()
 	}
 }
@@ -194,14 +188,14 @@ func before(e entry, from string) bool {
 
 // compact sorts the entries, merges equal ones, and cuts them to maxWindow.
 func (r *windowReader) compact() {
-	slices.SortFunc(r.entries, func(a, b entry) int {
+	slices.SortFunc(r.window.entries, func(a, b entry) int {
 		if c := a.order(b); c != 0 {
 			return c
 		}
 		return int(a.rank) - int(b.rank)
 	})
-	out := r.entries[:0]
-	for _, e := range r.entries {
+	out := r.window.entries[:0]
+	for _, e := range r.window.entries {
 		if n := len(out); n > 0 && out[n-1].order(e) == 0 {
 			if e.isDir {
 				out[n-1].merge(e)
@@ -210,10 +204,10 @@ func (r *windowReader) compact() {
 		}
 		out = append(out, e)
 	}
-	r.entries = out
-	if len(r.entries) > maxWindow {
-		r.entries, r.whole = r.entries[:maxWindow], false
-		r.bound = r.entries[maxWindow-1]
+	r.window.entries = out
+	if len(r.window.entries) > maxWindow {
+		r.window.entries, r.window.whole = r.window.entries[:maxWindow], false
+		r.bound = r.window.entries[maxWindow-1]
 	}
 }
 

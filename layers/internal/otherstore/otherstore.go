@@ -3,6 +3,7 @@ package otherstore
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 
@@ -21,6 +22,21 @@ type Store struct {
 	Own    driver.Description // of the layer's own store
 }
 
+// Needed are the features that a store must have to which a layer copies: writes by a condition, and a write id.
+const Needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata
+
+// ErrNeeds returns the error of a layer whose store, such as "the new store of an overlay", lacks what is needed.
+func ErrNeeds(store string) error {
+	return &storage.Error{
+		Code: storage.Unsupported, Err: errors.New(store + " needs IfAbsent, IfRevision and metadata"),
+		Hint: "name the kind of an S3 server, such as profile=minio, or choose a store that has them: docs/support.md",
+	}
+}
+
+// withheld are the features that one store cannot keep for both.
+const withheld = storage.Versioning | storage.SoftDelete | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
+	storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.ServerMove
+
 // Refuse returns a driver whose every call fails with err.
 func Refuse(d driver.Driver, err error) driver.Driver {
 	return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return err })
@@ -33,12 +49,12 @@ func IsOwn(d driver.Driver, other storage.Bucket) bool {
 	return inside && prefix == ""
 }
 
-// Describe returns the description of the own store without the withheld features, which one store cannot
-// keep for both, and without checksums, tags and those in also if the other store lacks them.
-func (s Store) Describe(withheld storage.Features, also ...storage.Features) driver.Description {
+// Describe returns the description of the own store without the features that one store cannot keep for both, and
+// without checksums, tags and also if the other store lacks them.
+func (s Store) Describe(also storage.Features) driver.Description {
 	desc := s.Own
 	desc.Features &^= withheld
-	for _, f := range append(also, storage.StoredChecksums, storage.ObjectTags) {
+	for _, f := range [...]storage.Features{also, storage.StoredChecksums, storage.ObjectTags} {
 		if !storage.Supports(s.Bucket, f) {
 			desc.Features &^= f
 		}
