@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/components"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 const (
@@ -277,9 +278,9 @@ func (bl *blocks) options(c *blockList) (*blockblob.CommitBlockListOptions, erro
 		CPKInfo:                      n.keyInfo(),
 		CPKScopeInfo:                 n.scopeInfo(),
 		AccessConditions:             conditions(c.condition),
-		LegalHold:                    legalHold(c.controls.LegalHold),
+		LegalHold:                    httpheader.Optional(c.controls.LegalHold),
 		ImmutabilityPolicyMode:       policyMode(c.controls.Retention),
-		ImmutabilityPolicyExpiryTime: policyEnd(c.controls.Retention),
+		ImmutabilityPolicyExpiryTime: httpheader.Optional(c.controls.Retention.Until),
 	}
 	return o, mustApply(n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) { return f.CommitBlockList })
 }

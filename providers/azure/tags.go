@@ -98,11 +98,3 @@ func (bc *blobContainer) changeError(ctx context.Context, err error) error {
 	}
 	return err
 }
-
-// tagCount returns how many tags a response counts. It has no count if there are none.
-func tagCount(count *int64) int {
-	if count == nil {
-		return 0
-	}
-	return int(*count)
-}

@@ -30,9 +30,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		Key:       &r.Key,
 		VersionId: httpheader.Optional(r.Version),
 		IfMatch:   httpheader.Optional(r.Condition.Revision),
-	}
-	if r.BypassGovernance {
-		in.BypassGovernanceRetention = aws.Bool(true)
+
+		BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
 	}
 	if err := d.account.customize(in, r.Native); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -60,14 +59,11 @@ func signLock(h http.Header, r *driver.SignRequest) error {
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectRetentionInput{
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
-		Retention: &types.ObjectLockRetention{},
+		Retention: &types.ObjectLockRetention{}, BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
 	}
 	if r.Retention != (storage.Retention{}) {
 		in.Retention.Mode = types.ObjectLockRetentionMode(lockMode(r.Retention.Mode))
 		in.Retention.RetainUntilDate = &r.Retention.Until
-	}
-	if r.BypassGovernance {
-		in.BypassGovernanceRetention = aws.Bool(true)
 	}
 	return change(ctx, d, r, d.account.client.PutObjectRetention, in, d.account.withBodyChecksum()...)
 }
