@@ -154,14 +154,9 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	if err := cp.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
-	var out *awss3.CopyObjectOutput
-	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = cp.account.client.CopyObject(withCopyTimeout(ctx, size), in, expires)
-		if err == nil && (out.CopyObjectResult == nil || out.CopyObjectResult.ETag == nil) {
-			err = noEvidence()
-		}
-		return err
-	})
+	out, err := write(withCopyTimeout(ctx, size), cp.account.client.CopyObject, in, func(out *awss3.CopyObjectOutput) bool {
+		return out.CopyObjectResult != nil && out.CopyObjectResult.ETag != nil
+	}, expires)
 	if err != nil {
 		return nil, err
 	}

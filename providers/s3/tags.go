@@ -85,10 +85,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 
 // change makes a request that changes something of an object. in is the SDK's input, which send
 // sends.
-func change[In, Out any](
-	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send func(context.Context, *In, ...func(*awss3.Options)) (*Out, error), in *In,
-	options ...func(*awss3.Options),
-) error {
+func change[In, Out any](ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sendFunc[In, Out], in *In, options ...func(*awss3.Options)) error {
 	if err := d.account.customize(in, r.Native); err != nil {
 		return err
 	}
