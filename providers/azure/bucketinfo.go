@@ -47,7 +47,7 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesResponse, error) {
 	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
 	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // the 404 to a HEAD has no code
-		err = storage.BucketNotFound
+		err = sdkerror.WithCode(err, storage.BucketNotFound, "")
 	}
 	return p, err
 }

@@ -2,7 +2,6 @@ package azure
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -93,8 +92,5 @@ func (bc *blobContainer) changeError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if e := asError(err); e.Status == http.StatusNotFound {
-		return bc.notFound(ctx, e)
-	}
-	return err
+	return bc.notFound(ctx, asError(err))
 }

@@ -209,7 +209,8 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	missing := sdkerror.NotFound(e, b.headBucket(ctx), b.missingHint())
+	_, err = b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
+	missing := sdkerror.NotFound(e, reads(err), b.missingHint())
 	if missing.Code == storage.ObjectNotFound {
 		now := b.account.clock.now()
 		b.seen.Store(&now)

@@ -197,12 +197,3 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 	}
 	return translate(err)
 }
-
-// headBucket returns nil if the bucket exists.
-func (b *bucket) headBucket(ctx context.Context) *storage.Error {
-	_, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
-	if err != nil {
-		return translate(err)
-	}
-	return nil
-}
