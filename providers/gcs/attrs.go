@@ -124,33 +124,36 @@ func (o *resource) keySHA256() string {
 }
 
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
-	crc := storage.CRC32C{Sum: o.CRC32C, Known: true}
-	if o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 {
-		crc = storage.CRC32C{} // a request without the key gets no checksums
-	}
-	return &storage.Attrs{
-		Key:  o.Name,
-		Size: o.Size,
-		Properties: storage.Properties{
-			ContentType:        o.ContentType,
-			ContentEncoding:    o.ContentEncoding,
-			ContentDisposition: o.ContentDisposition,
-			ContentLanguage:    o.ContentLanguage,
-			CacheControl:       o.CacheControl,
-			Metadata:           o.Metadata,
-			StorageClass:       storageClass(o.StorageClass),
-		},
-		ETag:     entityTag(o.MD5, o.Etag),
-		Revision: decimal(o.Generation),
-		Version:  decimal(o.Generation),
-		Modified: modified(o.Created),
-		CRC32C:   crc,
-		MD5:      o.MD5,
+	hidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 // a request without the key gets no checksums
+	a := &storage.Attrs{
+		Key:        o.Name,
+		Size:       o.Size,
+		Properties: propertiesOf(o),
+		ETag:       entityTag(o.MD5, o.Etag),
+		Revision:   decimal(o.Generation),
+		Version:    decimal(o.Generation),
+		Modified:   modified(o.Created),
+		CRC32C:     storage.CRC32C{Sum: o.CRC32C, Known: !hidden},
+		MD5:        o.MD5,
 
 		TagCount:   len(tagsOf(o)),
 		Retention:  retentionOf(o.Retention),
 		LegalHold:  o.TemporaryHold,
 		Encryption: encryptionOf(o.KMSKeyName, o.CustomerKeySHA256),
+	}
+	a.StorageClass = storageClass(a.StorageClass)
+	return a
+}
+
+func propertiesOf(o *gcs.ObjectAttrs) storage.Properties {
+	return storage.Properties{
+		ContentType:        o.ContentType,
+		ContentEncoding:    o.ContentEncoding,
+		ContentDisposition: o.ContentDisposition,
+		ContentLanguage:    o.ContentLanguage,
+		CacheControl:       o.CacheControl,
+		Metadata:           o.Metadata,
+		StorageClass:       o.StorageClass,
 	}
 }
 

@@ -114,10 +114,10 @@ func (b *bucket) missing(ctx context.Context, e *storage.Error, key, version str
 	})
 }
 
-// passing returns the error of a request that was to explain a refusal if it may succeed later, and
-// nil otherwise. The refusal has no meaning yet, so that the core makes both requests again. No
-// request has had an effect.
-func passing(err error) *storage.Error {
+// passing returns the error of a request that changes no object, such as one that was to explain a
+// refusal, if it may succeed later, and nil otherwise. The refusal has no meaning yet, so that the core
+// makes both requests again.
+func passing(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -185,18 +185,6 @@ func checkSigned(a *gcs.ObjectAttrs) error {
 	return &storage.Error{Code: storage.Unsupported, Hint: "Google's XML API, which signed requests use, cannot set " + what + ": use Upload, or set it after the upload"}
 }
 
-func propertiesOf(a *gcs.ObjectAttrs) storage.Properties {
-	return storage.Properties{
-		ContentType:        a.ContentType,
-		ContentEncoding:    a.ContentEncoding,
-		ContentDisposition: a.ContentDisposition,
-		ContentLanguage:    a.ContentLanguage,
-		CacheControl:       a.CacheControl,
-		Metadata:           a.Metadata,
-		StorageClass:       a.StorageClass,
-	}
-}
-
 func isASCII(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r > 0x7e }) < 0
 }
