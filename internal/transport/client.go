@@ -8,21 +8,16 @@ import "net/http"
 // followed that the user's own rule does not follow: a signature is of the first
 // host, and the answer's own error tells more.
 func NewClient(given *http.Client) (client *http.Client, own *Transport) {
+	client = &http.Client{}
 	if given != nil {
-		client = Around(given)
+		*client = *given
+		client.Transport = Over(given.Transport)
 	} else {
 		own = New(Options{})
-		client = &http.Client{Transport: own}
+		client.Transport = own
 	}
 	if client.CheckRedirect == nil {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	return client, own
-}
-
-// Around is a copy of an HTTP client with a Transport around its own.
-func Around(given *http.Client) *http.Client {
-	c := *given
-	c.Transport = Over(given.Transport)
-	return &c
 }

@@ -22,7 +22,7 @@ import (
 const (
 	DefaultStall  = 30 * time.Second
 	DefaultAnswer = 60 * time.Second
-	DefaultDial   = 10 * time.Second
+	DefaultDial   = 10 * time.Second // for the making of a connection, and again for its TLS handshake
 
 	idleConnections = 256              // for one host: the most transfers that one process runs at once, with some to spare
 	idleTimeout     = 90 * time.Second // below the four minutes after which load balancers forget a connection
@@ -40,8 +40,6 @@ type Options struct {
 	// Answer is how long the server may take from the end of the request to the
 	// head of its answer. WithAnswer says otherwise of single requests.
 	Answer time.Duration
-	// Dial bounds the making of a connection, and again its TLS handshake.
-	Dial time.Duration
 	// TLS is the client's configuration; nil is Go's own.
 	TLS *tls.Config
 	// DialContext makes connections; nil is TCP.
@@ -63,10 +61,9 @@ var _ http.RoundTripper = (*Transport)(nil)
 
 // New makes a Transport. It opens no connection.
 func New(o Options) *Transport {
-	dial := orDefault(o.Dial, DefaultDial)
 	dialContext := o.DialContext
 	if dialContext == nil {
-		dialContext = (&net.Dialer{Timeout: dial, KeepAlive: keepAlive}).DialContext
+		dialContext = (&net.Dialer{Timeout: DefaultDial, KeepAlive: keepAlive}).DialContext
 	}
 	// HTTP/2 puts all requests to a host on one connection, whose flow control
 	// then bounds their sum; bulk transfers want connections of their own.
@@ -79,7 +76,7 @@ func New(o Options) *Transport {
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           dialContext,
 			TLSClientConfig:       o.TLS,
-			TLSHandshakeTimeout:   dial,
+			TLSHandshakeTimeout:   DefaultDial,
 			Protocols:             &protocols,
 			DisableCompression:    true, // stored bytes, never decompressed
 			MaxIdleConnsPerHost:   idleConnections,
@@ -134,7 +131,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 		return nil, &Error{Err: err}
 	}
 	stall, answer := t.patience(call, small != nil || !hasBody(r))
-	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx, 0)))
+	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))
 	x.foreign = t.foreign
 	out := r.WithContext(x.requestContext())
 	if small != nil {
