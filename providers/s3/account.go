@@ -46,9 +46,8 @@ type account struct {
 	http               *http.Client         // nil if the SDK's configuration or client has its own
 	ownsHTTP           bool                 // http was made here, and is closed with the account
 	rawTransport       *transport.Transport // the transport of http if a raw client may be used; else nil
-	inLambda           bool
-	givenClient        *awss3.Client // Config.Client
-	identity           any           // equal for accounts between which the server can copy
+	givenClient        *awss3.Client        // Config.Client
+	identity           any                  // equal for accounts between which the server can copy
 }
 
 // newAccount reads a Config except for Config.Bucket. It sends no request.

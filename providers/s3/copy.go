@@ -40,13 +40,17 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if r.Source.Attrs == nil && r.Source.Revision == "" {
 		return d.copier.withoutAttrs(ctx, r)
 	}
-	if source := r.Source.Attrs; source != nil && source.Size > cmp.Or(d.copier.limit, d.account.profile.copyLimit()) {
+	size := int64(-1)
+	if r.Source.Attrs != nil {
+		size = r.Source.Attrs.Size
+	}
+	if size > cmp.Or(d.copier.limit, d.account.profile.copyLimit()) {
 		if !d.account.profile.CopyParts {
 			return nil, storage.Unsupported
 		}
-		return d.copier.inParts(ctx, r, source.Size)
+		return d.copier.inParts(ctx, r, size)
 	}
-	attrs, err := d.copier.copyObject(ctx, r, knownSize(r.Source))
+	attrs, err := d.copier.copyObject(ctx, r, size)
 	if err == nil {
 		return attrs, nil
 	}
@@ -108,14 +112,6 @@ func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
 		wait = min(wait, transport.DefaultAnswer+time.Duration(bytes/minCopyRate)*time.Second)
 	}
 	return transport.WithAnswer(ctx, wait)
-}
-
-// knownSize returns the size of a source whose attributes are known, or -1.
-func knownSize(r driver.ObjectRef) int64 {
-	if r.Attrs == nil {
-		return -1
-	}
-	return r.Attrs.Size
 }
 
 // copyObject sends one CopyObject for a source of size bytes, or -1.

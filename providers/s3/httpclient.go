@@ -40,7 +40,6 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	a.ownsHTTP = true
 	if canUseRawClient(c, s) {
 		a.rawTransport = own
-		_, a.inLambda = os.LookupEnv("AWS_LAMBDA_FUNCTION_NAME")
 	}
 }
 

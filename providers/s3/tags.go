@@ -32,14 +32,10 @@ func tagHeader(tags map[string]string) *string {
 // tagField returns the field of a form with an object's tags, which is a document.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
 func tagField(tags map[string]string) (string, error) {
-	type tag struct{ Key, Value string }
 	document := struct {
-		XMLName xml.Name `xml:"Tagging"`
-		Tags    []tag    `xml:"TagSet>Tag"`
-	}{}
-	for _, t := range tagSet(tags) {
-		document.Tags = append(document.Tags, tag{*t.Key, *t.Value})
-	}
+		XMLName xml.Name    `xml:"Tagging"`
+		Tags    []types.Tag `xml:"TagSet>Tag"`
+	}{Tags: tagSet(tags)}
 	text, err := xml.Marshal(document)
 	return string(text), err
 }
