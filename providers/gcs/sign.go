@@ -190,16 +190,12 @@ func isASCII(text string) bool {
 }
 
 func readQuery(r *driver.SignRequest) url.Values {
-	query := url.Values{}
-	if r.Version != "" {
-		query.Set("generation", r.Version)
+	query := url.Values{
+		"generation":                   {r.Version},
+		"response-content-type":        {r.ResponseType},
+		"response-content-disposition": {r.ResponseDisposition()},
 	}
-	if r.ResponseType != "" {
-		query.Set("response-content-type", r.ResponseType)
-	}
-	if disposition := r.ResponseDisposition(); disposition != "" {
-		query.Set("response-content-disposition", disposition)
-	}
+	maps.DeleteFunc(query, func(_ string, values []string) bool { return values[0] == "" })
 	return query
 }
 
