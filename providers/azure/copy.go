@@ -58,13 +58,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := d.copier.copyRanges(ctx, ranges, &blockList{
-		key:        r.Key,
-		properties: &r.Properties,
-		controls:   &r.Controls,
-		condition:  r.Condition,
-		crc:        source.CRC32C,
-		size:       source.Size,
+	attrs, err := d.copier.copyRanges(ctx, ranges, &driver.PutRequest{
+		Key: r.Key, Properties: r.Properties, Controls: r.Controls, Condition: r.Condition, CRC32C: source.CRC32C, Size: source.Size,
 	})
 	return attrs, copiedTagsError(err, r.Tags)
 }
