@@ -129,13 +129,13 @@ func (a *account) configureClient(o *awss3.Options) {
 		o.Logger, o.ClientLogMode = logging.Nop{}, 0
 	}
 	corrects := !o.DisableClockSkewCorrection
-	o.APIOptions = append(o.APIOptions, withResponse(func(response *http.Response) {
+	o.APIOptions = append(o.APIOptions, withResponse(func(operation string, response *http.Response) error {
 		a.server.see(response.Header)
 		if corrects {
 			a.clock.see(response)
 		}
+		return checkEvidence(operation, response, a.profile.identifies)
 	}))
-	o.APIOptions = append(o.APIOptions, withEvidence(a.profile.identifies))
 	if a.profile.UnsignedEncoding {
 		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
 	}

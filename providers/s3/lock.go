@@ -11,6 +11,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
@@ -95,8 +97,7 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	default:
 		return false
 	}
-	kept := rm.bucket.account.clock.time().Before(attrs.Retention.Until) && !(r.BypassGovernance && attrs.Retention.Mode == storage.Governance)
-	return attrs.LegalHold || kept
+	return objectlock.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance, rm.bucket.account.clock.time()) != nil
 }
 
 // lockAlone returns the lock of a version, as far as the server tells it. These requests need no
@@ -114,24 +115,22 @@ func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *stor
 	return attrs
 }
 
-// lockMeaning returns the code of a refusal that is about object lock, or "". S3 and
+// lockMeaning returns the meaning of a refusal if it is about object lock. S3 and
 // compatible servers have no code of their own for it. Amazon, versitygw: 403 AccessDenied
 // "Access Denied because object protected by object lock."; Ceph: 403 AccessDenied "forbidden by
 // object lock"; MinIO: 400 InvalidRequest "Object is WORM protected and cannot be overwritten".
 // All three say of a bucket that cannot lock: 400 InvalidRequest "Bucket is missing Object Lock
 // Configuration", or in one word.
-func lockMeaning(code, message string) storage.Code {
-	if code != "AccessDenied" && code != "InvalidRequest" {
-		return ""
-	}
+func lockMeaning(code, message string) (m sdkerror.Meaning, isAbout bool) {
 	message = strings.ToLower(message)
 	switch {
+	case code != "AccessDenied" && code != "InvalidRequest":
 	case strings.Contains(message, "by object lock"), strings.Contains(message, "worm protected"):
-		return storage.Locked
+		return sdkerror.Meaning{Code: storage.Locked}, true
 	case strings.Contains(message, "missing object lock"), strings.Contains(message, "missing objectlock"):
-		return storage.Unsupported
+		return sdkerror.Meaning{Code: storage.Unsupported, Hint: lockHint}, true
 	}
-	return ""
+	return m, false
 }
 
 const lockHint = "the bucket cannot lock objects: make it with WithObjectLock"
