@@ -34,7 +34,7 @@ func TestParseContentRange(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(5), start)
 	require.Equal(t, int64(5<<30), size)
-	for _, value := range []string{"", "bytes */20", "bytes 5-14", "bytes 5/20", "bytes x-14/20", "bytes 5-14/*"} {
+	for _, value := range []string{"", "bytes */20", "bytes 5-14", "bytes 5/20", "bytes x-14/20", "bytes 5-14/*", "bytes 5-14/-20"} {
 		_, _, err := ParseContentRange(value)
 		require.Equal(t, storage.Internal, storage.CodeOf(err), value)
 	}

@@ -30,18 +30,14 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 // the response's first byte, and the object's size. If the header is malformed, it fails
 // with Internal.
 func ParseContentRange(value string) (start, size int64, err error) {
-	span, total, found := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
+	span, total, _ := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
 	from, _, dashed := strings.Cut(span, "-")
-	if found && dashed {
-		start, err = strconv.ParseInt(from, 10, 64)
-		if err == nil {
-			size, err = strconv.ParseInt(total, 10, 64)
-		}
-	}
-	if !found || !dashed || err != nil {
+	first, badFirst := strconv.ParseUint(from, 10, 63)
+	whole, badWhole := strconv.ParseUint(total, 10, 63)
+	if !dashed || badFirst != nil || badWhole != nil {
 		return 0, 0, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the response has the malformed Content-Range %q", value)}
 	}
-	return start, size, nil
+	return int64(first), int64(whole), nil
 }
 
 // CheckStart checks that a response that begins at start belongs to r. If it does not,
