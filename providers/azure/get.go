@@ -93,17 +93,10 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *driver.GetReq
 	case out.ContentLength == nil && out.ContentRange == nil:
 		return nil, httpheader.LengthMissing()
 	case out.ContentRange != nil:
-		start, whole, err := httpheader.ParseContentRange(*out.ContentRange)
-		if err == nil && r.Offset >= whole {
-			return nil, storage.RangeNotSatisfiable // from an emulator, which responds with 206
-		}
-		if err == nil {
-			err = httpheader.CheckStart(r, start)
-		}
-		if err != nil {
+		var err error
+		if size, err = httpheader.SizeOf(r, *out.ContentRange); err != nil {
 			return nil, err
 		}
-		size = whole
 	case r.Offset > 0 || r.Length >= 0:
 		return nil, httpheader.RangeIgnored()
 	}

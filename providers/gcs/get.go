@@ -150,14 +150,7 @@ func sizeOf(response *http.Response, r *driver.GetRequest) (int64, error) {
 	if response.StatusCode != http.StatusPartialContent {
 		return 0, httpheader.RangeIgnored()
 	}
-	start, size, err := httpheader.ParseContentRange(response.Header.Get("Content-Range"))
-	if err == nil {
-		err = httpheader.CheckStart(r, start)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return size, nil
+	return httpheader.SizeOf(r, response.Header.Get("Content-Range"))
 }
 
 // encodingChangedError returns the error for bytes that are not the stored ones.

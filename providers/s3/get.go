@@ -103,10 +103,7 @@ func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *driver.GetRequest)
 	if out.ContentRange == nil {
 		return nil, httpheader.RangeIgnored()
 	}
-	start, size, err := httpheader.ParseContentRange(*out.ContentRange)
-	if err == nil {
-		err = httpheader.CheckStart(r, start)
-	}
+	size, err := httpheader.SizeOf(r, *out.ContentRange)
 	if err != nil {
 		return nil, err
 	}
