@@ -168,6 +168,8 @@ func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 	return storage.Encryption{}
 }
 
+const publicRead = "publicRead"
+
 // attrsToSet returns what a write stores beside the bytes, with its options.
 func (a *account) attrsToSet(key string, p *storage.Properties, w *storage.Controls, c *call) (*gcs.ObjectAttrs, error) {
 	o := &gcs.ObjectAttrs{
@@ -178,13 +180,15 @@ func (a *account) attrsToSet(key string, p *storage.Properties, w *storage.Contr
 		CacheControl:       p.CacheControl,
 		Metadata:           p.Metadata,
 		StorageClass:       p.StorageClass,
-		PredefinedACL:      predefinedACL(w.PublicRead),
 		TemporaryHold:      w.LegalHold,
 		Retention:          retentionToSet(w.Retention),
 	}
 	var err error
 	if o.Contexts, err = contextsToSet(w.Tags); err != nil {
 		return nil, err
+	}
+	if w.PublicRead {
+		o.PredefinedACL = publicRead
 	}
 	if c.key == nil {
 		o.KMSKeyName = a.kmsKey
