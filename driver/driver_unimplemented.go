@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"slices"
 
 	"github.com/omnibucket/storage"
 )
@@ -47,11 +48,7 @@ func (UnimplementedDriver) SignPart(context.Context, *SignPartRequest) (*storage
 
 // DeleteBatch returns Unsupported for every request.
 func (UnimplementedDriver) DeleteBatch(_ context.Context, r []DeleteRequest) []error {
-	errs := make([]error, len(r))
-	for i := range errs {
-		errs[i] = storage.Unsupported
-	}
-	return errs
+	return slices.Repeat([]error{storage.Unsupported}, len(r))
 }
 
 // Locate returns nowhere.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -84,12 +83,10 @@ func SendWrite(ctx context.Context, do func(context.Context) error) error {
 // store. It knows that it did not if the request was made through a transport of
 // [NewTransport], or if no connection was made. [SendWrite] calls it.
 func MaybeSent(err error) bool {
-	var watched *transport.Error
-	if errors.As(err, &watched) {
+	if watched, ok := errors.AsType[*transport.Error](err); ok {
 		return watched.Sent
 	}
-	var dial *net.OpError
-	return isClientError(err) && !(errors.As(err, &dial) && dial.Op == "dial")
+	return isClientError(err) && !transport.Unconnected(err)
 }
 
 var translator = &sdkerror.Translator{

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -133,10 +134,7 @@ func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []erro
 		return nil
 	})
 	if err != nil {
-		errs = make([]error, len(r))
-		for i := range errs {
-			errs[i] = err
-		}
+		return slices.Repeat([]error{err}, len(r))
 	}
 	return errs
 }

@@ -79,7 +79,7 @@ func (UnimplementedServiceDriver) Credentials(context.Context, string) (*storage
 	return nil, storage.Unsupported
 }
 
-// Provider returns "unknown".
+// Provider returns "".
 func (UnimplementedServiceDriver) Provider() string { return "" }
 
 // Close does nothing.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/folderorder"
+	"github.com/omnibucket/storage/internal/testing/folderorder"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"

@@ -5,7 +5,6 @@ package sdkerror
 import (
 	"context"
 	"errors"
-	"net"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/transport"
@@ -96,12 +95,11 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 
 // isUnknown reports whether a failed request may have taken effect.
 func (t *Translator) isUnknown(err error, status int, counter *transport.Counter) bool {
-	var own *storage.Error
-	var dial *net.OpError
+	_, own := errors.AsType[*storage.Error](err)
 	switch {
 	case counter.Unanswered() > 0:
 		return true
-	case errors.As(err, &own):
+	case own:
 		return false // from the credentials or the body
 	case transport.Sent(err):
 		return true
@@ -111,10 +109,8 @@ func (t *Translator) isUnknown(err error, status int, counter *transport.Counter
 		return true // the SDK has dropped a response, because ctx ended when it came
 	case counter.Requests() > 0:
 		return false // a transport.Transport has counted: the request was not sent whole
-	case errors.As(err, &dial) && dial.Op == "dial":
-		return false
 	}
-	return t.MaybeSent(err)
+	return !transport.Unconnected(err) && t.MaybeSent(err)
 }
 
 // WithHint returns a copy of err with another hint. It returns err itself if err

@@ -162,7 +162,7 @@ func TestWithoutResponse(t *testing.T) {
 func TestNotFound(t *testing.T) {
 	for _, row := range []struct {
 		name      string
-		bucketErr *storage.Error
+		bucketErr error
 		want      storage.Error
 	}{
 		{"the bucket exists", nil, storage.Error{Code: storage.ObjectNotFound, Status: 404}},

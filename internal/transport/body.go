@@ -25,12 +25,12 @@ func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	b := &x.firstBody
-	if x.body == nil {
-		x.body = b
+	if len(x.bodies) == 0 {
+		x.bodies = x.firstRoom[:0]
 	} else {
 		b = &requestBody{}
-		x.replays = append(x.replays, b)
 	}
+	x.bodies = append(x.bodies, b)
 	b.inner, b.exchange, b.idle.L = inner, x, &b.mu
 	x.whole = false // of a replay, from the start
 	return b

@@ -76,31 +76,21 @@ func (x *exchange) readError(r *http.Request, response *http.Response) {
 		err = nil // the status tells enough
 	}
 	_ = response.Body.Close()
-	var failed error
+	ends := failingReader{io.EOF}
 	if err != nil {
-		failed = x.fail(err)
+		ends.err = x.fail(err)
 	}
 	x.end()
 	mask(content, secrets, true)
-	response.Body = io.NopCloser(&errorBody{*bytes.NewReader(content), failed})
+	response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), ends))
 	if response.ContentLength >= 0 {
 		response.ContentLength = int64(len(content))
 	}
 }
 
-// An errorBody is what was read of an unsuccessful response, and how that ended.
-type errorBody struct {
-	content bytes.Reader
-	err     error // nil: the end
-}
+type failingReader struct{ err error }
 
-func (b *errorBody) Read(p []byte) (int, error) {
-	n, err := b.content.Read(p)
-	if err == io.EOF && b.err != nil {
-		err = b.err
-	}
-	return n, err
-}
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
 // checkRange returns an error if the range and the length of a part of an object disagree.
 func checkRange(response *http.Response) error {

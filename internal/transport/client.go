@@ -8,13 +8,13 @@ import "net/http"
 // followed that the user's own rule does not follow: a signature is of the first
 // host, and the answer's own error tells more.
 func NewClient(given *http.Client) (client *http.Client, own *Transport) {
+	client = &http.Client{}
 	if given != nil {
-		c := *given
-		c.Transport = Over(given.Transport)
-		client = &c
+		*client = *given
+		client.Transport = Over(given.Transport)
 	} else {
 		own = New(Options{})
-		client = &http.Client{Transport: own}
+		client.Transport = own
 	}
 	if client.CheckRedirect == nil {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -1,6 +1,9 @@
 package transport
 
-import "errors"
+import (
+	"errors"
+	"net"
+)
 
 // ErrStalled is in the error of an exchange whose peer fell silent: no byte of
 // a body moved for Options.Stall, or no answer began within Options.Answer.
@@ -51,3 +54,9 @@ func Sent(err error) bool {
 
 // Stalled reports whether err came of a silent peer: errors.Is(err, ErrStalled).
 func Stalled(err error) bool { return errors.Is(err, ErrStalled) }
+
+// Unconnected reports whether err came of a connection that could not be made.
+func Unconnected(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && failed.Op == "dial"
+}

@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -31,11 +30,11 @@ type exchange struct {
 	linked  bool           // traced: the request has its connection
 	headed  bool           // the request's head was written
 	whole   bool           // the request's body was handed over to its end
-	body    *requestBody   // the request's
-	replays []*requestBody // of net/http's own, on another connection
+	bodies  []*requestBody // the request's, and those of net/http's replays on another connection
 
 	// Made with the exchange, rather than each by itself.
 	firstBody requestBody
+	firstRoom [1]*requestBody // of bodies
 	trace     httptrace.ClientTrace
 	reply     responseBody
 }
@@ -78,6 +77,10 @@ func (x *exchange) waitLocked(d time.Duration) {
 func (x *exchange) rest() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.restLocked()
+}
+
+func (x *exchange) restLocked() {
 	if x.timer != nil {
 		x.timer.Stop()
 	}
@@ -88,8 +91,8 @@ func (x *exchange) rest() {
 func (x *exchange) sourceReads() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.timer != nil && !x.replied {
-		x.timer.Stop()
+	if !x.replied {
+		x.restLocked()
 	}
 }
 
@@ -115,13 +118,12 @@ func (x *exchange) requestContext() context.Context {
 func (x *exchange) begin() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.foreign {
+	switch {
+	case !x.foreign:
 		x.waitLocked(connectionWait)
-		return
-	}
-	if x.whole {
+	case x.whole:
 		x.waitLocked(x.answer)
-	} else {
+	default:
 		x.waitLocked(x.stall)
 	}
 }
@@ -150,9 +152,7 @@ func (x *exchange) connected(httptrace.GotConnInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.linked = true
-	if x.timer != nil {
-		x.timer.Stop()
-	}
+	x.restLocked()
 }
 
 // wroteHeaders is net/http's: the head of the request is on its way, or in a
@@ -194,9 +194,7 @@ func (x *exchange) answered() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.replied = true
-	if x.timer != nil {
-		x.timer.Stop()
-	}
+	x.restLocked()
 }
 
 // fail makes err an *Error that tells a stall and a request that was sent.
@@ -211,14 +209,9 @@ func (x *exchange) fail(err error) *Error {
 	defer x.mu.Unlock()
 	sent := x.headed && x.whole
 	if x.foreign { // it may have read the body before it had a connection
-		sent = x.whole && (x.headed || !x.traced) && !unconnected(err)
+		sent = x.whole && (x.headed || !x.traced) && !Unconnected(err)
 	}
 	return &Error{Sent: sent, Err: err}
-}
-
-func unconnected(err error) bool {
-	var failed *net.OpError
-	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
 // finish stops the clock for good and gives the context back.
@@ -228,9 +221,7 @@ func (x *exchange) finish() {
 	}
 	x.mu.Lock()
 	x.ended = true
-	if x.timer != nil {
-		x.timer.Stop()
-	}
+	x.restLocked()
 	x.mu.Unlock()
 	x.cancel(nil)
 }
@@ -240,34 +231,20 @@ func (x *exchange) finish() {
 func (x *exchange) end() {
 	x.finish()
 	x.closeBodies()
-	for i := 0; ; i++ {
-		b := x.watched(i)
-		if b == nil {
-			return
-		}
+	for _, b := range x.watched() {
 		b.waitIdle()
 	}
 }
 
 func (x *exchange) closeBodies() {
-	for i := 0; ; i++ {
-		b := x.watched(i)
-		if b == nil {
-			return
-		}
+	for _, b := range x.watched() {
 		_ = b.Close()
 	}
 }
 
-// watched is the i-th of the request's bodies, or nil after the last.
-func (x *exchange) watched(i int) *requestBody {
+// watched returns the request's bodies, of which there may be more later.
+func (x *exchange) watched() []*requestBody {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	switch {
-	case i == 0:
-		return x.body
-	case i <= len(x.replays):
-		return x.replays[i-1]
-	}
-	return nil
+	return x.bodies
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -217,16 +218,12 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 
 func (b *maskedBody) Close() error { return b.inner.Close() }
 
-// A maskedError is an error of the HTTP client that quotes a secret of the request, which a
+// maskError masks an error of the HTTP client that quotes a secret of the request, which a
 // server has sent in place of a response.
-type maskedError struct{ text string }
-
 func maskError(err error, r *http.Request) error {
 	text := err.Error()
 	if masked := maskString(text, secretsOf(r)); masked != text {
-		return &maskedError{masked}
+		return errors.New(masked)
 	}
 	return err
 }
-
-func (e *maskedError) Error() string { return e.text }

@@ -131,7 +131,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 		return nil, &Error{Err: err}
 	}
 	stall, answer := t.patience(call, small != nil || !hasBody(r))
-	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx, 0)))
+	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))
 	x.foreign = t.foreign
 	out := r.WithContext(x.requestContext())
 	if small != nil {

@@ -18,8 +18,9 @@ import (
 // and one credential share. One of sharedKey, token, sas, vended and anonymous is set, or
 // none if Config.Client is.
 type account struct {
-	service      *service.Client // makes one attempt per request, under singleAttempt: the core retries
-	sharedKey    *service.SharedKeyCredential
+	service      *service.Client              // makes one attempt per request, under singleAttempt: the core retries
+	key          string                       // the account's own, in base64; "" if it is not known
+	sharedKey    *service.SharedKeyCredential // of key
 	token        azcore.TokenCredential
 	sas          string                                // a shared access signature, encoded, without "?"
 	vended       func(context.Context) (string, error) // returns such a signature for one request
@@ -34,7 +35,8 @@ type account struct {
 	own          *transport.Transport // of http if it was made here, and is closed with the account; else nil
 	sdkClient    *service.Client      // Config.Client
 	identity     any                  // equal for accounts between which the service can copy objects
-	signing
+	signer       *signingKey          // of key
+	userKeys     userKeyCache         // with a token credential
 }
 
 // newAccount returns the account of a Config and ignores Config.Bucket. It makes
@@ -43,32 +45,30 @@ func newAccount(c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	s, err := resolveSettings(c)
-	if err != nil {
-		return nil, err
-	}
 	a := &account{
-		sharedKey:    s.sharedKey,
-		signing:      signing{signer: newSigningKey(s.name, s.key, c.APIVersion)},
-		token:        s.token,
-		sas:          s.sas,
-		endpoint:     s.endpoint,
-		root:         s.endpoint.String(),
-		name:         s.name,
-		anonymous:    s.anonymous,
+		key:          c.Key,
+		token:        c.Credential,
+		sas:          strings.TrimPrefix(c.SASToken, "?"),
+		name:         c.Account,
+		anonymous:    c.Anonymous,
 		hierarchical: c.HierarchicalNamespace,
 		version:      c.APIVersion,
 		scope:        c.EncryptionScope,
 		sdkClient:    c.Client,
 	}
+	if err := a.resolve(c); err != nil {
+		return nil, err
+	}
+	a.root = a.endpoint.String()
+	a.signer = newSigningKey(a.name, a.key, a.version)
 	a.identify(c)
 	if a.sdkClient != nil {
 		a.service = a.sdkClient
 		return a, nil
 	}
 	a.http, a.own = transport.NewClient(c.HTTPClient)
-	a.service, err = a.client(noRetry)
-	if err != nil {
+	var err error
+	if a.service, err = a.client(noRetry); err != nil {
 		return nil, argument.Invalid("Config", "must be valid for a client of the SDK", "")
 	}
 	return a, nil
@@ -80,7 +80,7 @@ func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 		Transport:       a.http,
 		Retry:           retry,
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "omnibucket"},
-		PerCallPolicies: []policy.Policy{encodingPolicy{}, versionPolicy(a.version)},
+		PerCallPolicies: []policy.Policy{requestPolicy(a.prepare)},
 	}}
 	address := a.root + "/"
 	switch {
@@ -88,8 +88,6 @@ func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 		return service.NewClientWithSharedKeyCredential(address, a.sharedKey, o)
 	case a.token != nil:
 		return service.NewClient(address, translatingCredential{a.token}, o)
-	case a.vended != nil:
-		o.PerCallPolicies = append(o.PerCallPolicies, signaturePolicy(a.vended))
 	case a.sas != "":
 		address += "?" + a.sas
 	}
@@ -99,35 +97,28 @@ func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 // noRetry makes one attempt. 0 would mean three retries.
 var noRetry = policy.RetryOptions{MaxRetries: -1}
 
-// An encodingPolicy requests the stored bytes. Without the header, Go's transport
-// would accept gzip and decompress objects that are stored that way.
-type encodingPolicy struct{}
-
-func (encodingPolicy) Do(r *policy.Request) (*http.Response, error) {
-	r.Raw().Header.Set("Accept-Encoding", "identity")
-	return r.Next()
-}
-
-// A versionPolicy sets the service version of each request. "" means that of the
-// SDK.
-type versionPolicy string
-
-func (p versionPolicy) Do(r *policy.Request) (*http.Response, error) {
-	if p != "" {
-		r.Raw().Header["x-ms-version"] = []string{string(p)} // as the SDK spells it
+// prepare requests the stored bytes, with the account's service version and vended signature. Without
+// the first header, Go's transport would accept gzip and decompress objects that are stored that way.
+func (a *account) prepare(r *http.Request) error {
+	r.Header.Set("Accept-Encoding", "identity")
+	if a.version != "" {
+		r.Header["x-ms-version"] = []string{a.version} // as the SDK spells it
 	}
-	return r.Next()
+	if a.vended == nil {
+		return nil
+	}
+	sas, err := a.vended(r.Context())
+	r.URL.RawQuery = strings.TrimPrefix(r.URL.RawQuery+"&"+sas, "&")
+	return err
 }
 
-type signaturePolicy func(context.Context) (string, error)
+// A requestPolicy changes each request.
+type requestPolicy func(*http.Request) error
 
-func (p signaturePolicy) Do(r *policy.Request) (*http.Response, error) {
-	sas, err := p(r.Raw().Context())
-	if err != nil {
+func (p requestPolicy) Do(r *policy.Request) (*http.Response, error) {
+	if err := p(r.Raw()); err != nil {
 		return nil, err
 	}
-	u := r.Raw().URL
-	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+sas, "&")
 	return r.Next()
 }
 

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -45,29 +46,27 @@ func attrsOfHead(p *blob.GetPropertiesResponse, key string) (*storage.Attrs, err
 
 func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
 	a := &storage.Attrs{
-		Key: key,
+		Key:  key,
+		Size: deref(p.ContentLength),
 		Properties: storage.Properties{
 			ContentType:        deref(p.ContentType),
 			ContentEncoding:    deref(p.ContentEncoding),
 			ContentDisposition: deref(p.ContentDisposition),
 			ContentLanguage:    deref(p.ContentLanguage),
 			CacheControl:       deref(p.CacheControl),
-			StorageClass:       storageClass(p.AccessTier, p.AccessTierInferred != nil && *p.AccessTierInferred),
+			StorageClass:       storageClass(p.AccessTier, deref(p.AccessTierInferred)),
 		},
 		ETag:              quoted(p.ETag),
 		Revision:          quoted(p.ETag),
 		Version:           deref(p.VersionID),
 		Modified:          modified(p.LastModified),
-		TagCount:          tagCount(p.TagCount),
+		TagCount:          int(deref(p.TagCount)),
 		Retention:         retentionOf(p),
-		LegalHold:         p.LegalHold != nil && *p.LegalHold,
+		LegalHold:         deref(p.LegalHold),
 		Encryption:        encryption(p.IsServerEncrypted, p.EncryptionScope, p.EncryptionKeySHA256),
 		Archived:          deref(p.AccessTier) == string(blob.AccessTierArchive),
 		Restore:           storage.RestoreState{InProgress: strings.HasPrefix(deref(p.ArchiveStatus), pendingPrefix)},
 		ReplicationStatus: replicationStatus(p.ObjectReplicationRules),
-	}
-	if p.ContentLength != nil {
-		a.Size = *p.ContentLength
 	}
 	addMetadata(a, p.Metadata, p.ContentMD5)
 	return a
@@ -86,14 +85,10 @@ func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
 
 // encryption returns how the service encrypts an object. It has one algorithm.
 func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
-	if encrypted == nil || !*encrypted {
+	if !deref(encrypted) {
 		return storage.Encryption{}
 	}
-	e := storage.Encryption{Algorithm: string(blob.EncryptionAlgorithmTypeAES256), KeyID: deref(scope)}
-	if keySHA256 != nil {
-		e.KeyID = *keySHA256
-	}
-	return e
+	return storage.Encryption{Algorithm: string(blob.EncryptionAlgorithmTypeAES256), KeyID: deref(cmp.Or(keySHA256, scope))}
 }
 
 // replicationStatus returns the status of an object that rules replicate, by header

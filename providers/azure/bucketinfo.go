@@ -32,7 +32,7 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 		return err
 	}
 	info.Public = public(p.BlobPublicAccess)
-	info.ObjectLock = p.IsImmutableStorageWithVersioningEnabled != nil && *p.IsImmutableStorageWithVersioningEnabled
+	info.ObjectLock = deref(p.IsImmutableStorageWithVersioningEnabled)
 	switch cors, kept, err := s.account.settings(ctx); {
 	case err == nil:
 		info.CORS, info.SoftDelete = cors, kept
@@ -47,7 +47,7 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesResponse, error) {
 	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
 	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // the 404 to a HEAD has no code
-		err = storage.BucketNotFound
+		err = sdkerror.WithCode(err, storage.BucketNotFound, "")
 	}
 	return p, err
 }
@@ -55,7 +55,7 @@ func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesR
 // public reports whether everyone can read the blobs. Everyone may be able to
 // list them too.
 func public(access *container.PublicAccessType) bool {
-	return access != nil && (*access == container.PublicAccessTypeBlob || *access == container.PublicAccessTypeContainer)
+	return deref(access) == container.PublicAccessTypeBlob || deref(access) == container.PublicAccessTypeContainer
 }
 
 // setPublic changes whether everyone can read the blobs. It sends the stored

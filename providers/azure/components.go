@@ -150,12 +150,13 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 	if err != nil {
 		return nil, err
 	}
-	list := &blockList{key: r.Put.Key, properties: &r.Put.Properties, controls: &r.Put.Controls, crc: r.Put.CRC32C, size: size}
+	whole := *r.Put
+	whole.Size = size
 	var ids []string
 	completion := components.Completion{
 		Store: cu.objects, Marker: u.marker(),
 		Prepare: func(ctx context.Context) (err error) {
-			if ids, err = cu.stageParts(ctx, ranges, list); storage.CodeOf(err) != storage.Changed { // a part was replaced or removed
+			if ids, err = cu.stageParts(ctx, ranges, &whole); storage.CodeOf(err) != storage.Changed { // a part was replaced or removed
 				return err
 			}
 			if open, openErr := cu.isOpen(ctx, u); openErr == nil && !open {
@@ -164,8 +165,8 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 			return err
 		},
 		Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
-			list.condition = condition
-			return cu.copier.commitCopied(ctx, ids, list)
+			whole.Condition = condition
+			return cu.copier.commitCopied(ctx, ids, &whole)
 		},
 		Drop: func(ctx context.Context) error { return cu.remove(ctx, u) },
 	}

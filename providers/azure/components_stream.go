@@ -16,7 +16,7 @@ import (
 
 // stageParts copies the parts of an open upload as blocks. If the service may not read them, as in
 // accounts with private endpoints, or cannot be authorized to, they pass through this process.
-func (cu *componentUploads) stageParts(ctx context.Context, ranges []copyRange, c *blockList) ([]string, error) {
+func (cu *componentUploads) stageParts(ctx context.Context, ranges []copyRange, c *driver.PutRequest) ([]string, error) {
 	if !cu.container.account.canAuthorizeSource() {
 		return cu.copier.stageRanges(ctx, ranges, c, cu.streamRange)
 	}

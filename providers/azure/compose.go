@@ -19,7 +19,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return nil, err
 	}
 	var ranges []copyRange
-	total := &blockList{key: r.Key, properties: &r.Properties, controls: &r.Controls, condition: r.Condition}
+	total := &driver.PutRequest{Key: r.Key, Properties: r.Properties, Controls: r.Controls, Condition: r.Condition}
 	for _, ref := range r.Sources {
 		source, err := d.copier.headSource(ctx, ref)
 		if err != nil {
@@ -31,9 +31,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		if ranges, err = d.copier.split(ranges, source.Size, ref); err != nil {
 			return nil, err
 		}
-		total.size += source.Size
+		total.Size += source.Size
 	}
-	total.crc, total.size = r.CRC32C, total.size+int64(len(r.Tail))
+	total.CRC32C, total.Size = r.CRC32C, total.Size+int64(len(r.Tail))
 	if len(r.Tail) > 0 {
 		return d.appendTail(ctx, r, ranges, total)
 	}
@@ -42,7 +42,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 
 // appendTail makes an object of the blocks that the source has, or of copies of its ranges, and of r.Tail. The blocks
 // of a source that was stored without them, or with keys of encryption, cannot be used again.
-func (d *objectDriver) appendTail(ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
+func (d *objectDriver) appendTail(ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, c *driver.PutRequest) (*storage.Attrs, error) {
 	tail := r.TailPart(newUploadID(), 1)
 	part, err := d.PutPart(ctx, tail)
 	if err != nil {

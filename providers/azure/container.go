@@ -43,18 +43,14 @@ func (bc *blobContainer) version(key, version string) (*blob.Client, error) {
 // containerProperties requests the properties of the container. If the credential may not read
 // them, it returns nil without an error.
 func (bc *blobContainer) containerProperties(ctx context.Context) (*container.GetPropertiesResponse, error) {
-	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
-	if err == nil {
+	p, err := bc.settings(ctx)
+	switch storage.CodeOf(err) {
+	case "":
 		return &p, nil
-	}
-	e := asError(reads(err))
-	switch e.Code {
 	case storage.PermissionDenied, storage.Unauthenticated:
 		return nil, nil
-	case storage.ObjectNotFound: // a 404 without a code
-		e.Code = storage.BucketNotFound
 	}
-	return nil, e
+	return nil, err
 }
 
 // properties requests the properties of an object or version, and returns its client.
@@ -70,57 +66,37 @@ func (bc *blobContainer) properties(ctx context.Context, key, version string, c 
 	return b, &found, nil
 }
 
-// readError returns the error for a failed read. On some servers, a condition on
-// a missing object fails first, so readError then requests the object.
 func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	e := translate(err)
-	switch {
-	case e.Status == http.StatusNotFound:
-		return bc.notFound(ctx, e)
-	case e.Code == storage.PreconditionFailed && r.Condition.Revision != "":
-		switch again := bc.recheck(ctx, r.Key, r.Version); {
-		case again == nil:
-		case again.Status == http.StatusNotFound:
-			return bc.notFound(ctx, again)
-		case again.Retryable:
-			return reads(again) // nothing is known
-		}
+	if missing := bc.missing(ctx, e, r.Key, r.Version, r.Condition); missing != nil {
+		return bc.notFound(ctx, missing)
 	}
 	return e
 }
 
-// recheck requests an object whose condition failed. It returns nil if the object
-// exists.
-func (bc *blobContainer) recheck(ctx context.Context, key, version string) *storage.Error {
-	b, err := bc.version(key, version)
-	if err == nil {
-		_, err = send(ctx, bc.account, b.GetProperties, nil)
-	}
-	if err != nil {
-		return translate(err)
-	}
-	return nil
+// missing is [sdkerror.Translator.Missing].
+func (bc *blobContainer) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
+	return translator.Missing(e, c, func() error {
+		b, err := bc.version(key, version)
+		if err == nil {
+			_, err = send(ctx, bc.account, b.GetProperties, nil)
+		}
+		return err
+	})
 }
 
-// notFound tells a missing object from a missing container. If the response does
+// notFound tells a missing object from a missing container, if e is a 404. If the response does
 // not say which, that costs one more request.
 func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 	switch {
-	case isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):
+	case e.Status != http.StatusNotFound, isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):
 		return e
 	case isCode(e, "BlobNotFound"):
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	return sdkerror.NotFound(e, bc.headContainer(ctx), bc.missingHint())
-}
-
-// headContainer returns nil if the container exists.
-func (bc *blobContainer) headContainer(ctx context.Context) *storage.Error {
-	if _, err := send(ctx, bc.account, bc.client.GetProperties, nil); err != nil {
-		return translate(err)
-	}
-	return nil
+	_, err := bc.settings(ctx)
+	return sdkerror.NotFound(e, err, bc.missingHint())
 }
 
 func (bc *blobContainer) missingHint() string {

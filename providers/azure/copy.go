@@ -58,13 +58,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := d.copier.copyRanges(ctx, ranges, &blockList{
-		key:        r.Key,
-		properties: &r.Properties,
-		controls:   &r.Controls,
-		condition:  r.Condition,
-		crc:        source.CRC32C,
-		size:       source.Size,
+	attrs, err := d.copier.copyRanges(ctx, ranges, &driver.PutRequest{
+		Key: r.Key, Properties: r.Properties, Controls: r.Controls, Condition: r.Condition, CRC32C: source.CRC32C, Size: source.Size,
 	})
 	return attrs, copiedTagsError(err, r.Tags)
 }
@@ -114,9 +109,9 @@ func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *native
 		BlobTags:                       r.Tags,
 		Tier:                           n.accessTier(r.StorageClass),
 		CPKScopeInfo:                   n.scopeInfo(),
-		LegalHold:                      legalHold(r.LegalHold),
+		LegalHold:                      httpheader.Optional(r.LegalHold),
 		ImmutabilityPolicyMode:         policyMode(r.Retention),
-		ImmutabilityPolicyExpiry:       policyEnd(r.Retention),
+		ImmutabilityPolicyExpiry:       httpheader.Optional(r.Retention.Until),
 		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
 		BlobAccessConditions:           conditions(r.Condition),
 		CopySourceAuthorization:        httpheader.Optional(authorization),

@@ -43,7 +43,7 @@ func (cp *copier) blockSize() int64 {
 
 // copyRanges makes an object of ranges. If it fails, it leaves uncommitted
 // blocks; see AbortParts.
-func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
+func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *driver.PutRequest) (*storage.Attrs, error) {
 	ids, err := cp.stageRanges(ctx, ranges, c, cp.stageRange)
 	if err != nil {
 		return nil, err
@@ -53,8 +53,8 @@ func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *blockLi
 
 type stageFunc func(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error)
 
-func (cp *copier) stageRanges(ctx context.Context, ranges []copyRange, c *blockList, stage stageFunc) (ids []string, err error) {
-	n, err := cp.container.account.writeNatives(c.controls.Native)
+func (cp *copier) stageRanges(ctx context.Context, ranges []copyRange, c *driver.PutRequest, stage stageFunc) (ids []string, err error) {
+	n, err := cp.container.account.writeNatives(c.Native)
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +64,18 @@ func (cp *copier) stageRanges(ctx context.Context, ranges []copyRange, c *blockL
 	upload := newUploadID()
 	ids = make([]string, len(ranges))
 	err = copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
-		ids[i], err = stage(ctx, c.key, n, upload, i+1, &ranges[i])
+		ids[i], err = stage(ctx, c.Key, n, upload, i+1, &ranges[i])
 		return err
 	})
 	return ids, sdkerror.WithoutEffect(err) // a block is not the object
 }
 
-func (cp *copier) commitCopied(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
+func (cp *copier) commitCopied(ctx context.Context, ids []string, c *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := cp.blocks.commit(ctx, ids, c)
 	if err != nil {
 		return nil, err
 	}
-	attrs.CRC32C = c.crc
+	attrs.CRC32C = c.CRC32C
 	return attrs, nil
 }
 

@@ -37,20 +37,17 @@ func (a *account) settings(ctx context.Context) (rules []storage.CORSRule, softD
 	if err != nil {
 		return nil, 0, reads(err)
 	}
-	if keep := p.DeleteRetentionPolicy; keep != nil && keep.Enabled != nil && *keep.Enabled {
+	if keep := p.DeleteRetentionPolicy; keep != nil && deref(keep.Enabled) {
 		softDelete = time.Duration(deref(keep.Days)) * day
 	}
 	for _, r := range p.CORS {
-		rule := storage.CORSRule{
+		rules = append(rules, storage.CORSRule{
 			Origins:        parted(r.AllowedOrigins),
 			Methods:        parted(r.AllowedMethods),
 			AllowedHeaders: parted(r.AllowedHeaders),
 			ExposedHeaders: parted(r.ExposedHeaders),
-		}
-		if r.MaxAgeInSeconds != nil {
-			rule.MaxAge = time.Duration(*r.MaxAgeInSeconds) * time.Second
-		}
-		rules = append(rules, rule)
+			MaxAge:         time.Duration(deref(r.MaxAgeInSeconds)) * time.Second,
+		})
 	}
 	return rules, softDelete, nil
 }

@@ -3,12 +3,10 @@ package azure
 import (
 	"cmp"
 	"crypto/sha256"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage/internal/argument"
@@ -22,16 +20,6 @@ const (
 	emulatorKey      = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 	emulatorEndpoint = "http://127.0.0.1:10000/" + emulatorAccount
 )
-
-type settings struct {
-	endpoint  *url.URL
-	name      string
-	key       string
-	sharedKey *service.SharedKeyCredential
-	token     azcore.TokenCredential
-	sas       string
-	anonymous bool
-}
 
 func checkConfig(c Config) error {
 	given := 0
@@ -71,11 +59,9 @@ func validVersion(version string) bool {
 	return err == nil && oldestVersion <= version && version <= sasVersion
 }
 
-// resolveSettings returns the settings of a Config. If it has no credential, they
-// are completed from the environment, or from its variables with the name of the credentials.
-func resolveSettings(c Config) (*settings, error) {
-	s := &settings{name: c.Account, key: c.Key, token: c.Credential, anonymous: c.Anonymous}
-	s.sas = strings.TrimPrefix(c.SASToken, "?")
+// resolve sets the endpoint, and completes name and credential. If the Config has no credential, they
+// are those of the environment, or of its variables with the name of the credentials.
+func (a *account) resolve(c Config) error {
 	name := named.Credentials(c.Credentials)
 	endpoint := c.Endpoint
 	if c.Client != nil {
@@ -84,57 +70,57 @@ func resolveSettings(c Config) (*settings, error) {
 	if c.ConnectionString != "" {
 		from, err := parseConnectionString(c.ConnectionString)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		s.name, s.key, s.sas, endpoint = from.name, from.key, from.sas, from.endpoint
+		a.name, a.key, a.sas, endpoint = from.name, from.key, from.sas, from.endpoint
 	}
-	silent := !s.anonymous && s.key == "" && s.sas == "" && s.token == nil && c.Client == nil
+	silent := !a.anonymous && a.key == "" && a.sas == "" && a.token == nil && c.Client == nil
 	if silent {
 		get := os.Getenv
 		if c.Credentials != "" {
 			get = name.Get
 		}
-		given, err := s.fromEnvironment(endpoint, get)
+		given, err := a.fromEnvironment(endpoint, get)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if endpoint = given; endpoint == "" && s.name == "" && c.Credentials != "" {
-			return nil, noneNamed(name)
+		if endpoint = given; endpoint == "" && a.name == "" && c.Credentials != "" {
+			return noneNamed(name)
 		}
 	}
-	if err := s.resolveEndpoint(endpoint); err != nil {
-		return nil, err
+	if err := a.resolveEndpoint(endpoint); err != nil {
+		return err
 	}
 	switch {
-	case !silent || s.key != "" || s.sas != "":
+	case !silent || a.key != "" || a.sas != "":
 	case c.Credentials != "":
-		if err := s.useNamed(name); err != nil {
-			return nil, err
+		if err := a.useNamed(name); err != nil {
+			return err
 		}
 	default:
-		s.useDefaults()
+		a.useDefaults()
 	}
-	return s, s.parseKey()
+	return a.parseKey()
 }
 
 // resolveEndpoint sets endpoint and name, each from the other if it is missing.
-func (s *settings) resolveEndpoint(endpoint string) error {
+func (a *account) resolveEndpoint(endpoint string) error {
 	if endpoint == "" {
-		if s.name == "" {
+		if a.name == "" {
 			return argument.Invalid("account", "must be known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
 		}
-		if strings.Trim(s.name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		if strings.Trim(a.name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 			return argument.Invalid("account", "must have only lower-case letters and digits", "")
 		}
-		endpoint = "https://" + s.name + ".blob.core.windows.net"
+		endpoint = "https://" + a.name + ".blob.core.windows.net"
 	}
-	u, name, err := parseEndpoint(endpoint, s.name)
+	u, name, err := parseEndpoint(endpoint, a.name)
 	if err != nil {
 		return err
 	}
-	s.endpoint = u
-	s.name = cmp.Or(s.name, name)
-	if s.name == "" && s.key != "" {
+	a.endpoint = u
+	a.name = cmp.Or(a.name, name)
+	if a.name == "" && a.key != "" {
 		return argument.Invalid("account", "must be known", "a custom domain does not contain it: set Config.Account or account=")
 	}
 	return nil
@@ -142,8 +128,8 @@ func (s *settings) resolveEndpoint(endpoint string) error {
 
 // fromEnvironment sets the credentials that the variables of get have for the account.
 // If the account is not known, it sets that too.
-func (s *settings) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
-	name := s.name
+func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
+	name := a.name
 	if endpoint != "" && name == "" {
 		u, told, err := parseEndpoint(endpoint, "")
 		if err != nil {
@@ -159,15 +145,15 @@ func (s *settings) fromEnvironment(endpoint string, get func(variable string) st
 			return "", err
 		}
 		if name == "" || name == from.name {
-			s.name, s.key, s.sas = from.name, from.key, from.sas
+			a.name, a.key, a.sas = from.name, from.key, from.sas
 			endpoint = cmp.Or(endpoint, from.endpoint)
 			return endpoint, nil
 		}
 	}
 	if own := get("AZURE_STORAGE_ACCOUNT"); own != "" && (name == "" || name == own) {
-		s.name = own
-		if s.key = get("AZURE_STORAGE_KEY"); s.key == "" {
-			s.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
+		a.name = own
+		if a.key = get("AZURE_STORAGE_KEY"); a.key == "" {
+			a.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
 		}
 	}
 	return endpoint, nil
@@ -175,24 +161,24 @@ func (s *settings) fromEnvironment(endpoint string, get func(variable string) st
 
 // useDefaults sets the credential if neither the Config nor the environment has
 // one.
-func (s *settings) useDefaults() {
-	if s.endpoint.Path == "/"+emulatorAccount && s.name == emulatorAccount {
-		s.key = emulatorKey
+func (a *account) useDefaults() {
+	if a.endpoint.Path == "/"+emulatorAccount && a.name == emulatorAccount {
+		a.key = emulatorKey
 		return
 	}
-	host := strings.ToLower(s.endpoint.Hostname())
-	s.token = &defaultChain{local: !azureHost(host), cloud: cloudOf(host)}
+	host := strings.ToLower(a.endpoint.Hostname())
+	a.token = &defaultChain{local: !azureHost(host), cloud: cloudOf(host)}
 }
 
-func (s *settings) parseKey() error {
-	if s.key == "" {
+func (a *account) parseKey() error {
+	if a.key == "" {
 		return nil
 	}
-	key, err := service.NewSharedKeyCredential(s.name, s.key)
+	key, err := service.NewSharedKeyCredential(a.name, a.key)
 	if err != nil {
 		return argument.Invalid("account key", "must be in base64", "") // the SDK's error may quote it
 	}
-	s.sharedKey = key
+	a.sharedKey = key
 	return nil
 }
 

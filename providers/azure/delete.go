@@ -94,18 +94,10 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, c
 	return err
 }
 
-// ignoreMissing returns nil if the object did not exist, and e otherwise. On some
-// servers, a condition on a missing object fails first, so ignoreMissing then
-// requests the object.
+// ignoreMissing returns nil if the object did not exist, and e otherwise.
 func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
-	missing := e
-	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {
-		missing = rm.container.recheck(ctx, r.Key, r.Version)
-	}
-	if missing != nil && missing != e && missing.Retryable {
-		return reads(missing) // nothing is known, and nothing was removed
-	}
-	if missing == nil || missing.Status != http.StatusNotFound || missing.Unknown { // a gateway's 404 proves nothing
+	missing := rm.container.missing(ctx, e, r.Key, r.Version, r.Condition)
+	if missing == nil || missing.Unknown { // a gateway's 404 proves nothing
 		return e
 	}
 	if failed := rm.container.notFound(ctx, missing); !errors.Is(failed, storage.ObjectNotFound) {

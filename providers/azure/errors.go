@@ -75,14 +75,10 @@ type responseError struct {
 }
 
 func (r *responseError) Error() string {
-	text := strings.TrimSpace(r.code + ": " + r.message)
-	if r.message == "" {
-		text = strings.TrimSuffix(text, ":")
+	if text := strings.Trim(r.code+": "+r.message, ": "); text != "" {
+		return text
 	}
-	if text == ":" || text == "" {
-		return fmt.Sprintf("the service responded with status %d", r.status)
-	}
-	return text
+	return fmt.Sprintf("the service responded with status %d", r.status)
 }
 
 // Unwrap returns the SDK's *azcore.ResponseError.

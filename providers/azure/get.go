@@ -88,26 +88,15 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 // attrsOfGet returns the attributes in the response to a read. The header says
 // whether the tier is the account's default, which the SDK omits.
 func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *driver.GetRequest) (*storage.Attrs, error) {
-	size := int64(0)
+	size := deref(out.ContentLength)
 	switch {
-	case out.ContentLength != nil:
-		size = *out.ContentLength
-	case out.ContentRange == nil:
+	case out.ContentLength == nil && out.ContentRange == nil:
 		return nil, httpheader.LengthMissing()
-	}
-	switch {
 	case out.ContentRange != nil:
-		start, whole, err := httpheader.ParseContentRange(*out.ContentRange)
-		if err == nil && r.Offset >= whole {
-			return nil, storage.RangeNotSatisfiable // from an emulator, which responds with 206
-		}
-		if err == nil {
-			err = httpheader.CheckStart(r, start)
-		}
-		if err != nil {
+		var err error
+		if size, err = httpheader.SizeOf(r, *out.ContentRange); err != nil {
 			return nil, err
 		}
-		size = whole
 	case r.Offset > 0 || r.Length >= 0:
 		return nil, httpheader.RangeIgnored()
 	}

@@ -21,14 +21,6 @@ func httpHeaders(p *storage.Properties) *blob.HTTPHeaders {
 	}
 }
 
-// tier returns the access tier of a storage class, or nil.
-func tier(class string) *blob.AccessTier {
-	if class == "" {
-		return nil
-	}
-	return to.Ptr(blob.AccessTier(class))
-}
-
 // storageClass returns the access tier, or "" for the account's default.
 func storageClass(tier *string, inferred bool) string {
 	if inferred {
@@ -63,18 +55,12 @@ func sourceCondition(revision string) *blob.SourceModifiedAccessConditions {
 
 // quoted returns an ETag in quotes, as it is sent and compared.
 func quoted(etag *azcore.ETag) string {
-	if etag == nil {
-		return ""
-	}
-	return httpheader.ETag(string(*etag))
+	return httpheader.ETag(string(deref(etag)))
 }
 
 // modified returns a time in seconds, the precision of all responses.
 func modified(at *time.Time) time.Time {
-	if at == nil {
-		return time.Time{}
-	}
-	return at.UTC().Truncate(time.Second)
+	return deref(at).UTC().Truncate(time.Second)
 }
 
 func writeAttrs(etag *azcore.ETag, at *time.Time, version *string) *storage.Attrs {

@@ -223,17 +223,15 @@ func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides b
 
 func listEntry(item *container.BlobItem) storage.ListEntry {
 	p := item.Properties
-	e := storage.ListEntry{Key: *item.Name, ETag: quoted(p.ETag), Revision: quoted(p.ETag), Modified: modified(p.LastModified)}
-	if p.ContentLength != nil {
-		e.Size = *p.ContentLength
+	return storage.ListEntry{
+		Key: *item.Name, Size: deref(p.ContentLength), ETag: quoted(p.ETag), Revision: quoted(p.ETag), Modified: modified(p.LastModified),
 	}
-	return e
 }
 
 // isPlaceholder reports whether a blob represents a directory. Hadoop's tools
 // make those in flat accounts too.
 func isPlaceholder(item *container.BlobItem) bool {
-	if length := item.Properties.ContentLength; length != nil && *length > 0 {
+	if deref(item.Properties.ContentLength) > 0 {
 		return false
 	}
 	for name, value := range item.Metadata {

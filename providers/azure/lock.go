@@ -34,22 +34,6 @@ func policyMode(r storage.Retention) *blob.ImmutabilityPolicySetting {
 	return nil
 }
 
-// policyEnd returns the end of the immutability policy of a write, or nil.
-func policyEnd(r storage.Retention) *time.Time {
-	if r == (storage.Retention{}) {
-		return nil
-	}
-	return &r.Until
-}
-
-// legalHold returns the hold of a write, or nil.
-func legalHold(held bool) *bool {
-	if !held {
-		return nil
-	}
-	return &held
-}
-
 // retentionOf returns the retention in a response. A policy that is inherited from the container
 // is "mutable".
 func retentionOf(p *blob.GetPropertiesResponse) storage.Retention {
@@ -57,7 +41,7 @@ func retentionOf(p *blob.GetPropertiesResponse) storage.Retention {
 		return storage.Retention{}
 	}
 	r := storage.Retention{Mode: storage.Governance, Until: p.ImmutabilityPolicyExpiresOn.UTC()}
-	if p.ImmutabilityPolicyMode != nil && strings.EqualFold(string(*p.ImmutabilityPolicyMode), string(blob.ImmutabilityPolicyModeLocked)) {
+	if strings.EqualFold(string(deref(p.ImmutabilityPolicyMode)), string(blob.ImmutabilityPolicyModeLocked)) {
 		r.Mode = storage.Compliance
 	}
 	return r

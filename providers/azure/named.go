@@ -15,23 +15,23 @@ import (
 
 // useNamed sets the identity of Microsoft Entra ID whose variables have the name: a service principal
 // with a secret, a certificate or a federated token, or else the machine's identity with the client's id.
-func (s *settings) useNamed(name named.Credentials) error {
-	host := s.endpoint.Hostname()
+func (a *account) useNamed(name named.Credentials) error {
+	host := a.endpoint.Hostname()
 	o := azcore.ClientOptions{Cloud: cloudOf(host)}
 	tenant, client := name.Get("AZURE_TENANT_ID"), name.Get("AZURE_CLIENT_ID")
 	secret, certificate, tokenFile := name.Get("AZURE_CLIENT_SECRET"), name.Get("AZURE_CLIENT_CERTIFICATE_PATH"), name.Get("AZURE_FEDERATED_TOKEN_FILE")
 	var err error
 	switch {
 	case client != "" && secret != "":
-		s.token, err = orNil(azidentity.NewClientSecretCredential(tenant, client, secret, &azidentity.ClientSecretCredentialOptions{ClientOptions: o}))
+		a.token, err = orNil(azidentity.NewClientSecretCredential(tenant, client, secret, &azidentity.ClientSecretCredentialOptions{ClientOptions: o}))
 	case client != "" && certificate != "":
-		s.token, err = certificateCredential(name, certificate, o)
+		a.token, err = certificateCredential(name, certificate, o)
 	case client != "" && tokenFile != "":
-		s.token, err = orNil(azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, ClientID: client, TenantID: tenant, TokenFilePath: tokenFile}))
+		a.token, err = orNil(azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, ClientID: client, TenantID: tenant, TokenFilePath: tokenFile}))
 	case client != "" && azureHost(host):
-		s.token, err = orNil(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: o, ID: azidentity.ClientID(client)}))
+		a.token, err = orNil(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: o, ID: azidentity.ClientID(client)}))
 	default:
-		return s.noneFor(name)
+		return a.noneFor(name)
 	}
 	if err != nil && storage.CodeOf(err) != storage.Unauthenticated {
 		return argument.Invalid("the identity of "+name.Variable("AZURE_CLIENT_ID"), "must be complete: "+err.Error(), "")
@@ -40,14 +40,14 @@ func (s *settings) useNamed(name named.Credentials) error {
 }
 
 // noneFor is noneNamed, and names the account of credentials that are there for another one.
-func (s *settings) noneFor(name named.Credentials) error {
+func (a *account) noneFor(name named.Credentials) error {
 	e := noneNamed(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")
 	if from, err := parseConnectionString(name.Get("AZURE_STORAGE_CONNECTION_STRING")); err == nil {
 		account = cmp.Or(from.name, account)
 	}
-	if account != "" && account != s.name {
-		e.Err = fmt.Errorf("the credentials named %s are for the account %s, not for %s", name, account, s.name)
+	if account != "" && account != a.name {
+		e.Err = fmt.Errorf("the credentials named %s are for the account %s, not for %s", name, account, a.name)
 	}
 	return e
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // The values of this package's options, beside Options.
@@ -129,10 +130,7 @@ func (n *natives) scopeInfo() *blob.CPKScopeInfo {
 
 // accessTier returns the tier of a write, whose storage class is class.
 func (n *natives) accessTier(class string) *blob.AccessTier {
-	if n.tier != "" {
-		class = n.tier
-	}
-	return tier(class)
+	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }
 
 // apply calls the functions that Options have for a request.

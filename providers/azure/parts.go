@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/components"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 const (
@@ -124,11 +125,10 @@ const codeBlockIDLength = "InvalidBlobOrBlock"
 // BeginParts returns a new name, without a request unless the object is locked. Azure has uncommitted blocks,
 // but no uploads. An upload whose parts come in any order has a marker.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	c := &blockList{properties: &r.Properties, controls: &r.Controls}
-	if _, err := d.blocks.options(c); err != nil {
+	if _, err := d.blocks.options(r); err != nil {
 		return "", err
 	}
-	if err := d.container.checkLocks(ctx, c.controls); err != nil {
+	if err := d.container.checkLocks(ctx, &r.Controls); err != nil {
 		return "", err
 	}
 	if r.AnyOrder {
@@ -201,14 +201,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		}
 		ids[i] = id
 	}
-	attrs, err := d.blocks.commit(ctx, ids, &blockList{
-		key:        r.Put.Key,
-		properties: &r.Put.Properties,
-		controls:   &r.Put.Controls,
-		condition:  r.Put.Condition,
-		crc:        r.Put.CRC32C,
-		size:       r.Put.Size,
-	})
+	attrs, err := d.blocks.commit(ctx, ids, r.Put)
 	if isCode(err, codeBlocksDropped) && storage.CodeOf(err) == storage.Unavailable {
 		e := *asError(err)
 		e.Status = http.StatusConflict // makes the core restart the upload
@@ -217,17 +210,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return attrs, err
 }
 
-// A blockList has the properties of an object that Put Block List makes.
-type blockList struct {
-	key        string
-	properties *storage.Properties
-	controls   *storage.Controls
-	condition  storage.Condition
-	crc        storage.CRC32C
-	size       int64
-}
-
-func (bl *blocks) commit(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
+// commit makes one Put Block List request. c has no body.
+func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest) (*storage.Attrs, error) {
 	o, err := bl.options(c)
 	if err != nil {
 		return nil, err
@@ -236,13 +220,13 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *blockList) (*stor
 		return nil, err
 	}
 	out, err := write(ctx, bl.container.account, func(ctx context.Context, o *blockblob.CommitBlockListOptions) (blockblob.CommitBlockListResponse, error) {
-		return bl.container.blob(c.key).CommitBlockList(ctx, ids, o)
+		return bl.container.blob(c.Key).CommitBlockList(ctx, ids, o)
 	}, o)
 	if isCode(err, codeBlocksDropped) {
 		return nil, bl.droppedError(ctx, asError(err), c)
 	}
 	if err != nil {
-		return nil, writeError(err, c.condition)
+		return nil, writeError(err, c.Condition)
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.StorageClass = deref((*string)(o.Tier))
@@ -264,22 +248,22 @@ func distinct(ids []string) error {
 }
 
 // options returns the options of Put Block List. Encryption must be that of the blocks.
-func (bl *blocks) options(c *blockList) (*blockblob.CommitBlockListOptions, error) {
-	n, err := bl.container.account.writeNatives(c.controls.Native)
+func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptions, error) {
+	n, err := bl.container.account.writeNatives(c.Native)
 	if err != nil {
 		return nil, err
 	}
 	o := &blockblob.CommitBlockListOptions{
-		HTTPHeaders:                  httpHeaders(c.properties),
-		Metadata:                     encodeMetadata(c.properties.Metadata, c.crc, c.size),
-		Tags:                         c.controls.Tags,
-		Tier:                         n.accessTier(c.properties.StorageClass),
+		HTTPHeaders:                  httpHeaders(&c.Properties),
+		Metadata:                     encodeMetadata(c.Metadata, c.CRC32C, c.Size),
+		Tags:                         c.Tags,
+		Tier:                         n.accessTier(c.StorageClass),
 		CPKInfo:                      n.keyInfo(),
 		CPKScopeInfo:                 n.scopeInfo(),
-		AccessConditions:             conditions(c.condition),
-		LegalHold:                    legalHold(c.controls.LegalHold),
-		ImmutabilityPolicyMode:       policyMode(c.controls.Retention),
-		ImmutabilityPolicyExpiryTime: policyEnd(c.controls.Retention),
+		AccessConditions:             conditions(c.Condition),
+		LegalHold:                    httpheader.Optional(c.LegalHold),
+		ImmutabilityPolicyMode:       policyMode(c.Retention),
+		ImmutabilityPolicyExpiryTime: httpheader.Optional(c.Retention.Until),
 	}
 	return o, mustApply(n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) { return f.CommitBlockList })
 }
@@ -291,16 +275,16 @@ const codeBlocksDropped = "InvalidBlockList"
 // droppedError returns the error for dropped blocks. If the write has a
 // condition, droppedError requests the object to evaluate it. Otherwise the
 // upload must restart.
-func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *blockList) error {
+func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.PutRequest) error {
 	e.Code, e.Retryable = storage.Unavailable, true
-	if c.condition == (storage.Condition{}) {
+	if c.Condition == (storage.Condition{}) {
 		return e
 	}
-	_, found, err := bl.container.properties(ctx, c.key, "", storage.Condition{}, c.controls.Native)
+	_, found, err := bl.container.properties(ctx, c.Key, "", storage.Condition{}, c.Native)
 	err = bl.container.changeError(ctx, err)
 	switch {
 	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
-	case c.condition.Absent && found != nil, c.condition.Revision != "" && (found == nil || quoted(found.ETag) != c.condition.Revision):
+	case c.Condition.Absent && found != nil, c.Condition.Revision != "" && (found == nil || quoted(found.ETag) != c.Condition.Revision):
 		e.Code, e.Retryable, e.Hint = storage.PreconditionFailed, false, ""
 	}
 	return e

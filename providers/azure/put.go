@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/providers/internal/bodyhash"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in
@@ -59,9 +60,9 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 		CPKInfo:                      n.keyInfo(),
 		CPKScopeInfo:                 n.scopeInfo(),
 		AccessConditions:             conditions(r.Condition),
-		LegalHold:                    legalHold(r.LegalHold),
+		LegalHold:                    httpheader.Optional(r.LegalHold),
 		ImmutabilityPolicyMode:       policyMode(r.Retention),
-		ImmutabilityPolicyExpiryTime: policyEnd(r.Retention),
+		ImmutabilityPolicyExpiryTime: httpheader.Optional(r.Retention.Until),
 	}
 	return o, mustApply(n, o, "Upload", func(f Options) func(*blockblob.UploadOptions) { return f.Upload })
 }

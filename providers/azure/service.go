@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
@@ -215,10 +216,7 @@ func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error 
 // ListBuckets returns a page of up to 5,000 containers. Azure does not return
 // when they were created.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
-	o := &service.ListContainersOptions{}
-	if token != "" {
-		o.Marker = &token
-	}
+	o := &service.ListContainersOptions{Marker: httpheader.Optional(token)}
 	response, err := nextPage(ctx, s.account, s.account.service.NewListContainersPager(o))
 	if err != nil {
 		return nil, "", reads(err)

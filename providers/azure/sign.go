@@ -24,13 +24,6 @@ const (
 	tokenScope = "https://storage.azure.com/.default"
 )
 
-// A signing has the keys with which an account signs. The zero value is ready for
-// use.
-type signing struct {
-	signer   *signingKey  // the account's own key; nil if unknown
-	userKeys userKeyCache // with a token credential
-}
-
 // signingHint returns the hint for an account that cannot sign.
 func (a *account) signingHint() string {
 	if a.token != nil && a.name != "" {

@@ -2,7 +2,6 @@ package azure
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -93,16 +92,5 @@ func (bc *blobContainer) changeError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if e := asError(err); e.Status == http.StatusNotFound {
-		return bc.notFound(ctx, e)
-	}
-	return err
-}
-
-// tagCount returns how many tags a response counts. It has no count if there are none.
-func tagCount(count *int64) int {
-	if count == nil {
-		return 0
-	}
-	return int(*count)
+	return bc.notFound(ctx, asError(err))
 }

@@ -38,8 +38,5 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return &vended.Grant[string]{Prefix: given.Prefix, Expires: given.Expires, Credentials: strings.TrimPrefix(given.SASToken, "?")}, err
 	})
 	account.vended = keys.Credentials
-	if account.service, err = account.client(noRetry); err != nil {
-		return nil, err
-	}
-	return vended.New(account.driver(c.Bucket), keys), nil
+	return vended.New(d, keys), nil
 }

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -29,23 +30,29 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
-	var gathered versionGroups
-	var followed markers
+	page, followed := &driver.VersionPage{}, markers{}
+	last, lastMarker := 0, "" // the first entry of the last key, and Azure's page with it
 	for {
 		items, next, err := d.lister.versions(ctx, r, marker)
 		if err != nil {
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && shown(item) && !isPlaceholder(item) && (!isReserved(*item.Name) || isReserved(r.Prefix)) {
-				gathered.add(item, marker)
+			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, from) < 0 || !shown(item) || isPlaceholder(item) || isReserved(*item.Name) && !isReserved(r.Prefix) {
+				continue
 			}
+			if n := len(page.Entries); n == 0 || page.Entries[n-1].Key != *item.Name {
+				last, lastMarker = n, marker
+			}
+			page.Entries = append(page.Entries, listedVersion(item))
 		}
-		switch {
-		case next == "":
-			return &driver.VersionPage{Entries: gathered.all()}, nil
-		case gathered.completeCount() > 0:
-			return &driver.VersionPage{Entries: gathered.complete(), Token: pagetoken.Encode(gathered.marker, gathered.key())}, nil
+		if next == "" || last > 0 {
+			if next != "" {
+				page.Token = pagetoken.Encode(lastMarker, page.Entries[last].Key)
+				page.Entries = page.Entries[:last]
+			}
+			slices.SortFunc(page.Entries, byKeyNewestFirst)
+			return page, nil
 		}
 		if err := followed.check(next, len(items)); err != nil {
 			return nil, err
@@ -68,42 +75,15 @@ func (ls *lister) versions(ctx context.Context, r *driver.ListRequest, marker st
 	return items, next, nil
 }
 
-// A versionGroups has entries by key, with the oldest version of a key first.
-type versionGroups struct {
-	entries []storage.VersionEntry
-	last    int    // index of the first entry of the last key
-	marker  string // of Azure's page with that entry
-}
-
-func (g *versionGroups) add(item *container.BlobItem, marker string) {
-	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID)}
-	e.Current = isCurrent(item)
+func listedVersion(item *container.BlobItem) storage.VersionEntry {
+	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID), Current: isCurrent(item)}
 	if isSoftDeleted(item) {
 		e.Current, e.NoncurrentSince, e.SoftDeletedUntil = false, modified(item.Properties.DeletedTime), keptUntil(item.Properties, time.Now())
 	}
-	if n := len(g.entries); n == 0 || g.entries[n-1].Key != e.Key {
-		g.last, g.marker = n, marker
-	}
-	g.entries = append(g.entries, e)
+	return e
 }
 
-// completeCount returns how many entries belong to complete keys.
-func (g *versionGroups) completeCount() int { return g.last }
-
-func (g *versionGroups) key() string { return g.entries[g.last].Key }
-
-func (g *versionGroups) complete() []storage.VersionEntry { return newestFirst(g.entries[:g.last]) }
-
-func (g *versionGroups) all() []storage.VersionEntry { return newestFirst(g.entries) }
-
-// newestFirst sorts by key, and then by version, newest first. Versions are times
-// of equal length.
-func newestFirst(entries []storage.VersionEntry) []storage.VersionEntry {
-	slices.SortFunc(entries, func(a, b storage.VersionEntry) int {
-		if by := strings.Compare(a.Key, b.Key); by != 0 {
-			return by
-		}
-		return strings.Compare(b.Version, a.Version)
-	})
-	return entries
+// byKeyNewestFirst compares by key, and then by version. Versions are times of equal length.
+func byKeyNewestFirst(a, b storage.VersionEntry) int {
+	return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(b.Version, a.Version))
 }

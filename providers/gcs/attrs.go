@@ -124,33 +124,36 @@ func (o *resource) keySHA256() string {
 }
 
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
-	crc := storage.CRC32C{Sum: o.CRC32C, Known: true}
-	if o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 {
-		crc = storage.CRC32C{} // a request without the key gets no checksums
-	}
-	return &storage.Attrs{
-		Key:  o.Name,
-		Size: o.Size,
-		Properties: storage.Properties{
-			ContentType:        o.ContentType,
-			ContentEncoding:    o.ContentEncoding,
-			ContentDisposition: o.ContentDisposition,
-			ContentLanguage:    o.ContentLanguage,
-			CacheControl:       o.CacheControl,
-			Metadata:           o.Metadata,
-			StorageClass:       storageClass(o.StorageClass),
-		},
-		ETag:     entityTag(o.MD5, o.Etag),
-		Revision: decimal(o.Generation),
-		Version:  decimal(o.Generation),
-		Modified: modified(o.Created),
-		CRC32C:   crc,
-		MD5:      o.MD5,
+	hidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 // a request without the key gets no checksums
+	a := &storage.Attrs{
+		Key:        o.Name,
+		Size:       o.Size,
+		Properties: propertiesOf(o),
+		ETag:       entityTag(o.MD5, o.Etag),
+		Revision:   decimal(o.Generation),
+		Version:    decimal(o.Generation),
+		Modified:   modified(o.Created),
+		CRC32C:     storage.CRC32C{Sum: o.CRC32C, Known: !hidden},
+		MD5:        o.MD5,
 
 		TagCount:   len(tagsOf(o)),
 		Retention:  retentionOf(o.Retention),
 		LegalHold:  o.TemporaryHold,
 		Encryption: encryptionOf(o.KMSKeyName, o.CustomerKeySHA256),
+	}
+	a.StorageClass = storageClass(a.StorageClass)
+	return a
+}
+
+func propertiesOf(o *gcs.ObjectAttrs) storage.Properties {
+	return storage.Properties{
+		ContentType:        o.ContentType,
+		ContentEncoding:    o.ContentEncoding,
+		ContentDisposition: o.ContentDisposition,
+		ContentLanguage:    o.ContentLanguage,
+		CacheControl:       o.CacheControl,
+		Metadata:           o.Metadata,
+		StorageClass:       o.StorageClass,
 	}
 }
 
@@ -165,6 +168,8 @@ func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 	return storage.Encryption{}
 }
 
+const publicRead = "publicRead"
+
 // attrsToSet returns what a write stores beside the bytes, with its options.
 func (a *account) attrsToSet(key string, p *storage.Properties, w *storage.Controls, c *call) (*gcs.ObjectAttrs, error) {
 	o := &gcs.ObjectAttrs{
@@ -175,13 +180,15 @@ func (a *account) attrsToSet(key string, p *storage.Properties, w *storage.Contr
 		CacheControl:       p.CacheControl,
 		Metadata:           p.Metadata,
 		StorageClass:       p.StorageClass,
-		PredefinedACL:      predefinedACL(w.PublicRead),
 		TemporaryHold:      w.LegalHold,
 		Retention:          retentionToSet(w.Retention),
 	}
 	var err error
 	if o.Contexts, err = contextsToSet(w.Tags); err != nil {
 		return nil, err
+	}
+	if w.PublicRead {
+		o.PredefinedACL = publicRead
 	}
 	if c.key == nil {
 		o.KMSKeyName = a.kmsKey

@@ -64,7 +64,8 @@ func parseCompositeUpload(upload string) (compositeUpload, error) {
 type composites struct {
 	objects driver.Driver
 	bucket  *bucket
-	layout  atomic.Int32 // unknownLayout and so on
+
+	hierarchical atomic.Pointer[bool] // nil if it is not known
 }
 
 // isComposite reports whether an upload's parts are objects. The name of a session is an address.

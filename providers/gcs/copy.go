@@ -130,12 +130,3 @@ func sourceError(err error) error {
 	}
 	return e
 }
-
-const publicRead = "publicRead"
-
-func predefinedACL(public bool) string {
-	if public {
-		return publicRead
-	}
-	return ""
-}

@@ -82,10 +82,8 @@ const requestIDHeader = "X-Guploader-Uploadid"
 
 // responseOf returns the response that err contains, or nil.
 func responseOf(err error) *googleapi.Error {
-	if response, ok := errors.AsType[*googleapi.Error](err); ok {
-		return response
-	}
-	return nil
+	response, _ := errors.AsType[*googleapi.Error](err)
+	return response
 }
 
 func withoutResponse(err error) *storage.Error {
@@ -105,33 +103,21 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 	return translate(err)
 }
 
-// missing returns the 404 for an object that does not exist, and nil if e is
-// anything else. For a missing object a condition on its revision can fail first,
-// so missing then asks for the object. If that may succeed later, missing returns its error.
+// missing is [sdkerror.Translator.Missing].
 func (b *bucket) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
-	if e.Code == storage.PreconditionFailed && c.Revision != "" {
+	return translator.Missing(e, c, func() error {
 		o, err := b.atGeneration(key, version)
 		if err == nil {
 			_, err = o.Attrs(ctx)
 		}
-		if err == nil {
-			return nil
-		}
-		if later := passing(err); later != nil {
-			return later
-		}
-		e = translate(err)
-	}
-	if e.Status != http.StatusNotFound {
-		return nil
-	}
-	return e
+		return err
+	})
 }
 
-// passing returns the error of a request that was to explain a refusal if it may succeed later, and
-// nil otherwise. The refusal has no meaning yet, so that the core makes both requests again. No
-// request has had an effect.
-func passing(err error) *storage.Error {
+// passing returns the error of a request that changes no object, such as one that was to explain a
+// refusal, if it may succeed later, and nil otherwise. The refusal has no meaning yet, so that the core
+// makes both requests again.
+func passing(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -158,15 +144,8 @@ func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	return sdkerror.NotFound(e, b.headBucket(ctx), "")
-}
-
-// headBucket returns nil if the bucket exists.
-func (b *bucket) headBucket(ctx context.Context) *storage.Error {
-	if _, err := b.handle().Attrs(ctx); err != nil {
-		return translate(err)
-	}
-	return nil
+	_, err = b.handle().Attrs(ctx)
+	return sdkerror.NotFound(e, translator.Read(err), "")
 }
 
 // noSuchBucket is Google's message for a missing bucket. Only the whole sentence

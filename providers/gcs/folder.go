@@ -13,13 +13,6 @@ import (
 // A bucket with a hierarchical namespace makes a folder with the first object in it, and keeps the
 // folder when the last one is removed. https://cloud.google.com/storage/docs/folders-overview
 
-// The layouts of a bucket, which never changes its own.
-const (
-	unknownLayout = iota
-	flatLayout
-	hierarchicalLayout
-)
-
 // removeFolder removes the folder of an upload, if the bucket has folders. One that has objects
 // stays. It fails only if it may succeed later.
 func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
@@ -35,22 +28,14 @@ func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 		_ = response.Body.Close()
 		return nil
 	}
-	return whilePassing(err)
+	return passing(err)
 }
 
-// whilePassing returns the error of a request that changes no object if it may succeed later.
-func whilePassing(err error) error {
-	if e := passing(err); e != nil {
-		return e
-	}
-	return nil
-}
-
-// isHierarchical asks for the layout, once for each bucket that was opened.
+// isHierarchical asks for the layout, once for each bucket that was opened. A bucket never changes its own.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
 func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
-	if known := cs.layout.Load(); known != unknownLayout {
-		return known == hierarchicalLayout, nil
+	if known := cs.hierarchical.Load(); known != nil {
+		return *known, nil
 	}
 	query := url.Values{"prefix": {componentsPrefix}}.Encode()
 	request, err := cs.bucket.account.request(ctx, http.MethodGet, "/storage/v1/b/"+urlpath.Escape(cs.bucket.name)+"/storageLayout?"+query, nil, 0)
@@ -60,9 +45,9 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	response, err := cs.bucket.account.send(request, http.StatusOK)
 	if err != nil {
 		if e := translate(err); e.Status >= http.StatusBadRequest && !e.Retryable {
-			cs.layout.Store(flatLayout) // a server without layouts, or credentials that may not ask
+			cs.hierarchical.Store(new(bool)) // a server without layouts, or credentials that may not ask
 		}
-		return false, whilePassing(err)
+		return false, passing(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	var layout struct {
@@ -71,10 +56,6 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	if json.NewDecoder(io.LimitReader(response.Body, maxResourceBody)).Decode(&layout) != nil {
 		return false, nil
 	}
-	if layout.HierarchicalNamespace.Enabled {
-		cs.layout.Store(hierarchicalLayout)
-		return true, nil
-	}
-	cs.layout.Store(flatLayout)
-	return false, nil
+	cs.hierarchical.Store(&layout.HierarchicalNamespace.Enabled)
+	return layout.HierarchicalNamespace.Enabled, nil
 }

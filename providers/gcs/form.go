@@ -76,22 +76,17 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 }
 
 func formFields(a *gcs.ObjectAttrs) map[string]string {
-	fields := map[string]string{"key": a.Name}
-	for name, value := range map[string]string{
+	fields := map[string]string{
+		"key":                 a.Name,
+		"acl":                 predefinedACLs[a.PredefinedACL],
 		"content-type":        a.ContentType,
 		"content-encoding":    a.ContentEncoding,
 		"content-disposition": a.ContentDisposition,
 		"cache-control":       a.CacheControl,
-	} {
-		if value != "" {
-			fields[name] = value
-		}
 	}
+	maps.DeleteFunc(fields, func(_, value string) bool { return value == "" })
 	for name, value := range a.Metadata {
 		fields["x-goog-meta-"+name] = value
-	}
-	if a.PredefinedACL != "" {
-		fields["acl"] = predefinedACLs[a.PredefinedACL]
 	}
 	return fields
 }

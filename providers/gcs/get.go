@@ -34,39 +34,41 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
 		return d.reader.inTwoRequests(ctx, r)
 	}
-	// A request that accepts gzip gets the stored bytes. If a proxy compresses
-	// them, the second request accepts no coding.
-	for _, coding := range []string{"gzip", "identity"} {
-		response, err := d.reader.send(ctx, r, coding)
-		if isMalformedHeader(err) {
-			return d.reader.inTwoRequests(ctx, r)
-		}
-		if refusal := responseOf(err); refusal != nil && isCacheable(refusal.Header) { // such as a 416
-			return d.reader.uncached(ctx, r)
-		}
-		if err != nil {
-			return nil, nil, d.bucket.readError(ctx, err, r)
-		}
-		if isCacheable(response.Header) {
-			_ = response.Body.Close() // before other requests, which may wait for its connection
-			return d.reader.uncached(ctx, r)
-		}
-		if coding == "gzip" && isCompressedInTransit(response.Header) {
-			_ = response.Body.Close()
-			continue
-		}
-		attrs, err := attrsOfGet(response, r)
-		if err != nil {
-			_ = response.Body.Close()
-			return nil, nil, err
-		}
-		if needsResource(attrs.Metadata) { // the headers may have changed it
-			_ = response.Body.Close() // as above
-			return d.reader.inTwoRequests(ctx, r)
-		}
-		return attrs, response.Body, nil
+	response, err := storedBytes(func(coding string) (*http.Response, error) { return d.reader.send(ctx, r, coding) })
+	if isMalformedHeader(err) {
+		return d.reader.inTwoRequests(ctx, r)
 	}
-	return nil, nil, encodingChangedError()
+	if refusal := responseOf(err); errors.Is(err, errCacheable) || refusal != nil && isCacheable(refusal.Header) { // such as a 416
+		return d.reader.uncached(ctx, r)
+	}
+	if err != nil {
+		return nil, nil, d.bucket.readError(ctx, err, r)
+	}
+	attrs, err := attrsOfGet(response, r)
+	if err != nil {
+		_ = response.Body.Close()
+		return nil, nil, err
+	}
+	if needsResource(attrs.Metadata) { // the headers may have changed it
+		_ = response.Body.Close() // before other requests, which may wait for its connection
+		return d.reader.inTwoRequests(ctx, r)
+	}
+	return attrs, response.Body, nil
+}
+
+// storedBytes calls send with the coding to accept. A request that accepts gzip gets the stored bytes.
+// If a proxy compresses them, a second request accepts no coding.
+func storedBytes(send func(coding string) (*http.Response, error)) (*http.Response, error) {
+	response, err := send("gzip")
+	if err == nil && isCompressedInTransit(response.Header) {
+		_ = response.Body.Close()
+		response, err = send("identity")
+	}
+	if err == nil && (isCompressedInTransit(response.Header) || isDecompressedInTransit(response.Header)) {
+		_ = response.Body.Close()
+		return nil, encodingChangedError()
+	}
+	return response, err
 }
 
 // uncached reads in two requests, and so do later reads of the bucket: a cache may deliver an
@@ -75,6 +77,9 @@ func (rd *reader) uncached(ctx context.Context, r *driver.GetRequest) (*storage.
 	rd.cached.Store(true)
 	return rd.inTwoRequests(ctx, r)
 }
+
+// errCacheable is for a response that may be from Google's cache.
+var errCacheable = errors.New("a cache may have sent the response")
 
 func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string) (*http.Response, error) {
 	address := rd.bucket.objectPath(r.Key)
@@ -94,7 +99,12 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string)
 		}
 		request.Header.Set("X-Goog-If-Generation-Match", r.Condition.Revision)
 	}
-	return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
+	response, err := rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
+	if err == nil && isCacheable(response.Header) {
+		_ = response.Body.Close() // before other requests, which may wait for its connection
+		return nil, errCacheable
+	}
+	return response, err
 }
 
 func (rd *reader) request(ctx context.Context, r *driver.GetRequest, address, coding string) (*http.Request, error) {
@@ -115,9 +125,6 @@ func attrsOfGet(response *http.Response, r *driver.GetRequest) (*storage.Attrs, 
 	a := attrsOfHeader(h)
 	if a.Revision == "" {
 		return nil, noEvidence(response.StatusCode, "it has no "+generationHeader)
-	}
-	if isDecompressedInTransit(h) {
-		return nil, encodingChangedError()
 	}
 	size, err := sizeOf(response, r)
 	if err != nil {
@@ -143,14 +150,7 @@ func sizeOf(response *http.Response, r *driver.GetRequest) (int64, error) {
 	if response.StatusCode != http.StatusPartialContent {
 		return 0, httpheader.RangeIgnored()
 	}
-	start, size, err := httpheader.ParseContentRange(response.Header.Get("Content-Range"))
-	if err == nil {
-		err = httpheader.CheckStart(r, start)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return size, nil
+	return httpheader.SizeOf(r, response.Header.Get("Content-Range"))
 }
 
 // encodingChangedError returns the error for bytes that are not the stored ones.

@@ -212,6 +212,11 @@ func TestGetRefusesChangedContentEncoding(t *testing.T) {
 		require.Len(t, asked, 2)
 		require.Equal(t, "identity", asked[1].Header.Get("Accept-Encoding"))
 	})
+	t.Run("what is packed on the way all the same is refused", func(t *testing.T) {
+		server := newStandIn(t, packed, packed)
+		_, _, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+		require.ErrorIs(t, err, storage.Internal)
+	})
 	t.Run("what is unpacked on the way is refused", func(t *testing.T) {
 		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip"}))
 		_, _, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})

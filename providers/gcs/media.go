@@ -31,7 +31,7 @@ func (rd *reader) inTwoRequests(ctx context.Context, r *driver.GetRequest) (attr
 		if attrs, err = rd.objects.Head(ctx, r); err != nil {
 			return nil, nil, err
 		}
-		body, err = rd.readMedia(ctx, r, attrs)
+		body, err = rd.readMedia(ctx, r, attrs.Revision)
 		if err == nil {
 			return attrs, body, nil
 		}
@@ -43,36 +43,22 @@ func (rd *reader) inTwoRequests(ctx context.Context, r *driver.GetRequest) (attr
 }
 
 // readMedia returns a generation's bytes from the JSON API, whose response has no
-// metadata. If a proxy compresses them, it sends a second request that accepts no
-// coding.
-func (rd *reader) readMedia(ctx context.Context, r *driver.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
-	for _, coding := range []string{"gzip", "identity"} {
-		response, err := rd.sendMedia(ctx, r, attrs.Revision, coding)
+// metadata.
+func (rd *reader) readMedia(ctx context.Context, r *driver.GetRequest, generation string) (io.ReadCloser, error) {
+	address := rd.bucket.resourcePath(r.Key, url.Values{"alt": {"media"}, "generation": {generation}})
+	response, err := storedBytes(func(coding string) (*http.Response, error) {
+		request, err := rd.request(ctx, r, address, coding)
 		if err != nil {
-			return nil, rd.bucket.readError(ctx, err, r)
-		}
-		if coding == "gzip" && isCompressedInTransit(response.Header) {
-			_ = response.Body.Close()
-			continue
-		}
-		if isCompressedInTransit(response.Header) || isDecompressedInTransit(response.Header) {
-			_ = response.Body.Close()
-			break
-		}
-		if _, err := sizeOf(response, r); err != nil {
-			_ = response.Body.Close()
 			return nil, err
 		}
-		return response.Body, nil
-	}
-	return nil, encodingChangedError()
-}
-
-func (rd *reader) sendMedia(ctx context.Context, r *driver.GetRequest, generation, coding string) (*http.Response, error) {
-	query := url.Values{"alt": {"media"}, "generation": {generation}}
-	request, err := rd.request(ctx, r, rd.bucket.resourcePath(r.Key, query), coding)
+		return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
+	})
 	if err != nil {
+		return nil, rd.bucket.readError(ctx, err, r)
+	}
+	if _, err := sizeOf(response, r); err != nil {
+		_ = response.Body.Close()
 		return nil, err
 	}
-	return rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
+	return response.Body, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"google.golang.org/api/googleapi"
 
@@ -58,10 +59,8 @@ func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error)
 		}
 		return nil, &requestError{err}
 	}
-	for _, status := range accepted {
-		if response.StatusCode == status {
-			return response, nil
-		}
+	if slices.Contains(accepted, response.StatusCode) {
+		return response, nil
 	}
 	return nil, errorFromResponse(response)
 }

@@ -185,33 +185,17 @@ func checkSigned(a *gcs.ObjectAttrs) error {
 	return &storage.Error{Code: storage.Unsupported, Hint: "Google's XML API, which signed requests use, cannot set " + what + ": use Upload, or set it after the upload"}
 }
 
-func propertiesOf(a *gcs.ObjectAttrs) storage.Properties {
-	return storage.Properties{
-		ContentType:        a.ContentType,
-		ContentEncoding:    a.ContentEncoding,
-		ContentDisposition: a.ContentDisposition,
-		ContentLanguage:    a.ContentLanguage,
-		CacheControl:       a.CacheControl,
-		Metadata:           a.Metadata,
-		StorageClass:       a.StorageClass,
-	}
-}
-
 func isASCII(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r > 0x7e }) < 0
 }
 
 func readQuery(r *driver.SignRequest) url.Values {
-	query := url.Values{}
-	if r.Version != "" {
-		query.Set("generation", r.Version)
+	query := url.Values{
+		"generation":                   {r.Version},
+		"response-content-type":        {r.ResponseType},
+		"response-content-disposition": {r.ResponseDisposition()},
 	}
-	if r.ResponseType != "" {
-		query.Set("response-content-type", r.ResponseType)
-	}
-	if disposition := r.ResponseDisposition(); disposition != "" {
-		query.Set("response-content-disposition", disposition)
-	}
+	maps.DeleteFunc(query, func(_ string, values []string) bool { return values[0] == "" })
 	return query
 }
 

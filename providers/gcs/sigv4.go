@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -74,21 +75,13 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 // names and values. The host has no port, and white space in a value becomes one
 // space.
 func canonicalHeaders(host string, header http.Header) (names, lines string) {
-	values := make(map[string]string, len(header)+1)
-	values["host"] = host
-	sorted := []string{"host"}
+	values := map[string]string{"host": host}
 	for name, all := range header {
-		name = strings.ToLower(name)
-		values[name] = strings.Join(strings.Fields(strings.Join(all, ",")), " ")
-		sorted = append(sorted, name)
+		values[strings.ToLower(name)] = strings.Join(strings.Fields(strings.Join(all, ",")), " ")
 	}
-	slices.Sort(sorted)
-	var b strings.Builder
+	sorted := slices.Sorted(maps.Keys(values))
 	for _, name := range sorted {
-		b.WriteString(name)
-		b.WriteByte(':')
-		b.WriteString(values[name])
-		b.WriteByte('\n')
+		lines += name + ":" + values[name] + "\n"
 	}
-	return strings.Join(sorted, ";"), b.String()
+	return strings.Join(sorted, ";"), lines
 }

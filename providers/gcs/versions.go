@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -45,7 +46,9 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		page.Token = found[len(found)-1].Name
 		found = found[:slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name == page.Token })]
 	}
-	slices.SortStableFunc(found, byKeyNewestFirst)
+	slices.SortFunc(found, func(a, b *gcs.ObjectAttrs) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(b.Generation, a.Generation))
+	})
 	for _, o := range found {
 		if isReserved(o.Name) {
 			continue
@@ -62,18 +65,4 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		page.Entries = append(page.Entries, e)
 	}
 	return page, nil
-}
-
-// byKeyNewestFirst compares by key, and then by generation, newest first.
-func byKeyNewestFirst(a, b *gcs.ObjectAttrs) int {
-	if order := strings.Compare(a.Name, b.Name); order != 0 {
-		return order
-	}
-	switch {
-	case a.Generation > b.Generation:
-		return -1
-	case a.Generation < b.Generation:
-		return 1
-	}
-	return 0
 }

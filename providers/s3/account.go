@@ -46,9 +46,8 @@ type account struct {
 	http               *http.Client         // nil if the SDK's configuration or client has its own
 	ownsHTTP           bool                 // http was made here, and is closed with the account
 	rawTransport       *transport.Transport // the transport of http if a raw client may be used; else nil
-	inLambda           bool
-	givenClient        *awss3.Client // Config.Client
-	identity           any           // equal for accounts between which the server can copy
+	givenClient        *awss3.Client        // Config.Client
+	identity           any                  // equal for accounts between which the server can copy
 }
 
 // newAccount reads a Config except for Config.Bucket. It sends no request.
@@ -130,13 +129,13 @@ func (a *account) configureClient(o *awss3.Options) {
 		o.Logger, o.ClientLogMode = logging.Nop{}, 0
 	}
 	corrects := !o.DisableClockSkewCorrection
-	o.APIOptions = append(o.APIOptions, withResponse(func(response *http.Response) {
+	o.APIOptions = append(o.APIOptions, withResponse(func(operation string, response *http.Response) error {
 		a.server.see(response.Header)
 		if corrects {
 			a.clock.see(response)
 		}
+		return checkEvidence(operation, response, a.profile.identifies)
 	}))
-	o.APIOptions = append(o.APIOptions, withEvidence(a.profile.identifies))
 	if a.profile.UnsignedEncoding {
 		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
 	}

@@ -62,14 +62,9 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	if err := d.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
-	var out *awss3.PutObjectOutput
-	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.account.client.PutObject(ctx, in, d.bucket.withBody)
-		if err == nil && (out.ETag == nil || out.Size == nil || *out.Size != r.Size) {
-			err = noEvidence()
-		}
-		return err
-	})
+	out, err := write(ctx, d.account.client.PutObject, in, func(out *awss3.PutObjectOutput) bool {
+		return out.ETag != nil && out.Size != nil && *out.Size == r.Size
+	}, d.bucket.withBody)
 	switch {
 	case err == nil:
 		return &storage.Attrs{ETag: quoteETag(out.ETag), Revision: quoteETag(out.ETag), CRC32C: fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType)}, nil

@@ -40,13 +40,17 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if r.Source.Attrs == nil && r.Source.Revision == "" {
 		return d.copier.withoutAttrs(ctx, r)
 	}
-	if source := r.Source.Attrs; source != nil && source.Size > cmp.Or(d.copier.limit, d.account.profile.copyLimit()) {
+	size := int64(-1)
+	if r.Source.Attrs != nil {
+		size = r.Source.Attrs.Size
+	}
+	if size > cmp.Or(d.copier.limit, d.account.profile.copyLimit()) {
 		if !d.account.profile.CopyParts {
 			return nil, storage.Unsupported
 		}
-		return d.copier.inParts(ctx, r, source.Size)
+		return d.copier.inParts(ctx, r, size)
 	}
-	attrs, err := d.copier.copyObject(ctx, r, knownSize(r.Source))
+	attrs, err := d.copier.copyObject(ctx, r, size)
 	if err == nil {
 		return attrs, nil
 	}
@@ -110,14 +114,6 @@ func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
 	return transport.WithAnswer(ctx, wait)
 }
 
-// knownSize returns the size of a source whose attributes are known, or -1.
-func knownSize(r driver.ObjectRef) int64 {
-	if r.Attrs == nil {
-		return -1
-	}
-	return r.Attrs.Size
-}
-
 // copyObject sends one CopyObject for a source of size bytes, or -1.
 func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
 	in := &awss3.CopyObjectInput{
@@ -154,14 +150,9 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	if err := cp.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
-	var out *awss3.CopyObjectOutput
-	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = cp.account.client.CopyObject(withCopyTimeout(ctx, size), in, expires)
-		if err == nil && (out.CopyObjectResult == nil || out.CopyObjectResult.ETag == nil) {
-			err = noEvidence()
-		}
-		return err
-	})
+	out, err := write(withCopyTimeout(ctx, size), cp.account.client.CopyObject, in, func(out *awss3.CopyObjectOutput) bool {
+		return out.CopyObjectResult != nil && out.CopyObjectResult.ETag != nil
+	}, expires)
 	if err != nil {
 		return nil, err
 	}

@@ -166,17 +166,9 @@ func (cp *copier) uploadPartCopy(ctx context.Context, key, upload string, number
 	if err != nil {
 		return types.CompletedPart{}, cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
 	}
-	part := completedPart(number, out)
-	if part.ETag == nil {
-		return part, noEvidence()
+	result := out.CopyPartResult
+	if result == nil || result.ETag == nil {
+		return types.CompletedPart{}, noEvidence()
 	}
-	return part, nil
-}
-
-func completedPart(number int, out *awss3.UploadPartCopyOutput) types.CompletedPart {
-	part := types.CompletedPart{PartNumber: aws.Int32(int32(number))}
-	if result := out.CopyPartResult; result != nil {
-		part.ETag, part.ChecksumCRC32C = result.ETag, result.ChecksumCRC32C
-	}
-	return part
+	return types.CompletedPart{PartNumber: in.PartNumber, ETag: result.ETag, ChecksumCRC32C: result.ChecksumCRC32C}, nil
 }

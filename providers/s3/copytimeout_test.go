@@ -139,7 +139,7 @@ func TestWithCopyTimeout(t *testing.T) {
 		1 << 40:   maxCopyTimeout,
 		-1:        maxCopyTimeout,
 	} {
-		require.Equal(t, want, transport.AnswerOf(withCopyTimeout(t.Context(), bytes), 0), "%d bytes", bytes)
+		require.Equal(t, want, transport.AnswerOf(withCopyTimeout(t.Context(), bytes)), "%d bytes", bytes)
 	}
 }
 

@@ -30,17 +30,13 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		Key:       &r.Key,
 		VersionId: httpheader.Optional(r.Version),
 		IfMatch:   httpheader.Optional(r.Condition.Revision),
-	}
-	if r.BypassGovernance {
-		in.BypassGovernanceRetention = aws.Bool(true)
+
+		BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
 	}
 	if err := d.account.customize(in, r.Native); err != nil {
 		return err
 	}
-	err := writes(ctx, func(ctx context.Context) error {
-		_, err := d.account.client.DeleteObject(ctx, in)
-		return err
-	})
+	err := sendWrite(ctx, d.account.client.DeleteObject, in)
 	if err == nil {
 		return nil
 	}
@@ -118,14 +114,9 @@ func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 // A failure that names an unknown object may belong to any object. Then the batch is
 // Unsupported, so that objects are deleted one by one. So are those without a result.
 func (rm *remover) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int, errs []error) error {
-	var out *awss3.DeleteObjectsOutput
-	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = rm.bucket.account.client.DeleteObjects(ctx, in, rm.bucket.account.withBatch)
-		if err == nil && len(out.Deleted)+len(out.Errors) == 0 {
-			err = noEvidence()
-		}
-		return err
-	})
+	out, err := write(ctx, rm.bucket.account.client.DeleteObjects, in, func(out *awss3.DeleteObjectsOutput) bool {
+		return len(out.Deleted)+len(out.Errors) > 0
+	}, rm.bucket.account.withBatch)
 	if err != nil {
 		return batchError(err)
 	}

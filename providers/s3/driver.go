@@ -90,8 +90,7 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.account.anonymous || !d.bucket.canSign() {
-		desc.Features &^= storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-			storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
+		desc.Features &^= signFeatures
 	}
 	if d.account.requesterPays || d.account.expectedOwner != "" || isARN(d.bucket.name) { // a form cannot say who pays or owns; its policy needs the bucket's name, which an ARN does not have
 		desc.Features &^= storage.SignedForms

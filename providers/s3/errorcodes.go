@@ -98,11 +98,8 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 	if isKMSCode(code) {
 		return kmsMeaning(code, status)
 	}
-	switch lockMeaning(code, message) {
-	case storage.Locked:
-		return sdkerror.Meaning{Code: storage.Locked}
-	case storage.Unsupported:
-		return sdkerror.Meaning{Code: storage.Unsupported, Hint: lockHint}
+	if m, isAbout := lockMeaning(code, message); isAbout {
+		return m
 	}
 	switch {
 	case code == "AccessDenied" && isAboutKMS(message):

@@ -34,12 +34,23 @@ var (
 	writes    = translator.Write
 )
 
-// sendWrite makes one request that changes something, and whose response tells nothing more.
-func sendWrite[In, Out any](ctx context.Context, send func(context.Context, *In, ...func(*awss3.Options)) (*Out, error), in *In, options ...func(*awss3.Options)) error {
-	return writes(ctx, func(ctx context.Context) error {
-		_, err := send(ctx, in, options...)
+type sendFunc[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out, error)
+
+// write makes one request that changes something. isWhole reports whether a success has what every server sends.
+func write[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In, isWhole func(*Out) bool, options ...func(*awss3.Options)) (out *Out, err error) {
+	err = writes(ctx, func(ctx context.Context) (err error) {
+		if out, err = send(ctx, in, options...); err == nil && !isWhole(out) {
+			err = noEvidence()
+		}
 		return err
 	})
+	return out, err
+}
+
+// sendWrite is write for a request whose response tells nothing more.
+func sendWrite[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In, options ...func(*awss3.Options)) error {
+	_, err := write(ctx, send, in, func(*Out) bool { return true }, options...)
+	return err
 }
 
 // mayHaveBeenSent reports whether err is the SDK's error of an interrupted
@@ -198,7 +209,8 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	missing := sdkerror.NotFound(e, b.headBucket(ctx), b.missingHint())
+	_, err = b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
+	missing := sdkerror.NotFound(e, reads(err), b.missingHint())
 	if missing.Code == storage.ObjectNotFound {
 		now := b.account.clock.now()
 		b.seen.Store(&now)

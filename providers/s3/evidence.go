@@ -3,14 +3,10 @@ package s3
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
-
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
@@ -86,20 +82,14 @@ var evidenceOf = map[string]expected{
 	"PutPublicAccessBlock": {bare: true}, "PutObjectLockConfiguration": {bare: true},
 }
 
-// withEvidence refuses successful responses without evidence, before the SDK reads them. With
-// always, the server is known to send a header of the protocol with every response.
-func withEvidence(always bool) func(*middleware.Stack) error {
-	check := middleware.DeserializeMiddlewareFunc("omnibucket:Evidence", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-		out, metadata, err := next.HandleDeserialize(ctx, in)
-		want, asked := evidenceOf[middleware.GetOperationName(ctx)]
-		response, _ := out.RawResponse.(*smithyhttp.Response)
-		if err == nil && asked && response != nil && response.Response != nil && isSuccess(response.StatusCode) && !want.isIn(response.Response, always) {
-			_ = response.Body.Close()
-			return out, metadata, noEvidence()
-		}
-		return out, metadata, err
-	})
-	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(check, middleware.After) }
+// checkEvidence returns an error for a successful response without evidence. With always, the server is
+// known to send a header of the protocol with every response.
+func checkEvidence(operation string, response *http.Response, always bool) error {
+	want, asked := evidenceOf[operation]
+	if asked && isSuccess(response.StatusCode) && !want.isIn(response, always) {
+		return noEvidence()
+	}
+	return nil
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }

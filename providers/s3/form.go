@@ -60,18 +60,13 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 	fields = map[string]string{
 		"key":                   r.Key,
 		"success_action_status": "204", // the default of S3, but not of every compatible server
+		"Content-Type":          r.ContentType,
+		"Content-Encoding":      r.ContentEncoding,
+		"Content-Disposition":   r.ContentDisposition,
+		"Cache-Control":         r.CacheControl,
+		"x-amz-storage-class":   r.StorageClass,
 	}
-	for name, value := range map[string]string{
-		"Content-Type":        r.ContentType,
-		"Content-Encoding":    r.ContentEncoding,
-		"Content-Disposition": r.ContentDisposition,
-		"Cache-Control":       r.CacheControl,
-		"x-amz-storage-class": r.StorageClass,
-	} {
-		if value != "" {
-			fields[name] = value
-		}
-	}
+	maps.DeleteFunc(fields, func(_, value string) bool { return value == "" })
 	for name, value := range us.account.profile.storedNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}

@@ -103,10 +103,7 @@ func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *driver.GetRequest)
 	if out.ContentRange == nil {
 		return nil, httpheader.RangeIgnored()
 	}
-	start, size, err := httpheader.ParseContentRange(*out.ContentRange)
-	if err == nil {
-		err = httpheader.CheckStart(r, start)
-	}
+	size, err := httpheader.SizeOf(r, *out.ContentRange)
 	if err != nil {
 		return nil, err
 	}
@@ -196,13 +193,4 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 		return e
 	}
 	return translate(err)
-}
-
-// headBucket returns nil if the bucket exists.
-func (b *bucket) headBucket(ctx context.Context) *storage.Error {
-	_, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
-	if err != nil {
-		return translate(err)
-	}
-	return nil
 }

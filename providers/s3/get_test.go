@@ -26,7 +26,7 @@ func TestGetRequest(t *testing.T) {
 		{name: "whole, without a range", request: driver.GetRequest{Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "", "If-Match": "", "X-Amz-Checksum-Mode": "ENABLED", "Accept-Encoding": "identity"}},
 		{name: "from an offset", request: driver.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
 		{name: "some bytes", request: driver.GetRequest{Offset: 5, Length: 10}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-14"}},
-		{name: "the last bytes", request: driver.GetRequest{Suffix: 10, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=-10"}},
+		{name: "the last bytes", request: driver.GetRequest{Suffix: 15, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=-15"}},
 		{name: "pinned", request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-Match": etag}},
 		{name: "unless the revision is known", request: driver.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
 		{name: "of a version", request: driver.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},

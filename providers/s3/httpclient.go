@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -39,7 +40,6 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	a.ownsHTTP = true
 	if canUseRawClient(c, s) {
 		a.rawTransport = own
-		_, a.inLambda = os.LookupEnv("AWS_LAMBDA_FUNCTION_NAME")
 	}
 }
 
@@ -136,10 +136,9 @@ func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 }
 
 type caBundle struct {
-	file string
-	info os.FileInfo
-	pool *x509.CertPool // never modified
-	one  []byte         // one of its certificates, in PEM
+	sum  [sha256.Size]byte // of the file
+	pool *x509.CertPool    // never modified
+	one  []byte            // one of its certificates, in PEM
 }
 
 func (b *caBundle) client() awss3.HTTPClient {
@@ -163,31 +162,23 @@ func environmentBundle() (*caBundle, error) {
 	return b, nil
 }
 
-// loadCABundle returns the certificates in a file. It reads the file again if that has
+// loadCABundle returns the certificates in a file. It parses the file again if that has
 // changed.
 func loadCABundle(file string) (*caBundle, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	if b := lastCABundle.Load(); b != nil && b.file == file && b.isOf(info) {
-		return b, nil
-	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	b := &caBundle{file: file, info: info, pool: x509.NewCertPool(), one: firstCertificate(text)}
+	sum := sha256.Sum256(text)
+	if b := lastCABundle.Load(); b != nil && b.sum == sum {
+		return b, nil
+	}
+	b := &caBundle{sum: sum, pool: x509.NewCertPool(), one: firstCertificate(text)}
 	if !b.pool.AppendCertsFromPEM(text) {
 		return nil, errors.New("the file has no certificate")
 	}
 	lastCABundle.Store(b)
 	return b, nil
-}
-
-// isOf reports whether the file is still the one that was parsed.
-func (b *caBundle) isOf(info os.FileInfo) bool {
-	return os.SameFile(b.info, info) && b.info.ModTime().Equal(info.ModTime()) && b.info.Size() == info.Size()
 }
 
 // firstCertificate returns the first certificate in a file that can be parsed, in PEM.

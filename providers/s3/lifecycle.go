@@ -90,11 +90,9 @@ func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule)
 
 func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 	r := types.LifecycleRule{
+		ID:     httpheader.Optional(rule.ID),
 		Status: types.ExpirationStatusEnabled,
 		Filter: lifecycleFilter(rule),
-	}
-	if rule.ID != "" {
-		r.ID = aws.String(rule.ID)
 	}
 	if rule.ExpireAfterDays > 0 {
 		r.Expiration = &types.LifecycleExpiration{Days: days(rule.ExpireAfterDays)}

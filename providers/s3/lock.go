@@ -6,12 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
@@ -60,14 +61,11 @@ func signLock(h http.Header, r *driver.SignRequest) error {
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectRetentionInput{
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
-		Retention: &types.ObjectLockRetention{},
+		Retention: &types.ObjectLockRetention{}, BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
 	}
 	if r.Retention != (storage.Retention{}) {
 		in.Retention.Mode = types.ObjectLockRetentionMode(lockMode(r.Retention.Mode))
 		in.Retention.RetainUntilDate = &r.Retention.Until
-	}
-	if r.BypassGovernance {
-		in.BypassGovernanceRetention = aws.Bool(true)
 	}
 	return change(ctx, d, r, d.account.client.PutObjectRetention, in, d.account.withBodyChecksum()...)
 }
@@ -99,8 +97,7 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	default:
 		return false
 	}
-	kept := rm.bucket.account.clock.time().Before(attrs.Retention.Until) && !(r.BypassGovernance && attrs.Retention.Mode == storage.Governance)
-	return attrs.LegalHold || kept
+	return objectlock.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance, rm.bucket.account.clock.time()) != nil
 }
 
 // lockAlone returns the lock of a version, as far as the server tells it. These requests need no
@@ -118,24 +115,22 @@ func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *stor
 	return attrs
 }
 
-// lockMeaning returns the code of a refusal that is about object lock, or "". S3 and
+// lockMeaning returns the meaning of a refusal if it is about object lock. S3 and
 // compatible servers have no code of their own for it. Amazon, versitygw: 403 AccessDenied
 // "Access Denied because object protected by object lock."; Ceph: 403 AccessDenied "forbidden by
 // object lock"; MinIO: 400 InvalidRequest "Object is WORM protected and cannot be overwritten".
 // All three say of a bucket that cannot lock: 400 InvalidRequest "Bucket is missing Object Lock
 // Configuration", or in one word.
-func lockMeaning(code, message string) storage.Code {
-	if code != "AccessDenied" && code != "InvalidRequest" {
-		return ""
-	}
+func lockMeaning(code, message string) (m sdkerror.Meaning, isAbout bool) {
 	message = strings.ToLower(message)
 	switch {
+	case code != "AccessDenied" && code != "InvalidRequest":
 	case strings.Contains(message, "by object lock"), strings.Contains(message, "worm protected"):
-		return storage.Locked
+		return sdkerror.Meaning{Code: storage.Locked}, true
 	case strings.Contains(message, "missing object lock"), strings.Contains(message, "missing objectlock"):
-		return storage.Unsupported
+		return sdkerror.Meaning{Code: storage.Unsupported, Hint: lockHint}, true
 	}
-	return ""
+	return m, false
 }
 
 const lockHint = "the bucket cannot lock objects: make it with WithObjectLock"

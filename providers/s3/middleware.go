@@ -26,12 +26,15 @@ func withoutValidation(o *awss3.Options) {
 	})
 }
 
-// withResponse calls see with each response, before the SDK reads it.
-func withResponse(see func(*http.Response)) func(*middleware.Stack) error {
+// withResponse calls see with each response, before the SDK reads it. An error of see is that of the operation.
+func withResponse(see func(operation string, response *http.Response) error) func(*middleware.Stack) error {
 	watch := middleware.DeserializeMiddlewareFunc("omnibucket:Response", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		if response, _ := out.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil {
-			see(response.Response)
+			if refused := see(middleware.GetOperationName(ctx), response.Response); err == nil && refused != nil {
+				_ = response.Body.Close()
+				err = refused
+			}
 		}
 		return out, metadata, err
 	})

@@ -56,7 +56,7 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		SDK: a.client, Transport: a.rawTransport,
 		URL: e.url, Host: e.host, Path: e.path,
 		Region: a.region, Keys: a.keys, Now: a.clock.time,
-		Owner: a.expectedOwner, UnsignedEncoding: a.profile.UnsignedEncoding, TracesLambda: a.inLambda,
+		Owner: a.expectedOwner, UnsignedEncoding: a.profile.UnsignedEncoding,
 		See: func(response *http.Response) {
 			a.server.see(response.Header)
 			a.clock.see(response)

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"net/url"
@@ -15,6 +14,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
 // ListParts sends one ListParts.
@@ -45,27 +46,18 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// An uploadMarker is where the next page of ListUploads begins.
-type uploadMarker struct {
-	Key    *string `json:"k"`
-	Upload *string `json:"u"`
-}
-
 // ListUploads sends one ListMultipartUploads. A control character in one key makes a page that no
 // XML decoder reads, and would hide all uploads after it: then ListUploads asks for escaped keys. It
 // does not ask at once, because Ceph escapes the keys and neither says so nor escapes NextKeyMarker.
 // https://github.com/ceph/ceph/pull/30993
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
-	in := &awss3.ListMultipartUploadsInput{Bucket: &d.bucket.name, MaxUploads: aws.Int32(int32(r.Limit))}
-	if r.Prefix != "" {
-		in.Prefix = &r.Prefix
+	key, upload, err := pagetoken.Parse(r.Token)
+	if err != nil {
+		return nil, err
 	}
-	if r.Token != "" {
-		var after uploadMarker
-		if json.Unmarshal([]byte(r.Token), &after) != nil {
-			return nil, storage.InvalidArgument
-		}
-		in.KeyMarker, in.UploadIdMarker = after.Key, after.Upload
+	in := &awss3.ListMultipartUploadsInput{
+		Bucket: &d.bucket.name, Prefix: httpheader.Optional(r.Prefix), MaxUploads: aws.Int32(int32(r.Limit)),
+		KeyMarker: httpheader.Optional(key), UploadIdMarker: httpheader.Optional(upload),
 	}
 	out, err := d.account.client.ListMultipartUploads(ctx, in)
 	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) {
@@ -85,8 +77,7 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated)})
 	}
 	if aws.ToBool(out.IsTruncated) {
-		token, _ := json.Marshal(uploadMarker{out.NextKeyMarker, out.NextUploadIdMarker}) // texts: never fails
-		page.Token = string(token)
+		page.Token = pagetoken.Encode(aws.ToString(out.NextKeyMarker), aws.ToString(out.NextUploadIdMarker))
 	}
 	return page, nil
 }

@@ -126,13 +126,8 @@ func (m *multipart) complete(ctx context.Context, in *awss3.CompleteMultipartUpl
 	if err := m.bucket.account.customize(in, native); err != nil {
 		return nil, err
 	}
-	var out *awss3.CompleteMultipartUploadOutput
-	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = m.bucket.account.client.CompleteMultipartUpload(withCopyTimeout(ctx, size), in)
-		if err == nil && out.ETag == nil {
-			err = noEvidence()
-		}
-		return err
+	out, err := write(withCopyTimeout(ctx, size), m.bucket.account.client.CompleteMultipartUpload, in, func(out *awss3.CompleteMultipartUploadOutput) bool {
+		return out.ETag != nil
 	})
 	if err != nil {
 		return nil, writeError(err, c)

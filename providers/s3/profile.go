@@ -179,7 +179,8 @@ const (
 func (p *Profile) features() storage.Features {
 	// S3 has KeysBesideFolders. Servers of files break that, and MinIO does so without an
 	// error: it stores the second key, so that no driver could refuse it.
-	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | signFeatures(p)
+	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
+		storage.SignedURLs | storage.SignedHead | storage.SignedParts
 	c := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
 		// The feature covers Put and multipart uploads, so that both must enforce it.
@@ -201,10 +202,21 @@ func (p *Profile) features() storage.Features {
 		storage.Restoring:         p.Restore,
 		storage.ObjectLock:        p.locks(),
 		storage.ListedUploads:     !p.HidesUploads,
+
+		storage.SignedContentType:   p.SignedUploads.ContentType,
+		storage.SignedSize:          p.SignedUploads.Size,
+		storage.SignedIfAbsent:      p.SignedUploads.IfAbsent,
+		storage.SignedPartChecksums: p.Checksum != ChecksumNone,
+		storage.SignedForms:         p.SignedForms,
+		storage.SignedTags:          p.Tags,
+		storage.SignedLocks:         p.locks(),
 	} {
 		if declared {
 			f |= feature
 		}
+	}
+	if p.NoSigning {
+		f &^= signFeatures
 	}
 	return f
 }

@@ -100,7 +100,7 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 	}
 	read("", driver.GetRequest{Key: "k", Length: -1})
 	read("of a range", driver.GetRequest{Key: "k", Offset: 5, Length: 10})
-	read("of the end", driver.GetRequest{Key: "k", Suffix: 10, Length: -1})
+	read("of the end", driver.GetRequest{Key: "k", Suffix: 15, Length: -1})
 	read("pinned", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}})
 	read("unless known", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{NotRevision: etag}})
 	read("of a version", driver.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -34,10 +35,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	}
 	in := &awss3.RestoreObjectInput{
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
-		RestoreRequest: &types.RestoreRequest{GlacierJobParameters: &types.GlacierJobParameters{Tier: types.TierStandard}},
-	}
-	if r.RestoreTier != "" {
-		in.RestoreRequest.GlacierJobParameters.Tier = types.Tier(r.RestoreTier)
+		RestoreRequest: &types.RestoreRequest{GlacierJobParameters: &types.GlacierJobParameters{
+			Tier: cmp.Or(types.Tier(r.RestoreTier), types.TierStandard),
+		}},
 	}
 	if head.ArchiveStatus == "" {
 		in.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))

@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
@@ -133,12 +134,9 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	case ctx.Err() != nil, code == storage.Unavailable, code == storage.RateLimited:
 		return err
 	} // for other errors CreateBucket has a better response, because HEAD has no body
-	in := &awss3.CreateBucketInput{Bucket: &r.Name}
+	in := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
 	if s.account.profile.Location && region != defaultRegion || !s.account.profile.Location && region != s.account.region {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
-	}
-	if r.ObjectLock {
-		in.ObjectLockEnabledForBucket = aws.Bool(true)
 	}
 	if regional, _ := regexp.MatchString(accountRegionalName, r.Name); regional && s.account.amazon() {
 		in.BucketNamespace = types.BucketNamespaceAccountRegional
@@ -256,10 +254,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 
 // ListBuckets lists one page. A server without pages returns all buckets.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
-	in := &awss3.ListBucketsInput{MaxBuckets: aws.Int32(maxBuckets)}
-	if token != "" {
-		in.ContinuationToken = &token
-	}
+	in := &awss3.ListBucketsInput{MaxBuckets: aws.Int32(maxBuckets), ContinuationToken: httpheader.Optional(token)}
 	out, err := s.account.client.ListBuckets(ctx, in)
 	if err != nil {
 		return nil, "", reads(err)

@@ -30,34 +30,9 @@ const (
 	requester  = "requester"
 )
 
-func signFeatures(p *Profile) storage.Features {
-	if p.NoSigning {
-		return 0
-	}
-	f := storage.SignedURLs | storage.SignedHead | storage.SignedParts
-	if p.SignedUploads.ContentType {
-		f |= storage.SignedContentType
-	}
-	if p.SignedUploads.Size {
-		f |= storage.SignedSize
-	}
-	if p.SignedUploads.IfAbsent {
-		f |= storage.SignedIfAbsent
-	}
-	if p.Checksum != ChecksumNone {
-		f |= storage.SignedPartChecksums
-	}
-	if p.SignedForms {
-		f |= storage.SignedForms
-	}
-	if p.Tags {
-		f |= storage.SignedTags
-	}
-	if p.locks() {
-		f |= storage.SignedLocks
-	}
-	return f
-}
+// signFeatures are all features of signing.
+const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
 
 type urlSigner struct {
 	account *account

@@ -32,14 +32,10 @@ func tagHeader(tags map[string]string) *string {
 // tagField returns the field of a form with an object's tags, which is a document.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
 func tagField(tags map[string]string) (string, error) {
-	type tag struct{ Key, Value string }
 	document := struct {
-		XMLName xml.Name `xml:"Tagging"`
-		Tags    []tag    `xml:"TagSet>Tag"`
-	}{}
-	for _, t := range tagSet(tags) {
-		document.Tags = append(document.Tags, tag{*t.Key, *t.Value})
-	}
+		XMLName xml.Name    `xml:"Tagging"`
+		Tags    []types.Tag `xml:"TagSet>Tag"`
+	}{Tags: tagSet(tags)}
 	text, err := xml.Marshal(document)
 	return string(text), err
 }
@@ -85,10 +81,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 
 // change makes a request that changes something of an object. in is the SDK's input, which send
 // sends.
-func change[In, Out any](
-	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send func(context.Context, *In, ...func(*awss3.Options)) (*Out, error), in *In,
-	options ...func(*awss3.Options),
-) error {
+func change[In, Out any](ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sendFunc[In, Out], in *In, options ...func(*awss3.Options)) error {
 	if err := d.account.customize(in, r.Native); err != nil {
 		return err
 	}

@@ -9,30 +9,24 @@ import (
 // Requested returns the settings that r asks for as the bucket's. A driver
 // returns it if the update succeeded and reading the bucket afterwards failed.
 func Requested(r *driver.BucketRequest) *storage.BucketInfo {
-	info := &storage.BucketInfo{Name: r.Name}
-	if r.PublicAccess != nil {
-		info.Public = *r.PublicAccess
+	return &storage.BucketInfo{
+		Name:             r.Name,
+		Public:           valueOf(r.PublicAccess),
+		Versioning:       valueOf(r.Versioning),
+		CORS:             append([]storage.CORSRule(nil), valueOf(r.CORS)...),
+		Lifecycle:        append([]storage.LifecycleRule(nil), valueOf(r.Lifecycle)...),
+		ObjectLock:       r.ObjectLock,
+		DefaultRetention: valueOf(r.DefaultRetention),
+		SoftDelete:       valueOf(r.SoftDelete),
 	}
-	if r.Versioning != nil {
-		info.Versioning = *r.Versioning
+}
+
+func valueOf[T any](setting *T) (v T) {
+	if setting != nil {
+		v = *setting
 	}
-	if r.CORS != nil && len(*r.CORS) > 0 {
-		info.CORS = *r.CORS
-	}
-	if r.Lifecycle != nil && len(*r.Lifecycle) > 0 {
-		info.Lifecycle = *r.Lifecycle
-	}
-	info.ObjectLock = r.ObjectLock
-	if r.DefaultRetention != nil {
-		info.DefaultRetention = *r.DefaultRetention
-	}
-	if r.SoftDelete != nil {
-		info.SoftDelete = *r.SoftDelete
-	}
-	return info
+	return v
 }
 
 // IsEmpty reports whether r changes nothing.
-func IsEmpty(r *driver.BucketRequest) bool {
-	return r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && !r.ObjectLock && r.DefaultRetention == nil && r.SoftDelete == nil
-}
+func IsEmpty(r *driver.BucketRequest) bool { return *r == driver.BucketRequest{Name: r.Name} }

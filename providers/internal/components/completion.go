@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/internal/writeid"
 )
 
@@ -83,11 +84,9 @@ var ErrEnded = &storage.Error{Code: storage.ObjectNotFound, Hint: "the upload wa
 
 // errEndedUnknown is for an upload whose object was made by an earlier attempt and then replaced, or
 // was never made because another write came first.
-func errEndedUnknown() *storage.Error {
-	return &storage.Error{
-		Code: storage.ObjectNotFound, Unknown: true,
-		Hint: "the upload has ended, and another object has its key: begin another upload if this one must be stored",
-	}
+var errEndedUnknown = &storage.Error{
+	Code: storage.ObjectNotFound, Unknown: true,
+	Hint: "the upload has ended, and another object has its key: begin another upload if this one must be stored",
 }
 
 // CheckOpen returns ErrEnded if an upload was completed or aborted before its new part was stored, and removes the part.
@@ -225,8 +224,8 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 // afterFailure looks whether a commit that failed has made the object, and takes the decision back
 // if it cannot have.
 func (c *Completion) afterFailure(ctx context.Context, m *marker, first bool, failed error) (*storage.Attrs, bool, error) {
-	var e *storage.Error
-	maybe := errors.As(failed, &e) && (e.Unknown || e.Retryable)
+	e, ok := errors.AsType[*storage.Error](failed)
+	maybe := ok && (e.Unknown || e.Retryable)
 	refused := storage.CodeOf(failed) == storage.PreconditionFailed
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
@@ -236,7 +235,7 @@ func (c *Completion) afterFailure(ctx context.Context, m *marker, first bool, fa
 		c.dropMade(ctx, m)
 		return there, false, nil
 	case !first && refused:
-		return nil, false, errEndedUnknown()
+		return nil, false, errEndedUnknown
 	case (maybe || !first) && (err != nil || !m.isOf(there)):
 		return nil, false, failed
 	}
@@ -312,22 +311,11 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	case now.revision != m.revision:
 		return nil, nil
 	}
-	return nil, notUnknown(err)
-}
-
-// notUnknown returns the error of a write of the marker, which is not the object. If the marker has
-// its revision and the response was 412, a gateway has made that.
-func notUnknown(err error) error {
-	var e *storage.Error
-	if !errors.As(err, &e) {
-		return err
+	if e, ok := errors.AsType[*storage.Error](err); ok {
+		foreign := *e
+		foreign.Unknown, err = true, &foreign // the marker has its revision: only a gateway can have made a 412
 	}
-	known := *e
-	if known.Code == storage.PreconditionFailed {
-		known.Code, known.Retryable = storage.Unavailable, true
-	}
-	known.Unknown = false
-	return &known
+	return nil, sdkerror.WithoutEffect(err) // the marker is not the object
 }
 
 // drop ends the upload. ListUploads lists the parts that stay.
@@ -336,8 +324,7 @@ func (c *Completion) drop(ctx context.Context) error {
 	defer cancel()
 	for try := 1; ; try++ {
 		err := c.Drop(ctx)
-		var e *storage.Error
-		if !errors.As(err, &e) || !e.Retryable || try == releases || ctxtime.Sleep(ctx, firstPause) != nil {
+		if e, ok := errors.AsType[*storage.Error](err); !ok || !e.Retryable || try == releases || ctxtime.Sleep(ctx, firstPause) != nil {
 			return err
 		}
 	}

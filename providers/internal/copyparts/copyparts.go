@@ -20,6 +20,7 @@ const (
 	// parts would copy all of them again.
 	maxAttempts = 3
 	retryDelay  = 200 * time.Millisecond
+	maxDelay    = time.Minute // whatever the store asks for: rule T1
 )
 
 // CopyAll calls copyPart for 0 to n-1, several at a time, and returns the first error.
@@ -30,7 +31,7 @@ func CopyAll(ctx context.Context, n int, copyPart func(ctx context.Context, i in
 			err := copyPart(ctx, i)
 			var e *storage.Error
 			if err == nil || attempt == maxAttempts || !errors.As(err, &e) || !e.Retryable ||
-				ctxtime.Sleep(ctx, max(retryDelay<<attempt, e.RetryAfter)) != nil {
+				ctxtime.Sleep(ctx, min(max(retryDelay<<attempt, e.RetryAfter), maxDelay)) != nil {
 				return err
 			}
 		}

@@ -27,6 +27,7 @@ func TestAPartIsRetried(t *testing.T) {
 		{"no failure", nil, 1, 0, nil},
 		{"after temporary failures", []error{temporary, temporary}, 3, 1200 * time.Millisecond, nil},
 		{"after the delay that the store asks for", []error{throttled}, 2, time.Minute, nil},
+		{"after a minute, if the store asks for an hour", []error{&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}}, 2, time.Minute, nil},
 		{"at most three attempts", []error{temporary, temporary, temporary, temporary}, 3, 1200 * time.Millisecond, temporary},
 		{"not after a permanent failure", []error{&storage.Error{Code: storage.Changed}}, 1, 0, storage.Changed},
 		{"not after an error without a code", []error{errBroken}, 1, 0, errBroken},

@@ -29,23 +29,40 @@ func TestRange(t *testing.T) {
 	}
 }
 
-func TestParseContentRange(t *testing.T) {
-	start, size, err := ParseContentRange("bytes 5-14/5368709120")
+func TestSizeOf(t *testing.T) {
+	from5 := &driver.GetRequest{Offset: 5, Length: 10}
+	size, err := SizeOf(from5, "bytes 5-14/5368709120")
 	require.NoError(t, err)
-	require.Equal(t, int64(5), start)
 	require.Equal(t, int64(5<<30), size)
-	for _, value := range []string{"", "bytes */20", "bytes 5-14", "bytes 5/20", "bytes x-14/20", "bytes 5-14/*"} {
-		_, _, err := ParseContentRange(value)
+	_, err = SizeOf(from5, "bytes 0-0/5")
+	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
+	for _, value := range []string{"", "bytes */20", "bytes 5-14", "bytes 5/20", "bytes x-14/20", "bytes 5-14/*", "bytes 5-14/-20"} {
+		_, err := SizeOf(from5, value)
 		require.Equal(t, storage.Internal, storage.CodeOf(err), value)
 	}
 }
 
 func TestAResponseThatBeginsElsewhereIsRefused(t *testing.T) {
-	require.NoError(t, CheckStart(&driver.GetRequest{Offset: 5, Length: 1}, 5))
-	require.NoError(t, CheckStart(&driver.GetRequest{Suffix: 5, Length: -1}, 15), "the server says where the last bytes begin")
-	err := CheckStart(&driver.GetRequest{Offset: 5, Length: 1}, 0)
-	require.Equal(t, storage.Internal, storage.CodeOf(err))
-	require.ErrorContains(t, err, "begins at byte 0 and not at 5")
+	for name, row := range map[string]struct {
+		request   driver.GetRequest
+		response  string
+		elsewhere string
+	}{
+		"where it was asked for":                  {driver.GetRequest{Offset: 5, Length: 1}, "bytes 5-5/20", ""},
+		"at the start":                            {driver.GetRequest{Offset: 5, Length: 1}, "bytes 0-5/20", "begins at byte 0 and not at 5"},
+		"the last bytes":                          {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 15-19/20", ""},
+		"the last bytes of a shorter object":      {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 0-2/3", ""},
+		"the first bytes in place of the last":    {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 0-4/20", "begins at byte 0 and not at 15"},
+		"fewer of the last bytes than were asked": {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 17-19/20", "begins at byte 17 and not at 15"},
+	} {
+		_, err := SizeOf(&row.request, row.response)
+		if row.elsewhere == "" {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.Equal(t, storage.Internal, storage.CodeOf(err), name)
+		require.ErrorContains(t, err, row.elsewhere, name)
+	}
 }
 
 func TestValues(t *testing.T) {

@@ -26,31 +26,28 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 	return ""
 }
 
-// ParseContentRange parses a header such as "bytes 0-9/100". It returns the offset of
-// the response's first byte, and the object's size. If the header is malformed, it fails
-// with Internal.
-func ParseContentRange(value string) (start, size int64, err error) {
-	span, total, found := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
+// SizeOf returns the object's size in the header of the response to r, such as "bytes 0-9/100". If the
+// header is malformed, or the response begins elsewhere than r asks for, it fails with Internal. If the
+// object ends before the offset, for which emulators have this response, it fails with RangeNotSatisfiable.
+func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
+	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
 	from, _, dashed := strings.Cut(span, "-")
-	if found && dashed {
-		start, err = strconv.ParseInt(from, 10, 64)
-		if err == nil {
-			size, err = strconv.ParseInt(total, 10, 64)
-		}
+	start, badStart := strconv.ParseUint(from, 10, 63)
+	size, badSize := strconv.ParseUint(total, 10, 63)
+	if !dashed || badStart != nil || badSize != nil {
+		return 0, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the response has the malformed Content-Range %q", contentRange)}
 	}
-	if !found || !dashed || err != nil {
-		return 0, 0, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the response has the malformed Content-Range %q", value)}
+	asked := r.Offset
+	if r.Suffix > 0 {
+		asked = max(int64(size)-r.Suffix, 0)
 	}
-	return start, size, nil
-}
-
-// CheckStart checks that a response that begins at start belongs to r. If it does not,
-// it fails with Internal.
-func CheckStart(r *driver.GetRequest, start int64) error {
-	if r.Suffix > 0 || start == r.Offset {
-		return nil
+	switch {
+	case r.Suffix == 0 && asked >= int64(size):
+		return 0, storage.RangeNotSatisfiable
+	case int64(start) != asked:
+		return 0, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the response begins at byte %d and not at %d", start, asked)}
 	}
-	return &storage.Error{Code: storage.Internal, Err: errors.New("the response begins at byte " + strconv.FormatInt(start, 10) + " and not at " + strconv.FormatInt(r.Offset, 10))}
+	return int64(size), nil
 }
 
 // RangeIgnored returns the error for a response that is the whole object.

@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Optional returns a header's value as SDKs take it. It returns nil if value is "".
-func Optional(value string) *string {
-	if value == "" {
+// Optional returns a value as SDKs take it. It returns nil if it is the zero value, as "" is.
+func Optional[T comparable](value T) *T {
+	if value == *new(T) {
 		return nil
 	}
 	return &value

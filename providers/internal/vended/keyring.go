@@ -49,13 +49,13 @@ func (g *Grant[C]) left() time.Duration {
 type Keyring[C any] struct {
 	grant func(ctx context.Context, key string) (*Grant[C], error)
 	mu    sync.Mutex
-	kept  map[string]*Grant[C]    // by prefix
-	asked map[string]*question[C] // calls of grant, by the prefix that they replace, or the folder of the key
+	kept  map[string]*Grant[C] // by prefix
+	asked map[string]*question // calls of grant, by the prefix that they replace, or the folder of the key
 }
 
 // NewKeyring returns a Keyring that asks grant for the credentials of a key, or of the prefix of a listing.
 func NewKeyring[C any](grant func(ctx context.Context, key string) (*Grant[C], error)) *Keyring[C] {
-	return &Keyring[C]{grant: grant, kept: map[string]*Grant[C]{}, asked: map[string]*question[C]{}}
+	return &Keyring[C]{grant: grant, kept: map[string]*Grant[C]{}, asked: map[string]*question{}}
 }
 
 // An operation is one call of a driver. It may make many requests, for longer than credentials last.
@@ -79,9 +79,8 @@ func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error)
 }
 
 // A question is one call of grant, for which several requests wait.
-type question[C any] struct {
+type question struct {
 	answered chan struct{}
-	grant    *Grant[C]
 	err      error
 	canceled bool // the request that asked, not the question
 }
@@ -99,7 +98,7 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			return found, nil
 		}
 		if !waiting {
-			q = &question[C]{answered: make(chan struct{})}
+			q = &question{answered: make(chan struct{})}
 			k.asked[topic] = q
 		}
 		k.mu.Unlock()
@@ -122,9 +121,7 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			return nil, ctx.Err()
 		case q.err != nil && !q.canceled:
 			return nil, q.err
-		case q.err == nil && strings.HasPrefix(key, q.grant.Prefix):
-			return q.grant, nil
-		} // else: the grant does not hold for this key, or the other request was canceled
+		} // else: the grant is kept, or does not hold for this key, or the other request was canceled
 	}
 }
 
@@ -151,13 +148,13 @@ func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 }
 
 // ask calls grant, and answers the question.
-func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *question[C]) (grant *Grant[C], err error) {
+func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *question) (grant *Grant[C], err error) {
 	err = errors.New("CredentialsFor has not returned")
 	defer func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		delete(k.asked, topic)
-		if q.grant, q.err, q.canceled = grant, err, ctx.Err() != nil; err == nil {
+		if q.err, q.canceled = err, ctx.Err() != nil; err == nil {
 			k.keep(grant)
 		}
 		close(q.answered)

@@ -51,40 +51,24 @@ func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 }
 
 // upload stores an object as a multipart upload of one part. The part may be small,
-// because it is the last one. whole is the checksum of the object, if not that of text.
-func (p *probe) upload(ctx context.Context, key, text string, condition storage.Condition, whole storage.CRC32C) (*storage.Attrs, error) {
-	complete, err := p.prepareUpload(ctx, key, text, condition, whole)
+// because it is the last one. r has the checksum of the object.
+func (p *probe) upload(ctx context.Context, r *driver.PutRequest, text string) (*storage.Attrs, error) {
+	complete, err := p.prepareUpload(ctx, r, textPart(text))
 	if err != nil {
 		return nil, err
 	}
 	return complete()
 }
 
-// prepareUpload does all of upload except for the request that completes it.
-func (p *probe) prepareUpload(ctx context.Context, key, text string, condition storage.Condition, whole storage.CRC32C) (complete func() (*storage.Attrs, error), err error) {
-	r := p.request(key, text, condition)
-	if whole.Known {
-		r.CRC32C = whole
-	}
-	return p.prepareRequest(ctx, r, text)
-}
-
-func (p *probe) uploadRequest(ctx context.Context, r *driver.PutRequest, text string) error {
-	complete, err := p.prepareRequest(ctx, r, text)
-	if err == nil {
-		_, err = complete()
-	}
-	return err
-}
-
-func (p *probe) prepareRequest(ctx context.Context, r *driver.PutRequest, text string) (complete func() (*storage.Attrs, error), err error) {
-	return p.preparePart(ctx, r, func() *driver.PartRequest {
+func textPart(text string) func() *driver.PartRequest {
+	return func() *driver.PartRequest {
 		return &driver.PartRequest{Body: strings.NewReader(text), CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true}}
-	})
+	}
 }
 
-// preparePart is prepareRequest with a request of the part, to which it adds what is the same for all.
-func (p *probe) preparePart(ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest) (complete func() (*storage.Attrs, error), err error) {
+// prepareUpload does all of an upload except for the request that completes it. To the request of the
+// part it adds what is the same for all.
+func (p *probe) prepareUpload(ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest) (complete func() (*storage.Attrs, error), err error) {
 	upload, err := p.driver.BeginParts(ctx, r)
 	if err != nil {
 		return nil, err

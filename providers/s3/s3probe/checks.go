@@ -11,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -221,10 +220,15 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 		return Refused, "the server checks no checksums"
 	}
 	const text = "0123456789"
-	right := crc32c.Sum([]byte(text))
-	wrong := right + 1
+	r := p.request("whole", text, storage.Condition{})
+	right := r.CRC32C.Sum
+	upload := func(sum uint32) error {
+		r.CRC32C.Sum = sum
+		_, err := p.upload(ctx, r, text)
+		return err
+	}
 	verdict, detail := runSteps(func() (Verdict, string) {
-		_, err := p.upload(ctx, "whole", text, storage.Condition{}, storage.CRC32C{Sum: wrong, Known: true})
+		err := upload(right + 1)
 		switch storage.CodeOf(err) {
 		case "":
 			return Ignored, "an upload with a wrong checksum was completed"
@@ -232,10 +236,7 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 			return Enforced, ""
 		}
 		return inconclusive("an upload with a wrong checksum", err)
-	}, p.expectNoObject(ctx, "whole"), expectSuccess("an upload with the right checksum", func() error {
-		_, err := p.upload(ctx, "whole", text, storage.Condition{}, storage.CRC32C{Sum: right, Known: true})
-		return err
-	}), func() (Verdict, string) {
+	}, p.expectNoObject(ctx, "whole"), expectSuccess("an upload with the right checksum", func() error { return upload(right) }), func() (Verdict, string) {
 		attrs, err := p.head(ctx, "whole")
 		switch {
 		case err != nil:

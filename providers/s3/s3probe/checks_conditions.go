@@ -84,7 +84,7 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	upload := func(key, text string, condition storage.Condition) func() error {
 		return func() error {
-			_, err := p.upload(ctx, key, text, condition, storage.CRC32C{})
+			_, err := p.upload(ctx, p.request(key, text, condition), text)
 			return err
 		}
 	}

@@ -186,25 +186,16 @@ func checkForms(ctx context.Context, p *probe) (Verdict, string) {
 // post submits a form as a browser does, with the file after the other fields.
 func (p *probe) post(ctx context.Context, form *storage.SignedForm, text, contentType string) (int, error) {
 	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
+	w := multipart.NewWriter(&body) // no write to memory fails
 	for name, value := range form.Fields {
 		if name == "Content-Type" {
 			value = contentType
 		}
-		if err := w.WriteField(name, value); err != nil {
-			return 0, err
-		}
+		_ = w.WriteField(name, value)
 	}
-	file, err := w.CreateFormFile("file", "file.txt")
-	if err != nil {
-		return 0, err
-	}
-	if _, err := io.WriteString(file, text); err != nil {
-		return 0, err
-	}
-	if err := w.Close(); err != nil {
-		return 0, err
-	}
+	file, _ := w.CreateFormFile("file", "file.txt")
+	_, _ = io.WriteString(file, text)
+	_ = w.Close()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, form.URL, &body)
 	if err != nil {
 		return 0, err

@@ -63,7 +63,7 @@ func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 	const text = "0123456789"
 	right := crc32c.Sum([]byte(text))
 	send := func(sum uint32) error {
-		complete, err := p.preparePart(ctx, p.request("trailer", text, storage.Condition{}), func() *driver.PartRequest {
+		complete, err := p.prepareUpload(ctx, p.request("trailer", text, storage.Condition{}), func() *driver.PartRequest {
 			r := &driver.PartRequest{}
 			r.Body = &summedBody{strings.NewReader(text), r, sum}
 			return r

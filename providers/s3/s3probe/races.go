@@ -71,7 +71,7 @@ func (p *probe) raceCompletions(ctx context.Context, name, key string, begin fun
 		}
 		var complete [racers]func() (*storage.Attrs, error)
 		for i := range complete {
-			if complete[i], err = p.prepareUpload(ctx, key, fmt.Sprint(i), condition, storage.CRC32C{}); err != nil {
+			if complete[i], err = p.prepareUpload(ctx, p.request(key, fmt.Sprint(i), condition), textPart(fmt.Sprint(i))); err != nil {
 				return inconclusive(name, err)
 			}
 		}
@@ -81,7 +81,7 @@ func (p *probe) raceCompletions(ctx context.Context, name, key string, begin fun
 				return err
 			}
 			return retry(ctx, func() error {
-				_, err := p.upload(ctx, key, fmt.Sprint(i), condition, storage.CRC32C{})
+				_, err := p.upload(ctx, p.request(key, fmt.Sprint(i), condition), fmt.Sprint(i))
 				return err
 			})
 		})()

@@ -39,7 +39,6 @@ type Client struct {
 	Payer            string // value of the header X-Amz-Request-Payer, or ""
 	Owner            string // value of the header X-Amz-Expected-Bucket-Owner, or ""
 	UnsignedEncoding bool   // Accept-Encoding is not signed, and accepts "gzip"
-	TracesLambda     bool   // requests have the trace of the function of AWS Lambda
 
 	// ContentMD5 returns the header with the MD5 of a body. It is nil if bodies have none.
 	ContentMD5 func(ctx context.Context, body io.Reader, size int64) (string, error)
@@ -167,7 +166,7 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 		}))
 	}
 	h.set("User-Agent", "omnibucket")
-	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && c.TracesLambda {
+	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "" {
 		h.set("X-Amzn-Trace-Id", trace) // AWS uses it to stop a function whose writes invoke it
 	}
 	if r.body != nil && r.size >= minExpectSize {
