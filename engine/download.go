@@ -151,6 +151,9 @@ func (d *download) openEmpty() *storage.Error {
 
 // start takes over the first response, and resolves the requested range against the object's size.
 func (d *download) start(attrs *storage.Attrs) *storage.Error {
+	if attrs.Size < 0 {
+		return &storage.Error{Code: storage.Internal, Err: errors.New("the store or a layer returned a size below 0")}
+	}
 	from, to, err := d.first.req.Span(attrs.Size)
 	if err != nil {
 		return &storage.Error{Code: storage.RangeNotSatisfiable, Hint: "the offset is past the end of the object"}
