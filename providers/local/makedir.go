@@ -16,10 +16,12 @@ func (o *objects) makeDirs(ctx context.Context, key string, l location) (*osdir.
 	var d *osdir.Dir
 	err := retry(ctx, func() (err error) {
 		d, err = o.tree.open(l.dir)
-		if osdir.LeadsOutside(err) {
+		switch {
+		case err == nil:
+			return nil
+		case osdir.LeadsOutside(err):
 			return &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "remove the symbolic link in the path of the key that leads out of the bucket's directory"}
-		}
-		if !osdir.IsNotExist(err) {
+		case !osdir.IsNotExist(err):
 			return failure(err)
 		}
 		if err := o.tree.checkPlace(); err != nil {
