@@ -17,35 +17,26 @@ import (
 // objects as trees of one file.
 type oneObject struct {
 	storage.Bucket
-	key, name string
+	found *storage.Attrs
+	name  string
 }
 
-// List asks for the object itself: a listing in any order may begin with another whose key is longer.
-func (o oneObject) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+func (o oneObject) List(_ context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		var r storage.ListOptions
-		if err := r.Apply(opts...); err != nil {
-			yield(storage.ListEntry{}, err)
-			return
+		entry, err := program.EntryOf(o.found), r.Apply(opts...)
+		if entry.Key = o.name; err != nil || r.StartAfter < o.name {
+			yield(entry, err)
 		}
-		if r.StartAfter >= o.name {
-			return
-		}
-		found, err := o.Attrs(ctx, o.name)
-		if err != nil {
-			yield(storage.ListEntry{}, err)
-			return
-		}
-		yield(storage.ListEntry{Key: o.name, Size: found.Size, ETag: found.ETag, Revision: found.Revision, Modified: found.Modified}, nil)
 	}
 }
 
 func (o oneObject) Attrs(ctx context.Context, _ string, opts ...storage.AttrsOption) (*storage.Attrs, error) {
-	return o.Bucket.Attrs(ctx, o.key, opts...)
+	return o.Bucket.Attrs(ctx, o.found.Key, opts...)
 }
 
 func (o oneObject) Download(ctx context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	return o.Bucket.Download(ctx, o.key, opts...)
+	return o.Bucket.Download(ctx, o.found.Key, opts...)
 }
 
 // oneFile returns the location of a file or object in its bucket, or false if it is a tree.
@@ -96,10 +87,11 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 		if err != nil {
 			return ends, err
 		}
-		if _, err := bucket.Attrs(ctx, l.Key); err != nil {
+		found, err := bucket.Attrs(ctx, l.Key)
+		if err != nil {
 			return ends, err
 		}
-		ends[i] = transfer.Bucket(oneObject{bucket, l.Key, path.Base(at[0].Key)})
+		ends[i] = transfer.Bucket(oneObject{bucket, found, path.Base(at[0].Key)})
 	}
 	return ends, nil
 }

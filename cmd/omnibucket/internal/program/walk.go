@@ -165,3 +165,8 @@ func HasAny(ctx context.Context, bucket storage.Lister, prefix string) bool {
 	}
 	return false
 }
+
+// EntryOf returns attributes as a listing has them.
+func EntryOf(a *storage.Attrs) storage.ListEntry {
+	return storage.ListEntry{Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified}
+}

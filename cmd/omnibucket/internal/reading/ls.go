@@ -109,7 +109,7 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	if !l.IsFolder() {
 		attrs, err := bucket.Attrs(ctx, l.Key)
 		if err == nil {
-			return printEntry(p, f, storage.ListEntry{Key: attrs.Key, Size: attrs.Size, ETag: attrs.ETag, Revision: attrs.Revision, Modified: attrs.Modified})
+			return printEntry(p, f, program.EntryOf(attrs))
 		}
 		if !errors.Is(err, storage.ObjectNotFound) {
 			return err
