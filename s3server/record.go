@@ -58,7 +58,7 @@ func (c *recorder) begin(r *request) *Request {
 		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) == c.limit {
-		c.latest = slices.Delete(c.latest, 0, 1)
+		c.latest = c.latest[1:] // append moves the rest to another array now and then
 	}
 	c.latest = append(c.latest, kept)
 	return kept
