@@ -11,7 +11,7 @@ import (
 
 // An uploadSweep discards the multipart uploads that package staleupload calls abandoned.
 // It never waits: an upload that it cannot examine or remove is left for a later sweep. A
-// call on an upload may wait for it, for the time that examining the parts takes.
+// call on an old upload may wait for it, for the time that examining the parts takes.
 type uploadSweep struct {
 	tree  *tree
 	now   time.Time
@@ -71,7 +71,7 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 	switch {
 	case osdir.IsNotExist(err): // a sweep or BeginParts was interrupted, or BeginParts is about to place it
 		return time.Since(m.Time()) > abandonedAge
-	case err != nil || key.Kind != osdir.KindFile:
+	case err != nil || key.Kind != osdir.KindFile, w.now.Sub(key.Time()) < staleupload.Day: // no rule discards it sooner
 		return false
 	}
 	return w.expireUpload(d, key.Time())
