@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -190,13 +191,15 @@ func (r *request) writeError(e *s3error.Error) {
 		return
 	}
 	r.refuse(func() {
-		header.Set("Content-Type", "application/xml")
-		r.w.WriteHeader(e.Status)
 		head := xml.Header
 		if e.Status == http.StatusOK {
 			head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
 		}
-		_, _ = r.w.Write(append([]byte(head), errorElement(e, r)...))
+		document := append([]byte(head), errorElement(e, r)...)
+		header.Set("Content-Type", "application/xml")
+		header.Set("Content-Length", strconv.Itoa(len(document)))
+		r.w.WriteHeader(e.Status)
+		_, _ = r.w.Write(document)
 	})
 }
 

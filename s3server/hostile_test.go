@@ -44,6 +44,7 @@ func respond(t *testing.T, connection net.Conn) (status int, body string) {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
+	require.GreaterOrEqual(t, response.ContentLength, int64(0), "the client knows where the response ends, also while the server reads on")
 	data, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(data)

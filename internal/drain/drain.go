@@ -30,6 +30,7 @@ const (
 // Respond calls respond, which writes the response, and reads the rest of the body, up to max bytes and for
 // 30 seconds. If ctx is done, it reads no more. If the client sends nothing for 200 milliseconds, or sends for
 // longer than 5 seconds, the response comes first, closes the connection, and reading on does not heed ctx.
+// The response needs a Content-Length: without it, the client waits for its end while the body is read on.
 //
 // No Read is in progress during the response: that of [http.MaxBytesReader] may change its header.
 // Therefore a chunked body is not read on after the response, because its reader keeps the error of
