@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
@@ -61,17 +62,15 @@ type handler struct {
 	options options
 }
 
+// maxDrain is how many bytes of a refused body are still read.
+const maxDrain = 16 << 20
+
 // ServeHTTP responds to one request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f := h.respond(w, r)
-	if f == nil {
-		return
+	r, body := drain.Of(r)
+	if f := h.respond(w, r); f != nil {
+		body.Refuse(w, r, maxDrain, func() { f.write(w, r) })
 	}
-	if r.ProtoMajor == 1 && (r.Method == http.MethodPut || r.Method == http.MethodPost) {
-		// Otherwise net/http would read the rest of the body before it responds.
-		w.Header().Set("Connection", "close")
-	}
-	f.write(w, r)
 }
 
 func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {

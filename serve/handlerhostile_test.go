@@ -106,6 +106,27 @@ func TestBrokenRequestsStoreNothing(t *testing.T) {
 	require.Equal(t, 200, answer.StatusCode, "the request itself is good")
 }
 
+// As on S3, a client that sends more than the buffers of a connection have room for gets the response, and
+// not a connection reset.
+func TestAClientThatSendsARefusedBodyReadsTheResponse(t *testing.T) {
+	const size = 12 << 20
+	s := newSite(t)
+	server := s.start(patient)
+	for name, head := range map[string]string{
+		"longer than was signed": line(t, s.upload("a", storage.WithSize(4))),
+		"not signed":             "PUT /files/a HTTP/1.1\r\nHost: x\r\n",
+		"a form":                 "POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := strings.Repeat("x", size)
+			answer := raw(t, server, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, size, body), true)
+			require.GreaterOrEqual(t, answer.StatusCode, 400)
+			require.False(t, answer.Close, "the body was read to its end")
+			s.empty()
+		})
+	}
+}
+
 // Wherever a form stops, the response says that it is slow or cut off, not that it is
 // malformed.
 func TestABrokenFormNamesTheField(t *testing.T) {

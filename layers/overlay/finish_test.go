@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -176,14 +177,16 @@ func TestAnInterruptedFinishSaysSoOnce(t *testing.T) {
 	require.Equal(t, content(t, old), content(t, b))
 }
 
+// A killedCall is a call of a process that is killed.
+type killedCall struct {
+	name  string
+	inNew string // what the new store has, too, or ""
+	do    func(ctx context.Context, b storage.Bucket) error
+	may   []string // what the object may be afterwards; "" is gone
+}
+
 func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
-	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	for _, row := range []struct {
-		name  string
-		inNew string // what the new store has, too, or ""
-		do    func(ctx context.Context, b storage.Bucket) error
-		may   []string // what the object may be afterwards; "" is gone
-	}{
+	for _, row := range []killedCall{
 		{"removing an object of the old store", "", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"old", ""}},
 		{"removing an object of both", "new", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"new", ""}},
 		{"moving", "", func(ctx context.Context, b storage.Bucket) error {
@@ -197,40 +200,46 @@ func TestAKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 	} {
 		for _, m := range []struct{ taken, keepOld bool }{{}, {taken: true}, {keepOld: true}, {taken: true, keepOld: true}} {
 			t.Run(fmt.Sprintf("%s, taken %v, KeepOld %v", row.name, m.taken, m.keepOld), func(t *testing.T) {
-				config := overlay.Config{KeepOld: m.keepOld}
-				for from := 1; ; from++ {
-					oldDriver, newDriver := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
-					put(t, engine.New(oldDriver), "a", "old")
-					if row.inNew != "" {
-						put(t, engine.New(newDriver), "a", row.inNew)
-					}
-					kill := &dying{from: from, taken: m.taken}
-					dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), once)
-					b := engine.New(newDriver, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dyingOld, config)), once)
-					err := row.do(t.Context(), b)
-					if kill.calls < from {
-						require.NoError(t, err)
-						require.Greater(t, from, 1, "some calls were tried")
-						break
-					}
-
-					after := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
-					seen := content(t, after)
-					require.Contains(t, row.may, seen["a"], "killed at call %d", from)
-					_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{})
-					require.NoError(t, err)
-					require.Equal(t, seen, content(t, after))
-					if m.keepOld {
-						_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{RemoveTombstones: true})
-						require.NoError(t, err)
-						require.Equal(t, map[string]string{"a": "old"}, content(t, engine.New(oldDriver)))
-					}
-					for key, text := range content(t, engine.New(newDriver)) {
-						require.Equal(t, seen[key], text, "the new store")
-					}
-					require.Len(t, maps.Clone(seen), len(content(t, engine.New(newDriver))), "killed at call %d", from)
-				}
+				synctest.Test(t, func(t *testing.T) { row.atEachRequest(t, m.taken, m.keepOld) })
 			})
 		}
+	}
+}
+
+// atEachRequest kills the process at its first request, at its second, and so on.
+func (k killedCall) atEachRequest(t *testing.T, taken, keepOld bool) {
+	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	config := overlay.Config{KeepOld: keepOld}
+	for from := 1; ; from++ {
+		oldDriver, newDriver := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+		put(t, engine.New(oldDriver), "a", "old")
+		if k.inNew != "" {
+			put(t, engine.New(newDriver), "a", k.inNew)
+		}
+		kill := &dying{from: from, taken: taken}
+		dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), once)
+		b := engine.New(newDriver, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dyingOld, config)), once)
+		err := k.do(t.Context(), b)
+		if kill.calls < from {
+			require.NoError(t, err)
+			require.Greater(t, from, 1, "some calls were tried")
+			break
+		}
+
+		after := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
+		seen := content(t, after)
+		require.Contains(t, k.may, seen["a"], "killed at call %d", from)
+		_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{})
+		require.NoError(t, err)
+		require.Equal(t, seen, content(t, after))
+		if keepOld {
+			_, err = overlay.Finish(t.Context(), after, overlay.FinishConfig{RemoveTombstones: true})
+			require.NoError(t, err)
+			require.Equal(t, map[string]string{"a": "old"}, content(t, engine.New(oldDriver)))
+		}
+		for key, text := range content(t, engine.New(newDriver)) {
+			require.Equal(t, seen[key], text, "the new store")
+		}
+		require.Len(t, maps.Clone(seen), len(content(t, engine.New(newDriver))), "killed at call %d", from)
 	}
 }
