@@ -58,13 +58,18 @@ func DrawTo(t *testing.T) string {
 
 func artifactsDir(t *testing.T, example string) string {
 	t.Helper()
-	dir := os.Getenv("OMNIBUCKET_ARTIFACTS")
-	if dir == "" {
+	root := os.Getenv("OMNIBUCKET_ARTIFACTS")
+	if root == "" {
 		var err error
-		dir, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own, because it is read after the test
+		root, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own: it is read after a test that failed
 		require.NoError(t, err)
+		t.Cleanup(func() {
+			if !t.Failed() {
+				require.NoError(t, os.RemoveAll(root))
+			}
+		})
 	}
-	dir, err := filepath.Abs(filepath.Join(dir, example))
+	dir, err := filepath.Abs(filepath.Join(root, example))
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(dir, 0o700))
 	t.Logf("screenshots: %s", dir)
