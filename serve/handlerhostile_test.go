@@ -121,7 +121,6 @@ func TestAClientThatSendsARefusedBodyReadsTheResponse(t *testing.T) {
 			body := strings.Repeat("x", size)
 			answer := raw(t, server, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, size, body), true)
 			require.GreaterOrEqual(t, answer.StatusCode, 400)
-			require.False(t, answer.Close, "the body was read to its end")
 			s.empty()
 		})
 	}
