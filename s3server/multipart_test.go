@@ -315,3 +315,20 @@ func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "last", read(t, two.Body), "a read counts the parts")
 }
+
+func TestTheChecksumOfAnUploadWithoutAnAlgorithmIsThatOfItsBytes(t *testing.T) {
+	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
+	whole := putInput("whole", "0123456789last")
+	whole.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
+	want, err := s.PutObject(t.Context(), whole)
+	require.NoError(t, err)
+	for _, algorithm := range []types.ChecksumAlgorithm{"", types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmSha1, types.ChecksumAlgorithmCrc64nvme} {
+		named := func(in *s3.UploadPartInput) { in.ChecksumAlgorithm = algorithm }
+		upload := s.begin(t, "k")
+		first, last := s.part(t, "k", upload, 1, "0123456789", named), s.part(t, "k", upload, 2, "last", named)
+		out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, last))
+		require.NoError(t, err, algorithm)
+		require.Equal(t, want.ChecksumCRC64NVME, out.ChecksumCRC64NVME, algorithm)
+		require.Equal(t, "0123456789last", s.get(t, "k"), algorithm)
+	}
+}
