@@ -224,7 +224,7 @@ func listParts(r *request) error {
 	if err != nil {
 		return err
 	}
-	result.IsTruncated = more
+	result.IsTruncated = more && most > 0
 	for _, p := range parts {
 		result.Part = append(result.Part, listedPart{p.Number, xmldoc.Time(p.Modified), p.ETag, p.Size, checksum.ElementsOf(u.Shown(p.Sum))})
 		result.NextPartNumberMarker = p.Number

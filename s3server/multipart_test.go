@@ -288,11 +288,23 @@ func TestPartsAndUploadsAreListed(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, rolled.CommonPrefixes, 1)
 	require.Len(t, rolled.Uploads, 3)
+	none, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket), MaxUploads: aws.Int32(0)})
+	require.NoError(t, err)
+	require.False(t, *none.IsTruncated, "no page would follow an empty one")
+	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2], MaxParts: aws.Int32(0)})
+	require.NoError(t, err)
+	require.False(t, *parts.IsTruncated)
 
 	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
 	require.NoError(t, err)
 	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
 	failsWith(t, err, 404, "NoSuchUpload")
+	rest, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
+		Bucket: aws.String(bucket), KeyMarker: aws.String("b"), UploadIdMarker: &uploads[2],
+	})
+	require.NoError(t, err)
+	require.Len(t, rest.Uploads, 2, "a listing continues after an upload that has ended")
+	require.Equal(t, uploads[3], *rest.Uploads[0].UploadId)
 }
 
 func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {

@@ -21,15 +21,6 @@ func (s *Store) ListUploads(ctx context.Context, bucket string, l state.Listing,
 		return false, err
 	}
 	page := &uploadPage{most: l.Max + 1}
-	var marker *state.Upload
-	if after.ID != "" {
-		if marker, err = b.uploads.upload(ctx, after.ID); s3error.Is(err, "NoSuchUpload") {
-			err = nil
-		}
-	}
-	if err != nil {
-		return false, err
-	}
 	err = records.each(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err != nil {
@@ -39,8 +30,7 @@ func (s *Store) ListUploads(ctx context.Context, bucket string, l state.Listing,
 			return true, err
 		}
 		common, rolled := l.CommonPrefix(u.Key)
-		later := u.Key > after.Key || marker != nil && u.Key == after.Key && state.CompareUploads(u, marker) > 0
-		if strings.HasPrefix(u.Key, l.Prefix) && later && !(rolled && common == after.Key) {
+		if strings.HasPrefix(u.Key, l.Prefix) && after.Before(u) && !(rolled && common == after.Key) {
 			page.add(u, common)
 		}
 		return true, nil
@@ -50,7 +40,7 @@ func (s *Store) ListUploads(ctx context.Context, bucket string, l state.Listing,
 	}
 	for i, item := range page.items {
 		if i == l.Max {
-			return true, nil
+			return l.Max > 0, nil
 		}
 		if item.common != "" {
 			show(nil, item.common)

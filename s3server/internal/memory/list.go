@@ -104,7 +104,7 @@ func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, a
 				continue
 			}
 			if shown == l.Max {
-				more = true
+				more = l.Max > 0
 				break
 			}
 			shown++
@@ -122,11 +122,9 @@ func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, a
 
 // sortedUploads returns the uploads after a position, by key, and by time for one key.
 func (b *memoryBucket) sortedUploads(after state.UploadPosition) []*state.Upload {
-	marker, known := b.uploads[after.ID]
-	known = known && marker.upload.Key == after.Key
 	var later []*state.Upload
 	for _, u := range b.uploads {
-		if u.upload.Key > after.Key || known && u.upload.Key == after.Key && state.CompareUploads(&u.upload, &marker.upload) > 0 {
+		if after.Before(&u.upload) {
 			later = append(later, &u.upload)
 		}
 	}

@@ -2,7 +2,9 @@ package state
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"time"
 
@@ -21,9 +23,15 @@ type Upload struct {
 	Asked           bool // the client named the algorithm
 }
 
+// Begin gives a new upload an id that begins with its time, so that a listing can continue after an
+// upload that has ended.
+func (u *Upload) Begin(now time.Time) {
+	u.ID, u.Initiated = fmt.Sprintf("%016x", uint64(now.UnixNano()))+rand.Text(), now
+}
+
 // CompareUploads orders uploads by key, and by time for one key.
 func CompareUploads(a, b *Upload) int {
-	return cmp.Or(strings.Compare(a.Key, b.Key), a.Initiated.Compare(b.Initiated), strings.Compare(a.ID, b.ID))
+	return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.ID, b.ID))
 }
 
 // A Part is replaced and never changed.
