@@ -46,6 +46,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	}
 	if settings.Versioning == state.Suspended {
 		b.removeReplaced(ctx, r.Key)
+		return state.Removal{Marker: true, ID: state.NullVersion}, nil
 	}
 	return b.marked(ctx, r.Key), nil
 }
@@ -55,10 +56,11 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 	gone := state.Removal{Marker: true}
 	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // above it may be a later version
-		if e.marker {
+		found := e.marker && (e.IsDeleteMarker || !b.description().Local) // another call may be removing what is there
+		if found {
 			gone.ID = e.id
 		}
-		return !e.marker, nil
+		return !found, nil
 	})
 	return gone
 }
