@@ -117,11 +117,6 @@ type VersionPosition struct{ Key, ID string }
 // An UploadPosition is after a key or, with an id, after that upload to the key.
 type UploadPosition struct{ Key, ID string }
 
-// Before reports whether u comes after the position.
-func (p UploadPosition) Before(u *Upload) bool {
-	return u.Key > p.Key || p.ID != "" && u.Key == p.Key && u.ID > p.ID
-}
-
 // A Listing is one page of keys that have a prefix. Those that have the delimiter after it are rolled
 // up.
 type Listing struct {
