@@ -119,7 +119,7 @@ func partsOf(r *request, v *state.Version) *attributeParts {
 	list.attributePage, page.NextPartNumberMarker = page, page.PartNumberMarker
 	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ {
 		if len(page.Part) == page.MaxParts {
-			page.IsTruncated = true
+			page.IsTruncated = page.MaxParts > 0
 			break
 		}
 		page.Part = append(page.Part, attributePart{i + 1, v.Object.Parts[i].Size, checksum.ElementsOf(v.Object.Parts[i].Sum)})

@@ -85,6 +85,12 @@ func TestAttributesListThePartsOfACompositeChecksum(t *testing.T) {
 		}
 	}
 
+	in := attributesInput("composite")
+	in.MaxParts = aws.Int32(0)
+	got, err = s.GetObjectAttributes(t.Context(), in)
+	require.NoError(t, err)
+	require.False(t, *got.ObjectParts.IsTruncated, "no page would follow an empty one")
+
 	s.upload(t, "full", fullCRC32C, contents...)
 	got, err = s.GetObjectAttributes(t.Context(), attributesInput("full"))
 	require.NoError(t, err)

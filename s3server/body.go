@@ -22,7 +22,7 @@ import (
 // An expectedBody is what the headers of a request say about its body.
 type expectedBody struct {
 	size     int64
-	sum      checksum.Sum   // from a header; kind is nil without one
+	sum      checksum.Sum   // from a header, without which kind is nil; that of the bytes once they were checked
 	given    *checksum.Kind // from a header or a trailer, or nil
 	kind     *checksum.Kind // to compute
 	named    bool           // by x-amz-checksum-algorithm
@@ -186,6 +186,7 @@ func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
 	if want != "" && want != d.Sum().Value {
 		return badChecksum(p.kind)
 	}
+	p.sum = d.Sum()
 	return nil
 }
 

@@ -100,7 +100,7 @@ func finishedBefore(r *request, c *completion, err error) *finishedUpload {
 func finishedObject(r *request, c *completion, id string) *finishedUpload {
 	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key})
 	defer r.server.store.Release(v)
-	if err != nil || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts) { // a gateway keeps no parts
+	if err != nil || id == "" || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts) { // a gateway keeps no parts
 		return nil
 	}
 	if tag := c.tag(); v.Object.Parts != nil && v.Object.Encryption.Tag(tag) == tag && tag != v.Object.ETag {

@@ -62,6 +62,14 @@ func TestACompletionThatIsRepeatedReturnsTheSameResult(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchUpload")
 }
 
+func TestACompletionWithoutAnIDIsRefused(t *testing.T) {
+	s := start(t, s3server.Config{})
+	put := s.put(t, "k", "content")
+	response, body := s.signedSend(t, "POST", "/photos/k?uploadId=", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"+put+"</ETag></Part></CompleteMultipartUpload>", nil)
+	require.Equal(t, 404, response.StatusCode, body)
+	require.Equal(t, "NoSuchUpload", errorIn(t, body).Code)
+}
+
 func TestAClientWhoseCompletionWasLostSucceeds(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RetryMaxAttempts = 3 })
 	s.server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})

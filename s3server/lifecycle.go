@@ -161,7 +161,7 @@ func lifecycleFacts(v *state.Version) lifecycle.Version {
 // expire removes a version for good, or the current object as a client would. It reports whether
 // it has done so.
 func (l lifecycleRun) expire(v *state.Version, current bool) bool {
-	r := &state.RemoveRequest{VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, Account: l.bucket.Account}
+	r := &state.RemoveRequest{VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, Written: v.Modified, Account: l.bucket.Account}
 	if current && !v.Marker {
 		r.ID, r.Condition.Match = "", v.Object.ETag
 	}

@@ -186,6 +186,45 @@ func TestDeleteMarkersExpire(t *testing.T) {
 	require.Len(t, s.versions(t, 10), 2)
 }
 
+func TestASweepKeepsWhatReplacedAVersionMeanwhile(t *testing.T) {
+	const expire = "<Expiration><Days>1</Days></Expiration>"
+	enabled, suspended := types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended
+	for name, test := range map[string]struct {
+		rule  string
+		setUp func(t *testing.T, s *store)
+	}{
+		"an object of the same content": {expire, func(t *testing.T, s *store) { s.put(t, "b", "x") }},
+		"a null version": {"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>", func(t *testing.T, s *store) {
+			s.put(t, "b", "x")
+			s.keepVersions(t, enabled)
+			s.put(t, "b", "y")
+			s.keepVersions(t, suspended)
+		}},
+		"a null marker": {"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>", func(t *testing.T, s *store) {
+			s.keepVersions(t, enabled)
+			s.keepVersions(t, suspended)
+			s.remove(t, "b", "")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s *store
+			s = start(t, s3server.Config{LifecycleDay: time.Hour, Notify: func(e s3server.Event) {
+				if e.Key == "a" {
+					_, err := s.server.Bucket(bucket).Upload(t.Context(), "b", strings.NewReader("x")) // clients' clocks are not the server's
+					require.NoError(t, err)
+				}
+			}})
+			require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration)))
+			test.setUp(t, s)
+			s.put(t, "a", "x")
+			s.live(t, rule("a", expire)+rule("b", test.rule))
+			s.later(2*time.Hour, s.server.RunLifecycle)
+			require.Equal(t, []string{"b"}, s.keys(t))
+			require.Equal(t, "x", s.get(t, "b"))
+		})
+	}
+}
+
 func TestLockedVersionsDoNotExpire(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})

@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 
@@ -122,6 +123,10 @@ func uploadPart(r *request) error {
 	if err != nil {
 		return err
 	}
+	if promised.kind != u.Kind { // the part has this checksum, and the object another one
+		b.Digest = checksum.NewDigest(u.Kind, false)
+		b.From = io.TeeReader(b.From, b.Digest)
+	}
 	p, err := r.server.store.PutPart(r.in.Context(), u, number, b)
 	if err != nil {
 		return b.Blame(err)
@@ -129,9 +134,7 @@ func uploadPart(r *request) error {
 	u.Object.Encryption.Write(r.w.Header())
 	r.w.Header().Set("Etag", p.ETag)
 	if promised.given != nil || u.Asked {
-		if p.Sum.Kind != nil {
-			r.w.Header().Set(p.Sum.Kind.Header, p.Sum.Value)
-		}
+		r.w.Header().Set(promised.sum.Kind.Header, promised.sum.Value)
 	}
 	return r.done(http.StatusOK)
 }
@@ -221,7 +224,7 @@ func listParts(r *request) error {
 	if err != nil {
 		return err
 	}
-	result.IsTruncated = more
+	result.IsTruncated = more && most > 0
 	for _, p := range parts {
 		result.Part = append(result.Part, listedPart{p.Number, xmldoc.Time(p.Modified), p.ETag, p.Size, checksum.ElementsOf(u.Shown(p.Sum))})
 		result.NextPartNumberMarker = p.Number

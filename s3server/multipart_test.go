@@ -288,11 +288,23 @@ func TestPartsAndUploadsAreListed(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, rolled.CommonPrefixes, 1)
 	require.Len(t, rolled.Uploads, 3)
+	none, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket), MaxUploads: aws.Int32(0)})
+	require.NoError(t, err)
+	require.False(t, *none.IsTruncated, "no page would follow an empty one")
+	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2], MaxParts: aws.Int32(0)})
+	require.NoError(t, err)
+	require.False(t, *parts.IsTruncated)
 
 	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
 	require.NoError(t, err)
 	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
 	failsWith(t, err, 404, "NoSuchUpload")
+	rest, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
+		Bucket: aws.String(bucket), KeyMarker: aws.String("b"), UploadIdMarker: &uploads[2],
+	})
+	require.NoError(t, err)
+	require.Len(t, rest.Uploads, 2, "a listing continues after an upload that has ended")
+	require.Equal(t, uploads[3], *rest.Uploads[0].UploadId)
 }
 
 func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {
@@ -314,4 +326,21 @@ func TestPartsWithChecksumsHaveAllNumbers(t *testing.T) {
 	two, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), PartNumber: aws.Int32(2)})
 	require.NoError(t, err)
 	require.Equal(t, "last", read(t, two.Body), "a read counts the parts")
+}
+
+func TestTheChecksumOfAnUploadWithoutAnAlgorithmIsThatOfItsBytes(t *testing.T) {
+	s := start(t, s3server.Config{}, func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
+	whole := putInput("whole", "0123456789last")
+	whole.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
+	want, err := s.PutObject(t.Context(), whole)
+	require.NoError(t, err)
+	for _, algorithm := range []types.ChecksumAlgorithm{"", types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmSha1, types.ChecksumAlgorithmCrc64nvme} {
+		named := func(in *s3.UploadPartInput) { in.ChecksumAlgorithm = algorithm }
+		upload := s.begin(t, "k")
+		first, last := s.part(t, "k", upload, 1, "0123456789", named), s.part(t, "k", upload, 2, "last", named)
+		out, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, last))
+		require.NoError(t, err, algorithm)
+		require.Equal(t, want.ChecksumCRC64NVME, out.ChecksumCRC64NVME, algorithm)
+		require.Equal(t, "0123456789last", s.get(t, "k"), algorithm)
+	}
 }

@@ -1,6 +1,9 @@
 package s3server_test
 
 import (
+	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -216,4 +219,64 @@ func TestTheMarkerBelowARemovedVersionIsCurrent(t *testing.T) {
 	s.remove(t, "k", two)
 	require.Equal(t, []string{"!" + marker, one}, s.versions(t, 1))
 	require.Empty(t, s.keys(t), "the removed object is not back")
+}
+
+func TestRemovalsBesideWritesTellTheirMarkers(t *testing.T) {
+	for _, status := range []types.BucketVersioningStatus{types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
+		s := start(t, s3server.Config{})
+		s.keepVersions(t, types.BucketVersioningStatusEnabled)
+		s.keepVersions(t, status)
+		const writers, times = 4, 20
+		markers := make(chan string, writers*times)
+		var group sync.WaitGroup
+		for range writers {
+			group.Go(func() {
+				for range times {
+					_, failed := s.PutObject(t.Context(), putInput("k", "x"))
+					gone, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+					if failed != nil || err != nil {
+						markers <- fmt.Sprint(failed, err)
+						continue
+					}
+					markers <- aws.ToString(gone.VersionId)
+				}
+			})
+		}
+		group.Wait()
+		for range writers * times {
+			id := <-markers
+			if status == types.BucketVersioningStatusSuspended {
+				require.Equal(t, "null", id)
+				continue
+			}
+			gone, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: &id})
+			require.NoError(t, err, id)
+			require.True(t, aws.ToBool(gone.DeleteMarker), id)
+		}
+	}
+}
+
+func TestAListingBesideOverwritesHasTheNullVersion(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+	s.put(t, "k", "x")
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		for range 100 {
+			_, failed := s.PutObject(t.Context(), putInput("k", "y"))
+			err = errors.Join(err, failed)
+		}
+		ended <- err
+	}()
+	for {
+		require.Len(t, s.versions(t, 10), 1)
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+			return
+		default:
+		}
+	}
 }

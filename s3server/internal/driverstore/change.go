@@ -43,7 +43,7 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
-		r.Retention = storage.Retention{Mode: retentionMode(is.Mode), Until: is.Until}
+		r.Retention = retentionOf(&is)
 		if err := b.driver.SetRetention(ctx, r); err != nil {
 			return err
 		}

@@ -127,7 +127,11 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	case e.marker:
 		v = e.markerVersion(key)
 	default:
-		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil { // it was removed meanwhile
+		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil && err == nil && e.latest && e.id == state.NullVersion {
+			v, err = l.names.bucket.find(ctx, key, e.id) // perhaps another one has replaced it
+			defer l.names.bucket.store.Release(v)
+		}
+		if v == nil { // it was removed meanwhile
 			l.shown--
 			return err == nil, err
 		}

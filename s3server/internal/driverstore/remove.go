@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -45,6 +46,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	}
 	if settings.Versioning == state.Suspended {
 		b.removeReplaced(ctx, r.Key)
+		return state.Removal{Marker: true, ID: state.NullVersion}, nil
 	}
 	return b.marked(ctx, r.Key), nil
 }
@@ -54,10 +56,11 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 	gone := state.Removal{Marker: true}
 	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // above it may be a later version
-		if e.marker {
+		found := e.marker && (e.IsDeleteMarker || !b.description().Local) // another call may be removing what is there
+		if found {
 			gone.ID = e.id
 		}
-		return !e.marker, nil
+		return !found, nil
 	})
 	return gone
 }
@@ -68,7 +71,7 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 	gone := state.Removal{ID: r.ID, Missing: true}
 	var stored []string
 	err := b.names.storedOf(ctx, r.Key, func(e *listedEntry) (bool, error) {
-		if e.id == r.ID {
+		if e.id == r.ID && !r.Misses(e.at) {
 			stored = append(stored, e.Version)
 			gone.Marker = gone.Marker || e.marker && !e.replaced
 			gone.Missing = false
@@ -105,7 +108,12 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 // guardRemoval checks the condition of a removal. A version is removed whatever is current by
 // then: the condition is about the moment of the request.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
-	c, err := b.guard(ctx, r.Key, r.Condition, state.WriteCondition.CheckDelete)
+	c, err := b.guard(ctx, r.Key, r.Condition, func(c state.WriteCondition, key string, current *state.Version) error {
+		if current != nil && r.Misses(current.Modified) {
+			return s3error.New("PreconditionFailed")
+		}
+		return c.CheckDelete(key, current)
+	})
 	if err != nil || r.ID != "" || c.Absent || r.Condition == (state.WriteCondition{}) {
 		return storage.Condition{}, err
 	}

@@ -3,7 +3,6 @@ package driverstore
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"strings"
 	"time"
 
@@ -47,7 +46,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
 		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
-	u.ID, u.Initiated = rand.Text()+rand.Text(), s.Now()
+	u.Begin(s.Now())
 	w := &state.Write{Bucket: u.Bucket, Key: u.Key, Object: u.Object}
 	w.Object.Upload = u.ID
 	r, kept, err := b.putRequest(ctx, w, settings)
@@ -215,7 +214,7 @@ func (m *driverUploads) dropUpload(ctx context.Context, id string) error {
 	if err != nil || records == nil {
 		return err
 	}
-	if err := records.removeAll(ctx, uploadName(id), m.bucket.keepsVersions()); err != nil { // ids have one length
+	if err := records.removeAll(ctx, uploadName(id), m.bucket.keepsVersions()); err != nil { // no id begins with another
 		return err
 	}
 	return records.removeAll(ctx, partsPrefix(id), m.bucket.keepsVersions())

@@ -1,9 +1,7 @@
 package driverstore
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -20,71 +18,18 @@ func (s *Store) ListUploads(ctx context.Context, bucket string, l state.Listing,
 	if err != nil || records == nil {
 		return false, err
 	}
-	page := &uploadPage{most: l.Max + 1}
-	var marker *state.Upload
-	if after.ID != "" {
-		if marker, err = b.uploads.upload(ctx, after.ID); s3error.Is(err, "NoSuchUpload") {
-			err = nil
-		}
-	}
-	if err != nil {
-		return false, err
-	}
+	page := &state.UploadPage{Listing: l, After: after}
 	err = records.each(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
-		if err != nil {
-			if s3error.Is(err, "NoSuchUpload") {
-				err = nil
-			}
-			return true, err
+		if err == nil {
+			page.Add(u)
+		} else if s3error.Is(err, "NoSuchUpload") {
+			err = nil
 		}
-		common, rolled := l.CommonPrefix(u.Key)
-		later := u.Key > after.Key || marker != nil && u.Key == after.Key && state.CompareUploads(u, marker) > 0
-		if strings.HasPrefix(u.Key, l.Prefix) && later && !(rolled && common == after.Key) {
-			page.add(u, common)
-		}
-		return true, nil
+		return true, err
 	})
 	if err != nil {
 		return false, ErrorOf(err, bucket)
 	}
-	for i, item := range page.items {
-		if i == l.Max {
-			return true, nil
-		}
-		if item.common != "" {
-			show(nil, item.common)
-		} else {
-			show(item.upload, "")
-		}
-	}
-	return false, nil
-}
-
-// An uploadPage keeps the first of the uploads and common prefixes that are added.
-type uploadPage struct {
-	most  int
-	items []uploadItem
-}
-
-type uploadItem struct {
-	upload *state.Upload
-	common string // not "": the item is this prefix
-}
-
-func (p *uploadPage) add(u *state.Upload, common string) {
-	item := uploadItem{u, common}
-	i, found := slices.BinarySearchFunc(p.items, item, compareItems)
-	if found {
-		return
-	}
-	p.items = slices.Insert(p.items, i, item)
-	p.items = p.items[:min(len(p.items), p.most)]
-}
-
-func compareItems(a, b uploadItem) int {
-	if a.common != "" || b.common != "" {
-		return strings.Compare(cmp.Or(a.common, a.upload.Key), cmp.Or(b.common, b.upload.Key))
-	}
-	return state.CompareUploads(a.upload, b.upload)
+	return page.Show(show), nil
 }

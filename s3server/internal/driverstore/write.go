@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/retentionrule"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
@@ -45,14 +46,14 @@ func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return c, err
 		}
-		c.Retention = storage.Retention{Mode: retentionMode(o.Lock.Mode), Until: o.Lock.Until}
+		c.Retention = retentionOf(&o.Lock)
 		c.LegalHold = o.Lock.Hold == "ON"
 	}
 	return c, nil
 }
 
-func retentionMode(mode string) storage.RetentionMode {
-	return storage.RetentionMode(strings.ToLower(mode))
+func retentionOf(l *state.Lock) storage.Retention {
+	return storage.Retention{Mode: storage.RetentionMode(strings.ToLower(l.Mode)), Until: retentionrule.RoundUp(l.Until)}
 }
 
 // guard checks a condition on the current version of a key, and returns that under which the driver must

@@ -96,40 +96,12 @@ func firstAfter(p state.VersionPosition, key string, versions []*state.Version) 
 }
 
 func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, after state.UploadPosition, show func(u *state.Upload, common string)) (more bool, err error) {
+	page := &state.UploadPage{Listing: l, After: after}
 	err = s.viewed(bucket, func(b *memoryBucket) error {
-		last, shown := "", 0
-		for _, u := range b.sortedUploads(after) {
-			common, rolled := l.CommonPrefix(u.Key)
-			if !strings.HasPrefix(u.Key, l.Prefix) || rolled && (common == last || common == after.Key) {
-				continue
-			}
-			if shown == l.Max {
-				more = true
-				break
-			}
-			shown++
-			if rolled {
-				last = common
-				show(nil, common)
-				continue
-			}
-			show(u, "")
+		for _, u := range b.uploads {
+			page.Add(&u.upload)
 		}
 		return nil
 	})
-	return more, err
-}
-
-// sortedUploads returns the uploads after a position, by key, and by time for one key.
-func (b *memoryBucket) sortedUploads(after state.UploadPosition) []*state.Upload {
-	marker, known := b.uploads[after.ID]
-	known = known && marker.upload.Key == after.Key
-	var later []*state.Upload
-	for _, u := range b.uploads {
-		if u.upload.Key > after.Key || known && u.upload.Key == after.Key && state.CompareUploads(&u.upload, &marker.upload) > 0 {
-			later = append(later, &u.upload)
-		}
-	}
-	slices.SortFunc(later, state.CompareUploads)
-	return later
+	return page.Show(show), err
 }

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"crypto/rand"
 	"maps"
 	"slices"
 
@@ -27,7 +26,7 @@ func (u *memoryUpload) pieces() (all []piece) {
 
 func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
 	return s.locked(u.Bucket, func(b *memoryBucket) error {
-		u.ID, u.Initiated = rand.Text()+rand.Text(), s.now()
+		u.Begin(s.now())
 		begun := &memoryUpload{upload: *u, parts: map[int]*state.Part{}}
 		if err := s.ledger.add(begun.cost()); err != nil {
 			return err

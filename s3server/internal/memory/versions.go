@@ -192,8 +192,11 @@ func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (gone state.Re
 
 // removeFrom removes a version. The caller holds the lock.
 func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (gone state.Removal, unused []piece, err error) {
+	v := b.version(r.Key, r.ID)
+	if v != nil && r.Misses(v.Modified) {
+		return state.Removal{Missing: true}, nil, nil
+	}
 	if r.ID != "" {
-		v := b.version(r.Key, r.ID)
 		if v == nil {
 			return state.Removal{ID: r.ID, Missing: true}, nil, nil
 		}
@@ -203,7 +206,7 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (gone state.
 		return state.Removal{Marker: v.Marker, ID: r.ID}, b.drop(r.Key, r.ID), nil
 	}
 	if b.bucket.Versioning == "" {
-		return state.Removal{Missing: b.current(r.Key) == nil}, b.drop(r.Key, state.NullVersion), nil
+		return state.Removal{Missing: v == nil}, b.drop(r.Key, state.NullVersion), nil
 	}
 	marker := &state.Version{Key: r.Key, Modified: s.now(), Marker: true, Object: state.Object{Account: r.Account}}
 	unused, err = b.add(marker)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 )
 
 // A Store keeps buckets, versions and uploads, in S3's terms. Each method takes effect at once
@@ -87,8 +88,14 @@ type Write struct {
 type RemoveRequest struct {
 	VersionName
 	Condition WriteCondition
-	Bypass    bool   // of a retention in the mode GOVERNANCE
-	Account   string // of the caller, who owns a delete marker
+	Written   time.Time // of the version that is meant; zero: of any
+	Bypass    bool      // of a retention in the mode GOVERNANCE
+	Account   string    // of the caller, who owns a delete marker
+}
+
+// Misses reports whether the version that is there, of this time, has replaced the one that is meant.
+func (r *RemoveRequest) Misses(modified time.Time) bool {
+	return !r.Written.IsZero() && !r.Written.Equal(modified)
 }
 
 // A Removal is the result of a deletion.

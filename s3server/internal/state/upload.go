@@ -2,7 +2,10 @@ package state
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/hex"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,9 +24,52 @@ type Upload struct {
 	Asked           bool // the client named the algorithm
 }
 
-// CompareUploads orders uploads by key, and by time for one key.
-func CompareUploads(a, b *Upload) int {
-	return cmp.Or(strings.Compare(a.Key, b.Key), a.Initiated.Compare(b.Initiated), strings.Compare(a.ID, b.ID))
+// Begin gives a new upload an id that begins with its time, so that a listing can continue after an
+// upload that has ended.
+func (u *Upload) Begin(now time.Time) {
+	u.ID, u.Initiated = fmt.Sprintf("%016x", uint64(now.UnixNano()))+rand.Text(), now
+}
+
+// An UploadPage collects a page of a listing of uploads, by key, and by time for one key.
+type UploadPage struct {
+	Listing Listing
+	After   UploadPosition
+	items   []uploadItem
+}
+
+// An uploadItem is an upload to the key name or, without one, the common prefix name.
+type uploadItem struct {
+	upload   *Upload
+	name, id string
+}
+
+// Add adds an upload, unless it is on another page.
+func (p *UploadPage) Add(u *Upload) {
+	later := u.Key > p.After.Key || p.After.ID != "" && u.Key == p.After.Key && u.ID > p.After.ID
+	if !later || !strings.HasPrefix(u.Key, p.Listing.Prefix) {
+		return
+	}
+	item := uploadItem{u, u.Key, u.ID}
+	if common, rolled := p.Listing.CommonPrefix(u.Key); rolled && common == p.After.Key {
+		return
+	} else if rolled {
+		item = uploadItem{name: common}
+	}
+	i, found := slices.BinarySearchFunc(p.items, item, func(a, b uploadItem) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
+	})
+	if !found {
+		p.items = slices.Insert(p.items, i, item)
+		p.items = p.items[:min(len(p.items), p.Listing.Max+1)]
+	}
+}
+
+// Show shows the page as [Store] does.
+func (p *UploadPage) Show(show func(u *Upload, common string)) (more bool) {
+	for _, item := range p.items[:min(len(p.items), p.Listing.Max)] {
+		show(item.upload, item.name)
+	}
+	return p.Listing.Max > 0 && len(p.items) > p.Listing.Max
 }
 
 // A Part is replaced and never changed.
