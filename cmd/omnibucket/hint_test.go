@@ -67,6 +67,10 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			"cat", &storage.Error{Code: storage.Archived, Hint: "the object is archived: restore it with storage.Restore first"},
 			"archived\nhint: the object is archived: restore it with \"omnibucket restore --days\" first",
 		},
+		"an ability of new buckets": {
+			"bucket", &storage.Error{Code: storage.Unsupported, Hint: "this server gives object lock only to new buckets: create one WithObjectLock"},
+			"unsupported\nhint: make a bucket that can lock objects by \"omnibucket mb\", with object_lock=true in its address",
+		},
 		"an ability that an address gives": {
 			"bucket", &storage.Error{Code: storage.Unsupported, Hint: "make the bucket with WithObjectLock"},
 			"unsupported\nhint: name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",

@@ -67,12 +67,16 @@ var flagNames = map[string]string{
 	"WithVersioning":                 "versioned",
 }
 
+const newLocking = "make a bucket that can lock objects by \"omnibucket mb\", with object_lock=true in its address"
+
 // shellHints has what to do in a shell for advice that needs Go.
 var shellHints = map[string]string{
 	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted":        "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
 	"to create the directory, set Config.Create or create=true in the address":                      "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
 	"check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket": "check the bucket's name, account, region and endpoint, or create it with \"omnibucket mb\"",
 	"import the package that registers the scheme":                                                  location.AddressHint,
+	"the bucket cannot lock objects: make it with WithObjectLock":                                   newLocking,
+	"this server gives object lock only to new buckets: create one WithObjectLock":                  newLocking,
 	"make the bucket with WithObjectLock":                                                           "name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",
 	"if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it":     "if the object was stored without encryption, allow_plain: true of the layer encrypt permits reading it",
 	"if the bucket keeps versions, open it with WithVersioning(true) or versions=true":              "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
