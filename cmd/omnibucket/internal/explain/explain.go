@@ -80,6 +80,8 @@ var shellHints = map[string]string{
 	"make the bucket with WithObjectLock":                                                           "name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",
 	"if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it":     "if the object was stored without encryption, allow_plain: true of the layer encrypt permits reading it",
 	"if the bucket keeps versions, open it with WithVersioning(true) or versions=true":              "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+
+	"Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes": "give the bucket a retention policy by Google's own tools: it keeps old objects too, and has no modes",
 }
 
 // unsupportedCall matches the function that a store does not support, such as SignedUploadURL.
