@@ -181,8 +181,8 @@ func WithPartSize(bytes int64) UploadOption {
 // uploads and downloads to a file make at most 1,000. The [BufferLimit] bounds the buffers;
 // a download to a file needs 128 KiB for each. Without it a download begins with one, and
 // makes up to 16 if its reader waits for the network; a multipart upload of a body that is
-// read in place makes 16 to 32. A stream has at most 64 MiB of parts in memory, or two
-// parts that are larger. If n is below 1, the operation fails with InvalidArgument.
+// read in place makes 16 to 32. A stream without [WithPartSize] has at most 64 MiB of parts in
+// memory, or two that are larger. If n is below 1, the operation fails with InvalidArgument.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *unexported.Settings) {
 		atLeast(s, "WithConcurrency", n, 1)

@@ -31,9 +31,9 @@ func (o ttlOption) applySignedDownload(r *SignOptions) { r.TTL = o.check(&r.set)
 func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.set) }
 
 // WithTTL sets how long a signed address is valid: from 1 second to 7 days, by default 1
-// hour, and no longer than the credentials; see [SignedURL].ExpiresAt. With
-// AWS_SESSION_TOKEN, as of AWS Lambda, containers and CI, it is at most 12 hours, and may
-// be less without AWS_CREDENTIAL_EXPIRATION.
+// hour, and no longer than the credentials; see [SignedURL].ExpiresAt. It is at most 12
+// hours if Google's IAM signs, and with AWS_SESSION_TOKEN, as of AWS Lambda, containers and
+// CI: there it may be less without AWS_CREDENTIAL_EXPIRATION.
 func WithTTL(d time.Duration) interface {
 	SignedUploadOption
 	SignedPartOption

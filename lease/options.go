@@ -62,6 +62,6 @@ func WithInterval(d time.Duration) Option { return option(func(l *Lease) { l.int
 func WithHandover() Option { return option(func(l *Lease) { l.handover = true }) }
 
 // WithRemoval lets [Lease.Release] remove the object: for many keys that each live a short time.
-// Tokens then begin at 1 again. If the bucket cannot remove objects, the call fails with
+// Tokens then begin at 1 again. If the bucket is no [storage.Remover], the call fails with
 // InvalidArgument.
 func WithRemoval() Option { return option(func(l *Lease) { l.removal = true }) }

@@ -18,7 +18,7 @@ const maxConcurrency = 10_000
 // An Option is an option of every job. A job ignores options that do not apply to it.
 // The options are [WithConcurrency], [WithPrefix], [WithInclude], [WithExclude], [WithKeys],
 // [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard], [WithShardBounds],
-// [WithLinks], [WithChecksum], [WithSizeOnly], [WithDelete], [WithEmptySource], [WithMaxDelete],
+// [WithLinks], [WithChecksum], [WithSizeOnly], [WithMissingOnly], [WithDelete], [WithEmptySource], [WithMaxDelete],
 // [WithBackup], [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume],
 // [WithJournal], [WithInventory], [WithProgress], [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }

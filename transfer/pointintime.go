@@ -18,8 +18,8 @@ import (
 // [WithDryRun], [WithChanges], which tells for each object what was done, [WithProgress],
 // [WithConcurrency], and the options of a [Filter], which select by the version's own size and time.
 // The [Report] counts restored objects in Transferred, and those that exist in Skipped. The error is
-// like that of [Sync]. If the bucket keeps nothing that was removed, Undelete fails with Unsupported.
-// Open a bucket that keeps versions [storage.WithVersioning]: the store is not asked.
+// like that of [Sync]. If the bucket has neither [storage.Versioning] nor [storage.SoftDelete], Undelete fails
+// with Unsupported. Open a bucket that keeps versions [storage.WithVersioning]: the store is not asked.
 //
 // An object that is written again meanwhile is not replaced if the store supports
 // [storage.IfAbsent].

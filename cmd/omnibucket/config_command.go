@@ -227,7 +227,7 @@ func configShow(p *program.Program) error {
 			line.Settings[flag.Name] = flag.Value.String()
 		}
 		value := flag.Value.String()
-		if value == "" {
+		if value == "" || !flag.Changed && strings.TrimSuffix(value, "s") == "0" { // the library decides
 			value = "-"
 		}
 		rows = append(rows, [2]string{flag.Name, value})

@@ -88,7 +88,9 @@ func TestSettings(t *testing.T) {
 	require.Equal(t, "5", effective("concurrency", "--concurrency", "5"), "a flag comes first")
 	delete(s.env, "OMNIBUCKET_FLAG_CONCURRENCY")
 	s.ok("config", "unset", "concurrency")
-	require.Equal(t, "0", effective("concurrency"))
+	require.Equal(t, "-", effective("concurrency"), "the library decides")
+	require.Equal(t, "-", effective("timeout"))
+	require.Equal(t, "0", effective("retries", "--retries", "0"))
 
 	for _, row := range []struct{ name, says string }{
 		{"concurrency", "value must be valid for --concurrency"},

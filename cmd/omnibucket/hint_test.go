@@ -47,6 +47,34 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			"ls", &storage.Error{Code: storage.Unsupported, Hint: "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"},
 			"unsupported\nhint: if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
 		},
+		"an option of opening beside its parameter": {
+			"ls", &storage.Error{Code: storage.InvalidArgument, Hint: "if the cloud or the server is older than the service version of the request, set Config.APIVersion (api_version=) to one that it has"},
+			"invalid argument\nhint: if the cloud or the server is older than the service version of the request, set api_version= to one that it has",
+		},
+		"two fields of three": {
+			"ls", &storage.Error{Code: storage.InvalidArgument, Hint: "set the project to bill, as Config.UserProject or user_project=, or as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT)"},
+			"invalid argument\nhint: set the project to bill, as user_project=, or as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT)",
+		},
+		"a second piece of advice that needs Go": {
+			"ls", &storage.Error{Code: storage.Unsupported, Hint: "the account has a hierarchical namespace: set Config.HierarchicalNamespace (hierarchical_namespace=true); list with WithAnyOrder"},
+			"unsupported\nhint: the account has a hierarchical namespace: set hierarchical_namespace=true",
+		},
+		"a field of a profile": {
+			"cp", &storage.Error{Code: storage.Unsupported, Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request"},
+			"unsupported\nhint: name the server with profile= if its kind checks the owner",
+		},
+		"a function that is a command": {
+			"cat", &storage.Error{Code: storage.Archived, Hint: "the object is archived: restore it with storage.Restore first"},
+			"archived\nhint: the object is archived: restore it with \"omnibucket restore --days\" first",
+		},
+		"an ability of new buckets": {
+			"bucket", &storage.Error{Code: storage.Unsupported, Hint: "this server gives object lock only to new buckets: create one WithObjectLock"},
+			"unsupported\nhint: make a bucket that can lock objects by \"omnibucket mb\", with object_lock=true in its address",
+		},
+		"an ability that an address gives": {
+			"bucket", &storage.Error{Code: storage.Unsupported, Hint: "make the bucket with WithObjectLock"},
+			"unsupported\nhint: name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",
+		},
 		"a function that is not supported": {
 			"sign", &storage.Error{
 				Code: storage.Unsupported, Err: errors.New("local does not support SignedUploadURL here"),

@@ -235,7 +235,7 @@ func TestAMirroredLocation(t *testing.T) {
 	s.ok("rm", "box:a")
 	require.Equal(t, "b\n", s.ok("ls", "second:"))
 	_, stderr := s.exits(2, "repair", "first:")
-	require.Contains(t, stderr, "opened with the layer")
+	require.Contains(t, stderr, "must have the layer mirror")
 	_, stderr = s.exits(2, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
 	_, stderr = s.exits(2, "serve", "--s3", "account:")
@@ -271,17 +271,20 @@ func (s *shell) atGateway(args ...string) string {
 	return "?path_style=true&region=us-east-1&endpoint=" + s.servingS3(args...)
 }
 
-func TestFinishNeedsAnOverlay(t *testing.T) {
+func TestFinishAndRepairNeedTheirLayer(t *testing.T) {
 	before := directory(t)
 	s, _ := configured(t, "locations:\n  before: "+before+"\n  same:\n    address: "+before+"\n    layers: [{overlay: {old: before}}]\n")
 	for _, row := range []struct {
-		name, location, says string
+		name, command, location, says string
 	}{
-		{"without layers", "before:", "the location must have the layer overlay"},
-		{"of one store", "same:", "must not be the same bucket"},
+		{"finish without layers", "finish", "before:", `the location must have the layer overlay
+hint: add "layers: [{overlay: {old: NAME}}]" to it in the configuration`},
+		{"repair without layers", "repair", "before:", `the location must have the layer mirror
+hint: add "layers: [{mirror: NAME}]" to it in the configuration`},
+		{"finish of one store", "finish", "same:", "must not be the same bucket"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			for _, args := range [][]string{{"finish", row.location}, {"finish", "--dry-run", row.location}} {
+			for _, args := range [][]string{{row.command, row.location}, {row.command, "--dry-run", row.location}} {
 				_, stderr := s.exits(2, args...)
 				require.Contains(t, stderr, row.says)
 			}

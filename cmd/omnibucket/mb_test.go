@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
 )
 
 func TestBucketsAreCreatedAndRemoved(t *testing.T) {
@@ -42,6 +44,25 @@ func TestBucketsAreCreatedAndRemoved(t *testing.T) {
 			s.exits(1, "rb", row.address)
 			s.ok("rb", "--force", row.address)
 			s.exits(3, "stat", row.address)
+		})
+	}
+}
+
+// An address that says that its bucket locks objects would otherwise make one that never can.
+func TestABucketIsCreatedAsItsAddressDeclares(t *testing.T) {
+	s := newShell(t)
+	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + s3Box(t, s, s3server.Config{}).URL
+	for _, row := range []struct{ name, address, parameter, shows string }{
+		{"versions of a directory", directory(t) + "/kept", "?versions=true", `(?m)^versioning +true$`},
+		{"locks of a directory", directory(t) + "/locked", "?object_lock=true", `(?m)^object lock +true$`},
+		{"versions on S3", "s3://kept" + server, "&versions=true", `(?m)^versioning +true$`},
+		{"locks on S3", "s3://locked" + server, "&object_lock=true", `(?m)^object lock +true$`},
+		{"neither", "s3://plain" + server, "&versions=false", `(?m)^versioning +false$`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			s.ok("mb", row.address+row.parameter)
+			require.Regexp(t, row.shows, s.ok("stat", row.address))
 		})
 	}
 }

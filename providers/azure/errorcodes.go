@@ -12,10 +12,10 @@ const (
 	deniedHint       = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor, or Storage Blob Data Owner for tags and locks; a shared access signature needs the permission"
 	networkHint      = "the account's firewall refuses this address"
 	publicHint       = "the container is private, or the account permits no public access: use credentials"
-	archiveHint      = "the object's access tier keeps it offline: call Restore"
+	archiveHint      = "the object's access tier keeps it offline: call storage.Restore"
 	overwriteHint    = "Azure does not overwrite an archived object: remove it first"
 	hierarchicalHint = "the account has a hierarchical namespace, in which a directory and an object cannot have one name: use another key, or an account without one"
-	unorderedHint    = "the account has a hierarchical namespace, which does not list in byte order: set Config.HierarchicalNamespace (hierarchical_namespace=true), and list with WithAnyOrder"
+	unorderedHint    = "the account has a hierarchical namespace, which does not list in byte order: set Config.HierarchicalNamespace (hierarchical_namespace=true); list with WithAnyOrder"
 	foreignHint      = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
 	blocksHint       = "other uploads left 100,000 uncommitted blocks on this key: wait a week, or first write a small object to the key"
 	charactersHint   = "Azure refuses keys with a character of U+0080 to U+009F, a private one (U+E000 to U+F8FF) or U+FFFD"
@@ -112,10 +112,10 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 		return policyHint
 	case code == "" && response.StatusCode == http.StatusBadRequest && strings.HasPrefix(response.Header.Get("Server"), "Microsoft-HTTPAPI"):
 		return charactersHint // the response is from before the service: https://github.com/Azure/azure-storage-azcopy/issues/2421
-	case code != "InvalidHeaderValue":
+	case code != "InvalidHeaderValue", document.HeaderName != "" && !strings.EqualFold(document.HeaderName, "x-ms-version"):
 	case strings.HasPrefix(response.Header.Get("Server"), "Azurite"):
 		return emulatorHint
-	case strings.EqualFold(document.HeaderName, "x-ms-version"), response.Request != nil && response.Request.Method == http.MethodHead:
+	case document.HeaderName != "", response.Request != nil && response.Request.Method == http.MethodHead:
 		return versionHint
 	}
 	return ""

@@ -199,6 +199,19 @@ func TestAnEmulatorOlderThanTheAPI(t *testing.T) {
 	}
 }
 
+// Azurite names the header of a value that it does not know, such as that of an access tier.
+func TestAnEmulatorThatRefusesAnotherHeaderIsNotTooOld(t *testing.T) {
+	refused := refusing(400, "InvalidHeaderValue")
+	refused.Header["Server"] = "Azurite-Blob/3.36.0"
+	for header, want := range map[string]string{"x-ms-access-tier": "", "x-ms-version": emulatorHint} {
+		refused.Body = strings.Replace(refusing(400, "InvalidHeaderValue").Body, "</Error>", "<HeaderName>"+header+"</HeaderName></Error>", 1)
+		_, err := newScript(t, refused).driver(t).Put(t.Context(), wiretest.Put("a", ""))
+		var e *storage.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, want, e.Hint, header)
+	}
+}
+
 // The identity service's answer decides whether a failure may pass.
 func TestErrorsOfTheIdentityServiceAreTemporary(t *testing.T) {
 	answered := func(status int) error {

@@ -198,7 +198,7 @@ func (a *account) checkOwner() error {
 	case !a.profile.BucketOwners:
 		return &storage.Error{
 			Code: storage.Unsupported, Err: fmt.Errorf("Config.ExpectedBucketOwner needs a server that checks it, and profile %s is not known to", a.profile.Name),
-			Hint: "set BucketOwners in Config.Profile if the server is known to check the owner: others ignore the request",
+			Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request",
 		}
 	case a.amazon() && !isAccountID(owner):
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be an account id of 12 digits", "")

@@ -106,7 +106,7 @@ func (a *account) checkKMS(name string) error {
 	}
 	return &storage.Error{
 		Code: storage.Unsupported, Err: fmt.Errorf("%s needs a server with SSE-KMS, and profile %s has none", name, a.profile.Name),
-		Hint: "set KMS in Config.Profile if the server is known to encrypt with such keys: others ignore the request",
+		Hint: "name the server with profile= if its kind encrypts with such keys, or set KMS in s3.Config.Profile: others ignore the request",
 	}
 }
 

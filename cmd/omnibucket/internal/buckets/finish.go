@@ -21,8 +21,8 @@ func Finish(p *program.Program) *cobra.Command {
 		Short: "Copy what only the old store of a location has",
 		Long: `Copies every object that only the old store of a location with the layer overlay has,
 while others read and write. It may be interrupted and repeated, and run on several
-machines. If it succeeds, remove the layer from the location: only the new store is
-needed. With --dry-run, only counts the objects.`,
+machines. If it succeeds, set new_only of the layer for all programs, and then remove the
+layer: only the new store is needed. With --dry-run, only counts the objects.`,
 		Example: `  omnibucket finish photos:
   omnibucket finish --dry-run --json photos:
   omnibucket finish --remove-tombstones photos:`,
@@ -43,13 +43,13 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	if p.Global.DryRun {
 		left, err := overlay.Left(ctx, bucket)
 		if err != nil {
-			return withoutOverlay(ctx, bucket, err)
+			return withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}")
 		}
 		return print(p, map[string]int64{"left": left}, "%d objects left\n", left)
 	}
 	report, err := copyRest(ctx, p, bucket, c)
 	if err != nil && report == (overlay.Report{}) {
-		return program.InLines(withoutOverlay(ctx, bucket, err))
+		return program.InLines(withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}
 	if failed := print(p, map[string]int64{
 		"copied": report.Copied, "bytes": report.Bytes, "left": report.Left, "markers": report.Markers, "tombstones": report.Tombstones,
@@ -59,16 +59,16 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	return program.InLines(err)
 }
 
-// withoutOverlay returns the error of a bucket that has no layer overlay in the words of the command, or why its
-// layers or its store refuse each call.
-func withoutOverlay(ctx context.Context, bucket storage.Bucket, err error) error {
+// withoutLayer returns the error of a bucket that lacks a layer in the words of the command, or why its layers
+// or its store refuse each call.
+func withoutLayer(ctx context.Context, bucket storage.Bucket, err error, layer, settings string) error {
 	if !errors.Is(err, storage.InvalidArgument) {
 		return err
 	}
 	if _, err := bucket.Exists(ctx, "k"); err != nil {
 		return err
 	}
-	return argument.Invalid("the location must have the layer overlay", `add "layers: [{overlay: {old: NAME}}]" to it in the configuration`)
+	return argument.Invalid("the location must have the layer "+layer, `add "layers: [{`+layer+": "+settings+`}]" to it in the configuration`)
 }
 
 // copyRest copies with the concurrency of the global flags, and shows the progress.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
@@ -17,7 +18,8 @@ func Mb(p *program.Program) *cobra.Command {
 		Use:   "mb [flags] ADDRESS",
 		Short: "Create a bucket",
 		Long: `Creates a bucket: on Azure a container, for file: a directory. Names have 3 to 63
-characters of a-z, 0-9 and "-", which every provider accepts.`,
+characters of a-z, 0-9 and "-", which every provider accepts. With versions=true or
+object_lock=true in its address, the bucket keeps versions, or can lock objects.`,
 		Example: `  omnibucket mb 's3://photos?region=eu-west-1'
   omnibucket mb --versioned 'gs://photos?project=my-project'
   omnibucket mb file:///srv/photos`,
@@ -45,6 +47,14 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 	l, err := p.LocateInBucket(text)
 	if err != nil {
 		return err
+	}
+	for _, pair := range location.SplitQuery(l.Query) { // what the address declares of the bucket has to hold
+		switch pair {
+		case "versions=true":
+			opts = append(opts, storage.WithVersioning(true))
+		case "object_lock=true":
+			opts = append(opts, storage.WithObjectLock())
+		}
 	}
 	return p.UseService(ctx, l, func(s storage.Service, bucket string) (err error) {
 		_, err = s.CreateBucket(ctx, bucket, opts...)

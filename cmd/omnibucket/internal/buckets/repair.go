@@ -36,10 +36,10 @@ func repair(ctx context.Context, p *program.Program, text string, all bool) erro
 	}
 	if p.Global.DryRun {
 		state, err := mirror.Status(ctx, bucket)
-		if err == nil {
-			err = print(p, map[string]int64{"notes": state.Notes}, "%d notes\n", state.Notes)
+		if err != nil {
+			return withoutLayer(ctx, bucket, err, "mirror", "NAME")
 		}
-		return err
+		return print(p, map[string]int64{"notes": state.Notes}, "%d notes\n", state.Notes)
 	}
 	do := mirror.Repair
 	if all {
@@ -47,7 +47,7 @@ func repair(ctx context.Context, p *program.Program, text string, all bool) erro
 	}
 	report, err := do(ctx, bucket)
 	if err != nil && report == (mirror.Report{}) {
-		return program.InLines(err)
+		return program.InLines(withoutLayer(ctx, bucket, err, "mirror", "NAME"))
 	}
 	if failed := print(p, map[string]int64{"repaired": report.Repaired, "recent": report.Recent, "failed": report.Failed},
 		"%d repaired, %d of them with a note that stays for an hour, %d failed\n", report.Repaired, report.Recent, report.Failed); err == nil {

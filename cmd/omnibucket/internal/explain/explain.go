@@ -17,15 +17,20 @@ var (
 	// Config.Profile, WithVersioning(true).
 	goName = regexp.MustCompile(`\b(With[A-Z]\w*(?:\(true\))?|If[A-Z]\w*|[A-Za-z]\w*\.[A-Z]\w*)`)
 	// alternative matches what separates two pieces of advice.
-	alternative = regexp.MustCompile(`,? or |, as `)
+	alternative = regexp.MustCompile(`,? or |, as |; `)
 )
 
-// parameters has the parameter of an address for each Go name that has one.
+// parameters has the parameter of an address for each Go name that has one, and the command for a function.
 var parameters = map[string]string{
+	"Attrs.Restore":   `"omnibucket stat"`,
+	"mirror.Repair":   `"omnibucket repair"`,
+	"storage.Restore": `"omnibucket restore --days"`,
+
 	"WithPublicAccess":     "public=true",
 	"WithPublicBaseURL":    "public_base_url=",
 	"WithSigningBaseURL":   "signing_base_url=",
 	"WithVersioning":       "versions=true",
+	"Config.APIVersion":    "api_version=",
 	"Config.Account":       "account=",
 	"Config.Anonymous":     "anonymous=true",
 	"Config.BucketKey":     "bucket_key=true",
@@ -37,8 +42,10 @@ var parameters = map[string]string{
 	"Config.Region":        "region=",
 	"Config.RequesterPays": "request_payer=requester",
 	"Config.SigningKey":    "signing_key=",
+	"Config.UserProject":   "user_project=",
 
-	"Config.ExpectedBucketOwner": "expected_bucket_owner=",
+	"Config.ExpectedBucketOwner":   "expected_bucket_owner=",
+	"Config.HierarchicalNamespace": "hierarchical_namespace=true",
 }
 
 // flagNames has the flag of each option whose flag has another name.
@@ -60,13 +67,21 @@ var flagNames = map[string]string{
 	"WithVersioning":                 "versioned",
 }
 
+const newLocking = "make a bucket that can lock objects by \"omnibucket mb\", with object_lock=true in its address"
+
 // shellHints has what to do in a shell for advice that needs Go.
 var shellHints = map[string]string{
 	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted":        "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
 	"to create the directory, set Config.Create or create=true in the address":                      "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
 	"check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket": "check the bucket's name, account, region and endpoint, or create it with \"omnibucket mb\"",
 	"import the package that registers the scheme":                                                  location.AddressHint,
+	"the bucket cannot lock objects: make it with WithObjectLock":                                   newLocking,
+	"this server gives object lock only to new buckets: create one WithObjectLock":                  newLocking,
+	"make the bucket with WithObjectLock":                                                           "name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",
+	"if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it":     "if the object was stored without encryption, allow_plain: true of the layer encrypt permits reading it",
 	"if the bucket keeps versions, open it with WithVersioning(true) or versions=true":              "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+
+	"Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes": "give the bucket a retention policy by Google's own tools: it keeps old objects too, and has no modes",
 }
 
 // unsupportedCall matches the function that a store does not support, such as SignedUploadURL.
@@ -96,9 +111,8 @@ func translateNames(command *cobra.Command, text string) string {
 		}
 		return name
 	})
-	for _, parameter := range parameters { // a hint names both: WithVersioning(true) or versions=true
-		text = strings.ReplaceAll(text, parameter+" or "+parameter, parameter)
-		text = strings.ReplaceAll(text, parameter+", "+parameter, parameter)
+	for _, p := range parameters { // a hint names both: WithVersioning(true) or versions=true
+		text = strings.NewReplacer(p+" or "+p, p, p+", "+p, p, p+" ("+p+")", p).Replace(text)
 	}
 	return text
 }

@@ -24,7 +24,7 @@ func Cat(p *program.Program) *cobra.Command {
 		Long: `Writes objects to standard output, one after the other, with the stored bytes:
 compressed objects are not decompressed. With --raw, the layers of a location are left
 out, and an encrypted object is a file that age decrypts. A range is OFFSET or OFFSET:LENGTH in
-bytes; a negative OFFSET counts from the end.
+bytes; a negative OFFSET counts from the end, and has no LENGTH.
 ` + program.WildcardHelp,
 		Example: `  omnibucket cat gs://logs/2026/11/20.log | head
   omnibucket cat --range 0:512 file:///srv/files#report.pdf

@@ -1,0 +1,33 @@
+package explain
+
+import (
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A hint of the library that was reworded would reach a shell with its Go names, or not at all.
+func TestEachHintForAShellReplacesOneOfTheLibrary(t *testing.T) {
+	var library strings.Builder
+	root := os.DirFS("../../../..")
+	require.NoError(t, fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "cmd" || d.Name() == "dev" || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go"):
+			text, err := fs.ReadFile(root, path)
+			library.Write(text)
+			return err
+		}
+		return nil
+	}))
+	for hint := range shellHints {
+		require.Contains(t, library.String(), strconv.Quote(hint))
+	}
+}
