@@ -292,11 +292,6 @@ func (c *core) hashesWhileSending() bool {
 	return c.has(driver.StreamingPut) || c.desc.ChecksumWhileSending
 }
 
-// hashesPartsWhileSending reports the same of a part.
-func (c *core) hashesPartsWhileSending() bool {
-	return c.hashesWhileSending() || c.desc.PartChecksumWhileSending
-}
-
 // hashSection returns the CRC32C of a section, which may be known.
 func hashSection(section *io.SectionReader, known storage.CRC32C) (storage.CRC32C, *storage.Error) {
 	if known.Known {

@@ -262,7 +262,7 @@ func (m *multipart) partRequest(number int, ends bool, offset int64, section *io
 	content := &sectionBody{}
 	content.init(section.Outer())
 	content.body.progress = m.w.progress
-	if !m.w.op.core.hashesPartsWhileSending() || m.sequential() {
+	if c := m.w.op.core; !c.hashesWhileSending() && !c.desc.PartChecksumWhileSending || m.sequential() {
 		var e *storage.Error
 		if crc, e = hashSection(section, crc); e != nil {
 			return nil, nil, e

@@ -47,8 +47,8 @@ func (d *objectDriver) Describe() driver.Description {
 		Location:         d.account.location, // it ends with this process
 		Features:         features,
 		Versioned:        d.versioned(),
-		EnableVersions:   d.startVersions,
-		EnableObjectLock: d.startObjectLock,
+		EnableVersions:   func() { d.configure(func(info *storage.BucketInfo) { info.Versioning = true }) },
+		EnableObjectLock: func() { d.configure(func(info *storage.BucketInfo) { info.Versioning, info.ObjectLock = true, true }) },
 		EnableSoftDelete: func(keep time.Duration) {
 			d.configure(func(info *storage.BucketInfo) { info.SoftDelete = keep })
 		},
@@ -76,14 +76,6 @@ func (d *objectDriver) versioned() bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.info.Versioning
-}
-
-func (d *objectDriver) startVersions() {
-	d.configure(func(info *storage.BucketInfo) { info.Versioning = true })
-}
-
-func (d *objectDriver) startObjectLock() {
-	d.configure(func(info *storage.BucketInfo) { info.Versioning, info.ObjectLock = true, true })
 }
 
 func (d *objectDriver) configure(set func(*storage.BucketInfo)) {

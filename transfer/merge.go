@@ -141,11 +141,12 @@ func predecessor(key string) string {
 // destinationOnly handles a file that only the destination has. It keeps files that
 // may lie in an unknown directory of the source.
 func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) error {
+	_, hidden := unknown.ancestor(dst.key)
 	switch {
 	case dst.kind == unlisted:
 		j.unlisted = true
 		j.reporter.destinationFailed(ctx, dst.key, dst.err)
-	case dst.kind == regular && j.settings.remove && !unknown.contains(dst.key) && !j.passesOver(dst):
+	case dst.kind == regular && j.settings.remove && !hidden && !j.passesOver(dst):
 		if j.comparing {
 			j.reporter.removed(dst.key, dst.size)
 			return nil
@@ -233,12 +234,6 @@ func (p *paths) add(key string) (string, bool) {
 		*p = append(*p, key)
 	}
 	return ancestor, ok
-}
-
-// contains reports whether key lies below one of the paths.
-func (p *paths) contains(key string) bool {
-	_, ok := p.ancestor(key)
-	return ok
 }
 
 func (p *paths) ancestor(key string) (string, bool) {

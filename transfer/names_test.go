@@ -191,6 +191,24 @@ func TestTemporaryFilesOfDeadProcessesAreRemoved(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, fresh), "a process may still write to it")
 }
 
+// A process that dies leaves the file of storage.DownloadFile, too.
+func TestAFileThatIsBeingDownloadedIsNoObject(t *testing.T) {
+	b, other, dir := memstore.New(), memstore.New(), t.TempDir()
+	put(t, b, "x", "text")
+	jobs := 0
+	_, err := storage.DownloadFile(t.Context(), b, "x", filepath.Join(dir, "x"), storage.WithProgress(func(int64, int64) {
+		jobs++
+		report, err := transfer.Upload(t.Context(), other, dir)
+		require.NoError(t, err)
+		require.Zero(t, report.Transferred)
+		report, err = transfer.Download(t.Context(), other, dir, transfer.WithDelete(), transfer.WithEmptySource())
+		require.NoError(t, err)
+		require.Zero(t, report.Deleted)
+	}))
+	require.NoError(t, err)
+	require.Positive(t, jobs)
+}
+
 func TestLinks(t *testing.T) {
 	outside := tree(t, map[string]string{"secret": "x"})
 	dir := tree(t, map[string]string{"a/file": "text", "z": "last"})

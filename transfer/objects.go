@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/keyrule"
 )
 
 var _ openedEnd = (*objects)(nil)
@@ -21,8 +22,12 @@ type objects struct {
 
 func (o *objects) close() error { return nil }
 
-// checkWrite returns nil: only writing shows which keys a bucket takes.
-func (o *objects) checkWrite(string, bool) error { return nil }
+func (o *objects) checkWrite(key string, _ bool) error {
+	if rule := keyrule.Write(key); rule != "" {
+		return invalid("key", rule)
+	}
+	return nil
+}
 
 // startsAnywhere returns false for what would be sorted again.
 func (o *objects) startsAnywhere() bool {

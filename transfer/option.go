@@ -181,7 +181,7 @@ func WithEmptySource() Option { return option(func(s *settings) { s.emptySource 
 func WithNoSync() Option { return option(func(s *settings) { s.noSync = true }) }
 
 // WithDryRun compares, counts and reports changes without making them. It predicts only the
-// failures that the names in a destination directory show.
+// failures that names show: keys, and the files of a destination directory.
 func WithDryRun() Option { return option(func(s *settings) { s.dryRun = true }) }
 
 // WithRule sets the attributes of written objects by key: content type,

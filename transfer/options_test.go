@@ -241,6 +241,14 @@ func TestADryRunPredictsFailuresOfNames(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Len(t, dry.Failures, 5, "keys that are in the way of each other, too")
 
+	dry, err = transfer.Copy(t.Context(), memstore.New(), src, transfer.WithDryRun())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	report, err = transfer.Copy(t.Context(), memstore.New(), src)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Len(t, report.Failures, 2, "keys that no bucket takes")
+	require.Equal(t, failures(report), failures(dry))
+	require.Equal(t, report.Transferred, dry.Transferred)
+
 	b := memstore.New()
 	_, err = b.Upload(t.Context(), "folder", file("x"))
 	require.NoError(t, err)

@@ -1,8 +1,6 @@
 package transfer
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/hexid"
 )
 
 // checkPath refuses a key that is not a path below the directory, or that names
@@ -187,9 +187,7 @@ func (t *tree) checkDirs(key string) error {
 // rename stays on one file system.
 func (t *tree) createBeside(key string, p permissions) (*os.File, string, error) {
 	dir := path.Dir(key)
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // never fails
-	temp := path.Join(dir, tempPrefix+hex.EncodeToString(random[:]))
+	temp := path.Join(dir, tempPrefix+hexid.New(8))
 	f, err := t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, p.file)
 	if errors.Is(err, fs.ErrNotExist) || dir != "." && err != nil {
 		if err := t.makeDirs(key, dir, p); err != nil {

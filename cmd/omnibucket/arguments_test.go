@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -185,7 +187,20 @@ func TestExistingFilesAreIgnoredOnRequest(t *testing.T) {
 	}
 	s.ok("cp", "--ignore-existing", a, "box:to/new")
 	require.Equal(t, "new", s.ok("cat", "box:to/new"))
+
+	var out bytes.Buffer
+	in := readFunc(func([]byte) (int, error) { // another process is faster
+		s.put("box:to/meanwhile", "kept")
+		return 0, io.EOF
+	})
+	require.Equal(t, 0, run(t.Context(), []string{"cp", "-v", "--ignore-existing", "-", "box:to/meanwhile"}, s.around(in, &out, &out)))
+	require.Empty(t, out.String())
+	require.Equal(t, "kept", s.ok("cat", "box:to/meanwhile"))
 }
+
+type readFunc func(p []byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // busiest returns a function that returns how many requests the server had at once.
 func busiest(server *s3server.Server) func() int {

@@ -26,6 +26,7 @@ import (
 // ListVersions omit them.
 const (
 	reservedPrefix   = ".omnibucket./"
+	reservedEnd      = ".omnibucket.0" // the least key that follows all of these
 	componentsPrefix = reservedPrefix + "parts/"
 	componentType    = components.ContentType
 

@@ -101,13 +101,24 @@ func TestPartsOfAnUploadAreHidden(t *testing.T) {
 	require.NoError(t, err)
 	_, _ = begun(t, s)
 	require.True(t, slices.ContainsFunc(s.names(bucketOf(s)), func(name string) bool { return strings.HasPrefix(name, reserved) }))
-	for name, opts := range map[string][]storage.ListOption{"flat": nil, "with a delimiter": {storage.WithDelimiter("/")}, "in pages of one": {storage.WithPageSize(1)}} {
-		var keys []string
+	list := func(opts ...storage.ListOption) (keys []string) {
 		for entry, err := range b.List(t.Context(), opts...) {
 			require.NoError(t, err)
 			keys = append(keys, entry.Key)
 		}
-		require.Equal(t, []string{"z"}, keys, name)
+		return keys
+	}
+	for name, opts := range map[string][]storage.ListOption{
+		"flat": nil, "with a delimiter": {storage.WithDelimiter("/")}, "in pages of one": {storage.WithPageSize(1)},
+		"with a delimiter in their names": {storage.WithDelimiter("k")}, "with their first character": {storage.WithDelimiter(".")},
+	} {
+		require.Equal(t, []string{"z"}, list(opts...), name)
+	}
+	for _, beside := range []string{".omnibucket", ".omnibucket.0"} {
+		_, err := b.Upload(t.Context(), beside, strings.NewReader("x"))
+		require.NoError(t, err)
+		require.Equal(t, []string{".omnibuck", "z"}, list(storage.WithDelimiter("k")), beside)
+		require.NoError(t, b.Remove(t.Context(), beside))
 	}
 	var versions []string
 	for entry, err := range storage.Versions(t.Context(), b) {

@@ -66,7 +66,7 @@ func storedBytes(send func(coding string) (*http.Response, error)) (*http.Respon
 	}
 	if err == nil && (isCompressedInTransit(response.Header) || isDecompressedInTransit(response.Header)) {
 		_ = response.Body.Close()
-		return nil, encodingChangedError()
+		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the response has another Content-Encoding than the stored object"), Hint: "turn compression off in the proxy between this machine and the store"}
 	}
 	return response, err
 }
@@ -151,11 +151,6 @@ func sizeOf(response *http.Response, r *driver.GetRequest) (int64, error) {
 		return 0, httpheader.RangeIgnored()
 	}
 	return httpheader.SizeOf(r, response.Header.Get("Content-Range"))
-}
-
-// encodingChangedError returns the error for bytes that are not the stored ones.
-func encodingChangedError() *storage.Error {
-	return &storage.Error{Code: storage.Internal, Err: errors.New("the response has another Content-Encoding than the stored object"), Hint: "turn compression off in the proxy between this machine and the store"}
 }
 
 // Head makes one request to the JSON API, which has all attributes and every

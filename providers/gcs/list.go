@@ -43,8 +43,11 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		page.Entries = make([]storage.ListEntry, 0, len(found))
 	}
 	for _, o := range found {
+		hidden, err := d.bucket.hidesOnlyReserved(ctx, o.Prefix)
 		switch {
-		case isReserved(o.Name) || isReserved(o.Prefix):
+		case err != nil:
+			return nil, err
+		case hidden || isReserved(o.Name):
 		case o.Prefix != "":
 			page.Entries = append(page.Entries, storage.ListEntry{Key: o.Prefix, IsPrefix: true})
 		default:
@@ -64,6 +67,20 @@ func (d *objectDriver) replaceFirst(ctx context.Context, query *gcs.Query, found
 		return nil, "", err
 	}
 	return append(found[1:], more...), next, nil
+}
+
+// hidesOnlyReserved reports whether all keys with a common prefix, which may be "" for none, are reserved.
+func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
+	if prefix == "" || !strings.HasPrefix(reservedPrefix, prefix) {
+		return isReserved(prefix), nil
+	}
+	for _, others := range [...]*gcs.Query{{Prefix: prefix, EndOffset: reservedPrefix}, {Prefix: prefix, StartOffset: reservedEnd}} {
+		others.Projection = gcs.ProjectionNoACL
+		if found, _, err := b.page(ctx, others, []string{"Name"}, 1, ""); err != nil || len(found) > 0 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {

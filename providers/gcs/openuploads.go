@@ -123,14 +123,10 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 			page.More = false
 			break
 		}
-		page.Parts = append(page.Parts, listedPart(number, o))
+		a := attrsOf(o)
+		page.Parts = append(page.Parts, driver.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C})
 	}
 	return page, nil
-}
-
-func listedPart(number int, o *gcs.ObjectAttrs) driver.Part {
-	a := attrsOf(o)
-	return driver.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C}
 }
 
 // partsLostError returns the error for parts that are not there when they are composed. An open

@@ -123,7 +123,7 @@ func (m *measured) WriteHeader(status int) {
 // both count.
 func (b *ruleBucket) list(query url.Values) any {
 	prefix, delimiter := query.Get("prefix"), query.Get("delimiter")
-	from := query.Get("startOffset")
+	from, end := query.Get("startOffset"), query.Get("endOffset")
 	limit, err := strconv.Atoi(query.Get("maxResults"))
 	if err != nil {
 		limit = 1000
@@ -143,7 +143,7 @@ func (b *ruleBucket) list(query url.Values) any {
 	next := query.Get("pageToken")
 	seen, last := 0, ""
 	for _, o := range all {
-		if o.pageToken() < next || !strings.HasPrefix(o.Name, prefix) || o.Name < from || !o.live() && !every {
+		if o.pageToken() < next || !strings.HasPrefix(o.Name, prefix) || o.Name < from || end != "" && o.Name >= end || !o.live() && !every {
 			continue
 		}
 		common := ""

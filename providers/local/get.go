@@ -44,7 +44,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		_ = f.Close()
 		return nil, nil, err
 	}
-	return attrs, newBody(f.OSFile(r.Key), from, to-from), nil
+	file := f.OSFile(r.Key)
+	return attrs, &body{io.NewSectionReader(file, from, to-from), file}, nil
 }
 
 // openForRead opens the object that r requests, and checks the condition. The caller
@@ -193,10 +194,6 @@ func (r *reader) openIn(path, base string) (*osdir.File, error) {
 type body struct {
 	*io.SectionReader
 	file *os.File
-}
-
-func newBody(f *os.File, offset, length int64) *body {
-	return &body{io.NewSectionReader(f, offset, length), f}
 }
 
 // Close closes the file.

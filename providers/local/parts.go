@@ -26,7 +26,9 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if err := s.settings.checkControls(ctx, &r.Controls); err != nil {
 		return "", err
 	}
-	s.uploads.sweepUploadsIfDue(ctx)
+	if isSweepDue(&s.uploads.lastSweep, s.tree.clock.now()) { // a bucket may stay open for long, and opening one of a service does not sweep
+		s.uploads.sweepUploads(ctx)
+	}
 	st, err := s.uploads.stageText(ctx, r.Key)
 	if err != nil {
 		return "", err

@@ -18,14 +18,6 @@ type uploadSweep struct {
 	rules []storage.LifecycleRule
 }
 
-// sweepUploadsIfDue sweeps if the last sweep was long enough ago. A bucket may stay open
-// for long, and opening a bucket of a service does not sweep.
-func (u *uploads) sweepUploadsIfDue(ctx context.Context) {
-	if isSweepDue(&u.lastSweep, u.tree.clock.now()) {
-		u.sweepUploads(ctx)
-	}
-}
-
 // sweepUploads discards abandoned uploads. If uploadsPath is not a directory, but a link
 // to objects, for example, it does nothing.
 func (u *uploads) sweepUploads(ctx context.Context) {

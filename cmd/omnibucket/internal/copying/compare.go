@@ -62,8 +62,7 @@ files.
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.checksum = !f.size && !f.times
-			err := compare(c.Context(), p, &f, args[0], args[1])
-			return err
+			return compare(c.Context(), p, &f, args[0], args[1])
 		},
 	}
 	c.Flags().BoolVar(&f.times, "times", false, "compare sizes and times, as sync does")

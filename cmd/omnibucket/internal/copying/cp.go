@@ -159,30 +159,42 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		}
 	}
 	if f.missing {
-		if there, err := exists(ctx, p, dst); there || err != nil {
+		own, there, err := f.ifMissing(ctx, p, dst)
+		if there || err != nil {
 			return err
 		}
+		f = &own
 	}
 	if f.move {
-		return mvOne(ctx, p, f, src, dst, func() error { return cpTo(ctx, p, f, src, dst) })
+		err = mvOne(ctx, p, f, src, dst, func() error { return cpTo(ctx, p, f, src, dst) })
+	} else {
+		err = cpTo(ctx, p, f, src, dst)
 	}
-	return cpTo(ctx, p, f, src, dst)
+	if f.missing && errors.Is(err, fs.ErrExist) { // since it was looked for
+		return nil
+	}
+	return err
 }
 
-// exists reports whether a destination that is not a folder exists.
-func exists(ctx context.Context, p *program.Program, dst location.Location) (bool, error) {
+// ifMissing reports whether a destination that is not a folder is there. It returns flags that write it only
+// if it is still missing then, if its store compares that.
+func (f cpFlags) ifMissing(ctx context.Context, p *program.Program, dst location.Location) (own cpFlags, there bool, err error) {
 	if dst.Kind == location.LocalPath {
 		_, err := os.Lstat(dst.Path)
-		return err == nil, nil // writing returns any other error
+		return f, err == nil, nil // writing returns any other error
 	}
 	if dst.Kind != location.InBucket {
-		return false, nil
+		return f, false, nil
 	}
 	bucket, err := p.Open(ctx, dst)
 	if err != nil {
-		return false, err
+		return f, false, err
 	}
-	return bucket.Exists(ctx, dst.Key)
+	if !f.write.Conditional && storage.Supports(bucket, storage.ConditionalCreate) {
+		f.write.Attributes = program.With(f.write.Attributes, []storage.WriteOption{storage.IfAbsent()})
+	}
+	there, err = bucket.Exists(ctx, dst.Key)
+	return f, there, err
 }
 
 // cpTo copies one file or object to a destination that is not a folder.
@@ -201,7 +213,7 @@ func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location
 	}
 	if src.Kind == location.LocalPath {
 		return one(ctx, p, f, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
-			return p.UploadPath(ctx, bucket, dst.Key, src.Path, extended(f.write.ForUpload(), moving))
+			return p.UploadPath(ctx, bucket, dst.Key, src.Path, program.With(f.write.ForUpload(), moving))
 		})
 	}
 	return one(ctx, p, f, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
@@ -211,7 +223,7 @@ func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location
 			body, release = p.Input(ctx)
 			defer release()
 		}
-		return bucket.Upload(ctx, dst.Key, body, extended(f.write.ForUpload(), moving)...)
+		return bucket.Upload(ctx, dst.Key, body, program.With(f.write.ForUpload(), moving)...)
 	})
 }
 
@@ -221,10 +233,7 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	if err != nil {
 		return err
 	}
-	var opts []storage.DownloadOption
-	for _, o := range f.version {
-		opts = append(opts, o)
-	}
+	opts := program.With[storage.DownloadOption](nil, f.version)
 	if f.noSync {
 		opts = append(opts, storage.WithNoSync())
 	}
@@ -238,7 +247,7 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		if err := makeDirectory(ctx, p, f, bucket, src.Key, filepath.Dir(dst.Path)); err != nil {
 			return nil, err
 		}
-		opts := extended(append(opts, storage.WithConcurrency(rangesAtOnce)), moving)
+		opts := program.With(append(opts, storage.WithConcurrency(rangesAtOnce)), moving)
 		return storage.DownloadFile(ctx, bucket, src.Key, dst.Path, opts...)
 	})
 }
@@ -280,11 +289,7 @@ func makeDirectory(ctx context.Context, p *program.Program, f *cpFlags, bucket s
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return nil // the download returns any other error
 	}
-	var opts []storage.AttrsOption
-	for _, o := range f.version {
-		opts = append(opts, o)
-	}
-	if _, err := bucket.Attrs(ctx, key, opts...); err != nil {
+	if _, err := bucket.Attrs(ctx, key, program.With[storage.AttrsOption](nil, f.version)...); err != nil {
 		return err
 	}
 	return makeDirectories(dir, !f.noSync)
@@ -299,11 +304,8 @@ func cpBetween(ctx context.Context, p *program.Program, f *cpFlags, src, dst loc
 	if err != nil {
 		return err
 	}
-	opts := f.write.ForCopy()
-	for _, o := range f.version {
-		opts = append(opts, o)
-	}
+	opts := program.With(f.write.ForCopy(), f.version)
 	return one(ctx, p, f, "copied", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
-		return storage.Copy(ctx, to, dst.Key, from, src.Key, extended(opts, moving)...)
+		return storage.Copy(ctx, to, dst.Key, from, src.Key, program.With(opts, moving)...)
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/hexid"
 )
 
 // cpFile copies a file of this machine to another path, with its permissions and time. The
@@ -69,7 +70,8 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	if err := makeDirectories(dir, sync); err != nil {
 		return 0, err
 	}
-	to, err := os.CreateTemp(dir, ".omnibucket-*.tmp")
+	name := filepath.Join(dir, ".omnibucket-"+hexid.New(8)) // package transfer takes it for no object
+	to, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, config.OfFile(err, destination)
 	}

@@ -53,10 +53,7 @@ func checkDestination(ctx context.Context, p *program.Program, f *cpFlags, dst l
 	if err != nil {
 		return err
 	}
-	var revision []storage.AttrsOption
-	for _, o := range f.write.Revision {
-		revision = append(revision, o)
-	}
+	revision := program.With[storage.AttrsOption](nil, f.write.Revision)
 	_, err = bucket.Attrs(ctx, dst.Key, revision...)
 	switch code := storage.CodeOf(err); {
 	case code == storage.InvalidArgument, code == storage.BucketNotFound, code == storage.PreconditionFailed:
@@ -86,15 +83,6 @@ func showing(p *program.Program, move func([]storage.TransferOption) (*storage.A
 	return move(moving)
 }
 
-// extended returns options with those that say how bytes move.
-func extended[O any](opts []O, moving []storage.TransferOption) []O {
-	opts = opts[:len(opts):len(opts)]
-	for _, o := range moving {
-		opts = append(opts, any(o).(O)) // a TransferOption fits every transfer
-	}
-	return opts
-}
-
 // sizeOf returns the size of a source that exists.
 func sizeOf(ctx context.Context, p *program.Program, src location.Location, version []storage.VersionOption) (int64, error) {
 	switch src.Kind {
@@ -103,11 +91,7 @@ func sizeOf(ctx context.Context, p *program.Program, src location.Location, vers
 		if err != nil {
 			return 0, err
 		}
-		var opts []storage.AttrsOption
-		for _, o := range version {
-			opts = append(opts, o)
-		}
-		attrs, err := bucket.Attrs(ctx, src.Key, opts...)
+		attrs, err := bucket.Attrs(ctx, src.Key, program.With[storage.AttrsOption](nil, version)...)
 		if err != nil {
 			return 0, err
 		}

@@ -92,24 +92,19 @@ func (w WriteOptions) IsEmpty() bool { return len(w.Attributes) == 0 && len(w.Re
 
 // ForUpload returns the options for an upload.
 func (w WriteOptions) ForUpload() []storage.UploadOption {
-	var opts []storage.UploadOption
-	for _, o := range w.Attributes {
-		opts = append(opts, o)
-	}
-	for _, o := range w.Revision {
-		opts = append(opts, o)
-	}
-	return opts
+	return With(With[storage.UploadOption](nil, w.Attributes), w.Revision)
 }
 
 // ForCopy returns the options for a copy.
 func (w WriteOptions) ForCopy() []storage.CopyOption {
-	var opts []storage.CopyOption
-	for _, o := range w.Attributes {
-		opts = append(opts, o)
-	}
-	for _, o := range w.Revision {
-		opts = append(opts, o)
+	return With(With[storage.CopyOption](nil, w.Attributes), w.Revision)
+}
+
+// With returns options with more, which are of a kind that fits.
+func With[O, M any](opts []O, more []M) []O {
+	opts = opts[:len(opts):len(opts)]
+	for _, o := range more {
+		opts = append(opts, any(o).(O))
 	}
 	return opts
 }

@@ -80,8 +80,8 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 		case strings.HasPrefix(entry.Key, folder.Key):
 			found = true
 		}
-		if found || entry.Key > folder.Key {
-			break
+		if (found || entry.Key > folder.Key) && storage.Supports(bucket, storage.OrderedListing) {
+			break // no later entry is the object
 		}
 	}
 	if !found {

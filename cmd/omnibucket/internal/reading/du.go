@@ -2,6 +2,8 @@ package reading
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,43 +72,31 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 	})
 }
 
-// duRoot prints a folder after those below it. Keys are in order, so that a folder is complete
-// when a key lies outside.
+// duRoot prints a folder after those below it.
 func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk, r program.Root) error {
-	open := []usage{{Key: r.Name()}} // each lies in the one before
-	leave := func(key string) error {
-		for len(open) > 1 && !strings.HasPrefix(key, open[len(open)-1].Key) {
-			if err := printUsage(p, f, open[len(open)-1]); err != nil {
-				return err
-			}
-			open = open[:len(open)-1]
-		}
-		return nil
-	}
+	folders := map[string]usage{r.Name(): {Key: r.Name()}} // a store may list in any order
 	for entry, err := range w.Files(ctx, r) {
-		if err == nil {
-			err = leave(entry.Key)
-		}
 		if err != nil {
 			return err
 		}
-		for r.Entry.IsPrefix && len(open) <= f.depth {
-			inner := open[len(open)-1].Key
-			name, _, ok := strings.Cut(entry.Key[len(inner):], "/")
-			if !ok {
+		key := r.Name()
+		for level := 0; ; level++ {
+			u := folders[key]
+			folders[key] = usage{key, u.Bytes + entry.Size, u.Objects + 1}
+			name, _, ok := strings.Cut(entry.Key[len(key):], "/")
+			if !ok || level == f.depth {
 				break
 			}
-			open = append(open, usage{Key: inner + name + "/"})
-		}
-		for i := range open {
-			open[i].Bytes += entry.Size
-			open[i].Objects++
+			key += name + "/"
 		}
 	}
-	if err := leave(""); err != nil {
-		return err
+	inOrder := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }
+	for _, key := range slices.SortedFunc(maps.Keys(folders), inOrder) {
+		if err := printUsage(p, f, folders[key]); err != nil {
+			return err
+		}
 	}
-	return printUsage(p, f, open[0])
+	return nil
 }
 
 func printUsage(p *program.Program, f *duFlags, u usage) error {
