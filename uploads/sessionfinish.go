@@ -245,14 +245,6 @@ func (k *keeper) staged(kind string) bool {
 	return kind == kindPartial || k.config.Inspect != nil || k.service.judge.LooksAtContent()
 }
 
-// storeKey returns the key under which the bytes are stored first.
-func (k *keeper) storeKey(s *session) string {
-	if k.staged(s.Kind) {
-		return k.objectKey(s, contentName)
-	}
-	return s.Target.Key
-}
-
 func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
 	if !k.staged(s.Kind) {
 		return k.makeOnce(ctx, s, s.Target.Key, make)
