@@ -134,7 +134,7 @@ type File struct {
 	ClaimedName string            `json:"-"` // as the client says
 	ClaimedType string            `json:"-"` // as the client says
 	Metadata    map[string]string `json:"-"` // as the client says
-	Attrs       *storage.Attrs    `json:"-"` // of the object; nil in Inspect, and if a restart came before Stored
+	Attrs       *storage.Attrs    `json:"-"` // of the object; nil in Inspect
 
 	lifetime time.Duration // of Target
 	recorded bool          // it has a record
