@@ -199,7 +199,7 @@ func (w *sweeper) checkLimit(found *orphans) error {
 		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.keeper.config.Key,
 		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
 			found.bytes.orphaned, found.bytes.total, found.records.orphaned, found.records.total),
-		Hint: "check that the service has its own bucket and its own records; if so, call Sweep with WithoutOrphanLimit",
+		Hint: "check that the service has its own bucket and its own records; if so, as after a change of Config.Key, call Sweep with WithoutOrphanLimit",
 	}
 }
 

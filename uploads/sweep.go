@@ -59,7 +59,8 @@ func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 // and IDs. One run removes at most 10,000 orphans of each kind. A service with the wrong bucket or database
 // seems to consist of orphans. If more than ten files have no record, or more than ten records have no
 // bytes, and these are more than a tenth of all, Sweep removes neither. It then returns the numbers in an error
-// that wraps [storage.PreconditionFailed]. [WithoutOrphanLimit] removes them nevertheless. A database that
+// that wraps [storage.PreconditionFailed]. [WithoutOrphanLimit] removes them nevertheless. A file that was stored
+// by another Config.Key counts as a record without bytes, but is never removed. A database that
 // was restored from a backup lacks the latest files: restore those before you sweep.
 //
 // An upload that the store began for a request that was killed before its state was
