@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/timeid"
+	"github.com/omnibucket/storage/uploads/internal/filename"
 )
 
 const (
@@ -65,6 +66,9 @@ func (b bucketRecords) write(ctx context.Context, f *File, condition storage.Upl
 
 // Create says first when the file expires, so that no record is kept for ever.
 func (b bucketRecords) Create(ctx context.Context, f *File) error {
+	if err := filename.Storable(f.Key, f.Name, f.ContentType, f.User.ID, f.Purpose); err != nil {
+		return err
+	}
 	if !f.Expires.IsZero() {
 		if _, err := b.bucket.Upload(ctx, expiryKey(f), strings.NewReader("")); err != nil {
 			return err
@@ -96,6 +100,9 @@ func (b bucketRecords) read(ctx context.Context, id string) (*File, string, erro
 // SetPurpose writes only if the record has not changed since it was read, and
 // otherwise reads it again. It does not restore a removed record.
 func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*File, error) {
+	if err := filename.Storable(purpose); err != nil {
+		return nil, err
+	}
 	for range maxPieceConflicts {
 		f, revision, err := b.read(ctx, id)
 		switch {
@@ -174,6 +181,9 @@ func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []
 }
 
 func (b bucketRecords) List(ctx context.Context, q Filter, after string, limit int) ([]*File, string, error) {
+	if err := filename.Storable(q.Purpose, q.User); err != nil {
+		return nil, "", err
+	}
 	if !q.From.IsZero() {
 		after = max(after, timeid.Floor(q.From))
 	}
@@ -222,16 +232,10 @@ func countBefore(ids []string, q Filter) int {
 // readAll returns the records; nil stands for one that was removed meanwhile.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*File, error) {
 	files := make([]*File, len(ids))
-	errs := parallel.All(len(ids), readConcurrency, func(i int) (err error) {
+	return files, parallel.Each(ctx, len(ids), readConcurrency, func(ctx context.Context, i int) (err error) {
 		if files[i], err = b.Record(ctx, ids[i]); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}
 		return err
 	})
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
 }

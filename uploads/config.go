@@ -83,7 +83,8 @@ type Config struct {
 	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
 	// Stored is called when a file exists, whichever way it came. For a form and [Service.Store], a
 	// file for which it fails is removed. For the other ways, it is called at least once: if it fails
-	// or the process is killed, it is called again when the client asks again, and the file stays.
+	// or the process is killed, it is called again when the client asks again, and the file stays. It is not called
+	// for a file that was removed since.
 	// It may set f.Location. Its errors become responses as those of Authorize do.
 	Stored func(ctx context.Context, f *File) error
 	// Records keeps a record of each file, if and only if its bytes exist: it is created after the bytes,

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
+	"sync"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
@@ -23,12 +23,12 @@ const (
 // A tally counts bytes or records.
 type tally struct {
 	total, orphaned int
-	found           []string // keys or IDs of the orphans, at most maxRemembered
+	found           map[string]bool // keys or IDs of the orphans, at most maxRemembered
 }
 
 func (s *tally) add(one string) {
 	if s.orphaned++; len(s.found) < maxRemembered {
-		s.found = append(s.found, one)
+		s.found[one] = true
 	}
 }
 
@@ -73,12 +73,12 @@ func (w *sweeper) orphans(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, key := range found.bytes.found {
+	for key := range found.bytes.found {
 		if len(w.errs) < maxFailures {
 			w.add(w.removeOrphanBytes(ctx, key))
 		}
 	}
-	for _, id := range found.records.found {
+	for id := range found.records.found {
 		if len(w.errs) < maxFailures {
 			w.add(w.removeOrphanRecord(ctx, id))
 		}
@@ -121,7 +121,7 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 // findOrphans walks keys and IDs together, because both are sorted. Young bytes are
 // not orphans, because their record may not be created yet, as that of a claim.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
-	found, pattern := &orphans{}, w.keeper.service.pattern
+	found, pattern := &orphans{tally{found: map[string]bool{}}, tally{found: map[string]bool{}}}, w.keeper.service.pattern
 	before, _ := pattern.Ordered()
 	pull, stop := iter.Pull2(allIDs(ctx, w.keeper.config.Records))
 	defer stop()
@@ -160,20 +160,34 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	return found, w.dropClaimed(ctx, &found.bytes)
 }
 
-// dropClaimed drops bytes whose record will be created.
+// dropClaimed drops bytes of uploads whose record will be created: the bytes of an upload in parts may exist
+// without one.
 func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 	if bytes.orphaned == 0 {
 		return nil
 	}
-	// The bytes of an upload in parts may exist without a record.
-	claimed, err := w.unrecorded(ctx)
-	if err != nil {
-		return err
-	}
-	before := len(bytes.found)
-	bytes.found = slices.DeleteFunc(bytes.found, func(key string) bool { return claimed[key] })
-	bytes.orphaned -= before - len(bytes.found)
-	return nil
+	var mu sync.Mutex
+	return parallel.Stream(ctx, w.sessions(ctx, ""), readConcurrency, func(ctx context.Context, g group) error {
+		if !g.hasState {
+			return nil
+		}
+		s, err := w.keeper.read(ctx, g.name)
+		switch {
+		case storage.CodeOf(err) == storage.ObjectNotFound:
+			return nil
+		case err != nil || s.Phase == phaseDone || s.Phase == phaseAborted:
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, key := range w.keeper.possibleKeys(s) {
+			if bytes.found[key] {
+				delete(bytes.found, key)
+				bytes.orphaned--
+			}
+		}
+		return nil
+	})
 }
 
 // checkLimit refuses a bucket and records that do not belong together.
@@ -185,7 +199,7 @@ func (w *sweeper) checkLimit(found *orphans) error {
 		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.keeper.config.Key,
 		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
 			found.bytes.orphaned, found.bytes.total, found.records.orphaned, found.records.total),
-		Hint: "check that the service has its own bucket and its own records; if so, call Sweep with WithoutOrphanLimit",
+		Hint: "check that the service has its own bucket and its own records; if so, as after a change of Config.Key, call Sweep with WithoutOrphanLimit",
 	}
 }
 

@@ -35,9 +35,9 @@ func TestBytesOfWhichTheApplicationDoesNotKnowYet(t *testing.T) {
 			}})
 			_, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 			require.ErrorIs(t, err, storage.Unavailable)
-			unrecorded, err := s.Unrecorded(t.Context())
+			orphans, err := s.Orphans(t.Context(), key, "another")
 			require.NoError(t, err)
-			require.Equal(t, map[string]bool{key: true}, unrecorded)
+			require.Equal(t, []string{"another"}, orphans)
 		})
 	}
 }

@@ -103,16 +103,6 @@ func (s *Service) identify(f *File) {
 // record creates the record of a file. If the response was lost, or database/sql has repeated an attempt
 // whose response was, record looks whether there is one.
 func (s *Service) record(ctx context.Context, f *File) error {
-	if f.Attrs == nil { // made by an earlier call, and perhaps removed since
-		attrs, err := s.bucket.Attrs(ctx, f.Key)
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		f.Attrs = attrs
-	}
 	f.Size, f.CRC32C = f.Attrs.Size, f.Attrs.CRC32C
 	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" && !storage.Supports(s.bucket, storage.ContentProperties) {
 		f.ContentType = kind

@@ -259,6 +259,27 @@ func TestATicketThatIsFinishedAgainKeepsItsFile(t *testing.T) {
 	}
 }
 
+// Files that another Config.Key has stored look like records without bytes. A Sweep says what to do, and keeps them.
+func TestSweepKeepsFilesOfAnotherKey(t *testing.T) {
+	b := memstore.New()
+	for _, key := range []string{"files/content/{id}{ext}", "media/{id}{ext}"} {
+		s := newService(t, b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b), Key: key})
+		for range 11 {
+			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: "a.pdf"})
+			require.NoError(t, err)
+		}
+		_, err := s.Sweep(t.Context())
+		if key != "files/content/{id}{ext}" {
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			require.ErrorContains(t, err, "Config.Key")
+		}
+		report, err := s.Sweep(t.Context(), uploads.WithoutOrphanLimit())
+		require.NoError(t, err)
+		require.Equal(t, &uploads.SweepReport{}, report)
+	}
+	require.Len(t, published(t, b), 44)
+}
+
 // The client of a tus upload may ask again as long as the upload lasts, which is longer than Grace.
 func TestSweepKeepsWhatAnUploadHasStoredAndNotRecorded(t *testing.T) {
 	now := time.Now()

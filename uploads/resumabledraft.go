@@ -116,9 +116,6 @@ func (t *tus) createDraft(c *call) error {
 	if _, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Disposition")); err == nil {
 		n.Name = parameters["filename"]
 	}
-	if n.Size >= 0 && c.ContentLength > n.Size {
-		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
-	}
 	s, err := t.create(c, n, tusState{}, c.ContentLength != 0 || c.last, nil, func(s *session) {
 		t.setLimit(c, s)
 		if version := c.Header.Get(interopHeader); c.ProtoAtLeast(1, 1) && slices.Contains(interopVersions, version) {

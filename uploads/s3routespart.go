@@ -34,7 +34,7 @@ func (h *handler) readPart(c *call, s *session, limits storage.PartLimits, field
 
 // signProxied returns the request for a part that passes through this handler. As one of
 // the store, it is for this part only, and until it expires.
-func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedPart {
+func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedRequest {
 	expires, part := h.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
 	if p.size >= 0 {
@@ -44,7 +44,7 @@ func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duratio
 		query.Set("crc32c", encodeCRC32C(p.sum.Sum))
 	}
 	query.Set("signature", s.partSignature(part, query))
-	return &signedPart{
+	return &signedRequest{
 		URL:     h.baseURL(c.Request) + "/s3/part/" + s.id + "/" + part + "?" + query.Encode(),
 		Method:  http.MethodPut,
 		Headers: map[string]string{}, Expires: int64(ttl / time.Second), ExpiresAt: expires,
@@ -149,12 +149,14 @@ func (h *handler) loadProxied(c *call) (*session, error) {
 	return s, nil
 }
 
-type signedPart struct {
+// A signedRequest is what stores a part, or a file in one request.
+type signedRequest struct {
 	URL       string            `json:"url"`
 	Method    string            `json:"method"`
+	Fields    map[string]string `json:"fields,omitempty"` // of a file
 	Headers   map[string]string `json:"headers"`
-	Expires   int64             `json:"expires"` // seconds
-	ExpiresAt time.Time         `json:"expiresAt"`
+	Expires   int64             `json:"expires"`            // seconds
+	ExpiresAt time.Time         `json:"expiresAt,omitzero"` // of a part
 }
 
 func (h *handler) signPart(c *call) error {
@@ -204,7 +206,7 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
-func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedPart, error) {
+func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedRequest, error) {
 	asked, err := h.readPart(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
@@ -231,7 +233,7 @@ func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, fiel
 	for name, values := range signed.Header {
 		headers[name] = strings.Join(values, ",")
 	}
-	return &signedPart{
+	return &signedRequest{
 		URL: signed.URL, Method: signed.Method, Headers: headers, ExpiresAt: signed.ExpiresAt,
 		Expires: max(1, int64(signed.ExpiresAt.Sub(h.config.Now())/time.Second)),
 	}, nil

@@ -15,16 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// A singleUpload is the response of /s3/params, for a file in one request. Uppy does not
-// say how large it is, so its bytes pass through the handler, which bounds them.
-type singleUpload struct {
-	Method  string            `json:"method"`
-	URL     string            `json:"url"`
-	Fields  map[string]string `json:"fields"`
-	Headers map[string]string `json:"headers"`
-	Expires int64             `json:"expires"` // seconds
-}
-
+// beginSingle begins a file in one request. Uppy does not say how large it is, so its bytes pass through the
+// handler, which bounds them.
 func (h *handler) beginSingle(c *call) error {
 	// Any page can make a browser send a GET with the user's cookies.
 	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.w.Header().Get("Access-Control-Allow-Origin") == "" {
@@ -51,7 +43,7 @@ func (h *handler) beginSingle(c *call) error {
 	if err := h.keeper.save(c.Context(), s); err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, singleUpload{
+	return c.json(http.StatusOK, signedRequest{
 		Method: http.MethodPut, URL: h.baseURL(c.Request) + "/s3/single/" + url.PathEscape(s.id),
 		Fields: map[string]string{"key": s.key()}, Headers: map[string]string{}, Expires: int64(ttl / time.Second),
 	})
@@ -65,8 +57,6 @@ func (h *handler) putSingle(c *call) error {
 		return err
 	case s.Kind != kindSingle:
 		return notFound()
-	case s.Phase == phaseDone:
-		return s.completed()
 	}
 	held := int64(intake.FileHeld)
 	if s.Target.MaxSize > 0 {
@@ -81,25 +71,23 @@ func (h *handler) putSingle(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		opts := optionsFor[storage.UploadOption](h.keeper.firstTarget(s), s.writeID())
-		if size >= 0 {
-			opts = append(opts, storage.WithSize(size))
-		}
-		counted := &summedBody{from: body}
-		attrs, err := h.bucket.Upload(ctx, key, counted, opts...)
-		if err != nil || s.Target.Overwrite {
-			return attrs, err
-		}
-		// An earlier request of this address may have stored a file, before all of this one was read.
-		if _, err := io.Copy(io.Discard, counted); err != nil {
-			return nil, &storage.Error{Code: storage.BodyFailed, Err: err}
-		}
-		if attrs.Size != counted.bytes || attrs.CRC32C.Known && attrs.CRC32C.Sum != counted.crc {
-			return nil, exists()
-		}
-		return attrs, nil
-	})
+	summed := &summedBody{from: body}
+	if s.Phase == phaseDone {
+		err = h.repeatSingle(c.Context(), s, summed)
+	} else {
+		s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+			opts := optionsFor[storage.UploadOption](h.keeper.firstTarget(s), s.writeID())
+			if size >= 0 {
+				opts = append(opts, storage.WithSize(size))
+			}
+			attrs, err := h.bucket.Upload(ctx, key, summed, opts...)
+			if err != nil || s.Target.Overwrite {
+				return attrs, err
+			}
+			// An earlier request of this address may have stored a file, before all of this one was read.
+			return attrs, summed.compare(attrs, exists())
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -112,10 +100,37 @@ func (h *handler) putSingle(c *call) error {
 	return nil
 }
 
+// repeatSingle succeeds if a client that has lost the response sends its file again: it would start again otherwise,
+// and have the file twice.
+func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody) error {
+	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound: // the application has removed it
+		return s.completed()
+	case err == nil:
+		err = body.compare(stored, s.completed())
+	}
+	if err != nil {
+		return storeFailed(err)
+	}
+	return nil
+}
+
 type summedBody struct {
 	from  io.Reader
 	bytes int64
 	crc   uint32
+}
+
+// compare reads the rest, and returns other if the body is not what is stored.
+func (b *summedBody) compare(stored *storage.Attrs, other *Error) error {
+	if _, err := io.Copy(io.Discard, b); err != nil {
+		return &storage.Error{Code: storage.BodyFailed, Err: err}
+	}
+	if stored.Size != b.bytes || stored.CRC32C.Known && stored.CRC32C.Sum != b.crc {
+		return other
+	}
+	return nil
 }
 
 func (b *summedBody) Read(p []byte) (int, error) {

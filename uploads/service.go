@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads/internal/filename"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
@@ -136,7 +137,11 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 // checkUser checks that the values of a user fill the pattern, and that a file can have the key.
 func (s *Service) checkUser(user User) *Error {
 	v := user.values()
-	switch name, flaw := s.pattern.Check(v); {
+	name, flaw := s.pattern.Check(v)
+	if err := filename.Storable(user.ID); err != nil {
+		name, flaw = keypattern.User, err.Error()
+	}
+	switch {
 	case name == keypattern.User: // which no client chooses
 		return &Error{Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage, Err: errors.New("uploads: User.ID: " + flaw)}
 	case flaw != "":

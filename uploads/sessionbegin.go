@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/uploads/internal/filename"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -72,6 +74,8 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 		case target == nil:
 		case k.config.Records != nil:
 			return nil, errors.New("Config.Begin returned a Target, but the records know only keys of Config.Key")
+		case filename.Storable(fmt.Sprint(c.user)) != nil:
+			return nil, errors.New("Config.Authorize returned a User that is not valid UTF-8 without NUL")
 		case target.Lifetime != 0:
 			return nil, errors.New("Config.Begin returned a Target with a Lifetime, which needs Config.Records")
 		case !n.Partial && (target.Key == "" || strings.HasPrefix(target.Key, k.config.Prefix)):
@@ -102,7 +106,11 @@ func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.Mu
 	if s.Size >= 0 {
 		more = append(more, storage.WithSize(s.Size))
 	}
-	upload, err := storage.BeginUpload(ctx, k.bucket, k.storeKey(s), optionsFor(k.firstTarget(s), more...)...)
+	key := s.Target.Key
+	if k.staged(s.Kind) {
+		key = k.objectKey(s, contentName)
+	}
+	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {
 	case code == storage.InvalidArgument: // a Target of Config.Begin
 		return nil, err

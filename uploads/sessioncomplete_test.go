@@ -227,6 +227,57 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 	require.Equal(t, "409 completed uploadId", u.complete().refusal(t))
 }
 
+// A file whose upload failed in Stored may be removed before the client asks again: the application is not told
+// of a file that is not there.
+func TestStoredIsNotCalledForAFileThatWasRemoved(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		send func(s *sessionSite) (again func() string) // how the client asks again, and the refusal
+		want string
+	}{
+		{"parts", func(s *sessionSite) func() string {
+			u := s.begin(map[string]any{"filename": "file"})
+			sent := u.send(1, []byte("abc"))
+			require.Equal(s.t, "500 internal", u.complete(sent).refusal(s.t))
+			return func() string { return u.complete(sent).refusal(s.t) }
+		}, "404 not_found uploadId"},
+		{"tus", func(s *sessionSite) func() string {
+			at := s.create("Upload-Length", "3")
+			require.Equal(s.t, "500 internal", s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0").refusal(s.t))
+			return func() string { return s.tus("PATCH", at, []byte{}, "Upload-Offset", "3").refusal(s.t) }
+		}, "404 not_found uploadId"},
+		{"pieces", func(s *sessionSite) func() string {
+			send := func() (*uploads.File, error) {
+				return s.handler.PutPiece(s.t.Context(), uploads.Piece{Token: "token", Count: 1, Number: 1, Body: readerOf("abc"), User: uploads.User{ID: alice}})
+			}
+			_, err := send()
+			require.Equal(s.t, uploads.Internal, uploads.CodeOf(err))
+			return func() string {
+				f, err := send()
+				require.True(s.t, f == nil || err == nil)
+				_, err = send()
+				return string(uploads.CodeOf(err))
+			}
+		}, string(uploads.Completed)},
+	} {
+		for name, records := range map[string]uploads.Records{"": nil, ", with records": uploads.BucketRecords(memstore.New())} {
+			t.Run(row.name+name, func(t *testing.T) {
+				calls, key := 0, ""
+				s := newSessionSite(t, inMemory(t), uploads.Config{ProxyParts: true, Key: "files/{id}{ext}", Records: records, Stored: func(_ context.Context, f *uploads.File) error {
+					calls++
+					key = f.Key
+					return errors.New("the database is down")
+				}})
+				again := row.send(s)
+				require.Equal(t, 1, calls)
+				require.NoError(t, s.handler.Delete(t.Context(), key, uploads.User{ID: alice}))
+				require.Equal(t, row.want, again())
+				require.Equal(t, 1, calls)
+			})
+		}
+	}
+}
+
 // If a process is killed in Stored, whatever the client asks next makes it be called again:
 // a client takes an upload for done that is said to be complete.
 func TestEveryRouteCallsStoredAgain(t *testing.T) {

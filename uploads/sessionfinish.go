@@ -157,12 +157,13 @@ func (k *keeper) release(ctx context.Context, s *session, claim string) {
 
 func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
 	u := s.file()
-	if s.Phase != phaseStored {
-		attrs, err := k.makeObject(ctx, s, u, make)
-		if err != nil {
-			return nil, k.dropIfRefused(ctx, s, err)
-		}
+	attrs, err := k.makeObject(ctx, s, u, make)
+	gone := s.Phase == phaseStored && s.Pieces != nil && storage.CodeOf(err) == storage.ObjectNotFound
+	switch {
+	case err == nil:
 		u.Attrs, u.Size, u.ContentType, u.CRC32C, u.Modified = attrs, attrs.Size, attrs.ContentType, attrs.CRC32C, attrs.Modified
+	case !gone:
+		return nil, k.dropIfRefused(ctx, s, err)
 	}
 	target := s.Target
 	u.Key = target.Key
@@ -172,7 +173,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 		}
 	}
 	linked := u.Location
-	if (k.config.Stored != nil || k.config.Records != nil || s.Pieces != nil) && s.Kind != kindPartial {
+	if (k.config.Stored != nil || k.config.Records != nil || s.Pieces != nil) && s.Kind != kindPartial && !gone {
 		if s.Phase != phaseStored {
 			var err error
 			if s, err = k.advance(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
@@ -245,15 +246,11 @@ func (k *keeper) staged(kind string) bool {
 	return kind == kindPartial || k.config.Inspect != nil || k.service.judge.LooksAtContent()
 }
 
-// storeKey returns the key under which the bytes are stored first.
-func (k *keeper) storeKey(s *session) string {
-	if k.staged(s.Kind) {
-		return k.objectKey(s, contentName)
-	}
-	return s.Target.Key
-}
-
+// makeObject makes the object of a session. If an earlier call has made it, it may have been removed since.
 func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
+	if s.Phase == phaseStored {
+		return k.bucket.Attrs(ctx, s.Target.Key)
+	}
 	if !k.staged(s.Kind) {
 		return k.makeOnce(ctx, s, s.Target.Key, make)
 	}

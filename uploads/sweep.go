@@ -10,7 +10,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/equal"
-	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
@@ -60,7 +59,8 @@ func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 // and IDs. One run removes at most 10,000 orphans of each kind. A service with the wrong bucket or database
 // seems to consist of orphans. If more than ten files have no record, or more than ten records have no
 // bytes, and these are more than a tenth of all, Sweep removes neither. It then returns the numbers in an error
-// that wraps [storage.PreconditionFailed]. [WithoutOrphanLimit] removes them nevertheless. A database that
+// that wraps [storage.PreconditionFailed]. [WithoutOrphanLimit] removes them nevertheless. A file that was stored
+// by another Config.Key counts as a record without bytes, but is never removed. A database that
 // was restored from a backup lacks the latest files: restore those before you sweep.
 //
 // An upload that the store began for a request that was killed before its state was
@@ -346,39 +346,4 @@ func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time)
 	}
 	s.Pieces.Asked, s.Phase = "", phaseAborted
 	return w.save(ctx, s)
-}
-
-// unrecorded returns the keys of uploads whose bytes may exist, and which have no record yet.
-func (w *sweeper) unrecorded(ctx context.Context) (map[string]bool, error) {
-	var names []string
-	for g, err := range w.sessions(ctx, "") {
-		if err != nil {
-			return nil, err
-		}
-		if g.hasState {
-			names = append(names, g.name)
-		}
-	}
-	found := make([][]string, len(names)) // keys: a state may be large
-	const atOnce = 16
-	errs := parallel.All(len(names), atOnce, func(n int) error {
-		s, err := w.keeper.read(ctx, names[n])
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
-			return nil
-		case err == nil && s.Phase != phaseDone && s.Phase != phaseAborted:
-			found[n] = w.keeper.possibleKeys(s)
-		}
-		return err
-	})
-	keys := map[string]bool{} // "" for a file whose key is not drawn
-	for n, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-		for _, key := range found[n] {
-			keys[key] = true
-		}
-	}
-	return keys, nil
 }

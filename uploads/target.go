@@ -17,7 +17,8 @@ import (
 type User struct {
 	// ID fills {user} in Config.Key. Uploads are bound to it in any case. If it is in the key, it has 1 to
 	// 128 letters, digits, "-", "_" and ".", and "." is neither first nor last: no e-mail address. Any other
-	// ID fails with InvalidValue: the client gets 500, and Config.OnError is told.
+	// ID fails with InvalidValue, and so does one that is not valid UTF-8 without NUL: the client gets 500, and
+	// Config.OnError is told.
 	ID string
 	// Values fill the other named places, by the same rule. Any other value fails with InvalidValue.
 	Values map[string]string
@@ -133,7 +134,7 @@ type File struct {
 	ClaimedName string            `json:"-"` // as the client says
 	ClaimedType string            `json:"-"` // as the client says
 	Metadata    map[string]string `json:"-"` // as the client says
-	Attrs       *storage.Attrs    `json:"-"` // of the object; nil in Inspect, and if a restart came before Stored
+	Attrs       *storage.Attrs    `json:"-"` // of the object; nil in Inspect
 
 	lifetime time.Duration // of Target
 	recorded bool          // it has a record

@@ -68,13 +68,6 @@ func (s *session) tailNames() []string {
 	return names
 }
 
-func (t *tusState) tailSize() (size int64) {
-	for _, s := range t.Tail {
-		size += s.Size
-	}
-	return size
-}
-
 // A tus serves tus and the draft of resumable uploads.
 type tus struct {
 	handler *handler
@@ -166,9 +159,6 @@ func (t *tus) createTus(c *call) error {
 		return err
 	}
 	withBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
-	if withBytes && n.Size >= 0 && c.ContentLength > n.Size {
-		return refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
-	}
 	state := tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
 	s, err := t.create(c, n, state, withBytes || n.Size == 0, sum, func(*session) {})
 	if err != nil {
@@ -182,7 +172,10 @@ func (t *tus) createTus(c *call) error {
 // create begins an upload, announces it, and receives the first bytes if the request has any.
 func (t *tus) create(c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session)) (*session, error) {
 	kind := kindTus
-	if n.Partial {
+	switch {
+	case receives && n.Size >= 0 && c.ContentLength > n.Size:
+		return nil, refuse("Content-Length", TooLarge, "The request has more bytes than the file.")
+	case n.Partial:
 		kind = kindPartial
 	}
 	s, err := t.handler.keeper.begin(c, kind, n, "Upload-Length")

@@ -61,7 +61,7 @@ type receiver struct {
 
 // newReceiver returns a receiver of the bytes after those of the state.
 func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
-	have := int(s.Tus.tailSize())
+	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // in segments
 	return &receiver{tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have}
 }
 

@@ -35,8 +35,8 @@ func TestPartStates(t *testing.T) {
 }
 
 // An administrator may have set another default for all transactions.
-func TestPartStatesInADatabaseThatIsolatesMore(t *testing.T) {
-	uploadstest.RunStates(t, func(t *testing.T) uploads.States {
+func TestADatabaseThatIsolatesMore(t *testing.T) {
+	open := func(t *testing.T) uploads.Records {
 		u, err := url.Parse(createPostgreSQL(t))
 		require.NoError(t, err)
 		query := u.Query()
@@ -44,8 +44,10 @@ func TestPartStatesInADatabaseThatIsolatesMore(t *testing.T) {
 		u.RawQuery = query.Encode()
 		records, err := sqlrecords.New(t.Context(), databases[1].open(t, u.String()), sqlrecords.PostgreSQL)
 		require.NoError(t, err)
-		return records.(uploads.States)
-	})
+		return records
+	}
+	uploadstest.Run(t, open)
+	uploadstest.RunStates(t, func(t *testing.T) uploads.States { return open(t).(uploads.States) })
 }
 
 // The clock of the database decides.

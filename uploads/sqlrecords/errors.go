@@ -112,7 +112,7 @@ func codeOf(ctx context.Context, err error) storage.Code {
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 func codeOfState(state string) storage.Code {
 	switch {
-	case state == "42501": // insufficient_privilege
+	case state == "42501", state == "25006": // insufficient_privilege, read_only_sql_transaction
 		return storage.PermissionDenied
 	case len(state) != 5:
 		return storage.Internal

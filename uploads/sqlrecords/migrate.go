@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 	"time"
 
@@ -94,13 +93,12 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 // readMigrations returns the statements of a dialect's migrations, in the order of versions. A semicolon
 // at the end of a line separates statements.
 func readMigrations(d Dialect) (all [][]string, err error) {
-	dir := path.Join("migrations", d.String())
-	entries, err := fs.ReadDir(migrations, dir)
+	names, err := fs.Glob(migrations, "migrations/"+d.String()+"/*") // sorted
 	if err != nil {
 		return nil, err
 	}
-	for _, entry := range entries { // sorted by name
-		text, err := fs.ReadFile(migrations, path.Join(dir, entry.Name()))
+	for _, name := range names {
+		text, err := migrations.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}

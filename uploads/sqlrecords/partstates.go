@@ -32,7 +32,7 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 		values = values[:3]
 	}
 	rows, err := r.exec(ctx, op, statement, values...)
-	if err != nil && stateOf(err) != "40001" { // serialization_failure: another write was first, in a database that isolates more
+	if err != nil {
 		return "", err
 	}
 	if rows == 0 {

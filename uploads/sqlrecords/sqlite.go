@@ -1,38 +1,15 @@
 package sqlrecords
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
-
-// checkBusyTimeout refuses connections that do not wait for another that writes,
-// because they fail when two are used at once.
-func checkBusyTimeout(ctx context.Context, db *sql.DB) error {
-	connection, err := connect(ctx, db)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = connection.Close() }()
-	file, err := databaseFile(ctx, connection)
-	if err != nil || file == "" {
-		return err
-	}
-	var patience int // in milliseconds
-	if err := connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience); err != nil {
-		return err
-	}
-	if patience == 0 {
-		return &storage.Error{
-			Code: storage.InvalidArgument, Op: "sqlrecords.New",
-			Hint: "set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)",
-		}
-	}
-	return nil
-}
 
 // connect waits while the database is busy. A driver opens a connection with the pragmas of the address.
 // Two connections that make a new database a write-ahead log at once both read it first, and SQLite lets
@@ -44,33 +21,31 @@ func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 		if err == nil || !errors.As(err, &result) || primaryCode(result) != sqliteBusy || time.Now().After(end) {
 			return connection, err
 		}
-		select {
-		case <-ctx.Done():
+		if ctxtime.Sleep(ctx, 10*time.Millisecond) != nil {
 			return nil, err
-		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// databaseFile returns "" for a database in memory. Unlike the table of the same
-// name, https://www.sqlite.org/pragma.html#pragma_database_list takes no lock.
-func databaseFile(ctx context.Context, connection *sql.Conn) (string, error) {
-	var number int
-	var name string
-	var file sql.NullString
-	err := connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file) // main is the first
-	return file.String, err
-}
-
-// checkShared refuses a pool in which each connection has its own database in memory.
-// Two connections must see the tables that one of them created.
-func checkShared(ctx context.Context, db *sql.DB) error {
+// checkPool refuses connections that fail when two are used at once: those that do not wait for another that
+// writes, and those that each have their own database in memory. Two connections must see the tables.
+func checkPool(ctx context.Context, db *sql.DB) error {
+	wrong := func(hint string, err error) error {
+		return &storage.Error{Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err, Hint: hint}
+	}
 	first, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = first.Close() }()
-	if file, err := databaseFile(ctx, first); err != nil || file != "" {
+	// Unlike the table of the same name, https://www.sqlite.org/pragma.html#pragma_database_list takes no lock.
+	var number, name, file sql.NullString // of main, which is the first; a database in memory has no file
+	err = first.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file)
+	if err != nil || file.String != "" {
+		var patience int // in milliseconds
+		if err = cmp.Or(err, first.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience)); err == nil && patience == 0 {
+			err = wrong("set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)", nil)
+		}
 		return err
 	}
 	second, err := db.Conn(ctx)
@@ -80,10 +55,7 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 	defer func() { _ = second.Close() }()
 	for _, connection := range []*sql.Conn{first, second} {
 		if _, err := versionOf(ctx, connection); err != nil {
-			return &storage.Error{
-				Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err,
-				Hint: "call db.SetMaxOpenConns(1), because each connection has its own database in memory",
-			}
+			return wrong("call db.SetMaxOpenConns(1), because each connection has its own database in memory", err)
 		}
 	}
 	return nil

@@ -42,6 +42,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/internal/filename"
 )
 
 // A Dialect is the SQL that a database speaks.
@@ -92,16 +93,10 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 }
 
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
-	pool := d == SQLite && db.Stats().MaxOpenConnections != 1
-	if pool {
-		if err := checkBusyTimeout(ctx, db); err != nil {
-			return err
-		}
-	}
-	if err := migrate(ctx, db, d); err != nil || !pool {
+	if err := migrate(ctx, db, d); err != nil || d != SQLite || db.Stats().MaxOpenConnections == 1 {
 		return err
 	}
-	return checkShared(ctx, db)
+	return checkPool(ctx, db)
 }
 
 const columns = "id, object_key, file_ext, mime_type, original_name, original_length, uploaded_by, purpose, created, crc32c, expires"
@@ -124,17 +119,13 @@ func (r *records) Record(ctx context.Context, id string) (*uploads.File, error) 
 	return record, nil
 }
 
-func (r *records) SetPurpose(ctx context.Context, id, purpose string) (*uploads.File, error) {
+func (r *records) SetPurpose(ctx context.Context, id, purpose string) (record *uploads.File, err error) {
 	const statement = "UPDATE omnibucket_files SET purpose = ? WHERE id = ? AND expires IS NULL RETURNING " + columns
-	const op = "SetPurpose"
-	if err := ctx.Err(); err != nil {
-		return nil, readError(ctx, op, err)
-	}
-	record, err := scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), purpose, id))
-	if err != nil {
-		return nil, writeError(ctx, op, err)
-	}
-	return record, nil
+	err = write(ctx, "SetPurpose", []any{purpose, id}, func(values []any) error {
+		record, err = scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), values...))
+		return err
+	})
+	return record, err
 }
 
 func (r *records) Remove(ctx context.Context, f *uploads.File) error {
@@ -144,17 +135,33 @@ func (r *records) Remove(ctx context.Context, f *uploads.File) error {
 
 // exec executes a statement that writes, and returns how many rows it changed.
 func (r *records) exec(ctx context.Context, op, statement string, values ...any) (rows int64, err error) {
-	if err := ctx.Err(); err != nil {
-		return 0, readError(ctx, op, err)
+	err = write(ctx, op, values, func(values []any) error {
+		done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
+		if err == nil {
+			rows, err = done.RowsAffected()
+		}
+		return err
+	})
+	return rows, err
+}
+
+// maxAttempts is more than there are calls at once that change one row.
+const maxAttempts = 1000
+
+// write calls f, which executes a statement that writes these values. In a database that isolates transactions more
+// than by default, one of two at once fails, and is repeated.
+func write(ctx context.Context, op string, values []any, f func(values []any) error) error {
+	if err := cmp.Or(ctx.Err(), filename.Storable(values...)); err != nil {
+		return readError(ctx, op, err)
 	}
-	done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
-	if err == nil {
-		rows, err = done.RowsAffected()
+	err := f(values)
+	for attempts := 1; stateOf(err) == "40001" && attempts < maxAttempts; attempts++ { // serialization_failure
+		err = f(values)
 	}
 	if err != nil {
-		return 0, writeError(ctx, op, err)
+		return writeError(ctx, op, err)
 	}
-	return rows, nil
+	return nil
 }
 
 func (r *records) List(ctx context.Context, f uploads.Filter, after string, limit int) ([]*uploads.File, string, error) {
@@ -187,6 +194,9 @@ func selectAfter(columns, where string) string {
 // query reads a page. Callers ask for one row more, to know whether there is another
 // page.
 func query[T any](ctx context.Context, r *records, op, statement string, values []any, scan func(row) (T, error)) ([]T, error) {
+	if err := filename.Storable(values...); err != nil {
+		return nil, err
+	}
 	rows, err := r.db.QueryContext(ctx, r.dialect.bind(statement), values...)
 	if err != nil {
 		return nil, readError(ctx, op, err)

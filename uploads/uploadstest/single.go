@@ -22,6 +22,7 @@ var singleCases = []testCase{
 	{"a purpose of a missing record creates nothing", purposeOfNothing},
 	{"a removed record is gone, and can be removed again", removed},
 	{"an ID can be used again after its record was removed", freeAgain},
+	{"text that a database or JSON cannot keep is refused", unstorable},
 }
 
 func givenBack(t *testing.T, r uploads.Records) {
@@ -48,6 +49,38 @@ func givenBack(t *testing.T, r uploads.Records) {
 		require.NoError(t, err, name)
 		same(t, want, got)
 	}
+}
+
+func unstorable(t *testing.T, r uploads.Records) {
+	kept := record(1)
+	create(t, r, kept)
+	for _, text := range []string{"a\x00b", "a\xffb"} {
+		for name, change := range map[string]func(*uploads.File){
+			"Name": func(r *uploads.File) { r.Name = text }, "ContentType": func(r *uploads.File) { r.ContentType = text },
+			"User": func(r *uploads.File) { r.User.ID = text }, "Purpose": func(r *uploads.File) { r.Purpose, r.Expires = text, day },
+		} {
+			one := record(2)
+			change(one)
+			err := r.Create(t.Context(), one)
+			require.ErrorIs(t, err, storage.InvalidArgument, name)
+			require.NotErrorIs(t, err, storage.OutcomeUnknown, name)
+			_, err = r.Record(t.Context(), one.ID)
+			absent(t, err)
+		}
+		_, err := r.SetPurpose(t.Context(), kept.ID, text)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.NotErrorIs(t, err, storage.OutcomeUnknown)
+		for _, q := range []uploads.Filter{{Purpose: text}, {User: text}} {
+			_, _, err = r.List(t.Context(), q, "", 1)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		}
+	}
+	got, err := r.Record(t.Context(), kept.ID)
+	require.NoError(t, err)
+	same(t, kept, got)
+	expired, err := r.Expired(t.Context(), day.Add(time.Hour), 10)
+	require.NoError(t, err)
+	require.Empty(t, expired)
 }
 
 func takenID(t *testing.T, r uploads.Records) {

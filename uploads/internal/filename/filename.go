@@ -3,9 +3,12 @@
 package filename
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage"
 )
 
 const (
@@ -39,6 +42,17 @@ func LabelFlaw(text string) string {
 		return "This is too long: at most 256 characters."
 	}
 	return ""
+}
+
+// Storable fails with InvalidArgument if a text among the values cannot be kept everywhere: PostgreSQL takes no
+// NUL, and JSON replaces what is not UTF-8.
+func Storable(values ...any) error {
+	for _, value := range values {
+		if text, ok := value.(string); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {
+			return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("text must be valid UTF-8 without NUL, and not %q", text)}
+		}
+	}
+	return nil
 }
 
 // isConfusable reports whether r is a control character, a line end, or changes the
