@@ -105,7 +105,8 @@ func (h *handler) putSingle(c *call) error {
 func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody) error {
 	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
 	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound: // the application has removed it
+	case storage.CodeOf(err) == storage.ObjectNotFound, // the application has removed it
+		err == nil && !stored.CRC32C.Known:
 		return s.completed()
 	case err == nil:
 		err = body.compare(stored, s.completed())

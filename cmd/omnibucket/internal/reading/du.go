@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
@@ -72,31 +73,44 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 	})
 }
 
-// duRoot prints a folder after those below it.
+// duRoot prints a folder after those below it. If the store lists in order, a folder is complete when a key lies
+// outside. Otherwise all folders are kept until the end.
 func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk, r program.Root) error {
-	folders := map[string]usage{r.Name(): {Key: r.Name()}} // a store may list in any order
+	folders, last := map[string]usage{}, r.Name()
+	folders[last] = usage{Key: last}
+	printAll := func(complete func(folder string) bool) error {
+		after := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }
+		for _, key := range slices.SortedFunc(maps.Keys(folders), after) {
+			if !complete(key) {
+				continue
+			}
+			if err := printUsage(p, f, folders[key]); err != nil {
+				return err
+			}
+			delete(folders, key)
+		}
+		return nil
+	}
+	ordered := storage.Supports(r.Bucket, storage.OrderedListing)
 	for entry, err := range w.Files(ctx, r) {
+		if err == nil && ordered && !strings.HasPrefix(entry.Key, last) {
+			err = printAll(func(folder string) bool { return !strings.HasPrefix(entry.Key, folder) })
+		}
 		if err != nil {
 			return err
 		}
-		key := r.Name()
+		last = r.Name()
 		for level := 0; ; level++ {
-			u := folders[key]
-			folders[key] = usage{key, u.Bytes + entry.Size, u.Objects + 1}
-			name, _, ok := strings.Cut(entry.Key[len(key):], "/")
+			u := folders[last]
+			folders[last] = usage{last, u.Bytes + entry.Size, u.Objects + 1}
+			name, _, ok := strings.Cut(entry.Key[len(last):], "/")
 			if !ok || level == f.depth {
 				break
 			}
-			key += name + "/"
+			last += name + "/"
 		}
 	}
-	inOrder := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }
-	for _, key := range slices.SortedFunc(maps.Keys(folders), inOrder) {
-		if err := printUsage(p, f, folders[key]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printAll(func(string) bool { return true })
 }
 
 func printUsage(p *program.Program, f *duFlags, u usage) error {
