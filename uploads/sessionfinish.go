@@ -21,7 +21,9 @@ const (
 	// disconnects. A later attempt begins a copy again, so it is as long as a store takes for 5 TiB.
 	finishTimeout = 6 * time.Hour
 	cleanUpFor    = 30 * time.Second
-	writeIDLength = 32
+	// releaseAttempts is how often a call tries to end its claim.
+	releaseAttempts = 3
+	writeIDLength   = 32
 )
 
 // A maker makes the object of a session under key. It may be called again.
@@ -140,18 +142,24 @@ func (s *session) claimed(now time.Time) bool {
 	return s.Claim != "" && now.Before(s.ClaimedUntil)
 }
 
-// release lets the next call continue at once.
+// release lets the next call continue at once. A database whose connection has ended fails once.
 func (k *keeper) release(ctx context.Context, s *session, claim string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	if s, err := k.reload(ctx, s); err == nil {
-		_, _ = k.update(ctx, s, func(s *session) (bool, error) {
-			held := s.Claim == claim && s.Phase != phaseDone && s.Phase != phaseAborted
-			if held {
-				s.Claim = ""
-			}
-			return held, nil
-		})
+	for range releaseAttempts {
+		now, err := k.reload(ctx, s)
+		if err == nil {
+			_, err = k.update(ctx, now, func(s *session) (bool, error) {
+				held := s.Claim == claim && s.Phase != phaseDone && s.Phase != phaseAborted
+				if held {
+					s.Claim = ""
+				}
+				return held, nil
+			})
+		}
+		if storage.CodeOf(err) != storage.Unavailable {
+			return
+		}
 	}
 }
 

@@ -49,6 +49,39 @@ func TestABucketWithoutConditionsNeedsAnotherForStates(t *testing.T) {
 	}
 }
 
+// An unreliableStates is a database whose next call fails, as on a connection that has ended.
+type unreliableStates struct {
+	uploads.States
+	fails bool
+}
+
+func (u *unreliableStates) State(ctx context.Context, key string) ([]byte, string, error) {
+	if u.fails {
+		u.fails = false
+		return nil, "", &storage.Error{Code: storage.Unavailable}
+	}
+	return u.States.State(ctx, key)
+}
+
+// A client whose upload failed because the database was restarted may complete it at once.
+func TestAnUploadThatFailedIsNotLockedIfTheStatesFailOnce(t *testing.T) {
+	states := &unreliableStates{States: uploads.BucketStates(memstore.New())}
+	told := 0
+	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, States: states, Stored: func(context.Context, *uploads.File) error {
+		if told++; told == 1 {
+			states.fails = true
+			return storage.Unavailable
+		}
+		return nil
+	}})
+	u := s.begin(map[string]any{"filename": "file"})
+	sent := u.send(1, []byte("abc"))
+	require.Equal(t, "503 busy", u.complete(sent).refusal(t))
+	require.False(t, states.fails)
+	a := u.complete(sent)
+	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+}
+
 // limits are those of stores that are stricter than memory.
 var limits = []struct {
 	name   string
