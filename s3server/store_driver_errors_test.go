@@ -55,6 +55,24 @@ func (d *failingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) err
 	return d.Driver.Delete(ctx, r)
 }
 
+func (d *failingDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
+	if err := d.service.err; err != nil && r.Key == "k" {
+		return err
+	}
+	return d.Driver.SetTags(ctx, r)
+}
+
+func TestAChangeOfAnObjectThatIsReplacedMeanwhileIsTriedAgain(t *testing.T) {
+	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	s := start(t, s3server.Config{Service: service})
+	s.put(t, "k", "content")
+	service.err = storage.ObjectNotFound
+	_, err := s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
+		Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}},
+	})
+	failsWith(t, err, 503, "ServiceUnavailable")
+}
+
 // The log has the text of an SDK. A client gets the message of S3, without hosts and ids of the store.
 func TestTheTextOfAStoresSDKIsInTheLogAndNotInTheMessage(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}

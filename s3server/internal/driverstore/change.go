@@ -29,7 +29,10 @@ func (s *Store) Change(ctx context.Context, name state.VersionName, change func(
 	if err := change(settings, &changed); err != nil {
 		return nil, "", err
 	}
-	if err := b.change(ctx, old, &changed); err != nil {
+	switch err := b.change(ctx, old, &changed); {
+	case isCode(err, storage.ObjectNotFound): // it was replaced or removed meanwhile: another attempt finds which
+		return nil, "", s3error.New("ServiceUnavailable")
+	case err != nil:
 		return nil, "", ErrorOf(err, name.Key)
 	}
 	return &changed, settings.Shown(old), nil
