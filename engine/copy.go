@@ -148,7 +148,7 @@ func (d *download) again() *driver.GetRequest {
 func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
 	d := c.source
 	now, e := head(d.ctx, &d.op, d.again())
-	if e == nil && changed(read, d.op.toUser(now)) {
+	if e == nil && changed(read, d.op.toUser(d.ctx, now)) {
 		e = &storage.Error{Code: storage.Changed, Err: errors.New("the source was replaced while its tags were read")}
 	}
 	if e != nil {

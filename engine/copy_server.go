@@ -38,7 +38,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 		return nil, e
 	}
 	marked := metadata.HoldsReserved(source.Metadata)
-	source.Metadata = d.op.core.metadata.Decode(source.Metadata)
+	source.Metadata = d.op.core.metadata.Decode(d.ctx, source.Metadata)
 	r.Properties = source.Properties
 	c.replaceProperties(&r.Properties)
 	to.dropProperties(&r.Properties)

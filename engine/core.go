@@ -68,7 +68,7 @@ func newBucket(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucke
 		desc:           desc,
 		tag:            desc.Provider + ":",
 		features:       desc.Features,
-		metadata:       metadata.Coding{ASCII: desc.ASCIIMetadata},
+		metadata:       metadata.Coding{ASCII: desc.ASCIIMetadata, Hidden: desc.HiddenMetadata},
 		hooks:          hooksOf(o),
 		bufferLimit:    o.BufferLimit,
 		retry:          newRetrier(o.Retry, &desc),

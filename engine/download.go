@@ -82,7 +82,7 @@ func (d *download) prepare(b *bucket, key string, given *storage.DownloadOptions
 
 // present returns the Reader of an open download.
 func (d *download) present() *storage.Reader {
-	d.op.toUser(d.reader.Attrs())
+	d.op.toUser(d.ctx, d.reader.Attrs())
 	return &d.reader
 }
 

@@ -83,7 +83,7 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	if e != nil {
 		return nil, m.failure(e)
 	}
-	return m.op.toUser(a), nil
+	return m.op.toUser(ctx, a), nil
 }
 
 // failure returns what the failure of a move means. After an attempt that may have moved the object,

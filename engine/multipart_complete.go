@@ -227,7 +227,7 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 			if e.Code != storage.ObjectNotFound {
 				c.dropParts(ctx)
 			}
-			return c.op.toUser(found), nil
+			return c.op.toUser(ctx, found), nil
 		}
 	}
 	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {

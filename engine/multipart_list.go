@@ -103,7 +103,7 @@ func (c *completion) readBack(ctx context.Context, a *storage.Attrs) *storage.At
 	if e != nil {
 		return a // the object is there; only its attributes are not known
 	}
-	if found = c.op.toUser(found); found.Revision != a.Revision {
+	if found = c.op.toUser(ctx, found); found.Revision != a.Revision {
 		return a
 	}
 	return found

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -192,10 +193,10 @@ func contentType(given, key string, sniff func() []byte) string {
 // toUser changes a driver's Attrs to what the user sees: without prefix and reserved metadata,
 // and with a tagged revision. If the store keeps no content type (a file that was put into a
 // directory by hand), it is that of the extension.
-func (o *operation) toUser(a *storage.Attrs) *storage.Attrs {
+func (o *operation) toUser(ctx context.Context, a *storage.Attrs) *storage.Attrs {
 	a.Key = o.key[len(o.prefix):]
 	a.Revision = o.core.tagged(a.Revision)
-	a.Metadata = o.core.metadata.Decode(a.Metadata)
+	a.Metadata = o.core.metadata.Decode(ctx, a.Metadata)
 	if a.ContentType == "" {
 		a.ContentType = contentType("", o.key, nil)
 	}
@@ -206,10 +207,10 @@ func (o *operation) toUser(a *storage.Attrs) *storage.Attrs {
 }
 
 // toUserWritten is toUser for Attrs with the user's metadata.
-func (o *operation) toUserWritten(a *storage.Attrs) *storage.Attrs {
+func (o *operation) toUserWritten(ctx context.Context, a *storage.Attrs) *storage.Attrs {
 	written := a.Metadata
 	a.Metadata = nil
-	a = o.toUser(a)
+	a = o.toUser(ctx, a)
 	a.Metadata = maps.Clone(written) // a driver may keep the map that it was given
 	return a
 }

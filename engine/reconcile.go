@@ -37,7 +37,7 @@ func finishWrite(ctx context.Context, o *operation, a *storage.Attrs, e *storage
 		a.CRC32C = want.crc
 	}
 	if reconciled { // Head has returned everything
-		return o.toUser(a), nil
+		return o.toUser(ctx, a), nil
 	}
 	class := a.StorageClass
 	a.Size, a.Properties = want.size, want.properties
@@ -49,7 +49,7 @@ func finishWrite(ctx context.Context, o *operation, a *storage.Attrs, e *storage
 		a.Retention = r
 	}
 	a.LegalHold = a.LegalHold || want.controls.LegalHold
-	return o.toUserWritten(a), nil
+	return o.toUserWritten(ctx, a), nil
 }
 
 // reconcile determines whether a failed write took effect. If an attempt may have

@@ -44,7 +44,7 @@ func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key strin
 		}
 		switch {
 		case e == nil:
-			return o.toUser(a), nil
+			return o.toUser(ctx, a), nil
 		case name == "Exists" && e.Code == storage.ObjectNotFound:
 			return nil, nil
 		}

@@ -7,6 +7,7 @@
 package metadata
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -32,7 +33,8 @@ var oldWriteIDNames = [...]string{Reserved + "_write_id", Reserved + "-write-id"
 
 // A Coding says how one store keeps metadata.
 type Coding struct {
-	ASCII bool // values are ASCII only
+	ASCII  bool     // values are ASCII only
+	Hidden []string // names of the store's own layers
 }
 
 // Encode returns a user's metadata as the store gets it, with the write id if there is one. The
@@ -55,15 +57,15 @@ func (c Coding) Encode(metadata map[string]string, writeID string) map[string]st
 }
 
 // Decode returns a store's metadata as the user sees it: in lower case, decoded, and without the
-// library's own names. It returns nil if there is none.
-func (c Coding) Decode(stored map[string]string) map[string]string {
+// library's own names, except those that [WithLayers] keeps. It returns nil if there is none.
+func (c Coding) Decode(ctx context.Context, stored map[string]string) map[string]string {
 	if len(stored) == 0 {
 		return nil
 	}
 	out := make(map[string]string, len(stored))
 	for key, value := range stored {
 		name := LowerASCII(key)
-		if IsReserved(name) {
+		if IsReserved(name) && !c.keeps(ctx, name) {
 			continue
 		}
 		if _, twice := out[name]; twice && name != key {
@@ -78,6 +80,18 @@ func (c Coding) Decode(stored map[string]string) map[string]string {
 		return nil
 	}
 	return out
+}
+
+type layersKey struct{}
+
+// WithLayers returns a context in which reads and copies keep what layers above have put into the metadata, such as
+// the key of an encrypted object. It is for a layer that has objects in two stores.
+func WithLayers(ctx context.Context) context.Context {
+	return context.WithValue(ctx, layersKey{}, true)
+}
+
+func (c Coding) keeps(ctx context.Context, name string) bool {
+	return ctx.Value(layersKey{}) != nil && name != WriteIDName && !slices.Contains(oldWriteIDNames[:], name) && !slices.Contains(c.Hidden, name)
 }
 
 // HoldsWriteID reports whether stored metadata has this write id.

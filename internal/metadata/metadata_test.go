@@ -21,13 +21,13 @@ func TestMetadataSurvivesItsCoding(t *testing.T) {
 	} {
 		stored := row.coding.Encode(given, row.writeID)
 		require.Equal(t, row.stored, stored, row.name)
-		require.Equal(t, given, row.coding.Decode(stored), row.name)
+		require.Equal(t, given, row.coding.Decode(t.Context(), stored), row.name)
 	}
 }
 
 func TestUsersDoNotSeeTheLibrarysOwnNames(t *testing.T) {
 	stored := Coding{}.Encode(nil, "1")
-	require.Nil(t, Coding{}.Decode(stored))
+	require.Nil(t, Coding{}.Decode(t.Context(), stored))
 	require.True(t, HoldsReserved(stored))
 	require.True(t, HoldsReserved(map[string]string{"OmnibucketWriteId": "1"}))
 	require.False(t, HoldsReserved(map[string]string{"omni": "1"}))
@@ -43,7 +43,7 @@ func TestAWriteIDIsFoundByItsOldNamesToo(t *testing.T) {
 
 func TestOnlyASCIILettersAreFolded(t *testing.T) {
 	require.Equal(t, map[string]string{"\u212aey": "theirs", "key": "v"},
-		Coding{}.Decode(map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "a name of another tool does not hide ours")
+		Coding{}.Decode(t.Context(), map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "a name of another tool does not hide ours")
 }
 
 func TestNamesOfMetadata(t *testing.T) {

@@ -16,6 +16,7 @@
 package diskcache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -71,12 +72,7 @@ type Cache struct {
 // InvalidArgument: a number in c is out of range, or dir belongs to another user or others may write to it.
 // Internal: dir cannot be used; errors.As reaches the *fs.PathError.
 func Open(dir string, c Config) (*Cache, error) {
-	if c.MaxBytes == 0 {
-		c.MaxBytes = defaultMaxBytes
-	}
-	if c.BlockBytes == 0 {
-		c.BlockBytes = defaultBlockBytes
-	}
+	c.MaxBytes, c.BlockBytes = cmp.Or(c.MaxBytes, defaultMaxBytes), cmp.Or(c.BlockBytes, defaultBlockBytes)
 	switch {
 	case c.MaxBytes < 0:
 		return nil, invalid("MaxBytes must not be negative")
@@ -91,8 +87,7 @@ func Open(dir string, c Config) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache := &Cache{config: c, root: root, now: time.Now}
-	cache.unscanned = math.MaxInt64 / 2
+	cache := &Cache{config: c, root: root, now: time.Now, unscanned: math.MaxInt64 / 2}
 	cache.makeRoom(0)
 	return cache, nil
 }

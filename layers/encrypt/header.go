@@ -47,9 +47,8 @@ func (d *objectDriver) newDataKey(ctx context.Context, key string) (*dataKey, er
 	k := &dataKey{}
 	_, _ = rand.Read(k.secret[:]) // never fails
 	_, _ = rand.Read(k.nonce[:])
-	header, err := d.header(ctx, k, key)
-	if err == nil {
-		k.header = header
+	var err error
+	if k.header, err = d.header(ctx, k, key); err == nil {
 		err = k.init()
 	}
 	return k, err

@@ -19,10 +19,8 @@ func sealedSize(plain int64) int64 {
 // plainSize returns the plain bytes of an object of which the store has sealed bytes. ok is false if no
 // object has that size.
 func plainSize(sealed int64) (plain int64, ok bool) {
-	chunks, rest := sealed/sealedChunk, sealed%sealedChunk
-	if rest > 0 {
-		chunks++
-	}
+	rest := sealed % sealedChunk
+	chunks := sealed/sealedChunk + min(rest, 1)
 	return sealed - chunks*tagSize, sealed == tagSize || sealed > 0 && (rest == 0 || rest > tagSize)
 }
 

@@ -83,7 +83,7 @@ type objectDriver struct {
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
 	if err == nil {
-		d.meter.sent.Add(attrs.Size)
+		d.meter.sent.Add(max(r.Size, attrs.Size)) // a store returns no size, and that of a stream is not known before
 	}
 	return attrs, err
 }
@@ -100,7 +100,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	part, err := d.Driver.PutPart(ctx, r)
 	if err == nil {
-		d.meter.sent.Add(r.Size)
+		d.meter.sent.Add(max(r.Size, part.Size))
 	}
 	return part, err
 }

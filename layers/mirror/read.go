@@ -106,10 +106,18 @@ func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Att
 	return s.second.Bucket.Attrs(ctx, key, idOf(s.second.Public(revision)).(storage.AttrsOption))
 }
 
-// mark says in attributes of the second store that they are. revision is that of the primary that was asked
-// for, or "".
-func mark(attrs *storage.Attrs, revision string) {
-	attrs.ReplicationStatus, attrs.Revision = failedOver, cmp.Or(revision, attrs.Revision)
+// fromSecond reads from the second store, and says so in the attributes. They have the revision of the primary that
+// r asks for, if it does.
+func (s *stores) fromSecond(ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error)) error {
+	condition, revision, err := s.condition(ctx, r)
+	if err != nil {
+		return err
+	}
+	attrs, err := read(condition)
+	if err == nil {
+		attrs.ReplicationStatus, attrs.Revision = failedOver, cmp.Or(revision, attrs.Revision)
+	}
+	return err
 }
 
 // Get reads from the primary, and else from the second store.
@@ -121,21 +129,15 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (attrs *st
 		})
 		return err
 	}, func(watched context.Context) (err error) {
-		attrs, body, err = open(ctx, watched, func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) { return s.getSecond(ctx, r) })
+		attrs, body, err = open(ctx, watched, func(ctx context.Context) (found *storage.Attrs, body io.ReadCloser, err error) {
+			err = s.fromSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
+				found, body, err = s.second.Get(ctx, r, c)
+				return found, err
+			})
+			return found, body, err
+		})
 		return err
 	})
-	return attrs, body, err
-}
-
-func (s *stores) getSecond(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	condition, revision, err := s.condition(ctx, r)
-	if err != nil {
-		return nil, nil, err
-	}
-	attrs, body, err := s.second.Get(ctx, r, condition)
-	if err == nil {
-		mark(attrs, revision)
-	}
 	return attrs, body, err
 }
 
@@ -147,8 +149,10 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 		attrs, err = d.Driver.Head(ctx, s.second.ForOwn(r))
 		return err
 	}, func(ctx context.Context) (err error) {
-		attrs, err = s.headSecond(ctx, r)
-		return err
+		return s.fromSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
+			attrs, err = s.second.Head(ctx, r, c)
+			return attrs, err
+		})
 	})
 	if err == nil && r.Auxiliary && s.config.Sync {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
@@ -162,18 +166,6 @@ func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 		return nil
 	}
 	return s.equalize(ctx, key, true)
-}
-
-func (s *stores) headSecond(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	condition, revision, err := s.condition(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	attrs, err := s.second.Head(ctx, r, condition)
-	if err == nil {
-		mark(attrs, revision)
-	}
-	return attrs, err
 }
 
 // Tags are those of the primary, and else those of the second store.

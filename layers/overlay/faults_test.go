@@ -127,6 +127,20 @@ func TestAFailedRemoval(t *testing.T) {
 	}
 }
 
+// Tags of the old store were changed, but a copy that is under way may have the former ones.
+func TestTagsThatMayBeChanged(t *testing.T) {
+	old := memstore.New()
+	put(t, old, "a", "text")
+	injector := faults.New(faults.Fail(faults.Head).Nth(2))
+	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	b := memstore.New(once, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	tags := map[string]string{"t": "1"}
+	require.ErrorIs(t, storage.SetTags(t.Context(), b, "a", tags), storage.OutcomeUnknown)
+	got, err := storage.Tags(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.Equal(t, tags, got)
+}
+
 // Finish repeats requests that failed for a passing reason, reports the rest, and copies nothing twice.
 func TestFinishContinuesAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -229,7 +229,7 @@ type leftover struct {
 // left returns each key that the old store has and the new one not, and each that may be a marker.
 func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
-		ofNew, stopNew := iter.Pull2(s.entries(ctx))
+		ofNew, stopNew := iter.Pull2(s.without(s.new.List(ctx)))
 		defer stopNew()
 		ofOld, stopOld := iter.Pull2(s.oldEntries(ctx, ""))
 		defer stopOld()

@@ -44,14 +44,12 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if m.hidden, err = d.stores.hidden(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
 		return nil, err
 	}
-	for i := range m.ofNew.Entries {
-		e := &m.ofNew.Entries[i]
-		e.Revision = d.stores.old.Bare(e.Revision)
+	for i, e := range m.ofNew.Entries {
+		m.ofNew.Entries[i].Revision = d.stores.old.Bare(e.Revision)
 	}
 	m.ofOld.Entries = slices.DeleteFunc(m.ofOld.Entries, func(e storage.ListEntry) bool { return d.stores.isTombstone(e.Key) })
-	for i := range m.ofOld.Entries {
-		e := &m.ofOld.Entries[i]
-		e.Revision = d.stores.old.Revision(e.Revision)
+	for i, e := range m.ofOld.Entries {
+		m.ofOld.Entries[i].Revision = d.stores.old.Revision(e.Revision)
 	}
 	if m.markers, err = d.stores.markers(ctx, m.ofNew.Entries); err != nil {
 		return nil, err

@@ -70,7 +70,7 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 			return otherstore.Refuse(d, otherstore.ErrNeeds("the new store of an overlay"))
 		}
 		if otherstore.IsOwn(d, old) {
-			return otherstore.Refuse(d, errOneStore)
+			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket")})
 		}
 		s := &stores{driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, removes: old, config: c, desc: desc}
 		if c.NewOnly {
@@ -78,10 +78,6 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		}
 		return &objectDriver{d, s}
 	}, nil
-}
-
-var errOneStore = &storage.Error{
-	Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket"),
 }
 
 // An objectDriver is the new store with the old one below it.

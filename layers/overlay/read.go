@@ -34,13 +34,14 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	f, err := d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
 		attrs, body, err := d.Driver.Get(ctx, own)
 		return found{attrs, body}, err
-	}, func() (found, error) {
+	}, func(c storage.ReadOption) (found, error) {
 		if d.stores.config.CopyOnRead && r.Offset == 0 && r.Length < 0 && r.Suffix == 0 && r.Condition.Revision == "" {
 			if _, err := d.stores.copyOld(ctx, r.Key, false); err == nil {
 				return found{}, storage.ObjectNotFound // the new store has it now
 			}
 		}
-		return d.stores.getOld(ctx, r)
+		attrs, body, err := d.stores.old.Get(ctx, r, c)
+		return found{attrs, body}, err
 	})
 	return f.attrs, f.body, err
 }
@@ -50,13 +51,16 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	f, err := d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
 		attrs, err := d.Driver.Head(ctx, own)
 		return found{attrs: attrs}, err
-	}, func() (found, error) { return d.stores.headOld(ctx, r) })
+	}, func(c storage.ReadOption) (found, error) {
+		attrs, err := d.stores.old.Head(ctx, r, c)
+		return found{attrs: attrs}, err
+	})
 	return f.attrs, err
 }
 
 // read looks in the new store, and then in the old one. An object that is in neither is looked for in
 // the new store again: it may have been written there before it was removed from the old one.
-func (s *stores) read(ctx context.Context, r *driver.GetRequest, ofNew func(*driver.GetRequest) (found, error), ofOld func() (found, error)) (found, error) {
+func (s *stores) read(ctx context.Context, r *driver.GetRequest, ofNew func(*driver.GetRequest) (found, error), ofOld func(storage.ReadOption) (found, error)) (found, error) {
 	if s.isTombstone(r.Key) {
 		return found{}, storage.ObjectNotFound
 	}
@@ -70,7 +74,10 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, ofNew func(*dri
 	case gone:
 		err = storage.ObjectNotFound
 	default:
-		f, err = ofOld()
+		var c storage.ReadOption
+		if c, err = s.oldCondition(ctx, r); err == nil {
+			f, err = ofOld(c)
+		}
 	}
 	if err != nil && lacks(err) {
 		if f, err = s.readNew(ctx, r, ofNew); errors.Is(err, errLookInOld) {
@@ -135,24 +142,6 @@ func lacks(err error) bool {
 	return false
 }
 
-func (s *stores) getOld(ctx context.Context, r *driver.GetRequest) (found, error) {
-	condition, err := s.oldCondition(ctx, r)
-	if err != nil {
-		return found{}, err
-	}
-	attrs, body, err := s.old.Get(ctx, r, condition)
-	return found{attrs, body}, err
-}
-
-func (s *stores) headOld(ctx context.Context, r *driver.GetRequest) (found, error) {
-	condition, err := s.oldCondition(ctx, r)
-	if err != nil {
-		return found{}, err
-	}
-	attrs, err := s.old.Head(ctx, r, condition)
-	return found{attrs: attrs}, err
-}
-
 // Tags are those of the store that has the object.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	p, err := d.stores.look(ctx, r.Key)
@@ -198,7 +187,15 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	if err := storage.SetTags(ctx, d.stores.old.Bucket, r.Key, r.Tags); err != nil {
 		return err
 	}
-	p, err = d.stores.look(ctx, r.Key)
+	if err := d.tagCopy(ctx, r); err != nil && !errors.Is(err, storage.ObjectNotFound) {
+		return unknown(err)
+	}
+	return nil
+}
+
+// tagCopy changes the tags of an object that was copied while those in the old store were changed.
+func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) error {
+	p, err := d.stores.look(ctx, r.Key)
 	switch {
 	case err != nil:
 		return err

@@ -94,11 +94,7 @@ func (s *stores) in(ctx context.Context, old storage.Bucket, key string) (*stora
 	return attrs, nil
 }
 
-// entries returns those of the new store without tombstones.
-func (s *stores) entries(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
-	return s.without(s.new.List(ctx))
-}
-
+// without leaves out tombstones.
 func (s *stores) without(all iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for e, err := range all {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // writeCondition returns the condition in the new store that stands for one in both. For a revision of
@@ -200,6 +201,11 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	case storage.PermissionDenied, storage.Unauthenticated, storage.Locked, storage.Unsupported, storage.InvalidArgument:
 		return errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
+	return unknown(err)
+}
+
+// unknown returns the error of a write of which a part was done.
+func unknown(err error) error {
 	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: storage.IsTemporary(err), Err: err}
 }
 
@@ -250,7 +256,7 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if err != nil {
 		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
-	attrs, err = storage.Copy(ctx, s.new, key, s.old.Bucket, key, storage.IfRevision(s.old.Public(p.attrs.Revision)))
+	attrs, err = storage.Copy(metadata.WithLayers(ctx), s.new, key, s.old.Bucket, key, storage.IfRevision(s.old.Public(p.attrs.Revision)))
 	switch storage.CodeOf(err) {
 	case "":
 		return attrs, nil

@@ -1,0 +1,78 @@
+package encrypt_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// Both stores have the header, without which nobody decrypts an object.
+func TestEncryptionAboveAMirror(t *testing.T) {
+	encrypted, second := newLayer(t, newKeys(t)), memstore.NewDriver(memstore.Config{})
+	mirrored, err := mirror.New(engine.New(second), mirror.Config{})
+	require.NoError(t, err)
+	inPrimary := faults.New()
+	b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), driver.WithLayer(encrypted))
+	upload(t, b, "a", "secret")
+	inPrimary.Set(faults.Fail(faults.Any))
+	for name, b := range map[string]storage.Bucket{"while the primary is down": b, "the second store without the mirror": engine.New(second, driver.WithLayer(encrypted))} {
+		data, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.NoError(t, err, name)
+		require.Equal(t, "secret", string(data), name)
+	}
+}
+
+func TestEncryptionAboveAnOverlay(t *testing.T) {
+	for _, row := range []struct {
+		name         string
+		service      bool // both stores are in one account, which copies itself
+		below, above bool // where the encryption is
+	}{
+		{name: "above", above: true},
+		{name: "above, in one account", above: true, service: true},
+		{name: "below, in each store", below: true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			ctx, encrypted := t.Context(), driver.WithLayer(newLayer(t, newKeys(t)))
+			stores := [2]driver.Driver{memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})}
+			if row.service {
+				account := memstore.NewServiceDriver(memstore.ServiceConfig{})
+				for i, name := range []string{"old", "new"} {
+					_, err := account.CreateBucket(ctx, &driver.BucketRequest{Name: name})
+					require.NoError(t, err)
+					stores[i], err = account.Driver(name)
+					require.NoError(t, err)
+				}
+			}
+			alone := func(d driver.Driver) storage.Bucket { return engine.New(d, encrypted) }
+			upload(t, alone(stores[0]), "a", "secret")
+			old, opts := engine.New(stores[0]), []storage.OpenOption{}
+			if row.below {
+				old, opts = alone(stores[0]), append(opts, encrypted)
+			}
+			layer, err := overlay.New(old, overlay.Config{})
+			require.NoError(t, err)
+			below := engine.New(stores[1], append(opts, driver.WithLayer(layer))...)
+			b := below
+			if row.above {
+				b = engine.New(stores[1], driver.WithLayer(layer), encrypted)
+			}
+			data, _, err := storage.ReadAll(ctx, b, "a")
+			require.NoError(t, err, "in the old store")
+			require.Equal(t, "secret", string(data))
+			_, err = overlay.Finish(ctx, below, overlay.FinishConfig{})
+			require.NoError(t, err)
+			data, _, err = storage.ReadAll(ctx, alone(stores[1]), "a")
+			require.NoError(t, err, "in the new store")
+			require.Equal(t, "secret", string(data))
+		})
+	}
+}
