@@ -60,9 +60,7 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 // it, [WithInlineName] and [WithResponseContentDisposition] wins.
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
-		if !validFileName(filename) {
-			fail(&r.set, "WithDownloadName", "must be text of 1 to 1,024 bytes without control characters")
-		}
+		checkFileName(r, "WithDownloadName", filename)
 		r.ResponseName, r.ResponseContentDisposition = filename, ""
 	})
 }
@@ -71,16 +69,15 @@ func WithDownloadName(filename string) SignedDownloadOption {
 // serve still serves as an attachment what a browser could execute.
 func WithInlineName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
-		if !validFileName(filename) {
-			fail(&r.set, "WithInlineName", "must be text of 1 to 1,024 bytes without control characters")
-			return
-		}
+		checkFileName(r, "WithInlineName", filename)
 		r.ResponseName, r.ResponseContentDisposition = "", headertext.Disposition("inline", filename)
 	})
 }
 
-func validFileName(name string) bool {
-	return name != "" && len(name) <= headertext.MaxHeaderBytes && headertext.Plain(name)
+func checkFileName(r *SignOptions, option, name string) {
+	if name == "" || len(name) > headertext.MaxHeaderBytes || !headertext.Plain(name) {
+		fail(&r.set, option, "must be text of 1 to 1,024 bytes without control characters")
+	}
 }
 
 // WithResponseContentDisposition makes the store serve the object with this

@@ -24,7 +24,7 @@ func TestBucketsAreCreatedAndRemoved(t *testing.T) {
 			require.Contains(t, stderr, "bucket exists")
 			s.put(row.key(row.address), "x")
 			_, stderr = s.exits(1, "rb", row.address)
-			require.Contains(t, stderr, "bucket not empty")
+			require.Contains(t, stderr, "bucket not empty\nhint: use --force")
 			s.ok("rb", "--force", row.address)
 			s.exits(3, "rb", row.address)
 			s.exits(3, "rb", "--force", row.address)

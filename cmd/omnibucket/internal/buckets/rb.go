@@ -37,6 +37,8 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 		defer func() {
 			if err == nil {
 				p.Emit(program.Event{Event: "removed", Key: bucket}, "removed "+p.Printable(bucket))
+			} else if e, ok := errors.AsType[*storage.Error](err); ok && e.Code == storage.BucketNotEmpty && !force {
+				e.Hint = "use --force to remove all objects and versions first, also those that ls does not show"
 			}
 		}()
 		if p.Global.DryRun {
