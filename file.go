@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/hexid"
 )
 
 // UploadFile uploads a file in place. If reading it fails, it is BodyFailed.
@@ -114,7 +113,7 @@ func createBeside(path string) (*os.File, error) {
 	if replaces {
 		mode = info.Mode().Perm()
 	}
-	name := filepath.Join(filepath.Dir(path), ".omnibucket-"+hexid.New(8)) // package transfer takes it for no object
+	name := filepath.Join(filepath.Dir(path), durable.TempName())
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
 		return nil, &fs.PathError{Op: failed.Op, Path: filepath.Dir(path), Err: failed.Err} // the temporary name means nothing to the caller

@@ -25,8 +25,6 @@ const (
 	// reservedName is the directory for a local bucket's own files, such as a signing
 	// key.
 	reservedName = ".omnibucket"
-	// tempPrefix is the prefix of temporary files.
-	tempPrefix = ".omnibucket-"
 	// staleAfter is the age at which a temporary file belongs to a dead process: a
 	// live transfer gives up earlier.
 	staleAfter = 15 * time.Minute
@@ -90,13 +88,6 @@ func (t *tree) syncDirs() error {
 	return nil
 }
 
-// isTemp reports whether name is that of a temporary file: the prefix and 16
-// hexadecimal digits.
-func isTemp(name string) bool {
-	digits, ok := strings.CutPrefix(name, tempPrefix)
-	return ok && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
-}
-
 // reserved reports whether key lies in a local bucket's own directory, or has the
 // name of a temporary file.
 func reserved(key string) bool {
@@ -105,7 +96,7 @@ func reserved(key string) bool {
 			return true
 		}
 	}
-	return isTemp(path.Base(key))
+	return durable.IsTempName(path.Base(key))
 }
 
 // open opens a regular file for reading. It does not block if a pipe has replaced it.

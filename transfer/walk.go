@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 // A child is an entry of one directory.
@@ -154,7 +156,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	if strings.EqualFold(d.Name(), reservedName) {
 		return child{order: d.Name(), entry: entry{key: key, kind: ignored}}, true
 	}
-	if isTemp(d.Name()) {
+	if durable.IsTempName(d.Name()) {
 		if w.tree.destination {
 			w.sweep(key, d)
 		}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 // checkPath refuses a key that is not a path below the directory, or that names
@@ -103,7 +103,7 @@ func (t *tree) checkWrite(key string, known bool) error {
 // withoutTemp returns an error of a temporary file as one of the file that it becomes: its own name
 // would tell nobody anything.
 func withoutTemp(err error, key string) error {
-	named := func(name string) bool { return isTemp(path.Base(filepath.ToSlash(name))) }
+	named := func(name string) bool { return durable.IsTempName(path.Base(filepath.ToSlash(name))) }
 	switch failed := err.(type) {
 	case *fs.PathError:
 		if named(failed.Path) {
@@ -187,7 +187,7 @@ func (t *tree) checkDirs(key string) error {
 // rename stays on one file system.
 func (t *tree) createBeside(key string, p permissions) (*os.File, string, error) {
 	dir := path.Dir(key)
-	temp := path.Join(dir, tempPrefix+hexid.New(8))
+	temp := path.Join(dir, durable.TempName())
 	f, err := t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, p.file)
 	if errors.Is(err, fs.ErrNotExist) || dir != "." && err != nil {
 		if err := t.makeDirs(key, dir, p); err != nil {

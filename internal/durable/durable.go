@@ -8,8 +8,22 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
+
+	"github.com/omnibucket/storage/internal/hexid"
 )
+
+const tempPrefix = ".omnibucket-"
+
+// TempName returns a name for a file that is renamed when it is complete. Jobs take it for no object.
+func TempName() string { return tempPrefix + hexid.New(8) }
+
+// IsTempName reports whether name is one of [TempName].
+func IsTempName(name string) bool {
+	digits, ok := strings.CutPrefix(name, tempPrefix)
+	return ok && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
+}
 
 // SyncDir writes the names in a directory to the disk. On Windows it does nothing: a
 // directory cannot be flushed there, and NTFS keeps a journal of names. It also does

@@ -15,7 +15,6 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/hexid"
 )
 
 // cpFile copies a file of this machine to another path, with its permissions and time. The
@@ -70,7 +69,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	if err := makeDirectories(dir, sync); err != nil {
 		return 0, err
 	}
-	name := filepath.Join(dir, ".omnibucket-"+hexid.New(8)) // package transfer takes it for no object
+	name := filepath.Join(dir, durable.TempName())
 	to, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, config.OfFile(err, destination)
