@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"strings"
 
@@ -203,14 +202,5 @@ func (o *operation) toUser(ctx context.Context, a *storage.Attrs) *storage.Attrs
 	if !o.core.has(storage.Versioning) {
 		a.Version = ""
 	}
-	return a
-}
-
-// toUserWritten is toUser for Attrs with the user's metadata.
-func (o *operation) toUserWritten(ctx context.Context, a *storage.Attrs) *storage.Attrs {
-	written := a.Metadata
-	a.Metadata = nil
-	a = o.toUser(ctx, a)
-	a.Metadata = maps.Clone(written) // a driver may keep the map that it was given
 	return a
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -49,7 +50,10 @@ func finishWrite(ctx context.Context, o *operation, a *storage.Attrs, e *storage
 		a.Retention = r
 	}
 	a.LegalHold = a.LegalHold || want.controls.LegalHold
-	return o.toUserWritten(ctx, a), nil
+	a.Metadata = nil
+	a = o.toUser(ctx, a)
+	a.Metadata = maps.Clone(want.properties.Metadata) // a driver may keep the map that it was given
+	return a, nil
 }
 
 // reconcile determines whether a failed write took effect. If an attempt may have

@@ -113,7 +113,7 @@
 //
 // The file of /s3/params passes through the handler, because nothing else could bound its
 // size. It is the body of a PUT, or the field "file" of a form that is sent by POST, as by
-// version 6 of Uppy. A client that has lost the response may send it again. Set Uppy's shouldUseMultipart to true to send every file in parts.
+// version 6 of Uppy. It may be sent again if the response is lost. Uppy's shouldUseMultipart sends every file in parts.
 //
 // The extensions of tus are creation, creation-with-upload, creation-defer-length,
 // expiration, termination, checksum and concatenation. A completed file is not removed by

@@ -121,8 +121,8 @@ func (r *records) Record(ctx context.Context, id string) (*uploads.File, error) 
 
 func (r *records) SetPurpose(ctx context.Context, id, purpose string) (record *uploads.File, err error) {
 	const statement = "UPDATE omnibucket_files SET purpose = ? WHERE id = ? AND expires IS NULL RETURNING " + columns
-	err = write(ctx, "SetPurpose", []any{purpose, id}, func(values []any) error {
-		record, err = scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), values...))
+	err = write(ctx, "SetPurpose", []any{purpose, id}, func() error {
+		record, err = scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), purpose, id))
 		return err
 	})
 	return record, err
@@ -135,7 +135,7 @@ func (r *records) Remove(ctx context.Context, f *uploads.File) error {
 
 // exec executes a statement that writes, and returns how many rows it changed.
 func (r *records) exec(ctx context.Context, op, statement string, values ...any) (rows int64, err error) {
-	err = write(ctx, op, values, func(values []any) error {
+	err = write(ctx, op, values, func() error {
 		done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
 		if err == nil {
 			rows, err = done.RowsAffected()
@@ -145,18 +145,16 @@ func (r *records) exec(ctx context.Context, op, statement string, values ...any)
 	return rows, err
 }
 
-// maxAttempts is more than there are calls at once that change one row.
-const maxAttempts = 1000
-
 // write calls f, which executes a statement that writes these values. In a database that isolates transactions more
 // than by default, one of two at once fails, and is repeated.
-func write(ctx context.Context, op string, values []any, f func(values []any) error) error {
+func write(ctx context.Context, op string, values []any, f func() error) error {
 	if err := cmp.Or(ctx.Err(), filename.Storable(values...)); err != nil {
 		return readError(ctx, op, err)
 	}
-	err := f(values)
+	const maxAttempts = 1000 // more than there are calls at once that change one row
+	err := f()
 	for attempts := 1; stateOf(err) == "40001" && attempts < maxAttempts; attempts++ { // serialization_failure
-		err = f(values)
+		err = f()
 	}
 	if err != nil {
 		return writeError(ctx, op, err)
