@@ -57,18 +57,31 @@ func completeUpload(r *request) error {
 	if err != nil {
 		return err
 	}
-	u, err := complete(r, c, condition)
+	u, err := completeOnce(r, c, condition)
 	if err != nil {
-		if u = finishedBefore(r, c, err); u == nil {
-			return err
-		}
+		return err
 	}
 	return writeFinished(r, u)
 }
 
-// complete completes the upload that the request names. It waits for the completions in progress.
+// completeOnce returns the result of an upload that was completed before, and completes another. It
+// waits for the completions in progress. That of this server comes first: the store may have been
+// unable to remove an upload.
+func completeOnce(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
+	id := r.query.Get("uploadId")
+	defer r.server.finished.active.Lock(id)()
+	u, err := r.server.finished.find(r.target.bucket, r.target.key, id, c.fingerprint())
+	if u != nil || err != nil {
+		return u, err
+	}
+	if u, err = complete(r, c, condition); s3error.Is(err, "NoSuchUpload") {
+		return finishedObject(r, c, id)
+	}
+	return u, err
+}
+
+// complete completes the upload that the request names.
 func complete(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
-	defer r.server.finished.active.Lock(r.query.Get("uploadId"))()
 	if err := findUpload(r, c); err != nil {
 		return nil, err
 	}

@@ -60,16 +60,16 @@ func (f *finishedUploads) add(id string, u *finishedUpload) {
 	}
 }
 
-// find returns the upload if it was completed with the same parts, or nil, and whether it was
-// completed at all.
-func (f *finishedUploads) find(bucket, key, id string, parts [sha256.Size]byte) (u *finishedUpload, known bool) {
+// find returns the upload, or nil if it is not known. It fails with NoSuchUpload if the upload was
+// completed with other parts.
+func (f *finishedUploads) find(bucket, key, id string, parts [sha256.Size]byte) (*finishedUpload, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	u, known = f.byID[id]
-	if known && (u.bucket != bucket || u.key != key || u.parts != parts) {
-		return nil, true
+	u := f.byID[id]
+	if u != nil && (u.bucket != bucket || u.key != key || u.parts != parts) {
+		return nil, state.NoUpload(id)
 	}
-	return u, known
+	return u, nil
 }
 
 // forget forgets the uploads of a bucket that is deleted.
@@ -83,33 +83,26 @@ func (f *finishedUploads) forget(bucket string) {
 	}
 }
 
-// finishedBefore returns the upload that c has completed already, if err says that it is gone.
-func finishedBefore(r *request, c *completion, err error) *finishedUpload {
-	if !s3error.Is(err, "NoSuchUpload") {
-		return nil
-	}
-	id := r.query.Get("uploadId")
-	if u, known := r.server.finished.find(r.target.bucket, r.target.key, id, c.fingerprint()); known {
-		return u
-	}
-	return finishedObject(r, c, id)
-}
-
 // finishedObject returns the upload that made the current object, if the store knows its id: the
-// upload may have been completed before the server was restarted.
-func finishedObject(r *request, c *completion, id string) *finishedUpload {
+// upload may have been completed before the server was restarted. If it made none, the error is NoSuchUpload.
+func finishedObject(r *request, c *completion, id string) (*finishedUpload, error) {
 	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key})
 	defer r.server.store.Release(v)
-	if err != nil || id == "" || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts) { // a gateway keeps no parts
-		return nil
+	switch {
+	case s3error.Is(err, "NoSuchKey"):
+		return nil, state.NoUpload(id)
+	case err != nil: // the store does not say whether there is an object
+		return nil, err
+	case id == "" || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts): // a gateway keeps no parts
+		return nil, state.NoUpload(id)
 	}
 	if tag := c.tag(); v.Object.Parts != nil && v.Object.Encryption.Tag(tag) == tag && tag != v.Object.ETag {
-		return nil // of other parts
+		return nil, state.NoUpload(id) // of other parts
 	}
 	r.showID(shown)
 	v.Object.Encryption.Write(r.w.Header())
 	showExpiration(r, v)
-	return &finishedUpload{result: r.completeResult(v), header: finishedHeader(r)}
+	return &finishedUpload{result: r.completeResult(v), header: finishedHeader(r)}, nil
 }
 
 // finishedHeader returns the headers of the response that tell about the object.

@@ -10,7 +10,8 @@ import (
 func TestOnlyTheLatestCompletionsAreRemembered(t *testing.T) {
 	f := newFinishedUploads()
 	known := func(id int) bool {
-		u, _ := f.find("photos", "k", strconv.Itoa(id), [32]byte{})
+		u, err := f.find("photos", "k", strconv.Itoa(id), [32]byte{})
+		require.NoError(t, err)
 		return u != nil
 	}
 	for id := range maxFinished + 1 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,7 +22,10 @@ import (
 // A failingService is far away. If err is not nil, requests for objects fail with it.
 type failingService struct {
 	driver.ServiceDriver
-	err error
+	err         error
+	headErr     error // of requests for attributes of objects
+	fixedParts  bool // it takes parts in order only
+	keepsRecord bool // records of uploads cannot be removed
 }
 
 func (s *failingService) Driver(name string) (driver.Driver, error) {
@@ -32,6 +36,19 @@ func (s *failingService) Driver(name string) (driver.Driver, error) {
 type failingDriver struct {
 	driver.Driver
 	service *failingService
+}
+
+func (d *failingDriver) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.FixedParts = d.service.fixedParts
+	return desc
+}
+
+func (d *failingDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	if err := d.service.headErr; err != nil && r.Key == "k" {
+		return nil, err
+	}
+	return d.Driver.Head(ctx, r)
 }
 
 func (d *failingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -51,6 +68,9 @@ func (d *failingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage
 func (d *failingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return err
+	}
+	if d.service.keepsRecord && strings.Contains(r.Key, "uploads/") {
+		return storage.Unavailable
 	}
 	return d.Driver.Delete(ctx, r)
 }
@@ -146,4 +166,40 @@ func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
 	}
 	service.err = nil
 	require.Equal(t, "content", s.get(t, "k"))
+}
+
+// The client of a completion whose response was lost asks again: the object may be another by now.
+func TestACompletionIsNotRepeatedIfTheUploadCannotBeRemoved(t *testing.T) {
+	for name, fixedParts := range map[string]bool{"uploads of the store": false, "staged parts": true} {
+		t.Run(name, func(t *testing.T) {
+			service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: fixedParts, keepsRecord: true}
+			s := start(t, s3server.Config{Service: service})
+			upload := s.begin(t, "k")
+			in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+			first, err := s.CompleteMultipartUpload(t.Context(), in)
+			require.NoError(t, err)
+			s.put(t, "k", "newer")
+			again, err := s.CompleteMultipartUpload(t.Context(), in)
+			require.NoError(t, err)
+			require.Equal(t, first.ETag, again.ETag)
+			require.Equal(t, "newer", s.get(t, "k"))
+		})
+	}
+}
+
+// A restarted server knows from the object that an upload was completed.
+func TestARepeatedCompletionFailsIfTheObjectCannotBeRead(t *testing.T) {
+	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	s := start(t, s3server.Config{Service: service})
+	upload := s.begin(t, "k")
+	in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+	_, err := s.CompleteMultipartUpload(t.Context(), in)
+	require.NoError(t, err)
+	restarted := start(t, s3server.Config{Service: service})
+	service.headErr = storage.Unavailable
+	_, err = restarted.CompleteMultipartUpload(t.Context(), in)
+	failsWith(t, err, 503, "ServiceUnavailable")
+	service.headErr = nil
+	_, err = restarted.CompleteMultipartUpload(t.Context(), in)
+	require.NoError(t, err)
 }

@@ -149,8 +149,8 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return nil, "", err // another completion was faster
 	}
-	if b.uploads.isCompleted(ctx, u) {
-		return nil, "", state.NoUpload(u.ID)
+	if completed, err := b.uploads.isCompleted(ctx, u); completed || err != nil {
+		return nil, "", cmp.Or(err, state.NoUpload(u.ID))
 	}
 	w.Object.Upload = u.ID
 	r, kept, err := b.putRequest(ctx, w, settings)
@@ -168,8 +168,10 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	}
 	r.Metadata[reservedName] = kept.Encode()
 	attrs, err := b.uploads.complete(ctx, u, r, stored)
-	if err != nil && (b.uploads.isCompleted(ctx, u) || b.uploads.isLost(ctx, u)) {
-		return nil, "", state.NoUpload(u.ID) // another server was faster, or another program has removed it
+	if err != nil {
+		if completed, _ := b.uploads.isCompleted(ctx, u); completed || b.uploads.isLost(ctx, u) {
+			return nil, "", state.NoUpload(u.ID) // another server was faster, or another program has removed it
+		}
 	}
 	switch storage.CodeOf(err) {
 	case storage.InvalidArgument, storage.Changed:
@@ -178,7 +180,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	if err != nil {
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
 	}
-	b.uploads.dropUpload(ctx, u.ID) // if this fails, the upload is listed until it is aborted
+	_ = b.uploads.dropUpload(ctx, u.ID) // if this fails, the upload is listed until it is aborted
 	v, shown := b.written(ctx, w, settings, attrs)
 	return v, shown, nil
 }
@@ -195,17 +197,20 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 }
 
 // isCompleted reports whether the upload made the current object of its key, and was interrupted
-// before it was removed. It removes the upload.
-func (m *driverUploads) isCompleted(ctx context.Context, u *state.Upload) bool {
+// before it was removed. It then removes the upload.
+func (m *driverUploads) isCompleted(ctx context.Context, u *state.Upload) (bool, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {
-		return false
+		return false, err
 	}
 	defer held(v).close()
 	if v.Object.Upload != u.ID {
-		return false
+		return false, nil
 	}
-	return m.abort(ctx, u) == nil && m.dropUpload(ctx, u.ID) == nil
+	if m.abort(ctx, u) == nil {
+		_ = m.dropUpload(ctx, u.ID) // as in Complete
+	}
+	return true, nil
 }
 
 // dropUpload removes the records of an upload.
