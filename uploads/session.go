@@ -145,6 +145,10 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		return nil, notFound()
 	}
 	s.id = id
+	if now := k.config.Now(); s.claimed(now.Add(2 * claimFor)) { // by a process whose clock is ahead: if it lives, it renews the claim
+		s.ClaimedUntil = now.Add(claimFor)
+		_ = k.save(ctx, s)
+	}
 	if f := s.file(); s.Phase == phaseDone && s.Kind != kindPartial && s.Location == "" {
 		if err := k.service.link(ctx, f); err != nil {
 			return nil, storeFailed(err)
