@@ -125,10 +125,11 @@
 // # State of uploads
 //
 // Each upload has a small object under Config.Prefix, which is only replaced if it has not
-// changed since it was read. Config.States may keep it in a database or another bucket. So any number of processes may serve one upload, and an offset
-// that was acknowledged survives a kill of the server. The client gets an ID that cannot
-// be guessed; names of objects have only its hash. The bucket must not be public below the
-// prefix.
+// changed since it was read. Config.States may keep it in a database or another bucket. So any number of
+// processes may serve one upload, and an offset that was acknowledged survives a kill of the server. The client
+// gets an ID that cannot be guessed; names of objects have only its hash. The bucket must not be public below
+// the prefix. If Config changes such that the bytes of an open upload would be elsewhere, as with Inspect, or its
+// key would lack a value, the upload is NotFound, and its client starts again.
 //
 // [Service.Sweep] removes what expired uploads left. Give the bucket a lifecycle rule for
 // incomplete uploads, too: a kill between two requests to the store may leave one that no

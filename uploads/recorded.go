@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads/internal/filename"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 const purposeName = "purpose"
@@ -88,7 +89,7 @@ func (s *Service) identify(f *File) {
 	if s.config.Records == nil {
 		return
 	}
-	f.ID, f.Purpose = s.pattern.ID(f.Key), f.Metadata[purposeName]
+	f.ID, f.Purpose = keypattern.IDIn(f.Key), f.Metadata[purposeName] // an open upload may have the key of an earlier Config.Key
 	if f.lifetime > 0 {
 		f.Expires = timeid.Time(f.ID).Add(f.lifetime).Truncate(time.Millisecond)
 	}
@@ -148,7 +149,7 @@ func (s *Service) record(ctx context.Context, f *File) error {
 // made returns the record of a file that was made of pieces, or nil if it was removed since. A call that
 // was slow may have created the record again: made removes it then.
 func (s *Service) made(ctx context.Context, key string) (*File, error) {
-	f, err := s.config.Records.Record(ctx, s.pattern.ID(key))
+	f, err := s.config.Records.Record(ctx, keypattern.IDIn(key))
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, nil
 	}

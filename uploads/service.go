@@ -134,12 +134,17 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 	return nil
 }
 
+// maxRecordedID is how many bytes of a user's ID fit an index of every database.
+const maxRecordedID = 2048
+
 // checkUser checks that the values of a user fill the pattern, and that a file can have the key.
 func (s *Service) checkUser(user User) *Error {
 	v := user.values()
 	name, flaw := s.pattern.Check(v)
 	if err := filename.Storable(user.ID); err != nil {
 		name, flaw = keypattern.User, err.Error()
+	} else if s.config.Records != nil && len(user.ID) > maxRecordedID {
+		name, flaw = keypattern.User, "must have at most 2,048 bytes for Config.Records"
 	}
 	switch {
 	case name == keypattern.User: // which no client chooses

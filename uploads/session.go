@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // The kinds of sessions.
@@ -140,10 +141,14 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	switch {
 	case err != nil:
 		return nil, storeFailed(err)
-	case s.Phase == phaseAborted || !k.config.Now().Before(s.Expires):
+	case s.Phase == phaseAborted || !k.config.Now().Before(s.Expires) || k.outdated(ctx, s):
 		return nil, notFound()
 	}
 	s.id = id
+	if now := k.config.Now(); s.claimed(now.Add(2 * claimFor)) { // by a process whose clock is ahead: if it lives, it renews the claim
+		s.ClaimedUntil = now.Add(claimFor)
+		_ = k.save(ctx, s)
+	}
 	if f := s.file(); s.Phase == phaseDone && s.Kind != kindPartial && s.Location == "" {
 		if err := k.service.link(ctx, f); err != nil {
 			return nil, storeFailed(err)
@@ -151,6 +156,24 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		s.link = f.Location
 	}
 	return s, nil
+}
+
+// outdated reports whether an upload that is open began by another Config, by which its bytes go elsewhere, or its key
+// lacks a value or an ID. It cannot be completed: what is not judged would appear under its key.
+func (k *keeper) outdated(ctx context.Context, s *session) bool {
+	switch {
+	case s.Phase == phaseDone:
+		return false
+	case s.Kind == kindPartial:
+	case s.Target.Key == "" && (!k.service.judge.LooksAtContent() || k.service.checkUser(s.user()) != nil),
+		s.Target.Key != "" && k.config.Records != nil && keypattern.IDIn(s.Target.Key) == "":
+		return true
+	}
+	if s.Token == "" || s.Phase == phaseStored {
+		return false
+	}
+	upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
+	return err == nil && upload.Key() != k.firstKey(s)
 }
 
 // location returns the address of the file; "": it has none.

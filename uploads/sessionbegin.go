@@ -106,11 +106,7 @@ func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.Mu
 	if s.Size >= 0 {
 		more = append(more, storage.WithSize(s.Size))
 	}
-	key := s.Target.Key
-	if k.staged(s.Kind) {
-		key = k.objectKey(s, contentName)
-	}
-	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), more...)...)
+	upload, err := storage.BeginUpload(ctx, k.bucket, k.firstKey(s), optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {
 	case code == storage.InvalidArgument: // a Target of Config.Begin
 		return nil, err
@@ -121,6 +117,14 @@ func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.Mu
 	}
 	s.Token = upload.Token()
 	return upload, nil
+}
+
+// firstKey returns the key of the store's upload of a session.
+func (k *keeper) firstKey(s *session) string {
+	if k.staged(s.Kind) {
+		return k.objectKey(s, contentName)
+	}
+	return s.Target.Key
 }
 
 // draw draws what makes the key of a session unique.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ var errDead = errors.New("the process was killed")
 type ending struct {
 	at    int
 	after bool
+	ahead time.Duration // of the clock of the process
 
 	mu    sync.Mutex
 	calls int
@@ -317,6 +319,21 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 	}
 }
 
+// A server whose clock is ahead is killed, and its claim keeps others away only as long as any other: from when they
+// see it.
+func TestAKilledServerWhoseClockWasAheadKeepsNobodyWaiting(t *testing.T) {
+	for _, j := range journeys {
+		if strings.Contains(j.name, "tus") { // which waits for five seconds
+			continue
+		}
+		t.Run(j.name, func(t *testing.T) {
+			for at := 1; survive(t, memstore.NewDriver(memstore.Config{}), j, &ending{at: at, ahead: time.Hour}); at++ {
+				require.Less(t, at, 60)
+			}
+		})
+	}
+}
+
 // survive reports whether the process was killed.
 func survive(t *testing.T, drv driver.Driver, j journey, d *ending) bool {
 	t.Helper()
@@ -326,7 +343,11 @@ func survive(t *testing.T, drv driver.Driver, j journey, d *ending) bool {
 	s := newSessionSite(t, engine.New(drv), c)
 	given := j.setUp(s)
 	mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+	mortal.clock.Advance(d.ahead)
 	j.act(mortal, given)
+	if d.ahead > 0 {
+		j.act(s, given) // which sees a claim that is too long
+	}
 	s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
 	j.resume(s, given)
 	require.Positive(t, told, "killed at call %d", d.at)

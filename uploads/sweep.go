@@ -6,10 +6,12 @@ import (
 	"errors"
 	"iter"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/equal"
+	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
@@ -49,7 +51,7 @@ func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 // Sweep removes what expired uploads left: their state, segments and content, the store's
 // unfinished uploads, and files that tickets were for. Run it on a schedule, such as every hour; several processes
 // may run it at once. It lists Config.Prefix, and reads the state of each upload there. It
-// continues after failures, joins their errors, and ends at the 100th. What is old, it judges by the clock of the
+// continues after failures, joins their errors, and ends after 100. What is old, it judges by the clock of the
 // store, to which it writes an object for that. Each call begins at another
 // place, so that uploads that cannot be removed do not keep the others. The report counts what was removed
 // nevertheless.
@@ -80,14 +82,14 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	w.now = now
 	w.add(s.bucket.Remove(ctx, clock))
 	start := sessionName(rand.Text())
-	w.each(w.sessions(ctx, start), func(g group) (bool, error) {
+	w.each(ctx, w.sessions(ctx, start), func(ctx context.Context, g group) (bool, error) {
 		if g.hasState {
 			return w.expire(ctx, g)
 		}
 		return w.removeOrphan(ctx, g)
 	})
 	if w.beside() && len(w.errs) < maxFailures {
-		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
+		w.each(ctx, around(ctx, w.groups, start), w.removeOrphan)
 	}
 	if s.config.Records != nil && len(w.errs) < maxFailures { // after uploads, which leave bytes without a record
 		err := w.expired(ctx)
@@ -110,21 +112,29 @@ type sweeper struct {
 	errs          []error
 }
 
-// each calls f for sessions until there are too many failures.
-func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
-	for g, err := range groups {
-		gone := false
-		if err == nil {
-			gone, err = f(g)
+// each calls f for sessions, several at once, until there are too many failures.
+func (w *sweeper) each(ctx context.Context, groups iter.Seq2[group, error], f func(context.Context, group) (removed bool, err error)) {
+	var mu sync.Mutex
+	bounded := func(yield func(group, error) bool) {
+		for g, err := range groups {
+			mu.Lock()
+			enough := len(w.errs) >= maxFailures
+			mu.Unlock()
+			if enough || !yield(g, err) {
+				return
+			}
 		}
+	}
+	w.add(parallel.Stream(ctx, bounded, removeConcurrency, func(ctx context.Context, g group) error {
+		gone, err := f(ctx, g)
+		mu.Lock()
+		defer mu.Unlock()
 		if gone {
 			w.report.Uploads++
 		}
 		w.add(err)
-		if len(w.errs) >= maxFailures {
-			return
-		}
-	}
+		return nil
+	}))
 }
 
 func (w *sweeper) add(err error) {

@@ -1,9 +1,12 @@
 package uploads_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +43,33 @@ func TestSweepReachesEveryUpload(t *testing.T) {
 		}
 	}
 	require.Fail(t, "no Sweep reached the last upload")
+}
+
+// A Sweep reads the states of several uploads at once: each takes a request.
+func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var readers atomic.Int32
+		both, sweeping := make(chan struct{}), false
+		wait := func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "Get" && sweeping {
+				if readers.Add(1) == 2 {
+					close(both)
+				}
+				<-both // the bubble fails if nobody else comes
+			}
+			return next(ctx)
+		}
+		s := takesPieces(t, memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return driver.Intercept(next, wait) })), uploads.Config{})
+		for _, token := range []string{"a", "b"} {
+			p := piece(2, 1, "x")
+			p.Token = token
+			_, err := s.PutPiece(t.Context(), p)
+			require.NoError(t, err)
+		}
+		sweeping = true
+		_, err := s.Sweep(t.Context())
+		require.NoError(t, err)
+	})
 }
 
 // A user's bucket whose values cannot be compared.

@@ -17,8 +17,8 @@ import (
 type User struct {
 	// ID fills {user} in Config.Key. Uploads are bound to it in any case. If it is in the key, it has 1 to
 	// 128 letters, digits, "-", "_" and ".", and "." is neither first nor last: no e-mail address. Any other
-	// ID fails with InvalidValue, and so does one that is not valid UTF-8 without NUL: the client gets 500, and
-	// Config.OnError is told.
+	// ID fails with InvalidValue, and so does one that is not valid UTF-8 without NUL, or with Config.Records has
+	// more than 2,048 bytes: the client gets 500, and Config.OnError is told.
 	ID string
 	// Values fill the other named places, by the same rule. Any other value fails with InvalidValue.
 	Values map[string]string

@@ -37,6 +37,9 @@ func TestPoolsOfSQLite(t *testing.T) {
 			if row.refused != "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, row.refused)
+				tables := 0
+				require.NoError(t, db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM sqlite_master").Scan(&tables))
+				require.Equal(t, row.refused != "busy_timeout", tables > 0, "only memory, which goes away, is changed before")
 				return
 			}
 			require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // Rewrap encrypts the data key of an object again, for the keys that the layer of bucket has now, by a
@@ -26,5 +27,6 @@ func Rewrap(ctx context.Context, bucket storage.Bucket, key string) (*storage.At
 	if err != nil {
 		return nil, err
 	}
-	return storage.Copy(ctx, bucket, key, bucket, key, storage.IfRevision(attrs.Revision))
+	// It keeps what layers above have put into the metadata, such as that of an overlay's marker.
+	return storage.Copy(metadata.WithLayers(ctx), bucket, key, bucket, key, storage.IfRevision(attrs.Revision))
 }

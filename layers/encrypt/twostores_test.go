@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
@@ -74,5 +75,29 @@ func TestEncryptionAboveAnOverlay(t *testing.T) {
 			require.NoError(t, err, "in the new store")
 			require.Equal(t, "secret", string(data))
 		})
+	}
+}
+
+// A process that was killed has left a marker, below which the old store's object is, and somebody rotates the keys of
+// the new store.
+func TestRewrapLeavesTheMarkersOfAnOverlay(t *testing.T) {
+	ctx, encrypted, d := t.Context(), driver.WithLayer(newLayer(t, newKeys(t))), memstore.NewDriver(memstore.Config{})
+	old := memstore.New()
+	upload(t, old, "a", "secret")
+	layer, err := overlay.New(old, overlay.Config{})
+	require.NoError(t, err)
+	killed := faults.New(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied), faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
+	_, err = overlay.Finish(ctx, engine.New(d, driver.WithLayer(killed.Layer()), encrypted, driver.WithLayer(layer)), overlay.FinishConfig{})
+	require.ErrorIs(t, err, storage.PermissionDenied)
+
+	_, err = encrypt.Rewrap(ctx, engine.New(d, encrypted), "a")
+	require.NoError(t, err)
+	b := engine.New(d, encrypted, driver.WithLayer(layer))
+	for range 2 {
+		data, _, err := storage.ReadAll(ctx, b, "a")
+		require.NoError(t, err)
+		require.Equal(t, "secret", string(data))
+		_, err = overlay.Finish(ctx, b, overlay.FinishConfig{})
+		require.NoError(t, err)
 	}
 }

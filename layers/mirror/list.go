@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -56,7 +55,11 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, s
 	page := &storage.Page{Entries: r.Entries[:0]}
 	at.Token = found.Token
 	for _, e := range found.Entries {
-		if at.After = e.Key; strings.HasPrefix(e.Key, NotesPrefix) {
+		hidden, err := otherstore.Hides(ctx, from, e, NotesPrefix, afterNotes)
+		if err != nil {
+			return nil, err
+		}
+		if at.After = e.Key; hidden {
 			at.Token, at.After = "", afterNotes // there may be many
 			continue
 		}

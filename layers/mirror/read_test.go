@@ -112,7 +112,7 @@ func TestAReadThatBreaksContinuesInTheSecondStore(t *testing.T) {
 
 // Pages come from the primary and from the second store in turn, and make one listing.
 func TestAListingContinuesInTheOtherStore(t *testing.T) {
-	for _, opts := range [][]storage.ListOption{{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("f/")}} {
+	for _, opts := range [][]storage.ListOption{{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("f/")}, {storage.WithDelimiter("-")}} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPair(t, mirror.Config{Probe: time.Nanosecond})
 			for n := range 30 {
@@ -241,6 +241,18 @@ func TestNotesAreHidden(t *testing.T) {
 	p.inPrimary.Reset()
 	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, content(t, p.mirror))
 	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 3, "a listing passes over them")
+	folders := func() (keys []string) {
+		p.inPrimary.Reset()
+		for e, err := range p.mirror.List(t.Context(), storage.WithDelimiter("-")) {
+			require.NoError(t, err)
+			keys = append(keys, e.Key)
+		}
+		return keys
+	}
+	require.Equal(t, []string{".a", "a"}, folders())
+	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 4, "nor does it read them for their common prefix")
+	put(t, p.mirror, ".omnibucket-x", "x")
+	require.Equal(t, []string{".a", ".omnibucket-", "a"}, folders())
 }
 
 func TestASecondStoreNeedsConditions(t *testing.T) {

@@ -32,6 +32,7 @@ const (
 // An object is what one store would have of the key.
 type object struct {
 	text  string // "" if there is none
+	tag   string // "" if there is none
 	given bool   // nobody has written it since the operations began
 }
 
@@ -111,6 +112,24 @@ var actions = []action{
 	{name: "list", do: listing(func(ctx context.Context, w *world) (*storage.Page, error) {
 		return storage.ListPage(ctx, w.bucket, "", storage.WithPrefix(folder))
 	}), apply: showsSize},
+	{name: "tags", do: func(ctx context.Context, w *world, _ string) string {
+		tags, err := storage.Tags(ctx, w.bucket, key)
+		return answer("tag "+tags["t"], err)
+	}, apply: func(was object, _ string) (object, string) {
+		if was.text == "" {
+			return was, "none"
+		}
+		return was, "tag " + was.tag
+	}},
+	{name: "set tags", do: func(ctx context.Context, w *world, text string) string {
+		return answer("ok", storage.SetTags(ctx, w.bucket, key, map[string]string{"t": strings.TrimRight(text, ".")}))
+	}, apply: func(was object, text string) (object, string) {
+		if was.text == "" {
+			return was, "none"
+		}
+		was.tag = strings.TrimRight(text, ".")
+		return was, "ok"
+	}, moves: true},
 	{name: "finish", do: func(ctx context.Context, w *world, _ string) string {
 		_, err := overlay.Finish(ctx, w.bucket, overlay.FinishConfig{Concurrency: 1})
 		return answer("ok", err)
@@ -225,6 +244,7 @@ type event struct {
 	begin, end int
 	result     string
 	moved      bool // beside it was another one that may move the object
+	torn       bool // another one may have set tags in one store only
 }
 
 // A hold is what happens in the middle of an operation.
@@ -373,6 +393,8 @@ func (e event) maySeem(want string) bool {
 		return e.moved && e.result == "refused" && want == "ok"
 	case "list":
 		return e.moved && want == "none" && e.result == "72"
+	case "tags":
+		return e.torn && strings.HasPrefix(e.result, "tag") && strings.HasPrefix(want, "tag")
 	}
 	return false
 }
@@ -386,6 +408,7 @@ func (w *world) judge(t *testing.T, had object, story string) {
 	w.run(t, find("finish"), &hold{})
 	w.run(t, read, &hold{})
 	w.run(t, sizes, &hold{})
+	w.run(t, find("tags"), &hold{})
 	left, err := overlay.Left(t.Context(), w.bucket)
 	require.NoError(t, err)
 	require.Zero(t, left, story)
@@ -406,12 +429,31 @@ func (w *world) judge(t *testing.T, had object, story string) {
 	for i := range w.history {
 		e := &w.history[i]
 		e.moved = slices.ContainsFunc(w.history, func(o event) bool { return o.action.moves && o.begin < e.end && e.begin < o.end })
+		e.torn = slices.ContainsFunc(w.history, func(o event) bool { return o.action.name == "set tags" && o.result != "ok" })
 	}
 	if !linearizable(had, w.history) {
 		for _, e := range w.history {
 			story += fmt.Sprintf("\n%2d to %2d: %s: %s", e.begin, e.end, e.action.name, strings.TrimRight(e.result, "."))
 		}
 		t.Fatalf("%s: no order of one store: had %+v", story, had)
+	}
+}
+
+// The object is copied, and a removal that ends early has taken it from the old store.
+func TestTagsOfAnObjectThatMoves(t *testing.T) {
+	for _, name := range []string{"tags", "set tags"} {
+		for _, m := range modes {
+			synctest.Test(t, func(t *testing.T) {
+				for killAt, more := 1, true; more; killAt++ {
+					w, had := newWorld(t, starts[0], m)
+					w.run(t, find(name), &hold{at: 2, then: func() {
+						w.run(t, find("finish"), &hold{})
+						more = w.run(t, find("remove"), &hold{at: killAt, killed: true})
+					}})
+					w.judge(t, had, fmt.Sprintf("%s%s, killed at call %d", name, m.name, killAt))
+				}
+			})
+		}
 	}
 }
 

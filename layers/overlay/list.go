@@ -22,7 +22,8 @@ type position struct {
 
 // List merges a page of each store. Where both have a key, the new store's entry counts. The page of the
 // old store comes first: an object that moves meanwhile is in one of them. So is one whose removal was
-// under way before, and ends meanwhile. The page of tombstones comes last, for the same reason.
+// under way before, and ends meanwhile. The page of tombstones comes second: an object may move, and then its removal
+// may leave it in the new store.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	at := position{Start: r.StartAfter}
 	if r.Token != "" {
@@ -35,10 +36,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if m.ofOld, err = pageOf(ctx, d.stores.old.Bucket, r, at, at.Old, at.OldDone); err != nil {
 		return nil, err
 	}
-	if m.ofNew, err = d.stores.newPage(ctx, r, at); err != nil {
+	if m.ofRemoved, err = d.stores.removedPage(ctx, r, at); err != nil {
 		return nil, err
 	}
-	if m.ofRemoved, err = d.stores.removedPage(ctx, r, at); err != nil {
+	if m.ofNew, err = d.stores.newPage(ctx, r, at); err != nil {
 		return nil, err
 	}
 	if m.hidden, err = d.stores.hidden(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {

@@ -143,29 +143,35 @@ func lacks(err error) bool {
 }
 
 // Tags are those of the store that has the object.
-func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	p, err := d.stores.look(ctx, r.Key)
-	switch {
-	case err != nil:
-		return nil, err
-	case p.hasObject():
-		return d.Driver.Tags(ctx, r)
-	case p.marker == removed:
-		return nil, storage.ObjectNotFound
-	}
-	if gone, err := d.stores.isRemoved(ctx, r.Key); gone || err != nil {
-		return nil, cmp.Or[error](err, storage.ObjectNotFound)
-	}
-	tags, err := storage.Tags(ctx, d.stores.old.Bucket, r.Key)
-	if err != nil && lacks(err) {
-		return nil, storage.ObjectNotFound
-	}
+func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
+	_, err = d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
+		attrs, err := d.Driver.Head(ctx, own)
+		if err == nil && markerOf(attrs) == "" {
+			tags, err = d.Driver.Tags(ctx, own)
+		}
+		return found{attrs: attrs}, err
+	}, func(storage.ReadOption) (found, error) {
+		tags, err = storage.Tags(ctx, d.stores.old.Bucket, r.Key)
+		return found{}, err
+	})
 	return tags, err
 }
 
-// SetTags changes those of the store that has the object. A copy that is under way may have the former
-// tags: it must begin again.
+// SetTags changes those of the store that has the object. As in read, an object that is in neither is looked for in
+// the new store again.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
+	err := d.setTags(ctx, r)
+	if !errors.Is(err, storage.ObjectNotFound) {
+		return err
+	}
+	if p, failed := d.stores.look(ctx, r.Key); failed != nil || !p.hasObject() {
+		return cmp.Or(failed, err)
+	}
+	return d.Driver.SetTags(ctx, r)
+}
+
+// setTags looks once. A copy that is under way may have the former tags: it must begin again.
+func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.look(ctx, r.Key)
 	switch {
 	case err != nil:

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // TombstonesPrefix begins the keys of tombstones in the new store: see [Config.KeepOld]. Writing such a key is
@@ -173,14 +174,9 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, at position
 		page.Entries, page.Token = append(page.Entries, past.Entries...), past.Token
 	}
 	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
-		if !e.IsPrefix || s.isTombstone(e.Key) || !strings.HasPrefix(TombstonesPrefix, e.Key) {
-			return s.isTombstone(e.Key)
-		}
-		for _, failed := range s.without(s.new.List(ctx, storage.WithPrefix(e.Key))) {
-			err = errors.Join(err, failed)
-			return false
-		}
-		return true
+		hidden, failed := otherstore.Hides(ctx, s.new, e, TombstonesPrefix, afterTombstones)
+		err = cmp.Or(err, failed)
+		return hidden
 	})
 	return page, err
 }

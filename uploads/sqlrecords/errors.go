@@ -118,6 +118,8 @@ func codeOfState(state string) storage.Code {
 		return storage.Internal
 	}
 	switch state[:2] {
+	case "54": // program_limit_exceeded: an index takes some 2,600 bytes of a text
+		return storage.InvalidArgument
 	case "28": // invalid_authorization_specification
 		return storage.Unauthenticated
 	case "08", "40", "53", "55", "57": // connection, rollback, resources, not in state, intervention

@@ -65,14 +65,12 @@ func (r *records) RemoveState(ctx context.Context, key, revision string) error {
 }
 
 func (r *records) ListStates(ctx context.Context, after string, limit int) ([]uploads.ListedState, string, error) {
-	const op = "ListStates"
 	statement := "SELECT state_key, " + terms[r.dialect].idle + " FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
-	found, err := query(ctx, r, op, statement, []any{after, limit + 1}, func(from row) (one uploads.ListedState, err error) {
+	scan := func(from row) (one uploads.ListedState, err error) {
 		var seconds int64
 		err = from.Scan(&one.Key, &seconds)
 		one.Idle = time.Duration(seconds) * time.Second
 		return one, err
-	})
-	page, next := cut(found, limit, func(one uploads.ListedState) string { return one.Key })
-	return page, next, err
+	}
+	return query(ctx, r, "ListStates", statement, []any{after}, limit, scan, func(one uploads.ListedState) string { return one.Key })
 }

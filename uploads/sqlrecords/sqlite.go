@@ -27,35 +27,40 @@ func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	}
 }
 
-// checkPool refuses connections that fail when two are used at once: those that do not wait for another that
-// writes, and those that each have their own database in memory. Two connections must see the tables.
-func checkPool(ctx context.Context, db *sql.DB) error {
-	wrong := func(hint string, err error) error {
-		return &storage.Error{Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err, Hint: hint}
-	}
-	first, err := db.Conn(ctx)
+// misconfigured is the error for a pool whose connections fail when two are used at once.
+func misconfigured(hint string, err error) error {
+	return &storage.Error{Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err, Hint: hint}
+}
+
+// checkPatience refuses connections that do not wait for another that writes. A database in memory has no file.
+func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
+	connection, err := connect(ctx, db)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer func() { _ = first.Close() }()
+	defer func() { _ = connection.Close() }()
 	// Unlike the table of the same name, https://www.sqlite.org/pragma.html#pragma_database_list takes no lock.
-	var number, name, file sql.NullString // of main, which is the first; a database in memory has no file
-	err = first.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file)
-	if err != nil || file.String != "" {
-		var patience int // in milliseconds
-		if err = cmp.Or(err, first.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience)); err == nil && patience == 0 {
-			err = wrong("set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)", nil)
+	var number, name, file sql.NullString // of main, which is the first
+	if err = connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file); err == nil && file.String == "" {
+		return true, nil
+	}
+	var patience int // in milliseconds
+	if err = cmp.Or(err, connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience)); err == nil && patience == 0 {
+		err = misconfigured("set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)", nil)
+	}
+	return false, err
+}
+
+// checkShared refuses connections that each have their own database in memory: two must see the tables.
+func checkShared(ctx context.Context, db *sql.DB) error {
+	for range 2 {
+		connection, err := db.Conn(ctx)
+		if err != nil {
+			return err
 		}
-		return err
-	}
-	second, err := db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = second.Close() }()
-	for _, connection := range []*sql.Conn{first, second} {
+		defer func() { _ = connection.Close() }() // not before the other is open
 		if _, err := versionOf(ctx, connection); err != nil {
-			return wrong("call db.SetMaxOpenConns(1), because each connection has its own database in memory", err)
+			return misconfigured("call db.SetMaxOpenConns(1), because each connection has its own database in memory", err)
 		}
 	}
 	return nil

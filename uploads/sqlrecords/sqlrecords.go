@@ -22,6 +22,10 @@
 // Each connection has its own database in memory, such as ":memory:". It needs
 // db.SetMaxOpenConns(1).
 //
+// All connections must lead to the primary: what a replica returns may be older than what was written. Behind
+// PgBouncer in transaction pooling, add default_query_exec_mode=exec to the address of pgx, because connections
+// to the server change between statements.
+//
 // With PostgreSQL, the first New, and the first New of a version that changes the
 // tables, needs the right to create tables in the schema. Any other New needs SELECT
 // on omnibucket_files_migrations. The rest needs SELECT, INSERT, UPDATE and DELETE on
@@ -37,7 +41,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -93,10 +96,17 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 }
 
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
-	if err := migrate(ctx, db, d); err != nil || d != SQLite || db.Stats().MaxOpenConnections == 1 {
-		return err
+	if d != SQLite || db.Stats().MaxOpenConnections == 1 {
+		return migrate(ctx, db, d)
 	}
-	return checkPool(ctx, db)
+	inMemory, err := checkPatience(ctx, db)
+	if err == nil {
+		err = migrate(ctx, db, d)
+	}
+	if err == nil && inMemory {
+		err = checkShared(ctx, db)
+	}
+	return err
 }
 
 const columns = "id, object_key, file_ext, mime_type, original_name, original_length, uploaded_by, purpose, created, crc32c, expires"
@@ -164,23 +174,18 @@ func write(ctx context.Context, op string, values []any, f func() error) error {
 
 func (r *records) List(ctx context.Context, f uploads.Filter, after string, limit int) ([]*uploads.File, string, error) {
 	where, values := r.dialect.matching(f)
-	values = append(append([]any{after}, values...), limit+1)
-	found, err := query(ctx, r, "List", selectAfter(columns, where), values, scan)
-	page, next := cut(found, limit, func(f *uploads.File) string { return f.ID })
-	return page, next, err
+	return query(ctx, r, "List", selectAfter(columns, where), append([]any{after}, values...), limit, scan, func(f *uploads.File) string { return f.ID })
 }
 
 func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, string, error) {
-	found, err := query(ctx, r, "IDs", selectAfter("id", ""), []any{after, limit + 1}, func(from row) (id string, err error) {
-		return id, from.Scan(&id)
-	})
-	page, next := cut(found, limit, func(id string) string { return id })
-	return page, next, err
+	scan := func(from row) (id string, err error) { return id, from.Scan(&id) }
+	return query(ctx, r, "IDs", selectAfter("id", ""), []any{after}, limit, scan, func(id string) string { return id })
 }
 
 func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*uploads.File, error) {
 	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE expires <= ? ORDER BY expires LIMIT ?"
-	return query(ctx, r, "Expired", statement, []any{r.dialect.time(now), limit}, scan)
+	page, _, err := query(ctx, r, "Expired", statement, []any{r.dialect.time(now)}, limit, scan, func(*uploads.File) string { return "" })
+	return page, err
 }
 
 // selectAfter selects records. Its first value is the ID after which it starts, and
@@ -189,47 +194,38 @@ func selectAfter(columns, where string) string {
 	return "SELECT " + columns + " FROM omnibucket_files WHERE id > ?" + where + " ORDER BY id LIMIT ?"
 }
 
-// query reads a page. Callers ask for one row more, to know whether there is another
-// page.
-func query[T any](ctx context.Context, r *records, op, statement string, values []any, scan func(row) (T, error)) ([]T, error) {
+// query reads a page, and one row more to know whether there is another page. next is the key after which that
+// starts; "": there is none. The last value of the statement is how many rows to read.
+func query[T any](ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error), key func(T) string) (page []T, next string, err error) {
 	if err := filename.Storable(values...); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	rows, err := r.db.QueryContext(ctx, r.dialect.bind(statement), values...)
+	rows, err := r.db.QueryContext(ctx, r.dialect.bind(statement), append(values, limit+1)...)
 	if err != nil {
-		return nil, readError(ctx, op, err)
+		return nil, "", readError(ctx, op, err)
 	}
 	defer func() { _ = rows.Close() }()
-	var page []T
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, readError(ctx, op, err)
-		}
+	for err == nil && rows.Next() {
+		var one T
+		one, err = scan(rows)
 		page = append(page, one)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, readError(ctx, op, err)
+	if err = cmp.Or(err, rows.Err()); err != nil {
+		return nil, "", readError(ctx, op, err)
 	}
-	return page, nil
-}
-
-// cut removes the extra row. next is the key after which the next page starts; "": there is none.
-func cut[T any](found []T, limit int, key func(T) string) (page []T, next string) {
-	if len(found) <= limit {
-		return found, ""
+	if len(page) > limit {
+		page, next = page[:limit], key(page[limit-1])
 	}
-	return found[:limit], key(found[limit-1])
+	return page, next, nil
 }
 
 // matching returns [uploads.Filter.Matches] in SQL.
 func (d Dialect) matching(f uploads.Filter) (where string, values []any) {
-	var b strings.Builder
+	where = " AND expires IS NULL"
 	and := func(condition string, value any) {
-		b.WriteString(" AND " + condition)
+		where += " AND " + condition
 		values = append(values, value)
 	}
-	b.WriteString(" AND expires IS NULL")
 	if f.Purpose != "" {
 		and("purpose = ?", f.Purpose)
 	}
@@ -242,5 +238,5 @@ func (d Dialect) matching(f uploads.Filter) (where string, values []any) {
 	if !f.To.IsZero() {
 		and("created < ?", d.bound(f.To))
 	}
-	return b.String(), values
+	return where, values
 }

@@ -185,3 +185,19 @@ func ListPage(ctx context.Context, b storage.Bucket, r *driver.ListRequest, toke
 	}
 	return storage.ListPage(ctx, b, token, opts...)
 }
+
+// Hides reports whether a layer that keeps objects below reserved in b hides an entry: a key there, or a common
+// prefix below which all keys are. The key past follows them.
+func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reserved, past string) (bool, error) {
+	if !e.IsPrefix || !strings.HasPrefix(reserved, e.Key) {
+		return strings.HasPrefix(e.Key, reserved), nil
+	}
+	for _, start := range [...]string{"", past} { // there may be many
+		for first, err := range b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1)) {
+			if err != nil || !strings.HasPrefix(first.Key, reserved) {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}

@@ -5,6 +5,7 @@ package keypattern
 import (
 	"encoding/base32"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -206,8 +207,17 @@ func (p *Pattern) Ordered() (before string, ordered bool) {
 
 // ID returns the ID in a key that a pattern whose keys are in the order of IDs could have made, or "".
 func (p *Pattern) ID(key string) string {
-	if before, ordered := p.Ordered(); ordered && p.Matches(key, nil) {
-		return key[len(before) : len(before)+timeid.Length]
+	if _, ordered := p.Ordered(); ordered && p.Matches(key, nil) {
+		return IDIn(key)
+	}
+	return ""
+}
+
+// IDIn returns the ID in a key that any pattern whose keys are in the order of IDs could have made, or "".
+func IDIn(key string) string {
+	stem := strings.TrimSuffix(key, path.Ext(key))
+	if id := stem[max(0, len(stem)-timeid.Length):]; timeid.Valid(id) {
+		return id
 	}
 	return ""
 }
