@@ -1,10 +1,13 @@
 package s3server
 
 import (
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -26,6 +29,12 @@ type Credential struct {
 	// ReadOnly allows only actions that begin with s3:Get, s3:List or s3:Head.
 	ReadOnly bool
 }
+
+// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+func (c Credential) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SecretKey", "SessionToken") }
+
+// LogValue returns the text of Format.
+func (c Credential) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 // credentials returns the credentials with all defaults.
 func (c *Config) credentials() []Credential {

@@ -76,6 +76,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/faults"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
@@ -184,6 +185,9 @@ type Config struct {
 	Limits Limits
 }
 
+// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "AdminToken", "WebhookURL") }
+
 // Limits are the limits of the server. A zero field means AWS's limit; smaller limits
 // keep tests small.
 //
@@ -224,8 +228,8 @@ func (l Limits) complete() Limits {
 
 // A Handler is the server without a listener.
 type Handler struct {
-	id        string // of this server, unlike that of any other
-	config    Config // with all defaults
+	id        string  // of this server, unlike that of any other
+	config    *Config // with all defaults
 	anyRegion bool
 	anyHost   bool // buckets are in host names of all of AWS's regions
 	limits    Limits
@@ -270,7 +274,7 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{
-		id: newRequestID(), config: c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
+		id: newRequestID(), config: &c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults.New[Fault](c.Now), recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 		answers: newAnswers(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -24,8 +25,8 @@ type failingService struct {
 	driver.ServiceDriver
 	err         error
 	headErr     error // of requests for attributes of objects
-	fixedParts  bool // it takes parts in order only
-	keepsRecord bool // records of uploads cannot be removed
+	fixedParts  bool  // it takes parts in order only
+	keepsRecord bool  // records of uploads cannot be removed
 }
 
 func (s *failingService) Driver(name string) (driver.Driver, error) {
@@ -149,7 +150,9 @@ func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
 		storage.ChecksumMismatch: {500, "InternalError"},
 		&storage.Error{Code: storage.Unavailable, Err: errors.New("the network is down")}:       {503, "ServiceUnavailable"},
 		&storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("it is lost")}: {500, "InternalError"},
-		errors.New("anything else"): {500, "InternalError"},
+		errors.New("anything else"):                                 {500, "InternalError"},
+		&storage.Error{Code: storage.Internal, Err: fs.ErrClosed}:   {404, "NoSuchBucket"}, // it was deleted meanwhile
+		&storage.Error{Code: storage.BucketNotFound, Unknown: true}: {404, "NoSuchBucket"},
 	} {
 		service.err = err
 		_, failed := s.PutObject(t.Context(), putInput("k", "x"))
@@ -202,4 +205,43 @@ func TestARepeatedCompletionFailsIfTheObjectCannotBeRead(t *testing.T) {
 	service.headErr = nil
 	_, err = restarted.CompleteMultipartUpload(t.Context(), in)
 	require.NoError(t, err)
+}
+
+// An overwritingService replaces an object before each of the first reads of one of its versions.
+type overwritingService struct {
+	driver.ServiceDriver
+	overwrites int
+}
+
+func (s *overwritingService) Driver(name string) (driver.Driver, error) {
+	d, err := s.ServiceDriver.Driver(name)
+	return &overwritingDriver{d, s}, err
+}
+
+type overwritingDriver struct {
+	driver.Driver
+	service *overwritingService
+}
+
+func (d *overwritingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if r.Version != "" && d.service.overwrites > 0 {
+		d.service.overwrites--
+		if _, err := d.Put(ctx, &driver.PutRequest{Key: r.Key, Body: strings.NewReader("newer"), Size: 5}); err != nil {
+			return nil, nil, err
+		}
+		if err := d.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: r.Version}); err != nil {
+			return nil, nil, err
+		}
+	}
+	return d.Driver.Get(ctx, r)
+}
+
+func TestANullVersionThatIsReplacedMeanwhileIsFound(t *testing.T) {
+	service := &overwritingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	s := start(t, s3server.Config{Service: service})
+	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+	s.put(t, "k", "older")
+	service.overwrites = 2
+	require.Equal(t, "newer", s.getVersion(t, "k", "null"))
+	require.Zero(t, service.overwrites)
 }

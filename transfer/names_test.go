@@ -126,6 +126,27 @@ func TestAnErrorNamesTheObstacleInTheDirectory(t *testing.T) {
 	require.Equal(t, "mine", string(data))
 }
 
+func TestAFileThatAnotherJobHasCreatedMeanwhileStays(t *testing.T) {
+	dir := t.TempDir()
+	other := filepath.Join(dir, "b")
+	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if op.Name == "Download" && op.Key == "a" { // after the directory was listed
+			require.NoError(t, os.WriteFile(other, []byte("theirs"), 0o600))
+		}
+		return ctx, nil, nil
+	}))
+	for _, key := range []string{"a", "b"} {
+		_, err := b.Upload(t.Context(), key, file("ours"))
+		require.NoError(t, err)
+	}
+	report, err := transfer.Download(t.Context(), b, dir, transfer.WithConcurrency(1))
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
+	data, err := os.ReadFile(other)
+	require.NoError(t, err)
+	require.Equal(t, "theirs", string(data))
+}
+
 func TestAnErrorDoesNotNameTheTemporaryFile(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	_, err := transfer.Download(t.Context(), evil{memstore.New(), []string{long}}, t.TempDir())

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
 )
 
@@ -158,7 +159,7 @@ func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	case !info.Mode().IsRegular():
 		return nil, invalid("key", "is the name of an existing link or special file, which is not replaced")
 	case !known:
-		return nil, invalid("key", "is the name of another file, which differs in case or was created meanwhile")
+		return nil, &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("key is the name of another file, which was created meanwhile or differs in case")}
 	}
 	return info, nil
 }

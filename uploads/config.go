@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -156,6 +158,9 @@ type Config struct {
 	Now    func() time.Time // nil: time.Now. It dates the end of an upload, which Sweep compares with the clock of the store
 	Random io.Reader        // nil: crypto/rand; several goroutines read it at once
 }
+
+// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "TokenKey") }
 
 const (
 	minTokenKey = 16

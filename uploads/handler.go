@@ -18,7 +18,7 @@ import (
 // A handler has what all routes need.
 type handler struct {
 	bucket  storage.ReadWriter
-	config  Config
+	config  *Config
 	service *Service
 	keeper  *keeper
 	memory  *intake.Memory

@@ -23,7 +23,7 @@ import (
 // may each have one for the same bucket.
 type Service struct {
 	bucket  storage.Bucket
-	config  Config
+	config  *Config // with secrets: fmt does not follow a pointer
 	judge   *rules.Judge
 	maxSize int64 // bytes; 0: that of the store
 	pattern *keypattern.Pattern
@@ -77,15 +77,15 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		}
 	}
 	s := &Service{
-		bucket: bucket, config: c, judge: judge, pattern: p,
+		bucket: bucket, config: &c, judge: judge, pattern: p,
 		guarded: storage.Supports(bucket, storage.ConditionalCreate),
 		memory:  intake.New(c.MemoryLimit),
 	}
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most
 	}
-	s.keeper = &keeper{bucket: bucket, config: c, service: s, basePart: partsize.Base}
-	s.handler = &handler{bucket: bucket, config: c, service: s, keeper: s.keeper, memory: s.memory, pace: defaultPace}
+	s.keeper = &keeper{bucket: bucket, config: &c, service: s, basePart: partsize.Base}
+	s.handler = &handler{bucket: bucket, config: &c, service: s, keeper: s.keeper, memory: s.memory, pace: defaultPace}
 	s.mux = s.handler.routes()
 	return s, nil
 }

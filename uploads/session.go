@@ -110,7 +110,7 @@ var errConflict = errors.New("the upload was changed by another request")
 // A keeper has the sessions of uploads in the store, and makes their objects.
 type keeper struct {
 	bucket   storage.ReadWriter
-	config   Config
+	config   *Config
 	service  *Service
 	basePart int64 // partsize.Base; tests make it smaller
 }

@@ -67,6 +67,22 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			"cat", &storage.Error{Code: storage.Archived, Hint: "the object is archived: restore it with storage.Restore first"},
 			"archived\nhint: the object is archived: restore it with \"omnibucket restore --days\" first",
 		},
+		"a function without a command": {
+			"rm", &storage.Error{Code: storage.Locked, Hint: "end the hold with SetLegalHold"},
+			"locked\nhint: end the hold with the program that set it, or with the provider's own tools",
+		},
+		"a function that a flag replaces": {
+			"rb", &storage.Error{Code: storage.BucketNotEmpty, Hint: "the bucket has open uploads: list them with ListUploads, and abort them with AbortUpload"},
+			"bucket not empty\nhint: \"omnibucket rb --force\" also removes old versions and unfinished uploads",
+		},
+		"a function that has no use in a shell": {
+			"ls", &storage.Error{Code: storage.Unsupported, Hint: "list without it, or continue by the token of ListPage"},
+			"unsupported\nhint: list without it",
+		},
+		"a function of S3": {
+			"cp", &storage.Error{Code: storage.PermissionDenied, Hint: "if the bucket blocks SSE-C, set its BlockedEncryptionTypes to NONE with PutBucketEncryption"},
+			"permission denied\nhint: if the bucket blocks SSE-C, set its BlockedEncryptionTypes to NONE with PutBucketEncryption",
+		},
 		"an ability of new buckets": {
 			"bucket", &storage.Error{Code: storage.Unsupported, Hint: "this server gives object lock only to new buckets: create one WithObjectLock"},
 			"unsupported\nhint: make a bucket that can lock objects by \"omnibucket mb\", with object_lock=true in its address",

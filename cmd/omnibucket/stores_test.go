@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
@@ -47,15 +48,30 @@ func TestNewCommandsOnRealServers(t *testing.T) {
 			s := newShell(t)
 			var random [8]byte
 			_, _ = rand.Read(random[:])
-			s.env["OMNIBUCKET_BOX"] = store.address(t, "cli-"+hex.EncodeToString(random[:]), endpoint)
+			address := store.address(t, "cli-"+hex.EncodeToString(random[:]), endpoint)
+			s.env["OMNIBUCKET_BOX"] = address
 			s.ok("mb", "box:")
 			testNewCommands(t, s)
 			if store.keeps {
 				testVersionsOf(t, s)
 			}
+			beginUpload(t, address) // which keeps a bucket of Azure
 			s.ok("rb", "--force", "box:")
 		})
 	}
+}
+
+func beginUpload(t *testing.T, address string) {
+	bucket, err := storage.Open(t.Context(), address)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(bucket)) }()
+	if !storage.Supports(bucket, storage.OpenUploads) {
+		return
+	}
+	upload, err := storage.BeginUpload(t.Context(), bucket, "unfinished")
+	require.NoError(t, err)
+	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("part"))
+	require.NoError(t, err)
 }
 
 func testNewCommands(t *testing.T, s *shell) {

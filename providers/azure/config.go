@@ -35,6 +35,7 @@ package azure
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -45,6 +46,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/redact"
 )
 
 const provider = "azure"
@@ -107,6 +109,11 @@ type Config struct {
 	// of the SDK. Signing with a token credential needs 2020-12-06. If Client is
 	// set, it must be the version that Client uses.
 	APIVersion string
+}
+
+// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+func (c Config) Format(s fmt.State, _ rune) {
+	redact.Fields(s, c, "Key", "SASToken", "ConnectionString")
 }
 
 // Open opens a container without a request. If the container does not exist, the

@@ -3,11 +3,14 @@ package azure
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
@@ -17,6 +20,12 @@ type PrefixCredentials struct {
 	SASToken string    // a shared access signature, with or without its "?"
 	Expires  time.Time // zero: never
 }
+
+// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+func (c PrefixCredentials) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SASToken") }
+
+// LogValue returns the text of Format.
+func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Key != "" || c.SASToken != "" || c.ConnectionString != "" || c.Credential != nil || c.Anonymous || c.Credentials != "" || c.Client != nil {

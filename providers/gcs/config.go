@@ -47,6 +47,7 @@ package gcs
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -56,6 +57,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/redact"
 )
 
 const provider = "gcs"
@@ -128,6 +130,9 @@ type Config struct {
 	// If it is nil, a client for bulk transfers is made.
 	HTTPClient *http.Client
 }
+
+// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "CredentialsJSON", "SigningKey") }
 
 // Open opens a bucket without a request. If the bucket does not exist, the first
 // operation fails with BucketNotFound. If c is invalid, Open fails with

@@ -3,6 +3,8 @@ package gcs
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"cloud.google.com/go/auth"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
@@ -19,6 +22,12 @@ type PrefixCredentials struct {
 	AccessToken string    // such as a downscoped token
 	Expires     time.Time // zero: never
 }
+
+// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+func (c PrefixCredentials) Format(s fmt.State, _ rune) { redact.Fields(s, c, "AccessToken") }
+
+// LogValue returns the text of Format.
+func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.CredentialsJSON != nil || c.TokenSource != nil || c.Credentials != "" || c.Anonymous {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -188,10 +189,12 @@ func (w *walker) visitDir(f *frame, e entry) (item, bool, error) {
 			return item{}, false, nil
 		}
 		for _, path := range paths {
-			if holds, err := w.hasObject(path, "", false); err != nil {
-				return item{}, false, err
-			} else if holds {
+			holds, err := w.hasObject(path, "", false)
+			if holds || storage.CodeOf(err) == storage.PermissionDenied { // its own listing fails, and not that of its parent
 				return w.rollUp(common)
+			}
+			if err != nil {
+				return item{}, false, err
 			}
 		}
 		return item{}, false, nil

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -60,4 +61,21 @@ func TestABucketWithNoncurrentVersionsUnderLongNamesIsNotEmpty(t *testing.T) {
 	b.remove(key)
 	require.Empty(t, b.all())
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
+}
+
+// A disk has lost+found, which only root may read.
+func TestAFolderThatMayNotBeReadIsShownInItsParent(t *testing.T) {
+	if runUnprivileged(t) {
+		return
+	}
+	s := open(t)
+	for _, path := range []string{"a", "lost+found/x", "z/y"} {
+		s.write(path, "x")
+	}
+	defer forbid(t, filepath.Join(s.root, "lost+found"), 0)()
+	require.Equal(t, []string{"a", "lost+found/", "z/"}, s.list(driver.ListRequest{Delimiter: "/"}))
+	for _, r := range []driver.ListRequest{{Limit: 10}, {Prefix: "lost+found/", Delimiter: "/", Limit: 10}} {
+		_, err := s.driver.List(t.Context(), &r)
+		require.ErrorIs(t, err, storage.PermissionDenied, r.Prefix)
+	}
 }

@@ -24,6 +24,7 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -34,6 +35,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/redact"
 )
 
 const provider = "s3"
@@ -117,6 +119,9 @@ type Config struct {
 	Client     *awss3.Client // a client of the SDK; its settings are kept except for retries and checksums
 	HTTPClient *http.Client  // if nil, one for bulk transfers
 }
+
+// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SecretKey", "SessionToken") }
 
 // Open opens a bucket and sends no request. If the bucket does not exist, the first
 // operation fails with BucketNotFound. If c is not valid, or the region is unknown, Open

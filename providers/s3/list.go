@@ -20,7 +20,7 @@ import (
 // List sends one ListObjectsV2. It asks for escaped keys, because one control
 // character would make a page that no XML decoder reads.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	if d.account.profile.SlowTokens && strings.Contains(r.Prefix, "//") { // MinIO has no such keys, and refuses to list them
+	if d.account.profile.fullSegments && strings.Contains(r.Prefix, "//") {
 		return &storage.Page{}, nil
 	}
 	in := &awss3.ListObjectsV2Input{

@@ -43,6 +43,15 @@ func TestMinIOListsNoEmptySegments(t *testing.T) {
 	require.Empty(t, w.server.Lines())
 }
 
+func TestAServerWithSlowTokensListsEmptySegments(t *testing.T) {
+	w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a//b</Key><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`})
+	d := w.on(t, "unknown")
+	d.account.profile.SlowTokens = true
+	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, page.Entries, 1)
+}
+
 // The key has a character that separates the parts of a token.
 func TestTheFirstPagesOfAServerWithSlowTokensAreRequestedByKey(t *testing.T) {
 	const inFolder = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>b/1</Key></Contents></ListBucketResult>`

@@ -105,6 +105,8 @@ type Profile struct {
 	// and that its id is a ULID, which has the time of the version.
 	timesInIDs bool
 
+	fullSegments bool // the server has no keys with an empty segment, and refuses to list them
+
 	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", because the server
 	// returns "_" as "-".
 	EscapeUnderscores bool

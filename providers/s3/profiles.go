@@ -89,8 +89,8 @@ var profiles = []Profile{
 		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, StorageClasses: true, CustomerKeys: true,
 		SignedForms: true, Tags: true, Versioning: true, BucketPolicy: true, Lifecycle: true, OrderedListing: true,
 		SlashDelimiter: true, TokenAfterLast: true, HidesUploads: true, ShortSegments: true,
-		KMS:        true, // if it has one; else NotImplemented
-		SlowTokens: true, // its source, and measured with 10,000 keys
+		KMS:        true,                     // if it has one; else NotImplemented
+		SlowTokens: true, fullSegments: true, // its source, and measured with 10,000 keys
 	},
 	{
 		// Docs and its conformance tests: PutObject has had conditions for long,

@@ -3,6 +3,8 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
@@ -21,6 +24,14 @@ type PrefixCredentials struct {
 	SessionToken string
 	Expires      time.Time // zero: never
 }
+
+// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+func (c PrefixCredentials) Format(s fmt.State, _ rune) {
+	redact.Fields(s, c, "SecretKey", "SessionToken")
+}
+
+// LogValue returns the text of Format.
+func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" || c.AWS != nil || c.Client != nil {

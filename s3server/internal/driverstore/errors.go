@@ -42,7 +42,9 @@ func ErrorOf(err error, name string) error {
 	}
 	code, found := driverCodes[storage.CodeOf(err)]
 	switch {
-	case errors.Is(err, storage.OutcomeUnknown):
+	case errors.Is(err, fs.ErrClosed): // DeleteBucket has closed it meanwhile
+		code = "NoSuchBucket"
+	case errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket":
 		code = "InternalError"
 	case errors.Is(err, syscall.ENOSPC):
 		code = "InsufficientStorage"

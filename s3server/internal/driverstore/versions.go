@@ -53,6 +53,9 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	}
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound:
+		if newer, err := b.driverVersion(ctx, key, id); err == nil && newer != version {
+			return b.find(ctx, key, id) // the null version was replaced meanwhile
+		}
 		return b.names.findMarker(ctx, key, id)
 	case code == storage.InvalidArgument && id != "":
 		return nil, nil

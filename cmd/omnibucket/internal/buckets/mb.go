@@ -3,11 +3,11 @@ package buckets
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
@@ -48,7 +48,7 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 	if err != nil {
 		return err
 	}
-	for _, pair := range location.SplitQuery(l.Query) { // what the address declares of the bucket has to hold
+	for pair := range strings.SplitSeq(l.Query, "&") { // what the address declares of the bucket has to hold
 		switch pair {
 		case "versions=true":
 			opts = append(opts, storage.WithVersioning(true))

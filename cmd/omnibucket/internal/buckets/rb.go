@@ -24,7 +24,7 @@ removes everything in it first.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return rb(c.Context(), p, args[0], force) },
 	}
-	c.Flags().BoolVar(&force, "force", false, "remove all objects and versions first")
+	c.Flags().BoolVar(&force, "force", false, "remove all objects, versions and unfinished uploads first")
 	return c
 }
 
@@ -67,7 +67,7 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 // emptying returns ways to empty a bucket, to be tried one after the other. Removing the objects of a
 // bucket that keeps versions would only add to them. Versioning may be suspended, or not known.
 func emptying(ctx context.Context, s storage.Service, bucket string) []func(context.Context, storage.Service, string) error {
-	ways := []func(context.Context, storage.Service, string) error{removeObjects, removeVersions}
+	ways := []func(context.Context, storage.Service, string) error{removeObjects, removeVersions, abortUploads}
 	if info, err := s.BucketInfo(ctx, bucket); err == nil && info.Versioning {
 		ways = slices.Insert(ways, 0, removeVersions)
 	}
@@ -127,4 +127,22 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 		})
 		return errors.Join(listed, program.InLines(err))
 	}, storage.WithVersioning(true))
+}
+
+// abortUploads aborts all uploads of a bucket that lists them. Azure keeps a bucket that has some.
+func abortUploads(ctx context.Context, s storage.Service, name string) error {
+	return useBucket(s, name, func(b storage.Bucket) error {
+		if !storage.Supports(b, storage.ListedUploads) {
+			return nil
+		}
+		for u, err := range storage.ListUploads(ctx, b) {
+			if err == nil {
+				err = storage.AbortUpload(ctx, b, u)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -14,8 +14,9 @@ import (
 
 var (
 	// goName matches the Go names that errors of the library have: WithDelete, IfAbsent,
-	// Config.Profile, WithVersioning(true).
-	goName = regexp.MustCompile(`\b(With[A-Z]\w*(?:\(true\))?|If[A-Z]\w*|[A-Za-z]\w*\.[A-Z]\w*)`)
+	// Config.Profile, WithVersioning(true), and functions. Names of S3, such as PutBucketEncryption, stay.
+	goName = regexp.MustCompile(`\b(With[A-Z]\w*(?:\(true\))?|If[A-Z]\w*|[A-Za-z]\w*\.[A-Z]\w*|` +
+		`(?:SetLegalHold|SetRetention|SetTags|UpdateBucket|ListPage|ListUploads|AbortUpload|BeginUpload|RemoveVersions|SignedUpload(?:URL|Form)|OpenService)\b)`)
 	// alternative matches what separates two pieces of advice.
 	alternative = regexp.MustCompile(`,? or |, as |; `)
 )
@@ -69,6 +70,8 @@ var flagNames = map[string]string{
 
 const newLocking = "make a bucket that can lock objects by \"omnibucket mb\", with object_lock=true in its address"
 
+const removeAll = "\"omnibucket rb --force\" also removes old versions and unfinished uploads"
+
 // shellHints has what to do in a shell for advice that needs Go.
 var shellHints = map[string]string{
 	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted":        "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
@@ -80,6 +83,14 @@ var shellHints = map[string]string{
 	"make the bucket with WithObjectLock":                                                           "name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",
 	"if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it":     "if the object was stored without encryption, allow_plain: true of the layer encrypt permits reading it",
 	"if the bucket keeps versions, open it with WithVersioning(true) or versions=true":              "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+
+	"this call may have created the bucket, without its settings: call UpdateBucket with them":                     "this call may have created the bucket, without its settings: set them with \"omnibucket bucket\"",
+	"the bucket exists, and the store puts its settings off: call UpdateBucket with these options in some minutes": "the bucket exists, and the store puts its settings off: set them with \"omnibucket bucket\" in some minutes",
+	"the bucket has open uploads: list them with ListUploads, and abort them with AbortUpload":                     removeAll,
+	"the bucket has noncurrent versions: remove them with RemoveVersions":                                          removeAll,
+	"end the hold with SetLegalHold": "end the hold with the program that set it, or with the provider's own tools",
+
+	"if List shows nothing, remove noncurrent versions (RemoveVersions), open uploads (ListUploads, AbortUpload), parts that a process left (gcs.SweepParts), and the folders of a hierarchical namespace": removeAll,
 
 	"Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes": "give the bucket a retention policy by Google's own tools: it keeps old objects too, and has no modes",
 }

@@ -160,11 +160,6 @@ func (l Location) Parameters() string {
 	return "?" + l.Query
 }
 
-// SplitQuery returns the parameters of a query.
-func SplitQuery(query string) []string {
-	return strings.FieldsFunc(query, func(r rune) bool { return r == '&' })
-}
-
 // SplitAccount returns the account's address, for storage.OpenService, and the
 // bucket's name in the account.
 func (l Location) SplitAccount() (address, bucket string, err error) {

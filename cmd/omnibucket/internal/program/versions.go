@@ -12,16 +12,7 @@ func WithVersions(l location.Location) location.Location {
 	if l.Scheme == "mem" || l.Scheme == "file" { // they know whether they keep versions
 		return l
 	}
-	for _, pair := range location.SplitQuery(l.Query) {
-		if pair == "versions=true" {
-			return l
-		}
-	}
-	if l.Query != "" {
-		l.Query += "&"
-	}
-	l.Query += "versions=true"
-	return l
+	return l.WithDefault("versions", "true")
 }
 
 // NeedVersions refuses a bucket that keeps no versions.

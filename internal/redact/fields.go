@@ -1,0 +1,28 @@
+package redact
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Fields writes the fields of a struct that are set, with REDACTED in place of the secret ones. In place of
+// what a pointer, function or interface leads to, which may have more secrets, it writes the type.
+func Fields(w io.Writer, of any, secret ...string) {
+	var fields []string
+	for field, value := range reflect.ValueOf(of).Fields() {
+		shown := fmt.Sprintf("%+v", value)
+		switch kind := value.Kind(); {
+		case value.IsZero():
+			continue
+		case slices.Contains(secret, field.Name):
+			shown = "REDACTED"
+		case kind == reflect.Pointer || kind == reflect.Func || kind == reflect.Interface:
+			shown = fmt.Sprintf("%T", value.Interface())
+		}
+		fields = append(fields, field.Name+":"+shown)
+	}
+	_, _ = io.WriteString(w, "{"+strings.Join(fields, " ")+"}")
+}
