@@ -24,7 +24,7 @@ type secretOption struct{ secret string }
 func (secretOption) String() string        { return "secret" }
 func (o secretOption) Fingerprint() string { return fmt.Sprint(len(o.secret)) }
 
-// An optioned driver takes secretOptions, and notes the options of each call.
+// An optioned driver takes a secretOption, and notes the options of each call.
 type optioned struct {
 	driver.Driver
 	mu   sync.Mutex

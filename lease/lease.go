@@ -131,7 +131,7 @@ func (l *Lease) carriedBy(ctx context.Context) context.Context {
 }
 
 // Context returns a context that carries the lease and the values of the ctx of [Acquire]. It ends with
-// the cause Changed if the lease is lost, and with Canceled after [Lease.Release].
+// the cause Changed if the lease is lost, and with [context.Canceled] after [Lease.Release].
 func (l *Lease) Context() context.Context { return l.ctx }
 
 // Token returns the fencing token: it is greater than that of each earlier holder, as long as nobody

@@ -17,7 +17,7 @@ import (
 
 const (
 	lockPoll = 150 * time.Millisecond
-	// takeOverAfter is longer than checkpointAfter, after which a holder without a client
+	// takeOverAfter is longer than pace.checkpoint, after which a holder without a client
 	// has stored everything.
 	takeOverAfter = 5 * time.Second
 	// deadAfter is how long a holder that lives writes nothing at most.

@@ -40,9 +40,9 @@
 // credentials and settings, which retries as the SDK does.
 //
 // Importing the package registers the scheme gs, as in gs://photos, with the
-// parameters project=, endpoint=, anonymous=, signing_key=, kms_key= and
-// user_project=. The address of an
-// account, for [storage.OpenService], is the same without a bucket's name.
+// parameters project=, endpoint=, anonymous=, signing_key=, kms_key=,
+// user_project= and credentials=. The address of an account, for [storage.OpenService], is the same
+// without a bucket's name.
 package gcs
 
 import (

@@ -45,6 +45,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -125,18 +126,12 @@ func NewService(root string, c Config, opts ...storage.OpenOption) (storage.Serv
 	return engine.NewService(d, opts...), nil
 }
 
-// checkMode fails with InvalidArgument if mode is not that of a file that its owner can
-// read and write.
-func checkMode(mode os.FileMode) error {
-	if mode != 0 && (mode&^os.ModePerm != 0 || mode&0o600 != 0o600) {
-		return argument.Invalid("FileMode", "must have only permission bits, and let the owner read and write", "")
-	}
-	return nil
-}
-
 // absolute returns the absolute path of root, and the path to which its symbolic links lead
-// now. With create, it makes the directory.
-func absolute(root string, create, sync bool) (path, resolved string, err error) {
+// now. With [Config.Create], it makes the directory.
+func absolute(root string, c Config) (path, resolved string, err error) {
+	if c.FileMode != 0 && (c.FileMode&^os.ModePerm != 0 || c.FileMode&0o600 != 0o600) {
+		return "", "", argument.Invalid("FileMode", "must have only permission bits, and let the owner read and write", "")
+	}
 	if root == "" {
 		return "", "", argument.Invalid("root", "must not be empty", "")
 	}
@@ -144,12 +139,14 @@ func absolute(root string, create, sync bool) (path, resolved string, err error)
 	if err != nil {
 		return "", "", failure(err)
 	}
-	if create {
-		makeAll := os.MkdirAll
-		if sync {
-			makeAll = durable.MkdirAll
+	if c.Create {
+		makeAll := durable.MkdirAll
+		if c.NoSync {
+			makeAll = os.MkdirAll
 		}
-		if err := makeAll(path, 0o777); err != nil {
+		if err := makeAll(path, 0o777); errors.Is(err, syscall.ENOTDIR) {
+			return "", "", &storage.Error{Code: storage.InvalidArgument, Err: err}
+		} else if err != nil {
 			return "", "", failure(err)
 		}
 	}

@@ -44,10 +44,7 @@ type objectDriver struct {
 }
 
 func newDriver(root string, c Config) (*objectDriver, error) {
-	if err := checkMode(c.FileMode); err != nil {
-		return nil, err
-	}
-	path, resolved, err := absolute(root, c.Create, !c.NoSync)
+	path, resolved, err := absolute(root, c)
 	if err != nil {
 		return nil, err
 	}

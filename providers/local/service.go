@@ -60,10 +60,7 @@ func NewServiceDriver(root string, c Config) (driver.ServiceDriver, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMode(c.FileMode); err != nil {
-		return nil, err
-	}
-	path, _, err := absolute(root, c.Create, !c.NoSync)
+	path, _, err := absolute(root, c)
 	if err != nil {
 		return nil, err
 	}

@@ -223,6 +223,9 @@ func TestOpening(t *testing.T) {
 		{"empty path", "", Config{}, storage.InvalidArgument},
 		{"a file", file, Config{}, storage.InvalidArgument},
 		{"below a file", filepath.Join(file, "x"), Config{}, storage.BucketNotFound},
+		{"a file to create", file, Config{Create: true}, storage.InvalidArgument},
+		{"a file to create without sync", file, Config{Create: true, NoSync: true}, storage.InvalidArgument},
+		{"below a file to create", filepath.Join(file, "x"), Config{Create: true}, storage.InvalidArgument},
 		{"missing", filepath.Join(root, "none"), Config{}, storage.BucketNotFound},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -54,15 +54,16 @@ const group = (text, pages) => ({
 // Tables of these pages need the room of the outline.
 const wide = ['permissions.md', 'support.md', 'comparison.md', 'reliability.md', 'questions.md'];
 
-// Links from docs/ to other folders lead to the repository.
+// Links from docs/ to other folders, and to files that are no pages, lead to the repository. A README.md is the page index.md.
 function linkOutside(markdown) {
   markdown.core.ruler.push('outside', ({ tokens, env }) => {
     const folder = `docs/${env.relativePath ?? ''}`.split('/').slice(0, -1);
     for (const token of tokens.flatMap(({ children }) => children ?? [])) {
       const href = token.type === 'link_open' ? token.attrGet('href') : null;
-      if (!href?.startsWith('../')) continue;
-      const path = new URL(href, `file:///${folder.join('/')}/`).pathname;
-      if (!path.startsWith('/docs/')) token.attrSet('href', `${repository}/blob/main${path}`);
+      if (!href || /^(\w+:|[#/])/.test(href)) continue;
+      const { pathname, hash } = new URL(href, `file:///${folder.join('/')}/`);
+      const page = pathname.startsWith('/docs/') && pathname.endsWith('.md');
+      token.attrSet('href', page ? href.replace(/README\.md(?=#|$)/, 'index.md') : `${repository}/blob/main${pathname}${hash}`);
     }
   });
 }

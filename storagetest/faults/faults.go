@@ -3,7 +3,7 @@
 // [driver.Layer] and so works with every driver, in tests and in staging.
 //
 //	inj := faults.New(faults.DropResponse(faults.Put).Nth(1))
-//	b := engine.New(driver, driver.WithLayer(inj.Layer()))
+//	b := memstore.New(driver.WithLayer(inj.Layer()))
 //
 // An [Injector] without rules injects nothing: it records the driver's calls and counts
 // the bodies that are open.

@@ -1,7 +1,11 @@
 package migrating
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,8 +19,10 @@ const docs = "../../../docs/migrating"
 var (
 	code  = regexp.MustCompile("(?s)```go\n(.*?)```")
 	patch = regexp.MustCompile("(?s)<!-- ([a-z/.]+) -> ([a-z/.]+) -->\n```diff\n(.*?)```")
-	span  = regexp.MustCompile("`([^`]+)`")
-	space = regexp.MustCompile(`\s+`)
+	// program is a diff that begins with imports, and has nothing left out.
+	program = regexp.MustCompile("(?s)```diff\n( import \\(\n.*?)```")
+	span    = regexp.MustCompile("`([^`]+)`")
+	space   = regexp.MustCompile(`\s+`)
 )
 
 // pages are the pages of docs/migrating with the package here that has their calls.
@@ -65,6 +71,42 @@ func TestDiffsOfThePagesAreTheProgramsHere(t *testing.T) {
 			}
 			require.Contains(t, read(t, found[1]), before.String(), page)
 			require.Contains(t, read(t, found[2]), after.String(), page)
+		}
+	}
+}
+
+// A program of a diff that has its imports names only packages that it imports, before and after.
+func TestDiffsImportWhatTheyName(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(docs, "*.md"))
+	require.NoError(t, err)
+	require.NotEmpty(t, pages)
+	for _, page := range pages {
+		for _, diff := range program.FindAllStringSubmatch(read(t, page), -1) {
+			for _, other := range []string{"-", "+"} {
+				text := "package program\n"
+				for line := range strings.Lines(diff[1]) {
+					if !strings.HasPrefix(line, other) {
+						text += strings.TrimLeft(line, "-+ ")
+					}
+				}
+				file, err := parser.ParseFile(token.NewFileSet(), page, text, 0)
+				require.NoError(t, err)
+				imported := map[string]bool{}
+				for _, spec := range file.Imports {
+					imported[path.Base(strings.Trim(spec.Path.Value, `"`))] = true
+					if spec.Name != nil {
+						imported[spec.Name.Name] = true
+					}
+				}
+				ast.Inspect(file, func(node ast.Node) bool {
+					if selector, is := node.(*ast.SelectorExpr); is {
+						if name, is := selector.X.(*ast.Ident); is && name.Obj == nil {
+							require.True(t, imported[name.Name], "%s: %s is not imported without the lines of %s", page, name.Name, other)
+						}
+					}
+					return true
+				})
+			}
 		}
 	}
 }

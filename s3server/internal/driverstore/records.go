@@ -17,7 +17,7 @@ import (
 )
 
 // recordPrefix is the driver's prefix of the records, if they are among the objects of the
-// bucket. No key of S3 has it (see escapeMark), and listings do not show it.
+// bucket. No key of S3 has it (see [keyname.Mark]), and listings do not show it.
 const recordPrefix = keyname.Mark + "%s3server/"
 
 // maxRecord is the size of the largest record.

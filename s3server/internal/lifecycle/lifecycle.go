@@ -13,7 +13,7 @@ import (
 type Configuration struct {
 	XMLName xml.Name `xml:"LifecycleConfiguration"`
 	Rule    []Rule
-	// Least is smallAnywhere or smallByClass, from a header of the request.
+	// Least is [SmallAnywhere] or [SmallByClass], from a header of the request.
 	Least string `xml:"-"`
 }
 

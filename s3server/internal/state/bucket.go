@@ -123,7 +123,7 @@ func (b *Bucket) Shown(v *Version) string {
 	return v.ID
 }
 
-// HasNulls reports whether isNull knows which versions are null versions.
+// HasNulls reports whether [Bucket.IsNull] knows which versions are null versions.
 func (b *Bucket) HasNulls() bool { return len(b.VersioningChanges) > 0 || b.Versioning == Suspended }
 
 // IsNull reports whether a write at a time made a null version.

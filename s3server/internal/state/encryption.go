@@ -22,7 +22,7 @@ const (
 
 // An Encryption says how an object is encrypted, which it is not: only the rules are kept.
 type Encryption struct {
-	Algorithm   string // byStore, byKMS or byKMSTwice; "" with a customer's key
+	Algorithm   string // [ByStore], [ByKMS] or [ByKMSTwice]; "" with a customer's key
 	KMSKey      string
 	BucketKey   bool
 	CustomerMD5 string // of the customer's key, in base64
