@@ -190,8 +190,8 @@ func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 }
 
 // endRemoval removes the object that a marker hides, and then the marker. If the old store refuses, the
-// object is seen again. After another failure it stays hidden, because readers have missed it:
-// the next removal or [Finish] ends it.
+// object is seen again. After another failure, also to remove the marker then, it stays hidden, because readers
+// have missed it: the next removal or [Finish] ends it.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	err := s.removeOld(ctx, key)
 	switch storage.CodeOf(err) {
@@ -199,7 +199,11 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 		_ = s.endMarker(ctx, key, p) // a marker that stays hides nothing any more
 		return nil
 	case storage.PermissionDenied, storage.Unauthenticated, storage.Locked, storage.Unsupported, storage.InvalidArgument:
-		return errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
+		failed := s.endMarker(context.WithoutCancel(ctx), key, p)
+		if failed == nil {
+			return err
+		}
+		err = errors.Join(err, failed)
 	}
 	return unknown(err)
 }
