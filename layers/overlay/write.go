@@ -38,7 +38,7 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	case p.attrs != nil:
 		return p.condition(), nil
 	}
-	if p, err = s.putMarker(ctx, key, copying, p.condition()); errors.Is(err, storage.PreconditionFailed) {
+	if p, err = s.putMarker(ctx, key, copying, p.condition()); errors.Is(err, errAgain) {
 		return c, errBusy
 	}
 	if err != nil {
@@ -180,10 +180,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 // removeHidden removes an object that only the old store has. The marker stops copies that are under way.
 func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	p, err := s.putMarker(ctx, key, removed, p.condition())
-	switch {
-	case errors.Is(err, storage.PreconditionFailed):
-		return errAgain
-	case err != nil:
+	if err != nil {
 		return err
 	}
 	return s.endRemoval(ctx, key, p)
@@ -247,9 +244,6 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return nil, errAgain
 	}
 	p, err = s.putMarker(ctx, key, copying, p.condition())
-	if errors.Is(err, storage.PreconditionFailed) {
-		return nil, errAgain
-	}
 	if err != nil {
 		return nil, err
 	}
