@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // A Report says what [Repair] did.
@@ -112,13 +113,7 @@ func RepairAll(ctx context.Context, b storage.Bucket) (Report, error) {
 
 // objects returns the entries of a store without notes.
 func (s *stores) objects(ctx context.Context, b storage.Bucket) iter.Seq2[storage.ListEntry, error] {
-	return func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range b.List(ctx) {
-			if !strings.HasPrefix(e.Key, NotesPrefix) && !yield(e, err) {
-				return
-			}
-		}
-	}
+	return otherstore.Without(b.List(ctx), func(key string) bool { return strings.HasPrefix(key, NotesPrefix) })
 }
 
 func storesOf(b storage.Bucket, op string) (*stores, error) {
@@ -157,13 +152,7 @@ func (s *stores) repairNotes(ctx context.Context) (Report, error) {
 
 // notes returns the entries of all notes.
 func (s *stores) notes(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
-	return func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range s.primary.List(ctx, storage.WithPrefix(NotesPrefix)) {
-			if e.Key != clockKey && !yield(e, err) {
-				return
-			}
-		}
-	}
+	return otherstore.Without(s.primary.List(ctx, storage.WithPrefix(NotesPrefix)), func(key string) bool { return key == clockKey })
 }
 
 func (s *stores) readNote(ctx context.Context, name string) (note, error) {
@@ -188,18 +177,22 @@ type job struct {
 
 func (j *job) report() Report { return Report{j.repaired.Load(), j.recent.Load(), j.failed.Load()} }
 
-// run calls do for all entries. It ends if a store is down.
+// run calls do for all entries, and keeps the first ten errors. It ends if a store is down.
 func (j *job) run(ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error) error {
 	err := parallel.Stream(ctx, all, atOnce, func(ctx context.Context, e storage.ListEntry) error {
 		err := do(ctx, e)
 		if err != nil {
 			j.failed.Add(1)
 		}
-		if !down(err) {
-			j.keep(err)
-			return nil
+		if down(err) {
+			return err
 		}
-		return err
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if err != nil && len(j.failures) < 10 {
+			j.failures = append(j.failures, err)
+		}
+		return nil
 	})
 	return errors.Join(append(j.failures, err)...)
 }
@@ -210,13 +203,4 @@ func (j *job) repair(ctx context.Context, s *stores, key string) error {
 		j.repaired.Add(1)
 	}
 	return err
-}
-
-// keep keeps the first ten errors.
-func (j *job) keep(err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if err != nil && len(j.failures) < 10 {
-		j.failures = append(j.failures, err)
-	}
 }

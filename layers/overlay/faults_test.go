@@ -100,16 +100,21 @@ func TestAFailedRemoval(t *testing.T) {
 		err     error
 		there   bool
 		unknown bool
+		stays   bool // the marker: the new store does not remove it
 	}{
-		{storage.PermissionDenied, true, false},
-		{storage.Locked, true, false},
-		{storage.Internal, false, true},
+		{err: storage.PermissionDenied, there: true},
+		{err: storage.Locked, there: true},
+		{err: storage.Internal, unknown: true},
+		{err: storage.Unauthenticated, unknown: true, stays: true},
 	} {
 		t.Run(row.err.Error(), func(t *testing.T) {
-			injector := faults.New()
+			injector, ofNew := faults.New(), faults.New()
+			if row.stays {
+				ofNew.Set(faults.Fail(faults.Delete).WithError(row.err))
+			}
 			old := memstore.New(driver.WithLayer(injector.Layer()))
 			put(t, old, "a", "text")
-			b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
+			b := memstore.New(driver.WithLayer(ofNew.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
 			injector.Set(faults.Fail(faults.Delete).WithError(row.err))
 			err := b.Remove(t.Context(), "a")
 			require.ErrorIs(t, err, row.err)
@@ -118,6 +123,7 @@ func TestAFailedRemoval(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, row.there, there)
 			injector.Set()
+			ofNew.Set()
 			_, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			require.NoError(t, err)
 			there, err = b.Exists(t.Context(), "a")

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // A Report says what [Finish] did.
@@ -63,21 +64,15 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	if c.Concurrency < 0 {
 		return Report{}, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.Finish", Err: errors.New("the concurrency must not be negative")}
 	}
-	f := finisher{stores: s, config: c}
-	err = f.all(ctx, s.left(ctx))
+	f, limit := finisher{stores: s, config: c}, cmp.Or(c.Concurrency, 16)
+	err = parallel.Stream(ctx, s.left(ctx), limit, f.end)
 	for wait := time.Second; len(f.later) > 0 && err == nil; wait *= 2 {
 		if err = ctxtime.Sleep(ctx, wait); err != nil {
 			break
 		}
 		later := f.later
 		f.later, f.round = nil, f.round+1
-		err = f.all(ctx, func(yield func(leftover, error) bool) {
-			for _, l := range later {
-				if !yield(l, nil) {
-					return
-				}
-			}
-		})
+		err = parallel.Each(ctx, len(later), limit, func(ctx context.Context, i int) error { return f.end(ctx, later[i]) })
 	}
 	f.report.Left += int64(len(f.later))
 	if err = errors.Join(append(f.failures, err)...); err == nil {
@@ -172,16 +167,8 @@ type finisher struct {
 	later    []leftover // of the next round
 }
 
-// all ends every leftover.
-func (f *finisher) all(ctx context.Context, leftovers iter.Seq2[leftover, error]) error {
-	return parallel.Stream(ctx, leftovers, cmp.Or(f.config.Concurrency, 16), func(ctx context.Context, l leftover) error {
-		f.end(ctx, l)
-		return nil
-	})
-}
-
-// end copies an object, or ends what a process that was killed has begun.
-func (f *finisher) end(ctx context.Context, l leftover) {
+// end copies an object, or ends what a process that was killed has begun. It returns the error that ends the job.
+func (f *finisher) end(ctx context.Context, l leftover) error {
 	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
 	stays := false
 	if errors.Is(err, storage.ObjectNotFound) { // it was removed meanwhile
@@ -198,9 +185,9 @@ func (f *finisher) end(ctx context.Context, l leftover) {
 	switch {
 	case again && len(f.later) < mostLater && ctx.Err() == nil:
 		f.later = append(f.later, l)
-		return
-	case err != nil && ctx.Err() != nil: // the job ends with that
-		return
+		return nil
+	case err != nil && ctx.Err() != nil:
+		return err
 	case err != nil:
 		f.report.Left++
 		if len(f.failures) < 10 {
@@ -208,9 +195,9 @@ func (f *finisher) end(ctx context.Context, l leftover) {
 		}
 	case stays:
 		f.report.Markers++
-		return
+		return nil
 	case attrs == nil:
-		return
+		return nil
 	default:
 		f.report.Copied++
 		f.report.Bytes += attrs.Size
@@ -218,6 +205,7 @@ func (f *finisher) end(ctx context.Context, l leftover) {
 	if f.config.Progress != nil {
 		f.config.Progress(f.report)
 	}
+	return nil
 }
 
 // A leftover is a key of which the new store may have no object.
@@ -229,7 +217,7 @@ type leftover struct {
 // left returns each key that the old store has and the new one not, and each that may be a marker.
 func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
-		ofNew, stopNew := iter.Pull2(s.without(s.new.List(ctx)))
+		ofNew, stopNew := iter.Pull2(otherstore.Without(s.new.List(ctx), s.isTombstone))
 		defer stopNew()
 		ofOld, stopOld := iter.Pull2(s.oldEntries(ctx, ""))
 		defer stopOld()

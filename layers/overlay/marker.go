@@ -63,18 +63,25 @@ func markerOf(attrs *storage.Attrs) string {
 	return attrs.Metadata[markerName]
 }
 
-// putMarker stores a marker, if c holds.
+// putMarker stores a marker. If c does not hold, it returns errAgain.
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
-	body := newMarker()
-	attrs, err := s.driver.Put(ctx, &driver.PutRequest{
-		Key: key, Body: strings.NewReader(body), Size: markerSize, Condition: c,
-		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{markerName: kind}},
-		CRC32C:     storage.CRC32C{Sum: crc32c.Sum([]byte(body)), Known: true},
-	})
-	if err != nil {
+	attrs, err := s.putText(ctx, key, newMarker(), map[string]string{markerName: kind}, c)
+	switch {
+	case errors.Is(err, storage.PreconditionFailed):
+		return place{}, errAgain
+	case err != nil:
 		return place{}, err
 	}
 	return place{attrs, kind}, nil
+}
+
+// putText stores a small object by the driver: keys of the old store may break rules of the core.
+func (s *stores) putText(ctx context.Context, key, text string, metadata map[string]string, c storage.Condition) (*storage.Attrs, error) {
+	return s.driver.Put(ctx, &driver.PutRequest{
+		Key: key, Body: strings.NewReader(text), Size: int64(len(text)), Condition: c,
+		Properties: storage.Properties{ContentType: "text/plain", Metadata: metadata},
+		CRC32C:     storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
+	})
 }
 
 // endMarker removes a marker if it is still there. A store that cannot remove by a condition keeps it

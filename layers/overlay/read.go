@@ -212,7 +212,7 @@ func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) err
 	}
 	p, err = d.stores.putMarker(ctx, r.Key, copying, p.condition())
 	switch {
-	case errors.Is(err, storage.PreconditionFailed):
+	case errors.Is(err, errAgain):
 		return errBusy
 	case err != nil:
 		return err

@@ -12,7 +12,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
@@ -55,11 +54,7 @@ func (s *stores) removeOld(ctx context.Context, key string) error {
 		return s.removes.Remove(ctx, key)
 	}
 	name, _ := nameOf(key)
-	_, err := s.driver.Put(ctx, &driver.PutRequest{ // by the driver: keys of the old store may break rules of the core
-		Key: name, Body: strings.NewReader(tombstone), Size: int64(len(tombstone)),
-		Properties: storage.Properties{ContentType: "text/plain"},
-		CRC32C:     storage.CRC32C{Sum: crc32c.Sum([]byte(tombstone)), Known: true},
-	})
+	_, err := s.putText(ctx, name, tombstone, nil, storage.Condition{})
 	return err
 }
 
@@ -95,20 +90,9 @@ func (s *stores) in(ctx context.Context, old storage.Bucket, key string) (*stora
 	return attrs, nil
 }
 
-// without leaves out tombstones.
-func (s *stores) without(all iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.ListEntry, error] {
-	return func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range all {
-			if !s.isTombstone(e.Key) && !yield(e, err) {
-				return
-			}
-		}
-	}
-}
-
 // oldEntries returns those of the old store that have no tombstone.
 func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
-	all := s.without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)))
+	all := otherstore.Without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)), s.isTombstone)
 	if !s.config.KeepOld {
 		return all
 	}

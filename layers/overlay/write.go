@@ -38,7 +38,7 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	case p.attrs != nil:
 		return p.condition(), nil
 	}
-	if p, err = s.putMarker(ctx, key, copying, p.condition()); errors.Is(err, storage.PreconditionFailed) {
+	if p, err = s.putMarker(ctx, key, copying, p.condition()); errors.Is(err, errAgain) {
 		return c, errBusy
 	}
 	if err != nil {
@@ -180,18 +180,15 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 // removeHidden removes an object that only the old store has. The marker stops copies that are under way.
 func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	p, err := s.putMarker(ctx, key, removed, p.condition())
-	switch {
-	case errors.Is(err, storage.PreconditionFailed):
-		return errAgain
-	case err != nil:
+	if err != nil {
 		return err
 	}
 	return s.endRemoval(ctx, key, p)
 }
 
 // endRemoval removes the object that a marker hides, and then the marker. If the old store refuses, the
-// object is seen again. After another failure it stays hidden, because readers have missed it:
-// the next removal or [Finish] ends it.
+// object is seen again. After another failure, also to remove the marker then, it stays hidden, because readers
+// have missed it: the next removal or [Finish] ends it.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	err := s.removeOld(ctx, key)
 	switch storage.CodeOf(err) {
@@ -199,7 +196,11 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 		_ = s.endMarker(ctx, key, p) // a marker that stays hides nothing any more
 		return nil
 	case storage.PermissionDenied, storage.Unauthenticated, storage.Locked, storage.Unsupported, storage.InvalidArgument:
-		return errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
+		failed := s.endMarker(context.WithoutCancel(ctx), key, p)
+		if failed == nil {
+			return err
+		}
+		err = errors.Join(err, failed)
 	}
 	return unknown(err)
 }
@@ -243,9 +244,6 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return nil, errAgain
 	}
 	p, err = s.putMarker(ctx, key, copying, p.condition())
-	if errors.Is(err, storage.PreconditionFailed) {
-		return nil, errAgain
-	}
 	if err != nil {
 		return nil, err
 	}

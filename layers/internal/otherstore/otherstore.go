@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -200,4 +201,15 @@ func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reserved,
 		}
 	}
 	return true, nil
+}
+
+// Without leaves out the entries of keys that a layer hides.
+func Without(all iter.Seq2[storage.ListEntry, error], hides func(key string) bool) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for e, err := range all {
+			if !hides(e.Key) && !yield(e, err) {
+				return
+			}
+		}
+	}
 }
