@@ -103,10 +103,6 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 	return attrs.Revision, nil
 }
 
-func (r *records) remove(ctx context.Context, name string) error {
-	return r.driver.Delete(ctx, &driver.DeleteRequest{Key: r.prefix + name})
-}
-
 // each calls f with the names of the records that begin with prefix, after a name, until f returns
 // false.
 func (r *records) each(ctx context.Context, prefix, after string, f func(name string) (bool, error)) error {
@@ -164,7 +160,7 @@ func (r *records) removeAll(ctx context.Context, prefix string, versioned bool) 
 			return err
 		}
 		for _, name := range names {
-			if err := r.remove(ctx, name); err != nil {
+			if err := r.driver.Delete(ctx, &driver.DeleteRequest{Key: r.prefix + name}); err != nil {
 				return err
 			}
 		}
