@@ -45,17 +45,12 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 	if e.Algorithm == state.ByStore {
 		return e, nil
 	}
-	managed := managedKey(b)
+	managed := "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3" // AWS's own key in the account of the bucket
 	setDefault(&e.KMSKey, managed)
 	if keys := r.server.config.KMSKeys; keys != nil && e.KMSKey != managed && !slices.Contains(keys, e.KMSKey) {
 		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.KMSKey)
 	}
 	return e, checkContext(header.Get(kmsContextHeader))
-}
-
-// managedKey returns AWS's own key in the account of the bucket.
-func managedKey(b *state.Bucket) string {
-	return "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
 }
 
 // checkContext checks an encryption context: base64 of a JSON object of texts.

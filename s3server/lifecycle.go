@@ -6,9 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/s3server/internal/lifecycle"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -73,11 +71,6 @@ func (h *Handler) runLifecycle(ctx context.Context) {
 		run.expireUploads()
 		run.expireVersions()
 	}
-}
-
-// keepLifecycle runs the rules until ctx ends.
-func (h *Handler) keepLifecycle(ctx context.Context) {
-	ctxtime.Every(ctx, max(h.config.LifecycleDay/24, time.Millisecond), h.runLifecycle)
 }
 
 // A lifecycleRun applies the rules of one bucket. Whatever fails is left to a later run.

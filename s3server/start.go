@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/listen"
 )
@@ -231,7 +232,7 @@ func (h *Handler) Run(ctx context.Context) {
 	if s, ok := h.store.(*driverstore.Store); ok {
 		parts.Go(func() { s.SweepUploads(ctx) })
 	}
-	parts.Go(func() { h.keepLifecycle(ctx) })
+	parts.Go(func() { ctxtime.Every(ctx, max(h.config.LifecycleDay/24, time.Millisecond), h.runLifecycle) })
 	parts.Go(func() { h.webhook.Run(ctx) })
 	parts.Wait()
 }

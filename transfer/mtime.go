@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -19,10 +18,6 @@ const skew = 15 * time.Minute
 // future reports whether a time is further in the future than the clocks of two
 // machines differ.
 func (s *settings) future(at time.Time) bool { return at.After(s.now().Add(skew)) }
-
-func formatMtime(t time.Time) string {
-	return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())
-}
 
 // parseMtime returns the zero time if text is not an mtime.
 func parseMtime(text string) time.Time {

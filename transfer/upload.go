@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"fmt"
 	"maps"
 
 	"github.com/omnibucket/storage"
@@ -64,7 +65,8 @@ func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int
 	}
 	var more map[string]string
 	if storage.Supports(u.to, storage.Metadata) { // else compareDeep does without
-		more = map[string]string{mtimeKey: formatMtime(content.Modified())}
+		at := content.Modified()
+		more = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())}
 	}
 	opts, err := ruleOptions[storage.UploadOption](u.settings.rule, src.key, more)
 	if err != nil {

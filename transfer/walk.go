@@ -168,7 +168,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
 		return c, false // removed meanwhile
 	case d.IsDir() || err == nil && info.IsDir(): // reading it returns an error of stat
-		if err == nil && !w.settings.excludesDir(key) && w.tree.skips(info) {
+		if err == nil && !w.settings.excludesDir(key) && slices.ContainsFunc(w.tree.skipped, func(skipped fs.FileInfo) bool { return os.SameFile(skipped, info) }) {
 			c.entry.kind = excluded
 			return c, true
 		}
@@ -185,11 +185,6 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		c.entry.kind = ignored
 	}
 	return c, w.settings.selects(key)
-}
-
-// skips reports whether a directory is one that the walk skips.
-func (t *tree) skips(dir fs.FileInfo) bool {
-	return slices.ContainsFunc(t.skipped, func(skipped fs.FileInfo) bool { return os.SameFile(skipped, dir) })
 }
 
 // stat returns the file with this name; with WithLinks, that to which a link leads.

@@ -100,10 +100,6 @@ func sessionName(id string) string {
 // idLength is the length of rand.Text.
 const idLength = 26
 
-func validID(id string) bool {
-	return len(id) == idLength && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
-}
-
 // errConflict is returned if another call has changed the session.
 var errConflict = errors.New("the upload was changed by another request")
 
@@ -131,7 +127,7 @@ func (k *keeper) load(ctx context.Context, id string, user User) (*session, erro
 }
 
 func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
-	if !validID(id) {
+	if len(id) != idLength || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
 		return nil, notFound()
 	}
 	s, err := k.read(ctx, sessionName(id))

@@ -87,7 +87,7 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 		return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: policyHint}
 	case response.Code == http.StatusBadRequest && strings.Contains(message, "requester pays bucket"):
 		return sdkerror.Meaning{Code: storage.InvalidArgument, Hint: payerHint}
-	case response.Code == http.StatusBadRequest && isMismatch(message):
+	case response.Code == http.StatusBadRequest && strings.Contains(message, "match") && (strings.Contains(message, "crc32c") || strings.Contains(message, "md5")):
 		return sdkerror.Meaning{Code: storage.ChecksumMismatch}
 	case response.Code == http.StatusNotFound && namesBucket(response):
 		return sdkerror.Meaning{Code: storage.BucketNotFound}
@@ -106,8 +106,4 @@ func isKept(response *googleapi.Error) bool {
 	return object && strings.Contains(response.Message, "' is under active ") ||
 		object && strings.Contains(response.Message, "' is subject to bucket's retention policy and ") ||
 		strings.HasPrefix(response.Message, "Cannot reduce retention duration of a locked Retention Policy")
-}
-
-func isMismatch(message string) bool {
-	return strings.Contains(message, "match") && (strings.Contains(message, "crc32c") || strings.Contains(message, "md5"))
 }

@@ -140,7 +140,7 @@ func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 	case namesBucket(response):
 		e.Code = storage.BucketNotFound
 		return e
-	case namesObject(response):
+	case response != nil && (hasReason(response, "NoSuchKey") || strings.HasPrefix(response.Message, "No such object")):
 		e.Code = storage.ObjectNotFound
 		return e
 	}
@@ -154,10 +154,6 @@ const noSuchBucket = "The specified bucket does not exist."
 
 func namesBucket(response *googleapi.Error) bool {
 	return response != nil && (hasReason(response, "NoSuchBucket") || response.Message == noSuchBucket)
-}
-
-func namesObject(response *googleapi.Error) bool {
-	return response != nil && (hasReason(response, "NoSuchKey") || strings.HasPrefix(response.Message, "No such object"))
 }
 
 func hasReason(response *googleapi.Error, reason string) bool {

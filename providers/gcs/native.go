@@ -31,9 +31,6 @@ type nativeOption struct {
 // String returns the option's name.
 func (o nativeOption) String() string { return o.name }
 
-// GoString returns String.
-func (o nativeOption) GoString() string { return o.name }
-
 // Fingerprint identifies the option for storage.WithResume.
 func (o nativeOption) Fingerprint() string {
 	if !o.isChanger {

@@ -200,16 +200,12 @@ func (a *account) checkOwner() error {
 			Code: storage.Unsupported, Err: fmt.Errorf("Config.ExpectedBucketOwner needs a server that checks it, and profile %s is not known to", a.profile.Name),
 			Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request",
 		}
-	case a.amazon() && !isAccountID(owner):
+	case a.amazon() && (len(owner) != 12 || strings.Trim(owner, "0123456789") != ""):
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be an account id of 12 digits", "")
 	case strings.ContainsFunc(owner, func(c rune) bool { return c <= ' ' || c > '~' }):
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be visible ASCII characters", "")
 	}
 	return nil
-}
-
-func isAccountID(id string) bool {
-	return len(id) == 12 && strings.Trim(id, "0123456789") == ""
 }
 
 // withExpectedOwner adds the headers to all requests for a bucket that exists. The source of a copy

@@ -33,17 +33,12 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 			return e, err
 		}
 	}
-	e.resolved = hasCustomResolver(s)
+	own := s.EndpointResolverV2 // the user's code decides where requests go, unless it is the SDK's
+	e.resolved = own != nil && reflect.TypeOf(own) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
 	if name = cmp.Or(name, aws.ToString(s.BaseEndpoint)); name != "" {
 		e.url, err = parseEndpoint(name)
 	}
 	return e, err
-}
-
-// hasCustomResolver reports whether the user's code decides where requests go.
-func hasCustomResolver(s *awss3.Options) bool {
-	own := s.EndpointResolverV2
-	return own != nil && reflect.TypeOf(own) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
 }
 
 // askLegacyResolver returns the endpoint of a resolver of the kind that BaseEndpoint has
@@ -96,7 +91,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	if c.Client == nil { // else as the client does
-		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || isIPOrLocalhost(host)
+		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || host == "localhost" || net.ParseIP(host) != nil // no bucket's name can be before those
 	}
 	if c.PathStyle != nil {
 		a.pathStyle = *c.PathStyle
@@ -154,9 +149,4 @@ func isLabel(name string) bool {
 		}
 	}
 	return name != ""
-}
-
-// isIPOrLocalhost reports whether a host cannot have a bucket's name before it.
-func isIPOrLocalhost(host string) bool {
-	return host == "localhost" || net.ParseIP(host) != nil
 }

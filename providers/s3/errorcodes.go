@@ -102,7 +102,7 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 		return m
 	}
 	switch {
-	case code == "AccessDenied" && isAboutKMS(message):
+	case code == "AccessDenied" && (strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")):
 		m.Hint = kmsUseHint
 	case code == "InvalidRequest" && strings.Contains(message, "is required for Put") && strings.Contains(message, "Object Lock"):
 		m.Hint = "the bucket has a default retention, and S3 locks only what it can check: begin the upload without WithUncheckedParts"
@@ -116,10 +116,6 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 		m.Code = storage.RateLimited
 	}
 	return m
-}
-
-func isAboutKMS(message string) bool {
-	return strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")
 }
 
 // mayBeWrongRegion reports whether the response may be about the region. HEAD

@@ -69,7 +69,7 @@ func fromResponse(err error) *storage.Error {
 	status := response.HTTPStatusCode()
 	code, message := codeAndMessage(err)
 	m := meaningOf(code, message, status)
-	if !errorMeanings.Has(code) && isRefusal(status) && isSkewed(response.Response.Response) {
+	if !errorMeanings.Has(code) && (status == http.StatusUnauthorized || status == http.StatusForbidden) && isSkewed(response.Response.Response) {
 		m = errorMeanings.Codes["RequestTimeTooSkewed"] // the response to a HEAD has no body with a code
 	}
 	if isThrottledHead(response.Response.Response) {
@@ -82,10 +82,6 @@ func fromResponse(err error) *storage.Error {
 		e.Hint = "the bucket is in region " + region + ": set region=" + region
 	}
 	return e
-}
-
-func isRefusal(status int) bool {
-	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
 // isThrottledHead reports whether S3 has throttled a HEAD. The response has no body with the code,

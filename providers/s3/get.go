@@ -65,7 +65,7 @@ func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs
 			ContentDisposition: aws.ToString(out.ContentDisposition),
 			ContentLanguage:    aws.ToString(out.ContentLanguage),
 			CacheControl:       aws.ToString(out.CacheControl),
-			Metadata:           p.plainNames(out.Metadata),
+			Metadata:           p.renamed(out.Metadata, underscoreEscape.Unescape),
 			StorageClass:       storageClass(string(out.StorageClass)),
 		},
 		ETag:     quoteETag(out.ETag),

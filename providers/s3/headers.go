@@ -123,11 +123,6 @@ func (p *Profile) storedNames(metadata map[string]string) map[string]string {
 	return p.renamed(metadata, underscoreEscape.Escape)
 }
 
-// plainNames returns metadata with the user's names.
-func (p *Profile) plainNames(metadata map[string]string) map[string]string {
-	return p.renamed(metadata, underscoreEscape.Unescape)
-}
-
 func (p *Profile) renamed(metadata map[string]string, rename func(string) string) map[string]string {
 	if !p.EscapeUnderscores || len(metadata) == 0 {
 		return metadata

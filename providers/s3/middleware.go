@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -39,12 +38,6 @@ func withResponse(see func(operation string, response *http.Response) error) fun
 		return out, metadata, err
 	})
 	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(watch, middleware.After) }
-}
-
-// withUnsignedPayload sends a body without its SHA-256, which takes longer than the
-// transfer. TLS protects the body, or a checksum that the signature covers does.
-func withUnsignedPayload(stack *middleware.Stack) error {
-	return v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware(stack)
 }
 
 // withContentMD5 sends a body with its MD5, and without any other checksum.

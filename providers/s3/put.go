@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -58,7 +59,9 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 
 // withBody changes the SDK's requests that have an object's content as the body.
 func (b *bucket) withBody(o *awss3.Options) {
-	o.APIOptions = append(o.APIOptions, withUnsignedPayload)
+	// The body's SHA-256 takes longer than the transfer. TLS protects the body, or a checksum that the
+	// signature covers does.
+	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
 	endpoint, _ := b.endpoint(context.Background(), "") // the SDK reports an invalid address
 	if b.account.sendsMD5(endpoint) {
 		o.APIOptions = append(o.APIOptions, withContentMD5)

@@ -120,7 +120,10 @@ func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, 
 		return p, err
 	}
 	if hasFunctions(native) {
-		return p, errSignedFunction()
+		return p, &storage.Error{
+			Code: storage.Unsupported, Err: errors.New("s3.WithRequest does not fit a signed URL or form"),
+			Hint: "sign such a request with the SDK's s3.NewPresignClient: storage.As returns its client",
+		}
 	}
 	if customerkey.In(native) != nil && endpoint.url.Scheme != "https" {
 		return p, errNoTLS()
@@ -186,10 +189,6 @@ func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value s
 	}
 	rawclient.SetEncryption(set, in)
 	return nil
-}
-
-func errSignedFunction() error {
-	return &storage.Error{Code: storage.Unsupported, Err: errors.New("s3.WithRequest does not fit a signed URL or form"), Hint: "sign such a request with the SDK's s3.NewPresignClient: storage.As returns its client"}
 }
 
 // downloadQuery returns the query of a signed download, sorted by name.

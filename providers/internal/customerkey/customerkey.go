@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -100,14 +99,8 @@ func (k *Key) Fingerprint() string {
 // String does not show the key.
 func (k *Key) String() string { return k.option + "(REDACTED)" }
 
-// GoString returns String.
-func (k *Key) GoString() string { return k.String() }
-
 // Format writes String, whatever the verb is.
 func (k *Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
-
-// LogValue returns String.
-func (k *Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 // MarshalText returns String.
 func (k *Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -152,7 +152,7 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 		}
 	}
 	if a.ContentType == "" {
-		o.Properties.Header.Set("Content-Type", naturalType(key))
+		o.Properties.Header.Set("Content-Type", cmp.Or(mediatype.ByExtension(key), "binary/octet-stream"))
 	}
 	for name, value := range a.Metadata {
 		if !hides(b, name) {
@@ -174,13 +174,6 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	b.restore(o, a, kept)
 	restoreChanges(o, later)
 	return v
-}
-
-func naturalType(key string) string {
-	if t := mediatype.ByExtension(key); t != "" {
-		return t
-	}
-	return "binary/octet-stream"
 }
 
 // restore sets what is kept in reserved metadata. If another program has changed the file, entity
@@ -206,7 +199,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 		if a.CRC32C.Known {
-			o.Sum = sumOfCRC(a.CRC32C)
+			o.Sum = checksum.Sum{Kind: checksum.ByName("CRC32C"), Value: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, a.CRC32C.Sum)), Covers: checksum.FullObject}
 		}
 		return
 	}
@@ -218,11 +211,6 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 		o.Sum = checksum.Sum{Kind: checksum.ByName(fields[0]), Value: fields[1], Covers: fields[2]}
 	}
 	o.Parts = readParts(kept.Get(keptParts), kept.Get(keptPartSums), o.Sum.Kind)
-}
-
-// sumOfCRC returns the checksum that the driver knows.
-func sumOfCRC(crc storage.CRC32C) checksum.Sum {
-	return checksum.Sum{Kind: checksum.ByName("CRC32C"), Value: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc.Sum)), Covers: checksum.FullObject}
 }
 
 // owner returns the account of the bucket.

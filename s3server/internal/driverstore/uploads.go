@@ -42,7 +42,9 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	if err := b.need(storage.MultipartUploads, "multipart upload"); err != nil {
 		return err
 	}
-	anyOrder, staged := b.uploads.takesOpenUploads(), b.uploads.stages()
+	// On this machine, all uploads take parts in any order, and the records list them.
+	anyOrder := b.has(storage.OpenUploads) && !b.description().Local
+	staged := b.uploads.stages()
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
 		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
@@ -76,12 +78,6 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 
 // driverUploads has the open uploads of a bucket.
 type driverUploads struct{ bucket *driverBucket }
-
-// takesOpenUploads reports whether uploads are those of storage.BeginUpload. On this machine, all
-// uploads take parts in any order, and the records list them.
-func (m *driverUploads) takesOpenUploads() bool {
-	return m.bucket.has(storage.OpenUploads) && !m.bucket.description().Local
-}
 
 func (s *Store) Upload(ctx context.Context, bucket, key, id string) (*state.Upload, error) {
 	b, _, err := s.bucketOf(ctx, bucket)

@@ -49,7 +49,8 @@ func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 	b.writes++
 	v.Number, v.ID = b.writes, state.NullVersion
 	if b.bucket.Versioning == state.Enabled {
-		v.ID = newVersionID(v.Number)
+		// It is as long as AWS's, and begins with the number, so that a listing can continue after a version that is gone.
+		v.ID = fmt.Sprintf("%016x%s", v.Number, rand.Text()[:versionIDLength-16])
 	} else {
 		unused = b.drop(v.Key, state.NullVersion)
 	}
@@ -214,12 +215,6 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (gone state.
 }
 
 const versionIDLength = 32
-
-// newVersionID returns an id as long as AWS's. It begins with the number of the write,
-// so that a listing can continue after a version that is gone.
-func newVersionID(number uint64) string {
-	return fmt.Sprintf("%016x%s", number, rand.Text()[:versionIDLength-16])
-}
 
 // numberOf returns the number of the write, which is unknown for the null version.
 func numberOf(id string) (number uint64, known bool) {
