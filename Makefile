@@ -214,14 +214,14 @@ accounts: ## the whole suite on stand-ins of the clouds and each kind of account
 
 layers: ## the whole suite over the layers of two stores and the encryption, on MinIO and Azurite, and over s3server on each store
 	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only minio,azurite,versitygw -- sh -ec ' \
-		$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^TestFurtherConformance" ./layers/overlay ./layers/mirror; \
+		$(GO) test $(TESTFLAGS) -tags omnibucket_sdks -count 1 -timeout 60m -run "^TestFurtherConformance" ./layers/overlay ./layers/mirror; \
 		$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^TestFurther(ConformanceOfAServerOverAnotherStore|StoresPassTheTestsOfThisPackage)" ./providers/s3 ./s3server; \
 		cd layers/encrypt; $(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^(TestConformanceOverAzurite|TestConformanceWithKeysOfServices|TestAServerOfS3OverEncryptedStores)$$" .'
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@scripts/programs nodejs npm chromium
 	OMNIBUCKET_BROWSERS=all OMNIBUCKET_BROWSER_LARGE_MIB=10240 $(GO) run -C dev/testservers . -only minio,gcs,azurite,chromium,uploadclients -- \
-		$(GO) test -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./uploads ./examples/browserupload
+		$(GO) test -tags omnibucket_sdks -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./uploads ./examples/browserupload
 
 tusd: ## tusd's end-to-end tests judge package uploads on every store, and adapters/tus
 	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C dev/testservers . -only minio,gcs,azurite -- \

@@ -12,9 +12,6 @@ import (
 
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
 	"github.com/omnibucket/storage/internal/testing/testserver"
-	_ "github.com/omnibucket/storage/providers/azure"
-	_ "github.com/omnibucket/storage/providers/gcs"
-	_ "github.com/omnibucket/storage/providers/s3"
 )
 
 var servers = []store{

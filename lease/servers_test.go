@@ -18,9 +18,6 @@ import (
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/lease"
-	_ "github.com/omnibucket/storage/providers/azure"
-	_ "github.com/omnibucket/storage/providers/gcs"
-	_ "github.com/omnibucket/storage/providers/s3"
 )
 
 func s3Address(profile, variable string) func(t *testing.T) string {

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -174,7 +175,7 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 }
 
 func TestNothingAcknowledgedIsLostByAKill(t *testing.T) {
-	kills := 4
+	kills := testserver.Sample(1, 4)
 	if text := os.Getenv(killsVariable); text != "" {
 		var err error
 		kills, err = strconv.Atoi(text)

@@ -16,7 +16,7 @@ import (
 
 const (
 	slowObject = 11 << 20 // bytes: enough for parallel ranges
-	slowRate   = 8e6      // bytes a second: much less than a busy machine takes in
+	slowRate   = 24e6     // bytes a second: much less than a busy machine takes in
 )
 
 // slowReadCases are about reads without WithConcurrency over a slow connection.

@@ -19,9 +19,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
-	_ "github.com/omnibucket/storage/providers/azure"
-	_ "github.com/omnibucket/storage/providers/gcs"
-	_ "github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/transfer"
 )
 

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/uploads"
@@ -274,7 +275,7 @@ func (s *sessionSite) storedOnce(key string, want []byte) {
 
 // A judged file survives a kill as any other, and is never there twice.
 func TestAKilledServerLosesNoJudgedFile(t *testing.T) {
-	for _, b := range []struct {
+	stores := []struct {
 		name string
 		open func(t *testing.T) driver.Driver
 	}{
@@ -284,7 +285,8 @@ func TestAKilledServerLosesNoJudgedFile(t *testing.T) {
 			require.NoError(t, err)
 			return d
 		}},
-	} {
+	}
+	for _, b := range testserver.Sample(stores[:1], stores) {
 		for _, j := range judgedJourneys() {
 			for _, after := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, after the call: %v", b.name, j.name, after), func(t *testing.T) {

@@ -12,10 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/freshbucket"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/internal/testing/testserver"
-	_ "github.com/omnibucket/storage/providers/azure"
-	_ "github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/providers/local"
-	_ "github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/uploads"
 )
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/transfer"
@@ -343,6 +344,9 @@ func buildProgram(t *testing.T) string {
 
 // TestPowerCut copies the image of a disk when a call returns, and checks the copy.
 func TestPowerCut(t *testing.T) {
+	if os.Getenv(requiredVariable) == "" {
+		testserver.Further(t) // it builds the command
+	}
 	requireLoop(t)
 	program := buildProgram(t)
 	for _, system := range []struct{ kind, size, options string }{

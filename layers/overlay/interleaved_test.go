@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 )
@@ -462,7 +463,7 @@ func TestTagsOfAnObjectThatMoves(t *testing.T) {
 // same. The test draws some of the cases, and others with OMNIBUCKET_SEED; OMNIBUCKET_EVERY=1 takes
 // all, in some minutes.
 func TestOperationsBesideEachOther(t *testing.T) {
-	every, seed := number(t, "OMNIBUCKET_EVERY", 24), number(t, "OMNIBUCKET_SEED", 1)
+	every, seed := number(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24)), number(t, "OMNIBUCKET_SEED", 1)
 	for i, s := range starts {
 		for _, m := range modes {
 			t.Run(s.name+m.name, func(t *testing.T) {

@@ -25,9 +25,6 @@ import (
 	"github.com/omnibucket/storage/internal/testing/minio"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/overlay"
-	_ "github.com/omnibucket/storage/providers/azure"
-	_ "github.com/omnibucket/storage/providers/gcs"
-	_ "github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/storagetest"
 )
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -119,7 +120,7 @@ func FuzzName(f *testing.F) {
 
 func TestEveryNameRoundTripsThroughTheDisk(t *testing.T) {
 	page, kinds := 1, disks
-	if testing.Short() { // as under Wine, where a disk takes some five minutes
+	if testserver.Sample(true, testing.Short()) { // as under Wine, where a disk takes some five minutes
 		page, kinds = 25, disks[len(disks)-1:]
 	}
 	for _, disk := range kinds {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // These tests start the test binary again with a role, to get processes that only share
@@ -266,7 +267,7 @@ func TestProcessesNeverSeeATornObject(t *testing.T) {
 				all = append(all, start(t, s.root, "writer", "dir/k"), start(t, s.root, "reader", "dir/k"))
 			}
 			last := 3 * time.Second
-			if testing.Short() || s.driver.noXattr {
+			if testserver.Sample(true, testing.Short()) || s.driver.noXattr {
 				last = time.Second
 			}
 			for deadline := time.Now().Add(last); time.Now().Before(deadline); {
@@ -341,7 +342,7 @@ func TestAKilledWriterLeavesWholeObjects(t *testing.T) {
 
 func testKilledWriter(t *testing.T) {
 	kills := 100
-	if testing.Short() {
+	if testserver.Sample(true, testing.Short()) {
 		kills = 20
 	}
 	root := t.TempDir()

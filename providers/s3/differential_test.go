@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
@@ -19,8 +20,8 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 		"memory": {Strict: true}, "directory": {Service: directory}, "gateway": {Service: memstore.NewServiceDriver(memstore.ServiceConfig{})},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if testing.Short() && name != "memory" {
-				t.Skip("one store is enough")
+			if name != "memory" {
+				testserver.Further(t)
 			}
 			server, err := s3server.Start(c)
 			require.NoError(t, err)

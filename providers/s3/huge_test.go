@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -37,9 +38,7 @@ func (d smallParts) Describe() driver.Description {
 }
 
 func TestTenThousandPartsAndNotOneMore(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it sends 20,000 parts")
-	}
+	testserver.Further(t) // it sends 20,000 parts
 	const part, parts = 16, 10_000
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: 1}})
 	require.NoError(t, err)

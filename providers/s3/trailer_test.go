@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/providers/s3/s3probe"
@@ -290,9 +291,7 @@ func TestADeclaredChecksumOfPartsOverTLS(t *testing.T) {
 const trailerCheck = "over TLS, a part that does not match the CRC32C after it is refused"
 
 func TestTheProbeFindsOutWhetherAServerTakesTrailers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs the whole probe on each server")
-	}
+	testserver.Further(t) // it runs the whole probe on each server
 	probed := func(t *testing.T, c s3.Config, want s3probe.Verdict) {
 		c.Profile = nil
 		report, err := s3probe.Run(t.Context(), c, "tmp/")

@@ -66,9 +66,6 @@ var skipped = map[string][]string{
 	"-short": {
 		`internal/keysort/keysort_test.go: "sorts many records"`,
 		`providers/local/list_test.go: "it makes many files"`,
-		`providers/s3/differential_test.go: "one store is enough"`,
-		`providers/s3/huge_test.go: "it sends 20,000 parts"`,
-		`providers/s3/trailer_test.go: "it runs the whole probe on each server"`,
 		`storagetest/broken_test.go: "runs the suite in processes of their own"`,
 	},
 	"the same test runs in another process": {

@@ -20,7 +20,7 @@ func Need(t *testing.T, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)
 	if value == "" {
-		missing(t, fmt.Sprintf(`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C dev/testservers . -- go test -C %s .`, variable, packageDir()))
+		missing(t, fmt.Sprintf(`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C dev/testservers . -- go test -C %s -tags omnibucket_sdks .`, variable, packageDir()))
 	}
 	return value
 }

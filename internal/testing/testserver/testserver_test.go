@@ -38,8 +38,8 @@ func TestAMissingServerOrProgramSkipsATestOrFailsIt(t *testing.T) {
 		Program(t, "no-such-program")
 	}
 	for _, row := range []struct{ what, says string }{
-		{"one of the servers", "go run -C dev/testservers . -- go test -C internal/testing/testserver ."},
-		{"server", "go run -C dev/testservers . -- go test -C internal/testing/testserver ."},
+		{"one of the servers", "go run -C dev/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
+		{"server", "go run -C dev/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
 		{"program", "no-such-program is missing: install it"},
 	} {
 		for required, result := range map[string]string{"": "--- SKIP: ", "1": "--- FAIL: "} {
