@@ -20,12 +20,6 @@ const (
 	idJSON  = 64
 )
 
-// maxIDs returns the limit for a document with n IDs, in bytes.
-func maxIDs(n int) int64 {
-	const most = 1 << 40 // avoids overflow
-	return max(maxJSON, idJSON*min(int64(n), most))
-}
-
 // readField reads a JSON object with one field. encoding/json would accept the last
 // of two, a name in any case, and null.
 func readField(r *http.Request, name string, limit int64, to any) error {
