@@ -354,7 +354,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			continue
 		}
 		earlier := s.Target.Key // of a call that may have stored it
-		s.by = claimant{u.claim, seen}
+		s.by, s.overdue = u.claim, seen
 		done, err := u.service.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			if key == earlier {
 				if attrs, err := u.service.bucket.Attrs(ctx, key); storage.CodeOf(err) != storage.ObjectNotFound {

@@ -81,7 +81,9 @@ type session struct {
 	id       string // as the client knows it; "" in Sweep
 	link     string // by Config.Link, once it is done; a new one for each request
 	revision string
-	by       claimant
+	// by is the call that wants to make the object; "": a new one. The claim of a state with the revision overdue does
+	// not count: it was not renewed while this call waited for it.
+	by, overdue string
 }
 
 const (

@@ -57,18 +57,9 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	return done, nil
 }
 
-// A claimant is a call that wants to make an object.
-type claimant struct {
-	name string // "": a new one
-	// overdue is the revision of a state whose claim does not count: it was not renewed while this
-	// call waited for it.
-	overdue string
-}
-
 // claim reserves the session for this call.
 func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
-	by := s.by
-	by.name = cmp.Or(by.name, rand.Text())
+	by, overdue := cmp.Or(s.by, rand.Text()), s.overdue
 	user, etags, sum, size := s.User, s.ETags, s.PartsSum, s.Size
 	whole := s.Tus != nil && s.Tus.Whole
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -78,7 +69,7 @@ func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 			return false, notFound()
 		case s.Phase == phaseDone:
 			return false, s.completed()
-		case s.claimed(now) && s.Claim != by.name && s.revision != by.overdue, s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
+		case s.claimed(now) && s.Claim != by && s.revision != overdue, s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
 		}
 		if s.Size < 0 {
@@ -87,7 +78,7 @@ func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 		if s.Phase == phaseOpen && s.arrived() {
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
-		s.Claim, s.ClaimedUntil = by.name, now.Add(claimFor)
+		s.Claim, s.ClaimedUntil = by, now.Add(claimFor)
 		if s.Pieces != nil {
 			return true, k.drawKey(s)
 		}

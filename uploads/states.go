@@ -85,11 +85,9 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 		opts = append(opts, storage.IfRevision(revision))
 	} else {
 		switch _, now, err := b.State(ctx, key); {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
-			return nil
-		case err != nil:
+		case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
 			return err
-		case now != revision:
+		case now != revision: // "" if there is none
 			return nil
 		}
 	}

@@ -103,7 +103,11 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if e := t.bounds.checkClaim(); e != nil {
 		return nil, e
 	}
-	t.noteStart()
+	if seeker, ok := u.Body.(io.Seeker); ok {
+		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil {
+			t.seeker, t.start = seeker, start
+		}
+	}
 	if e := t.judge(ctx); e != nil {
 		return nil, e
 	}
@@ -141,16 +145,6 @@ func (t *storeOp) judge(ctx context.Context) *Error {
 		return t.bounds.check(int64(len(v.Head)))
 	}
 	return nil
-}
-
-func (t *storeOp) noteStart() {
-	seeker, ok := t.upload.Body.(io.Seeker)
-	if !ok {
-		return
-	}
-	if start, err := seeker.Seek(0, io.SeekCurrent); err == nil {
-		t.seeker, t.start = seeker, start
-	}
 }
 
 func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {

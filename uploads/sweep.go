@@ -6,7 +6,7 @@ import (
 	"errors"
 	"iter"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -82,14 +82,14 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	w.now = now
 	w.add(s.bucket.Remove(ctx, clock))
 	start := sessionName(rand.Text())
-	w.each(ctx, w.sessions(ctx, start), func(ctx context.Context, g group) (bool, error) {
+	w.each(w.sessions(ctx, start), func(g group) (bool, error) {
 		if g.hasState {
 			return w.expire(ctx, g)
 		}
 		return w.removeOrphan(ctx, g)
 	})
 	if w.beside() && len(w.errs) < maxFailures {
-		w.each(ctx, around(ctx, w.groups, start), w.removeOrphan)
+		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
 	if s.config.Records != nil && len(w.errs) < maxFailures { // after uploads, which leave bytes without a record
 		err := w.expired(ctx)
@@ -113,28 +113,28 @@ type sweeper struct {
 }
 
 // each calls f for sessions, several at once, until there are too many failures.
-func (w *sweeper) each(ctx context.Context, groups iter.Seq2[group, error], f func(context.Context, group) (removed bool, err error)) {
-	var mu sync.Mutex
-	bounded := func(yield func(group, error) bool) {
+func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
+	var removed atomic.Int32
+	var failed error
+	listed := func(yield func(group) bool) {
 		for g, err := range groups {
-			mu.Lock()
-			enough := len(w.errs) >= maxFailures
-			mu.Unlock()
-			if enough || !yield(g, err) {
+			if failed = err; err != nil || !yield(g) {
 				return
 			}
 		}
 	}
-	w.add(parallel.Stream(ctx, bounded, removeConcurrency, func(ctx context.Context, g group) error {
-		gone, err := f(ctx, g)
-		mu.Lock()
-		defer mu.Unlock()
-		if gone {
-			w.report.Uploads++
-		}
-		w.add(err)
-		return nil
-	}))
+	_, errs := parallel.Groups(listed, readConcurrency, maxFailures, func(some []group) ([]error, bool) {
+		return parallel.All(len(some), readConcurrency, func(i int) error {
+			gone, err := f(some[i])
+			if gone {
+				removed.Add(1)
+			}
+			return err
+		}), true
+	})
+	w.report.Uploads += int(removed.Load())
+	w.errs = append(w.errs, errs...)
+	w.add(failed)
 }
 
 func (w *sweeper) add(err error) {

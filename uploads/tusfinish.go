@@ -160,15 +160,11 @@ func (t *tus) joinedBefore(c *call, first *session, concat string) (*session, er
 		return nil, nil
 	}
 	s, err := t.handler.keeper.load(c.Context(), first.Tus.Final, c.user)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case s.Kind != kindFinal || s.Tus.Concat != concat || s.Tus.RawMetadata != c.Header.Get("Upload-Metadata"):
+	if storage.CodeOf(err) == storage.ObjectNotFound ||
+		err == nil && (s.Kind != kindFinal || s.Tus.Concat != concat || s.Tus.RawMetadata != c.Header.Get("Upload-Metadata")) {
 		return nil, nil
 	}
-	return s, nil
+	return s, err
 }
 
 // beginJoining saves a new upload of pieces, and its ID in the first of them.

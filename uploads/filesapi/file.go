@@ -53,7 +53,8 @@ type deletion struct {
 
 func (h *handler) deleteMany(c *call) error {
 	var ids []string
-	if err := readField(c.Request, fieldItems, max(maxJSON, idJSON*min(int64(h.config.MaxDelete), 1<<40)), &ids); err != nil {
+	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), 1<<40)) // which does not overflow
+	if err := readField(c.Request, fieldItems, limit, &ids); err != nil {
 		return err
 	}
 	if len(ids) == 0 || len(ids) > h.config.MaxDelete {

@@ -134,7 +134,11 @@ func (h *handler) routes() []route {
 // mux adds JSON responses for unknown paths and methods.
 func (h *handler) mux() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /openapi.yaml", h.respond(serveOpenAPI))
+	mux.HandleFunc("GET /openapi.yaml", h.respond(func(c *call) error {
+		c.w.Header().Set("Content-Type", "application/yaml")
+		_, _ = c.w.Write(OpenAPI)
+		return nil
+	}))
 	for _, r := range h.routes() {
 		if r.method == http.MethodPost || r.method == http.MethodPut {
 			r.serve = h.receiving(r.serve)
@@ -151,22 +155,12 @@ func (h *handler) mux() *http.ServeMux {
 			}
 		}
 		if allowed != nil {
-			return wrongMethod(c, allowed)
+			c.w.Header().Set("Allow", strings.Join(allowed, ", "))
+			e := refuse("", uploads.InvalidRequest, "This method is not allowed here.")
+			e.Status = http.StatusMethodNotAllowed
+			return e
 		}
 		return refuse("", uploads.NotFound, "There is nothing here.")
 	}))
 	return mux
-}
-
-func serveOpenAPI(c *call) error {
-	c.w.Header().Set("Content-Type", "application/yaml")
-	_, _ = c.w.Write(OpenAPI)
-	return nil
-}
-
-func wrongMethod(c *call, allowed []string) error {
-	c.w.Header().Set("Allow", strings.Join(allowed, ", "))
-	e := refuse("", uploads.InvalidRequest, "This method is not allowed here.")
-	e.Status = http.StatusMethodNotAllowed
-	return e
 }

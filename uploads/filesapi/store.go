@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -71,10 +72,13 @@ func (s *store) upload(ctx context.Context, u uploads.Upload, temp bool) (*Recor
 	return recordOf(f), told(err)
 }
 
-// uploadPart stores a part of a file. After the error Completed, it returns the record too, unless the file
-// was deleted.
+// uploadPart stores a part of a file, whose numbers the service checks. After the error Completed, it returns the
+// record too, unless the file was deleted.
 func (s *store) uploadPart(ctx context.Context, p uploads.Piece, temp bool) (*Record, error) {
-	if err := validatePart(&p); err != nil {
+	if len(p.Token) < minToken || len(p.Token) > maxToken || !webapi.IsToken(p.Token) {
+		return nil, invalid(fieldToken, fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
+	}
+	if err := validateFile(p.Name, p.User, p.Metadata); err != nil {
 		return nil, err
 	}
 	if temp {

@@ -1,10 +1,7 @@
 package filesapi
 
 import (
-	"fmt"
-
 	"github.com/omnibucket/storage/internal/timeid"
-	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/internal/filename"
 )
@@ -24,14 +21,6 @@ func validateFile(name string, user uploads.User, metadata map[string]string) er
 		return err
 	}
 	return validateLabel(fieldUser, user.ID)
-}
-
-// validatePart checks all but the numbers, which [uploads.Service.PutPiece] checks.
-func validatePart(p *uploads.Piece) error {
-	if len(p.Token) < minToken || len(p.Token) > maxToken || !webapi.IsToken(p.Token) {
-		return invalid(fieldToken, fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
-	}
-	return validateFile(p.Name, p.User, p.Metadata)
 }
 
 func validateLabel(field, text string) error {

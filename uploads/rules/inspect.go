@@ -47,7 +47,10 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	if !ok {
 		return 0, 0, damaged
 	}
-	at := gifScreen + colorTableSize(screen[10])
+	at := gifScreen
+	if flags := screen[10]; flags&0x80 != 0 { // a color table
+		at += 3 << (flags&7 + 1)
+	}
 	for {
 		block, ok := h.bytesAt(at, 1)
 		if !ok {
@@ -68,14 +71,6 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 			return 0, 0, damaged
 		}
 	}
-}
-
-// colorTableSize returns the length of the color table that the flags announce.
-func colorTableSize(flags byte) int {
-	if flags&0x80 == 0 {
-		return 0
-	}
-	return 3 << (flags&7 + 1)
 }
 
 // skipSubBlocks returns the offset after the empty sub-block that ends a GIF's block.

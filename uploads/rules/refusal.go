@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -57,12 +58,7 @@ var typeNames = map[string]string{
 	"text/plain":      "plain text",
 }
 
-func typeName(mediaType string) string {
-	if name, ok := typeNames[mediaType]; ok {
-		return name
-	}
-	return mediaType
-}
+func typeName(mediaType string) string { return cmp.Or(typeNames[mediaType], mediaType) }
 
 // listTypes returns a list such as "JPEG, PNG and GIF".
 func listTypes(mediaTypes []string) string {

@@ -102,19 +102,9 @@ func readMigrations(d Dialect) (all [][]string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, split(string(text)))
+		all = append(all, strings.SplitAfter(strings.TrimSpace(string(text)), ";\n"))
 	}
 	return all, nil
-}
-
-func split(text string) []string {
-	var statements []string
-	for statement := range strings.SplitSeq(text, ";\n") {
-		if statement = strings.TrimSpace(statement); statement != "" {
-			statements = append(statements, statement)
-		}
-	}
-	return statements
 }
 
 // migrationLock is the key of PostgreSQL's advisory lock: "omnifile" in ASCII.

@@ -71,19 +71,17 @@ func Parse(text string) (*Pattern, string) {
 	p := &Pattern{Text: text}
 	length := 0
 	for rest := text; rest != ""; {
-		open := strings.IndexByte(rest, '{')
-		if open != 0 {
-			if open < 0 {
-				open = len(rest)
-			}
-			p.places = append(p.places, place{literal: rest[:open]})
-			length += open
-			rest = rest[open:]
-			continue
+		literal, named, opened := strings.Cut(rest, "{")
+		if literal != "" {
+			p.places = append(p.places, place{literal: literal})
+			length += len(literal)
 		}
-		name, after, closed := strings.Cut(rest[1:], "}")
+		if !opened {
+			break
+		}
+		name, after, closed := strings.Cut(named, "}")
 		if !closed || !isName(name) {
-			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest)
+			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest[len(literal):])
 		}
 		known, own := ownNames[name]
 		if !own {
