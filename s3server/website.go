@@ -118,9 +118,7 @@ func follow(r *request, rule *website.RoutingRule, key string) error {
 
 // redirect sends the client to a key, by default at the same host.
 func redirect(r *request, code int, protocol, host, key string) error {
-	if host == "" {
-		host = r.in.Host
-	}
+	setDefault(&host, r.in.Host)
 	setDefault(&protocol, scheme(r))
 	r.w.Header().Set("Location", protocol+"://"+host+encodePath(key))
 	return r.done(code)

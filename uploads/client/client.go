@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -101,9 +102,7 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	if r.body != nil {
 		made.ContentLength = r.length
 	}
-	for name, values := range r.header {
-		made.Header[name] = values
-	}
+	maps.Copy(made.Header, r.header)
 	response, err := c.client.Do(made)
 	if err != nil {
 		return nil, err

@@ -270,9 +270,6 @@ func (b *driverBucket) etagOf(etag, revision string) string {
 	if b.description().Provider == "s3" && etag != "" {
 		return etag
 	}
-	if revision == "" {
-		revision = etag
-	}
-	hash := sha256.Sum256([]byte(revision))
+	hash := sha256.Sum256([]byte(cmp.Or(revision, etag)))
 	return `"` + hex.EncodeToString(hash[:16]) + `-1"`
 }

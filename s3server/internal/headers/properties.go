@@ -1,6 +1,7 @@
 package headers
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 	"slices"
@@ -22,10 +23,7 @@ var storageClasses = []string{
 // Properties reads the properties from the headers of a request. maxMetadata bounds the names and
 // values of its metadata, in bytes.
 func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
-	p := state.Properties{Header: http.Header{}, Class: header.Get("X-Amz-Storage-Class")}
-	if p.Class == "" {
-		p.Class = state.Standard
-	}
+	p := state.Properties{Header: http.Header{}, Class: cmp.Or(header.Get("X-Amz-Storage-Class"), state.Standard)}
 	if !slices.Contains(storageClasses, p.Class) {
 		return p, s3error.New("InvalidStorageClass", "StorageClassRequested", p.Class)
 	}

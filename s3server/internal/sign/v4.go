@@ -3,6 +3,7 @@
 package sign
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -78,10 +79,7 @@ func canonicalPath(u *url.URL) string {
 	if err != nil {
 		path = u.Path // the server has refused it
 	}
-	if path == "" {
-		path = "/"
-	}
-	return urlpath.Escape(path)
+	return urlpath.Escape(cmp.Or(path, "/"))
 }
 
 func canonicalQuery(query url.Values) string {
