@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -29,6 +30,10 @@ func WithLayer(l Layer) storage.OpenOption {
 	}).(storage.OpenOption)
 	return option
 }
+
+// WithLayerMetadata returns a context in which reads and copies keep what layers above have put into the metadata, such as
+// the key of an encrypted object. It is for a layer that copies objects by the functions of package storage.
+func WithLayerMetadata(ctx context.Context) context.Context { return metadata.WithLayers(ctx) }
 
 // JoinCRC32C returns the checksum of two parts together, of which the second has length bytes. It is for
 // layers that change the bytes of parts. If one checksum is unknown, so is the result.

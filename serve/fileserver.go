@@ -50,13 +50,11 @@ func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
-	var err error
+	answer := f.file
 	if key == "" || strings.HasSuffix(r.URL.Path, "/") {
-		err = f.directory(w, r, key)
-	} else {
-		err = f.file(w, r, key)
+		answer = f.directory
 	}
-	if err != nil {
+	if err := answer(w, r, key); err != nil {
 		f.options.object.failed(w, r, err)
 	}
 }

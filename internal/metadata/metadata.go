@@ -84,8 +84,7 @@ func (c Coding) Decode(ctx context.Context, stored map[string]string) map[string
 
 type layersKey struct{}
 
-// WithLayers returns a context in which reads and copies keep what layers above have put into the metadata, such as
-// the key of an encrypted object. It is for a layer that has objects in two stores.
+// WithLayers is driver.WithLayerMetadata.
 func WithLayers(ctx context.Context) context.Context {
 	return context.WithValue(ctx, layersKey{}, true)
 }

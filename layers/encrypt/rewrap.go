@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/driver"
 )
 
 // Rewrap encrypts the data key of an object again, for the keys that the layer of bucket has now, by a
@@ -28,5 +28,5 @@ func Rewrap(ctx context.Context, bucket storage.Bucket, key string) (*storage.At
 		return nil, err
 	}
 	// It keeps what layers above have put into the metadata, such as that of an overlay's marker.
-	return storage.Copy(metadata.WithLayers(ctx), bucket, key, bucket, key, storage.IfRevision(attrs.Revision))
+	return storage.Copy(driver.WithLayerMetadata(ctx), bucket, key, bucket, key, storage.IfRevision(attrs.Revision))
 }

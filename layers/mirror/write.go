@@ -16,7 +16,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/writeid"
 )
 
@@ -261,7 +260,7 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 		condition = storage.IfRevision(theirs.Revision)
 	}
 	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
-		ctx = context.WithValue(metadata.WithLayers(ctx), pinKey{}, s.second.Bare(ours.Revision))
+		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(ours.Revision))
 		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key, condition,
 			idOf(ours.Revision).(storage.CopyOption), storage.WithProgress(func(int64, int64) { alive() }))
 		return err

@@ -7,7 +7,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // writeCondition returns the condition in the new store that stands for one in both. For a revision of
@@ -254,7 +253,7 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if err != nil {
 		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
-	attrs, err = storage.Copy(metadata.WithLayers(ctx), s.new, key, s.old.Bucket, key, storage.IfRevision(s.old.Public(p.attrs.Revision)))
+	attrs, err = storage.Copy(driver.WithLayerMetadata(ctx), s.new, key, s.old.Bucket, key, storage.IfRevision(s.old.Public(p.attrs.Revision)))
 	switch storage.CodeOf(err) {
 	case "":
 		return attrs, nil

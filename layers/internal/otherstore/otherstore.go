@@ -155,7 +155,7 @@ func (s Store) Get(ctx context.Context, r *driver.GetRequest, condition storage.
 	case r.Offset > 0 || r.Length >= 0:
 		opts = append(opts, storage.WithRange(r.Offset, r.Length))
 	}
-	reader, err := s.Bucket.Download(metadata.WithLayers(ctx), r.Key, opts...)
+	reader, err := s.Bucket.Download(driver.WithLayerMetadata(ctx), r.Key, opts...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,7 +168,7 @@ func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage
 	if condition != nil {
 		opts = append(opts, condition)
 	}
-	attrs, err := s.Bucket.Attrs(metadata.WithLayers(ctx), r.Key, opts...)
+	attrs, err := s.Bucket.Attrs(driver.WithLayerMetadata(ctx), r.Key, opts...)
 	if err != nil {
 		return nil, err
 	}
