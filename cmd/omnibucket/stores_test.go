@@ -55,7 +55,9 @@ func TestNewCommandsOnRealServers(t *testing.T) {
 			if store.keeps {
 				testVersionsOf(t, s)
 			}
-			beginUpload(t, address) // which keeps a bucket of Azure
+			if store.name != "GCS" { // fake-gcs-server refuses with 412 to delete a bucket that is not empty, and Google with 409
+				beginUpload(t, address) // which keeps a bucket of Azure
+			}
 			s.ok("rb", "--force", "box:")
 		})
 	}
