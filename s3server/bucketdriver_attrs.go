@@ -1,8 +1,6 @@
 package s3server
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"net/http"
 	"net/url"
@@ -10,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/driverstore"
 	"github.com/omnibucket/storage/s3server/internal/headers"
@@ -66,11 +65,11 @@ func attrsOf(v *state.Version, shown string) *storage.Attrs {
 
 // crc32cOf returns a checksum of the whole content, if it is a CRC32C.
 func crc32cOf(sum checksum.Sum) storage.CRC32C {
-	raw, err := base64.StdEncoding.DecodeString(sum.Value)
-	if err != nil || len(raw) != 4 || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
+	value, valid := crc32c.Decode(sum.Value)
+	if !valid || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
 		return storage.CRC32C{}
 	}
-	return storage.CRC32C{Sum: binary.BigEndian.Uint32(raw), Known: true}
+	return storage.CRC32C{Sum: value, Known: true}
 }
 
 var storageCodes = map[string]storage.Code{

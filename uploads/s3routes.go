@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/words"
 )
@@ -197,7 +198,7 @@ func (h *handler) listParts(c *call) error {
 	for i, p := range parts {
 		listed[i] = listedPart{Number: p.Number, Size: p.Size, ETag: etagOf(p)}
 		if p.CRC32C.Known {
-			listed[i].CRC32C = encodeCRC32C(p.CRC32C.Sum)
+			listed[i].CRC32C = crc32c.Encode(p.CRC32C.Sum)
 		}
 	}
 	return c.json(http.StatusOK, listed)

@@ -3,7 +3,6 @@ package uploads
 import (
 	"crypto/hmac"
 	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 type askedPart struct {
@@ -41,7 +41,7 @@ func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duratio
 		query.Set("size", strconv.FormatInt(p.size, 10))
 	}
 	if p.sum.Known {
-		query.Set("crc32c", encodeCRC32C(p.sum.Sum))
+		query.Set("crc32c", crc32c.Encode(p.sum.Sum))
 	}
 	query.Set("signature", s.partSignature(part, query))
 	return &signedRequest{
@@ -262,13 +262,9 @@ func (s *session) checksumOf(c *call) (storage.CRC32C, error) {
 	if !s.Checked {
 		return storage.CRC32C{}, nil
 	}
-	sum, err := base64.StdEncoding.DecodeString(c.URL.Query().Get("crc32c"))
-	if err != nil || len(sum) != 4 {
+	sum, known := crc32c.Decode(c.URL.Query().Get("crc32c"))
+	if !known {
 		return storage.CRC32C{}, invalid("crc32c", "The CRC32C of the part is four bytes in base64.")
 	}
-	return storage.CRC32C{Sum: binary.BigEndian.Uint32(sum), Known: true}, nil
-}
-
-func encodeCRC32C(sum uint32) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
+	return storage.CRC32C{Sum: sum, Known: true}, nil
 }

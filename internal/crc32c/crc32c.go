@@ -2,6 +2,8 @@
 package crc32c
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"hash"
 	"hash/crc32"
 
@@ -25,4 +27,18 @@ var joined = crcjoin.CRC{Polynomial: crc32.Castagnoli, Width: 32}
 // in bytes.
 func Join(a, b uint32, length int64) uint32 {
 	return uint32(joined.Join(uint64(a), uint64(b), length))
+}
+
+// Encode returns the text of a checksum as S3 and Google write it: big-endian, in base64.
+func Encode(sum uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
+}
+
+// Decode returns the checksum in a text of [Encode]. It returns false if the text is not one.
+func Decode(text string) (uint32, bool) {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(raw) != 4 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(raw), true
 }

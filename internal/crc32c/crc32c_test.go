@@ -19,3 +19,14 @@ func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 		require.Equal(t, whole, Join(a, b, int64(len(data)-cut)), "cut at %d", cut)
 	}
 }
+
+func TestText(t *testing.T) {
+	require.Equal(t, "4waSgw==", Encode(0xE3069283)) // of "123456789"
+	sum, ok := Decode("4waSgw==")
+	require.True(t, ok)
+	require.Equal(t, uint32(0xE3069283), sum)
+	for _, text := range []string{"", "4waSg", "4waSgwA=", "not base64!"} {
+		_, ok := Decode(text)
+		require.False(t, ok, text)
+	}
+}

@@ -13,7 +13,7 @@ import (
 func Fields(w io.Writer, of any, secret ...string) {
 	var fields []string
 	for field, value := range reflect.ValueOf(of).Fields() {
-		shown := fmt.Sprintf("%+v", value)
+		var shown string
 		switch kind := value.Kind(); {
 		case value.IsZero():
 			continue
@@ -21,6 +21,8 @@ func Fields(w io.Writer, of any, secret ...string) {
 			shown = "REDACTED"
 		case kind == reflect.Pointer || kind == reflect.Func || kind == reflect.Interface:
 			shown = fmt.Sprintf("%T", value.Interface())
+		default:
+			shown = fmt.Sprintf("%+v", value)
 		}
 		fields = append(fields, field.Name+":"+shown)
 	}

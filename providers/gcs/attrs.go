@@ -106,7 +106,7 @@ func (o *resource) attrs() *storage.Attrs {
 		ETag:       entityTag(md5, o.Etag),
 		Revision:   o.Generation,
 		Version:    o.Generation,
-		CRC32C:     httpheader.DecodeCRC32C(o.CRC32C),
+		CRC32C:     httpheader.CRC32C(o.CRC32C),
 		MD5:        md5,
 		Encryption: encryptionOf(o.KMSKeyName, o.keySHA256()),
 	}

@@ -15,10 +15,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/components"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // The parts of a parallel composite upload are objects. Their keys have a segment
@@ -83,7 +83,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	}
 	object := &resource{Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class, EventBasedHold: new(bool)}
 	if r.CRC32C.Known {
-		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
+		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 	c := callOf(r.Native)
 	whole, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)

@@ -91,7 +91,7 @@ func sumsOf(h http.Header) (crc storage.CRC32C, md5 []byte) {
 			name, encoded, _ := strings.Cut(strings.TrimSpace(sum), "=")
 			switch name {
 			case "crc32c":
-				crc = httpheader.DecodeCRC32C(encoded)
+				crc = httpheader.CRC32C(encoded)
 			case "md5":
 				md5 = decodeMD5(encoded)
 			}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/providers/internal/components"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // An open upload (driver.PutRequest.AnyOrder) is a composite upload with a marker in front of
@@ -31,7 +31,7 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 	}
 	marker := &resource{
 		Name: name.marker(), ContentType: componentType, Metadata: components.MarkerMetadata(key),
-		CRC32C: httpheader.EncodeCRC32C(0), EventBasedHold: new(bool),
+		CRC32C: crc32c.Encode(0), EventBasedHold: new(bool),
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: cs.bucket.account.kmsKey})
 	stored, err := cs.bucket.put(ctx, &objectUpload{query: query, object: marker, body: http.NoBody})

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // A resumable upload is a session whose URL accepts the object's bytes, one chunk
@@ -202,7 +202,7 @@ func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, tota
 	}
 	request.Header.Set("Content-Range", chunkRange(from, end, total))
 	if total >= 0 && crc.Known {
-		request.Header.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(crc.Sum))
+		request.Header.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
 	}
 	response, err := s.account.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
 	if err != nil {

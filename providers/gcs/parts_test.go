@@ -10,8 +10,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 const (
@@ -101,7 +101,7 @@ func TestSessionChunks(t *testing.T) {
 		ranges = append(ranges, s.Header.Get("Content-Range"))
 	}
 	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"}, ranges)
-	require.Equal(t, "crc32c="+httpheader.EncodeCRC32C(wiretest.CRC32C(whole).Sum), server.server.Last(t).Header.Get("X-Goog-Hash"))
+	require.Equal(t, "crc32c="+crc32c.Encode(wiretest.CRC32C(whole).Sum), server.server.Last(t).Header.Get("X-Goog-Hash"))
 	require.Empty(t, server.server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
 }
 

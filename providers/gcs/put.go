@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // Put makes one request with the attributes, the bytes and their CRC32C. The
@@ -34,7 +34,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 	object := resourceOf(attrs)
 	if r.CRC32C.Known {
-		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
+		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 	stored, err := d.bucket.put(with(ctx, c), &objectUpload{query, object, r.Body, r.Size, c.key, d.putToken(ctx, r)})
 	if err != nil {

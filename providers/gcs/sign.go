@@ -14,8 +14,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/urlpath"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
@@ -163,7 +163,7 @@ func setBodyHeaders(h http.Header, minSize, maxSize int64, crc storage.CRC32C) {
 		h.Set("X-Goog-Content-Length-Range", strconv.FormatInt(minSize, 10)+","+strconv.FormatInt(maxSize, 10))
 	}
 	if crc.Known {
-		h.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(crc.Sum))
+		h.Set("X-Goog-Hash", "crc32c="+crc32c.Encode(crc.Sum))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
@@ -47,7 +48,7 @@ func fullObjectCRC(sum *string, kind types.ChecksumType) storage.CRC32C {
 	if sum == nil || kind == types.ChecksumTypeComposite {
 		return storage.CRC32C{}
 	}
-	return httpheader.DecodeCRC32C(*sum)
+	return httpheader.CRC32C(*sum)
 }
 
 // crcHeader returns the checksum to send with a body, if the server checks it.
@@ -55,7 +56,7 @@ func (a *account) crcHeader(crc storage.CRC32C) *string {
 	if a.profile.Checksum == ChecksumNone || !crc.Known {
 		return nil
 	}
-	return aws.String(httpheader.EncodeCRC32C(crc.Sum))
+	return aws.String(crc32c.Encode(crc.Sum))
 }
 
 func (s ChecksumStyle) multipart() (types.ChecksumAlgorithm, types.ChecksumType) {

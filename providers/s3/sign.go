@@ -13,9 +13,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
-	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
@@ -96,7 +96,7 @@ func (us *urlSigner) signPart(ctx context.Context, r *driver.SignPartRequest, no
 	}
 	rawclient.SetCustomerKey(request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 	if r.CRC32C.Known {
-		request.Header.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
+		request.Header.Set("X-Amz-Checksum-Crc32c", crc32c.Encode(r.CRC32C.Sum))
 	}
 	return p.url(r.Key), nil
 }
@@ -172,7 +172,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 		if us.account.profile.Checksum == ChecksumNone {
 			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum"}
 		}
-		h.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
+		h.Set("X-Amz-Checksum-Crc32c", crc32c.Encode(r.CRC32C.Sum))
 	}
 	return h, nil
 }

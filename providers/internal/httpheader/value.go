@@ -1,12 +1,11 @@
 package httpheader
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"net/http"
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // Optional returns a value as SDKs take it. It returns nil if it is the zero value, as "" is.
@@ -42,16 +41,8 @@ func Metadata(h http.Header, prefix string) map[string]string {
 	return metadata
 }
 
-// EncodeCRC32C returns a CRC32C as S3 and Google write it: big-endian, in base64.
-func EncodeCRC32C(sum uint32) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
-}
-
-// DecodeCRC32C returns the CRC32C in a text. It returns nil if the text is not one.
-func DecodeCRC32C(text string) storage.CRC32C {
-	raw, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(raw) != 4 {
-		return storage.CRC32C{}
-	}
-	return storage.CRC32C{Sum: binary.BigEndian.Uint32(raw), Known: true}
+// CRC32C returns the checksum in a text. It is not known if the text is not one.
+func CRC32C(text string) storage.CRC32C {
+	sum, known := crc32c.Decode(text)
+	return storage.CRC32C{Sum: sum, Known: known}
 }

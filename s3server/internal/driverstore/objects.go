@@ -3,8 +3,6 @@ package driverstore
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -199,7 +198,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 		if a.CRC32C.Known {
-			o.Sum = checksum.Sum{Kind: checksum.ByName("CRC32C"), Value: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, a.CRC32C.Sum)), Covers: checksum.FullObject}
+			o.Sum = checksum.Sum{Kind: checksum.ByName("CRC32C"), Value: crc32c.Encode(a.CRC32C.Sum), Covers: checksum.FullObject}
 		}
 		return
 	}
