@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// The rows of the cases of an overlay, by where the objects are.
+const (
+	inNewStore = "overlay, objects in the new store"
+	inOldStore = "overlay, objects in the old store"
+)
+
+// The rows of the cases of a mirror.
+const (
+	mirrored       = "mirror"
+	withoutPrimary = "mirror, the primary is down"
+)
+
+// A twoStoresCase is one call of a bucket of two stores in memory, beside that of one store.
+type twoStoresCase struct {
+	name, title string
+	op          func(e *env, s twoStores) (func(int) error, error)
+	rows        []string
+}
+
+// overlayCases count the requests of both stores.
+func overlayCases() []benchCase {
+	return twoStoresCases("overlay-", newOverlaid, []twoStoresCase{
+		{"download-1k", "download 1 KiB", download1k, []string{inNewStore, inOldStore}},
+		{"upload-1k", "replace 1 KiB", upload1k, []string{inNewStore}},
+		{"create-1k", "create 1 KiB with IfAbsent, and remove it from its store", create1k, []string{inNewStore}},
+		{"list-1000", "list 1,000 keys", list1000, []string{inNewStore, inOldStore}},
+	})
+}
+
+// mirrorCases count the requests of both stores.
+func mirrorCases() []benchCase {
+	return twoStoresCases("mirror-", newMirrored, []twoStoresCase{
+		{"download-1k", "download 1 KiB", download1k, []string{mirrored, withoutPrimary}},
+		{"upload-1k", "replace 1 KiB", upload1k, []string{mirrored}},
+		{"list-1000", "list 1,000 keys", list1000, []string{mirrored, withoutPrimary}},
+	})
+}
+
+func twoStoresCases(prefix string, open func(e *env, row string) twoStores, calls []twoStoresCase) []benchCase {
+	cases := make([]benchCase, len(calls))
+	for i, c := range calls {
+		cases[i] = benchCase{name: prefix + c.name, title: c.title, rows: []row{
+			{name: ours, setup: func(e *env) (func(int) error, error) { return c.op(e, newOneStore(e)) }},
+		}}
+		for _, name := range c.rows {
+			cases[i].rows = append(cases[i].rows, row{name: name, setup: func(e *env) (func(int) error, error) { return c.op(e, open(e, name)) }})
+		}
+	}
+	return cases
+}
+
+// A twoStores is a bucket of two stores, and the store, in no layer, in which its objects are put beforehand.
+type twoStores struct {
+	bucket, objects storage.Bucket
+	written         storage.Bucket // the store, in no layer, to which the bucket writes
+}
+
+func newOneStore(e *env) twoStores {
+	d := memstore.NewDriver(memstore.Config{})
+	alone := engine.New(d)
+	return twoStores{bucket: engine.New(d, noTelemetry(), driver.WithLayer(countingCalls(e))), objects: alone, written: alone}
+}
+
+func newOverlaid(e *env, name string) twoStores {
+	counted := driver.WithLayer(countingCalls(e))
+	oldDriver, newDriver := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	layer, err := overlay.New(engine.New(oldDriver, noTelemetry(), counted), overlay.Config{})
+	exitOn(err)
+	s := twoStores{bucket: engine.New(newDriver, noTelemetry(), counted, driver.WithLayer(layer)), written: engine.New(newDriver)}
+	s.objects = s.written
+	if name == inOldStore {
+		s.objects = engine.New(oldDriver)
+	}
+	return s
+}
+
+// newMirrored returns a mirror whose objects are put into the store that answers.
+func newMirrored(e *env, name string) twoStores {
+	counted := driver.WithLayer(countingCalls(e))
+	first, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	layer, err := mirror.New(engine.New(second, noTelemetry(), counted), mirror.Config{})
+	exitOn(err)
+	opts := []storage.OpenOption{noTelemetry(), counted}
+	m := twoStores{objects: engine.New(first)}
+	if name == withoutPrimary {
+		down := faults.New(faults.Fail(faults.Any))
+		m.objects, opts = engine.New(second), append([]storage.OpenOption{driver.WithLayer(down.Layer())}, opts...)
+	}
+	m.bucket = engine.New(first, append(opts, driver.WithLayer(layer))...)
+	return m
+}
+
+// A callCount is the requests of a case so far.
+type callCount struct {
+	mu    sync.Mutex
+	calls map[string]int
+}
+
+// countingCalls returns a layer that counts the requests of the case.
+func countingCalls(e *env) driver.Layer {
+	const name = "requests-of-two-stores"
+	count, ok := e.shared[name].(*callCount)
+	if !ok {
+		count = &callCount{calls: map[string]int{}}
+		e.shared[name] = count
+		e.requests = func() (map[string]int, error) {
+			count.mu.Lock()
+			defer count.mu.Unlock()
+			return maps.Clone(count.calls), nil
+		}
+	}
+	return func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			count.mu.Lock()
+			count.calls[call]++
+			count.mu.Unlock()
+			return next(ctx)
+		})
+	}
+}
+
+func (s twoStores) fill(e *env, keys []string) error {
+	for _, key := range keys {
+		if _, err := s.objects.Upload(e.ctx, key, bytes.NewReader(make([]byte, kilobyte))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func download1k(e *env, s twoStores) (func(int) error, error) {
+	keys, buffer := keyRing(64), make([]byte, kilobyte)
+	return func(n int) error {
+		for i := range n {
+			r, err := s.bucket.Download(e.ctx, keys[i%len(keys)])
+			if err != nil {
+				return err
+			}
+			if err := drain(r, buffer); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, s.fill(e, keys)
+}
+
+func upload1k(e *env, s twoStores) (func(int) error, error) {
+	keys, data := keyRing(64), make([]byte, kilobyte)
+	return func(n int) error {
+		for i := range n {
+			if _, err := s.bucket.Upload(e.ctx, keys[i%len(keys)], bytes.NewReader(data)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, s.fill(e, keys)
+}
+
+func create1k(e *env, s twoStores) (func(int) error, error) {
+	data := make([]byte, kilobyte)
+	return func(n int) error {
+		for range n {
+			if _, err := s.bucket.Upload(e.ctx, "key", bytes.NewReader(data), storage.IfAbsent()); err != nil {
+				return err
+			}
+			if err := s.written.Remove(e.ctx, "key"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+func list1000(e *env, s twoStores) (func(int) error, error) {
+	keys := make([]string, 1000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("key-%04d", i)
+	}
+	return func(n int) error {
+		for range n {
+			for _, err := range s.bucket.List(e.ctx) {
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}, s.fill(e, keys)
+}
