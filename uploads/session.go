@@ -81,9 +81,7 @@ type session struct {
 	id       string // as the client knows it; "" in Sweep
 	link     string // by Config.Link, once it is done; a new one for each request
 	revision string
-	// by is the call that wants to make the object; "": a new one. The claim of a state with the revision overdue does
-	// not count: it was not renewed while this call waited for it.
-	by, overdue string
+	overdue  string // a revision whose claim does not count: it was not renewed while this call waited for it
 }
 
 const (
@@ -110,6 +108,7 @@ type keeper struct {
 	bucket   storage.ReadWriter
 	config   *Config
 	service  *Service
+	calls    calls
 	basePart int64 // partsize.Base; tests make it smaller
 }
 
@@ -143,7 +142,7 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		return nil, notFound()
 	}
 	s.id = id
-	if now := k.config.Now(); s.claimed(now.Add(2 * claimFor)) { // by a process whose clock is ahead: if it lives, it renews the claim
+	if now := k.config.Now(); k.claimed(s, now.Add(2*claimFor)) { // by a process whose clock is ahead: if it lives, it renews the claim
 		s.ClaimedUntil = now.Add(claimFor)
 		_ = k.save(ctx, s)
 	}
@@ -290,7 +289,7 @@ func (k *keeper) abort(ctx context.Context, s *session) error {
 			return false, nil
 		case s.Phase == phaseDone && s.Kind != kindPartial:
 			return false, s.completed()
-		case s.claimed(k.config.Now()), s.finishing():
+		case k.claimed(s, k.config.Now()), s.finishing():
 			return false, beingCompleted()
 		}
 		s.Phase = phaseAborted

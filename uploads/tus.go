@@ -1,12 +1,10 @@
 package uploads
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/omnibucket/storage/internal/partsize"
@@ -71,12 +69,13 @@ func (s *session) tailNames() []string {
 // A tus serves tus and the draft of resumable uploads.
 type tus struct {
 	handler *handler
-	active  sync.Map // a channel by the session's name: closed to end the request that receives its bytes
 }
 
 // serveTus responds to a request of the tus protocol, or of the draft.
 func (t *tus) serveTus(c *call) error {
-	header := c.w.Header()
+	header, leave := c.w.Header(), func() {}
+	c.name, c.interrupted, leave = t.handler.keeper.calls.enter()
+	defer leave()
 	if method := c.Header.Get("X-HTTP-Method-Override"); method != "" {
 		c.Method = strings.ToUpper(method)
 	}
@@ -184,7 +183,7 @@ func (t *tus) create(c *call, n Request, state tusState, receives bool, sum *che
 	}
 	s.Tus = &state
 	if receives {
-		s.Tus.Holder, s.Tus.Held = rand.Text(), t.handler.config.Now()
+		s.Tus.Holder, s.Tus.Held = c.name, t.handler.config.Now()
 	}
 	if err := t.beginTus(c, s); err != nil {
 		return nil, err
@@ -246,6 +245,8 @@ func (t *tus) arrivedTus(c *call) (*session, error) {
 	switch {
 	case err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == phaseDone:
 		return s, err
+	case t.handler.keeper.claimed(s, t.handler.config.Now()): // it has waited for the call
+		return nil, beingCompleted()
 	case s.Kind == kindFinal:
 		return t.finishTus(c.Context(), s, nil)
 	}
@@ -319,7 +320,7 @@ func (t *tus) deleteTus(c *call) error {
 	if err != nil {
 		return err
 	}
-	t.interrupt(s.name)
+	t.handler.keeper.calls.interrupt(s.Tus.Holder)
 	if s, err = t.finishWhole(c.Context(), s); err == nil && s.finishing() {
 		s, err = t.finishTus(c.Context(), s, nil)
 	}
