@@ -17,7 +17,7 @@ const releaseTimeout = 10 * time.Second
 func (l *Lease) left() time.Duration { return time.Until(l.state.sent.Add(l.ttl / 4 * 3)) }
 
 func (l *Lease) lost() error {
-	return failed(storage.Changed, l.key, "lease was lost: another process may hold it now")
+	return l.failed(storage.Changed, "lease was lost: another process may hold it now")
 }
 
 func (l *Lease) lose() { l.cancel(l.lost()) }

@@ -62,7 +62,7 @@ func Hold(ctx context.Context, b interface {
 	storage.Downloader
 }, key string, job func(ctx context.Context) error, opts ...Option) (err error) {
 	if job == nil {
-		return failed(storage.InvalidArgument, key, "job must not be nil")
+		return &storage.Error{Code: storage.InvalidArgument, Op: "Hold", Key: key, Err: errors.New("job must not be nil")}
 	}
 	l, err := Acquire(ctx, b, key, opts...)
 	if err != nil {
