@@ -3,6 +3,7 @@ package uploads_test
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -78,5 +80,44 @@ func TestNobodyWaitsAfterTheStoreHasFailed(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// A read that breaks while a file is copied or joined is no fault of its sender.
+func TestAReadThatBreaksWhileAFileIsMadeIsAFailureOfTheStore(t *testing.T) {
+	accepts := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
+	for _, row := range []struct {
+		name    string
+		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
+		make    func(t *testing.T, s *sessionSite) string
+	}{
+		{"pieces", nil, func(t *testing.T, s *sessionSite) string {
+			_, err := s.handler.PutPiece(t.Context(), piece(2, 1, "text"))
+			require.NoError(t, err)
+			_, err = s.handler.PutPiece(t.Context(), piece(2, 2, "text"))
+			w := httptest.NewRecorder()
+			s.handler.Fail(w, httptest.NewRequest("POST", "/", nil), err)
+			return (&answer{w.Result(), w.Body.Bytes()}).refusal(t)
+		}},
+		{"an inspected file by tus", accepts, func(t *testing.T, s *sessionSite) string {
+			return s.tus("PATCH", s.create("Upload-Length", "4"), []byte("text"), "Upload-Offset", "0").refusal(t)
+		}},
+		{"an inspected file of a form", accepts, func(t *testing.T, s *sessionSite) string {
+			body, contentType := formOf(t, formFile{"file", "a", "", "text"})
+			return s.do(alice, "POST", "/", body, headers{"Content-Type": contentType}).refusal(t)
+		}},
+		{"pieces of tus", nil, func(t *testing.T, s *sessionSite) string {
+			at := s.create("Upload-Length", "4", "Upload-Concat", "partial")
+			s.patch(at, 0, []byte("text"), 4)
+			return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at).refusal(t)
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			limits := faults.WithLimits(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose})
+			broken := faults.New(faults.Cut(faults.Get, 2))
+			b := memstore.New(driver.WithLayer(limits), driver.WithLayer(broken.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			s := newSessionSite(t, b, uploads.Config{Inspect: row.inspect, Key: "{user}/{random}", States: uploads.BucketStates(memstore.New())})
+			require.Equal(t, "503 store_failed file", row.make(t, s))
+		})
 	}
 }
