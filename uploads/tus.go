@@ -31,8 +31,6 @@ type tusState struct {
 	RawMetadata string   `json:"rawMetadata,omitempty"`
 	Concat      string   `json:"concat,omitempty"` // the header Upload-Concat
 	Pieces      []string `json:"pieces,omitempty"` // the names of the sessions that are joined
-	// Final is the upload that joins pieces of which this is the first one.
-	Final string `json:"final,omitempty"`
 
 	// Holder is the request that receives bytes, which wrote the state at Held last.
 	Holder string    `json:"holder,omitempty"`
@@ -253,6 +251,7 @@ func (t *tus) arrivedTus(c *call) (*session, error) {
 	return t.continueTus(c, s.Tus.Offset, -1, nil)
 }
 
+// headTus handles HEAD, and GET of the draft.
 func (t *tus) headTus(c *call) error {
 	s, err := t.arrivedTus(c)
 	if err != nil {
@@ -262,7 +261,14 @@ func (t *tus) headTus(c *call) error {
 	t.writeOffset(c, s)
 	if s.Size >= 0 {
 		header.Set("Upload-Length", strconv.FormatInt(s.Size, 10))
-	} else {
+	}
+	if c.isDraft() {
+		t.setLimit(c, s)
+		c.setComplete(s.Phase == phaseDone)
+		c.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if s.Size < 0 {
 		header.Set("Upload-Defer-Length", "1")
 	}
 	if s.Tus.RawMetadata != "" {
