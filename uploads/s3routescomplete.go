@@ -96,10 +96,7 @@ func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session,
 		}
 		s.PartsSum = asked.sum()
 	}
-	if s, err = h.finishParts(c.Context(), s); CodeOf(err) == Completed {
-		return h.loadParts(c)
-	}
-	return s, err
+	return h.finishParts(c.Context(), s)
 }
 
 // completedOr returns the session if another request has completed it, so that the parts are gone; else err.

@@ -41,10 +41,14 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	defer leave()
 	open := s
 	s, err := k.claim(ctx, open, claim)
-	if err != nil {
-		if errors.Is(err, storage.OutcomeUnknown) {
-			k.release(ctx, open, claim)
-		}
+	switch {
+	case err == nil:
+	case CodeOf(err) == Completed && open.id != "" && open.Kind != kindSingle: // by a call that was faster
+		return k.loadAny(ctx, open.id)
+	case errors.Is(err, storage.OutcomeUnknown):
+		k.release(ctx, open, claim)
+		fallthrough
+	default:
 		return nil, err
 	}
 	claimed, stop := k.keepClaim(ctx, s)

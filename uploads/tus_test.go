@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
-	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -399,24 +397,4 @@ func TestTusANewRequestEndsAnOlderOne(t *testing.T) {
 			})
 		})
 	}
-}
-
-// Equal requests that join pieces make one file, also at once.
-func TestPiecesThatAreJoinedTwiceAtOnceMakeOneFile(t *testing.T) {
-	b := memstore.New()
-	s := newSessionSite(t, b, uploads.Config{Key: "{user}/{random}"})
-	at := s.create("Upload-Length", "4", "Upload-Concat", "partial")
-	s.patch(at, 0, []byte("text"), 4)
-	var group sync.WaitGroup
-	locations := make([]string, 8)
-	for i := range locations {
-		group.Go(func() {
-			for a := s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at); locations[i] == ""; a = s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at) {
-				locations[i] = a.Header.Get("Location")
-			}
-		})
-	}
-	group.Wait()
-	require.Len(t, slices.Compact(locations), 1)
-	s.storedOnce("^alice/", []byte("text"))
 }
