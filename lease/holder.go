@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // releaseTimeout bounds requests that continue after the end of a ctx.
@@ -21,8 +20,6 @@ func (l *Lease) lost() error {
 }
 
 func (l *Lease) lose() { l.cancel(l.lost()) }
-
-func (l *Lease) renew(ctx context.Context) { ctxtime.Every(ctx, l.ttl/looks, l.beat) }
 
 // beat renews the lease if it is time. If the last attempt failed, it first finds out whether that took
 // effect.

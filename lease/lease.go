@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -99,7 +100,7 @@ func Acquire(ctx context.Context, b interface {
 	l.expiry = time.AfterFunc(l.left(), l.lose)
 	renewing, stop := context.WithCancel(l.ctx)
 	l.stop, l.release, l.token = stop, sync.OnceValue(l.end), l.state.record.Token
-	l.renewing.Go(func() { l.renew(renewing) }, l.lose)
+	l.renewing.Go(func() { ctxtime.Every(renewing, l.ttl/looks, l.beat) }, l.lose)
 	return l, nil
 }
 

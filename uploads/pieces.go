@@ -345,7 +345,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		case s.revision != seen:
 			seen, waited = s.revision, 0
 		}
-		if u.service.keeper.claimed(s, anyTime) && waited < claimFor {
+		if u.service.keeper.claimed(s, time.Time{}) && waited < claimFor { // by no clock but its own
 			if err := u.service.memory.Wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
 			}
@@ -367,7 +367,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		}
 		now, failed := u.service.keeper.reload(ctx, s)
 		switch { // another call has taken over, or has finished, or all of them are in each other's way
-		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && u.service.keeper.claimed(now, anyTime)):
+		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && u.service.keeper.claimed(now, time.Time{})):
 		case CodeOf(err) == Locked:
 			u.conflicts += maxConflicts
 		default:

@@ -135,9 +135,6 @@ func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
 	return true
 }
 
-// anyTime is before the end of each claim.
-var anyTime time.Time
-
 // claimed reports whether a call makes the object.
 func (k *keeper) claimed(s *session, now time.Time) bool {
 	return s.Claim != "" && now.Before(s.ClaimedUntil) && !k.calls.ended(s.Claim)
