@@ -76,6 +76,10 @@ func (h *handler) beginParts(c *call) error {
 	}
 	limits := h.limits(s, upload)
 	s.PartSize = partsize.For(limits, n.Size, h.keeper.basePart)
+	if most := s.PartSize * int64(limits.MaxParts); limits.MaxParts > 0 && n.Size > most {
+		abandon(c.Context(), upload)
+		return tooLarge("size", most)
+	}
 	if err := h.keeper.save(c.Context(), s); err != nil {
 		abandon(c.Context(), upload)
 		return err
