@@ -229,7 +229,7 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 				c.dropParts(ctx)
 			}
 			return c.op.toUser(ctx, found), nil
-		case failed != nil && failed.Code != storage.ObjectNotFound && failed.Code != storage.PermissionDenied:
+		case failed != nil && (ctx.Err() != nil || failed.Code == storage.Unavailable || failed.Code == storage.RateLimited):
 			return nil, failed // e would say that the upload is gone, whose object may be there
 		}
 	}
