@@ -357,6 +357,30 @@ func (d *replacedPart) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.Driver.CompleteParts(ctx, r)
 }
 
+// An upload that an earlier call has completed is not gone if the store cannot say so just now: the caller would drop
+// the object.
+func TestAnUploadIsNotGoneIfItsObjectCannotBeLookedFor(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		opts []storage.MultipartOption
+	}{{"unconditional", nil}, {"if absent", []storage.MultipartOption{storage.IfAbsent()}}} {
+		t.Run(row.name, func(t *testing.T) {
+			inj := faults.New(faults.DropResponse(faults.CompleteParts), faults.Fail(faults.Head).First(2))
+			b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			u := beginUpload(t, b, row.opts...)
+			_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
+			require.NoError(t, err)
+			for range 2 { // the first one makes the object
+				_, err = u.Complete(t.Context())
+				require.Equal(t, storage.Unavailable, storage.CodeOf(err), err)
+			}
+			attrs, err := u.Complete(t.Context())
+			require.NoError(t, err)
+			require.EqualValues(t, 4, attrs.Size)
+		})
+	}
+}
+
 func TestCompleteTakesAPartThatIsReplacedMeanwhile(t *testing.T) {
 	replaced := &replacedPart{text: "new "}
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {

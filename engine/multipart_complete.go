@@ -223,11 +223,14 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 	}
 	if u.record.WriteID != "" && ctx.Err() == nil {
 		found, failed := head(ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
-		if failed == nil && metadata.HoldsWriteID(found.Metadata, u.record.WriteID) {
+		switch {
+		case failed == nil && metadata.HoldsWriteID(found.Metadata, u.record.WriteID):
 			if e.Code != storage.ObjectNotFound {
 				c.dropParts(ctx)
 			}
 			return c.op.toUser(ctx, found), nil
+		case failed != nil && (ctx.Err() != nil || failed.Code == storage.Unavailable || failed.Code == storage.RateLimited):
+			return nil, failed // e would say that the upload is gone, whose object may be there
 		}
 	}
 	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {

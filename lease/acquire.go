@@ -28,9 +28,9 @@ func (w *waiter) acquire(ctx context.Context) error {
 			return err
 		}
 		if err := ctxtime.Sleep(ctx, wait); errors.Is(err, context.DeadlineExceeded) {
-			return failed(storage.DeadlineExceeded, w.lease.key, "nobody released the lease in time")
+			return w.lease.failed(storage.DeadlineExceeded, "nobody released the lease in time")
 		} else if err != nil {
-			return failed(storage.Canceled, w.lease.key, "canceled while it waited for the lease")
+			return w.lease.failed(storage.Canceled, "canceled while it waited for the lease")
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // releaseTimeout bounds requests that continue after the end of a ctx.
@@ -17,12 +16,10 @@ const releaseTimeout = 10 * time.Second
 func (l *Lease) left() time.Duration { return time.Until(l.state.sent.Add(l.ttl / 4 * 3)) }
 
 func (l *Lease) lost() error {
-	return failed(storage.Changed, l.key, "lease was lost: another process may hold it now")
+	return l.failed(storage.Changed, "lease was lost: another process may hold it now")
 }
 
 func (l *Lease) lose() { l.cancel(l.lost()) }
-
-func (l *Lease) renew(ctx context.Context) { ctxtime.Every(ctx, l.ttl/looks, l.beat) }
 
 // beat renews the lease if it is time. If the last attempt failed, it first finds out whether that took
 // effect.

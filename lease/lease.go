@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -62,7 +63,7 @@ func Hold(ctx context.Context, b interface {
 	storage.Downloader
 }, key string, job func(ctx context.Context) error, opts ...Option) (err error) {
 	if job == nil {
-		return failed(storage.InvalidArgument, key, "job must not be nil")
+		return &storage.Error{Code: storage.InvalidArgument, Op: "Hold", Key: key, Err: errors.New("job must not be nil")}
 	}
 	l, err := Acquire(ctx, b, key, opts...)
 	if err != nil {
@@ -99,7 +100,7 @@ func Acquire(ctx context.Context, b interface {
 	l.expiry = time.AfterFunc(l.left(), l.lose)
 	renewing, stop := context.WithCancel(l.ctx)
 	l.stop, l.release, l.token = stop, sync.OnceValue(l.end), l.state.record.Token
-	l.renewing.Go(func() { l.renew(renewing) }, l.lose)
+	l.renewing.Go(func() { ctxtime.Every(renewing, l.ttl/looks, l.beat) }, l.lose)
 	return l, nil
 }
 

@@ -521,7 +521,9 @@ func TestAnObjectThatIsNotALeaseIsRefused(t *testing.T) {
 		b := memstore.New()
 		_, err := b.Upload(t.Context(), key, strings.NewReader(foreign))
 		require.NoError(t, err)
-		require.ErrorIs(t, lease.Check(t.Context(), b, key), storage.InvalidArgument)
+		err = lease.Check(t.Context(), b, key)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Equal(t, "Check", err.(*storage.Error).Op)
 		_, err = lease.Acquire(t.Context(), b, key)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Equal(t, foreign, text(t, b))
@@ -559,7 +561,9 @@ func TestArguments(t *testing.T) {
 	for name, opts := range map[string][]lease.Option{
 		"no option": {nil}, "TTL": {lease.WithTTL(time.Second - 1)}, "interval": {lease.WithInterval(-1)},
 	} {
-		require.ErrorIs(t, lease.Check(t.Context(), b, key, opts...), storage.InvalidArgument, name)
+		err := lease.Check(t.Context(), b, key, opts...)
+		require.ErrorIs(t, err, storage.InvalidArgument, name)
+		require.Equal(t, "Check", err.(*storage.Error).Op, name)
 		require.ErrorIs(t, lease.Hold(t.Context(), b, key, job, opts...), storage.InvalidArgument, name)
 	}
 	require.ErrorIs(t, lease.Hold(t.Context(), b, key, nil), storage.InvalidArgument)

@@ -20,30 +20,34 @@ func (l *Lease) prepare(opts []Option) error {
 	l.ttl = defaultTTL
 	for _, o := range opts {
 		if o == nil {
-			return failed(storage.InvalidArgument, l.key, "option must not be nil")
+			return l.failed(storage.InvalidArgument, "option must not be nil")
 		}
 		o.apply(l)
 	}
 	_, remover := l.bucket.(storage.Remover)
 	switch {
 	case l.bucket == nil:
-		return failed(storage.InvalidArgument, l.key, "bucket must not be nil")
+		return l.failed(storage.InvalidArgument, "bucket must not be nil")
 	case l.ttl < minTTL:
-		return failed(storage.InvalidArgument, l.key, "WithTTL must be at least a second")
+		return l.failed(storage.InvalidArgument, "WithTTL must be at least a second")
 	case l.interval < 0:
-		return failed(storage.InvalidArgument, l.key, "WithInterval must not be negative")
+		return l.failed(storage.InvalidArgument, "WithInterval must not be negative")
 	case l.removal && !remover:
-		return failed(storage.InvalidArgument, l.key, "WithRemoval must have a bucket that is a Remover")
+		return l.failed(storage.InvalidArgument, "WithRemoval must have a bucket that is a Remover")
 	case !storage.Supports(l.bucket, storage.ConditionalCreate):
-		return failed(storage.Unsupported, l.key, "a lease needs IfAbsent on Upload")
+		return l.failed(storage.Unsupported, "a lease needs IfAbsent on Upload")
 	case !storage.Supports(l.bucket, storage.ConditionalUpdate):
-		return failed(storage.Unsupported, l.key, "a lease needs IfRevision on Upload")
+		return l.failed(storage.Unsupported, "a lease needs IfRevision on Upload")
 	}
 	return nil
 }
 
-func failed(code storage.Code, key, text string) error {
-	return &storage.Error{Code: code, Op: "Acquire", Key: key, Err: errors.New(text)}
+func (l *Lease) failed(code storage.Code, text string) *storage.Error {
+	op := "Acquire"
+	if l.holder == "" {
+		op = "Check"
+	}
+	return &storage.Error{Code: code, Op: op, Key: l.key, Err: errors.New(text)}
 }
 
 // WithTTL sets the time after which another process replaces a holder that has died. The default is a

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"io"
 	"time"
 
@@ -63,10 +62,9 @@ func (l *Lease) read(ctx context.Context) (s state, err error) {
 		return s, err
 	}
 	if json.Unmarshal(text, &s.record) != nil || s.record.Holder == "" && s.record.Nonce == "" || s.record.Token < 0 {
-		return s, &storage.Error{
-			Code: storage.InvalidArgument, Op: "Acquire", Key: l.key, Err: errors.New("object is not a lease"),
-			Hint: "pass another key, or remove the object",
-		}
+		e := l.failed(storage.InvalidArgument, "object is not a lease")
+		e.Hint = "pass another key, or remove the object"
+		return s, e
 	}
 	s.revision, s.modified = r.Attrs().Revision, r.Attrs().Modified
 	return s, nil

@@ -20,6 +20,7 @@ import (
 // nothing of its text.
 func TestCodesOfTheApplicationsErrors(t *testing.T) {
 	busy := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second, Err: errors.New("the database is at 10.0.0.7")}
+	saysNothing := &uploads.Error{}
 	for _, row := range []struct {
 		err        error
 		status     int
@@ -37,6 +38,8 @@ func TestCodesOfTheApplicationsErrors(t *testing.T) {
 		{storage.Unauthenticated, 401, "unauthenticated", ""},
 		{storage.PermissionDenied, 403, "not_allowed", ""},
 		{&uploads.Error{Code: "quota", Message: "Your room is full."}, 403, "quota", ""},
+		{saysNothing, 403, "not_allowed", ""},
+		{&uploads.Error{Code: "quota"}, 403, "quota", ""},
 		{storage.ObjectNotFound, 500, "internal", "1"},
 		{storage.BucketNotFound, 500, "internal", "1"},
 		{storage.PreconditionFailed, 500, "internal", "1"},
@@ -64,8 +67,13 @@ func TestCodesOfTheApplicationsErrors(t *testing.T) {
 				r.Header.Set("User", "42")
 				w := httptest.NewRecorder()
 				newService(t, bucket, config).ServeHTTP(w, r)
-				require.Equal(t, row.status, w.Code, w.Body)
-				require.Contains(t, w.Body.String(), `"code":"`+row.code+`"`)
+				status, code := row.status, row.code
+				if errors.Is(row.err, saysNothing) && function == "Inspect" {
+					status, code = http.StatusUnprocessableEntity, "refused"
+				}
+				require.Equal(t, status, w.Code, w.Body)
+				require.Contains(t, w.Body.String(), `"code":"`+code+`"`)
+				require.NotContains(t, w.Body.String(), `"message":""`)
 				require.Equal(t, row.retryAfter, w.Header().Get("Retry-After"))
 				require.NotContains(t, w.Body.String(), "10.0.0.7")
 				mayKnow := function == "Stored" && errors.Is(row.err, storage.OutcomeUnknown) // then the file stays, as by Store

@@ -78,7 +78,8 @@ type Config struct {
 	// nil, or the Target, Key makes the key and Rules the attributes.
 	Begin func(r *http.Request, user User, n Request) (*Target, error)
 	// Inspect looks at the content of a file that Rules accept, before it appears under its
-	// key. If it returns an *Error, the content is removed and the error is the response; for
+	// key. Decoders such as image.Decode read it by io.NewSectionReader(content, 0, f.Size). If Inspect returns an *Error,
+	// the content is removed and the error is the response, with the code Refused if it has none; for
 	// any other error the client may try again. It may change f.ContentType. The content is
 	// an object under Prefix until then, which takes longer. A ticket is refused if Inspect is
 	// set, because its sender could replace what was inspected.

@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -178,14 +179,26 @@ func (e *Error) about(name string) *Error {
 	return &named
 }
 
+// saying returns an error of the application, with a code and a message if it has none.
+func (e *Error) saying(code Code, message string) *Error {
+	if e.Code != "" && e.Message != "" {
+		return e
+	}
+	said := *e
+	said.Code, said.Message = cmp.Or(e.Code, code), cmp.Or(e.Message, message)
+	return &said
+}
+
 // storeFailed returns the error for an error of the bucket.
 func storeFailed(err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
 	e := &Error{Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
+	failed, _ := errors.AsType[*storage.Error](err)
+	reads := failed != nil && (failed.Op == "Copy" || failed.Op == "Compose") // the body is of the store, and not of the sender
 	switch {
-	case storage.CodeOf(err) == storage.BodyFailed:
+	case storage.CodeOf(err) == storage.BodyFailed && !reads:
 		e.Code, e.Message = Interrupted, "The upload was interrupted."
 	case storage.CodeOf(err) == storage.TooLarge:
 		e.Code, e.Message = TooLarge, "The file is larger than the store allows."
@@ -253,7 +266,7 @@ func completedToken() *Error {
 
 func unauthorized(err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
-		return own
+		return own.saying(NotAllowed, "You may not do this.")
 	}
 	code, message := webapi.FromAuthorize[Code](err)
 	return &Error{Code: code, Message: message, Err: err}

@@ -93,11 +93,13 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 type call struct {
 	*http.Request
-	w       http.ResponseWriter
-	memory  *intake.Memory
-	user    User
-	last    bool  // the body ends a file whose length may be unknown
-	refused *feed // of the body of a request that is refused after some of it was received
+	w           http.ResponseWriter
+	memory      *intake.Memory
+	user        User
+	name        string          // of what the request holds
+	interrupted <-chan struct{} // another request wants it
+	last        bool            // the body ends a file whose length may be unknown
+	refused     *feed           // of the body of a request that is refused after some of it was received
 }
 
 func (c *call) json(status int, value any) error {

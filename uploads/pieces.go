@@ -109,7 +109,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if p.Target, e = s.checked(p.Target, p.Name); e != nil {
 		return nil, e
 	}
-	made, err := (&putPiece{service: s, piece: p, claim: rand.Text()}).do(ctx)
+	made, err := (&putPiece{service: s, piece: p}).do(ctx)
 	if made == nil {
 		return nil, err
 	}
@@ -156,7 +156,6 @@ type putPiece struct {
 	service   *Service
 	piece     Piece
 	prefix    string // of the pieces, after enter
-	claim     string // of this call, when it makes the file
 	conflicts int    // how often another call changed the state first
 }
 
@@ -346,7 +345,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		case s.revision != seen:
 			seen, waited = s.revision, 0
 		}
-		if s.Claim != "" && s.Claim != u.claim && waited < claimFor {
+		if u.claimed(s) && waited < claimFor { // by its own clock, if that of the other is ahead
 			if err := u.service.memory.Wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
 			}
@@ -354,7 +353,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			continue
 		}
 		earlier := s.Target.Key // of a call that may have stored it
-		s.by, s.overdue = u.claim, seen
+		s.overdue = seen
 		done, err := u.service.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			if key == earlier {
 				if attrs, err := u.service.bucket.Attrs(ctx, key); storage.CodeOf(err) != storage.ObjectNotFound {
@@ -368,7 +367,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		}
 		now, failed := u.service.keeper.reload(ctx, s)
 		switch { // another call has taken over, or has finished, or all of them are in each other's way
-		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && now.Claim != "" && now.Claim != u.claim):
+		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && u.claimed(now)):
 		case CodeOf(err) == Locked:
 			u.conflicts += maxConflicts
 		default:
@@ -378,6 +377,10 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			return nil, err
 		}
 	}
+}
+
+func (u *putPiece) claimed(s *session) bool {
+	return u.service.keeper.claimed(s, u.service.config.Now())
 }
 
 // join makes the object of the pieces. It starts again if a piece was replaced meanwhile.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -98,6 +99,27 @@ func TestPiecesSurviveAKillAtEveryCall(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A process is killed while it makes the file, and a proxy ends each request after a minute. The next requests do not
+// wait as long as the first one again.
+func TestPiecesSurviveAKillBehindAnImpatientProxy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drv := memstore.NewDriver(memstore.Config{})
+		dies := &ending{at: 6, after: true} // it has claimed the file
+		dead := takesPieces(t, engine.New(drv, driver.WithLayer(dies.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
+		_, err := dead.PutPiece(t.Context(), piece(1, 1, "x"))
+		require.ErrorIs(t, err, errDead)
+		s, calls := takesPieces(t, engine.New(drv), uploads.Config{}), 0
+		for err != nil {
+			calls++
+			require.Less(t, calls, 3)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			_, err = s.PutPiece(ctx, piece(1, 1, "x"))
+			cancel()
+		}
+		require.Equal(t, 2, calls, "the first one had to wait")
+	})
 }
 
 // An upload ends when nothing arrives for Config.TTL, and its token can be used again.

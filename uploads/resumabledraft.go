@@ -56,7 +56,7 @@ func (c *call) completes() (bool, error) {
 
 func (t *tus) serveDraft(c *call) error {
 	f := map[string]func(*call) error{
-		http.MethodPost: t.createDraft, http.MethodHead: t.headDraft, http.MethodGet: t.headDraft,
+		http.MethodPost: t.createDraft, http.MethodHead: t.headTus, http.MethodGet: t.headTus,
 		http.MethodPatch: t.patchDraft, http.MethodDelete: t.deleteTus,
 	}[c.Method]
 	if f == nil || (c.PathValue("id") == "") != (c.Method == http.MethodPost) {
@@ -145,21 +145,6 @@ func inconsistentLength() *Error {
 	e := invalid("Upload-Length", "The length of the file is known already, and is another one.")
 	e.problem = "inconsistent-upload-length"
 	return e
-}
-
-func (t *tus) headDraft(c *call) error {
-	s, err := t.arrivedTus(c)
-	if err != nil {
-		return err
-	}
-	if s.Size >= 0 {
-		c.w.Header().Set("Upload-Length", strconv.FormatInt(s.Size, 10))
-	}
-	t.setLimit(c, s)
-	c.setComplete(s.Phase == phaseDone)
-	t.writeOffset(c, s)
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 // patchDraft handles PATCH. An upload that is complete gets the response of its completion again.

@@ -77,6 +77,10 @@ func (h *handler) beginParts(c *call) error {
 	}
 	limits := h.limits(s, upload)
 	s.PartSize = partsize.For(limits, n.Size, h.keeper.basePart)
+	if most := s.PartSize * int64(limits.MaxParts); limits.MaxParts > 0 && n.Size > most {
+		abandon(c.Context(), upload)
+		return tooLarge("size", most)
+	}
 	if err := h.keeper.save(c.Context(), s); err != nil {
 		abandon(c.Context(), upload)
 		return err
@@ -158,7 +162,7 @@ func (h *handler) openParts(c *call) (*session, storage.MultipartUpload, error) 
 		return nil, nil, err
 	case s.Phase == phaseDone:
 		return nil, nil, s.completed()
-	case s.claimed(h.config.Now()):
+	case h.keeper.claimed(s, h.config.Now()):
 		return nil, nil, beingCompleted()
 	case s.Phase != phaseOpen:
 		if s, err = h.finishParts(c.Context(), s); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -518,4 +519,13 @@ func TestNewHandlerRefuses(t *testing.T) {
 			require.ErrorContains(t, err, row.want)
 		})
 	}
+}
+
+// A file that would have more parts than the store takes is refused before its first byte.
+func TestS3RefusesAFileOfTooManyParts(t *testing.T) {
+	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true})
+	const most = 10_000 * 128 << 20 // 128 MiB: a quarter of what the bucket may hold of the requests that send bytes
+	require.Equal(t, "413 too_large size", s.post(alice, "/s3/multipart", map[string]any{"filename": "a", "size": most + 1}).refusal(t))
+	require.Empty(t, s.pending())
+	require.EqualValues(t, 128<<20, s.begin(map[string]any{"filename": "a", "size": most}).PartSize)
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -97,10 +96,7 @@ func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session,
 		}
 		s.PartsSum = asked.sum()
 	}
-	if s, err = h.finishParts(c.Context(), s); CodeOf(err) == Completed {
-		return h.loadParts(c)
-	}
-	return s, err
+	return h.finishParts(c.Context(), s)
 }
 
 // completedOr returns the session if another request has completed it, so that the parts are gone; else err.
@@ -142,32 +138,17 @@ func (h *handler) finishParts(ctx context.Context, s *session) (*session, error)
 		if storage.CodeOf(err) != storage.InvalidArgument {
 			return attrs, err
 		}
-		stored, failed := upload.Parts(ctx)
-		if e := changedPart(parts, stored); failed == nil && e != nil {
+		_, failed := h.checkParts(ctx, s, upload, parts)
+		if e, ok := failed.(*Error); ok && e.Code == PartsChanged {
 			e.Err = err
-			return nil, sendAgain{e} // a part was replaced after checkParts looked
+			return nil, sendAgain{e} // a part was replaced after checkParts looked first
 		}
 		return nil, err
 	})
 }
 
-// changedPart returns an error if the store has another part than one that is named by its ETag.
-func changedPart(named, stored []storage.UploadedPart) *Error {
-	for i, p := range named {
-		there := slices.IndexFunc(stored, func(s storage.UploadedPart) bool { return s.Number == p.Number })
-		if there >= 0 && !sameETag(p.ETag, stored[there].ETag) {
-			return partChanged(i, p.Number)
-		}
-	}
-	return nil
-}
-
 func sameETag(a, b string) bool {
 	return a == "" || b == "" || strings.Trim(a, `"`) == strings.Trim(b, `"`)
-}
-
-func partChanged(place, number int) *Error {
-	return refuse(fmt.Sprintf("parts[%d].ETag", place), PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", number))
 }
 
 func numbered(n int) []storage.UploadedPart {
@@ -214,7 +195,7 @@ func (h *handler) checkParts(ctx context.Context, s *session, upload storage.Mul
 		case !ok:
 			return nil, refuse(field, NotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
 		case !sameETag(p.ETag, there.ETag):
-			return nil, partChanged(i, p.Number)
+			return nil, refuse(field+".ETag", PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
 		case i < len(parts)-1 && there.Size < limits.MinSize:
 			return nil, refuse(field, WrongSize, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)))
 		}

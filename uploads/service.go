@@ -3,6 +3,7 @@ package uploads
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"maps"
@@ -84,7 +85,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most
 	}
-	s.keeper = &keeper{bucket: bucket, config: &c, service: s, basePart: partsize.Base}
+	s.keeper = &keeper{bucket: bucket, config: &c, service: s, calls: calls{process: rand.Text()}, basePart: partsize.Base}
 	s.handler = &handler{bucket: bucket, config: &c, service: s, keeper: s.keeper, memory: s.memory, pace: defaultPace}
 	s.mux = s.handler.routes()
 	return s, nil

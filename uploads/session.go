@@ -48,8 +48,9 @@ type session struct {
 	Name     string            `json:"name,omitempty"`
 	Type     string            `json:"type,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
-	Size     int64             `json:"size"`            // bytes; -1: unknown
-	Token    string            `json:"token,omitempty"` // of the store's upload; "": it has not begun
+	Size     int64             `json:"size"`             // bytes; -1: unknown
+	Token    string            `json:"token,omitempty"`  // of the store's upload; "": it has not begun
+	Staged   bool              `json:"staged,omitempty"` // the store's upload is below Config.Prefix
 	Expires  time.Time         `json:"expires"`
 	Location string            `json:"location,omitempty"` // of Config.Stored; "": link
 	// Begun and Random are for the key, if the content decides it.
@@ -81,9 +82,7 @@ type session struct {
 	id       string // as the client knows it; "" in Sweep
 	link     string // by Config.Link, once it is done; a new one for each request
 	revision string
-	// by is the call that wants to make the object; "": a new one. The claim of a state with the revision overdue does
-	// not count: it was not renewed while this call waited for it.
-	by, overdue string
+	overdue  string // a revision whose claim does not count: it was not renewed while this call waited for it
 }
 
 const (
@@ -110,6 +109,7 @@ type keeper struct {
 	bucket   storage.ReadWriter
 	config   *Config
 	service  *Service
+	calls    calls
 	basePart int64 // partsize.Base; tests make it smaller
 }
 
@@ -139,11 +139,11 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	switch {
 	case err != nil:
 		return nil, storeFailed(err)
-	case s.Phase == phaseAborted || !k.config.Now().Before(s.Expires) || k.outdated(ctx, s):
+	case s.Phase == phaseAborted || !k.config.Now().Before(s.Expires) || k.outdated(s):
 		return nil, notFound()
 	}
 	s.id = id
-	if now := k.config.Now(); s.claimed(now.Add(2 * claimFor)) { // by a process whose clock is ahead: if it lives, it renews the claim
+	if now := k.config.Now(); k.claimed(s, now.Add(2*claimFor)) { // by a process whose clock is ahead: if it lives, it renews the claim
 		s.ClaimedUntil = now.Add(claimFor)
 		_ = k.save(ctx, s)
 	}
@@ -158,7 +158,7 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 
 // outdated reports whether an upload that is open began by another Config, by which its bytes go elsewhere, or its key
 // lacks a value or an ID. It cannot be completed: what is not judged would appear under its key.
-func (k *keeper) outdated(ctx context.Context, s *session) bool {
+func (k *keeper) outdated(s *session) bool {
 	switch {
 	case s.Phase == phaseDone:
 		return false
@@ -167,11 +167,7 @@ func (k *keeper) outdated(ctx context.Context, s *session) bool {
 		s.Target.Key != "" && k.config.Records != nil && keypattern.IDIn(s.Target.Key) == "":
 		return true
 	}
-	if s.Token == "" || s.Phase == phaseStored {
-		return false
-	}
-	upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
-	return err == nil && upload.Key() != k.firstKey(s)
+	return s.Token != "" && s.Phase != phaseStored && s.Staged != k.staged(s.Kind)
 }
 
 // location returns the address of the file; "": it has none.
@@ -290,7 +286,7 @@ func (k *keeper) abort(ctx context.Context, s *session) error {
 			return false, nil
 		case s.Phase == phaseDone && s.Kind != kindPartial:
 			return false, s.completed()
-		case s.claimed(k.config.Now()), s.finishing():
+		case k.claimed(s, k.config.Now()), s.finishing():
 			return false, beingCompleted()
 		}
 		s.Phase = phaseAborted

@@ -106,7 +106,11 @@ func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.Mu
 	if s.Size >= 0 {
 		more = append(more, storage.WithSize(s.Size))
 	}
-	upload, err := storage.BeginUpload(ctx, k.bucket, k.firstKey(s), optionsFor(k.firstTarget(s), more...)...)
+	key := s.Target.Key
+	if s.Staged = k.staged(s.Kind); s.Staged {
+		key = k.objectKey(s, contentName)
+	}
+	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {
 	case code == storage.InvalidArgument: // a Target of Config.Begin
 		return nil, err
@@ -117,14 +121,6 @@ func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.Mu
 	}
 	s.Token = upload.Token()
 	return upload, nil
-}
-
-// firstKey returns the key of the store's upload of a session.
-func (k *keeper) firstKey(s *session) string {
-	if k.staged(s.Kind) {
-		return k.objectKey(s, contentName)
-	}
-	return s.Target.Key
 }
 
 // draw draws what makes the key of a session unique.

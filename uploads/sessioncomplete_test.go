@@ -511,3 +511,48 @@ func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
 }
+
+// A request that completes an upload has its response if an equal one is faster, at whichever of its calls to the
+// store, and there is one file.
+func TestAnEqualRequestMayBeFaster(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		complete func(s *sessionSite) func() *answer // returns the request
+		want     int
+	}{
+		{"parts", func(s *sessionSite) func() *answer {
+			u := s.begin(map[string]any{"filename": "a"})
+			sent := u.send(1, []byte("text"))
+			return func() *answer { return u.complete(sent) }
+		}, http.StatusOK},
+		{"pieces of tus", func(s *sessionSite) func() *answer {
+			at := s.create("Upload-Length", "4", "Upload-Concat", "partial")
+			s.patch(at, 0, []byte("text"), 4)
+			return func() *answer { return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at) }
+		}, http.StatusCreated},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for at, calls := 1, 1; at <= calls; at++ {
+				calls = 0
+				var overtake func()
+				b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+					return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+						if calls++; calls == at && overtake != nil {
+							overtake()
+						}
+						return next(ctx)
+					})
+				}))
+				s := newSessionSite(t, b, uploads.Config{ProxyParts: true, Key: "{user}/{random}"})
+				request := row.complete(s)
+				calls, overtake = 0, func() {
+					overtake = nil
+					require.Contains(t, []int{row.want, http.StatusLocked}, request().StatusCode)
+				}
+				a := request()
+				require.Equal(t, row.want, a.StatusCode, "call %d: %s", at, a.body)
+				s.storedOnce("^alice/", []byte("text"))
+			}
+		})
+	}
+}

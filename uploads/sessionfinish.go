@@ -1,9 +1,7 @@
 package uploads
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"maps"
 	"slices"
@@ -39,11 +37,20 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	s, err := k.claim(ctx, s)
-	if err != nil {
+	claim, _, leave := k.calls.enter()
+	defer leave()
+	open := s
+	s, err := k.claim(ctx, open, claim)
+	switch {
+	case err == nil:
+	case CodeOf(err) == Completed && open.id != "" && open.Kind != kindSingle: // by a call that was faster
+		return k.loadAny(ctx, open.id)
+	case errors.Is(err, storage.OutcomeUnknown):
+		k.release(ctx, open, claim)
+		fallthrough
+	default:
 		return nil, err
 	}
-	claim := s.Claim // a step whose write fails may have taken it from s
 	claimed, stop := k.keepClaim(ctx, s)
 	done, err := k.finishClaimed(claimed, s, make)
 	lost := stop()
@@ -57,10 +64,9 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	return done, nil
 }
 
-// claim reserves the session for this call.
-func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
-	by, overdue := cmp.Or(s.by, rand.Text()), s.overdue
-	user, etags, sum, size := s.User, s.ETags, s.PartsSum, s.Size
+// claim reserves the session for a call.
+func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, error) {
+	user, etags, sum, size, overdue := s.User, s.ETags, s.PartsSum, s.Size, s.overdue
 	whole := s.Tus != nil && s.Tus.Whole
 	return k.update(ctx, s, func(s *session) (bool, error) {
 		now := k.config.Now()
@@ -69,7 +75,7 @@ func (k *keeper) claim(ctx context.Context, s *session) (*session, error) {
 			return false, notFound()
 		case s.Phase == phaseDone:
 			return false, s.completed()
-		case s.claimed(now) && s.Claim != by && s.revision != overdue, s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
+		case k.claimed(s, now) && s.Claim != by && s.revision != overdue, s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
 		}
 		if s.Size < 0 {
@@ -129,8 +135,9 @@ func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
 	return true
 }
 
-func (s *session) claimed(now time.Time) bool {
-	return s.Claim != "" && now.Before(s.ClaimedUntil)
+// claimed reports whether a call makes the object.
+func (k *keeper) claimed(s *session, now time.Time) bool {
+	return s.Claim != "" && now.Before(s.ClaimedUntil) && !k.calls.ended(s.Claim)
 }
 
 // release lets the next call continue at once. A database whose connection has ended fails once.

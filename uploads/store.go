@@ -238,10 +238,13 @@ func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, 
 	if f.ContentType != found {
 		t.ContentType = f.ContentType
 	}
-	if _, refused := errors.AsType[*Error](err); err == nil || refused {
-		return err
+	if e, refused := errors.AsType[*Error](err); refused {
+		return e.saying(Refused, "This file cannot be uploaded here.")
 	}
-	return inspectError{err}
+	if err != nil {
+		return inspectError{err}
+	}
+	return nil
 }
 
 // put makes one attempt to store the body.

@@ -69,8 +69,10 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 		return nil, e
 	}
 	key := t.finalKey(arrived.Extension)
-	if e := s.copyToFinal(ctx, pending, key, arrived); e != nil {
-		if isGone(e) {
+	target := s.target(key, arrived)
+	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
+	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) { // else an earlier call has copied it
+		if e = storeFailed(err); isGone(e) {
 			return t.findFinished(ctx, e)
 		}
 		return nil, e
@@ -120,17 +122,6 @@ func notUploadedError() *Error { return refuseFile(NotUploaded, "The file has no
 
 func changedError() *Error {
 	return refuseFile(Damaged, "The file was changed while it was checked. Send it again.")
-}
-
-// copyToFinal copies the file to its final key. An object that exists there is this
-// file, from an earlier call.
-func (s *Service) copyToFinal(ctx context.Context, pending, key string, v *rules.Verdict) *Error {
-	target := s.target(key, v)
-	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
-	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) {
-		return storeFailed(err)
-	}
-	return nil
 }
 
 // findFinished returns the file that an earlier call has stored.

@@ -1,12 +1,10 @@
 package uploads
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/omnibucket/storage/internal/partsize"
@@ -33,8 +31,6 @@ type tusState struct {
 	RawMetadata string   `json:"rawMetadata,omitempty"`
 	Concat      string   `json:"concat,omitempty"` // the header Upload-Concat
 	Pieces      []string `json:"pieces,omitempty"` // the names of the sessions that are joined
-	// Final is the upload that joins pieces of which this is the first one.
-	Final string `json:"final,omitempty"`
 
 	// Holder is the request that receives bytes, which wrote the state at Held last.
 	Holder string    `json:"holder,omitempty"`
@@ -71,12 +67,13 @@ func (s *session) tailNames() []string {
 // A tus serves tus and the draft of resumable uploads.
 type tus struct {
 	handler *handler
-	active  sync.Map // a channel by the session's name: closed to end the request that receives its bytes
 }
 
 // serveTus responds to a request of the tus protocol, or of the draft.
 func (t *tus) serveTus(c *call) error {
-	header := c.w.Header()
+	header, leave := c.w.Header(), func() {}
+	c.name, c.interrupted, leave = t.handler.keeper.calls.enter()
+	defer leave()
 	if method := c.Header.Get("X-HTTP-Method-Override"); method != "" {
 		c.Method = strings.ToUpper(method)
 	}
@@ -184,7 +181,7 @@ func (t *tus) create(c *call, n Request, state tusState, receives bool, sum *che
 	}
 	s.Tus = &state
 	if receives {
-		s.Tus.Holder, s.Tus.Held = rand.Text(), t.handler.config.Now()
+		s.Tus.Holder, s.Tus.Held = c.name, t.handler.config.Now()
 	}
 	if err := t.beginTus(c, s); err != nil {
 		return nil, err
@@ -246,12 +243,15 @@ func (t *tus) arrivedTus(c *call) (*session, error) {
 	switch {
 	case err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == phaseDone:
 		return s, err
+	case t.handler.keeper.claimed(s, t.handler.config.Now()): // it has waited for the call
+		return nil, beingCompleted()
 	case s.Kind == kindFinal:
 		return t.finishTus(c.Context(), s, nil)
 	}
 	return t.continueTus(c, s.Tus.Offset, -1, nil)
 }
 
+// headTus handles HEAD, and GET of the draft.
 func (t *tus) headTus(c *call) error {
 	s, err := t.arrivedTus(c)
 	if err != nil {
@@ -261,7 +261,14 @@ func (t *tus) headTus(c *call) error {
 	t.writeOffset(c, s)
 	if s.Size >= 0 {
 		header.Set("Upload-Length", strconv.FormatInt(s.Size, 10))
-	} else {
+	}
+	if c.isDraft() {
+		t.setLimit(c, s)
+		c.setComplete(s.Phase == phaseDone)
+		c.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if s.Size < 0 {
 		header.Set("Upload-Defer-Length", "1")
 	}
 	if s.Tus.RawMetadata != "" {
@@ -319,7 +326,7 @@ func (t *tus) deleteTus(c *call) error {
 	if err != nil {
 		return err
 	}
-	t.interrupt(s.name)
+	t.handler.keeper.calls.interrupt(s.Tus.Holder)
 	if s, err = t.finishWhole(c.Context(), s); err == nil && s.finishing() {
 		s, err = t.finishTus(c.Context(), s, nil)
 	}

@@ -3,6 +3,9 @@ package uploads
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -62,7 +65,7 @@ func (t *tus) storeWhole(ctx context.Context, s *session, key string, content []
 // finishWhole completes an upload whose object a call stored from memory before it failed or was
 // killed. If the object is not there, it returns the session as it is.
 func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
-	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || s.claimed(t.handler.config.Now()) {
+	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || t.handler.keeper.claimed(s, t.handler.config.Now()) {
 		return s, nil
 	}
 	var there *storage.Attrs
@@ -132,10 +135,7 @@ func (t *tus) concatTus(c *call, concat string) error {
 		pieces[i] = piece
 		n.Size += piece.Size
 	}
-	s, err := t.joinedBefore(c, pieces[0], concat)
-	if err == nil && s == nil {
-		s, err = t.beginJoining(c, n, concat, pieces)
-	}
+	s, err := t.joining(c, n, concat, pieces)
 	if err != nil {
 		return err
 	}
@@ -153,40 +153,26 @@ func (t *tus) concatTus(c *call, concat string) error {
 	return nil
 }
 
-// joinedBefore returns the upload of an equal request, or nil. Its response was lost, or the
-// process was killed, and the client knows nothing of the upload.
-func (t *tus) joinedBefore(c *call, first *session, concat string) (*session, error) {
-	if first.Tus.Final == "" {
-		return nil, nil
+// joining returns the upload that joins pieces. An equal request may have begun it, whose response was lost: its ID
+// is made of what the client says, and nobody else can guess the IDs of the pieces in it.
+func (t *tus) joining(c *call, n Request, concat string, pieces []*session) (*session, error) {
+	metadata := c.Header.Get("Upload-Metadata")
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", concat, metadata))
+	id := base32.StdEncoding.EncodeToString(sum[:])[:idLength]
+	s, err := t.handler.keeper.load(c.Context(), id, c.user)
+	if storage.CodeOf(err) != storage.ObjectNotFound {
+		return s, err
 	}
-	s, err := t.handler.keeper.load(c.Context(), first.Tus.Final, c.user)
-	if storage.CodeOf(err) == storage.ObjectNotFound ||
-		err == nil && (s.Kind != kindFinal || s.Tus.Concat != concat || s.Tus.RawMetadata != c.Header.Get("Upload-Metadata")) {
-		return nil, nil
-	}
-	return s, err
-}
-
-// beginJoining saves a new upload of pieces, and its ID in the first of them.
-func (t *tus) beginJoining(c *call, n Request, concat string, pieces []*session) (*session, error) {
-	s, err := t.handler.keeper.begin(c, kindFinal, n, "Upload-Concat")
-	if err != nil {
+	if s, err = t.handler.keeper.begin(c, kindFinal, n, "Upload-Concat"); err != nil {
 		return nil, err
 	}
-	s.Tus = &tusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat, Offset: n.Size}
+	s.id, s.name, s.Tus = id, sessionName(id), &tusState{RawMetadata: metadata, Concat: concat, Offset: n.Size}
 	for _, piece := range pieces {
 		s.Tus.Pieces = append(s.Tus.Pieces, piece.name)
 	}
-	if err := t.handler.keeper.save(c.Context(), s); err != nil {
-		return nil, err
+	if err = t.handler.keeper.save(c.Context(), s); err == errConflict { // of an equal request, at the same time
+		return t.handler.keeper.load(c.Context(), id, c.user)
 	}
-	pieces[0], err = t.handler.keeper.update(c.Context(), pieces[0], func(first *session) (bool, error) {
-		if first.Phase != phaseDone {
-			return false, notFound()
-		}
-		first.Tus.Final = s.id
-		return true, nil
-	})
 	return s, err
 }
 

@@ -1,9 +1,12 @@
 package uploads
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage/internal/ctxtime"
@@ -29,18 +32,34 @@ func errTaken() *Error {
 	return refuse("Upload-Offset", Locked, "Another request continues this upload.")
 }
 
-// hold registers the holder in this process. Closing the channel ends it.
-func (t *tus) hold(name string) (interrupted <-chan struct{}, done func()) {
-	end := make(chan struct{})
-	t.active.Store(name, end)
-	return end, func() { t.active.CompareAndDelete(name, end) }
+// A calls has the calls of this process that may hold or claim a session, by their names, which begin with its own.
+// So it knows which have ended, even if a call could not end its hold because the store failed.
+type calls struct {
+	process string
+	running sync.Map // what interrupts each of them
 }
 
-// interrupt ends the holder if it is in this process.
-func (t *tus) interrupt(name string) {
-	if end, ok := t.active.LoadAndDelete(name); ok {
-		close(end.(chan struct{}))
+// enter names a call until leave. interrupted is closed if another call wants what it holds.
+func (c *calls) enter() (name string, interrupted <-chan struct{}, leave func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	name = c.process + rand.Text()
+	c.running.Store(name, cancel)
+	return name, ctx.Done(), func() {
+		cancel()
+		c.running.Delete(name)
 	}
+}
+
+func (c *calls) interrupt(name string) {
+	if cancel, ok := c.running.Load(name); ok {
+		cancel.(context.CancelFunc)()
+	}
+}
+
+// ended reports whether this is the name of a call of this process that has ended.
+func (c *calls) ended(name string) bool {
+	_, runs := c.running.Load(name)
+	return !runs && strings.HasPrefix(name, c.process)
 }
 
 // settledTus reads the session when no request receives its bytes, or after
@@ -52,11 +71,11 @@ func (t *tus) settledTus(c *call) (*session, error) {
 			return nil, err
 		}
 		now := t.handler.config.Now()
-		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter
-		if !held && !s.claimed(now) || !time.Now().Before(deadline) {
+		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !t.handler.keeper.calls.ended(s.Tus.Holder)
+		if !held && !t.handler.keeper.claimed(s, now) || !time.Now().Before(deadline) {
 			return s, nil
 		}
-		t.interrupt(s.name)
+		t.handler.keeper.calls.interrupt(s.Tus.Holder)
 		if err := ctxtime.Sleep(c.Context(), lockPoll); err != nil {
 			return nil, storeFailed(err)
 		}
@@ -74,7 +93,7 @@ func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 		if err := t.checkPatch(s, offset, size, c.ContentLength); err != nil {
 			return nil, err
 		}
-		if s.claimed(t.handler.config.Now()) {
+		if t.handler.keeper.claimed(s, t.handler.config.Now()) {
 			return nil, beingCompleted()
 		}
 		if s.Phase != phaseOpen {
@@ -83,7 +102,7 @@ func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 		if size >= 0 {
 			s.Size = size
 		}
-		s.Tus.Holder, s.Tus.Held = rand.Text(), t.handler.config.Now()
+		s.Tus.Holder, s.Tus.Held = c.name, t.handler.config.Now()
 		if err := t.handler.keeper.save(c.Context(), s); !errors.Is(err, errConflict) {
 			return s, err
 		}

@@ -43,13 +43,14 @@ const (
 // So each part number always has the same bytes, whoever stores it. The state is saved after
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
-	tus    *tus
-	client context.Context // of the request, which the client may end
-	ctx    context.Context // of requests to the store
-	s      *session
-	owner  string                  // of the memory
-	upload storage.MultipartUpload // nil if the file fits one part
-	sum    *checksum               // of the body, until it is verified; nil: none
+	tus         *tus
+	client      context.Context // of the request, which the client may end
+	ctx         context.Context // of requests to the store
+	s           *session
+	interrupted <-chan struct{}         // of the request
+	owner       string                  // of the memory
+	upload      storage.MultipartUpload // nil if the file fits one part
+	sum         *checksum               // of the body, until it is verified; nil: none
 
 	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
 	have, n  int
@@ -95,7 +96,7 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 
 func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum *checksum) (*session, error) {
 	r := t.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
-	r.sum = sum
+	r.sum, r.interrupted = sum, c.interrupted
 	defer r.drop()
 	if s.Token != "" {
 		var err error
@@ -145,8 +146,6 @@ func (r *receiver) removeUncounted() {
 // body receives the body. whole is false if the client or its pace ended it early; then
 // the bytes so far count.
 func (r *receiver) body(f *feed) (whole bool, err error) {
-	interrupted, done := r.tus.hold(r.s.name)
-	defer done()
 	pace := &r.tus.handler.pace
 	ticker := time.NewTicker(pace.tick)
 	defer ticker.Stop()
@@ -172,7 +171,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			case p.err != nil:
 				return false, nil
 			}
-		case <-interrupted:
+		case <-r.interrupted:
 			return false, errTaken()
 		case <-canceled: // by the server, or by a client that has gone: what it has sent is taken first
 			canceled, stopped = nil, time.After(stopAfter)

@@ -112,8 +112,10 @@ func codeOf(ctx context.Context, err error) storage.Code {
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 func codeOfState(state string) storage.Code {
 	switch {
-	case state == "42501", state == "25006": // insufficient_privilege, read_only_sql_transaction
+	case state == "42501": // insufficient_privilege
 		return storage.PermissionDenied
+	case state == "25006": // read_only_sql_transaction, of a primary that has become a replica
+		return storage.Unavailable
 	case len(state) != 5:
 		return storage.Internal
 	}

@@ -55,7 +55,7 @@ func TestErrorsOfDrivers(t *testing.T) {
 		{"PostgreSQL: shutting down", state("57P01"), storage.Unavailable, false},
 		{"PostgreSQL: password", state("28P01"), storage.Unauthenticated, false},
 		{"PostgreSQL: privilege", state("42501"), storage.PermissionDenied, false},
-		{"PostgreSQL: read-only", state("25006"), storage.PermissionDenied, false},
+		{"PostgreSQL: read-only", state("25006"), storage.Unavailable, false},
 		{"PostgreSQL: too long for an index", state("54000"), storage.InvalidArgument, false},
 		{"PostgreSQL: no table", state("42P01"), storage.Internal, false},
 		{"PostgreSQL: a state that is none", state("?"), storage.Internal, false},

@@ -1,0 +1,123 @@
+package uploads_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A spell is a time in which all calls to the store fail, from the call with this number on.
+type spell struct {
+	from, calls int
+	executed    bool // the calls were executed, and their responses are lost
+
+	mu   sync.Mutex
+	seen int
+}
+
+func (s *spell) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+		s.mu.Lock()
+		s.seen++
+		fails := s.from > 0 && s.seen >= s.from && s.seen < s.from+s.calls
+		s.mu.Unlock()
+		if !fails {
+			return next(ctx)
+		}
+		if s.executed {
+			if err := next(ctx); err != nil {
+				return err
+			}
+		}
+		return &storage.Error{Code: storage.Unavailable, Unknown: s.executed}
+	})
+}
+
+// begin lets the calls fail from the one with this number on; 0: none. It returns how many there were since it was
+// called last.
+func (s *spell) begin(from int) (seen int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen, s.seen, s.from = s.seen, 0, from
+	return seen
+}
+
+// A call that cannot write that it has ended keeps nobody waiting in its process, which knows that it has.
+func TestNobodyWaitsAfterTheStoreHasFailed(t *testing.T) {
+	for _, j := range append(judgedJourneys(), journeys...) {
+		for _, executed := range []bool{false, true} {
+			for _, calls := range []int{1, 5, 20} {
+				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", j.name, calls, executed), func(t *testing.T) {
+					for at, reached := 1, true; reached; at++ {
+						require.Less(t, at, 60)
+						synctest.Test(t, func(t *testing.T) {
+							d := &spell{calls: calls, executed: executed}
+							c := j.config
+							c.Stored = func(context.Context, *uploads.File) error { return nil }
+							s := newSiteOnPipes(t, engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+							given := j.setUp(s)
+							d.begin(at)
+							j.act(s, given)
+							reached = d.begin(0) >= at
+							began := time.Now()
+							j.resume(s, given)
+							require.Zero(t, time.Since(began), "it failed from call %d on", at)
+						})
+					}
+				})
+			}
+		}
+	}
+}
+
+// A read that breaks while a file is copied or joined is no fault of its sender.
+func TestAReadThatBreaksWhileAFileIsMadeIsAFailureOfTheStore(t *testing.T) {
+	accepts := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
+	for _, row := range []struct {
+		name    string
+		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
+		make    func(t *testing.T, s *sessionSite) string
+	}{
+		{"pieces", nil, func(t *testing.T, s *sessionSite) string {
+			_, err := s.handler.PutPiece(t.Context(), piece(2, 1, "text"))
+			require.NoError(t, err)
+			_, err = s.handler.PutPiece(t.Context(), piece(2, 2, "text"))
+			w := httptest.NewRecorder()
+			s.handler.Fail(w, httptest.NewRequest("POST", "/", nil), err)
+			return (&answer{w.Result(), w.Body.Bytes()}).refusal(t)
+		}},
+		{"an inspected file by tus", accepts, func(t *testing.T, s *sessionSite) string {
+			return s.tus("PATCH", s.create("Upload-Length", "4"), []byte("text"), "Upload-Offset", "0").refusal(t)
+		}},
+		{"an inspected file of a form", accepts, func(t *testing.T, s *sessionSite) string {
+			body, contentType := formOf(t, formFile{"file", "a", "", "text"})
+			return s.do(alice, "POST", "/", body, headers{"Content-Type": contentType}).refusal(t)
+		}},
+		{"pieces of tus", nil, func(t *testing.T, s *sessionSite) string {
+			at := s.create("Upload-Length", "4", "Upload-Concat", "partial")
+			s.patch(at, 0, []byte("text"), 4)
+			return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+at).refusal(t)
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			limits := faults.WithLimits(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose})
+			broken := faults.New(faults.Cut(faults.Get, 2))
+			b := memstore.New(driver.WithLayer(limits), driver.WithLayer(broken.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			s := newSessionSite(t, b, uploads.Config{Inspect: row.inspect, Key: "{user}/{random}", States: uploads.BucketStates(memstore.New())})
+			require.Equal(t, "503 store_failed file", row.make(t, s))
+		})
+	}
+}
