@@ -80,16 +80,20 @@ func rename(file *os.File, path string, sync bool) error {
 }
 
 // checkTarget refuses a path that a file must not replace: a directory, or a device
-// such as /dev/null. It also refuses a path that no file can have.
+// such as /dev/null. It also refuses a path that no file can have, because the temporary file has
+// another name.
 func checkTarget(path string) *Error {
 	if e := checkDir(filepath.Dir(path)); e != nil {
 		return e
 	}
 	info, err := os.Lstat(path)
-	if err != nil || info.Mode().IsRegular() || info.Mode()&os.ModeSymlink != 0 {
-		return nil // creating the file tells any other error
+	switch {
+	case path == "", err == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeSymlink == 0:
+		return invalid("path", "must name a regular file, or not exist")
+	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EINVAL):
+		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
 	}
-	return invalid("path", "must name a regular file, or not exist")
+	return nil // creating the file tells any other error
 }
 
 // checkDir refuses a path that is not a directory.

@@ -64,9 +64,9 @@ type Driver interface {
 
 	// Head returns all attributes; ContentType is empty and CRC32C unknown if the store keeps
 	// none. Modified is in UTC, and as precise as in List. A Condition of a read must hold even if the
-	// driver declares no conditions. Revision is the provider's own: the core adds the
-	// provider's name to it, and removes it from requests. The core may change the returned
-	// Attrs, but no map in them.
+	// driver declares no conditions. Revision is the provider's own, of up to 1,024 visible ASCII
+	// characters without "*" and ",": the core adds the provider's name to it, and removes it from
+	// requests. The core may change the returned Attrs, but no map in them.
 	Head(ctx context.Context, r *GetRequest) (*storage.Attrs, error)
 
 	// List returns one page in byte order of the whole keys, with prefixes among them. If

@@ -178,13 +178,20 @@ func (c *core) tagged(revision string) string {
 
 func (c *core) untagged(revision string) (string, *storage.Error) {
 	bare, ours := strings.CutPrefix(revision, c.tag)
-	if !ours || bare == "" {
+	if !ours || !isRevision(bare) {
 		return "", invalid("revision", "must be one that "+c.desc.Provider+" gave")
 	}
 	if c.desc.TaggedRevisions {
 		return revision, nil
 	}
 	return bare, nil
+}
+
+// isRevision reports whether a store can have given a revision. In a header, "*" is any object, a list
+// is several, and a blank no condition at all.
+func isRevision(bare string) bool {
+	unsafe := func(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r == ',' }
+	return bare != "" && len(bare) <= 1024 && !strings.ContainsFunc(bare, unsafe)
 }
 
 // condition checks that the driver supports a condition, and removes the tag of its

@@ -70,7 +70,7 @@ func (u *multipartUpload) resolve(o *operation, opts []storage.MultipartOption) 
 	set := settings(&given)
 	u.attributed = set.Given != 0 || r.PublicRead || set.Tags || set.Lock
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
-	e = cmp.Or(e, c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, set), c.checkSize(max(r.Size, set.MaxSize)))
+	e = cmp.Or(e, c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, set), c.checkSize(r.Size))
 	if e != nil {
 		return e
 	}

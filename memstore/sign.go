@@ -12,29 +12,17 @@ import (
 // Sign signs a URL for the handler of package serve. As with clouds, the bucket need not
 // exist.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
-	keys, err := d.signingKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return signedurl.SignURL(keys, d.bucket, r, d.account.time())
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignURL, d.bucket, r, d.account.time())
 }
 
 // SignPart signs a URL of a part for the handler of package serve.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
-	keys, err := d.signingKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return signedurl.SignPart(keys, d.bucket, r, d.account.time())
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignPart, d.bucket, r, d.account.time())
 }
 
 // SignForm signs a form for the handler of package serve.
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
-	keys, err := d.signingKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return signedurl.SignForm(keys, d.bucket, r, d.account.time())
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignForm, d.bucket, r, d.account.time())
 }
 
 func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {

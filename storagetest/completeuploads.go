@@ -3,6 +3,7 @@ package storagetest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 
@@ -85,8 +86,10 @@ var completeUploadCases = []Case{
 				_, err = u.Complete(t.Context())
 				t.requireGone(err)
 			}
-			_, err := storage.BeginUpload(t.Context(), t.open(), "a", storage.WithMaxSize(0))
+			b := t.open()
+			_, err := storage.BeginUpload(t.Context(), b, "a", storage.WithMaxSize(0))
 			t.requireCode(err, storage.InvalidArgument)
+			require.NoError(t, t.begin(b, "a", storage.WithMaxSize(math.MaxInt64)).Abort(t.Context()), "a bound above that of the store")
 		},
 	},
 	{

@@ -225,13 +225,13 @@ var conditionCases = []Case{
 	},
 	{
 		Name: "another provider's revision is refused", Rule: "V1",
-		Explanation: "a revision is tagged with its provider: one of another provider is InvalidArgument, and not a failed condition",
+		Explanation: "a revision is tagged with its provider: one of another provider is InvalidArgument, and not a failed condition; so is a text that a server takes for any revision",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
 			t.requireNoRequests(func() {
-				for _, revision := range []string{"elsewhere:1", "1", t.desc.Provider + ":", "W/\"etag\""} {
+				for _, revision := range []string{"elsewhere:1", "1", t.desc.Provider + ":", "W/\"etag\"", t.desc.Provider + ":*", t.desc.Provider + ": ", t.desc.Provider + `:"a", *`} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfRevision(revision))
 					t.requireNothingDone(err, storage.InvalidArgument)
 					_, err = b.Download(t.Context(), "a", storage.IfRevision(revision))

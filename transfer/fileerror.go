@@ -18,7 +18,8 @@ func fileError(op, key string, err error) error {
 	var own *storage.Error
 	switch {
 	case errors.As(err, &own):
-		e.Code, e.Err = own.Code, own.Err
+		*e = *own
+		e.Op, e.Key = op, key
 	case errors.Is(err, context.Canceled):
 		e.Code = storage.Canceled
 	case errors.Is(err, context.DeadlineExceeded):

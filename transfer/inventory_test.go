@@ -8,6 +8,7 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -430,6 +432,29 @@ func (b meteredBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.to.read += n
 	return n, err
+}
+
+// A busyStore has the manifest, and no bytes of a file for the moment.
+type busyStore struct{ driver.Driver }
+
+func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if err == nil && strings.HasSuffix(r.Key, ".gz") {
+		body = io.NopCloser(iotest.ErrReader(&storage.Error{Code: storage.Unavailable, Retryable: true, Status: 503, Hint: "wait"}))
+	}
+	return attrs, body, err
+}
+
+func TestAnErrorWhileAnInventoryIsReadIsThatOfItsStore(t *testing.T) {
+	b := onServer(t, s3server.Config{}, "aws")
+	reports := engine.New(busyStore{memstore.NewDriver(memstore.Config{})}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	(&report{schema: schema, files: [][]byte{[]byte("photos,a")}}).write(t, reports)
+	_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(inventoryOf(t, b, reports)))
+	require.ErrorIs(t, err, storage.Unavailable)
+	e, _ := errors.AsType[*storage.Error](err)
+	require.Equal(t, "OpenInventory", e.Op)
+	require.True(t, storage.IsTemporary(err))
+	require.Equal(t, "wait", e.Hint)
 }
 
 func TestAFileLargerThanItsManifestSaysDoesNotFillTheDisk(t *testing.T) {

@@ -54,16 +54,19 @@ func (r *Report) String() string {
 	if r.DryRun {
 		b.WriteString("dry run: ")
 	}
-	fmt.Fprintf(&b, "%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped)
+	var counts []string
+	if r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0 { // else the job only removes
+		counts = append(counts, fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped))
+	}
 	for _, count := range []struct {
 		n    int64
 		what string
 	}{{r.Deleted, "deleted"}, {r.Aborted, "uploads aborted"}, {r.Ignored, "ignored"}, {r.Changed, "changed since the inventory"}, {r.Failed, "failed"}} {
 		if count.n > 0 {
-			fmt.Fprintf(&b, ", %d %s", count.n, count.what)
+			counts = append(counts, fmt.Sprintf("%d %s", count.n, count.what))
 		}
 	}
-	fmt.Fprintf(&b, " in %s", r.Duration.Round(time.Millisecond))
+	fmt.Fprintf(&b, "%s in %s", strings.Join(counts, ", "), r.Duration.Round(time.Millisecond))
 	if r.Bytes > 0 && r.Duration > 0 && !r.DryRun {
 		fmt.Fprintf(&b, ", %s/s", formatBytes(r.Rate()))
 	}

@@ -1,6 +1,7 @@
 package signedurl
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -80,6 +81,15 @@ func expiry(now time.Time, ttl time.Duration) int64 {
 		return end.Unix() + 1
 	}
 	return end.Unix()
+}
+
+// SignWith calls sign, which is SignURL, SignPart or SignForm, with the keys of the bucket.
+func SignWith[R, S any](ctx context.Context, keys func(context.Context) (Keys, error), sign func(Keys, string, R, time.Time) (S, error), bucket string, r R, now time.Time) (signed S, err error) {
+	k, err := keys(ctx)
+	if err != nil {
+		return signed, err
+	}
+	return sign(k, bucket, r, now)
 }
 
 // SignURL returns the signed URL that r requests for the bucket.

@@ -32,7 +32,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// A Rate is a number of bytes a second. 0 is no limit.
+// A Rate is a number of bytes a second. 0 or less is no limit.
 type Rate int64
 
 // Rates are the limits of both directions.

@@ -114,6 +114,9 @@ func TestPartsOfAnUploadAreHidden(t *testing.T) {
 	} {
 		require.Equal(t, []string{"z"}, list(opts...), name)
 	}
+	s.requests()
+	list(storage.WithDelimiter("/"))
+	require.Len(t, s.requests(), 1, "nothing but parts is below .omnibucket./")
 	for _, beside := range []string{".omnibucket", ".omnibucket.0"} {
 		_, err := b.Upload(t.Context(), beside, strings.NewReader("x"))
 		require.NoError(t, err)

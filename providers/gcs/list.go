@@ -71,7 +71,7 @@ func (d *objectDriver) replaceFirst(ctx context.Context, query *gcs.Query, found
 
 // hidesOnlyReserved reports whether all keys with a common prefix, which may be "" for none, are reserved.
 func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
-	if prefix == "" || !strings.HasPrefix(reservedPrefix, prefix) {
+	if prefix == "" || isReserved(prefix) || !strings.HasPrefix(reservedPrefix, prefix) {
 		return isReserved(prefix), nil
 	}
 	for _, others := range [...]*gcs.Query{{Prefix: prefix, EndOffset: reservedPrefix}, {Prefix: prefix, StartOffset: reservedEnd}} {

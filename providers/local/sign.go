@@ -10,29 +10,17 @@ import (
 
 // Sign signs a URL for the handler of package serve.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
-	keys, err := d.signingKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return signedurl.SignURL(keys, d.bucket, r, d.Now())
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignURL, d.bucket, r, d.Now())
 }
 
 // SignPart signs a URL of a part for the handler of package serve.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
-	keys, err := d.signingKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return signedurl.SignPart(keys, d.bucket, r, d.Now())
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignPart, d.bucket, r, d.Now())
 }
 
 // SignForm signs a form for the handler of package serve.
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
-	keys, err := d.signingKeys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return signedurl.SignForm(keys, d.bucket, r, d.Now())
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignForm, d.bucket, r, d.Now())
 }
 
 func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {

@@ -157,15 +157,10 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		return nil, err
 	}
 	result := out.CopyObjectResult
-	return &storage.Attrs{
-		ETag:     quoteETag(result.ETag),
-		Revision: quoteETag(result.ETag),
-		Version:  versionID(out.VersionId),
-		Modified: modified(result.LastModified),
-		CRC32C:   fullObjectCRC(result.ChecksumCRC32C, result.ChecksumType),
-
-		Encryption: encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),
-	}, nil
+	encryption := encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5)
+	attrs := writtenAttrs(result.ETag, out.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)
+	attrs.Modified = modified(result.LastModified)
+	return attrs, nil
 }
 
 // withExpires keeps the Expires header of a source whose other attributes are sent, if the core has

@@ -96,6 +96,12 @@ func contentEncoding(value *string) string {
 	return strings.Join(kept, ",")
 }
 
+// writtenAttrs returns the attributes that the response to a write has.
+func writtenAttrs(etag, version, crc *string, kind types.ChecksumType, encryption storage.Encryption) *storage.Attrs {
+	tag := quoteETag(etag)
+	return &storage.Attrs{ETag: tag, Revision: tag, Version: versionID(version), CRC32C: fullObjectCRC(crc, kind), Encryption: encryption}
+}
+
 // modified returns a time to the second: some responses have more digits than headers.
 func modified(at *time.Time) time.Time {
 	return aws.ToTime(at).UTC().Truncate(time.Second)

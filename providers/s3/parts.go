@@ -132,14 +132,8 @@ func (m *multipart) complete(ctx context.Context, in *awss3.CompleteMultipartUpl
 	if err != nil {
 		return nil, writeError(err, c)
 	}
-	return &storage.Attrs{
-		ETag:     quoteETag(out.ETag),
-		Revision: quoteETag(out.ETag),
-		Version:  versionID(out.VersionId),
-		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
-
-		Encryption: encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, nil, nil),
-	}, nil
+	encryption := encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, nil, nil)
+	return writtenAttrs(out.ETag, out.VersionId, out.ChecksumCRC32C, out.ChecksumType, encryption), nil
 }
 
 // maxAborts limits how often an upload is aborted that still has parts.

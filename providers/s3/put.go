@@ -47,14 +47,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 	}
-	return &storage.Attrs{
-		ETag:     quoteETag(out.ETag),
-		Revision: quoteETag(out.ETag),
-		Version:  versionID(out.VersionId),
-		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
-
-		Encryption: encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),
-	}, nil
+	encryption := encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5)
+	return writtenAttrs(out.ETag, out.VersionId, out.ChecksumCRC32C, out.ChecksumType, encryption), nil
 }
 
 // withBody changes the SDK's requests that have an object's content as the body.
