@@ -84,13 +84,13 @@ vet: ## go vet, also of the local driver on other systems, and our analyzers
 		echo "go vet ($$os)"; \
 		GOOS=$$os CGO_ENABLED=0 $(GO) vet ./providers/local/... || exit 1; \
 	done
-	$(GO) vet ./...
+	$(GO) vet -tags omnibucket_sdks ./...
 	@for module in $(MODULES); do \
 		echo "go vet ($$module)"; \
 		(cd $$module && $(GO) vet ./...) || exit 1; \
 	done
 	cd analyzers && $(GO) test ./...
-	@dir=$$(mktemp -d) && cd analyzers && $(GO) build -o $$dir/vetmodule ./vetmodule && cd .. && $(GO) vet -vettool=$$dir/vetmodule ./...; code=$$?; rm -r $$dir; exit $$code
+	@dir=$$(mktemp -d) && cd analyzers && $(GO) build -o $$dir/vetmodule ./vetmodule && cd .. && $(GO) vet -tags omnibucket_sdks -vettool=$$dir/vetmodule ./...; code=$$?; rm -r $$dir; exit $$code
 
 fmt: ## fails if gofmt would change a file
 	@files=$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
@@ -113,7 +113,7 @@ spelling: ## fails if a comment in Go has a common mistake; "make site" checks t
 lint: fmt imports prose spelling workflows
 	$(GO) run ./internal/apilist
 	@scripts/shippedlines --check
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) -tags omnibucket_sdks ./...
 	@for module in $(MODULES); do \
 		echo "staticcheck ($$module)"; \
 		(cd $$module && $(GO) run $(STATICCHECK) ./...) || exit 1; \
@@ -136,7 +136,7 @@ site: ## checks the spelling of the documentation, and builds its site into site
 pictures: ## draws the pictures of the documentation again, in Chromium
 	@scripts/programs nodejs npm chromium
 	OMNIBUCKET_DRAW=1 $(GO) run -C dev/testservers . -only chromium -- \
-		$(GO) test -count 1 -run '^TestPictures?$$' ./examples/quickstart ./examples/browserupload ./examples/uploadservice ./examples/fileserver
+		$(GO) test -tags omnibucket_sdks -count 1 -run '^TestPictures?$$' ./examples/quickstart ./examples/browserupload ./examples/uploadservice ./examples/fileserver
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
 	cd dev/benchmarks && $(GO) run . -rounds $(ROUNDS)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -64,7 +65,7 @@ func codes(report *transfer.Report) map[storage.Code]int64 {
 }
 
 func TestATreeComesBackIdentical(t *testing.T) {
-	files, largest := treeSize(t, 600, 20<<20)
+	files, largest := treeSize(t, testserver.Sample(200, 600), 20<<20)
 	h := plant(t, files, largest)
 	back := t.TempDir()
 	goRound(t, h, []stop{

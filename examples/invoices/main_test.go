@@ -1,3 +1,5 @@
+//go:build omnibucket_sdks
+
 package main
 
 import (

@@ -109,14 +109,14 @@ func TestMemoryStaysBounded(t *testing.T) {
 		t.Skip("sorts many records")
 	}
 	t.Setenv("TMPDIR", t.TempDir())
-	const records = 250_000 // 10 MB
+	const records = 100_000 // 4 MB
 	s := New(256 << 10)
 	defer func() { require.NoError(t, s.Close()) }()
 	key, value := make([]byte, 20), make([]byte, 20)
 	random := rand.New(rand.NewPCG(1, 2))
 	var most uint64
 	measure := func(i int) {
-		if i%25_000 == 0 {
+		if i%10_000 == 0 {
 			var m runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&m)

@@ -1,7 +1,6 @@
-//go:build !race || omnibucket_sdks
+//go:build omnibucket_sdks
 
-// To build the SDKs of the stores for the race detector takes longer than all tests of this package. "make
-// race" does that, and scripts/tests runs these tests without it.
+// To link the SDKs takes a second of processor time. Without a server, no test here runs.
 
 package mirror_test
 

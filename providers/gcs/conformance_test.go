@@ -199,11 +199,15 @@ func (s *testServer) conform(t *testing.T, row setting, opts ...storagetest.Opti
 	}, opts...)
 }
 
+// faultsOfCalls leaves out the cases that fail each call of the driver, which take a fifth of the time. In a
+// plain run, memstore and providers/local have them.
+var faultsOfCalls = storagetest.SkipRules(`"make test" runs it`, testserver.Sample([]string{"T1", "T2"}, nil)...)
+
 // The rule server implements Google's documentation, unlike other servers that tests can run, and
 // checks signatures.
 func TestConformanceToGooglesRules(t *testing.T) {
 	s := startSignedServer(t)
-	conformToRules(t, s.rules, setting{config: func(*testing.T, string) gcs.Config { return s.config("") }, opt: storagetest.WithName("gcs")})
+	conformToRules(t, s.rules, setting{config: func(*testing.T, string) gcs.Config { return s.config("") }, opt: storagetest.WithName("gcs")}, faultsOfCalls)
 }
 
 func TestFurtherConformanceToGooglesRules(t *testing.T) {
@@ -222,10 +226,10 @@ func (d asGoogle) Describe() driver.Description {
 }
 
 // conformToRules runs the suite on a new rule server.
-func conformToRules(t *testing.T, s *ruleServer, row setting) {
+func conformToRules(t *testing.T, s *ruleServer, row setting, opts ...storagetest.Option) {
 	t.Helper()
 	row.moves = true
-	conformOn(t, s, func(*testing.T, string) {}, row)
+	conformOn(t, s, func(*testing.T, string) {}, row, opts...)
 }
 
 // conformOn runs the suite on a rule server. It calls made with each new bucket.

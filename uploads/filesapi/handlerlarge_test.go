@@ -4,8 +4,6 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,12 +28,7 @@ func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
 // TestALargeFileOverHTTP has client and server in one process, so the limit is for
 // both.
 func TestALargeFileOverHTTP(t *testing.T) {
-	size := int64(largeMiB) << 20
-	if text := os.Getenv(largeVariable); text != "" {
-		mib, err := strconv.Atoi(text)
-		require.NoError(t, err)
-		size = int64(mib) << 20
-	}
+	size := largeSize(t)
 	b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

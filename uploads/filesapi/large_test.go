@@ -17,6 +17,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/uploads"
@@ -32,13 +33,19 @@ const (
 	largeHeap = 64 << 20
 )
 
-func TestALargeFileInPartsOutOfOrder(t *testing.T) {
-	size := int64(largeMiB) << 20
+func largeSize(t *testing.T) int64 {
+	t.Helper()
+	mib := testserver.Sample(largeMiB/2, largeMiB)
 	if text := os.Getenv(largeVariable); text != "" {
-		mib, err := strconv.Atoi(text)
+		var err error
+		mib, err = strconv.Atoi(text)
 		require.NoError(t, err)
-		size = int64(mib) << 20
 	}
+	return int64(mib) << 20
+}
+
+func TestALargeFileInPartsOutOfOrder(t *testing.T) {
+	size := largeSize(t)
 	for name, without := range map[string]storage.Features{"joined by the store": 0, "joined by streaming": storage.ServerCompose} {
 		t.Run(name, func(t *testing.T) {
 			b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: without})))
