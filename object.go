@@ -66,12 +66,13 @@ type Properties struct {
 
 // A ListEntry is an object or, with WithDelimiter, a common prefix.
 type ListEntry struct {
-	Key      string // the object's key; for a prefix, the prefix with its delimiter
-	IsPrefix bool   // everything below is zero for a prefix
-	Size     int64  // bytes
-	ETag     string
-	Revision string
-	Modified time.Time
+	Key          string // the object's key; for a prefix, the prefix with its delimiter
+	IsPrefix     bool   // everything below is zero for a prefix
+	Size         int64  // bytes
+	ETag         string
+	Revision     string
+	Modified     time.Time
+	StorageClass string // as in Attrs; empty if the listing does not say it, as that of a local directory
 }
 
 // A VersionEntry is one kept version of an object.

@@ -101,10 +101,11 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 
 func (o *object) entry() storage.ListEntry {
 	return storage.ListEntry{
-		Key:      o.key,
-		Size:     int64(len(o.data)),
-		ETag:     o.etag,
-		Revision: o.revisionText(),
-		Modified: o.modified,
+		Key:          o.key,
+		Size:         int64(len(o.data)),
+		ETag:         o.etag,
+		Revision:     o.revisionText(),
+		Modified:     o.modified,
+		StorageClass: o.StorageClass,
 	}
 }

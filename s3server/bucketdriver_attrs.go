@@ -49,9 +49,7 @@ func attrsOf(v *state.Version, shown string) *storage.Attrs {
 	for name, field := range driverstore.NativeHeaders {
 		*field(&a.Properties) = v.Object.Properties.Header.Get(name)
 	}
-	if v.Object.Properties.Class != state.Standard {
-		a.StorageClass = v.Object.Properties.Class
-	}
+	a.StorageClass = shownClass(v)
 	for name, values := range v.Object.Properties.Header {
 		if key, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(headers.MetadataPrefix)); found {
 			if a.Metadata == nil {
@@ -61,6 +59,14 @@ func attrsOf(v *state.Version, shown string) *storage.Attrs {
 		}
 	}
 	return a
+}
+
+// shownClass returns the class as package storage names it.
+func shownClass(v *state.Version) string {
+	if v.Object.Properties.Class == state.Standard {
+		return ""
+	}
+	return v.Object.Properties.Class
 }
 
 // crc32cOf returns a checksum of the whole content, if it is a CRC32C.

@@ -65,5 +65,5 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 }
 
 func entryOf(v *state.Version) storage.ListEntry {
-	return storage.ListEntry{Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Modified: v.Modified}
+	return storage.ListEntry{Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Modified: v.Modified, StorageClass: shownClass(v)}
 }

@@ -44,6 +44,10 @@ func TestBucketAndClientsSeeTheSameObjects(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "b"}, attrs.Metadata)
 	require.Equal(t, "STANDARD_IA", attrs.StorageClass)
 	require.Equal(t, 1, attrs.TagCount)
+	for entry, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{"seeded.txt": "", "sent": "STANDARD_IA"}[entry.Key], entry.StorageClass)
+	}
 
 	requests := s.server.Count("")
 	s.server.Inject(s3server.Fail("*", "SlowDown"))

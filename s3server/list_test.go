@@ -73,6 +73,20 @@ func TestListings(t *testing.T) {
 	}
 }
 
+func TestListingsHaveTheStorageClass(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "a", "x")
+	in := putInput("b", "x")
+	in.StorageClass = types.StorageClassStandardIa
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	page, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Len(t, page.Contents, 2)
+	require.Equal(t, types.ObjectStorageClassStandard, page.Contents[0].StorageClass)
+	require.Equal(t, types.ObjectStorageClassStandardIa, page.Contents[1].StorageClass)
+}
+
 func TestEveryKeyIsListed(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {

@@ -183,6 +183,17 @@ func (t *T) optional(f storage.Features, o storage.WriteOption) storage.WriteOpt
 	return storage.WithCacheControl("")
 }
 
+// storageClass is WithStorageClass of a class that the store has, if it has one of those that are known here.
+func (t *T) storageClass(b storage.Bucket) storage.WriteOption {
+	for _, class := range []string{"REDUCED_REDUNDANCY", "NEARLINE", "Cool"} {
+		if _, err := b.Upload(t.Context(), "class", strings.NewReader(""), storage.WithStorageClass(class)); err == nil {
+			require.NoError(t, b.Remove(t.Context(), "class"))
+			return storage.WithStorageClass(class)
+		}
+	}
+	return storage.WithCacheControl("")
+}
+
 // metadata is WithMetadata, if the store keeps metadata.
 func (t *T) metadata(metadata map[string]string) storage.WriteOption {
 	return t.optional(storage.Metadata, storage.WithMetadata(metadata))

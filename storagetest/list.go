@@ -39,10 +39,10 @@ var listCases = []Case{
 	},
 	{
 		Name: "entries have their attributes", Rule: "L2",
-		Explanation: "an entry has key, size, ETag, revision and time, without a further request",
+		Explanation: "an entry has key, size, ETag, revision, time and storage class, without a further request; those of local stores need no class",
 		run: func(t *T) {
 			b := t.open()
-			t.put(b, "a", "12345")
+			t.put(b, "a", "12345", t.storageClass(b))
 			t.put(b, "p/b", "1")
 			want := t.attrs(b, "a")
 			var entries []storage.ListEntry
@@ -60,6 +60,9 @@ var listCases = []Case{
 			require.Equal(t, want.ETag, entries[0].ETag, "List and Head must return the same ETag")
 			require.Equal(t, want.Revision, entries[0].Revision, "List and Head must return the same Revision")
 			require.WithinDuration(t, want.Modified, entries[0].Modified, 1_000_000_000)
+			if !t.desc.Local || entries[0].StorageClass != "" {
+				require.Equal(t, want.StorageClass, entries[0].StorageClass, "List and Head must return the same StorageClass")
+			}
 			require.Equal(t, "p/", entries[1].Key, "a listing with a delimiter has the common prefix in place of its keys")
 			require.Equal(t, storage.ListEntry{Key: "p/", IsPrefix: true}, entries[1])
 		},

@@ -225,6 +225,7 @@ func listEntry(item *container.BlobItem) storage.ListEntry {
 	p := item.Properties
 	return storage.ListEntry{
 		Key: *item.Name, Size: deref(p.ContentLength), ETag: quoted(p.ETag), Revision: quoted(p.ETag), Modified: modified(p.LastModified),
+		StorageClass: storageClass((*string)(p.AccessTier), deref(p.AccessTierInferred)),
 	}
 }
 

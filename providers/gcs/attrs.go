@@ -102,7 +102,7 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 func (o *resource) attrs() *storage.Attrs {
 	md5 := decodeMD5(o.MD5Hash)
 	a := &storage.Attrs{
-		Properties: storage.Properties{StorageClass: storageClass(o.StorageClass)},
+		Properties: storage.Properties{StorageClass: httpheader.StorageClass(o.StorageClass)},
 		ETag:       entityTag(md5, o.Etag),
 		Revision:   o.Generation,
 		Version:    o.Generation,
@@ -141,7 +141,7 @@ func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 		LegalHold:  o.TemporaryHold,
 		Encryption: encryptionOf(o.KMSKeyName, o.CustomerKeySHA256),
 	}
-	a.StorageClass = storageClass(a.StorageClass)
+	a.StorageClass = httpheader.StorageClass(a.StorageClass)
 	return a
 }
 
@@ -223,16 +223,6 @@ func entityTag(md5 []byte, etag string) string {
 		return `"-` + etag + `"`
 	}
 	return ""
-}
-
-const standardClass = "STANDARD"
-
-// storageClass returns the provider's class, or "" for its default.
-func storageClass(class string) string {
-	if class == standardClass {
-		return ""
-	}
-	return class
 }
 
 // modified truncates a time to seconds, because listings are more precise than

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // Copy makes a rewrite, which may take several requests. The request keeps the
@@ -45,9 +46,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	// request with a class must have all other attributes too.
 	copier.ObjectAttrs = *attrs
 	copier.Name = ""
-	copier.StorageClass = cmp.Or(attrs.StorageClass, standardClass)
+	copier.StorageClass = cmp.Or(attrs.StorageClass, httpheader.StandardClass)
 	copier.ContentType = cmp.Or(attrs.ContentType, "application/octet-stream") // required
-	copier.PredefinedACL = attrs.PredefinedACL
 	copier.DestinationKMSKeyName = attrs.KMSKeyName
 	copier.RewriteToken = r.Resume
 	copied, err := rewrite(ctx, copier)

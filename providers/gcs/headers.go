@@ -33,7 +33,7 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 			ContentLanguage:    h.Get("Content-Language"),
 			CacheControl:       h.Get("Cache-Control"),
 			Metadata:           httpheader.Metadata(h, metadataHeader),
-			StorageClass:       storageClass(h.Get("X-Goog-Storage-Class")),
+			StorageClass:       httpheader.StorageClass(h.Get("X-Goog-Storage-Class")),
 		},
 		Revision:   revision,
 		Version:    revision,

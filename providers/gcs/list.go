@@ -15,10 +15,11 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 // listedFields are the fields that a listing requests.
-var listedFields = []string{"Name", "Size", "Etag", "MD5", "Generation", "Created"}
+var listedFields = []string{"Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass"}
 
 // List returns one page, without the parts of uploads.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
@@ -32,10 +33,13 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	// The server includes StartAfter itself, which counts as an entry.
 	if len(found) > 0 && r.Token == "" && r.StartAfter != "" && found[0].Name == r.StartAfter {
-		if token == "" {
-			found = found[1:]
-		} else if found, token, err = d.replaceFirst(ctx, query, found, token); err != nil {
-			return nil, err
+		found = found[1:]
+		if token != "" { // the page has the requested length
+			more, next, err := d.bucket.page(ctx, query, listedFields, 1, token)
+			if err != nil {
+				return nil, err
+			}
+			found, token = append(found, more...), next
 		}
 	}
 	page := &storage.Page{Token: token, Entries: r.Entries[:0]}
@@ -59,16 +63,6 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// replaceFirst drops the first object of a page and appends the next one, so that
-// the page has the requested length.
-func (d *objectDriver) replaceFirst(ctx context.Context, query *gcs.Query, found []*gcs.ObjectAttrs, token string) ([]*gcs.ObjectAttrs, string, error) {
-	more, next, err := d.bucket.page(ctx, query, listedFields, 1, token)
-	if err != nil {
-		return nil, "", err
-	}
-	return append(found[1:], more...), next, nil
-}
-
 // hidesOnlyReserved reports whether all keys with a common prefix, which may be "" for none, are reserved.
 func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
 	if prefix == "" || isReserved(prefix) || !strings.HasPrefix(reservedPrefix, prefix) {
@@ -85,11 +79,12 @@ func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, er
 
 func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 	return storage.ListEntry{
-		Key:      o.Name,
-		Size:     o.Size,
-		ETag:     entityTag(o.MD5, o.Etag),
-		Revision: decimal(o.Generation),
-		Modified: modified(o.Created),
+		Key:          o.Name,
+		Size:         o.Size,
+		ETag:         entityTag(o.MD5, o.Etag),
+		Revision:     decimal(o.Generation),
+		Modified:     modified(o.Created),
+		StorageClass: httpheader.StorageClass(o.StorageClass),
 	}
 }
 

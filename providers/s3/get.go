@@ -66,7 +66,7 @@ func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs
 			ContentLanguage:    aws.ToString(out.ContentLanguage),
 			CacheControl:       aws.ToString(out.CacheControl),
 			Metadata:           p.renamed(out.Metadata, underscoreEscape.Unescape),
-			StorageClass:       storageClass(string(out.StorageClass)),
+			StorageClass:       httpheader.StorageClass(string(out.StorageClass)),
 		},
 		ETag:     quoteETag(out.ETag),
 		Revision: quoteETag(out.ETag),

@@ -76,14 +76,6 @@ func (a *account) checksumMode() types.ChecksumMode {
 	return types.ChecksumModeEnabled
 }
 
-// storageClass returns the provider's storage class, or "" for the default.
-func storageClass(class string) string {
-	if class == string(types.StorageClassStandard) {
-		return ""
-	}
-	return class
-}
-
 // contentEncoding returns the encoding without "aws-chunked". Some servers store that
 // coding of the SDK's transfers with the object.
 func contentEncoding(value *string) string {

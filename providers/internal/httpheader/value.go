@@ -26,6 +26,17 @@ func ETag(tag string) string {
 	return `"` + tag + `"`
 }
 
+// StandardClass is the default storage class of S3 and Google.
+const StandardClass = "STANDARD"
+
+// StorageClass returns a class of S3 or Google, or "" for the default.
+func StorageClass(class string) string {
+	if class == StandardClass {
+		return ""
+	}
+	return class
+}
+
 // Metadata returns the headers whose names begin with prefix. The prefix must be in the
 // form of [http.CanonicalHeaderKey]; names are returned without it, in lower case.
 func Metadata(h http.Header, prefix string) map[string]string {

@@ -1,6 +1,7 @@
 package driverstore
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -180,15 +181,13 @@ func (n *driverNames) finishPrefix(ctx context.Context, page *driverListing, aft
 func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionEntry) (*state.Version, error) {
 	if !n.bucket.keepsETags() {
 		v := &state.Version{Key: key, ID: n.bucket.shownVersion(e.Version, e.Modified), Modified: shownTime(e.Modified)}
-		v.Object.Size, v.Object.ETag, v.Object.Properties.Class, v.Object.Account = e.Size, n.bucket.etagOf(e.ETag, e.Revision), state.Standard, n.bucket.owner()
+		v.Object.Size, v.Object.ETag, v.Object.Account = e.Size, n.bucket.etagOf(e.ETag, e.Revision), n.bucket.owner()
+		v.Object.Properties.Class = cmp.Or(e.StorageClass, state.Standard)
 		return v, nil
 	}
 	a, err := n.bucket.driver.Head(ctx, &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, ErrorOf(err, key)
+		return nil, unless(ErrorOf(err, key), storage.ObjectNotFound)
 	}
 	tags, err := n.bucket.tags(ctx, a, &driver.GetRequest{Key: e.Key, Version: e.Version})
 	if err != nil {
@@ -227,16 +226,12 @@ func (s *Store) ListVersions(ctx context.Context, bucket string, l state.Listing
 func (l *driverListing) rest(ctx context.Context, after state.VersionPosition) error {
 	found, ordered := false, l.names.bucket.description().Provider == "local" // whose ids descend
 	return l.names.versionsOf(ctx, after.Key, func(e *listedEntry) (bool, error) {
-		switch {
-		case found:
-			return l.add(ctx, e)
-		case e.id == after.ID:
-			found = true
-			return true, nil
-		case ordered && after.ID != state.NullVersion && e.Version < after.ID: // that version is gone
+		gone := ordered && after.ID != state.NullVersion && e.Version < after.ID && e.id != after.ID
+		if found || gone {
 			found = true
 			return l.add(ctx, e)
 		}
+		found = e.id == after.ID
 		return true, nil
 	})
 }

@@ -127,13 +127,13 @@ func (s *Store) Parts(ctx context.Context, u *state.Upload, after, most int) (pa
 	return parts, more, ErrorOf(err, u.Key)
 }
 
-// maxPartReads is the number of records of parts that are read at a time.
-const maxPartReads = 16
+// maxPartRecords is the number of records of parts that are read or removed at a time.
+const maxPartRecords = 16
 
 // parts reads the records of parts. It leaves out those that are gone.
 func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, error) {
 	parts := make([]*state.Part, len(names))
-	err := parallel.Each(ctx, len(names), maxPartReads, func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
 		record := &partRecord{}
 		if _, err := r.get(ctx, names[i], record); err != nil {
 			return unless(err, storage.ObjectNotFound)

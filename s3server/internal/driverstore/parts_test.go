@@ -1,12 +1,17 @@
 package driverstore
 
 import (
+	"context"
 	"io"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
@@ -47,4 +52,51 @@ func TestPartsOfSlowClientsHoldUpNoOthers(t *testing.T) {
 	for _, err := range results {
 		require.NoError(t, err)
 	}
+}
+
+// pairedRemovals is a service whose removals of records of parts wait for each other.
+type pairedRemovals struct {
+	driver.ServiceDriver
+	all *sync.WaitGroup
+}
+
+func (p pairedRemovals) Driver(name string) (driver.Driver, error) {
+	d, err := p.ServiceDriver.Driver(name)
+	return pairedDriver{d, p.all}, err
+}
+
+type pairedDriver struct {
+	driver.Driver
+	all *sync.WaitGroup
+}
+
+func (d pairedDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	if strings.Contains(r.Key, "/parts/") {
+		d.all.Done()
+		d.all.Wait()
+	}
+	return d.Driver.Delete(ctx, r)
+}
+
+// If the records of parts were removed one after the other, this test would not end.
+func TestRecordsOfPartsAreRemovedSeveralAtATime(t *testing.T) {
+	var all sync.WaitGroup
+	s := New(Config{Service: pairedRemovals{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all}, Now: time.Now, Account: "1", Region: "us-east-1"})
+	t.Cleanup(s.Close)
+	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})
+	require.NoError(t, err)
+	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
+	require.NoError(t, s.BeginUpload(t.Context(), u))
+	u, err = s.Upload(t.Context(), "photos", "k", u.ID)
+	require.NoError(t, err)
+	for number := range maxPartRecords {
+		d := checksum.NewDigest(u.Kind, false)
+		_, err := s.PutPart(t.Context(), u, number+1, &state.Body{From: teeReader("x", d), Size: 1, Digest: d, Check: func() error { return nil }})
+		require.NoError(t, err)
+	}
+	all.Add(maxPartRecords)
+	require.NoError(t, s.Abort(t.Context(), u))
+	parts, _, err := s.Parts(t.Context(), u, 0, 10)
+	require.Empty(t, parts)
+	require.Error(t, err)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
@@ -159,13 +160,11 @@ func (r *records) removeAll(ctx context.Context, prefix string, versioned bool) 
 		if err != nil {
 			return err
 		}
-		for _, name := range names {
-			if err := r.driver.Delete(ctx, &driver.DeleteRequest{Key: r.prefix + name}); err != nil {
-				return err
-			}
-		}
-		if len(names) < pageLimit {
-			return nil
+		err = parallel.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
+			return r.driver.Delete(ctx, &driver.DeleteRequest{Key: r.prefix + names[i]})
+		})
+		if err != nil || len(names) < pageLimit {
+			return err
 		}
 	}
 }
@@ -176,13 +175,11 @@ func (r *records) removeVersions(ctx context.Context, prefix string) error {
 		if err != nil || len(page.Entries) == 0 {
 			return err
 		}
-		for _, e := range page.Entries {
-			if err := r.driver.Delete(ctx, &driver.DeleteRequest{Key: e.Key, Version: e.Version}); err != nil {
-				return err
-			}
-		}
-		if page.Token == "" {
-			return nil
+		err = parallel.Each(ctx, len(page.Entries), maxPartRecords, func(ctx context.Context, i int) error {
+			return r.driver.Delete(ctx, &driver.DeleteRequest{Key: page.Entries[i].Key, Version: page.Entries[i].Version})
+		})
+		if err != nil || page.Token == "" {
+			return err
 		}
 	}
 }

@@ -101,6 +101,12 @@ func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
 		}
 	case is(name, "LastModified"):
 		e.Modified, err = p.time()
+	case is(name, "StorageClass"):
+		var class []byte
+		if class, err = p.xml.value(); string(class) == httpheader.StandardClass {
+			class = nil
+		}
+		e.StorageClass = p.keep(class)
 	default:
 		err = p.xml.skip()
 	}

@@ -66,7 +66,7 @@ func FuzzListPageOfPieces(f *testing.F) {
 
 var pagePieces = []string{
 	"</>", "</>", "</>", "=Contents", "=Contents", "=CommonPrefixes", "=Key", "=Key", "=Prefix", "=Size", "=ETag", "=LastModified",
-	"=IsTruncated", "=NextContinuationToken", "=EncodingType", "=x", "=s3:Key", "=contents", "=ListBucketResult", "</Contents>", "</Key>",
+	"=StorageClass", "STANDARD", "=IsTruncated", "=NextContinuationToken", "=EncodingType", "=x", "=s3:Key", "=contents", "=ListBucketResult", "</Contents>", "</Key>",
 	"<Key/>", "<Contents/>", "<CommonPrefixes />", "<Size>7</Size>", "<Key>k</Key>", "<Prefix>p/</Prefix>", "<EncodingType>url</EncodingType>",
 	"<LastModified>2026-01-02T03:04:05.678Z</LastModified>", "<IsTruncated>true</IsTruncated>", "<NextContinuationToken>n</NextContinuationToken>",
 	"a", "é", "😀", "%2F", "%zz", "+", " ", "\t", "\n", "\r\n", "\r", "0", "7", "true", "url", "]", "]]", "]]>", ">", "/", `"`, "'", "=",

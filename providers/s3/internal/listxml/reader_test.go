@@ -155,8 +155,8 @@ func TestReadObjectsRefusesWhatIsNotAPage(t *testing.T) {
 const wholePage = "\ufeff" + `<?xml version="1.0" encoding="UTF-8"?>
 <!-- c --><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><?i i?><Name>photos</Name><Prefix/><KeyCount>4</KeyCount>
  <EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>n&amp;1</NextContinuationToken>
- <Contents><Key>a+%C3%A9</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified><ETag>&quot;1&quot;</ETag><Size>3</Size><Owner><ID>o</ID></Owner></Contents>
- <Contents><Key><![CDATA[b&c]]></Key><LastModified>2026-01-02T03:04:05Z</LastModified><ETag>2</ETag><Size>0</Size></Contents>
+ <Contents><Key>a+%C3%A9</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified><ETag>&quot;1&quot;</ETag><Size>3</Size><StorageClass>STANDARD_IA</StorageClass><Owner><ID>o</ID></Owner></Contents>
+ <Contents><Key><![CDATA[b&c]]></Key><LastModified>2026-01-02T03:04:05Z</LastModified><ETag>2</ETag><Size>0</Size><StorageClass>STANDARD</StorageClass></Contents>
  <CommonPrefixes><Prefix>d%2F</Prefix></CommonPrefixes></ListBucketResult>`
 
 func TestReadObjectsRefusesATruncatedPage(t *testing.T) {

@@ -87,7 +87,7 @@ func referenceField(e *storage.ListEntry, n *node) error {
 		}
 		name = "key"
 	}
-	if !slices.Contains([]string{"key", "size", "etag", "lastmodified"}, name) {
+	if !slices.Contains([]string{"key", "size", "etag", "lastmodified", "storageclass"}, name) {
 		return nil
 	}
 	value, err := n.value()
@@ -105,6 +105,8 @@ func referenceField(e *storage.ListEntry, n *node) error {
 	case "etag":
 		e.ETag = httpheader.ETag(value)
 		e.Revision = e.ETag
+	case "storageclass":
+		e.StorageClass = httpheader.StorageClass(value)
 	case "lastmodified":
 		e.Modified, err = smithytime.ParseDateTime(trimmed)
 		e.Modified = e.Modified.UTC().Truncate(time.Second)
@@ -200,7 +202,7 @@ func sdkPage(t *testing.T, response []byte) *storage.Page {
 	j.escaped = out.EncodingType == "url"
 	j.truncated, j.ended = aws.ToBool(out.IsTruncated), out.IsTruncated != nil && !*out.IsTruncated
 	for _, o := range out.Contents {
-		e := storage.ListEntry{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: httpheader.ETag(aws.ToString(o.ETag)), Revision: httpheader.ETag(aws.ToString(o.ETag)), Modified: aws.ToTime(o.LastModified).UTC().Truncate(time.Second)}
+		e := storage.ListEntry{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: httpheader.ETag(aws.ToString(o.ETag)), Revision: httpheader.ETag(aws.ToString(o.ETag)), Modified: aws.ToTime(o.LastModified).UTC().Truncate(time.Second), StorageClass: httpheader.StorageClass(string(o.StorageClass))}
 		j.page.Entries = append(j.page.Entries, e)
 	}
 	for _, p := range out.CommonPrefixes {
