@@ -224,7 +224,7 @@ func TestAGatewayWithAllLayers(t *testing.T) {
 func TestAMirroredLocation(t *testing.T) {
 	first, second := directory(t), directory(t)
 	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+"\n  box:\n    address: "+first+"\n    layers: [{mirror: second}]\n"+
-		"  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n  account:\n    address: s3://?region=eu-west-1\n    layers: [{mirror: second}]\n")
+		"  other:\n    address: "+directory(t)+"\n    layers: [{mirror: second}]\n  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n  account:\n    address: s3://?region=eu-west-1\n    layers: [{mirror: second}]\n")
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.ok("cat", "second:a"))
 	s.put("first:b", "past the layer")
@@ -233,8 +233,11 @@ func TestAMirroredLocation(t *testing.T) {
 	require.JSONEq(t, `{"repaired":1,"recent":0,"failed":0}`, s.ok("repair", "--all", "--json", "box:"))
 	require.Equal(t, "past the layer", s.ok("cat", "second:b"))
 	s.ok("rm", "box:a")
-	require.Equal(t, "b\n", s.ok("ls", "second:"))
-	_, stderr := s.exits(2, "repair", "first:")
+	require.Equal(t, ".omnibucket-mirror/\nb\n", s.ok("ls", "second:"))
+	s.put("other:b", "a new primary")
+	_, stderr := s.exits(4, "repair", "--all", "other:")
+	require.Contains(t, stderr, "swap the roles")
+	_, stderr = s.exits(2, "repair", "first:")
 	require.Contains(t, stderr, "must have the layer mirror")
 	_, stderr = s.exits(2, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
