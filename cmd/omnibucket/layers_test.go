@@ -276,7 +276,8 @@ func (s *shell) atGateway(args ...string) string {
 
 func TestFinishAndRepairNeedTheirLayer(t *testing.T) {
 	before := directory(t)
-	s, _ := configured(t, "locations:\n  before: "+before+"\n  same:\n    address: "+before+"\n    layers: [{overlay: {old: before}}]\n")
+	s, _ := configured(t, "locations:\n  before: "+before+"\n  same:\n    address: "+before+"\n    layers: [{overlay: {old: before}}]\n"+
+		"  both:\n    address: "+directory(t)+"\n    layers: [{mirror: before}, {overlay: {old: other}}]\n  other: "+directory(t)+"\n")
 	for _, row := range []struct {
 		name, command, location, says string
 	}{
@@ -284,6 +285,7 @@ func TestFinishAndRepairNeedTheirLayer(t *testing.T) {
 hint: add "layers: [{overlay: {old: NAME}}]" to it in the configuration`},
 		{"repair without layers", "repair", "before:", `the location must have the layer mirror
 hint: add "layers: [{mirror: NAME}]" to it in the configuration`},
+		{"repair of a mirror below an overlay", "repair", "both:", "if another layer of two stores follows mirror, name a location of the same store without that one"},
 		{"finish of one store", "finish", "same:", "must not be the same bucket"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
