@@ -2,6 +2,7 @@ package driverstore
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -65,7 +66,40 @@ func (m *driverUploads) complete(ctx context.Context, u *state.Upload, r *driver
 	if err != nil || records == nil {
 		return nil, err
 	}
-	body := &stagedBody{ctx: ctx, records: records, id: u.ID, left: parts}
+	if !m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
+		return m.joinStaged(ctx, records, u.ID, r, parts)
+	}
+	given := r.Condition
+	for range maxDecisions {
+		r.Condition = given
+		d, err := m.decide(ctx, u.ID, r)
+		switch {
+		case errors.Is(err, errDecided):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		attrs, err := m.joinStaged(ctx, records, u.ID, r, parts)
+		if err == nil || !d.first || mayBeMade(err) {
+			return attrs, err
+		}
+		m.undecide(ctx, u.ID, d)
+		if given != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
+			return nil, err
+		}
+	}
+	return nil, storage.Unavailable
+}
+
+// mayBeMade reports whether a write that failed may have made the object.
+func mayBeMade(err error) bool {
+	e, ok := errors.AsType[*storage.Error](err)
+	return ok && (e.Unknown || e.Retryable)
+}
+
+// joinStaged writes the object.
+func (m *driverUploads) joinStaged(ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part) (*storage.Attrs, error) {
+	body := &stagedBody{ctx: ctx, records: records, id: id, left: parts}
 	defer body.close()
 	d := m.bucket.description()
 	size := max(joinedPart, d.MinPartSize)

@@ -30,6 +30,7 @@ type uploadRecord struct {
 	Kind       string
 	Covers     string
 	Asked      bool
+	Decision   *decision `json:",omitempty"` // of staged parts
 }
 
 func uploadName(id string) string { return "uploads/" + id }
@@ -176,7 +177,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	if err != nil {
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
 	}
-	_ = b.uploads.dropUpload(ctx, u.ID) // if this fails, the upload is listed until it is aborted
+	b.uploads.end(ctx, u)
 	v, shown := b.written(ctx, w, settings, attrs)
 	return v, shown, nil
 }
@@ -204,7 +205,7 @@ func (m *driverUploads) isCompleted(ctx context.Context, u *state.Upload) (bool,
 		return false, nil
 	}
 	if m.abort(ctx, u) == nil {
-		_ = m.dropUpload(ctx, u.ID) // as in Complete
+		m.end(ctx, u)
 	}
 	return true, nil
 }
