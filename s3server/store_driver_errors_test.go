@@ -24,9 +24,10 @@ import (
 type failingService struct {
 	driver.ServiceDriver
 	err         error
-	headErr     error // of requests for attributes of objects
-	fixedParts  bool  // it takes parts in order only
-	keepsRecord bool  // records of uploads cannot be removed
+	headErr     error                                                             // of requests for attributes of objects
+	fixedParts  bool                                                              // it takes parts in order only
+	keepsRecord bool                                                              // records of uploads cannot be removed
+	puts        func(next func() (*storage.Attrs, error)) (*storage.Attrs, error) // of the object k, if not nil
 }
 
 func (s *failingService) Driver(name string) (driver.Driver, error) {
@@ -62,6 +63,9 @@ func (d *failingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage
 func (d *failingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return nil, err
+	}
+	if puts := d.service.puts; puts != nil && r.Key == "k" {
+		return puts(func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
 	}
 	return d.Driver.Put(ctx, r)
 }
@@ -220,6 +224,39 @@ func TestACompletionIsNotRepeatedIfTheUploadCannotBeRemoved(t *testing.T) {
 				require.Error(t, err)
 			})
 		}
+	}
+}
+
+// Another client writes the object while staged parts become it, or the store's response is lost.
+func TestACompletionOfStagedPartsAmongOtherWrites(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		put  func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error)
+	}{
+		{"others write before", func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+			s.put(t, "k", "other")
+			return next()
+		}},
+		{"the response is lost", func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+			_, err := next()
+			require.NoError(t, err)
+			return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: true}
+			s := start(t, s3server.Config{Service: service})
+			upload := s.begin(t, "k")
+			in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+			service.puts = func(next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+				service.puts = nil
+				return row.put(t, s, next)
+			}
+			first, err := s.CompleteMultipartUpload(t.Context(), in)
+			require.NoError(t, err)
+			require.NotEmpty(t, first.ETag)
+			require.Equal(t, "0123456789", s.get(t, "k"))
+		})
 	}
 }
 

@@ -19,7 +19,7 @@ type decision struct {
 	Condition storage.Condition // of the write
 	Made      bool              `json:",omitempty"` // the object was made, and the upload could not be removed
 
-	first  bool          // no other completion has decided before
+	first  bool          // no other completion has decided before, and may have made the object
 	record *uploadRecord // that has the decision
 	at     string        // its revision
 }
@@ -31,14 +31,14 @@ const maxDecisions = 16
 var errDecided = errors.New("another completion has decided")
 
 // decide records over what r is written, and sets its condition. If an earlier completion has decided, the key must be as
-// it was: else the object was made and replaced or removed, or another write came first.
-func (m *driverUploads) decide(ctx context.Context, id string, r *driver.PutRequest) (*decision, error) {
+// it was: else the object was made and replaced or removed, or another write came first. By last, nothing was written.
+func (m *driverUploads) decide(ctx context.Context, id string, r *driver.PutRequest, last *decision) (*decision, error) {
 	record := &uploadRecord{}
 	revision, err := m.bucket.records.get(ctx, uploadName(id), record)
 	if err != nil {
 		return nil, cmp.Or(unless(err, storage.ObjectNotFound), error(state.NoUpload(id)))
 	}
-	d := &decision{Call: rand.Text(), first: record.Decision == nil, record: record}
+	d := &decision{Call: rand.Text(), first: record.Decision == nil || record.Decision.Call == last.Call, record: record}
 	switch there, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: true}); storage.CodeOf(err) {
 	case "":
 		d.Condition.Revision = there.Revision

@@ -69,10 +69,10 @@ func (m *driverUploads) complete(ctx context.Context, u *state.Upload, r *driver
 	if !m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		return m.joinStaged(ctx, records, u.ID, r, parts)
 	}
-	given := r.Condition
+	given, last := r.Condition, &decision{}
 	for range maxDecisions {
 		r.Condition = given
-		d, err := m.decide(ctx, u.ID, r)
+		d, err := m.decide(ctx, u.ID, r, last)
 		switch {
 		case errors.Is(err, errDecided):
 			continue
@@ -83,8 +83,8 @@ func (m *driverUploads) complete(ctx context.Context, u *state.Upload, r *driver
 		if err == nil || !d.first || mayBeMade(err) {
 			return attrs, err
 		}
-		m.undecide(ctx, u.ID, d)
-		if given != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
+		if last = d; given != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
+			m.undecide(ctx, u.ID, d)
 			return nil, err
 		}
 	}
