@@ -16,8 +16,7 @@ import (
 // no later completion, also by another server, replaces a newer object.
 type decision struct {
 	Call      string            // no two decisions are equal
-	Condition storage.Condition // of the write
-	Made      bool              `json:",omitempty"` // the object was made, and the upload could not be removed
+	Condition storage.Condition // of the write; zero if the object was made, and the upload could not be removed
 
 	first  bool          // no other completion has decided before, and may have made the object
 	record *uploadRecord // that has the decision
@@ -48,7 +47,7 @@ func (m *driverUploads) decide(ctx context.Context, id string, r *driver.PutRequ
 		return nil, err
 	}
 	switch {
-	case !d.first && (record.Decision.Made || record.Decision.Condition != d.Condition):
+	case !d.first && record.Decision.Condition != d.Condition:
 		return nil, state.NoUpload(id)
 	case r.Condition != (storage.Condition{}) && r.Condition != d.Condition:
 		return nil, storage.PreconditionFailed
@@ -76,7 +75,7 @@ func (m *driverUploads) end(ctx context.Context, u *state.Upload) {
 	record := &uploadRecord{}
 	revision, err := m.bucket.records.get(ctx, uploadName(u.ID), record)
 	if err == nil && record.Decision != nil {
-		record.Decision.Made = true
+		record.Decision.Condition = storage.Condition{}
 		_, _ = m.bucket.records.put(ctx, uploadName(u.ID), record, storage.Condition{Revision: revision})
 	}
 }

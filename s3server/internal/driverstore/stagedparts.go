@@ -122,7 +122,8 @@ func (m *driverUploads) join(ctx context.Context, r *driver.PutRequest, from io.
 	all := &driver.CompleteRequest{Put: r, Upload: upload}
 	for offset := int64(0); offset < r.Size && err == nil; offset += size {
 		var part driver.Part
-		part, err = m.joinPart(ctx, &driver.PartRequest{Key: r.Key, Upload: upload, Number: len(all.Parts) + 1, Offset: offset, Size: min(size, r.Size-offset), Final: offset+size >= r.Size}, from)
+		own := &driver.PartRequest{Key: r.Key, Upload: upload, Number: len(all.Parts) + 1, Offset: offset, Size: min(size, r.Size-offset), Final: offset+size >= r.Size}
+		part, err = m.putPart(ctx, own, io.LimitReader(from, own.Size))
 		all.Parts = append(all.Parts, part)
 	}
 	var attrs *storage.Attrs
@@ -135,19 +136,6 @@ func (m *driverUploads) join(ctx context.Context, r *driver.PutRequest, from io.
 		_ = m.bucket.driver.AbortParts(ctx, r.Key, upload) // the client gets the first error
 	}
 	return attrs, err
-}
-
-func (m *driverUploads) joinPart(ctx context.Context, r *driver.PartRequest, from io.Reader) (driver.Part, error) {
-	file, err := spool(io.LimitReader(from, r.Size))
-	if err != nil {
-		return driver.Part{}, err
-	}
-	defer file.close()
-	if file.size != r.Size {
-		return driver.Part{}, io.ErrUnexpectedEOF
-	}
-	r.Body, r.CRC32C = file.File, file.crc
-	return m.bucket.driver.PutPart(ctx, r)
 }
 
 // A stagedBody reads staged parts, one after the other.
