@@ -115,7 +115,7 @@ func RepairAll(ctx context.Context, b storage.Bucket) (Report, error) {
 			}
 			return &storage.Error{
 				Code: storage.ObjectNotFound, Op: "mirror.RepairAll", Key: e.Key, Err: errors.New("only the second store has the object"),
-				Hint: "if the primary store was lost, swap the roles of the stores (docs/two-stores.md); else remove such objects from the second store yourself",
+				Hint: "if the primary store was lost, swap the roles of the stores (docs/two-stores.md); else call Repair, and remove what is left from the second store yourself",
 			}
 		})
 	}
