@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -136,36 +137,33 @@ func (s *stores) pair(ctx context.Context) (ours string, equal bool, err error) 
 	if _, nested := storage.As[*objectDriver](s.second.Bucket); nested {
 		return "", true, nil
 	}
-	if ours, err = textOfPair(ctx, s.primary); err != nil {
-		return "", false, err
+	var theirs string
+	for _, of := range []struct {
+		bucket storage.Bucket
+		text   *string
+	}{{s.primary, &ours}, {s.second.Bucket, &theirs}} {
+		data, _, err := storage.ReadAll(ctx, of.bucket, pairKey, storage.WithRange(0, maxNote))
+		if err != nil && !errors.Is(err, storage.ObjectNotFound) {
+			return "", false, err
+		}
+		*of.text = string(data)
 	}
-	theirs, err := textOfPair(ctx, s.second.Bucket)
-	if err == nil && theirs != "" && theirs != ours {
-		err = &storage.Error{
+	if theirs != "" && theirs != ours {
+		return "", false, &storage.Error{
 			Code: storage.PreconditionFailed, Op: "mirror.RepairAll", Err: errors.New("the second store was made equal to another primary store"),
 			Hint: "if that was lost, swap the roles of the stores (docs/two-stores.md); if this primary is the right one, remove " + pairKey + " from the second store",
 		}
 	}
-	return ours, theirs != "", err
+	return ours, theirs != "", nil
 }
 
-func textOfPair(ctx context.Context, b storage.Bucket) (string, error) {
-	data, _, err := storage.ReadAll(ctx, b, pairKey, storage.WithRange(0, maxNote))
-	if errors.Is(err, storage.ObjectNotFound) {
-		return "", nil
-	}
-	return string(data), err
-}
-
-// join makes both stores a pair.
+// join makes both stores a pair. ours is what the primary has, or "".
 func (s *stores) join(ctx context.Context, ours string) error {
-	if ours == "" {
-		ours = rand.Text()
-		if _, err := s.primary.Upload(ctx, pairKey, strings.NewReader(ours)); err != nil {
-			return err
-		}
+	text := cmp.Or(ours, rand.Text())
+	_, err := s.primary.Upload(ctx, pairKey, strings.NewReader(text))
+	if err == nil {
+		_, err = s.second.Bucket.Upload(ctx, pairKey, strings.NewReader(text))
 	}
-	_, err := s.second.Bucket.Upload(ctx, pairKey, strings.NewReader(ours))
 	return err
 }
 
