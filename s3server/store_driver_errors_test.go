@@ -24,9 +24,10 @@ import (
 type failingService struct {
 	driver.ServiceDriver
 	err         error
-	headErr     error // of requests for attributes of objects
-	fixedParts  bool  // it takes parts in order only
-	keepsRecord bool  // records of uploads cannot be removed
+	headErr     error                                                             // of requests for attributes of objects
+	fixedParts  bool                                                              // it takes parts in order only
+	keepsRecord bool                                                              // records of uploads cannot be removed
+	puts        func(next func() (*storage.Attrs, error)) (*storage.Attrs, error) // of the object k, if not nil
 }
 
 func (s *failingService) Driver(name string) (driver.Driver, error) {
@@ -62,6 +63,9 @@ func (d *failingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage
 func (d *failingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return nil, err
+	}
+	if puts := d.service.puts; puts != nil && r.Key == "k" {
+		return puts(func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
 	}
 	return d.Driver.Put(ctx, r)
 }
@@ -171,21 +175,87 @@ func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// The client of a completion whose response was lost asks again: the object may be another by now.
+// The client of a completion whose response was lost asks again, this server or another one: the object may be another,
+// or removed, by now.
 func TestACompletionIsNotRepeatedIfTheUploadCannotBeRemoved(t *testing.T) {
-	for name, fixedParts := range map[string]bool{"uploads of the store": false, "staged parts": true} {
-		t.Run(name, func(t *testing.T) {
-			service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: fixedParts, keepsRecord: true}
+	for _, row := range []struct {
+		name                string
+		fixedParts, another bool
+		before              string // "" is no object
+		status              int    // of another server
+		code                string
+	}{
+		{"uploads of the store", false, false, "", 0, ""},
+		{"uploads of the store, another server", false, true, "older", 400, "InvalidPart"},
+		{"staged parts", true, false, "", 0, ""},
+		{"staged parts, another server", true, true, "", 404, "NoSuchUpload"},
+		{"staged parts over an object, another server", true, true, "older", 404, "NoSuchUpload"},
+	} {
+		for _, after := range []string{"newer", ""} {
+			t.Run(row.name+", then "+after, func(t *testing.T) {
+				service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: row.fixedParts, keepsRecord: true}
+				s := start(t, s3server.Config{Service: service})
+				if row.before != "" {
+					s.put(t, "k", row.before)
+				}
+				upload := s.begin(t, "k")
+				in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+				first, err := s.CompleteMultipartUpload(t.Context(), in)
+				require.NoError(t, err)
+				if after == "" {
+					_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("photos"), Key: aws.String("k")})
+					require.NoError(t, err)
+				} else {
+					s.put(t, "k", after)
+				}
+				if row.another {
+					_, err = start(t, s3server.Config{Service: service}).CompleteMultipartUpload(t.Context(), in)
+					failsWith(t, err, row.status, row.code)
+				} else {
+					again, err := s.CompleteMultipartUpload(t.Context(), in)
+					require.NoError(t, err)
+					require.Equal(t, first.ETag, again.ETag)
+				}
+				if after != "" {
+					require.Equal(t, after, s.get(t, "k"))
+					return
+				}
+				_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("photos"), Key: aws.String("k")})
+				require.Error(t, err)
+			})
+		}
+	}
+}
+
+// Another client writes the object while staged parts become it, or the store's response is lost.
+func TestACompletionOfStagedPartsAmongOtherWrites(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		put  func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error)
+	}{
+		{"others write before", func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+			s.put(t, "k", "other")
+			return next()
+		}},
+		{"the response is lost", func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+			_, err := next()
+			require.NoError(t, err)
+			return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: true}
 			s := start(t, s3server.Config{Service: service})
 			upload := s.begin(t, "k")
 			in := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+			service.puts = func(next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+				service.puts = nil
+				return row.put(t, s, next)
+			}
 			first, err := s.CompleteMultipartUpload(t.Context(), in)
 			require.NoError(t, err)
-			s.put(t, "k", "newer")
-			again, err := s.CompleteMultipartUpload(t.Context(), in)
-			require.NoError(t, err)
-			require.Equal(t, first.ETag, again.ETag)
-			require.Equal(t, "newer", s.get(t, "k"))
+			require.NotEmpty(t, first.ETag)
+			require.Equal(t, "0123456789", s.get(t, "k"))
 		})
 	}
 }

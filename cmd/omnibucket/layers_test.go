@@ -224,7 +224,7 @@ func TestAGatewayWithAllLayers(t *testing.T) {
 func TestAMirroredLocation(t *testing.T) {
 	first, second := directory(t), directory(t)
 	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+"\n  box:\n    address: "+first+"\n    layers: [{mirror: second}]\n"+
-		"  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n  account:\n    address: s3://?region=eu-west-1\n    layers: [{mirror: second}]\n")
+		"  other:\n    address: "+directory(t)+"\n    layers: [{mirror: second}]\n  twice:\n    address: "+first+"\n    layers: [{mirror: box}]\n  account:\n    address: s3://?region=eu-west-1\n    layers: [{mirror: second}]\n")
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.ok("cat", "second:a"))
 	s.put("first:b", "past the layer")
@@ -233,8 +233,11 @@ func TestAMirroredLocation(t *testing.T) {
 	require.JSONEq(t, `{"repaired":1,"recent":0,"failed":0}`, s.ok("repair", "--all", "--json", "box:"))
 	require.Equal(t, "past the layer", s.ok("cat", "second:b"))
 	s.ok("rm", "box:a")
-	require.Equal(t, "b\n", s.ok("ls", "second:"))
-	_, stderr := s.exits(2, "repair", "first:")
+	require.Equal(t, ".omnibucket-mirror/\nb\n", s.ok("ls", "second:"))
+	s.put("other:b", "a new primary")
+	_, stderr := s.exits(4, "repair", "--all", "other:")
+	require.Contains(t, stderr, "swap the roles")
+	_, stderr = s.exits(2, "repair", "first:")
 	require.Contains(t, stderr, "must have the layer mirror")
 	_, stderr = s.exits(2, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
@@ -273,7 +276,8 @@ func (s *shell) atGateway(args ...string) string {
 
 func TestFinishAndRepairNeedTheirLayer(t *testing.T) {
 	before := directory(t)
-	s, _ := configured(t, "locations:\n  before: "+before+"\n  same:\n    address: "+before+"\n    layers: [{overlay: {old: before}}]\n")
+	s, _ := configured(t, "locations:\n  before: "+before+"\n  same:\n    address: "+before+"\n    layers: [{overlay: {old: before}}]\n"+
+		"  both:\n    address: "+directory(t)+"\n    layers: [{mirror: before}, {overlay: {old: other}}]\n  other: "+directory(t)+"\n")
 	for _, row := range []struct {
 		name, command, location, says string
 	}{
@@ -281,6 +285,7 @@ func TestFinishAndRepairNeedTheirLayer(t *testing.T) {
 hint: add "layers: [{overlay: {old: NAME}}]" to it in the configuration`},
 		{"repair without layers", "repair", "before:", `the location must have the layer mirror
 hint: add "layers: [{mirror: NAME}]" to it in the configuration`},
+		{"repair of a mirror below an overlay", "repair", "both:", "if another layer of two stores follows mirror, name a location of the same store without that one"},
 		{"finish of one store", "finish", "same:", "must not be the same bucket"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 
 // Rewrap encrypts the data key of an object again, for the keys that the layer of bucket has now, by a
 // copy of the object onto itself inside the store: no bytes move. It does so also if the keys are the
-// same. It returns the attributes of the object, which has a new revision. Its tags and attributes stay; as
-// with every copy, its locks do not.
+// same. It returns the attributes of the object, which has a new revision. Its tags and attributes stay, but for
+// tags that are set at the same moment, which only S3 and Google keep for certain; as with every copy, its locks do not.
 //
 // PreconditionFailed: another write came between; call it again. Changed: likewise.
 // Unsupported: the store cannot copy, or has no [storage.ConditionalUpdate].

@@ -12,14 +12,12 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
-
-// failedOver is the ReplicationStatus of what was read from the second store.
-const failedOver = "mirror: second store"
 
 // FailedOver reports whether attrs are from the second store, because the primary did not respond. They, and
 // the object that was read with them, may be older than the last write.
-func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == failedOver }
+func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == otherstore.FailedOver }
 
 // read asks the primary, and if that is down the second store. A read that decides about a write asks the primary
 // only. One of a revision of the second store, such as the rest of a read that failed over, stays there.
@@ -115,7 +113,7 @@ func (s *stores) fromSecond(ctx context.Context, r *driver.GetRequest, read func
 	}
 	attrs, err := read(condition)
 	if err == nil {
-		attrs.ReplicationStatus, attrs.Revision = failedOver, cmp.Or(revision, attrs.Revision)
+		attrs.ReplicationStatus, attrs.Revision = otherstore.FailedOver, cmp.Or(revision, attrs.Revision)
 	}
 	return err
 }

@@ -1,7 +1,9 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"iter"
@@ -34,7 +36,8 @@ const (
 	atOnce   = 16
 	settling = time.Hour // how long after its note a write may be in progress
 	clockKey = NotesPrefix + "clock"
-	maxNote  = 16 << 10 // bytes
+	pairKey  = NotesPrefix + "pair" // has the same text in two stores that RepairAll has made equal
+	maxNote  = 16 << 10             // bytes
 )
 
 // Status counts the notes of b, and tells which store this process takes for down.
@@ -75,14 +78,22 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 // counts as another revision. It asks each store about each object of the other one. Use it to fill an empty
 // second store, and after writes past the layer.
 //
-// ObjectNotFound: the primary has no object, and the second store has some. InvalidArgument: b was not opened
-// with the layer.
+// It removes nothing until it has once made these two stores equal without that: the primary may be a new store in
+// the place of one that was lost. Both stores then have a small object below [NotesPrefix].
+//
+// PreconditionFailed: the second store was made equal to another primary. ObjectNotFound: only the second store has
+// some objects, and it was not made equal to this primary before, or that has none. InvalidArgument: b was not
+// opened with the layer.
 func RepairAll(ctx context.Context, b storage.Bucket) (Report, error) {
 	s, err := storesOf(b, "mirror.RepairAll")
 	if err != nil {
 		return Report{}, err
 	}
 	s.ofSecond.ended(nil)
+	ours, equal, err := s.pair(ctx)
+	if err != nil {
+		return Report{}, err
+	}
 	j := &job{}
 	var objects atomic.Int64
 	err = j.run(ctx, s.objects(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
@@ -94,14 +105,23 @@ func RepairAll(ctx context.Context, b storage.Bucket) (Report, error) {
 	})
 	if err == nil {
 		err = j.run(ctx, s.objects(ctx, s.second.Bucket), func(ctx context.Context, e storage.ListEntry) error {
-			if objects.Load() == 0 {
-				return &storage.Error{Code: storage.ObjectNotFound, Op: "mirror.RepairAll", Err: errors.New("the primary store has no object, and the second one has some")}
-			}
 			if there, err := s.primary.Exists(ctx, e.Key); there || err != nil {
 				return err
 			}
-			return j.repair(ctx, s, e.Key)
+			if equal && objects.Load() > 0 {
+				return j.repair(ctx, s, e.Key)
+			}
+			if there, err := s.second.Bucket.Exists(ctx, e.Key); !there || err != nil { // it was removed meanwhile
+				return err
+			}
+			return &storage.Error{
+				Code: storage.ObjectNotFound, Op: "mirror.RepairAll", Key: e.Key, Err: errors.New("only the second store has the object"),
+				Hint: "if the primary store was lost, swap the roles of the stores (docs/two-stores.md); else call Repair, and remove what is left from the second store yourself",
+			}
 		})
+	}
+	if err == nil && !equal {
+		err = s.join(ctx, ours)
 	}
 	report := j.report()
 	if err != nil {
@@ -109,6 +129,42 @@ func RepairAll(ctx context.Context, b storage.Bucket) (Report, error) {
 	}
 	notes, err := s.repairNotes(ctx)
 	return Report{report.Repaired + notes.Repaired, notes.Recent, notes.Failed}, err
+}
+
+// pair returns what the primary has at pairKey, and whether the second store has the same. It fails if that has another
+// text. A second store that is a mirror has that of its own stores, which tells nothing.
+func (s *stores) pair(ctx context.Context) (ours string, equal bool, err error) {
+	if _, nested := storage.As[*objectDriver](s.second.Bucket); nested {
+		return "", true, nil
+	}
+	var theirs string
+	for _, of := range []struct {
+		bucket storage.Bucket
+		text   *string
+	}{{s.primary, &ours}, {s.second.Bucket, &theirs}} {
+		data, _, err := storage.ReadAll(ctx, of.bucket, pairKey, storage.WithRange(0, maxNote))
+		if err != nil && !errors.Is(err, storage.ObjectNotFound) {
+			return "", false, err
+		}
+		*of.text = string(data)
+	}
+	if theirs != "" && theirs != ours {
+		return "", false, &storage.Error{
+			Code: storage.PreconditionFailed, Op: "mirror.RepairAll", Err: errors.New("the second store was made equal to another primary store"),
+			Hint: "if that was lost, swap the roles of the stores (docs/two-stores.md); if this primary is the right one, remove " + pairKey + " from the second store",
+		}
+	}
+	return ours, theirs != "", nil
+}
+
+// join makes both stores a pair. ours is what the primary has, or "".
+func (s *stores) join(ctx context.Context, ours string) error {
+	text := cmp.Or(ours, rand.Text())
+	_, err := s.primary.Upload(ctx, pairKey, strings.NewReader(text))
+	if err == nil {
+		_, err = s.second.Bucket.Upload(ctx, pairKey, strings.NewReader(text))
+	}
+	return err
 }
 
 // objects returns the entries of a store without notes.
@@ -152,7 +208,7 @@ func (s *stores) repairNotes(ctx context.Context) (Report, error) {
 
 // notes returns the entries of all notes.
 func (s *stores) notes(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
-	return otherstore.Without(s.primary.List(ctx, storage.WithPrefix(NotesPrefix)), func(key string) bool { return key == clockKey })
+	return otherstore.Without(s.primary.List(ctx, storage.WithPrefix(NotesPrefix)), func(key string) bool { return key == clockKey || key == pairKey })
 }
 
 func (s *stores) readNote(ctx context.Context, name string) (note, error) {

@@ -365,7 +365,16 @@ func TestRepairAll(t *testing.T) {
 		_, err := mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.ObjectNotFound, "an empty primary empties nothing")
 		require.Len(t, content(t, p.second), 1)
+		put(t, p.primary, "other", "past the layer")
+		_, err = mirror.RepairAll(t.Context(), p.mirror)
+		require.ErrorIs(t, err, storage.ObjectNotFound, "a primary that may be a new one removes nothing")
+		require.Len(t, content(t, p.second), 2)
+		require.NoError(t, p.second.Remove(t.Context(), "gone"))
+		_, err = mirror.RepairAll(t.Context(), p.mirror)
+		require.NoError(t, err)
+		require.NoError(t, p.primary.Remove(t.Context(), "other"))
 
+		put(t, p.second, "gone", "the primary does not have it")
 		for n := range 40 {
 			put(t, p.primary, fmt.Sprint("k", n), fmt.Sprint("old ", n))
 		}
@@ -374,7 +383,7 @@ func TestRepairAll(t *testing.T) {
 		put(t, p.mirror, "m", "by the layer")
 		report, err := mirror.RepairAll(t.Context(), p.mirror)
 		require.NoError(t, err)
-		require.Equal(t, mirror.Report{Repaired: 42}, report)
+		require.Equal(t, mirror.Report{Repaired: 43}, report)
 		require.Len(t, p.requireEqual(t, ""), 41)
 		report, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.NoError(t, err)
@@ -384,6 +393,50 @@ func TestRepairAll(t *testing.T) {
 		_, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.Unavailable)
 	})
+}
+
+// The primary was lost, and an empty store is in its place. It gets some writes by the layer, and then somebody repairs.
+func TestRepairAllRefusesAnotherPrimary(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		first func(t *testing.T, b storage.Bucket)
+		want  error
+	}{
+		{"a store that was filled by writes", func(t *testing.T, b storage.Bucket) {
+			for n := range 10 {
+				put(t, b, fmt.Sprint("k", n), "precious")
+			}
+		}, storage.ObjectNotFound},
+		{"a store that was filled by RepairAll", func(t *testing.T, b storage.Bucket) {
+			_, err := mirror.RepairAll(t.Context(), b)
+			require.NoError(t, err)
+		}, storage.PreconditionFailed},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			lost, latter, empty := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+			second := engine.New(latter)
+			open := func(d driver.Driver, other storage.Bucket) storage.Bucket {
+				return engine.New(d, driver.WithLayer(newLayer(t, other, mirror.Config{})))
+			}
+			put(t, engine.New(lost), "past the layer", "precious")
+			row.first(t, open(lost, second))
+			before := content(t, second)
+			put(t, open(empty, second), "new", "the only one")
+			for range 2 {
+				_, err := mirror.RepairAll(t.Context(), open(empty, second))
+				require.ErrorIs(t, err, row.want)
+			}
+			before["new"] = "the only one"
+			require.Equal(t, before, content(t, second))
+
+			swapped := open(latter, engine.New(empty))
+			_, err := mirror.RepairAll(t.Context(), swapped)
+			require.NoError(t, err, "with swapped roles")
+			require.Equal(t, before, content(t, engine.New(empty)))
+			_, err = mirror.RepairAll(t.Context(), open(empty, second))
+			require.NoError(t, err, "it has everything now")
+		})
+	}
 }
 
 func TestANoteOfARecentWriteStays(t *testing.T) {

@@ -60,7 +60,10 @@ func TestSwappedRolesLoseNoWrite(t *testing.T) {
 				all.Wait()
 			}
 
-			write(mirrorOf(former, latter, ofFormer, faults.New()), 0, 1, func() {
+			ofBoth := mirrorOf(former, latter, ofFormer, faults.New())
+			_, err := mirror.RepairAll(t.Context(), ofBoth)
+			require.NoError(t, err)
+			write(ofBoth, 0, 1, func() {
 				for _, rules := range [][]faults.Rule{
 					{faults.DropResponse(faults.Any).Chance(0.3, seed)}, {faults.Fail(faults.Any).Chance(0.3, seed)},
 					{faults.Stall(faults.Any).Chance(0.1, seed)}, {faults.Fail(faults.Get)}, {faults.Fail(faults.Any)},
@@ -77,7 +80,7 @@ func TestSwappedRolesLoseNoWrite(t *testing.T) {
 
 			ofFormer.Set()
 			time.Sleep(2 * time.Hour)
-			_, err := mirror.RepairAll(t.Context(), swapped)
+			_, err = mirror.RepairAll(t.Context(), swapped)
 			require.NoError(t, err)
 			state, err := mirror.Status(t.Context(), swapped)
 			require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest"
@@ -208,4 +210,49 @@ func TestOneOfTwoJobsCopies(t *testing.T) {
 		require.NoError(t, r.Close())
 		require.EqualValues(t, 100_000, n)
 	})
+}
+
+// The new store is a mirror, whose second store has a marker while its primary has an object. Neither that there is no
+// object, nor that of the old store, would be true.
+func TestAMarkerOfTheSecondStoreOfAMirrorTellsNothing(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		leave func(t *testing.T, b storage.Bucket, inPrimary, inOld *faults.Injector)
+	}{
+		{"of a removal", func(t *testing.T, b storage.Bucket, _, inOld *faults.Injector) {
+			inOld.Set(faults.Fail(faults.Delete))
+			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.OutcomeUnknown)
+			inOld.Set()
+		}},
+		{"of a copy", func(t *testing.T, b storage.Bucket, inPrimary, _ *faults.Injector) {
+			attrs, err := b.Attrs(t.Context(), "a")
+			require.NoError(t, err)
+			inPrimary.Set(faults.Fail(faults.Put).ForKey("a").Nth(2).WithError(storage.PermissionDenied))
+			_, err = b.Upload(t.Context(), "a", strings.NewReader("refused"), storage.IfRevision(attrs.Revision))
+			require.ErrorIs(t, err, storage.PermissionDenied)
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+				inPrimary, inSecond, inOld := faults.New(), faults.New(), faults.New()
+				old := memstore.New(driver.WithLayer(inOld.Layer()), once)
+				put(t, old, "a", "old")
+				mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer()), once), mirror.Config{})
+				require.NoError(t, err)
+				b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), driver.WithLayer(newLayer(t, old, overlay.Config{})), once)
+				row.leave(t, b, inPrimary, inOld)
+				inPrimary.Set()
+				inSecond.Set(faults.Fail(faults.Any))
+				put(t, b, "a", "new")
+				inSecond.Set()
+				time.Sleep(time.Minute) // until the circuit tries the second store again
+				inPrimary.Set(faults.Fail(faults.Any))
+				_, _, err = storage.ReadAll(t.Context(), b, "a")
+				require.ErrorIs(t, err, storage.Unavailable)
+				_, err = b.Attrs(t.Context(), "a")
+				require.ErrorIs(t, err, storage.Unavailable)
+			})
+		})
+	}
 }

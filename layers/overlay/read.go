@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // oldCondition returns the condition of a read for the old store, or nil. It fails if no object there can
@@ -105,6 +106,9 @@ func (s *stores) readNew(ctx context.Context, r *driver.GetRequest, get func(*dr
 		case err == nil:
 			if f.body != nil {
 				_ = f.body.Close()
+			}
+			if f.attrs.ReplicationStatus == otherstore.FailedOver { // an older marker
+				return found{}, errBusy
 			}
 			return found{}, place{marker: markerOf(f.attrs)}.lacks()
 		case errors.Is(err, storage.ObjectNotFound):

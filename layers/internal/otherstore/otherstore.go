@@ -26,6 +26,9 @@ type Store struct {
 // Needed are the features that a store must have to which a layer copies: writes by a condition, and a write id.
 const Needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata
 
+// FailedOver is the ReplicationStatus of what a mirror has read from its second store.
+const FailedOver = "mirror: second store"
+
 // ErrNeeds returns the error of a layer whose store, such as "the new store of an overlay", lacks what is needed.
 func ErrNeeds(store string) error {
 	return &storage.Error{

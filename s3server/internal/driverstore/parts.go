@@ -95,7 +95,10 @@ func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from
 		return driver.Part{}, err
 	}
 	defer file.close()
-	r.Body, r.Size, r.CRC32C = file.File, file.size, file.crc
+	if file.size != r.Size {
+		return driver.Part{}, io.ErrUnexpectedEOF
+	}
+	r.Body, r.CRC32C = file.File, file.crc
 	return m.bucket.driver.PutPart(ctx, r)
 }
 

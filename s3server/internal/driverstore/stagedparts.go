@@ -2,6 +2,7 @@ package driverstore
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -65,7 +66,40 @@ func (m *driverUploads) complete(ctx context.Context, u *state.Upload, r *driver
 	if err != nil || records == nil {
 		return nil, err
 	}
-	body := &stagedBody{ctx: ctx, records: records, id: u.ID, left: parts}
+	if !m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
+		return m.joinStaged(ctx, records, u.ID, r, parts)
+	}
+	given, last := r.Condition, &decision{}
+	for range maxDecisions {
+		r.Condition = given
+		d, err := m.decide(ctx, u.ID, r, last)
+		switch {
+		case errors.Is(err, errDecided):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		attrs, err := m.joinStaged(ctx, records, u.ID, r, parts)
+		if err == nil || !d.first || mayBeMade(err) {
+			return attrs, err
+		}
+		if last = d; given != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
+			m.undecide(ctx, u.ID, d)
+			return nil, err
+		}
+	}
+	return nil, storage.Unavailable
+}
+
+// mayBeMade reports whether a write that failed may have made the object.
+func mayBeMade(err error) bool {
+	e, ok := errors.AsType[*storage.Error](err)
+	return ok && (e.Unknown || e.Retryable)
+}
+
+// joinStaged writes the object.
+func (m *driverUploads) joinStaged(ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part) (*storage.Attrs, error) {
+	body := &stagedBody{ctx: ctx, records: records, id: id, left: parts}
 	defer body.close()
 	d := m.bucket.description()
 	size := max(joinedPart, d.MinPartSize)
@@ -88,7 +122,8 @@ func (m *driverUploads) join(ctx context.Context, r *driver.PutRequest, from io.
 	all := &driver.CompleteRequest{Put: r, Upload: upload}
 	for offset := int64(0); offset < r.Size && err == nil; offset += size {
 		var part driver.Part
-		part, err = m.joinPart(ctx, &driver.PartRequest{Key: r.Key, Upload: upload, Number: len(all.Parts) + 1, Offset: offset, Size: min(size, r.Size-offset), Final: offset+size >= r.Size}, from)
+		own := &driver.PartRequest{Key: r.Key, Upload: upload, Number: len(all.Parts) + 1, Offset: offset, Size: min(size, r.Size-offset), Final: offset+size >= r.Size}
+		part, err = m.putPart(ctx, own, io.LimitReader(from, own.Size))
 		all.Parts = append(all.Parts, part)
 	}
 	var attrs *storage.Attrs
@@ -101,19 +136,6 @@ func (m *driverUploads) join(ctx context.Context, r *driver.PutRequest, from io.
 		_ = m.bucket.driver.AbortParts(ctx, r.Key, upload) // the client gets the first error
 	}
 	return attrs, err
-}
-
-func (m *driverUploads) joinPart(ctx context.Context, r *driver.PartRequest, from io.Reader) (driver.Part, error) {
-	file, err := spool(io.LimitReader(from, r.Size))
-	if err != nil {
-		return driver.Part{}, err
-	}
-	defer file.close()
-	if file.size != r.Size {
-		return driver.Part{}, io.ErrUnexpectedEOF
-	}
-	r.Body, r.CRC32C = file.File, file.crc
-	return m.bucket.driver.PutPart(ctx, r)
 }
 
 // A stagedBody reads staged parts, one after the other.

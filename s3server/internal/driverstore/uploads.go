@@ -30,6 +30,7 @@ type uploadRecord struct {
 	Kind       string
 	Covers     string
 	Asked      bool
+	Decision   *decision `json:",omitempty"` // of staged parts
 }
 
 func uploadName(id string) string { return "uploads/" + id }
@@ -145,7 +146,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return nil, "", err // another completion was faster
 	}
-	if completed, err := b.uploads.isCompleted(ctx, u); completed || err != nil {
+	if made, err := b.uploads.made(ctx, u); made != nil || err != nil {
 		return nil, "", cmp.Or(err, state.NoUpload(u.ID))
 	}
 	w.Object.Upload = u.ID
@@ -165,7 +166,10 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	r.Metadata[reservedName] = kept.Encode()
 	attrs, err := b.uploads.complete(ctx, u, r, stored)
 	if err != nil {
-		if completed, _ := b.uploads.isCompleted(ctx, u); completed || b.uploads.isLost(ctx, u) {
+		switch made, _ := b.uploads.made(ctx, u); {
+		case made != nil && mayBeMade(err): // only the response was lost
+			attrs, err = made, nil
+		case made != nil || b.uploads.isLost(ctx, u):
 			return nil, "", state.NoUpload(u.ID) // another server was faster, or another program has removed it
 		}
 	}
@@ -176,7 +180,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 	if err != nil {
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
 	}
-	_ = b.uploads.dropUpload(ctx, u.ID) // if this fails, the upload is listed until it is aborted
+	b.uploads.end(ctx, u)
 	v, shown := b.written(ctx, w, settings, attrs)
 	return v, shown, nil
 }
@@ -192,21 +196,21 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 
-// isCompleted reports whether the upload made the current object of its key, and was interrupted
-// before it was removed. It then removes the upload.
-func (m *driverUploads) isCompleted(ctx context.Context, u *state.Upload) (bool, error) {
+// made returns the current object of its key if the upload made it, and was interrupted before it was removed. It then
+// removes the upload.
+func (m *driverUploads) made(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {
-		return false, err
+		return nil, err
 	}
 	defer held(v).close()
 	if v.Object.Upload != u.ID {
-		return false, nil
+		return nil, nil
 	}
 	if m.abort(ctx, u) == nil {
-		_ = m.dropUpload(ctx, u.ID) // as in Complete
+		m.end(ctx, u)
 	}
-	return true, nil
+	return held(v).attrs, nil
 }
 
 // dropUpload removes the records of an upload.

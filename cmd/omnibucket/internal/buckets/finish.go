@@ -68,7 +68,8 @@ func withoutLayer(ctx context.Context, bucket storage.Bucket, err error, layer, 
 	if _, err := bucket.Exists(ctx, "k"); err != nil {
 		return err
 	}
-	return argument.Invalid("the location must have the layer "+layer, `add "layers: [{`+layer+": "+settings+`}]" to it in the configuration`)
+	return argument.Invalid("the location must have the layer "+layer, `add "layers: [{`+layer+": "+settings+
+		`}]" to it in the configuration; if another layer of two stores follows `+layer+", name a location of the same store without that one")
 }
 
 // copyRest copies with the concurrency of the global flags, and shows the progress.
