@@ -71,9 +71,10 @@ type tus struct {
 
 // serveTus responds to a request of the tus protocol, or of the draft.
 func (t *tus) serveTus(c *call) error {
-	header, leave := c.w.Header(), func() {}
-	c.name, c.interrupted, leave = t.handler.keeper.calls.enter()
+	header := c.w.Header()
+	name, interrupted, leave := t.handler.keeper.calls.enter()
 	defer leave()
+	c.name, c.interrupted = name, interrupted
 	if method := c.Header.Get("X-HTTP-Method-Override"); method != "" {
 		c.Method = strings.ToUpper(method)
 	}

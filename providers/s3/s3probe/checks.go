@@ -147,17 +147,36 @@ func expectSuccess(name string, call func() error) step {
 	}
 }
 
-// expectRefusal returns a step whose call must fail with PreconditionFailed.
-func expectRefusal(name string, call func() error) step {
+// expectFailure returns a step whose call must fail with one of the codes. If it succeeds, the detail is success.
+func expectFailure(name, success string, call func() error, codes ...storage.Code) step {
 	return func() (Verdict, string) {
-		switch err := call(); storage.CodeOf(err) {
-		case "":
-			return Ignored, name + " succeeded"
-		case storage.PreconditionFailed:
+		switch err := call(); {
+		case err == nil:
+			return Ignored, success
+		case slices.Contains(codes, storage.CodeOf(err)):
 			return Enforced, ""
 		default:
 			return inconclusive(name, err)
 		}
+	}
+}
+
+// expectRefusal returns a step whose call must fail with PreconditionFailed.
+func expectRefusal(name string, call func() error) step {
+	return expectFailure(name, name+" succeeded", call, storage.PreconditionFailed)
+}
+
+// expectAttrs returns a step in which an object must have attributes: wrong returns what is wrong with them, or "".
+func (p *probe) expectAttrs(ctx context.Context, key string, wrong func(*storage.Attrs) string) step {
+	return func() (Verdict, string) {
+		attrs, err := p.head(ctx, key)
+		if err != nil {
+			return inconclusive("reading the attributes", err)
+		}
+		if detail := wrong(attrs); detail != "" {
+			return Ignored, detail
+		}
+		return Enforced, ""
 	}
 }
 
@@ -172,16 +191,11 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 // expectMissing expects that there is no object with a whole key; else the server does what there
 // says.
 func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
-	return func() (Verdict, string) {
-		switch _, err := p.driver.Head(ctx, &driver.GetRequest{Key: whole, Length: -1}); storage.CodeOf(err) {
-		case storage.ObjectNotFound:
-			return Enforced, ""
-		case "":
-			return Ignored, there
-		default:
-			return inconclusive("reading the attributes", err)
-		}
+	head := func() error {
+		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: whole, Length: -1})
+		return err
 	}
+	return expectFailure("reading the attributes", there, head, storage.ObjectNotFound)
 }
 
 // checkLeadingSlash looks whether "/key" is another object than "key".
@@ -197,18 +211,12 @@ func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 		return Refused, "a body with a checksum was refused"
 	}
 	r := p.request("sum", "0123456789", storage.Condition{})
-	wrong := r.CRC32C.Sum + 1
-	r.CRC32C = storage.CRC32C{Sum: wrong, Known: true}
-	verdict, detail := runSteps(func() (Verdict, string) {
-		_, err := p.putRequest(ctx, r)
-		switch storage.CodeOf(err) {
-		case "":
-			return Ignored, "a body with a wrong checksum was stored"
-		case storage.ChecksumMismatch:
-			return Enforced, ""
-		}
-		return inconclusive("a body with a wrong checksum", err)
-	}, p.expectNoObject(ctx, "sum"))
+	r.CRC32C.Sum++
+	put := func() error { _, err := p.putRequest(ctx, r); return err }
+	verdict, detail := runSteps(
+		expectFailure("a body with a wrong checksum", "a body with a wrong checksum was stored", put, storage.ChecksumMismatch),
+		p.expectNoObject(ctx, "sum"),
+	)
 	if verdict != Enforced {
 		p.setChecksum(s3.ChecksumNone)
 	}
@@ -222,32 +230,28 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	const text = "0123456789"
 	r := p.request("whole", text, storage.Condition{})
 	right := r.CRC32C.Sum
-	upload := func(sum uint32) error {
-		r.CRC32C.Sum = sum
-		_, err := p.upload(ctx, r, text)
-		return err
+	upload := func(sum uint32) func() error {
+		return func() error {
+			r.CRC32C.Sum = sum
+			_, err := p.upload(ctx, r, text)
+			return err
+		}
 	}
-	verdict, detail := runSteps(func() (Verdict, string) {
-		err := upload(right + 1)
-		switch storage.CodeOf(err) {
-		case "":
-			return Ignored, "an upload with a wrong checksum was completed"
-		case storage.ChecksumMismatch, storage.InvalidArgument:
-			return Enforced, ""
-		}
-		return inconclusive("an upload with a wrong checksum", err)
-	}, p.expectNoObject(ctx, "whole"), expectSuccess("an upload with the right checksum", func() error { return upload(right) }), func() (Verdict, string) {
-		attrs, err := p.head(ctx, "whole")
-		switch {
-		case err != nil:
-			return inconclusive("reading the attributes", err)
-		case !attrs.CRC32C.Known:
-			return Ignored, "the checksum was not kept"
-		case attrs.CRC32C.Sum != right:
-			return Ignored, "another checksum was kept"
-		}
-		return Enforced, ""
-	})
+	verdict, detail := runSteps(
+		expectFailure("an upload with a wrong checksum", "an upload with a wrong checksum was completed",
+			upload(right+1), storage.ChecksumMismatch, storage.InvalidArgument),
+		p.expectNoObject(ctx, "whole"),
+		expectSuccess("an upload with the right checksum", upload(right)),
+		p.expectAttrs(ctx, "whole", func(attrs *storage.Attrs) string {
+			switch {
+			case !attrs.CRC32C.Known:
+				return "the checksum was not kept"
+			case attrs.CRC32C.Sum != right:
+				return "another checksum was kept"
+			}
+			return ""
+		}),
+	)
 	if verdict != Enforced {
 		p.setChecksum(s3.ChecksumHeader)
 	}

@@ -18,7 +18,7 @@ func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 		_, err := p.put(ctx, "create", text, storage.Condition{Absent: true})
 		return err
 	}
-	verdict, detail := runSteps(
+	return runRaces(writeRaces,
 		expectSuccess("the first create", func() error { return create("old") }),
 		expectRefusal("the second create", func() error { return create("new") }),
 		p.expectObject(ctx, "create", "old"),
@@ -29,7 +29,6 @@ func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 			})
 		}),
 	)
-	return afterRaces(writeRaces, verdict, detail)
 }
 
 func (p *probe) revisions(ctx context.Context, key string) (right, wrong string, err error) {
@@ -55,7 +54,7 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 			return err
 		}
 	}
-	verdict, detail := runSteps(
+	return runRaces(writeRaces,
 		expectRefusal("an update of another revision", update("update", "new", wrong)),
 		p.expectObject(ctx, "update", "old"),
 		expectRefusal("an update of a missing object", update("update-missing", "new", right)),
@@ -74,7 +73,6 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 			}
 		}),
 	)
-	return afterRaces(writeRaces, verdict, detail)
 }
 
 func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
@@ -88,7 +86,7 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 			return err
 		}
 	}
-	verdict, detail := runSteps(
+	return runRaces(writeRaces,
 		expectRefusal("a create of an existing object", upload("complete", "new", storage.Condition{Absent: true})),
 		p.expectObject(ctx, "complete", "old"),
 		expectRefusal("an update of another revision", upload("complete", "new", storage.Condition{Revision: wrong})),
@@ -111,7 +109,6 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 			})
 		}),
 	)
-	return afterRaces(writeRaces, verdict, detail)
 }
 
 func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
@@ -122,7 +119,7 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 	remove := func(key, revision string) error {
 		return p.driver.Delete(ctx, &driver.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
 	}
-	verdict, detail := runSteps(
+	return runRaces(deleteRaces,
 		expectRefusal("a delete of another revision", func() error { return remove("remove", wrong) }),
 		p.expectObject(ctx, "remove", "old"),
 		expectSuccess("a delete of this revision", func() error { return remove("remove", right) }),
@@ -137,7 +134,6 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 			}
 		}),
 	)
-	return afterRaces(deleteRaces, verdict, detail)
 }
 
 func (p *probe) writeAndCopy(ctx context.Context, key string, condition storage.Condition) error {
@@ -163,7 +159,7 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 	onto := func(key string, condition storage.Condition) func() error {
 		return func() error { return p.writeAndCopy(ctx, key, condition) }
 	}
-	verdict, detail := runSteps(
+	return runRaces(writeRaces,
 		expectRefusal("a create of an existing object", onto("copy-onto", storage.Condition{Absent: true})),
 		p.expectObject(ctx, "copy-onto", "old"),
 		expectRefusal("an update of another revision", onto("copy-onto", storage.Condition{Revision: wrong})),
@@ -173,7 +169,6 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectObject(ctx, "copy-onto", "new"),
 		func() (Verdict, string) { return p.raceCopies(ctx) },
 	)
-	return afterRaces(writeRaces, verdict, detail)
 }
 
 // checkCompose copies an object as a part. The part may be small, because it is the
@@ -198,14 +193,8 @@ func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return inconclusive("writing", err)
 	}
-	switch err := p.compose(ctx, wrong); storage.CodeOf(err) {
-	case "":
-		return Ignored, "a part was copied of another revision"
-	case storage.Changed:
-		return Enforced, ""
-	default:
-		return inconclusive("a part of another revision", err)
-	}
+	compose := func() error { return p.compose(ctx, wrong) }
+	return expectFailure("a part of another revision", "a part was copied of another revision", compose, storage.Changed)()
 }
 
 func (p *probe) compose(ctx context.Context, revision string) error {

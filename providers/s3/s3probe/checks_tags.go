@@ -67,14 +67,12 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 		if !maps.Equal(want, got) {
 			return Ignored, fmt.Sprintf("the object has the tags %q and not %q", got, want)
 		}
-		attrs, err := p.head(ctx, key)
-		switch {
-		case err != nil:
-			return inconclusive("reading the attributes", err)
-		case attrs.TagCount != len(want):
-			return Ignored, fmt.Sprintf("the attributes count %d tags and not %d", attrs.TagCount, len(want))
-		}
-		return Enforced, ""
+		return p.expectAttrs(ctx, key, func(attrs *storage.Attrs) string {
+			if attrs.TagCount != len(want) {
+				return fmt.Sprintf("the attributes count %d tags and not %d", attrs.TagCount, len(want))
+			}
+			return ""
+		})()
 	}
 }
 
@@ -91,30 +89,19 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	if written.Version == "" {
 		return Ignored, "the object was stored without a version"
 	}
+	remove := func() error {
+		return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
+	}
 	return runSteps(
-		func() (Verdict, string) {
-			switch attrs, err := p.head(ctx, "held"); {
-			case err != nil:
-				return inconclusive("reading the attributes", err)
-			case !attrs.LegalHold:
-				return Ignored, "the object was stored without the hold"
+		p.expectAttrs(ctx, "held", func(attrs *storage.Attrs) string {
+			if !attrs.LegalHold {
+				return "the object was stored without the hold"
 			}
-			return Enforced, ""
-		},
-		func() (Verdict, string) {
-			err := p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
-			switch storage.CodeOf(err) {
-			case "":
-				return Ignored, "the version was removed"
-			case storage.Locked:
-				return Enforced, ""
-			}
-			return inconclusive("removing the version", err)
-		},
-		expectSuccess("ending the hold", func() error { return p.release(ctx) }),
-		expectSuccess("removing the version", func() error {
-			return p.driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: written.Version})
+			return ""
 		}),
+		expectFailure("removing the version", "the version was removed", remove, storage.Locked),
+		expectSuccess("ending the hold", func() error { return p.release(ctx) }),
+		expectSuccess("removing the version", remove),
 	)
 }
 

@@ -26,8 +26,9 @@ func repeatRace(n int, newRace func(round int) step) step {
 	}
 }
 
-// afterRaces adds to an Enforced verdict that races do not prove it.
-func afterRaces(n int, verdict Verdict, detail string) (Verdict, string) {
+// runRaces runs steps as runSteps does. It adds to an Enforced verdict that n races do not prove it.
+func runRaces(n int, steps ...step) (Verdict, string) {
+	verdict, detail := runSteps(steps...)
 	if verdict == Enforced {
 		detail = fmt.Sprintf("not disproved by %d races", n)
 	}
