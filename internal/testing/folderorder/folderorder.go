@@ -158,7 +158,7 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 		if name.prefix {
 			page.CommonPrefixes = append(page.CommonPrefixes, commonPrefix{encode(name.key)})
 		} else {
-			page.Contents = append(page.Contents, entry{encode(e.Key), e.Modified.UTC().Format("2006-01-02T15:04:05.000Z"), e.ETag, e.Size, "STANDARD"})
+			page.Contents = append(page.Contents, entry{encode(e.Key), e.Modified.UTC().Format("2006-01-02T15:04:05.000Z"), e.ETag, e.Size, cmp.Or(e.StorageClass, "STANDARD")})
 		}
 	}
 	switch {
