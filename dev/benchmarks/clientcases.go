@@ -112,7 +112,7 @@ func randomCases() []clientCase {
 
 func listCases() []clientCase {
 	const title = "list keys with their sizes, in pages of 1,000, over plain http; figures are of one key"
-	gcsFields := gcsSDK(rawGCSFields, gcsDefaults, "Name", "Size", "Etag", "MD5", "Generation", "Created")
+	gcsFields := gcsSDK(rawGCSFields, gcsDefaults, "Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass")
 	return []clientCase{
 		{
 			provider: amazon, name: "list", title: title, server: nearPlain, do: listKeys,
