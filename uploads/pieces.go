@@ -345,7 +345,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		case s.revision != seen:
 			seen, waited = s.revision, 0
 		}
-		if u.claimed(s) && waited < claimFor { // by its own clock, if that of the other is ahead
+		if u.service.keeper.claimed(s) && waited < claimFor { // by its own clock, if that of the other is ahead
 			if err := u.service.memory.Wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
 			}
@@ -367,7 +367,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		}
 		now, failed := u.service.keeper.reload(ctx, s)
 		switch { // another call has taken over, or has finished, or all of them are in each other's way
-		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && u.claimed(now)):
+		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && u.service.keeper.claimed(now)):
 		case CodeOf(err) == Locked:
 			u.conflicts += maxConflicts
 		default:
@@ -377,10 +377,6 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			return nil, err
 		}
 	}
-}
-
-func (u *putPiece) claimed(s *session) bool {
-	return u.service.keeper.claimed(s, u.service.config.Now())
 }
 
 // join makes the object of the pieces. It starts again if a piece was replaced meanwhile.

@@ -162,7 +162,7 @@ func (h *handler) openParts(c *call) (*session, storage.MultipartUpload, error) 
 		return nil, nil, err
 	case s.Phase == phaseDone:
 		return nil, nil, s.completed()
-	case h.keeper.claimed(s, h.config.Now()):
+	case h.keeper.claimed(s):
 		return nil, nil, beingCompleted()
 	case s.Phase != phaseOpen:
 		if s, err = h.finishParts(c.Context(), s); err != nil {

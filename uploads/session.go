@@ -143,7 +143,7 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		return nil, notFound()
 	}
 	s.id = id
-	if now := k.config.Now(); k.claimed(s, now.Add(2*claimFor)) { // by a process whose clock is ahead: if it lives, it renews the claim
+	if now := k.config.Now(); k.claimedAt(s, now.Add(2*claimFor)) { // by a process whose clock is ahead: if it lives, it renews the claim
 		s.ClaimedUntil = now.Add(claimFor)
 		_ = k.save(ctx, s)
 	}
@@ -286,7 +286,7 @@ func (k *keeper) abort(ctx context.Context, s *session) error {
 			return false, nil
 		case s.Phase == phaseDone && s.Kind != kindPartial:
 			return false, s.completed()
-		case k.claimed(s, k.config.Now()), s.finishing():
+		case k.claimed(s), s.finishing():
 			return false, beingCompleted()
 		}
 		s.Phase = phaseAborted

@@ -75,7 +75,7 @@ func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, er
 			return false, notFound()
 		case s.Phase == phaseDone:
 			return false, s.completed()
-		case k.claimed(s, now) && s.Claim != by && s.revision != overdue, s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
+		case k.claimedAt(s, now) && s.Claim != by && s.revision != overdue, s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
 		}
 		if s.Size < 0 {
@@ -135,8 +135,10 @@ func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
 	return true
 }
 
-// claimed reports whether a call makes the object.
-func (k *keeper) claimed(s *session, now time.Time) bool {
+// claimed reports whether a call makes the object now.
+func (k *keeper) claimed(s *session) bool { return k.claimedAt(s, k.config.Now()) }
+
+func (k *keeper) claimedAt(s *session, now time.Time) bool {
 	return s.Claim != "" && now.Before(s.ClaimedUntil) && !k.calls.ended(s.Claim)
 }
 

@@ -83,7 +83,7 @@ func TestNobodyWaitsAfterTheStoreHasFailed(t *testing.T) {
 	}
 }
 
-// A read that breaks while a file is copied or joined is no fault of its sender.
+// If a read breaks while a file is copied or joined, the store has failed, and not the sender.
 func TestAReadThatBreaksWhileAFileIsMadeIsAFailureOfTheStore(t *testing.T) {
 	accepts := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	for _, row := range []struct {

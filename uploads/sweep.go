@@ -261,7 +261,7 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 	if s.Pieces != nil {
 		return w.expirePieces(ctx, s, g)
 	}
-	if w.now.Before(s.Expires) && s.Phase != phaseAborted || w.keeper.claimed(s, w.now) {
+	if w.now.Before(s.Expires) && s.Phase != phaseAborted || w.keeper.claimedAt(s, w.now) {
 		return false, nil
 	}
 	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
@@ -313,7 +313,7 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		}
 		idle = min(w.now.Sub(newest), g.idle) // each by the clock of its place
 	}
-	if idle < w.keeper.config.TTL || w.keeper.claimed(s, w.now) { // a call that continues it after it was listed
+	if idle < w.keeper.config.TTL || w.keeper.claimedAt(s, w.now) { // a call that continues it after it was listed
 		return false, nil
 	}
 	if s.Phase != phaseAborted && s.Phase != phaseDone {

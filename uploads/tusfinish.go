@@ -65,7 +65,7 @@ func (t *tus) storeWhole(ctx context.Context, s *session, key string, content []
 // finishWhole completes an upload whose object a call stored from memory before it failed or was
 // killed. If the object is not there, it returns the session as it is.
 func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
-	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || t.handler.keeper.claimed(s, t.handler.config.Now()) {
+	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || t.handler.keeper.claimed(s) {
 		return s, nil
 	}
 	var there *storage.Attrs

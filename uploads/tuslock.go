@@ -72,7 +72,7 @@ func (t *tus) settledTus(c *call) (*session, error) {
 		}
 		now := t.handler.config.Now()
 		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !t.handler.keeper.calls.ended(s.Tus.Holder)
-		if !held && !t.handler.keeper.claimed(s, now) || !time.Now().Before(deadline) {
+		if !held && !t.handler.keeper.claimedAt(s, now) || !time.Now().Before(deadline) {
 			return s, nil
 		}
 		t.handler.keeper.calls.interrupt(s.Tus.Holder)
@@ -93,7 +93,7 @@ func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 		if err := t.checkPatch(s, offset, size, c.ContentLength); err != nil {
 			return nil, err
 		}
-		if t.handler.keeper.claimed(s, t.handler.config.Now()) {
+		if t.handler.keeper.claimed(s) {
 			return nil, beingCompleted()
 		}
 		if s.Phase != phaseOpen {
