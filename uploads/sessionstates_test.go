@@ -3,8 +3,11 @@ package uploads_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,27 +52,54 @@ func TestABucketWithoutConditionsNeedsAnotherForStates(t *testing.T) {
 	}
 }
 
-// An unreliableStates is a database whose next call fails, as on a connection that has ended.
-type unreliableStates struct {
+// A slowStates is a database whose next answer comes after a call of next, or fails with its error.
+type slowStates struct {
 	uploads.States
-	fails bool
+	next func() error
 }
 
-func (u *unreliableStates) State(ctx context.Context, key string) ([]byte, string, error) {
-	if u.fails {
-		u.fails = false
-		return nil, "", &storage.Error{Code: storage.Unavailable}
+func (d *slowStates) State(ctx context.Context, key string) ([]byte, string, error) {
+	data, revision, err := d.States.State(ctx, key)
+	if next := d.next; next != nil {
+		d.next = nil
+		if err := next(); err != nil {
+			return nil, "", err
+		}
 	}
-	return u.States.State(ctx, key)
+	return data, revision, err
+}
+
+// A state from before the last bytes of a request that has ended meanwhile is not believed.
+func TestTusReadsAgainIfTheHolderHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		states := &slowStates{States: uploads.BucketStates(memstore.New())}
+		s := newSiteOnPipes(t, memstore.New(), uploads.Config{States: states})
+		at := s.create("Upload-Length", "100")
+		body, client := io.Pipe()
+		go func() {
+			_, _ = s.try(t.Context(), alice, "PATCH", at, body, headers{
+				"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream",
+			})
+		}()
+		_, err := client.Write(content(50))
+		require.NoError(t, err)
+		synctest.Wait()
+		states.next = func() error {
+			_ = client.CloseWithError(storage.Unavailable) // the connection breaks
+			time.Sleep(time.Second)
+			return nil
+		}
+		require.EqualValues(t, 50, s.offset(at))
+	})
 }
 
 // A client whose upload failed because the database was restarted may complete it at once.
 func TestAnUploadThatFailedIsNotLockedIfTheStatesFailOnce(t *testing.T) {
-	states := &unreliableStates{States: uploads.BucketStates(memstore.New())}
+	states := &slowStates{States: uploads.BucketStates(memstore.New())}
 	told := 0
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, States: states, Stored: func(context.Context, *uploads.File) error {
 		if told++; told == 1 {
-			states.fails = true
+			states.next = func() error { return storage.Unavailable }
 			return storage.Unavailable
 		}
 		return nil
@@ -77,7 +107,7 @@ func TestAnUploadThatFailedIsNotLockedIfTheStatesFailOnce(t *testing.T) {
 	u := s.begin(map[string]any{"filename": "file"})
 	sent := u.send(1, []byte("abc"))
 	require.Equal(t, "503 busy", u.complete(sent).refusal(t))
-	require.False(t, states.fails)
+	require.Nil(t, states.next)
 	a := u.complete(sent)
 	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 }

@@ -244,8 +244,6 @@ func (t *tus) arrivedTus(c *call) (*session, error) {
 	switch {
 	case err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == phaseDone:
 		return s, err
-	case t.handler.keeper.claimed(s): // it has waited for the call
-		return nil, beingCompleted()
 	case s.Kind == kindFinal:
 		return t.finishTus(c.Context(), s, nil)
 	}

@@ -62,20 +62,29 @@ func (c *calls) ended(name string) bool {
 	return !runs && strings.HasPrefix(name, c.process)
 }
 
-// settledTus reads the session when no request receives its bytes, or after
-// takeOverAfter.
+// settledTus reads the session when no request receives its bytes or completes it. After takeOverAfter it
+// returns the session all the same, or an error if it is being completed.
 func (t *tus) settledTus(c *call) (*session, error) {
+	keeper := t.handler.keeper
+	var seen string // the revision
 	for deadline := time.Now().Add(takeOverAfter); ; {
 		s, err := t.loadTus(c)
 		if err != nil {
 			return nil, err
 		}
 		now := t.handler.config.Now()
-		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !t.handler.keeper.calls.ended(s.Tus.Holder)
-		if !held && !t.handler.keeper.claimedAt(s, now) || !time.Now().Before(deadline) {
+		held := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !keeper.calls.ended(s.Tus.Holder)
+		claimed := keeper.claimedAt(s, now)
+		switch late := !time.Now().Before(deadline); {
+		case late && claimed:
+			return nil, beingCompleted()
+		case late, s.Tus.Holder == "" && s.Claim == "", !held && !claimed && s.revision == seen:
 			return s, nil
+		case !held && !claimed: // the call has ended: it may have changed the state after this was read
+			seen = s.revision
+			continue
 		}
-		t.handler.keeper.calls.interrupt(s.Tus.Holder)
+		keeper.calls.interrupt(s.Tus.Holder)
 		if err := ctxtime.Sleep(c.Context(), lockPoll); err != nil {
 			return nil, storeFailed(err)
 		}
@@ -92,9 +101,6 @@ func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 		}
 		if err := t.checkPatch(s, offset, size, c.ContentLength); err != nil {
 			return nil, err
-		}
-		if t.handler.keeper.claimed(s) {
-			return nil, beingCompleted()
 		}
 		if s.Phase != phaseOpen {
 			return s, nil
