@@ -3,8 +3,11 @@ package s3server
 import (
 	"cmp"
 	"encoding/xml"
+	"maps"
 	"net/http"
+	"slices"
 
+	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -24,6 +27,7 @@ func deleteObject(r *request) error {
 	if err != nil {
 		return err
 	}
+	r.noteRemoval(r.target.key, id, gone)
 	header := r.w.Header()
 	if gone.Marker {
 		header.Set("X-Amz-Delete-Marker", "true")
@@ -77,25 +81,19 @@ func deleteObjects(r *request) error {
 	if len(asked.Object) == 0 || len(asked.Object) > r.server.limits.MaxBatch {
 		return s3error.New("MalformedXML")
 	}
-	var result deleteResult
 	b, err := r.bucket()
 	if err != nil {
 		return err
 	}
-	for _, o := range asked.Object {
-		if denied := r.fault.denies(o.Key, o.VersionID); denied != nil {
-			result.Error = append(result.Error, *denied)
+	outcomes := deleteAll(r, b, asked.Object)
+	var result deleteResult
+	for i, o := range asked.Object {
+		gone, refused := outcomes[i].gone, outcomes[i].refused
+		if refused != nil {
+			result.Error = append(result.Error, *refused)
 			continue
 		}
-		if r.fault.ignores("ETag") {
-			o.ETag = ""
-		}
-		gone, err := deleteOne(r, b, o)
-		if err != nil {
-			e := asAPIError(err)
-			result.Error = append(result.Error, deleteError{xmldoc.Text(o.Key), o.VersionID, e.Code, xmldoc.Text(e.Message)})
-			continue
-		}
+		r.noteRemoval(o.Key, o.VersionID, gone)
 		if asked.Quiet {
 			continue
 		}
@@ -108,7 +106,40 @@ func deleteObjects(r *request) error {
 	return r.writeXML("DeleteResult", result)
 }
 
+// deletesAtOnce is the number of keys whose objects are deleted at a time.
+const deletesAtOnce = 16
+
+type deleteOutcome struct {
+	gone    state.Removal
+	refused *deleteError
+}
+
+// deleteAll deletes several keys at a time, and the versions of each in the order of the request.
+func deleteAll(r *request, b *state.Bucket, objects []unwantedObject) []deleteOutcome {
+	outcomes, byKey := make([]deleteOutcome, len(objects)), map[string][]int{}
+	for i, o := range objects {
+		if outcomes[i].refused = r.fault.denies(o.Key, o.VersionID); outcomes[i].refused == nil {
+			byKey[o.Key] = append(byKey[o.Key], i)
+		}
+	}
+	keys := slices.Collect(maps.Values(byKey))
+	parallel.All(len(keys), deletesAtOnce, func(k int) error {
+		for _, i := range keys[k] {
+			gone, err := deleteOne(r, b, objects[i])
+			if outcomes[i].gone = gone; err != nil {
+				e := asAPIError(err)
+				outcomes[i].refused = &deleteError{xmldoc.Text(objects[i].Key), objects[i].VersionID, e.Code, xmldoc.Text(e.Message)}
+			}
+		}
+		return nil
+	})
+	return outcomes
+}
+
 func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Removal, err error) {
+	if r.fault.ignores("ETag") {
+		o.ETag = ""
+	}
 	switch {
 	case o.LastModifiedTime != "" || o.Size != "":
 		return gone, s3error.New("NotImplemented").WithMessage("This server does not implement the conditions LastModifiedTime and Size")
@@ -124,4 +155,13 @@ func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Remova
 		return gone, err
 	}
 	return remove(r, o.Key, o.VersionID, o.ETag)
+}
+
+// remove removes a version or, without an id, the current object. If match is not "", it is a condition on
+// the entity tag.
+func remove(r *request, key, id, match string) (state.Removal, error) {
+	return r.server.store.Remove(r.in.Context(), &state.RemoveRequest{
+		VersionName: state.VersionName{Bucket: r.target.bucket, Key: key, ID: id}, Condition: state.WriteCondition{Match: match},
+		Bypass: bypasses(r), Account: r.caller.account,
+	})
 }

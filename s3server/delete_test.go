@@ -1,7 +1,10 @@
 package s3server_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -9,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -78,4 +83,45 @@ func TestABatchReturnsAResultForEachKey(t *testing.T) {
 	}
 	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: many}})
 	failsWith(t, err, 400, "MalformedXML")
+}
+
+// A meetingService deletes objects of users when all have come.
+type meetingService struct {
+	driver.ServiceDriver
+	all *sync.WaitGroup
+}
+
+type meetingDriver struct {
+	driver.Driver
+	all *sync.WaitGroup
+}
+
+func (s meetingService) Driver(name string) (driver.Driver, error) {
+	d, err := gateway{s.ServiceDriver}.Driver(name)
+	return meetingDriver{d, s.all}, err
+}
+
+func (d meetingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	if strings.HasPrefix(r.Key, "key ") {
+		d.all.Done()
+		d.all.Wait()
+	}
+	return d.Driver.Delete(ctx, r)
+}
+
+// If the keys of a batch were deleted one after the other, this test would not end.
+func TestABatchIsDeletedSeveralKeysAtATime(t *testing.T) {
+	var all sync.WaitGroup
+	s := start(t, s3server.Config{Service: meetingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all}})
+	var batch []types.ObjectIdentifier
+	for i := range 16 {
+		key := fmt.Sprint("key ", i)
+		s.put(t, key, "x")
+		batch = append(batch, types.ObjectIdentifier{Key: &key})
+	}
+	all.Add(len(batch))
+	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: batch}})
+	require.NoError(t, err)
+	require.Len(t, out.Deleted, len(batch))
+	require.Empty(t, s.keys(t))
 }

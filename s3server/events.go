@@ -128,24 +128,18 @@ func (r *request) note(v *state.Version, shown string) {
 	}
 }
 
-// remove removes a version or, without an id, the current object, and keeps the event of it. If match is
-// not "", it is a condition on the entity tag.
-func remove(r *request, key, id, match string) (state.Removal, error) {
-	request := &state.RemoveRequest{
-		VersionName: state.VersionName{Bucket: r.target.bucket, Key: key, ID: id}, Condition: state.WriteCondition{Match: match},
-		Bypass: bypasses(r), Account: r.caller.account,
+// noteRemoval keeps the event of a removal.
+func (r *request) noteRemoval(key, id string, gone state.Removal) {
+	if !gone.Missing && r.server.sendsEvents() {
+		r.events = append(r.events, removedEvent("ObjectRemoved", key, id, gone))
 	}
-	gone, err := r.server.store.Remove(r.in.Context(), request)
-	if err == nil && !gone.Missing && r.server.sendsEvents() {
-		r.events = append(r.events, removedEvent("ObjectRemoved", request, gone))
-	}
-	return gone, err
 }
 
-// removedEvent returns the event of a removal. kind is the first word of its name.
-func removedEvent(kind string, request *state.RemoveRequest, gone state.Removal) Event {
-	e := Event{Name: kind + ":Delete", Key: request.Key, VersionID: gone.ID}
-	if gone.Marker && request.ID == "" {
+// removedEvent returns the event of a removal. kind is the first word of its name, and id that of the
+// version that the request named.
+func removedEvent(kind, key, id string, gone state.Removal) Event {
+	e := Event{Name: kind + ":Delete", Key: key, VersionID: gone.ID}
+	if gone.Marker && id == "" {
 		e.Name, e.ETag = kind+":DeleteMarkerCreated", emptyMD5
 	}
 	return e

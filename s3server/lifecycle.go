@@ -160,7 +160,7 @@ func (l lifecycleRun) expire(v *state.Version, current bool) bool {
 	}
 	gone, err := l.server.store.Remove(l.ctx, r)
 	if err == nil && !gone.Missing {
-		l.server.publish(l.ctx, l.bucket.Name, []Event{removedEvent("LifecycleExpiration", r, gone)})
+		l.server.publish(l.ctx, l.bucket.Name, []Event{removedEvent("LifecycleExpiration", r.Key, r.ID, gone)})
 	}
 	return err == nil
 }
