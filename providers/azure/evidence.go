@@ -108,8 +108,7 @@ func checkAnswer(response *http.Response) error {
 	return nil
 }
 
-// errDirectory is for a directory of a hierarchical namespace, which Get Blob and Get Blob Properties return as
-// an empty blob. No listing has it, and no blob can have its name.
+// errDirectory is for a directory of a hierarchical namespace, which the service returns as an empty blob.
 var errDirectory = &responseError{code: "BlobNotFound", message: "the account has a directory of this name"}
 
 func noEvidence(response *http.Response, why string) *storage.Error {

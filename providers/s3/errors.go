@@ -125,11 +125,10 @@ func responseOf(err error) *awshttp.ResponseError {
 // codeAndMessage returns the provider's own. If the response has no body, they
 // are empty or made up by the SDK from the status.
 func codeAndMessage(err error) (code, message string) {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return "", ""
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode(), api.ErrorMessage()
 	}
-	return api.ErrorCode(), api.ErrorMessage()
+	return "", ""
 }
 
 // hasOwnCode reports whether the code of an error is the provider's own. The SDK makes one up of
