@@ -15,9 +15,7 @@ import (
 // isMalformedHeader reports whether a response has a header that HTTP does not
 // allow. Other tools can store metadata with any key, which the XML API returns
 // as a header.
-func isMalformedHeader(err error) bool {
-	return sdkerror.IsType[textproto.ProtocolError](err)
-}
+func isMalformedHeader(err error) bool { return sdkerror.IsType[textproto.ProtocolError](err) }
 
 // maxReplacedReads bounds how often a read starts over because the object was
 // overwritten between the two requests.
