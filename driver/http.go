@@ -96,16 +96,12 @@ var translator = &sdkerror.Translator{
 	MaybeApplied:    sdkerror.MaybeApplied,
 }
 
-func isClientError(err error) bool {
-	var client *url.Error
-	return errors.As(err, &client)
-}
+func isClientError(err error) bool { return sdkerror.IsType[*url.Error](err) }
 
 func withoutResponse(err error) *storage.Error {
-	var client *url.Error
-	if errors.As(err, &client) {
+	if client, ok := errors.AsType[*url.Error](err); ok {
 		address, _, _ := strings.Cut(client.URL, "?")
 		err = &url.Error{Op: client.Op, URL: address, Err: client.Err}
 	}
-	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF))
+	return sdkerror.WithoutResponse(err, isClientError(err) || errors.Is(err, io.ErrUnexpectedEOF))
 }

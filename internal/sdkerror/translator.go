@@ -41,6 +41,12 @@ func (t *Translator) Translate(err error) *storage.Error {
 	return t.WithoutResponse(err)
 }
 
+// IsType reports whether err contains an error of a type.
+func IsType[E error](err error) bool {
+	_, is := errors.AsType[E](err)
+	return is
+}
+
 // AsError returns err itself if it is a *storage.Error, as Read and Write return
 // it. It translates any other error.
 func (t *Translator) AsError(err error) *storage.Error {

@@ -313,6 +313,9 @@ func TestAnAccountWithAHierarchicalNamespace(t *testing.T) {
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
 		require.ErrorContains(t, err, "hierarchical namespace", name)
 	}
+	there, err := b.Exists(ctx, "photos")
+	require.NoError(t, err)
+	require.False(t, there, "it is a directory")
 	require.NoError(t, b.Remove(ctx, "photos/2026/a.jpg"))
 	c.HierarchicalNamespace = true // as a user who knows says
 	told, err := azure.Open(ctx, c)

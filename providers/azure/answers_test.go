@@ -113,7 +113,7 @@ var documentedAnswers = []answer{
 	{"upload if absent", 409, "BlobAlreadyExists", "The specified blob already exists.", storage.PreconditionFailed, "", blobErrors},
 	{"remove", 409, "BlobImmutableDueToLegalHold", "This operation is not permitted as the blob is immutable due to one or more legal holds.", storage.Locked, "", blobErrors},
 	{"remove", 409, "BlobImmutableDueToPolicy", "This operation is not permitted as the blob is immutable due to a policy.", storage.Locked, "", blobErrors},
-	{"part", 409, "BlobOperationNotSupported", "The operation is not supported in this scenario.", storage.Unsupported, "", blobErrors},
+	{"part", 409, "BlobOperationNotSupported", "The operation is not supported in this scenario.", storage.Unsupported, "remove it first", blobErrors},
 	{"upload", 409, "BlobTierInadequateForContentLength", "The specified blob tier size limit cannot be less than content length.", storage.TooLarge, "", blobErrors},
 	{"complete", 409, "BlockCountExceedsLimit", "The committed block count cannot exceed the maximum limit of 50,000 blocks.", storage.TooLarge, "", blobErrors},
 	{"part", 409, "BlockCountExceedsLimit", "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks.", storage.Locked, "small object", blobErrors},

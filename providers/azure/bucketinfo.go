@@ -3,7 +3,6 @@ package azure
 import (
 	"context"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
@@ -75,7 +74,7 @@ func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
 		},
 	}
 	if wanted {
-		o.Access = to.Ptr(container.PublicAccessTypeBlob)
+		o.Access = new(container.PublicAccessTypeBlob)
 	}
 	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, o)
 	if storage.CodeOf(err) == storage.PreconditionFailed { // on this package's condition, not the caller's

@@ -102,8 +102,7 @@ type translatingCredential struct{ from azcore.TokenCredential }
 
 func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	token, err := n.from.GetToken(ctx, o)
-	var named *storage.Error
-	if err == nil || ctx.Err() != nil || errors.As(err, &named) {
+	if err == nil || ctx.Err() != nil || sdkerror.IsType[*storage.Error](err) {
 		return token, err
 	}
 	return token, tokenError(err)
@@ -115,14 +114,10 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 // Config.Client makes one attempt there, as for each request: the core retries.
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
-	var refused *azidentity.AuthenticationFailedError
-	var network net.Error
-	passes := false
-	if errors.As(err, &refused) && refused.RawResponse != nil {
+	passes := sdkerror.IsType[net.Error](err)
+	if refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && refused.RawResponse != nil {
 		status := refused.RawResponse.StatusCode
 		passes = status == http.StatusNotFound || status == http.StatusGone || sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
-	} else if errors.As(err, &network) {
-		passes = true
 	}
 	if passes {
 		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the identity service is unavailable"}

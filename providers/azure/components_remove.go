@@ -3,7 +3,6 @@ package azure
 import (
 	"context"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
@@ -21,8 +20,8 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	}
 	o := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: !cu.container.account.isBefore(versionsVersion)},
-		Prefix:     to.Ptr(u.prefix),
-		MaxResults: to.Ptr(int32(maxPage)),
+		Prefix:     new(u.prefix),
+		MaxResults: new(int32(maxPage)),
 	}
 	return cu.lister.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		return true, parallel.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {

@@ -54,7 +54,7 @@ func (d *objectDriver) appendTail(ctx context.Context, r *driver.ComposeRequest,
 	}
 	var ids []string
 	if len(r.Native)+len(r.Sources[0].Native) == 0 {
-		ids, err = d.blocks.committed(ctx, r.Key, len(last))
+		ids, err = d.blocks.committed(ctx, r.Key, len(last), c.Size-tail.Size)
 	}
 	if err == nil && len(ids) == 0 {
 		ids, err = d.copier.stageRanges(ctx, ranges, c, d.copier.stageRange)
@@ -65,8 +65,10 @@ func (d *objectDriver) appendTail(ctx context.Context, r *driver.ComposeRequest,
 	return d.copier.commitCopied(ctx, append(ids, last), c)
 }
 
-// committed returns the ids of the blocks of an object, if all have this length and another one fits beside them.
-func (bl *blocks) committed(ctx context.Context, key string, length int) ([]string, error) {
+// committed returns the ids of the blocks of an object of so many bytes, if all have this length and another one fits
+// beside them. Bytes that the Data Lake API has added to an object are in none of the blocks that are listed.
+// https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
+func (bl *blocks) committed(ctx context.Context, key string, length int, size int64) ([]string, error) {
 	out, err := send(ctx, bl.container.account, func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
 		return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeCommitted, o)
 	}, nil)
@@ -74,10 +76,13 @@ func (bl *blocks) committed(ctx context.Context, key string, length int) ([]stri
 		return nil, sdkerror.WithoutEffect(bl.container.changeError(ctx, translate(err)))
 	}
 	ids := make([]string, len(out.CommittedBlocks))
+	fits := len(ids) < maxBlocks
 	for i, block := range out.CommittedBlocks {
-		if ids[i] = deref(block.Name); len(ids[i]) != length || i+1 == maxBlocks {
-			return nil, nil
-		}
+		ids[i], size = deref(block.Name), size-deref(block.Size)
+		fits = fits && len(ids[i]) == length
+	}
+	if !fits || size != 0 {
+		return nil, nil
 	}
 	return ids, nil
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
@@ -133,7 +132,7 @@ func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *native
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.CRC32C, attrs.StorageClass = source.CRC32C, deref((*string)(o.Tier))
-	attrs.Encryption = encryption(to.Ptr(out.EncryptionScope != nil), out.EncryptionScope, nil) // it names no other
+	attrs.Encryption = encryption(new(out.EncryptionScope != nil), out.EncryptionScope, nil) // it names no other
 	return attrs, nil
 }
 

@@ -185,6 +185,67 @@ func TestComposeRequests(t *testing.T) {
 	require.Equal(t, []string{"/a", "/b"}, sources)
 }
 
+// If the Data Lake API has added bytes to an object, none of the blocks that are listed has them.
+// https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
+func TestAnAppendUsesTheBlocksOfAnObjectOnlyIfTheyAreAllOfIt(t *testing.T) {
+	listed := func(size string) said {
+		return said{Body: `<BlockList><CommittedBlocks><Block><Name>` + strings.Repeat("QUFB", 6) + `</Name><Size>` + size + `</Size></Block></CommittedBlocks></BlockList>`}
+	}
+	for name, row := range map[string]struct {
+		list   said
+		copies int // ranges of the object that are copied
+	}{
+		"all":  {listed("5"), 0},
+		"some": {listed("3"), 1},
+		"none": {said{Body: `<BlockList><CommittedBlocks/></BlockList>`}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, anObject("hello"), created, row.list, created)
+			d := s.driver(t)
+			_, err := d.Compose(t.Context(), &driver.ComposeRequest{
+				Key: "log", Sources: []driver.ObjectRef{sourceOf(d, "log")}, Tail: []byte("!!"), Size: 7, Properties: plainText, Condition: storage.Condition{Revision: etag},
+			})
+			require.NoError(t, err)
+			requests := s.server.Requests()
+			require.Len(t, requests, 4+row.copies, "%v", s.server.Lines())
+			require.Equal(t, row.copies == 0, strings.Contains(requests[len(requests)-1].Body, "QUFB"))
+			require.Equal(t, row.copies == 1, requests[3].Header.Get("X-Ms-Copy-Source") != "")
+		})
+	}
+}
+
+// x-ms-copy-source is a URL of up to 2 KiB, beyond which the service responds with OutOfRangeInput.
+// https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url, Azure/azure-powershell#16628
+func TestASourceWhoseURLIsTooLongIsStreamed(t *testing.T) {
+	long, limit := strings.Repeat("\u30ad", 300), strings.Repeat("k", 1024)
+	for name, call := range map[string]func(d *objectDriver, key string) error{
+		"Copy": func(d *objectDriver, key string) error {
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, key), Key: "b", Properties: plainText})
+			return err
+		},
+		"Copy in blocks": func(d *objectDriver, key string) error {
+			d.copier.limit, d.copier.block = 1, 2
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, key), Key: "b", Properties: plainText})
+			return err
+		},
+		"Compose": func(d *objectDriver, key string) error {
+			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Key: "b", Sources: []driver.ObjectRef{sourceOf(d, key)}, Properties: plainText})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, anObject("hello"))
+			require.Equal(t, storage.Unsupported, storage.CodeOf(call(s.driver(t), long)))
+			require.Len(t, s.server.Lines(), 1, "the attributes of the source")
+			done := created
+			if name == "Copy" {
+				done = accepted
+			}
+			require.NoError(t, call(newScript(t, anObject("hello"), done).driver(t), limit))
+		})
+	}
+}
+
 func TestCopyStreamsWhatTheServiceCannotCopy(t *testing.T) {
 	s := newScript(t, anObject("hello"))
 	plain, err := s.driver(t).account.client(noRetry)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
@@ -25,7 +24,7 @@ func (a *account) setCORS(ctx context.Context, rules []storage.CORSRule) error {
 			AllowedMethods:  joined(rule.Methods),
 			AllowedHeaders:  joined(rule.AllowedHeaders),
 			ExposedHeaders:  joined(rule.ExposedHeaders),
-			MaxAgeInSeconds: to.Ptr(int32(min(rule.MaxAge/time.Second, math.MaxInt32))),
+			MaxAgeInSeconds: new(int32(min(rule.MaxAge/time.Second, math.MaxInt32))),
 		})
 	}
 	_, err := write(ctx, a, a.service.SetProperties, o)
@@ -53,7 +52,7 @@ func (a *account) settings(ctx context.Context) (rules []storage.CORSRule, softD
 }
 
 // joined returns a list as Azure writes it, as one string.
-func joined(list []string) *string { return to.Ptr(strings.Join(list, ",")) }
+func joined(list []string) *string { return new(strings.Join(list, ",")) }
 
 func parted(list *string) []string {
 	if deref(list) == "" {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
@@ -37,7 +36,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 func deleteOptions(r *driver.DeleteRequest) (*blob.DeleteOptions, error) {
 	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
 	if r.Version == "" {
-		o.DeleteSnapshots = to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)
+		o.DeleteSnapshots = new(blob.DeleteSnapshotsOptionTypeInclude)
 	}
 	return o, mustApply(newNatives(r.Native), o, "Delete", func(f Options) func(*blob.DeleteOptions) { return f.Delete })
 }

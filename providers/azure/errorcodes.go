@@ -15,6 +15,7 @@ const (
 	archiveHint      = "the object's access tier keeps it offline: call storage.Restore"
 	overwriteHint    = "Azure does not overwrite an archived object: remove it first"
 	hierarchicalHint = "the account has a hierarchical namespace, in which a directory and an object cannot have one name: use another key, or an account without one"
+	dataLakeHint     = "the Data Lake API has made the object, which parts cannot replace: remove it first, or upload without parts (WithPartSize)"
 	unorderedHint    = "the account has a hierarchical namespace, which does not list in byte order: set Config.HierarchicalNamespace (hierarchical_namespace=true); list with WithAnyOrder"
 	foreignHint      = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
 	blocksHint       = "other uploads left 100,000 uncommitted blocks on this key: wait a week, or first write a small object to the key"
@@ -46,7 +47,7 @@ var errorMeanings = sdkerror.Table{
 			InvalidVersionForPageBlobOperation BlobNotArchived`,
 		{Code: storage.Unsupported}: `
 			CopyAcrossAccountsNotSupported UnsupportedHeader UnsupportedQueryParameter UnsupportedHttpVerb
-			FeatureVersionMismatch FeatureNotSupportedForAccount BlobOperationNotSupported BlobTypeNotSupported
+			FeatureVersionMismatch FeatureNotSupportedForAccount BlobTypeNotSupported
 			ConditionHeadersNotSupported HierarchicalNamespaceNotEnabled`,
 		{Code: storage.PreconditionFailed}: "ConditionNotMet TargetConditionNotMet BlobAlreadyExists",
 		{Code: storage.PermissionDenied, Hint: "the shared access signature permits creating objects, but not overwriting them"}: "UnauthorizedBlobOverwrite",
@@ -85,6 +86,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.RateLimited}:                                                                                "ServerBusy TooManyRequests SnapshotOperationRateExceeded",
 		{Code: storage.Unavailable}:                                                                                "InternalError OperationTimedOut AccountBeingCreated IncompleteBody",
 		{Code: storage.Unsupported, Hint: "the emulator does not have this: use an account of Azure"}:              "FeatureNotSupported",
+		{Code: storage.Unsupported, Hint: dataLakeHint}:                                                            "BlobOperationNotSupported",
 		{Code: storage.Unsupported, Hint: hierarchicalHint}: `
 			EndpointUnsupportedAccountFeatures PathConflict DirectoryIsNotEmpty OperationNotSupportedOnDirectory
 			ResourceTypeMismatch`,

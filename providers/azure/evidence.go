@@ -92,6 +92,9 @@ func checkAnswer(response *http.Response) error {
 			return noEvidence(response, "it has no "+name)
 		}
 	}
+	if response.Header.Get("X-Ms-Resource-Type") == "directory" {
+		return &storage.Error{Code: storage.ObjectNotFound, Status: http.StatusNotFound, RequestID: response.Header.Get(requestIDHeader), Err: errDirectory}
+	}
 	if want.root == "" {
 		return nil
 	}
@@ -104,6 +107,9 @@ func checkAnswer(response *http.Response) error {
 	}
 	return nil
 }
+
+// errDirectory is for a directory of a hierarchical namespace, which the service returns as an empty blob.
+var errDirectory = &responseError{code: "BlobNotFound", message: "the account has a directory of this name"}
 
 func noEvidence(response *http.Response, why string) *storage.Error {
 	e := sdkerror.NoEvidence("Azure Blob Storage", why)

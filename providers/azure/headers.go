@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
@@ -34,11 +33,11 @@ func conditions(c storage.Condition) *blob.AccessConditions {
 	m := &blob.ModifiedAccessConditions{}
 	switch {
 	case c.Absent:
-		m.IfNoneMatch = to.Ptr(azcore.ETagAny)
+		m.IfNoneMatch = new(azcore.ETagAny)
 	case c.Revision != "":
-		m.IfMatch = to.Ptr(azcore.ETag(c.Revision))
+		m.IfMatch = new(azcore.ETag(c.Revision))
 	case c.NotRevision != "":
-		m.IfNoneMatch = to.Ptr(azcore.ETag(c.NotRevision))
+		m.IfNoneMatch = new(azcore.ETag(c.NotRevision))
 	default:
 		return nil
 	}
@@ -50,7 +49,7 @@ func sourceCondition(revision string) *blob.SourceModifiedAccessConditions {
 	if revision == "" {
 		return nil
 	}
-	return &blob.SourceModifiedAccessConditions{SourceIfMatch: to.Ptr(azcore.ETag(revision))}
+	return &blob.SourceModifiedAccessConditions{SourceIfMatch: new(azcore.ETag(revision))}
 }
 
 // quoted returns an ETag in quotes, as it is sent and compared.

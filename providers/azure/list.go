@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
@@ -32,13 +31,13 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		Include:    container.ListBlobsInclude{Metadata: true},
 		Prefix:     httpheader.Optional(r.Prefix),
 		Marker:     httpheader.Optional(marker),
-		MaxResults: to.Ptr(int32(min(r.Limit, maxPage))),
+		MaxResults: new(int32(min(r.Limit, maxPage))),
 	}
 	first := r.Token == ""
 	if first && r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		// There is nothing to list after the prefix; the request finds out if the
 		// container exists.
-		o.MaxResults = to.Ptr(int32(1))
+		o.MaxResults = new(int32(1))
 		return &storage.Page{}, d.lister.addEntries(ctx, r.Delimiter, o, &mergedPage{})
 	}
 	if first {
@@ -168,7 +167,7 @@ func (ls *lister) page(ctx context.Context, delimiter string, o *container.ListB
 	items, prefixes, marker, err = ls.requestPage(ctx, delimiter, o)
 	if errors.Is(err, transport.ErrTooLong) && *o.MaxResults > smallPage {
 		small := *o
-		small.MaxResults = to.Ptr(int32(smallPage))
+		small.MaxResults = new(int32(smallPage))
 		return ls.requestPage(ctx, delimiter, &small)
 	}
 	return items, prefixes, marker, err
@@ -194,9 +193,7 @@ func (ls *lister) pages(ctx context.Context, o *container.ListBlobsHierarchyOpti
 
 func (ls *lister) requestPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	if delimiter == "" {
-		flat := container.ListBlobsFlatOptions{
-			Include: o.Include, Marker: o.Marker, MaxResults: o.MaxResults, Prefix: o.Prefix, StartFrom: o.StartFrom,
-		}
+		flat := container.ListBlobsFlatOptions(*o)
 		out, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsFlatPager(&flat))
 		if err == nil && out.Segment != nil {
 			items = out.Segment.BlobItems
@@ -213,7 +210,7 @@ func (ls *lister) requestPage(ctx context.Context, delimiter string, o *containe
 // hidesOnlyReserved reports whether all keys with a prefix are reserved. It is asked for a common
 // prefix that reserved keys have.
 func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides bool, err error) {
-	o := &container.ListBlobsHierarchyOptions{Prefix: to.Ptr(prefix), MaxResults: to.Ptr(int32(maxPage))}
+	o := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
 	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		hides = !slices.ContainsFunc(items, func(item *container.BlobItem) bool { return !isReserved(deref(item.Name)) })
 		return hides, nil

@@ -42,6 +42,34 @@ func keysOf(page *storage.Page) []string {
 	return keys
 }
 
+// The service returns a directory of a hierarchical namespace as an empty blob, as the recordings of
+// Azure/azure-sdk-for-js sdk/storage/storage-file-datalake have it. A copy of it would be an empty object.
+func TestADirectoryIsNoObject(t *testing.T) {
+	ctx := t.Context()
+	for name, call := range map[string]func(d *objectDriver) error{
+		"Attrs": func(d *objectDriver) error {
+			_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
+			return err
+		},
+		"Download": func(d *objectDriver) error {
+			_, _, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1})
+			return err
+		},
+		"Copy": func(d *objectDriver) error {
+			_, err := storage.Copy(ctx, engine.New(d), "to", engine.New(d), "k")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, anObject("", "X-Ms-Resource-Type", "directory", "X-Ms-Meta-Hdi_isfolder", "true"))
+			err := call(s.driver(t, func(c *Config) { c.HierarchicalNamespace = true }))
+			require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, "directory")
+			require.Len(t, s.server.Lines(), 1, "no request asks for the container")
+		})
+	}
+}
+
 func TestListRequests(t *testing.T) {
 	for name, row := range map[string]struct {
 		request driver.ListRequest

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
@@ -27,9 +26,9 @@ var errNoLock = &storage.Error{Code: storage.Unsupported, Err: errors.New("the c
 func policyMode(r storage.Retention) *blob.ImmutabilityPolicySetting {
 	switch r.Mode {
 	case storage.Governance:
-		return to.Ptr(blob.ImmutabilityPolicySettingUnlocked)
+		return new(blob.ImmutabilityPolicySettingUnlocked)
 	case storage.Compliance:
-		return to.Ptr(blob.ImmutabilityPolicySettingLocked)
+		return new(blob.ImmutabilityPolicySettingLocked)
 	}
 	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
@@ -29,10 +27,10 @@ const (
 func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) map[string]*string {
 	out := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
-		out[metadataNames.Escape(name)] = to.Ptr(value)
+		out[metadataNames.Escape(name)] = new(value)
 	}
 	if crc.Known {
-		out[checksumKey] = to.Ptr(encodeChecksum(crc.Sum, size))
+		out[checksumKey] = new(encodeChecksum(crc.Sum, size))
 	}
 	return out
 }

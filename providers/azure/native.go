@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"regexp"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
@@ -24,7 +23,7 @@ func (n *natives) keyInfo() *blob.CPKInfo {
 	if n.key == nil {
 		return nil
 	}
-	return &blob.CPKInfo{EncryptionAlgorithm: to.Ptr(blob.EncryptionAlgorithmTypeAES256), EncryptionKey: to.Ptr(n.key.Base64()), EncryptionKeySHA256: to.Ptr(n.key.SHA256())}
+	return &blob.CPKInfo{EncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), EncryptionKey: new(n.key.Base64()), EncryptionKeySHA256: new(n.key.SHA256())}
 }
 
 // sourceKeyInfo returns the key as that of a source, or nil.
@@ -32,7 +31,7 @@ func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
 	if n.key == nil {
 		return nil
 	}
-	return &blob.SourceCPKInfo{SourceEncryptionAlgorithm: to.Ptr(blob.EncryptionAlgorithmTypeAES256), SourceEncryptionKey: to.Ptr(n.key.Base64()), SourceEncryptionKeySHA256: to.Ptr(n.key.SHA256())}
+	return &blob.SourceCPKInfo{SourceEncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), SourceEncryptionKey: new(n.key.Base64()), SourceEncryptionKeySHA256: new(n.key.SHA256())}
 }
 
 // encryptionVersion is the first service version whose requests choose their encryption. An older

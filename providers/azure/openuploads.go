@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
@@ -71,7 +70,7 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 // without one are an upload of their prefix. Blocks, which no upload names, end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	_, prefixes, marker, err := d.lister.page(ctx, "/", &container.ListBlobsHierarchyOptions{
-		Prefix: to.Ptr(componentsPrefix), Marker: httpheader.Optional(r.Token), MaxResults: to.Ptr(int32(min(r.Limit, maxPage))),
+		Prefix: new(componentsPrefix), Marker: httpheader.Optional(r.Token), MaxResults: new(int32(min(r.Limit, maxPage))),
 	})
 	if err != nil {
 		return nil, d.container.listError(err)
@@ -92,7 +91,7 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 		return nil, nil // this package has no such upload
 	}
 	first, _, _, err := cu.lister.page(ctx, "", &container.ListBlobsHierarchyOptions{
-		Include: container.ListBlobsInclude{Metadata: true}, Prefix: to.Ptr(u.prefix), MaxResults: to.Ptr(int32(1)),
+		Include: container.ListBlobsInclude{Metadata: true}, Prefix: new(u.prefix), MaxResults: new(int32(1)),
 	})
 	if err != nil {
 		return nil, cu.container.listError(err)
@@ -116,11 +115,11 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 	o := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
-		Prefix:     to.Ptr(u.prefix),
-		MaxResults: to.Ptr(int32(min(r.Limit+1, maxPage))),
+		Prefix:     new(u.prefix),
+		MaxResults: new(int32(min(r.Limit+1, maxPage))),
 	}
 	if r.After > 0 {
-		o.StartFrom = to.Ptr(u.key(r.After + 1))
+		o.StartFrom = new(u.key(r.After + 1))
 	}
 	page, open := &driver.PartPage{}, r.After > 0
 	for {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
@@ -83,7 +82,7 @@ func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []stri
 func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
 	for _, stem := range stems {
 		items, _, marker, err := ls.page(ctx, "", &container.ListBlobsHierarchyOptions{
-			Prefix: httpheader.Optional(stem), StartFrom: to.Ptr(stem + firstAfterSurrogates), MaxResults: to.Ptr(int32(1)),
+			Prefix: httpheader.Optional(stem), StartFrom: new(stem + firstAfterSurrogates), MaxResults: new(int32(1)),
 		})
 		if err != nil {
 			return false, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
@@ -73,9 +72,9 @@ func tierNamed(name string) blob.AccessTier {
 func rehydratePriority(tier string) (*blob.RehydratePriority, error) {
 	switch tier {
 	case "":
-		return to.Ptr(blob.RehydratePriorityStandard), nil
+		return new(blob.RehydratePriorityStandard), nil
 	case string(blob.RehydratePriorityStandard), string(blob.RehydratePriorityHigh):
-		return to.Ptr(blob.RehydratePriority(tier)), nil
+		return new(blob.RehydratePriority(tier)), nil
 	}
 	return nil, argument.Invalid("WithRestoreTier", "must be Standard or High", "")
 }

@@ -3,7 +3,6 @@ package azure
 import (
 	"context"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
@@ -89,7 +88,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	o := &container.CreateOptions{}
 	if r.PublicAccess != nil && *r.PublicAccess {
-		o.Access, info.Public = to.Ptr(container.PublicAccessTypeBlob), true
+		o.Access, info.Public = new(container.PublicAccessTypeBlob), true
 	}
 	_, err := write(ctx, b.account, b.client.Create, o)
 	switch {
@@ -187,7 +186,7 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 
 func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error {
 	pager := bc.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		MaxResults: to.Ptr(int32(100)), Include: container.ListBlobsInclude{Versions: versions},
+		MaxResults: new(int32(100)), Include: container.ListBlobsInclude{Versions: versions},
 	})
 	for pager.More() {
 		page, err := nextPage(ctx, bc.account, pager)

@@ -200,14 +200,25 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 
 // authorizeSource returns the URL and the authorization with which Azure reads the source of a copy within the
 // account: a signature, the account's own SAS, or the token itself, which needs no user delegation key. If the URL
-// is enough, the authorization is "". No error may contain them.
+// is enough, the authorization is "". No error may contain them. If the URL is longer than the service takes, the source
+// is Unsupported, so that the core streams it: three bytes of a key may be nine of a URL.
 // https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
 func (a *account) authorizeSource(ctx context.Context, source driver.ObjectRef) (address, authorization string, err error) {
 	if a.signer != nil {
 		g := &grant{container: source.Bucket, key: source.Key, version: source.Version, permissions: mayRead}
 		address, _, err = a.signURL(ctx, a.root, g, sourceTime, time.Now())
-		return address, "", err
+	} else {
+		address, authorization, err = a.readableSource(ctx, source)
 	}
+	if len(address) > maxSourceURL {
+		err = storage.Unsupported
+	}
+	return address, authorization, err
+}
+
+const maxSourceURL = 2 << 10 // bytes
+
+func (a *account) readableSource(ctx context.Context, source driver.ObjectRef) (address, authorization string, err error) {
 	q, sas := query{appendBlobURL(nil, a.root, source.Bucket, source.Key), '?'}, a.sas
 	q.add("versionid", source.Version)
 	switch {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
@@ -78,8 +77,8 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 func (ls *lister) removed(ctx context.Context, r *driver.ChangeRequest) (kept *container.BlobItem, there bool, err error) {
 	o := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: true, Deleted: true},
-		Prefix:     to.Ptr(r.Key),
-		MaxResults: to.Ptr(int32(maxPage)),
+		Prefix:     new(r.Key),
+		MaxResults: new(int32(maxPage)),
 	}
 	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		for _, item := range items {

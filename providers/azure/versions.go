@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
@@ -66,7 +65,7 @@ func (ls *lister) versions(ctx context.Context, r *driver.ListRequest, marker st
 		Include:    container.ListBlobsInclude{Versions: true, Deleted: r.SoftDeleted, Metadata: true},
 		Prefix:     httpheader.Optional(r.Prefix),
 		Marker:     httpheader.Optional(marker),
-		MaxResults: to.Ptr(int32(min(max(r.Limit, 2), maxPage))),
+		MaxResults: new(int32(min(max(r.Limit, 2), maxPage))),
 	}
 	items, _, next, err := ls.page(ctx, "", &o)
 	if err != nil {

@@ -44,9 +44,7 @@ func write[T any](ctx context.Context, do func(context.Context) (T, error)) (out
 // isClientError reports whether err is from the HTTP client of this package or of
 // the SDK, which got no response.
 func isClientError(err error) bool {
-	var own *requestError
-	var client *url.Error
-	return errors.As(err, &own) || errors.As(err, &client)
+	return sdkerror.IsType[*requestError](err) || sdkerror.IsType[*url.Error](err)
 }
 
 func fromResponse(err error) *storage.Error {

@@ -2,7 +2,6 @@ package gcs
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -10,15 +9,13 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // isMalformedHeader reports whether a response has a header that HTTP does not
 // allow. Other tools can store metadata with any key, which the XML API returns
 // as a header.
-func isMalformedHeader(err error) bool {
-	var malformed textproto.ProtocolError
-	return errors.As(err, &malformed)
-}
+func isMalformedHeader(err error) bool { return sdkerror.IsType[textproto.ProtocolError](err) }
 
 // maxReplacedReads bounds how often a read starts over because the object was
 // overwritten between the two requests.

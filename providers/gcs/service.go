@@ -6,12 +6,12 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	gcs "cloud.google.com/go/storage"
-	"google.golang.org/api/googleapi"
 	"google.golang.org/api/iterator"
 
 	"github.com/omnibucket/storage"
@@ -339,9 +339,7 @@ func bucketError(err error) error {
 // isUnknownRequest reports whether err is from a server that does not implement
 // the request. Google's own 404 has a reason.
 func isUnknownRequest(err error) bool {
-	var response *googleapi.Error
-	if !errors.As(err, &response) || len(response.Errors) > 0 {
-		return false
-	}
-	return response.Code == http.StatusNotFound || response.Code == http.StatusMethodNotAllowed || response.Code == http.StatusNotImplemented
+	response := responseOf(err)
+	return response != nil && len(response.Errors) == 0 &&
+		slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, response.Code)
 }

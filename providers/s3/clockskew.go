@@ -59,6 +59,11 @@ func isSkewed(response *http.Response) bool {
 	return err == nil && known && at.Sub(signed).Abs() >= maxSkew
 }
 
+// isOfSession reports whether the request of a response was signed with temporary credentials.
+func isOfSession(response *http.Response) bool {
+	return response.Request != nil && response.Request.Header.Get("X-Amz-Security-Token") != ""
+}
+
 // signedRegion returns the region for which the request of a response was signed, or
 // "" if it was not signed.
 func signedRegion(response *http.Response) string {

@@ -244,8 +244,7 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	return &storage.Attrs{Size: *out.ContentLength, Modified: modified(out.LastModified)}, nil
 }
 
-// headSource sends HeadObject for a source, whose bucket may be in another region. The
-// response to a request in the wrong region names the right one.
+// headSource sends HeadObject for a source.
 func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*awss3.HeadObjectOutput, error) {
 	in := &awss3.HeadObjectInput{
 		Bucket:    &source.Bucket,
@@ -256,10 +255,16 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*aws
 	if err := cp.account.customize(in, source.Native); err != nil {
 		return nil, err
 	}
-	out, err := cp.account.client.HeadObject(ctx, in)
+	return sendToSource(ctx, cp, source.Bucket, cp.account.client.HeadObject, in)
+}
+
+// sendToSource sends a request to the bucket of a source, which may be in another region. The response to
+// a request in the wrong region names the right one.
+func sendToSource[In, Out any](ctx context.Context, cp *copier, bucket string, send sendFunc[In, Out], in *In) (*Out, error) {
+	out, err := send(ctx, in)
 	region := headerOf(err, "X-Amz-Bucket-Region")
-	if err == nil || source.Bucket == cp.bucket.name || region == "" || region == cp.account.region || !cp.account.amazon() {
+	if err == nil || bucket == cp.bucket.name || region == "" || region == cp.account.region || !cp.account.amazon() {
 		return out, err
 	}
-	return cp.account.client.HeadObject(ctx, in, func(o *awss3.Options) { o.Region = region })
+	return send(ctx, in, func(o *awss3.Options) { o.Region = region })
 }

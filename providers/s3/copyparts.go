@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -101,7 +100,7 @@ func (cp *copier) addTail(ctx context.Context, r *driver.ComposeRequest, upload 
 	tail := r.TailPart(upload, len(parts)+1)
 	tail.Unchecked = style == ChecksumNone
 	part, err := cp.objects.PutPart(ctx, tail)
-	completed := types.CompletedPart{PartNumber: aws.Int32(int32(tail.Number)), ETag: &part.Tag}
+	completed := types.CompletedPart{PartNumber: new(int32(tail.Number)), ETag: &part.Tag}
 	if style != ChecksumNone {
 		completed.ChecksumCRC32C = cp.account.crcHeader(tail.CRC32C)
 	}
@@ -151,7 +150,7 @@ func (cp *copier) uploadPartCopy(ctx context.Context, key, upload string, number
 		Bucket:          &cp.bucket.name,
 		Key:             &key,
 		UploadId:        &upload,
-		PartNumber:      aws.Int32(int32(number)),
+		PartNumber:      new(int32(number)),
 		CopySource:      copySource(r.source),
 		CopySourceRange: httpheader.Optional(r.header),
 	}

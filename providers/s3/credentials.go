@@ -188,16 +188,13 @@ func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error)
 // an error of its own, or did not respond. Most machines have no metadata service, so
 // that only its responses count.
 func isTemporary(err error) bool {
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) && response.Response != nil && response.Response.Response != nil {
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && response.Response != nil && response.Response.Response != nil {
 		return sdkerror.IsRetryable(sdkerror.CodeFromStatus(response.HTTPStatusCode()))
 	}
-	var call *smithy.OperationError
-	if errors.As(err, &call) && call.Service() == imds.ServiceID {
+	if call, ok := errors.AsType[*smithy.OperationError](err); ok && call.Service() == imds.ServiceID {
 		return false
 	}
-	var unsent *smithyhttp.RequestSendError
-	return errors.As(err, &unsent)
+	return isUnsent(err)
 }
 
 // longestSession limits signatures with a session whose expiry is unknown. The session of

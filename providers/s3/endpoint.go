@@ -2,7 +2,6 @@ package s3
 
 import (
 	"cmp"
-	"errors"
 	"net"
 	"net/url"
 	"reflect"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/address"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -53,9 +53,8 @@ func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err
 		return "", e, nil
 	}
 	found, err := resolver.ResolveEndpoint(cmp.Or(c.Region, s.Region), s.EndpointOptions)
-	var none *aws.EndpointNotFoundError
 	switch {
-	case errors.As(err, &none):
+	case sdkerror.IsType[*aws.EndpointNotFoundError](err):
 		return "", e, nil
 	case err != nil:
 		return "", e, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}

@@ -56,10 +56,10 @@ func sendWrite[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In,
 // mayHaveBeenSent reports whether err is the SDK's error of an interrupted
 // request, which does not tell how much was sent.
 func mayHaveBeenSent(err error) bool {
-	var unsent *smithyhttp.RequestSendError
-	var canceled *smithy.CanceledError
-	return errors.As(err, &unsent) || errors.As(err, &canceled)
+	return isUnsent(err) || sdkerror.IsType[*smithy.CanceledError](err)
 }
+
+func isUnsent(err error) bool { return sdkerror.IsType[*smithyhttp.RequestSendError](err) }
 
 func fromResponse(err error) *storage.Error {
 	response := responseOf(err)
@@ -74,6 +74,9 @@ func fromResponse(err error) *storage.Error {
 	}
 	if isThrottledHead(response.Response.Response) {
 		m = errorMeanings.Codes["SlowDown"]
+	}
+	if strings.HasPrefix(response.Response.Status, "200") && errorMeanings.Has(code) && !sdkerror.IsRetryable(m.Code) {
+		status = http.StatusBadRequest // the SDK makes a 500 of each error after status 200, and this one excludes an effect
 	}
 	e := m.NewError(status, response.Response.Header, err)
 	e.RequestID = response.ServiceRequestID()
@@ -125,11 +128,10 @@ func responseOf(err error) *awshttp.ResponseError {
 // codeAndMessage returns the provider's own. If the response has no body, they
 // are empty or made up by the SDK from the status.
 func codeAndMessage(err error) (code, message string) {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return "", ""
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode(), api.ErrorMessage()
 	}
-	return api.ErrorCode(), api.ErrorMessage()
+	return "", ""
 }
 
 // hasOwnCode reports whether the code of an error is the provider's own. The SDK makes one up of
@@ -140,21 +142,16 @@ func hasOwnCode(code, message string, status int) bool {
 }
 
 func withoutResponse(err error) *storage.Error {
-	var params smithy.InvalidParamsError
-	if errors.As(err, &params) {
+	if sdkerror.IsType[smithy.InvalidParamsError](err) {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
 	}
-	var unsent *smithyhttp.RequestSendError
-	var canceled *smithy.CanceledError
-	var host x509.HostnameError
-	var authority x509.UnknownAuthorityError
-	e := sdkerror.WithoutResponse(err, errors.As(err, &unsent))
+	e := sdkerror.WithoutResponse(err, isUnsent(err))
 	switch {
-	case errors.As(err, &host):
+	case sdkerror.IsType[x509.HostnameError](err):
 		e.Hint = "the server's certificate is for another host: if the bucket's name has dots, set path_style=true"
-	case errors.As(err, &authority):
+	case sdkerror.IsType[x509.UnknownAuthorityError](err):
 		e.Hint = "this machine does not trust the server's certificate: set AWS_CA_BUNDLE to a file of certificates to trust"
-	case e.Code == storage.Internal && e.Hint == "" && errors.As(err, &canceled):
+	case e.Code == storage.Internal && e.Hint == "" && sdkerror.IsType[*smithy.CanceledError](err):
 		e.Code = storage.Canceled
 	}
 	return e

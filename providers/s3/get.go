@@ -129,7 +129,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	}
 	out, native, err := d.headWithChecksum(ctx, in, r)
 	if err != nil {
-		return nil, d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
+		return nil, d.headError(ctx, err, r)
 	}
 	if out.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
@@ -137,6 +137,22 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	attrs := d.account.profile.attrsOf(out, r.Key)
 	attrs.Native = native
 	return attrs, nil
+}
+
+// headError translates the error of a HeadObject. A 400 has no body with the code, which is ExpiredToken if a session
+// has ended: then headError reads the first byte, whose refusal has one (aws/aws-sdk-js#2219).
+func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
+	if statusOf(err) == http.StatusBadRequest && isOfSession(responseOf(err).Response.Response) {
+		first := *r
+		first.Length, first.NativeAttrs, first.Auxiliary = 1, false, true
+		_, body, refused := d.Get(ctx, &first)
+		if refused == nil {
+			_ = body.Close()
+		} else if asError(refused).Status == http.StatusBadRequest {
+			return refused
+		}
+	}
+	return d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 }
 
 // headWithChecksum sends a HeadObject. On S3 the checksum of an object with a KMS key needs the
@@ -187,10 +203,6 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 		return e
 	case status == http.StatusNotFound:
 		return b.notFound(ctx, err)
-	case status == http.StatusBadRequest && r.Version != "" && isCode(err, "", "BadRequest"):
-		e := translate(err) // the response to HEAD has no body
-		e.Code, e.Hint = storage.InvalidArgument, ""
-		return e
 	}
 	return translate(err)
 }

@@ -237,3 +237,31 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, asked)
 	})
 }
+
+// A session that has ended is told apart from other bad requests, although the response to a HEAD has no body.
+// https://github.com/aws/aws-sdk-js/issues/2219, snowflakedb/snowflake-connector-python#30
+func TestAttrsAfterTheEndOfASession(t *testing.T) {
+	session := func(c *Config) { c.SessionToken = "token" }
+	ended := failing(400, "ExpiredToken", "The provided token has expired.")
+	for _, row := range []struct {
+		name    string
+		replies []reply
+		change  func(*Config)
+		code    storage.Code
+		hint    string
+		lines   []string
+	}{
+		{"it has ended", []reply{{Status: 400}, ended}, session, storage.Unauthenticated, "has expired", []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}},
+		{"it has not", []reply{{Status: 400}, {Body: "x"}}, session, storage.InvalidArgument, "WithCustomerKey", []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}},
+		{"the object is empty", []reply{{Status: 400}, failing(416, "InvalidRange", "")}, session, storage.InvalidArgument, "WithCustomerKey", []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}},
+		{"there is none", []reply{{Status: 400}}, func(*Config) {}, storage.InvalidArgument, "WithCustomerKey", []string{"HEAD /photos/k"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, row.replies...)
+			_, err := w.on(t, "aws", row.change).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, row.hint)
+			require.Equal(t, row.lines, w.server.Lines())
+		})
+	}
+}

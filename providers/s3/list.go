@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -27,7 +26,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		Bucket:            &d.bucket.name,
 		Prefix:            httpheader.Optional(r.Prefix),
 		Delimiter:         httpheader.Optional(r.Delimiter),
-		MaxKeys:           aws.Int32(int32(min(r.Limit, maxPage))),
+		MaxKeys:           new(int32(min(r.Limit, maxPage))),
 		ContinuationToken: httpheader.Optional(r.Token),
 		EncodingType:      types.EncodingTypeUrl,
 	}
@@ -37,7 +36,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		in.StartAfter = httpheader.Optional(r.StartAfter)
 	}
 	if _, key, ok := parseKeyToken(r.Token); ok {
-		in.ContinuationToken, in.StartAfter = nil, aws.String(key)
+		in.ContinuationToken, in.StartAfter = nil, new(key)
 	}
 	page := &storage.Page{}
 	decode := listxml.DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {

@@ -1,6 +1,9 @@
 package s3
 
 import (
+	"errors"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
@@ -172,6 +176,43 @@ func TestAbortParts(t *testing.T) {
 			err := w.on(t, "aws").AbortParts(t.Context(), "k", "u1")
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, row.requests, w.server.Lines())
+		})
+	}
+}
+
+// S3 sends status 200 and blanks while it joins parts, and an error in the body. One that is a refusal has made no object:
+// the parts, which would be kept and billed, are removed. After InternalError the object may be there.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+func TestARefusalAfterStatus200(t *testing.T) {
+	for code, row := range map[string]struct {
+		want    storage.Code
+		unknown bool
+	}{
+		"BadDigest":          {storage.ChecksumMismatch, false},
+		"InvalidPart":        {storage.InvalidArgument, false},
+		"AccessDenied":       {storage.PermissionDenied, false},
+		"PreconditionFailed": {storage.PreconditionFailed, false},
+		"InternalError":      {storage.Unavailable, true},
+		"WhoKnows":           {storage.Unavailable, true},
+	} {
+		t.Run(code, func(t *testing.T) {
+			w, complete := newStandIn(t), calls["complete"]
+			w.server.Answer = func(r wiretest.Request) reply {
+				switch {
+				case complete.isAnswered(r):
+					return withLength(reply{Body: " \n \n" + failing(0, code, "").Body})
+				case r.Method == http.MethodDelete:
+					return reply{Status: http.StatusNoContent}
+				case r.Method == http.MethodGet:
+					return failing(404, "NoSuchUpload", "")
+				}
+				return complete.success(r)
+			}
+			b := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 11<<20)), storage.IfAbsent(), storage.WithPartSize(5<<20))
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+			require.Equal(t, !row.unknown, slices.ContainsFunc(w.server.Lines(), func(line string) bool { return strings.HasPrefix(line, "DELETE /photos/k") }))
 		})
 	}
 }

@@ -127,10 +127,7 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	if err := cp.account.customize(in, r.Source.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other requests
 		return nil, err
 	}
-	out, err := cp.account.client.GetObjectTagging(ctx, in)
-	if region := headerOf(err, "X-Amz-Bucket-Region"); region != "" && region != cp.account.region && r.Source.Bucket != cp.bucket.name && cp.account.amazon() {
-		out, err = cp.account.client.GetObjectTagging(ctx, in, func(o *awss3.Options) { o.Region = region })
-	}
+	out, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, in)
 	if err == nil {
 		return tagMap(out.TagSet), nil
 	}

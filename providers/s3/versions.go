@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -59,7 +58,7 @@ func (b *bucket) versionsPage(ctx context.Context, r *driver.ListRequest, key, i
 		Bucket:          &b.name,
 		Prefix:          httpheader.Optional(r.Prefix),
 		Delimiter:       httpheader.Optional(r.Delimiter),
-		MaxKeys:         aws.Int32(int32(limit)),
+		MaxKeys:         new(int32(limit)),
 		KeyMarker:       httpheader.Optional(key),
 		VersionIdMarker: httpheader.Optional(id),
 		EncodingType:    types.EncodingTypeUrl,

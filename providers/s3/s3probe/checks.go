@@ -104,8 +104,7 @@ func inconclusive(step string, err error) (Verdict, string) {
 // shortError returns the server's code and message, or the whole error if there are
 // none.
 func shortError(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() != "" {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() != "" {
 		return strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
 	}
 	return err.Error()

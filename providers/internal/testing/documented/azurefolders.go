@@ -64,6 +64,11 @@ func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *A
 		refused = azureRefusal("ResourceTypeMismatch", http.StatusConflict, "The specified resource type does not match the type of the existing resource.", azureErrors)
 	case is && r.Method == http.MethodDelete: // none is empty here
 		refused = azureRefusal("DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.", "Azure/azure-cli#20884")
+	case is && r.Method == http.MethodHead || is && r.Method == http.MethodGet: // as Azure/azure-sdk-for-js has recorded for its package storage-file-datalake
+		refused = Answer{Status: http.StatusOK, Header: map[string]string{
+			"X-Ms-Request-Id": "R1", "X-Ms-Resource-Type": "directory", "X-Ms-Meta-Hdi_isfolder": "true", "X-Ms-Blob-Type": "BlockBlob",
+			"Content-Length": "0", "Content-Type": "application/octet-stream", "ETag": `"0x8DA4175A341E8EA"`, "Last-Modified": "Sun, 29 May 2022 13:17:53 GMT",
+		}}
 	default:
 		return nil
 	}
