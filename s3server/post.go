@@ -136,7 +136,7 @@ func verifyForm(r *request, f *form) error {
 	if !sign.Equal(sign.HexMAC(key, f.fields["policy"]), c.signature) {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm, seal: sign.Seal{Timestamp: c.timestamp}}
 	return nil
 }
 

@@ -28,8 +28,8 @@ type Request struct {
 
 	Header     http.Header // the headers of the request, or of the form that has its role
 	Query      url.Values
-	Tags       []tagging.Tag                // the tags that the request's document has
-	ObjectTags func() ([]tagging.Tag, bool) // returns the tags of the object, if there is one
+	Tags       []tagging.Tag        // the tags that the request's document has
+	ObjectTags func() []tagging.Tag // returns the tags of the object, if there is one
 
 	Now           time.Time
 	TLS           *tls.ConnectionState
@@ -99,8 +99,7 @@ func knownConditionKey(key string) bool {
 func (r *Request) values(key string) (values []string, present bool) {
 	switch {
 	case strings.HasPrefix(key, existingTag):
-		tags, _ := r.ObjectTags()
-		return tagValue(tags, key[len(existingTag):])
+		return tagValue(r.ObjectTags(), key[len(existingTag):])
 	case strings.HasPrefix(key, requestTag):
 		return tagValue(r.requestTags(), key[len(requestTag):])
 	case slices.Contains(headerKeys, key):

@@ -122,7 +122,7 @@ func TestConditions(t *testing.T) {
 			Operation: "GetObject", Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/k", Account: "1", Owner: "2",
 			Header: http.Header{"Referer": {"http://example.com/a"}}, Query: url.Values{"max-keys": {"10"}}, RemoteAddr: "10.1.2.3:4",
 			Now:        time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
-			ObjectTags: func() ([]tagging.Tag, bool) { return []tagging.Tag{{Key: "Team", Value: "a"}}, true },
+			ObjectTags: func() []tagging.Tag { return []tagging.Tag{{Key: "Team", Value: "a"}} },
 		}
 		if change != nil {
 			change(r)
