@@ -122,15 +122,8 @@ func (r *Request) values(key string) (values []string, present bool) {
 // judgedBefore reports whether CreateMultipartUpload has set what the key is about. The later
 // requests of the upload do not have it.
 func (r *Request) judgedBefore(key string) bool {
-	switch r.Operation {
-	case "UploadPart", "UploadPartCopy", "CompleteMultipartUpload":
-	default:
-		return false
-	}
-	if r.Action != "s3:PutObject" {
-		return false
-	}
-	return slices.ContainsFunc([]string{
+	later := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
+	return later && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{
 		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption", "s3:x-amz-storage-class",
 		"s3:x-amz-website-redirect-location", "s3:object-lock-",
 	}, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
