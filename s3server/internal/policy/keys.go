@@ -216,6 +216,9 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 	},
 	"s3:resourceaccount": func(r *Request) ([]string, bool) { return one(r.Owner) },
 	"s3:signatureage": func(r *Request) ([]string, bool) {
+		if r.Algorithm == "AWS" { // of version 2, whose signatures AWS takes for new
+			return one("0")
+		}
 		at, err := time.Parse("20060102T150405Z", r.SignedAt)
 		return []string{strconv.FormatInt(r.Now.Sub(at).Milliseconds(), 10)}, err == nil
 	},
@@ -224,8 +227,7 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 		if r.TLS == nil {
 			return nil, false
 		}
-		const tls10 = 0x0301
-		return one("1." + strconv.Itoa(int(r.TLS.Version)-tls10))
+		return one(strings.TrimPrefix(tls.VersionName(r.TLS.Version), "TLS "))
 	},
 	"s3:x-amz-copy-source": func(r *Request) ([]string, bool) {
 		path, _, _ := strings.Cut(r.Header.Get("X-Amz-Copy-Source"), "?")
