@@ -103,14 +103,10 @@ func (r *request) access(b *state.Bucket, action, key, id string) *access {
 
 // check checks the permission.
 func (a *access) check() error {
-	permitted := a.permitted()
-	switch {
-	case a.failed != nil:
-		return a.failed
-	case !permitted:
+	if permitted := a.permitted(); a.failed == nil && !permitted {
 		return s3error.New("AccessDenied")
 	}
-	return nil
+	return a.failed
 }
 
 // checkAll checks the permission, and those that the headers need beside it.

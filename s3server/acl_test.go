@@ -371,6 +371,33 @@ func TestThePublicAccessBlockStopsPublicLists(t *testing.T) {
 	}
 }
 
+func TestABucketThatIsCreatedAgainKeepsItsRules(t *testing.T) {
+	for name, test := range map[string]struct {
+		block     bool
+		ownership types.ObjectOwnership
+		code      string
+	}{
+		"a blocked public list": {true, types.ObjectOwnershipObjectWriter, "InvalidBucketAclWithBlockPublicAccessError"},
+		"no lists":              {false, types.ObjectOwnershipBucketOwnerEnforced, "InvalidBucketAclWithObjectOwnership"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startLenient(t, s3server.Config{})
+			_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
+				Bucket: aws.String(bucket), PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: &test.block},
+			})
+			require.NoError(t, err)
+			_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
+				Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: test.ownership}}},
+			})
+			require.NoError(t, err)
+			_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead})
+			failsWith(t, err, 400, test.code)
+			response, _ := s.send(t, "GET", s.server.URL+"/photos?list-type=2", nil, nil)
+			require.Equal(t, 403, response.StatusCode)
+		})
+	}
+}
+
 func TestANewBucketHasTheListOfItsHeaders(t *testing.T) {
 	s, myID, otherID := withLists(t)
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new"), GrantRead: aws.String("id=" + otherID)})

@@ -97,10 +97,7 @@ func headerClaim(r *request, value string) (*claim, error) {
 		return nil, err
 	}
 	c.timestamp = at.Format(sign.TimestampForm)
-	if err := checkSkew(r, at, c.timestamp); err != nil {
-		return nil, err
-	}
-	return c, checkScope(r, c, malformed)
+	return c, cmp.Or(checkSkew(r, at, c.timestamp), checkScope(r, c, malformed))
 }
 
 // checkSkew refuses a signature of another time than now. shown is that time for the response.
@@ -119,11 +116,8 @@ func malformed(format string, args ...any) *s3error.Error {
 
 // headerTime returns the time of the signature from the headers.
 func headerTime(r *request) (time.Time, error) {
-	value, forms := r.in.Header.Get("X-Amz-Date"), []string{sign.TimestampForm, http.TimeFormat}
-	if value == "" {
-		value = r.in.Header.Get("Date")
-	}
-	for _, form := range forms {
+	value := cmp.Or(r.in.Header.Get("X-Amz-Date"), r.in.Header.Get("Date"))
+	for _, form := range []string{sign.TimestampForm, http.TimeFormat} {
 		if at, err := time.Parse(form, value); err == nil {
 			return at.UTC(), nil
 		}

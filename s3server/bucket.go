@@ -94,8 +94,7 @@ func addBucket(r *request, b *state.Bucket) error {
 		case old.Region != usEast1:
 			return s3error.New("BucketAlreadyOwnedByYou", "BucketName", b.Name)
 		}
-		old.ACL = b.ACL // as in us-east-1
-		return nil
+		return setNewACL(r.server, old, r.in.Header) // as in us-east-1
 	})
 }
 

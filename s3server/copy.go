@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"cmp"
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -109,7 +110,7 @@ func copyObject(r *request) error {
 		return err
 	}
 	itself := from == state.VersionName{Bucket: r.target.bucket, Key: r.target.key}
-	if itself && !replace && r.in.Header.Get("X-Amz-Storage-Class") == "" && r.in.Header.Get("X-Amz-Website-Redirect-Location") == "" && r.in.Header.Get(state.SSEHeader) == "" && o.Encryption.CustomerMD5 == "" && r.in.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
+	if itself && !replace && r.in.Header.Get("X-Amz-Storage-Class") == "" && r.in.Header.Get(state.Redirection) == "" && r.in.Header.Get(state.SSEHeader) == "" && o.Encryption.CustomerMD5 == "" && r.in.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
 		return s3error.New("InvalidRequest").WithMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	v, err := source(r, from)
@@ -120,8 +121,12 @@ func copyObject(r *request) error {
 	if v.Object.Size > r.server.limits.MaxCopySize {
 		return s3error.New("InvalidRequest").WithMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
 	}
-	if !replace {
-		o.Properties.Header = v.Object.Properties.Header
+	if !replace { // all but the redirection, which is each object's own
+		to, redirects := o.Properties.Header[state.Redirection]
+		o.Properties.Header = maps.Clone(v.Object.Properties.Header)
+		if delete(o.Properties.Header, state.Redirection); redirects {
+			o.Properties.Header[state.Redirection] = to
+		}
 	}
 	replaceTags, err := directive(r, "X-Amz-Tagging-Directive", "tagging")
 	if err != nil {

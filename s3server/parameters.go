@@ -12,11 +12,12 @@ import (
 )
 
 // hoistParameters makes headers of the x-amz-* parameters of a presigned URL, to which S3 gives the
-// same meaning. It ignores checksums, as S3 does: SDKs sign that of an empty body.
+// same meaning. It ignores checksums, as S3 does: SDKs sign that of an empty body. The hash of the body is no header
+// for policies either.
 func hoistParameters(r *request) {
 	for parameter, values := range r.query {
 		name := http.CanonicalHeaderKey(parameter)
-		checksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name) || name == checksum.SDKAlgorithmHeader
+		checksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name) || name == checksum.SDKAlgorithmHeader || name == "X-Amz-Content-Sha256"
 		if !strings.HasPrefix(name, headers.AmzPrefix) || checksum || r.in.Header[name] != nil {
 			continue
 		}

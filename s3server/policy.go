@@ -22,13 +22,13 @@ func (a *access) judge() (allowed, denied bool) {
 	})
 }
 
-// objectTags returns the tags of the object, if there is one.
-func (a *access) objectTags() ([]tagging.Tag, bool) {
-	v := a.version()
-	if v == nil {
-		return nil, false
+// objectTags returns the tags of the object, if there is one. On AWS, an object that is overwritten or removed
+// has none for policies.
+func (a *access) objectTags() []tagging.Tag {
+	if slices.Contains([]string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}, a.action) || a.version() == nil {
+		return nil
 	}
-	return v.Object.Properties.Tags, true
+	return a.version().Object.Properties.Tags
 }
 
 func putPolicy(r *request) error {

@@ -147,6 +147,9 @@ func TestPoliciesDecide(t *testing.T) {
 		"a page that is too large":                  {allowing("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`), nobody, "GET", "/photos?list-type=2&max-keys=11", nil, 403},
 		"a tag of the object":                       {allowing("s3:GetObject", inKeys, `{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`), nobody, "GET", "/photos/tagged", nil, 200},
 		"no tag of the object":                      {allowing("s3:GetObject", inKeys, `{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`), nobody, "GET", "/photos/k", nil, 403},
+		"a tag of an object that is overwritten":    {allowing("s3:PutObject", inKeys, `{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`), others, "PUT", "/photos/tagged", nil, 403},
+		"a tag of an object that is removed":        {allowing("s3:DeleteObject", inKeys, `{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`), others, "DELETE", "/photos/tagged", nil, 403},
+		"a Deny of overwriting without a tag":       {denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:ExistingObjectTag/kind":"public"}}`), mine, "PUT", "/photos/tagged", nil, 403},
 		"a tag of the write":                        {allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`), others, "PUT", "/photos/k", with("X-Amz-Tagging", "kind=public"), 200},
 		"no tag of the write":                       {allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`), others, "PUT", "/photos/k", nil, 403},
 		"all names of tags":                         {allowing("s3:PutObject*", inKeys, `{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`), others, "PUT", "/photos/k", with("X-Amz-Tagging", "kind=a&size=b"), 200},
@@ -195,6 +198,49 @@ func TestPoliciesDecide(t *testing.T) {
 			require.Equal(t, test.status, response.StatusCode, body)
 		})
 	}
+}
+
+// TestTheAgeOfASignatureIsJudged has signatures that are valid for longer than the policy wants.
+func TestTheAgeOfASignatureIsJudged(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`)+`]}`))
+	signer := s3.NewPresignClient(s.Client, s3.WithPresignExpires(time.Hour))
+	signed, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	form, err := signer.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}, func(o *s3.PresignPostOptions) { o.Expires = time.Hour })
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		age       time.Duration
+		got, sent int
+	}{
+		"young": {9 * time.Minute, 200, 204},
+		"old":   {11 * time.Minute, 403, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.clock.move(test.age)
+			defer s.clock.move(-test.age)
+			response, body := s.send(t, "GET", signed.URL, nil, nil)
+			require.Equal(t, test.got, response.StatusCode, body)
+			response, body = s.post(t, form.URL, form.Values, "hello")
+			require.Equal(t, test.sent, response.StatusCode, body)
+		})
+	}
+}
+
+func TestAHashInTheQueryIsNoHeaderForPolicies(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s.put(t, "k", "content")
+	require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"StringEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}`)+`]}`))
+	response, body := s.sendAs(t, mine, "GET", "/photos/k", "", nil)
+	require.Equal(t, 403, response.StatusCode, body)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", s.server.URL+"/photos/k?X-Amz-Expires=60&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD", nil) // as the SDK for JavaScript signs
+	require.NoError(t, err)
+	as := aws.Credentials{AccessKeyID: twoAccounts[mine].AccessKeyID, SecretAccessKey: twoAccounts[mine].SecretKey}
+	signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+	require.NoError(t, err)
+	response, body = s.send(t, "GET", signed, nil, nil)
+	require.Equal(t, 200, response.StatusCode, body)
 }
 
 func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {

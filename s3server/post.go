@@ -50,10 +50,7 @@ func postObject(r *request) error {
 		return err
 	}
 	header := f.header()
-	if err := checkPayer(r, header); err != nil {
-		return err
-	}
-	if err := cmp.Or(headers.Check(headers.FormFields, header, r.server.config.Strict), checkOwner(r, header)); err != nil {
+	if err := cmp.Or(checkPayer(r, header), headers.Check(headers.FormFields, header, r.server.config.Strict), checkOwner(r, header)); err != nil {
 		return err
 	}
 	o, err := newObject(r, header)
@@ -136,7 +133,7 @@ func verifyForm(r *request, f *form) error {
 	if !sign.Equal(sign.HexMAC(key, f.fields["policy"]), c.signature) {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm}
+	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm, seal: sign.Seal{Timestamp: c.timestamp}}
 	return nil
 }
 
@@ -158,10 +155,7 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
 		query := "bucket=" + url.QueryEscape(r.target.bucket) + "&key=" + url.QueryEscape(r.target.key) + "&etag=" + url.QueryEscape(v.Object.ETag)
-		if target.RawQuery != "" {
-			query = target.RawQuery + "&" + query
-		}
-		target.RawQuery = query
+		target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+query, "&")
 		header.Set("Location", target.String())
 		return r.done(http.StatusSeeOther)
 	}

@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html"
 	"net/http"
@@ -118,9 +119,7 @@ func follow(r *request, rule *website.RoutingRule, key string) error {
 
 // redirect sends the client to a key, by default at the same host.
 func redirect(r *request, code int, protocol, host, key string) error {
-	setDefault(&host, r.in.Host)
-	setDefault(&protocol, scheme(r))
-	r.w.Header().Set("Location", protocol+"://"+host+encodePath(key))
+	r.w.Header().Set("Location", cmp.Or(protocol, scheme(r))+"://"+cmp.Or(host, r.in.Host)+encodePath(key))
 	return r.done(code)
 }
 
@@ -158,7 +157,7 @@ func serveDocument(r *request) error {
 		return err
 	}
 	defer r.server.store.Release(v)
-	if location := v.Object.Properties.Header.Get("X-Amz-Website-Redirect-Location"); location != "" {
+	if location := v.Object.Properties.Header.Get(state.Redirection); location != "" {
 		r.w.Header().Set("Location", location)
 		return r.done(http.StatusMovedPermanently)
 	}

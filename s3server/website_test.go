@@ -89,6 +89,37 @@ func TestObjectsOfAWebsiteRedirect(t *testing.T) {
 	response, _ := s.visit(t, "GET", "/old")
 	require.Equal(t, 301, response.StatusCode)
 	require.Equal(t, "/new", response.Header.Get("Location"))
+
+	for name, location := range map[string]string{"a script": "javascript:alert(1)", "a page beside": "new", "another scheme": "ftp://example.com/"} {
+		t.Run(name, func(t *testing.T) {
+			moved.WebsiteRedirectLocation = &location
+			_, err := s.PutObject(t.Context(), moved)
+			failsWith(t, err, 400, "InvalidRedirectLocation")
+		})
+	}
+}
+
+func TestARedirectionIsNotCopied(t *testing.T) {
+	s := start(t, s3server.Config{})
+	moved := putInput("old", "")
+	moved.WebsiteRedirectLocation, moved.Metadata = aws.String("/new"), map[string]string{"a": "b"}
+	_, err := s.PutObject(t.Context(), moved)
+	require.NoError(t, err)
+	for name, location := range map[string]*string{"without": nil, "with another": aws.String("https://example.com/")} {
+		t.Run(name, func(t *testing.T) {
+			in := copyInput("old", "copy")
+			in.WebsiteRedirectLocation = location
+			_, err := s.CopyObject(t.Context(), in)
+			require.NoError(t, err)
+			out, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: in.Bucket, Key: in.Key})
+			require.NoError(t, err)
+			require.Equal(t, location, out.WebsiteRedirectLocation)
+			require.Equal(t, moved.Metadata, out.Metadata)
+		})
+	}
+	out, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: moved.Bucket, Key: moved.Key})
+	require.NoError(t, err)
+	require.Equal(t, "/new", *out.WebsiteRedirectLocation, "that of the source stays")
 }
 
 func TestAWebsiteIsForEveryone(t *testing.T) {

@@ -79,6 +79,21 @@ func changed(text string, at int) string {
 	return string(data)
 }
 
+// Keys of a key management service prove the bucket, too.
+func TestKeysOfAgeProveOnlyTheNameOfAnObject(t *testing.T) {
+	keys := newKeys(t)
+	ours, another := newStore(), store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
+	upload(t, ours.open(t, keys), "k", "ours")
+	upload(t, another.open(t, keys), "k", "of another bucket")
+	ours.put(t, "k", another.get(t, "k"))
+	data, _, err := storage.ReadAll(t.Context(), ours.open(t, keys), "k")
+	require.NoError(t, err)
+	require.Equal(t, "of another bucket", string(data))
+	ours.put(t, "l", another.get(t, "k"))
+	_, _, err = storage.ReadAll(t.Context(), ours.open(t, keys), "l")
+	require.ErrorIs(t, err, storage.ChecksumMismatch)
+}
+
 // The attacker has the store, and neither the identity nor the recipient.
 func TestDamageAndAttacksAreRefused(t *testing.T) {
 	keys := newKeys(t)

@@ -15,7 +15,8 @@
 // The store sees keys (names), sizes, times, content types and your metadata, which are not encrypted
 // and not authenticated. It cannot read, change, truncate or exchange the bytes of an object, also not
 // with those of another object or of an older version: a read that meets such bytes fails with
-// ChecksumMismatch. It can hide an object, or show an older version as a whole; a revision
+// ChecksumMismatch. With keys of age, the same key (name) in another bucket is no other object: use others for each
+// bucket. It can hide an object, or show an older version as a whole; a revision
 // that you have kept ([storage.IfRevision]) finds that. A range is checked chunk by chunk: if it does
 // not reach the end of an object that was cut off there, the read succeeds with the true bytes.
 //

@@ -71,7 +71,7 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 		if c.field == "bucket" {
 			value, given = bucket, true
 		}
-		if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !strings.HasPrefix(value, c.value) {
+		if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !c.begins(value) {
 			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
 		}
 	}
@@ -81,6 +81,15 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 		}
 	}
 	return size, nil
+}
+
+// begins reports whether a value begins as the condition wants. A media type may be a list, each of which must:
+// browsers go by the last one.
+func (c condition) begins(value string) bool {
+	if c.field != "content-type" {
+		return strings.HasPrefix(value, c.value)
+	}
+	return !slices.ContainsFunc(strings.Split(value, ","), func(one string) bool { return !strings.HasPrefix(strings.TrimSpace(one), c.value) })
 }
 
 // parseCondition reads {"field": "value"} or [match, "$field", "value"].

@@ -61,6 +61,26 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+func TestATypeMayBeAList(t *testing.T) {
+	for name, test := range map[string]struct {
+		value   string
+		allowed bool
+	}{
+		"one type":                       {"image/png", true},
+		"pictures":                       {"image/jpg,image/png, image/gif", true},
+		"a page after a picture":         {"image/png,text/html", false},
+		"a page after a space":           {"image/png, text/html", false},
+		"a page in a parameter's quotes": {`image/png;a=",text/html"`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[["starts-with","$Content-Type","image/"],["starts-with","$key","a,"]]}`))
+			require.NoError(t, err)
+			_, err = p.Check([]string{"content-type", "key"}, map[string]string{"content-type": test.value, "key": "a,b"}, "photos", formpolicy.Sizes{Most: 100})
+			require.Equal(t, test.allowed, err == nil, err)
+		})
+	}
+}
+
 func TestTheSmallestRangeOfSizesCounts(t *testing.T) {
 	p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",1,50],["content-length-range",5,200]]}`))
 	require.NoError(t, err)

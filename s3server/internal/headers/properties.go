@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"mime"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,8 @@ import (
 
 // MetadataPrefix begins the headers of metadata.
 const MetadataPrefix = "X-Amz-Meta-"
+
+var redirection = regexp.MustCompile(`^(/|https?://)`)
 
 var storageClasses = []string{
 	state.Standard, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR",
@@ -31,6 +34,9 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 		if value := header.Get(name); value != "" {
 			p.Header.Set(name, value)
 		}
+	}
+	if to := p.Header.Get(state.Redirection); to != "" && !redirection.MatchString(to) {
+		return p, s3error.New("InvalidRedirectLocation")
 	}
 	p.KeepEncoding(strings.Join(header.Values("Content-Encoding"), ","))
 	if p.Header.Get("Content-Type") == "" {

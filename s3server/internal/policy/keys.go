@@ -28,8 +28,8 @@ type Request struct {
 
 	Header     http.Header // the headers of the request, or of the form that has its role
 	Query      url.Values
-	Tags       []tagging.Tag                // the tags that the request's document has
-	ObjectTags func() ([]tagging.Tag, bool) // returns the tags of the object, if there is one
+	Tags       []tagging.Tag        // the tags that the request's document has
+	ObjectTags func() []tagging.Tag // returns the tags of the object, if there is one
 
 	Now           time.Time
 	TLS           *tls.ConnectionState
@@ -99,8 +99,7 @@ func knownConditionKey(key string) bool {
 func (r *Request) values(key string) (values []string, present bool) {
 	switch {
 	case strings.HasPrefix(key, existingTag):
-		tags, _ := r.ObjectTags()
-		return tagValue(tags, key[len(existingTag):])
+		return tagValue(r.ObjectTags(), key[len(existingTag):])
 	case strings.HasPrefix(key, requestTag):
 		return tagValue(r.requestTags(), key[len(requestTag):])
 	case slices.Contains(headerKeys, key):
@@ -123,15 +122,8 @@ func (r *Request) values(key string) (values []string, present bool) {
 // judgedBefore reports whether CreateMultipartUpload has set what the key is about. The later
 // requests of the upload do not have it.
 func (r *Request) judgedBefore(key string) bool {
-	switch r.Operation {
-	case "UploadPart", "UploadPartCopy", "CompleteMultipartUpload":
-	default:
-		return false
-	}
-	if r.Action != "s3:PutObject" {
-		return false
-	}
-	return slices.ContainsFunc([]string{
+	later := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
+	return later && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{
 		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption", "s3:x-amz-storage-class",
 		"s3:x-amz-website-redirect-location", "s3:object-lock-",
 	}, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
@@ -224,6 +216,9 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 	},
 	"s3:resourceaccount": func(r *Request) ([]string, bool) { return one(r.Owner) },
 	"s3:signatureage": func(r *Request) ([]string, bool) {
+		if r.Algorithm == "AWS" { // of version 2, whose signatures AWS takes for new
+			return one("0")
+		}
 		at, err := time.Parse("20060102T150405Z", r.SignedAt)
 		return []string{strconv.FormatInt(r.Now.Sub(at).Milliseconds(), 10)}, err == nil
 	},
@@ -232,8 +227,7 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 		if r.TLS == nil {
 			return nil, false
 		}
-		const tls10 = 0x0301
-		return one("1." + strconv.Itoa(int(r.TLS.Version)-tls10))
+		return one(strings.TrimPrefix(tls.VersionName(r.TLS.Version), "TLS "))
 	},
 	"s3:x-amz-copy-source": func(r *Request) ([]string, bool) {
 		path, _, _ := strings.Cut(r.Header.Get("X-Amz-Copy-Source"), "?")

@@ -122,7 +122,7 @@ func TestConditions(t *testing.T) {
 			Operation: "GetObject", Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/k", Account: "1", Owner: "2",
 			Header: http.Header{"Referer": {"http://example.com/a"}}, Query: url.Values{"max-keys": {"10"}}, RemoteAddr: "10.1.2.3:4",
 			Now:        time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
-			ObjectTags: func() ([]tagging.Tag, bool) { return []tagging.Tag{{Key: "Team", Value: "a"}}, true },
+			ObjectTags: func() []tagging.Tag { return []tagging.Tag{{Key: "Team", Value: "a"}} },
 		}
 		if change != nil {
 			change(r)
@@ -172,6 +172,27 @@ func TestConditions(t *testing.T) {
 	require.True(t, allowed && denied, "both statements apply")
 	allowed, denied = p.Judge(request(func(r *policy.Request) { r.Action = "s3:PutObject" }))
 	require.False(t, allowed || denied)
+}
+
+func TestTheAgeOfASignature(t *testing.T) {
+	for name, test := range map[string]struct {
+		algorithm, at, condition string
+		applies                  bool
+	}{
+		"of version 4":          {"AWS4-HMAC-SHA256", "20260228T235900Z", `{"NumericEquals":{"s3:signatureAge":"60000"}}`, true},
+		"of version 2":          {"AWS", "", `{"NumericEquals":{"s3:signatureAge":"0"}}`, true},
+		"of nobody's signature": {"", "", `{"Null":{"s3:signatureAge":"false"}}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos", true)
+			require.NoError(t, err)
+			allowed, _ := p.Judge(&policy.Request{
+				Operation: "GetObject", Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/k", Algorithm: test.algorithm, SignedAt: test.at,
+				Anonymous: test.algorithm == "", Now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+			})
+			require.Equal(t, test.applies, allowed)
+		})
+	}
 }
 
 func TestActionsOfVersions(t *testing.T) {

@@ -62,10 +62,13 @@ func (c Restored) Write(header http.Header, now time.Time) {
 // Standard is the storage class of an object whose write names none.
 const Standard = "STANDARD"
 
+// Redirection is the header of where a website leads from an object.
+const Redirection = "X-Amz-Website-Redirect-Location"
+
 // SystemHeaders are stored and returned unchanged.
 var SystemHeaders = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires",
-	"X-Amz-Website-Redirect-Location",
+	Redirection,
 }
 
 // Properties are what a write sets beside the bytes of an object.
