@@ -64,8 +64,8 @@ func (j *job) check(dst, src End) error {
 		return invalid("WithMissingOnly", "must not be used with Compare")
 	case j.settings.checksum && j.settings.sizeOnly:
 		return invalid("WithSizeOnly", "must not be used with WithChecksum")
-	case j.settings.move && (j.settings.remove || j.settings.sizeOnly):
-		return invalid("WithMove", "must not be used with WithDelete or WithSizeOnly")
+	case j.settings.move && (j.settings.remove || j.settings.sizeOnly || j.settings.links && src.kind == dirEnd):
+		return invalid("WithMove", "must not be used with WithDelete, WithSizeOnly or WithLinks")
 	case j.settings.move && src.kind == bucketEnd && src.to == nil:
 		return invalid("WithMove", "needs a source from which it can remove")
 	case j.settings.inventory != nil && j.settings.remove && !j.comparing:

@@ -20,8 +20,8 @@ import (
 // InvalidArgument and stays: one bucket may have two addresses. If the store cannot remove an
 // object on the condition of its revision, a change in the moment before the removal is lost.
 // Directories of a source directory that become empty are removed, too, but one that a killed
-// job emptied may stay. If the source cannot be removed from, or with [WithDelete] or
-// [WithSizeOnly], the job fails with InvalidArgument.
+// job emptied may stay. If the source cannot be removed from, or with [WithDelete], [WithSizeOnly]
+// or, from a directory, [WithLinks], the job fails with InvalidArgument.
 func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")

@@ -151,6 +151,13 @@ func TestMoveRefuses(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(src), transfer.Bucket(src), transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument, "onto itself")
+
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"excluded/file": "text"})
+	require.NoError(t, os.Symlink("excluded", filepath.Join(dir, "alias")))
+	_, err = transfer.Upload(t.Context(), dst, dir, transfer.WithMove(), transfer.WithLinks(), transfer.WithExclude("excluded"))
+	require.ErrorIs(t, err, storage.InvalidArgument, "a link is another name of a file that may be excluded, or follow")
+	require.FileExists(t, filepath.Join(dir, "excluded", "file"))
 }
 
 // hasty is a store whose objects are all written in one moment, with the ETag of their content.
