@@ -23,10 +23,11 @@
 //     written under the name at OpenFile.
 //   - A file that is open for reading reads only the requested bytes from the store, of one
 //     revision throughout.
-//   - Rename copies inside the store, then removes: it takes longer for a large object, and a
-//     folder costs three requests for each object in it. It is not atomic. If it is cut, both
-//     names may be there, and never neither. A file replaces a file, and a folder takes the place
-//     of nothing or of an empty folder.
+//   - Rename moves each object as [storage.Move] does. Without [storage.ServerMove] the store copies it,
+//     then removes it: that takes longer for a large object, and four requests. It is not atomic. If
+//     it is cut, both names may be there, and never neither. If another writer replaces the file
+//     meanwhile, its object stays, and Rename fails with Changed. A file replaces a file, and a folder
+//     takes the place of nothing or of an empty folder.
 //   - There are no directories: one exists while an object is below it, or while the empty object
 //     that Mkdir leaves in it is there ([Marker], which listings do not show). The directory of
 //     a new file need not exist. One file may have the name of another one's directory, if the
@@ -261,12 +262,9 @@ func (b *bucketFs) replaces(source fs.FileInfo, to string) error {
 	return b.checkEmpty(to)
 }
 
-// move copies an object, and then removes it.
 func (b *bucketFs) move(from, to string) error {
-	if _, err := storage.Copy(b.ctx, b.bucket, to, b.bucket, from); err != nil {
-		return err
-	}
-	return b.bucket.Remove(b.ctx, from)
+	_, err := storage.Move(b.ctx, b.bucket, from, to)
+	return err
 }
 
 func (b *bucketFs) Stat(name string) (fs.FileInfo, error) {

@@ -173,6 +173,47 @@ func TestRenamesReplaceWhatADiskWouldReplace(t *testing.T) {
 	}
 }
 
+// A writer that closes a file between the copy and the removal of a rename keeps what it has written.
+func TestARenameKeepsWhatAnotherWriterHasClosed(t *testing.T) {
+	var renamed *renamedByCopy
+	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+		renamed = &renamedByCopy{Driver: next}
+		return renamed
+	}))
+	files := New(t.Context(), bucket)
+	for _, row := range []struct{ name, file, from, to string }{
+		{"a file", "file", "file", "moved"},
+		{"a folder", "full/a", "full", "folder"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			require.NoError(t, afero.WriteFile(files, row.file, []byte("old"), 0))
+			renamed.copied = func() { assert.NoError(t, afero.WriteFile(files, row.file, []byte("newer"), 0)) }
+			require.ErrorIs(t, files.Rename(row.from, row.to), storage.Changed)
+			text, err := afero.ReadFile(files, row.file)
+			require.NoError(t, err)
+			require.Equal(t, "newer", string(text))
+		})
+	}
+}
+
+// renamedByCopy is a store that does not rename. It calls copied after a copy.
+type renamedByCopy struct {
+	driver.Driver
+	copied func()
+}
+
+func (d *renamedByCopy) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Features &^= storage.ServerMove
+	return desc
+}
+
+func (d *renamedByCopy) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
+	a, err := d.Driver.Copy(ctx, r)
+	d.copied()
+	return a, err
+}
+
 func TestAWriteThatFailsStoresNothing(t *testing.T) {
 	files := New(t.Context(), memstore.New())
 	require.NoError(t, afero.WriteFile(files, "a", []byte("old"), 0))
