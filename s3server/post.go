@@ -50,7 +50,7 @@ func postObject(r *request) error {
 		return err
 	}
 	header := f.header()
-	if err := checkPayer(r, header); err != nil {
+	if err := checkPayer(r, r.target.bucket, header); err != nil {
 		return err
 	}
 	if err := cmp.Or(headers.Check(headers.FormFields, header, r.server.config.Strict), checkOwner(r, header)); err != nil {
