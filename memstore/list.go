@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/keyrule"
 )
 
 // List returns a page of objects. Its cost depends on the page, not on the number of keys
@@ -48,7 +49,7 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 	more := keys.Seek(max(r.Prefix, after))
 	for more && strings.HasPrefix(keys.Key(), r.Prefix) {
 		key := keys.Key()
-		common, isPrefix := commonPrefix(key, r.Prefix, r.Delimiter)
+		common, isPrefix := keyrule.CommonPrefix(key, r.Prefix, r.Delimiter)
 		if isPrefix {
 			key = common
 		}
@@ -99,19 +100,6 @@ func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Pag
 
 func compareChecksums(a, b string) int {
 	return cmp.Or(cmp.Compare(crc32.ChecksumIEEE([]byte(a)), crc32.ChecksumIEEE([]byte(b))), strings.Compare(a, b))
-}
-
-// commonPrefix returns the common prefix that key is rolled up into: key up to and
-// including the first delimiter after prefix. It returns false if there is none.
-func commonPrefix(key, prefix, delimiter string) (string, bool) {
-	if delimiter == "" {
-		return "", false
-	}
-	i := strings.Index(key[len(prefix):], delimiter)
-	if i < 0 {
-		return "", false
-	}
-	return key[:len(prefix)+i+len(delimiter)], true
 }
 
 // prefixEnd returns the least string that is greater than every string that begins with

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/keyrule"
 )
 
 // A version is a noncurrent version of an object, a delete marker, or an object that was removed for good.
@@ -94,7 +95,7 @@ func (b *bucket) listVersions(r *driver.ListRequest, after position) *driver.Ver
 	}
 	for o, since := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, since = all.object() {
 		entry, at := b.versionEntry(o, since), position{o.key, o.revision}
-		common, isPrefix := commonPrefix(o.key, r.Prefix, r.Delimiter)
+		common, isPrefix := keyrule.CommonPrefix(o.key, r.Prefix, r.Delimiter)
 		if isPrefix {
 			entry = storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}
 			at = position{key: common}

@@ -71,6 +71,9 @@ func authorizeSource(r *request, from state.VersionName) error {
 	if err := b.CheckOwner(r.in.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
 		return err
 	}
+	if err := checkPayer(r, from.Bucket, r.in.Header); err != nil {
+		return err
+	}
 	return r.access(b, policy.ActionOn("s3:GetObject", from.ID != ""), from.Key, from.ID).check()
 }
 

@@ -135,13 +135,13 @@ func (p *requestPayment) check() error {
 // payerHeader is the header, or the field of a form, with which a requester agrees to pay.
 const payerHeader, requester = "x-amz-request-payer", "requester"
 
-// checkPayer refuses a request that does not agree to pay, if the requester has to. The owner of a
-// bucket pays without being asked.
-func checkPayer(r *request, header http.Header) error {
-	if r.target.bucket == "" {
+// checkPayer refuses a request for a bucket that does not agree to pay, if the requester has to. The owner
+// of a bucket pays without being asked.
+func checkPayer(r *request, bucket string, header http.Header) error {
+	if bucket == "" {
 		return nil
 	}
-	b, err := r.bucket()
+	b, err := r.server.store.Bucket(r.in.Context(), bucket)
 	if err != nil || b.Payer != payerRequester || r.caller.account == b.Account {
 		return nil // the operation reports that there is no bucket
 	}

@@ -243,6 +243,15 @@ func TestAnotherAccountPaysForItsRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, types.RequestChargedRequester, out.RequestCharged)
 	require.Equal(t, "x", read(t, out.Body))
+	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
+	require.NoError(t, err)
+	copied := &s3.CopyObjectInput{Bucket: aws.String("others"), Key: aws.String("k"), CopySource: aws.String(bucket + "/k")}
+	_, err = other.CopyObject(t.Context(), copied)
+	failsWith(t, err, 403, "AccessDenied")
+	copied.RequestPayer = types.RequestPayerRequester
+	charged, err := other.CopyObject(t.Context(), copied)
+	require.NoError(t, err, "the source is asked as well as the target")
+	require.Equal(t, types.RequestChargedRequester, charged.RequestCharged)
 }
 
 func TestLogsStayWithTheirOwner(t *testing.T) {

@@ -2,7 +2,6 @@ package s3server
 
 import (
 	"cmp"
-	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -122,10 +121,11 @@ func copyObject(r *request) error {
 		return s3error.New("InvalidRequest").WithMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
 	}
 	if !replace { // all but the redirection, which is each object's own
-		to, redirects := o.Properties.Header[state.Redirection]
-		o.Properties.Header = maps.Clone(v.Object.Properties.Header)
-		if delete(o.Properties.Header, state.Redirection); redirects {
-			o.Properties.Header[state.Redirection] = to
+		redirection := o.Properties.Header.Get(state.Redirection)
+		o.Properties.Header = v.Object.Properties.Header.Clone()
+		o.Properties.Header.Del(state.Redirection)
+		if redirection != "" {
+			o.Properties.Header.Set(state.Redirection, redirection)
 		}
 	}
 	replaceTags, err := directive(r, "X-Amz-Tagging-Directive", "tagging")

@@ -50,7 +50,7 @@ func postObject(r *request) error {
 		return err
 	}
 	header := f.header()
-	if err := cmp.Or(checkPayer(r, header), headers.Check(headers.FormFields, header, r.server.config.Strict), checkOwner(r, header)); err != nil {
+	if err := cmp.Or(checkPayer(r, r.target.bucket, header), headers.Check(headers.FormFields, header, r.server.config.Strict), checkOwner(r, header)); err != nil {
 		return err
 	}
 	o, err := newObject(r, header)

@@ -98,7 +98,7 @@ func (r *request) run(handle func(*request) error) error {
 		if err := checkOwner(r, r.in.Header); err != nil {
 			return err
 		}
-		if err := checkPayer(r, r.in.Header); err != nil {
+		if err := checkPayer(r, r.target.bucket, r.in.Header); err != nil {
 			return err
 		}
 	}

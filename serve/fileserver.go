@@ -65,14 +65,19 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 	if !missing(err) {
 		return err
 	}
-	there, looked := f.isDirectory(r, key)
+	return f.redirectIf(f.isDirectory, w, r, key, urlpath.Escape(path.Base(key))+"/", err)
+}
+
+// redirectIf redirects to an address if there is something under key; else it returns the error missing.
+func (f *fileServer) redirectIf(look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, to string, missing error) error {
+	there, err := look(r, key)
 	switch {
-	case looked != nil:
-		return looked
-	case !there:
+	case err != nil:
 		return err
+	case !there:
+		return missing
 	}
-	redirect(w, r, urlpath.Escape(path.Base(key))+"/")
+	redirect(w, r, to)
 	return nil
 }
 
@@ -117,15 +122,7 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 	if key == "" {
 		return err
 	}
-	there, looked := f.exists(r, key)
-	switch {
-	case looked != nil:
-		return looked
-	case !there:
-		return err
-	}
-	redirect(w, r, "../"+urlpath.Escape(path.Base(key)))
-	return nil
+	return f.redirectIf(f.exists, w, r, key, "../"+urlpath.Escape(path.Base(key)), err)
 }
 
 func missing(err error) bool { return storage.CodeOf(err) == storage.ObjectNotFound }

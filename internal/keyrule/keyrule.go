@@ -100,3 +100,14 @@ func Any(key string) string {
 	}
 	return ""
 }
+
+// CommonPrefix returns the common prefix that a listing rolls key up into: key up to and including the
+// first delimiter after prefix. It returns false if there is none.
+func CommonPrefix(key, prefix, delimiter string) (string, bool) {
+	rest, below := strings.CutPrefix(key, prefix)
+	i := strings.Index(rest, delimiter)
+	if delimiter == "" || !below || i < 0 {
+		return "", false
+	}
+	return key[:len(prefix)+i+len(delimiter)], true
+}

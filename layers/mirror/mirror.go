@@ -91,7 +91,7 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket"))
 		}
 		return &objectDriver{d, &stores{
-			driver: d, second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe()}, config: c,
+			second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe()}, config: c,
 			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 			source:    engine.New(pinned{d}),
 			ofPrimary: circuit{limit: 3, wait: c.Probe}, ofSecond: circuit{limit: 1, wait: c.Probe},
@@ -111,8 +111,7 @@ type objectDriver struct {
 
 // The stores are what the driver and [Repair] look at.
 type stores struct {
-	driver  driver.Driver  // of the primary
-	primary storage.Bucket // the same, without the layer
+	primary storage.Bucket // without the layer
 	once    storage.Bucket // the primary without retries
 	source  storage.Bucket // the primary, for reads of the revision that the context names
 	second  otherstore.Store

@@ -139,17 +139,21 @@ func (a *account) close() error {
 // credential. The server can then copy between their buckets.
 type sharedIdentity struct {
 	endpoint, credential string
+	userProject          string // the project that a copy bills is the same for both buckets
 }
 
 func (a *account) identify(c Config) {
+	shared := sharedIdentity{endpoint: a.root(), userProject: a.userProject}
 	switch {
 	case c.TokenSource != nil || c.HTTPClient != nil:
 		a.identity = a
+		return
 	case a.anonymous:
-		a.identity = sharedIdentity{a.root(), "anonymous"}
+		shared.credential = "anonymous"
 	case c.CredentialsJSON != nil:
-		a.identity = sharedIdentity{a.root(), "json " + fingerprint(c.CredentialsJSON)}
+		shared.credential = "json " + fingerprint(c.CredentialsJSON)
 	default:
-		a.identity = sharedIdentity{a.root(), "default " + os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")}
+		shared.credential = "default " + os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")
 	}
+	a.identity = shared
 }

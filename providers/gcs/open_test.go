@@ -160,4 +160,5 @@ func TestAccountsThatTheServerCanCopyBetween(t *testing.T) {
 	require.Equal(t, open(here), open(here), "opened twice")
 	require.NotEqual(t, open(here), open(Config{Endpoint: "http://127.0.0.1:4444"}), "another server")
 	require.NotEqual(t, open(Config{}), open(Config{Anonymous: true}), "another credential")
+	require.NotEqual(t, open(here), open(Config{Endpoint: here.Endpoint, UserProject: "payer-1"}), "another project pays")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -147,7 +148,7 @@ func parseToken(r *driver.ListRequest) (position, error) {
 	if p.key == "" || !strings.HasPrefix(p.key, r.Prefix) {
 		return position{}, errToken
 	}
-	if _, rolled := (&walker{prefix: r.Prefix, delimiter: r.Delimiter}).commonPrefix(p.key); rolled != p.isPrefix {
+	if _, rolled := keyrule.CommonPrefix(p.key, r.Prefix, r.Delimiter); rolled != p.isPrefix {
 		return position{}, errToken
 	}
 	return p, nil

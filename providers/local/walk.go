@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
@@ -171,7 +172,7 @@ func (w *walker) visit(f *frame, e entry) (item, bool, error) {
 	if err != nil || !at.found() {
 		return item{}, false, err
 	}
-	if common, ok := w.commonPrefix(key); ok {
+	if common, ok := keyrule.CommonPrefix(key, w.prefix, w.delimiter); ok {
 		return w.rollUp(common)
 	}
 	return item{key: key, at: at}, true, nil
@@ -184,7 +185,7 @@ func (w *walker) visitDir(f *frame, e entry) (item, bool, error) {
 		return item{}, false, nil
 	}
 	paths := w.paths(f, e)
-	if common, ok := w.commonPrefix(prefix); ok {
+	if common, ok := keyrule.CommonPrefix(prefix, w.prefix, w.delimiter); ok {
 		if common <= w.start {
 			return item{}, false, nil
 		}
@@ -208,19 +209,6 @@ func (w *walker) passed(key string) bool {
 		return true
 	}
 	return key < w.start || key == w.start && !w.inclusive
-}
-
-// commonPrefix returns the prefix that key rolls up to. It returns false if key has no
-// delimiter after the prefix.
-func (w *walker) commonPrefix(key string) (string, bool) {
-	if w.delimiter == "" || !strings.HasPrefix(key, w.prefix) {
-		return "", false
-	}
-	i := strings.Index(key[len(w.prefix):], w.delimiter)
-	if i < 0 {
-		return "", false
-	}
-	return key[:len(w.prefix)+i+len(w.delimiter)], true
 }
 
 func (w *walker) rollUp(common string) (item, bool, error) {

@@ -160,25 +160,28 @@ func (a *account) close() error {
 type sharedIdentity struct {
 	endpoint, credential string
 	owner                string // that both buckets are expected to have, or ""
+	pays                 bool   // a copy says for both buckets, or for neither, that the requester pays
 }
 
 func (a *account) identify(c Config) {
-	endpoint := ""
+	shared := sharedIdentity{owner: a.expectedOwner, pays: a.requesterPays}
 	if a.endpoint != nil {
-		endpoint = a.endpoint.String()
+		shared.endpoint = a.endpoint.String()
 	}
 	switch {
 	case c.Client != nil || c.AWS != nil:
 		a.identity = a
+		return
 	case c.Anonymous:
-		a.identity = sharedIdentity{endpoint, "anonymous", a.expectedOwner}
+		shared.credential = "anonymous"
 	case c.AccessKeyID != "":
-		a.identity = sharedIdentity{endpoint, "key " + c.AccessKeyID, a.expectedOwner}
+		shared.credential = "key " + c.AccessKeyID
 	case c.Credentials != "":
-		a.identity = sharedIdentity{endpoint, "profile " + c.Credentials, a.expectedOwner}
+		shared.credential = "profile " + c.Credentials
 	default:
-		a.identity = sharedIdentity{endpoint, "chain " + os.Getenv("AWS_ACCESS_KEY_ID") + " " + os.Getenv("AWS_PROFILE"), a.expectedOwner}
+		shared.credential = "chain " + os.Getenv("AWS_ACCESS_KEY_ID") + " " + os.Getenv("AWS_PROFILE")
 	}
+	a.identity = shared
 }
 
 // The headers that name the account which must own a bucket. A signed URL has the first one in

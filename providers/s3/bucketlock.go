@@ -83,7 +83,7 @@ func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) er
 		}}
 	}
 	unaware := func(err error) bool { return versioned && isCode(err, "InvalidBucketState") }
-	return settle(ctx, settleTime, unaware, func() error {
+	return settle(ctx, unaware, func() error {
 		return sendWrite(ctx, b.account.client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
 			Bucket: &b.name, ObjectLockConfiguration: c,
 		}, b.account.withBodyChecksum()...)

@@ -37,6 +37,13 @@ func TestTheRequesterPays(t *testing.T) {
 		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true),
 		AccessKeyID: guest.AccessKeyID, SecretKey: guest.SecretKey,
 	}
+	service, err := s3.NewService(t.Context(), s3.Config{
+		Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true), AccessKeyID: guest.AccessKeyID, SecretKey: guest.SecretKey,
+	})
+	require.NoError(t, err)
+	_, err = service.CreateBucket(t.Context(), "own")
+	require.NoError(t, err)
+	require.NoError(t, service.Close())
 	for _, row := range []struct {
 		name   string
 		client *http.Client // of the user's: the SDK makes the requests
@@ -58,6 +65,12 @@ func TestTheRequesterPays(t *testing.T) {
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), b, "copy", b, "k")
 			require.NoError(t, err)
+			own := config
+			own.Bucket, own.HTTPClient = "own", row.client
+			mine, err := s3.Open(t.Context(), own)
+			require.NoError(t, err)
+			_, err = storage.Copy(t.Context(), mine, "copy", b, "k")
+			require.NoError(t, err, "a request for this bucket does not say that its signer pays: the bytes are streamed")
 			for _, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 			}

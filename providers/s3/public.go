@@ -106,7 +106,7 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	if document == "" {
 		return sendWrite(ctx, b.account.client.DeleteBucketPolicy, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
 	}
-	err := settle(ctx, unblocking, b.isBlocked, func() error {
+	err := settle(ctx, b.isBlocked, func() error {
 		return sendWrite(ctx, b.account.client.PutBucketPolicy, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.account.withBodyChecksum()...)
 	})
 	if b.isBlocked(err) {

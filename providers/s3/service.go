@@ -303,15 +303,14 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 // of a bucket that was deleted may be refused for an hour (https://github.com/aws/aws-cli/issues/2593).
 
 const (
-	settleTime = 30 * time.Second // that one setting may take in one attempt
-	unblocking = 30 * time.Second // until a policy may be public, after the block was removed
+	settleTime = 30 * time.Second // that one setting may take in one attempt, and a policy after a block was removed
 	firstPause = time.Second      // doubles
 	maxPause   = 10 * time.Second
 )
 
-// settle repeats a change while its error is pending, for as long as limit.
-func settle(ctx context.Context, limit time.Duration, pending func(error) bool, change func() error) error {
-	end := time.Now().Add(limit)
+// settle repeats a change while its error is pending, for at most settleTime.
+func settle(ctx context.Context, pending func(error) bool, change func() error) error {
+	end := time.Now().Add(settleTime)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := change()
 		if err == nil || !pending(err) || time.Now().Add(pause).After(end) || ctxtime.Sleep(ctx, pause) != nil {
@@ -330,7 +329,7 @@ func (b *managed) isUnsettled(err error) bool {
 }
 
 func (b *managed) change(ctx context.Context, do func() error) error {
-	err := settle(ctx, settleTime, b.isUnsettled, do)
+	err := settle(ctx, b.isUnsettled, do)
 	if !b.isNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {
 		return err
 	}

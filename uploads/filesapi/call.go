@@ -1,6 +1,7 @@
 package filesapi
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -60,7 +61,9 @@ func (h *handler) authorizeFile(c *call, id string) error {
 
 func unauthorized(err error) *uploads.Error {
 	if own, ok := errors.AsType[*uploads.Error](err); ok {
-		return own
+		said := *own
+		said.Code, said.Message = cmp.Or(own.Code, uploads.NotAllowed), cmp.Or(own.Message, "You may not do this.")
+		return &said
 	}
 	code, message := webapi.FromAuthorize[uploads.Code](err)
 	return &uploads.Error{Code: code, Message: message, Err: err}

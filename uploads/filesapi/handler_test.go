@@ -156,6 +156,7 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 		{"not known", storage.Unauthenticated, http.StatusUnauthorized, uploads.Unauthenticated, false},
 		{"not allowed", &storage.Error{Code: storage.PermissionDenied, Err: secret}, http.StatusForbidden, uploads.NotAllowed, false},
 		{"an error of its own", &uploads.Error{Code: "quota_exceeded", Message: "Your plan is full."}, http.StatusForbidden, "quota_exceeded", false},
+		{"an error of its own without words", &uploads.Error{Err: secret}, http.StatusForbidden, uploads.NotAllowed, false},
 		{"its own failure", secret, http.StatusInternalServerError, uploads.Internal, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -193,6 +194,7 @@ func TestHandlerSaysWhenToComeBack(t *testing.T) {
 		require.NoError(t, r.Body.Close())
 		require.Equal(t, http.StatusServiceUnavailable, r.StatusCode, code)
 		require.Equal(t, "1", r.Header.Get("Retry-After"), code)
+		require.Equal(t, code != storage.Canceled, len(a.hidden) > 0, "a client that has gone is no failure of the server")
 	}
 }
 

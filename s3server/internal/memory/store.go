@@ -39,13 +39,13 @@ func New(now func() time.Time, maxBytes int64) *Store {
 	return &Store{now: now, blobs: &blobs{bytes: ledger{most: maxBytes}}, ledger: newLedger(maxBytes)}
 }
 
-// get returns the bucket with this name. The caller holds the lock.
-func (s *Store) get(name string) (*memoryBucket, error) {
+// with calls f with a bucket. The caller holds the lock.
+func (s *Store) with(name string, f func(*memoryBucket) error) error {
 	b, found := s.buckets.Get(name)
 	if !found {
-		return nil, s3error.New("NoSuchBucket", "BucketName", name)
+		return s3error.New("NoSuchBucket", "BucketName", name)
 	}
-	return b, nil
+	return f(b)
 }
 
 func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, err error) {
@@ -108,22 +108,14 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 func (s *Store) locked(name string, f func(*memoryBucket) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b, err := s.get(name)
-	if err != nil {
-		return err
-	}
-	return f(b)
+	return s.with(name, f)
 }
 
 // viewed calls f with a bucket, under a shared lock.
 func (s *Store) viewed(name string, f func(*memoryBucket) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	b, err := s.get(name)
-	if err != nil {
-		return err
-	}
-	return f(b)
+	return s.with(name, f)
 }
 
 func (s *Store) ListBuckets(_ context.Context, from string, show func(*state.Bucket) bool) error {

@@ -92,8 +92,11 @@ func (p *principals) addAWS(name string) bool {
 
 // include reports whether the caller is one of them.
 func (p *principals) include(r *Request) bool {
-	if p.everyone || r.Anonymous {
-		return p.everyone
+	if p.everyone {
+		return true
+	}
+	if r.Anonymous {
+		return false
 	}
 	return slices.Contains(p.accounts, r.Account) || slices.ContainsFunc(p.canonical, func(id string) bool {
 		return strings.EqualFold(id, accounts.OwnerOf(r.Account).ID)

@@ -40,7 +40,7 @@ func MatchOneStar(pattern, value string) bool {
 	return len(value) >= len(head)+len(rest) && strings.HasPrefix(value, head) && strings.HasSuffix(value, rest)
 }
 
-// AnyOneStar reports whether one of the patterns matches as wildcardMatch does.
+// AnyOneStar reports whether one of the patterns matches as MatchOneStar does.
 func AnyOneStar(patterns []string, value string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool { return MatchOneStar(pattern, value) })
 }
