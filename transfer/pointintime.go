@@ -46,7 +46,8 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 // RestoreAt makes the version that was current at a time current again, for each object in a
 // bucket that keeps versions. Objects that did not exist at that time stay or, with
 // [WithDelete], are removed; their versions stay. It takes the same options as [Undelete], and
-// counts and fails in the same way. Objects that already have that version count as Skipped.
+// counts and fails in the same way. Objects that already have that version count as Skipped. S3 lists
+// the times of versions in whole seconds: there, the end of a time's second counts.
 //
 // To repeat it after a failure, make the same call again: the time must be the same.
 func RestoreAt(ctx context.Context, b storage.Bucket, at time.Time, opts ...Option) (*Report, error) {

@@ -18,7 +18,6 @@ const maxWindow = 1 << 17
 type entry struct {
 	segment  string
 	isDir    bool
-	link     bool
 	rank     uint8     // of two objects with one name, the one with the lower rank is used
 	diskName *diskName // nil if the entry is in the directory itself, and its name is the segment
 }
@@ -141,7 +140,7 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f found, main bool) {
 		}
 		e.Kind = m.Kind
 	}
-	out := entry{segment: f.segment, isDir: e.Kind == osdir.KindDir, link: e.Kind == osdir.KindLink}
+	out := entry{segment: f.segment, isDir: e.Kind == osdir.KindDir}
 	if e.Kind == osdir.KindOther || f.mark == markAlternate && out.isDir {
 		return
 	}
