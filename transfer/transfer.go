@@ -36,9 +36,9 @@
 // and an older time. Another is a file rewritten with the same size and the constant
 // time that some builds set. The third is an object that another writer replaced with
 // one of the same size, if that happened at least 15 minutes after the file was
-// changed, or in the second in which the job read the older one, because S3 lists
-// times in whole seconds. Such files stay different. [WithChecksum] always compares the CRC32C
-// instead. A change of attributes or permissions only is not transferred.
+// changed. The last is an object that was replaced by one of the same size within a
+// second, because S3 lists times in whole seconds. Such files stay different.
+// [WithChecksum] always compares the CRC32C instead. A change of attributes or permissions only is not transferred.
 //
 // # Permissions
 //
