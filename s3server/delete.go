@@ -27,7 +27,7 @@ func deleteObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	r.noteRemoval(r.target.key, id, gone)
+	noteRemoval(r, r.target.key, id, gone)
 	header := r.w.Header()
 	if gone.Marker {
 		header.Set("X-Amz-Delete-Marker", "true")
@@ -93,7 +93,7 @@ func deleteObjects(r *request) error {
 			result.Error = append(result.Error, *refused)
 			continue
 		}
-		r.noteRemoval(o.Key, o.VersionID, gone)
+		noteRemoval(r, o.Key, o.VersionID, gone)
 		if asked.Quiet {
 			continue
 		}

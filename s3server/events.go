@@ -129,7 +129,7 @@ func (r *request) note(v *state.Version, shown string) {
 }
 
 // noteRemoval keeps the event of a removal.
-func (r *request) noteRemoval(key, id string, gone state.Removal) {
+func noteRemoval(r *request, key, id string, gone state.Removal) {
 	if !gone.Missing && r.server.sendsEvents() {
 		r.events = append(r.events, removedEvent("ObjectRemoved", key, id, gone))
 	}
