@@ -112,6 +112,9 @@ func (p *Policy) MarshalJSON() ([]byte, error) { return json.Marshal(p.document)
 // UnmarshalJSON reads the text, which [Parse] must read again for the bucket.
 func (p *Policy) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &p.document) }
 
+// unescaped writes the beginning of a variable without JSON's escapes.
+var unescaped = strings.NewReplacer(`\u0024`, "$", `\u007b`, "{", `\u007B`, "{")
+
 // Parse refuses a policy that AWS refuses, and one that it does not understand.
 func Parse(document []byte, bucket string, strict bool) (*Policy, error) {
 	p := &Policy{document: document}
@@ -133,7 +136,7 @@ func Parse(document []byte, bucket string, strict bool) (*Policy, error) {
 		return nil, malformedPolicy("The policy must contain a valid version string")
 	case len(p.Statement) == 0:
 		return nil, malformedPolicy("Missing required field Statement")
-	case p.Version == "2012-10-17" && bytes.Contains(document, []byte("${")):
+	case p.Version == "2012-10-17" && strings.Contains(unescaped.Replace(string(document)), "${"):
 		return nil, s3error.New("NotImplemented").WithMessage("This server does not implement variables in policies")
 	}
 	ids := map[string]bool{}
@@ -159,9 +162,9 @@ func (s *statement) check(bucket string, strict bool) error {
 		return malformedPolicy("Missing required field Principal")
 	case s.NotPrincipal != nil && s.Effect == "Allow":
 		return malformedPolicy("Allow with NotPrincipal is not allowed.")
-	case (len(s.Action) == 0) == (len(s.NotAction) == 0):
+	case (s.Action == nil) == (s.NotAction == nil) || len(s.Action)+len(s.NotAction) == 0:
 		return malformedPolicy("Missing required field Action")
-	case (len(s.Resource) == 0) == (len(s.NotResource) == 0):
+	case (s.Resource == nil) == (s.NotResource == nil) || len(s.Resource)+len(s.NotResource) == 0:
 		return malformedPolicy("Missing required field Resource")
 	}
 	var named []string
