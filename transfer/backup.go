@@ -73,10 +73,10 @@ func (b *backup) save(ctx context.Context, was entry) error {
 		return nil
 	}
 	_, err := b.transferrer.transfer(ctx, was, true, 1, func(int64, int64) {})
-	if errors.Is(err, storage.ObjectNotFound) {
+	if err == nil || errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}
-	return err
+	return fileError("WithBackup", was.key, err)
 }
 
 func (b *backup) close() error {

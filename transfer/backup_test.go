@@ -42,6 +42,24 @@ func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
+func TestAFileThatCannotBeSavedStays(t *testing.T) {
+	for name, row := range map[string]struct{ saved, key string }{
+		"the backup has a directory of its name": {"a/b", "a"},
+		"the backup has a file in its path":      {"a", "a/b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, dst, backup := t.TempDir(), t.TempDir(), t.TempDir()
+			write(t, src, map[string]string{row.key: "newer"})
+			write(t, dst, map[string]string{row.key: "old"})
+			write(t, backup, map[string]string{row.saved: "older"})
+			report, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(backup)))
+			require.ErrorContains(t, err, "WithBackup")
+			require.EqualValues(t, 1, report.Failed)
+			require.Equal(t, map[string]string{row.key: "old"}, texts(t, dst))
+		})
+	}
+}
+
 func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 	old := map[string]string{"same": "same", "changed": "old", "dir/removed": "gone"}
 	ends := func(t *testing.T, inBucket bool, name string, files map[string]string) (transfer.End, func() map[string]string) {
