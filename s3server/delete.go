@@ -125,8 +125,8 @@ func deleteAll(r *request, b *state.Bucket, objects []unwantedObject) []deleteOu
 	keys := slices.Collect(maps.Values(byKey))
 	parallel.All(len(keys), deletesAtOnce, func(k int) error {
 		for _, i := range keys[k] {
-			gone, err := deleteOne(r, b, objects[i])
-			if outcomes[i].gone = gone; err != nil {
+			var err error
+			if outcomes[i].gone, err = deleteOne(r, b, objects[i]); err != nil {
 				e := asAPIError(err)
 				outcomes[i].refused = &deleteError{xmldoc.Text(objects[i].Key), objects[i].VersionID, e.Code, xmldoc.Text(e.Message)}
 			}

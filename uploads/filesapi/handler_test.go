@@ -194,7 +194,7 @@ func TestHandlerSaysWhenToComeBack(t *testing.T) {
 		require.NoError(t, r.Body.Close())
 		require.Equal(t, http.StatusServiceUnavailable, r.StatusCode, code)
 		require.Equal(t, "1", r.Header.Get("Retry-After"), code)
-		require.Equal(t, code != storage.Canceled, len(a.hidden) > 0, "a client that has gone is no failure of the server")
+		require.Equal(t, code != storage.Canceled, len(a.hidden) > 0, "the server has not failed if a client has gone")
 	}
 }
 
