@@ -1,0 +1,76 @@
+package differential
+
+import (
+	"fmt"
+
+	"github.com/omnibucket/storage"
+)
+
+// listOptions returns options of a listing. A page has the start of the listing in its token.
+func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string) {
+	add := func(name string, option func(string) storage.ListOption, values ...string) {
+		value := p.value(name, values...)
+		opts = append(opts, option(value))
+		text += fmt.Sprintf(" %s %q", name, value)
+	}
+	if p.sometimes(2) {
+		add("prefix", storage.WithPrefix, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%", "b/1/", "Z", "/", "d/.")
+	}
+	if p.sometimes(2) {
+		add("delimiter", storage.WithDelimiter, "/", "/", "/", "c", ".", "b/", "1", " ")
+	}
+	if limit && p.sometimes(3) {
+		add("after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀", "c d+e%20&=?#", "a\u0308")
+	}
+	if limit && p.sometimes(3) {
+		n := 1 + p.random.IntN(5)
+		opts = append(opts, storage.WithLimit(n))
+		text += fmt.Sprintf(" limit %d", n)
+	}
+	if p.sometimes(2) {
+		n := 1 + p.random.IntN(4)
+		opts = append(opts, storage.WithPageSize(n))
+		text += fmt.Sprintf(" in pages of %d", n)
+	}
+	return opts, text
+}
+
+func (p *player) list() string {
+	opts, text := p.listOptions(true)
+	return p.compare("List"+text, "", func(b storage.Bucket, _ bool) result {
+		found := ""
+		for entry, err := range b.List(p.ctx, opts...) {
+			if err != nil {
+				return result{text: found, err: err}
+			}
+			found += describeEntry(entry)
+		}
+		return result{text: found}
+	})
+}
+
+func (p *player) listPages() string {
+	opts, text := p.listOptions(false)
+	return p.compare("ListPage"+text, "", func(b storage.Bucket, _ bool) result {
+		found, token := "", ""
+		for {
+			page, err := storage.ListPage(p.ctx, b, token, opts...)
+			if err != nil {
+				return result{text: found, err: err}
+			}
+			for _, entry := range page.Entries {
+				found += describeEntry(entry)
+			}
+			if token = page.Token; token == "" {
+				return result{text: found}
+			}
+		}
+	})
+}
+
+func describeEntry(e storage.ListEntry) string {
+	if e.IsPrefix {
+		return fmt.Sprintf("prefix %q; ", e.Key)
+	}
+	return fmt.Sprintf("%q of %d; ", e.Key, e.Size)
+}
