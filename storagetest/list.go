@@ -39,7 +39,7 @@ var listCases = []Case{
 	},
 	{
 		Name: "entries have their attributes", Rule: "L2",
-		Explanation: "an entry has key, size, ETag, revision, time and storage class, without a further request; those of local stores need no class",
+		Explanation: "an entry has key, size, ETag, revision, time and storage class, without a further request; those of a directory need no class",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "12345", t.storageClass(b))
@@ -60,7 +60,7 @@ var listCases = []Case{
 			require.Equal(t, want.ETag, entries[0].ETag, "List and Head must return the same ETag")
 			require.Equal(t, want.Revision, entries[0].Revision, "List and Head must return the same Revision")
 			require.WithinDuration(t, want.Modified, entries[0].Modified, 1_000_000_000)
-			if !t.desc.Local || entries[0].StorageClass != "" {
+			if t.desc.Provider != "local" || entries[0].StorageClass != "" {
 				require.Equal(t, want.StorageClass, entries[0].StorageClass, "List and Head must return the same StorageClass")
 			}
 			require.Equal(t, "p/", entries[1].Key, "a listing with a delimiter has the common prefix in place of its keys")
