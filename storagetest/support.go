@@ -17,8 +17,12 @@ import (
 )
 
 // supportDir names the directory into which each run writes its results, for the table
-// in docs/support.md.
+// in docs/support.md. If it is "log", each run logs them, so that they come also with a
+// result of the test that Go has in its cache.
 const supportDir = "OMNIBUCKET_SUPPORT"
+
+// resultMark precedes the results in the log.
+const resultMark = "result of the suite: "
 
 // A Support is the result of one run of the suite on one bucket.
 type Support struct {
@@ -101,8 +105,8 @@ func (r *report) leave(c Case, reason string) {
 	r.support.Without[c.Name] = reason
 }
 
-// write stores the report in the directory that the environment names. A failed run
-// stores nothing, so that the table contains only proved results.
+// write stores the report in the directory that the environment names, or logs it. A failed
+// run stores nothing, so that the table contains only proved results.
 func (r *report) write(t *testing.T) {
 	t.Helper()
 	dir := os.Getenv(supportDir)
@@ -112,6 +116,12 @@ func (r *report) write(t *testing.T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	slices.Sort(r.support.Refused)
+	if dir == "log" {
+		data, err := json.Marshal(r.support)
+		require.NoError(t, err)
+		t.Log(resultMark + string(data))
+		return
+	}
 	data, err := json.MarshalIndent(r.support, "", "\t")
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(dir, 0o755))

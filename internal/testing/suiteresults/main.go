@@ -1,0 +1,128 @@
+// Command suiteresults reads what "go test -json" prints and prints what "go test" does: a line for each package, and the
+// output of those that fail. It stores each result of the conformance suite that a test logged (OMNIBUCKET_SUPPORT=log)
+// in a directory, for supporttable. So results also come from tests that Go does not run again:
+//
+//	OMNIBUCKET_SUPPORT=log go test -json ./... | go run ./internal/testing/suiteresults .support
+//
+// Without a directory it stores nothing.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	if len(os.Args) > 2 {
+		fmt.Fprintln(os.Stderr, "usage: go test -json ... | suiteresults [DIRECTORY]")
+		os.Exit(2)
+	}
+	if err := run(os.Stdin, os.Stdout, append(os.Args, "")[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "suiteresults:", err)
+		os.Exit(1)
+	}
+}
+
+// An event is a line of "go test -json": go doc test2json. Output of a build has ImportPath in place of Package.
+type event struct {
+	Action, Package, Test, Output string
+}
+
+func run(from io.Reader, to io.Writer, dir string) error {
+	packages := map[string]*output{}
+	lines := bufio.NewReader(from)
+	for {
+		line, err := lines.ReadString('\n')
+		if line == "" && errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		var e event
+		if json.Unmarshal([]byte(line), &e) != nil {
+			e = event{Output: line} // a message of go
+		}
+		if e.Package == "" {
+			_, _ = io.WriteString(to, e.Output)
+			continue
+		}
+		if packages[e.Package] == nil {
+			packages[e.Package] = &output{tests: map[string]string{}}
+		}
+		if err := packages[e.Package].add(e, to, dir); err != nil {
+			return err
+		}
+	}
+}
+
+// An output is what a package has printed, and its tests that have not passed.
+type output struct {
+	own   string
+	order []string // of the tests
+	tests map[string]string
+}
+
+func (o *output) add(e event, to io.Writer, dir string) error {
+	switch {
+	case e.Action == "output" && e.Test == "":
+		o.own += e.Output
+	case e.Action == "output":
+		if _, found := o.tests[e.Test]; !found {
+			o.order = append(o.order, e.Test)
+		}
+		o.tests[e.Test] += e.Output
+	case e.Test != "" && (e.Action == "pass" || e.Action == "skip"):
+		text := o.tests[e.Test]
+		delete(o.tests, e.Test)
+		return store(text, dir)
+	case e.Test == "" && e.Action == "fail":
+		for _, test := range o.order {
+			_, _ = io.WriteString(to, o.tests[test])
+		}
+		_, _ = io.WriteString(to, o.own)
+	case e.Test == "" && (e.Action == "pass" || e.Action == "skip"):
+		_, _ = io.WriteString(to, summary(o.own))
+	}
+	return nil
+}
+
+// summary returns the line of a package that has passed.
+func summary(output string) string {
+	for line := range strings.Lines(output) {
+		if strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "?   \t") {
+			return line
+		}
+	}
+	return ""
+}
+
+// resultMark is storagetest's.
+const resultMark = "result of the suite: "
+
+// store stores the results in the output of a test.
+func store(text, dir string) error {
+	for dir != "" {
+		_, after, found := strings.Cut(text, resultMark)
+		if !found {
+			return nil
+		}
+		result, rest, _ := strings.Cut(after, "\n")
+		var column struct{ Name, Kind string }
+		if err := json.Unmarshal([]byte(result), &column); err != nil {
+			return fmt.Errorf("a result of the suite: %w", err)
+		}
+		name := strings.ReplaceAll(column.Name+"-"+column.Kind, string(filepath.Separator), "-")
+		if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(result), 0o644); err != nil {
+			return err
+		}
+		text = rest
+	}
+	return nil
+}

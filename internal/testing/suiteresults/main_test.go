@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhatIsPrinted(t *testing.T) {
+	for name, c := range map[string]struct{ events, want string }{
+		"a package that passes": {
+			`{"Action":"start","Package":"p"}
+			{"Action":"run","Package":"p","Test":"TestA"}
+			{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+			{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:1: a message\n"}
+			{"Action":"pass","Package":"p","Test":"TestA"}
+			{"Action":"output","Package":"p","Output":"PASS\n"}
+			{"Action":"output","Package":"p","Output":"ok  \tp\t(cached)\n"}
+			{"Action":"pass","Package":"p"}`,
+			"ok  \tp\t(cached)\n",
+		},
+		"a package without tests": {
+			`{"Action":"output","Package":"p","Output":"?   \tp\t[no test files]\n"}
+			{"Action":"skip","Package":"p"}`,
+			"?   \tp\t[no test files]\n",
+		},
+		"a test that fails beside one that passes": {
+			`{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+			{"Action":"output","Package":"p","Test":"TestB","Output":"=== RUN   TestB\n"}
+			{"Action":"output","Package":"q","Output":"ok  \tq\t1s\n"}
+			{"Action":"pass","Package":"q"}
+			{"Action":"output","Package":"p","Test":"TestB","Output":"    b_test.go:1: a reason\n"}
+			{"Action":"output","Package":"p","Test":"TestB","Output":"--- FAIL: TestB\n"}
+			{"Action":"fail","Package":"p","Test":"TestB"}
+			{"Action":"pass","Package":"p","Test":"TestA"}
+			{"Action":"output","Package":"p","Output":"FAIL\n"}
+			{"Action":"output","Package":"p","Output":"FAIL\tp\t1s\n"}
+			{"Action":"fail","Package":"p"}`,
+			"ok  \tq\t1s\n=== RUN   TestB\n    b_test.go:1: a reason\n--- FAIL: TestB\nFAIL\nFAIL\tp\t1s\n",
+		},
+		"a test that does not end": {
+			`{"Action":"output","Package":"p","Test":"TestA","Output":"panic: test timed out after 1s\n"}
+			{"Action":"output","Package":"p","Output":"FAIL\tp\t1s\n"}
+			{"Action":"fail","Package":"p"}`,
+			"panic: test timed out after 1s\nFAIL\tp\t1s\n",
+		},
+		"a package that does not build": {
+			`{"ImportPath":"p [p.test]","Action":"build-output","Output":"p/a_test.go:1:1: undefined: x\n"}
+			{"ImportPath":"p [p.test]","Action":"build-fail"}
+			{"Action":"output","Package":"p","Output":"FAIL\tp [build failed]\n"}
+			{"Action":"fail","Package":"p","FailedBuild":"p [p.test]"}`,
+			"p/a_test.go:1:1: undefined: x\nFAIL\tp [build failed]\n",
+		},
+		"a message of go": {"go: updates to go.mod needed\n", "go: updates to go.mod needed\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var printed bytes.Buffer
+			require.NoError(t, run(strings.NewReader(c.events), &printed, ""))
+			require.Equal(t, c.want, printed.String())
+		})
+	}
+}
+
+// go splits long lines into several events.
+func TestResultsAreStored(t *testing.T) {
+	dir := t.TempDir()
+	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a/b\","}
+		{"Action":"output","Package":"p","Test":"TestB","Output":"    support.go:1: result of the suite: {\"name\":\"b\",\"kind\":\"bucket\"}\n"}
+		{"Action":"output","Package":"p","Test":"TestA","Output":"\"kind\":\"driver\"}\n"}
+		{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"service\"}\n"}
+		{"Action":"pass","Package":"p","Test":"TestA"}
+		{"Action":"fail","Package":"p","Test":"TestB"}`
+	require.NoError(t, run(strings.NewReader(events), &bytes.Buffer{}, dir))
+	stored, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, stored, 2, "a test that fails proves nothing")
+	for name, want := range map[string]string{
+		"a-b-driver.json": `{"name":"a/b","kind":"driver"}`,
+		"a-service.json":  `{"name":"a","kind":"service"}`,
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, want, string(text))
+	}
+}
