@@ -71,6 +71,7 @@ type output struct {
 
 func (o *output) add(e event, to io.Writer, dir string) error {
 	switch {
+	case strings.HasPrefix(e.Output, "=== "): // which go test prints with -v only
 	case e.Action == "output" && e.Test == "":
 		o.own += e.Output
 	case e.Action == "output":

@@ -40,7 +40,7 @@ func TestWhatIsPrinted(t *testing.T) {
 			{"Action":"output","Package":"p","Output":"FAIL\n"}
 			{"Action":"output","Package":"p","Output":"FAIL\tp\t1s\n"}
 			{"Action":"fail","Package":"p"}`,
-			"ok  \tq\t1s\n=== RUN   TestB\n    b_test.go:1: a reason\n--- FAIL: TestB\nFAIL\nFAIL\tp\t1s\n",
+			"ok  \tq\t1s\n    b_test.go:1: a reason\n--- FAIL: TestB\nFAIL\nFAIL\tp\t1s\n",
 		},
 		"a test that does not end": {
 			`{"Action":"output","Package":"p","Test":"TestA","Output":"panic: test timed out after 1s\n"}
