@@ -115,11 +115,7 @@ func (l *Log) unknown(number int64, cause error) error {
 
 // writer returns which call wrote an entry.
 func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string, err error) {
-	var attrs *storage.Attrs
-	err = persist(ctx, func(ctx context.Context) (err error) {
-		attrs, err = l.bucket.Attrs(ctx, l.key(number))
-		return err
-	})
+	attrs, err := persist(ctx, func(ctx context.Context) (*storage.Attrs, error) { return l.bucket.Attrs(ctx, l.key(number)) })
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return false, "", nil
@@ -132,11 +128,7 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 // confirm fails unless an entry that was just stored is the first of its number. If an entry of the number
 // may have been removed, another writer may have had it: this one was paused while others trimmed twice.
 func (l *Log) confirm(ctx context.Context, number int64) error {
-	var trimmed int64
-	err := persist(ctx, func(ctx context.Context) (err error) {
-		trimmed, err = l.Trimmed(ctx)
-		return err
-	})
+	trimmed, err := persist(ctx, l.Trimmed)
 	if err == nil && number <= trimmed {
 		err = errors.New("the log was trimmed beyond this entry while it was written")
 	}
@@ -148,17 +140,17 @@ func (l *Log) confirm(ctx context.Context, number int64) error {
 }
 
 // persist calls do until it succeeds, or fails for a reason that lasts: for ten seconds, also if ctx has ended.
-func persist(ctx context.Context, do func(ctx context.Context) error) error {
+func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()
 	policy, tries := backoff.New(0, 0, 0), backoff.Tries{}
 	for {
-		err := do(ctx)
+		result, err := do(ctx)
 		if err == nil || !storage.IsTemporary(err) {
-			return err
+			return result, err
 		}
 		if delay, again := policy.Allow(&tries, false, 0); !again || ctxtime.Sleep(ctx, delay) != nil {
-			return err
+			return result, err
 		}
 	}
 }

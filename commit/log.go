@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxcode"
 )
 
 // MaxEntry is the size of the largest entry, in bytes. Put more into an object of its own, and its key
@@ -65,11 +66,7 @@ func (l *Log) failed(op string, code storage.Code, text string) *storage.Error {
 
 // interrupted returns the error of an operation whose ctx has ended.
 func (l *Log) interrupted(op string, cause error) error {
-	code := storage.Canceled
-	if errors.Is(cause, context.DeadlineExceeded) {
-		code = storage.DeadlineExceeded
-	}
-	return l.failed(op, code, "interrupted while it waited")
+	return l.failed(op, ctxcode.Of(cause), "interrupted while it waited")
 }
 
 func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix, number) }

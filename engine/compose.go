@@ -7,7 +7,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/removal"
@@ -94,18 +93,13 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	core := c.op.core
 	r := &driver.ComposeRequest{Key: c.op.key, Properties: c.req.Properties, Controls: c.req.Controls, Condition: c.req.Condition}
-	var crc uint32
-	known := true
-	for i, key := range c.srcKeys {
-		ref := core.driver.Locate(key)
-		ref.Revision, ref.Attrs, ref.Native = c.sources[i].Revision, c.sources[i], c.req.Source.Native
+	r.CRC32C.Known = true
+	for i, source := range c.sources {
+		ref := core.driver.Locate(c.srcKeys[i])
+		ref.Revision, ref.Attrs, ref.Native = source.Revision, source, c.req.Source.Native
 		r.Sources = append(r.Sources, ref)
-		if sum := c.sources[i].CRC32C; sum.Known {
-			crc = crc32c.Join(crc, sum.Sum, c.sources[i].Size)
-		} else {
-			known = false
-		}
-		r.Size += c.sources[i].Size
+		r.CRC32C = driver.JoinCRC32C(r.CRC32C, source.CRC32C, source.Size)
+		r.Size += source.Size
 	}
 	writeID := ""
 	// If a source is replaced, a second attempt finds another revision of it: see replacesSource.
@@ -113,9 +107,6 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		writeID = core.newWriteID(settings(&c.given).Transfer.WriteID)
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
-	if known {
-		r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
-	}
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
 		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition,
 		writeID: writeID, named: settings(&c.given).Transfer.WriteID != "",

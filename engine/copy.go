@@ -206,10 +206,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 // whole returns the size and the checksum of the source and of what Append adds.
 func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 	added := int64(len(c.given.Tail))
-	if crc = source.CRC32C; crc.Known {
-		crc.Sum = crc32c.Join(crc.Sum, crc32c.Sum(c.given.Tail), added)
-	}
-	return source.Size + added, crc
+	return source.Size + added, driver.JoinCRC32C(source.CRC32C, storage.CRC32C{Sum: crc32c.Sum(c.given.Tail), Known: true}, added)
 }
 
 // putOfCopy returns the request that stores what r copies, without what the source decides.

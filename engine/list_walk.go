@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/keyrule"
 )
 
 // Some stores list in the order of a directory tree: "a/…" is at the place of the name "a",
@@ -66,13 +67,11 @@ func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
 func (l *listOp) rollingUp(to visit) visit {
 	last := ""
 	return func(entry storage.ListEntry) *storage.Error {
-		start := len(l.req.Prefix)
-		if i := strings.Index(entry.Key[start:], l.req.Delimiter); i >= 0 {
-			entry = storage.ListEntry{Key: entry.Key[:start+i+len(l.req.Delimiter)], IsPrefix: true}
-			if entry.Key == last || entry.Key <= l.after {
+		if common, rolled := keyrule.CommonPrefix(entry.Key, l.req.Prefix, l.req.Delimiter); rolled {
+			if common == last || common <= l.after {
 				return nil
 			}
-			last = entry.Key
+			entry, last = storage.ListEntry{Key: common, IsPrefix: true}, common
 		}
 		return to(entry)
 	}

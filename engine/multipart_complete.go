@@ -134,12 +134,7 @@ func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 // checksum returns the CRC32C of the parts, if all of them are known, and compares it with those
 // that were declared.
 func (c *completion) checksum(r *driver.CompleteRequest) (storage.CRC32C, *storage.Error) {
-	known := !slices.ContainsFunc(r.Parts, func(p driver.Part) bool { return !p.CRC32C.Known })
-	sum := storage.CRC32C{}
-	if known {
-		_, crc := objectSum(r)
-		sum = storage.CRC32C{Sum: crc, Known: true}
-	}
+	_, sum := objectSum(r)
 	declared := []storage.CRC32C{c.options.CRC32C}
 	if crc := c.upload.record.CRC32C; crc != nil {
 		declared = append(declared, storage.CRC32C{Sum: *crc, Known: true})
@@ -147,7 +142,7 @@ func (c *completion) checksum(r *driver.CompleteRequest) (storage.CRC32C, *stora
 	for _, want := range declared {
 		switch {
 		case !want.Known:
-		case !known:
+		case !sum.Known:
 			return sum, unsupported("the store does not tell the checksums of these parts", "leave out WithCRC32C, or send the parts with PutPart and complete them with the same MultipartUpload")
 		case want != sum:
 			return sum, mismatch(want, sum)
@@ -182,11 +177,7 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
 	u, put := c.upload, r.Put
 	c.stale = false
-	var a *storage.Attrs
-	e := c.op.sendUnlessRestart(ctx, nil, func(ctx context.Context) (err error) {
-		a, err = c.op.core.driver.CompleteParts(ctx, r)
-		return err
-	})
+	a, e := requestUnlessRestart(ctx, &c.op, nil, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) })
 	if e != nil && !e.Unknown {
 		a, e = c.completedBefore(ctx, e)
 		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)

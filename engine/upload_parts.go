@@ -284,19 +284,15 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	}
 	r := &driver.CompleteRequest{Put: &w.req, Upload: m.id, Parts: m.parts, Last: last}
 	size, crc := objectSum(r)
-	if declared.Known && declared.Sum != crc {
-		return nil, mismatch(declared, storage.CRC32C{Sum: crc, Known: true})
+	if declared.Known && declared != crc {
+		return nil, mismatch(declared, crc)
 	}
-	w.req.Size, w.req.CRC32C = size, storage.CRC32C{Sum: crc, Known: true}
+	w.req.Size, w.req.CRC32C = size, crc
 	completing, err := w.journal.MarkCompleting()
 	if err != nil {
 		return nil, journalFailed(err)
 	}
-	var a *storage.Attrs
-	e = w.op.sendUnlessRestart(ctx, replay, func(ctx context.Context) (err error) {
-		a, err = w.op.core.driver.CompleteParts(ctx, r)
-		return err
-	})
+	a, e := requestUnlessRestart(ctx, w.op, replay, func(ctx context.Context) (*storage.Attrs, error) { return w.op.core.driver.CompleteParts(ctx, r) })
 	if e != nil && !e.Unknown && (m.uploadMissing(e) || completing && e.Code == storage.PreconditionFailed) {
 		if a, e = m.reconcileResumed(ctx, e, completing, size); e != nil {
 			return nil, e

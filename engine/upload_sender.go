@@ -9,7 +9,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // sendSections sends the parts of a random-access body, read in place.
@@ -238,11 +237,8 @@ func (m *multipart) putPart(ctx context.Context, number int, ends bool, offset i
 }
 
 // requestPart sends a part, whose size is set by the caller.
-func (o *operation) requestPart(ctx context.Context, r *driver.PartRequest, content replayable) (part driver.Part, e *storage.Error) {
-	e = o.sendUnlessRestart(ctx, content, func(ctx context.Context) (err error) {
-		part, err = o.core.driver.PutPart(ctx, r)
-		return err
-	})
+func (o *operation) requestPart(ctx context.Context, r *driver.PartRequest, content replayable) (driver.Part, *storage.Error) {
+	part, e := requestUnlessRestart(ctx, o, content, func(ctx context.Context) (driver.Part, error) { return o.core.driver.PutPart(ctx, r) })
 	switch {
 	case e != nil:
 		withoutEffect(e)
@@ -310,13 +306,12 @@ func (f *finalPart) free() {
 	}
 }
 
-// sendUnlessRestart is send for a request of an upload that may have to restart: if
-// it must, the request is not sent again.
-func (o *operation) sendUnlessRestart(ctx context.Context, replay replayable, do func(context.Context) error) *storage.Error {
+// requestUnlessRestart is request for a call that may read a body, of an upload that may have to
+// restart: if it must, the call is not made again.
+func requestUnlessRestart[T any](ctx context.Context, o *operation, replay replayable, do func(context.Context) (T, error)) (result T, e *storage.Error) {
 	var last *storage.Error
-	e := o.send(ctx, replay, func(ctx context.Context) error {
-		err := do(ctx)
-		if err != nil {
+	e = o.send(ctx, replay, func(ctx context.Context) (err error) {
+		if result, err = do(ctx); err != nil {
 			if last = asError(ctx, err); mustRestart(last) {
 				return storage.Internal
 			}
@@ -325,9 +320,9 @@ func (o *operation) sendUnlessRestart(ctx context.Context, replay replayable, do
 	})
 	if e != nil && mustRestart(last) {
 		last.Unknown, state(last).Repeated = last.Unknown || e.Unknown, state(e).Repeated // a 409 may be a gateway's, after the effect
-		return last
+		return result, last
 	}
-	return e
+	return result, e
 }
 
 // mustRestart reports whether the store has dropped the upload, or S3 has answered
@@ -337,14 +332,16 @@ func mustRestart(e *storage.Error) bool {
 	return e != nil && e.Code == storage.Unavailable && e.Status == http.StatusConflict
 }
 
-// objectSum returns the size in bytes and the CRC32C of the object that r makes.
-func objectSum(r *driver.CompleteRequest) (size int64, crc uint32) {
+// objectSum returns the size in bytes and the CRC32C of the object that r makes. The CRC32C is not known
+// if that of a part is not.
+func objectSum(r *driver.CompleteRequest) (size int64, crc storage.CRC32C) {
+	crc.Known = true
 	for _, part := range r.Parts {
-		crc = crc32c.Join(crc, part.CRC32C.Sum, part.Size)
+		crc = driver.JoinCRC32C(crc, part.CRC32C, part.Size)
 		size += part.Size
 	}
 	if last := r.Last; last != nil {
-		crc = crc32c.Join(crc, last.CRC32C.Sum, last.Size)
+		crc = driver.JoinCRC32C(crc, last.CRC32C, last.Size)
 		size += last.Size
 	}
 	return size, crc

@@ -3,7 +3,6 @@ package memstore
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,6 +11,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxcode"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
@@ -103,12 +103,8 @@ func (a *account) remove(name string) error {
 
 // interrupted returns the code for a ctx that has ended. Otherwise it returns nil.
 func interrupted(ctx context.Context) error {
-	err := ctx.Err()
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.DeadlineExceeded):
-		return storage.DeadlineExceeded
+	if err := ctx.Err(); err != nil {
+		return ctxcode.Of(err)
 	}
-	return storage.Canceled
+	return nil
 }

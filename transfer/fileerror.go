@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxcode"
 	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
 
@@ -20,10 +21,8 @@ func fileError(op, key string, err error) error {
 	case errors.As(err, &own):
 		*e = *own
 		e.Op, e.Key = op, key
-	case errors.Is(err, context.Canceled):
-		e.Code = storage.Canceled
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Code = storage.DeadlineExceeded
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e.Code = ctxcode.Of(err)
 	case errors.Is(err, localfile.ErrChanged):
 		e.Code = storage.Changed
 	case errors.Is(err, fs.ErrNotExist):
@@ -80,13 +79,7 @@ func asStorageError(key string, err error) error {
 }
 
 // ctxError returns the error of a job whose ctx is done.
-func ctxError(err error) error {
-	code := storage.Canceled
-	if errors.Is(err, context.DeadlineExceeded) {
-		code = storage.DeadlineExceeded
-	}
-	return &storage.Error{Code: code, Err: err}
-}
+func ctxError(err error) error { return &storage.Error{Code: ctxcode.Of(err), Err: err} }
 
 // named returns an error as one of the job op, if it names no other operation.
 func named(op string, err error) error {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxcode"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/uploads/rules"
@@ -213,11 +214,7 @@ func unread(ctx context.Context, err error) *Error {
 	if ctx.Err() == nil {
 		return interrupted(err)
 	}
-	code := storage.Canceled
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		code = storage.DeadlineExceeded
-	}
-	return storeFailed(&storage.Error{Code: code, Op: "uploads", Err: ctx.Err()})
+	return storeFailed(&storage.Error{Code: ctxcode.Of(ctx.Err()), Op: "uploads", Err: ctx.Err()})
 }
 
 // interrupted returns the error for a read error of the sender's stream.

@@ -54,59 +54,47 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 
 // write makes a write with the condition that stands for one in both stores. If a marker that came or
 // went meanwhile has refused it, the core writes again.
-func (s *stores) write(ctx context.Context, key string, condition *storage.Condition, do func() error) error {
+func write[T any](ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error)) (result T, err error) {
 	if err := s.reserved(key); err != nil {
-		return err
+		return result, err
 	}
 	given := *condition
 	c, err := s.writeCondition(ctx, key, given)
 	if err != nil {
-		return err
+		return result, err
 	}
 	defer func() { *condition = given }()
 	*condition = c // in no copy of the request, whose checksum is known when the body has ended
-	err = do()
+	result, err = do()
 	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.old.Has(given.Revision) {
-		return err
+		return result, err
 	}
 	if _, refused := s.writeCondition(ctx, key, given); refused != nil {
-		return refused
+		return result, refused
 	}
-	return errBusy
+	return result, errBusy
 }
 
 // errBusy says that others have changed the place of the object, and that the call may be repeated.
 var errBusy = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the object is being moved or written by others")}
 
 // Put stores the object in the new store.
-func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
-	err = d.stores.write(ctx, r.Key, &r.Condition, func() (err error) {
-		attrs, err = d.Driver.Put(ctx, r)
-		return err
-	})
-	return attrs, err
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	return write(ctx, d.stores, r.Key, &r.Condition, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
 }
 
 // BeginParts begins an upload in the new store.
-func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (upload string, err error) {
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	condition := &r.Condition
 	if r.AnyOrder {
 		condition = &storage.Condition{} // that of an open upload is one of its end
 	}
-	err = d.stores.write(ctx, r.Key, condition, func() (err error) {
-		upload, err = d.Driver.BeginParts(ctx, r)
-		return err
-	})
-	return upload, err
+	return write(ctx, d.stores, r.Key, condition, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
 }
 
 // CompleteParts makes the object in the new store.
-func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (attrs *storage.Attrs, err error) {
-	err = d.stores.write(ctx, r.Put.Key, &r.Put.Condition, func() (err error) {
-		attrs, err = d.Driver.CompleteParts(ctx, r)
-		return err
-	})
-	return attrs, err
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	return write(ctx, d.stores, r.Put.Key, &r.Put.Condition, func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) })
 }
 
 // removeAttempts bounds how often a removal begins again because others write meanwhile.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/ctxcode"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/named"
 )
@@ -152,10 +153,7 @@ func tokenError(ctx context.Context, err error) *storage.Error {
 	var response *auth.Error
 	switch {
 	case ctx.Err() != nil:
-		e.Code = storage.Canceled
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			e.Code = storage.DeadlineExceeded
-		}
+		e.Code = ctxcode.Of(ctx.Err())
 	case errors.As(err, &response) && !response.Temporary():
 		e.Code, e.Hint = storage.Unauthenticated, "Google refused the credentials: check that they are not revoked, and check this machine's clock"
 		if response.Response != nil {

@@ -116,15 +116,10 @@ func (b *bucket) missing(ctx context.Context, e *storage.Error, key, version str
 // refusal, if it may succeed later, and nil otherwise. The refusal has no meaning yet, so that the core
 // makes both requests again.
 func passing(err error) error {
-	if err == nil {
-		return nil
+	if err = translator.Read(err); storage.IsTemporary(err) {
+		return err
 	}
-	e := translate(err)
-	if !e.Retryable {
-		return nil
-	}
-	e.Unknown = false
-	return e
+	return nil
 }
 
 // notFound tells a missing object from a missing bucket. If the response does not

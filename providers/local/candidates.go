@@ -175,8 +175,8 @@ func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absen
 	if err := s.moveInto(ctx, alternate, s.l.altBase, st, absent); err != nil {
 		return err
 	}
-	if s.tree.sync && alternate != s.plain {
-		if err := alternate.Sync(); err != nil {
+	if alternate != s.plain {
+		if err := s.tree.flush(alternate); err != nil {
 			return unknownOutcome(err)
 		}
 	}
@@ -253,26 +253,11 @@ func (s *candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, s
 	if s.exchange(to, base, st) {
 		return nil
 	}
-	err := osdir.RetryInUse(ctx, func() error { return to.Rename(base, st.dir, st.name) })
-	switch {
-	case err == nil:
-		st.markPlaced()
-		return nil
-	case osdir.IsObstructed(err):
+	err := s.staging.place(ctx, to, base, st)
+	if osdir.IsObstructed(err) {
 		return err
-	case osdir.IsNotExist(err):
-		return s.renameError(st)
 	}
 	return failure(err)
-}
-
-// renameError returns the error for a rename that found no file or no directory. Either
-// the staged file vanished, or the directory did, which is then made again.
-func (s *candidates) renameError(st *stagedFile) error {
-	if _, err := st.dir.Stat(st.name); err != nil {
-		return s.tree.stagedFileError(err)
-	}
-	return errAgain
 }
 
 // exchange replaces a file by swapping names. After a rename over a file, ext4 flushes the
@@ -314,8 +299,8 @@ func (s *candidates) removeOthers(ctx context.Context) error {
 	}
 	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
 		err := osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.l.altBase) })
-		if err == nil && s.tree.sync && alternate != s.plain {
-			err = alternate.Sync()
+		if err == nil && alternate != s.plain {
+			err = s.tree.flush(alternate)
 		}
 		if err := unlessAbsent(err); err != nil {
 			return err

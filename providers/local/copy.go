@@ -108,8 +108,8 @@ func (o *objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 	source, err := o.tree.open(from.dir)
 	if err == nil {
 		err = o.moveLocked(ctx, r, o.candidates(from, source), o.candidates(to, target), meta)
-		if err == nil && o.tree.sync {
-			err = unknownOutcome(errors.Join(target.Sync(), source.Sync()))
+		if err == nil {
+			err = unknownOutcome(errors.Join(o.tree.flush(target), o.tree.flush(source)))
 		}
 		o.tree.closeDir(source)
 	} else if osdir.IsNoFile(err) {

@@ -58,8 +58,8 @@ func (o *objects) deleteOnce(ctx context.Context, l location, r *driver.DeleteRe
 	case !removed:
 		return o.tree.checkPlace()
 	}
-	if o.tree.sync && plain != nil {
-		if err := plain.Sync(); err != nil {
+	if plain != nil {
+		if err := o.tree.flush(plain); err != nil {
 			return unknownOutcome(err)
 		}
 	}

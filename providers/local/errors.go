@@ -7,20 +7,17 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxcode"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 // interrupted returns an error with the code for a ctx that has ended. Otherwise it
 // returns nil.
 func interrupted(ctx context.Context) error {
-	switch err := ctx.Err(); {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.DeadlineExceeded):
-		return &storage.Error{Code: storage.DeadlineExceeded, Err: context.Cause(ctx)}
-	default:
-		return &storage.Error{Code: storage.Canceled, Err: context.Cause(ctx)}
+	if err := ctx.Err(); err != nil {
+		return &storage.Error{Code: ctxcode.Of(err), Err: context.Cause(ctx)}
 	}
+	return nil
 }
 
 // failures has the code and the hint for each error of the operating system.

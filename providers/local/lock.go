@@ -83,12 +83,7 @@ func (s *settings) learn(b *bucketSettings) {
 // checkRemovable fails with Locked if the file is under a legal hold or retention. The caller
 // holds the lock of its key.
 func (r *reader) checkRemovable(at objectFile, bypass bool) error {
-	f, err := at.dir.Open(at.base)
-	if err != nil {
-		return r.tree.pathLostError(err)
-	}
-	defer func() { _ = f.Close() }()
-	a, err := r.attrsOfFile(f)
+	a, _, err := r.attrsAt(at)
 	if a == nil || err != nil {
 		return err
 	}

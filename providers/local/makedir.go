@@ -90,10 +90,7 @@ func (t *tree) mkdirIn(parent *osdir.Dir, base string) error {
 		}
 		return err
 	}
-	if t.sync {
-		return parent.Sync()
-	}
-	return nil
+	return t.flush(parent)
 }
 
 // moveFileAside moves the file that has the name of a future directory to its alternate
@@ -123,8 +120,8 @@ func (o *objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	if err := osdir.RetryInUse(ctx, func() error { return alternate.Rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if o.tree.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
-		if err := alternate.Sync(); err != nil {
+	if alternate != parent { // before the directory, so that the file has a name after a power failure
+		if err := o.tree.flush(alternate); err != nil {
 			return err
 		}
 	}

@@ -133,8 +133,8 @@ func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*osdir.D
 			return againIfGone(err) // pruned after a removal of versions of another key
 		}
 		defer n.tree.closeDir(to)
-		if err = f(to); err == nil && n.tree.sync {
-			err = to.Sync()
+		if err = f(to); err == nil {
+			err = n.tree.flush(to)
 		}
 		return againIfGone(err)
 	})
@@ -234,10 +234,7 @@ func (n *noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version st
 	if err := osdir.RetryInUse(ctx, func() error { return d.Unlink(version) }); err != nil {
 		return unlessAbsent(err)
 	}
-	if n.tree.sync {
-		return unknownOutcome(d.Sync())
-	}
-	return nil
+	return unknownOutcome(n.tree.flush(d))
 }
 
 // deleteMarker removes a delete marker. If the key has no current object and the marker was its
@@ -270,10 +267,8 @@ func (s *candidates) restore(ctx context.Context, d *osdir.Dir, version string) 
 	if err := s.install(ctx, &stagedFile{dir: d, name: version}, false); err != nil {
 		return err
 	}
-	if s.tree.sync {
-		if err := errors.Join(s.plain.Sync(), d.Sync()); err != nil {
-			return unknownOutcome(err)
-		}
+	if err := errors.Join(s.tree.flush(s.plain), s.tree.flush(d)); err != nil {
+		return unknownOutcome(err)
 	}
 	if !s.visible {
 		return nil
@@ -307,9 +302,7 @@ func (n *noncurrent) promote(ctx context.Context, key string, current objectFile
 		return false, failure(err)
 	}
 	n.removed.drop(current.meta)
-	if n.tree.sync {
-		err = unknownOutcome(errors.Join(current.dir.Sync(), d.Sync()))
-	}
+	err = unknownOutcome(errors.Join(n.tree.flush(current.dir), n.tree.flush(d)))
 	n.tree.prune(ctx, path, versionsPath)
 	return true, err
 }

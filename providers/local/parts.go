@@ -74,26 +74,14 @@ func (s *staging) finish(st *stagedFile) (err error) {
 }
 
 func (u *uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *stagedFile) error {
-	if err := osdir.RetryInUse(ctx, func() error { return to.Rename(name, st.dir, st.name) }); err != nil {
-		return u.partRenameError(st, err)
+	err := u.staging.place(ctx, to, name, st)
+	if err == errAgain { // the upload was aborted meanwhile
+		return u.tree.uploadEndedError()
 	}
-	st.markPlaced()
-	if u.tree.sync {
-		return failure(to.Sync())
+	if err == nil {
+		err = u.tree.flush(to)
 	}
-	return nil
-}
-
-// partRenameError returns the error for a failed rename into an upload. If the upload was
-// aborted meanwhile, its directory does not exist.
-func (u *uploads) partRenameError(st *stagedFile, err error) error {
-	if !osdir.IsNotExist(err) {
-		return failure(err)
-	}
-	if _, err := st.dir.Stat(st.name); err != nil {
-		return u.tree.stagedFileError(err)
-	}
-	return u.tree.uploadEndedError()
+	return failure(err)
 }
 
 // PutPart stores a part, and atomically replaces an earlier one with that number. The tag

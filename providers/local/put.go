@@ -79,8 +79,8 @@ func (o *objects) commit(ctx context.Context, key string, st *stagedFile, c stor
 		}
 		defer o.tree.closeDir(target)
 		err = o.placeLocked(ctx, key, target, l, st, c)
-		if err == nil && o.tree.sync {
-			err = unknownOutcome(target.Sync())
+		if err == nil {
+			err = unknownOutcome(o.tree.flush(target))
 		}
 		return err
 	})
@@ -204,14 +204,9 @@ func (r *reader) tagAt(at objectFile) (tag, error) {
 	if !r.tree.coarse.Load() {
 		return makeTag(at.meta), nil
 	}
-	f, err := at.dir.Open(at.base)
-	if err != nil {
-		return "", r.tree.pathLostError(err)
-	}
-	defer func() { _ = f.Close() }()
-	a, err := r.attrsOfFile(f)
+	a, meta, err := r.attrsAt(at)
 	if err != nil {
 		return "", err
 	}
-	return r.tagOf(f.Meta, a), nil
+	return r.tagOf(meta, a), nil
 }

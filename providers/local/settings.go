@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"sync/atomic"
@@ -87,23 +86,14 @@ func (s *settings) change(ctx context.Context, change func(*bucketSettings) erro
 	return settings, s.save(ctx, settings)
 }
 
-// read returns the settings of the bucket. If it has none, it returns the zero value.
+// read returns the settings of the bucket. If it has none, or they were lost, it returns the zero
+// value. Those that lock objects are always flushed.
 func (s *settings) read() (bucketSettings, error) {
-	var out bucketSettings
-	b, err := s.tree.root.ReadFile(settingsPath)
-	if osdir.IsNotExist(err) {
-		return out, nil
+	var b bucketSettings
+	if _, err := s.tree.readDocument(settingsPath, &b); err != nil {
+		return bucketSettings{}, err
 	}
-	if err != nil {
-		return out, failure(err)
-	}
-	if len(bytes.Trim(b, "\x00")) == 0 {
-		return out, nil // lost in a power failure, with Config.NoSync; those that lock objects are always flushed
-	}
-	if err := json.Unmarshal(b, &out); err != nil {
-		return bucketSettings{}, damaged(settingsPath, err)
-	}
-	return out, nil
+	return b, nil
 }
 
 func (s *settings) save(ctx context.Context, b bucketSettings) error {

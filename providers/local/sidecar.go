@@ -18,6 +18,17 @@ import (
 // number may change when the disk is mounted again.
 func sidecarPath(m osdir.Meta) string { return attrsPath + "/" + strconv.FormatUint(m.Ino, 16) }
 
+// attrsAt reads the attributes of a file that was found, and what it is now.
+func (r *reader) attrsAt(at objectFile) (*attrs, osdir.Meta, error) {
+	f, err := at.dir.Open(at.base)
+	if err != nil {
+		return nil, osdir.Meta{}, r.tree.pathLostError(err)
+	}
+	defer func() { _ = f.Close() }()
+	a, err := r.attrsOfFile(f)
+	return a, f.Meta, err
+}
+
 // attrsOfFile reads the attributes of an open file. It returns nil if there are none.
 func (r *reader) attrsOfFile(f *osdir.File) (*attrs, error) {
 	if !r.noXattr {

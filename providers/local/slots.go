@@ -101,10 +101,7 @@ func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRe
 		_ = to.Unlink(slotName(r.Number))
 		return part, true, err
 	}
-	if u.tree.sync {
-		err = failure(to.Sync())
-	}
-	return driver.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, err
+	return driver.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, failure(u.tree.flush(to))
 }
 
 // openSlot opens and locks the file with the slot of a part. It returns nil if there is none.

@@ -188,6 +188,22 @@ func (s *staging) discard(st *stagedFile) {
 	}
 }
 
+// place renames a staged file. If the directory to was removed meanwhile, it fails with errAgain.
+func (s *staging) place(ctx context.Context, to *osdir.Dir, base string, st *stagedFile) error {
+	err := osdir.RetryInUse(ctx, func() error { return to.Rename(base, st.dir, st.name) })
+	if err == nil {
+		st.markPlaced()
+		return nil
+	}
+	if !osdir.IsNotExist(err) {
+		return err
+	}
+	if _, err := st.dir.Stat(st.name); err != nil {
+		return s.tree.stagedFileError(err)
+	}
+	return errAgain
+}
+
 // markPlaced records that the file was renamed, so that discard does not remove it.
 func (st *stagedFile) markPlaced() { st.name = "" }
 

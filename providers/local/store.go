@@ -231,9 +231,21 @@ func (t *tree) pathLostError(err error) error {
 	return failure(err)
 }
 
-// readFormat reads the format. It returns false if the bucket was never written.
+// readFormat reads the format. It returns false if the bucket was never written, or if the format was
+// lost: the next write probes the disk again.
 func (t *tree) readFormat() (bool, error) {
-	b, err := t.root.ReadFile(formatPath)
+	var f format
+	found, err := t.readDocument(formatPath, &f)
+	if found {
+		t.applyFormat(f)
+	}
+	return found, err
+}
+
+// readDocument reads a document of the reserved directory. It returns false if there is none, or
+// if it was lost in a power failure, with Config.NoSync.
+func (t *tree) readDocument(path string, to any) (found bool, err error) {
+	b, err := t.root.ReadFile(path)
 	if osdir.IsNotExist(err) {
 		return false, nil
 	}
@@ -241,13 +253,11 @@ func (t *tree) readFormat() (bool, error) {
 		return false, failure(err)
 	}
 	if len(bytes.Trim(b, "\x00")) == 0 {
-		return false, nil // lost in a power failure, with Config.NoSync: the next write probes the disk again
+		return false, nil
 	}
-	var f format
-	if err := json.Unmarshal(b, &f); err != nil {
-		return false, damaged(formatPath, err)
+	if err := json.Unmarshal(b, to); err != nil {
+		return false, damaged(path, err)
 	}
-	t.applyFormat(f)
 	return true, nil
 }
 
@@ -367,6 +377,14 @@ func (t *tree) replaceFileSynced(path, tmp string, content []byte, mode fs.FileM
 		return nil
 	}
 	return unknownOutcome(durable.SyncDirIn(t.root, dir))
+}
+
+// flush flushes the names in an open directory to the disk, unless Config.NoSync is set.
+func (t *tree) flush(d *osdir.Dir) error {
+	if !t.sync {
+		return nil
+	}
+	return d.Sync()
 }
 
 // syncDir flushes the names in a directory to the disk, unless Config.NoSync is set.

@@ -116,10 +116,8 @@ func readKey(f *os.File) ([]byte, error) {
 // endUpload removes the key file of an upload whose object was placed in target, once that is
 // durable. The caller holds the lock of the key, so that no other call places the object again.
 func (o *objects) endUpload(upload, target *osdir.Dir) error {
-	if o.tree.sync {
-		if err := target.Sync(); err != nil {
-			return unknownOutcome(err)
-		}
+	if err := o.tree.flush(target); err != nil {
+		return unknownOutcome(err)
 	}
 	_ = o.tree.root.Remove(upload.Path + "/" + uploadKeyName) // on Windows it may be in use: removeUpload tries again
 	return nil

@@ -119,8 +119,8 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 	if osdir.IsNoFile(err) {
 		return nil
 	}
-	if err == nil && s.tree.sync { // before the object changes: after a power failure, it must not be beside another object
-		err = alternate.Sync()
+	if err == nil { // before the object changes: after a power failure, it must not be beside another object
+		err = s.tree.flush(alternate)
 	}
 	return failure(err)
 }
@@ -188,32 +188,19 @@ func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
 	if err != nil {
 		return err
 	}
-	err = osdir.RetryInUse(ctx, func() error { return alternate.Rename(s.l.visibleName(), st.dir, st.name) })
-	if osdir.IsNotExist(err) {
-		return s.renameError(st)
-	}
-	if err != nil {
+	if err := s.staging.place(ctx, alternate, s.l.visibleName(), st); err != nil {
 		return err
 	}
-	st.markPlaced()
-	if s.tree.sync {
-		return alternate.Sync()
-	}
-	return nil
+	return s.tree.flush(alternate)
 }
 
 // rewriteVisible writes the sidecar of a version that has become current.
 func (s *candidates) rewriteVisible(ctx context.Context, at objectFile) error {
-	f, err := at.dir.Open(at.base)
-	if err != nil {
-		return unknownOutcome(err)
-	}
-	defer func() { _ = f.Close() }()
-	a, err := s.reader.attrsOfFile(f)
+	a, meta, err := s.reader.attrsAt(at)
 	if a == nil || err != nil {
 		return unknownOutcome(err)
 	}
-	st, err := s.staging.stageVisible(ctx, a, f.Meta)
+	st, err := s.staging.stageVisible(ctx, a, meta)
 	if err != nil {
 		return unknownOutcome(err)
 	}
