@@ -34,7 +34,7 @@ const (
 type serviceDriver struct {
 	account   *account
 	regions   sync.Map // by name: the regions of buckets outside of the account's region
-	unsettled sync.Map // by name: buckets that this service created, whose settings are put off
+	unsettled sync.Map // by name: how this service created buckets whose settings are put off
 }
 
 // NewService opens the account of a Config without a bucket, and sends no request. It
@@ -76,6 +76,12 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 // Close closes the account.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
+// A creation has what no request but CreateBucket decides.
+type creation struct {
+	region     string
+	objectLock bool
+}
+
 // managed is a bucket whose settings the account reads or changes, with requests to the
 // bucket's region.
 type managed struct {
@@ -94,7 +100,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	region := cmp.Or(r.Region, s.account.region)
 	b := &managed{account: s.account.inRegion(region), name: r.Name, isNew: true} // the request goes to the region of the bucket
-	if _, created := s.unsettled.Load(r.Name); !created {
+	asked := creation{region, r.ObjectLock}
+	if created, _ := s.unsettled.Load(r.Name); created != asked {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
 		}
@@ -106,7 +113,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	err := b.applyNew(ctx, r, info)
 	if err != nil && asError(err).Retryable && ctx.Err() == nil {
-		s.unsettled.Store(r.Name, true)
+		s.unsettled.Store(r.Name, asked)
 		return nil, err
 	}
 	s.unsettled.Delete(r.Name)
