@@ -82,8 +82,8 @@ func TestSettingsOfANewBucket(t *testing.T) {
 	}
 }
 
-// CreateBucket continues a bucket whose settings were put off only if it asks for the same bucket: no later request
-// gives it another region, or objects that can be locked.
+// CreateBucket continues a bucket whose settings were put off only if it asks for the same bucket. No later request
+// would give it another region, or objects that can be locked.
 func TestABucketWhoseSettingsWerePutOffIsContinuedAsItWasCreated(t *testing.T) {
 	for name, row := range map[string]struct {
 		again storage.BucketOption
