@@ -103,6 +103,14 @@ func TestAFileSystemHasTheEmptyDirectoriesThatItLists(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
+func TestDeleteBucketEndsIfTheListingDoesNot(t *testing.T) {
+	s := newScript(t)
+	s.server.Answer = func(wiretest.Request) said { return listing("the same") }
+	err := (&serviceDriver{account: s.driver(t).account}).DeleteBucket(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Less(t, len(s.server.Lines()), 10)
+}
+
 func TestListRequests(t *testing.T) {
 	for name, row := range map[string]struct {
 		request driver.ListRequest
