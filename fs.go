@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/omnibucket/storage/internal/keyrule"
@@ -49,6 +50,9 @@ func (f *fileSystem) Open(name string) (fs.File, error) {
 		return &directory{fsys: f, name: name}, nil
 	}
 	r, err := NewReaderAt(f.ctx, f.b, f.root+name)
+	if isEmptyDir(err) {
+		return &directory{fsys: f, name: name}, nil
+	}
 	if err != nil {
 		return nil, f.fail("open", name, err)
 	}
@@ -72,13 +76,14 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	}
 	// Without a delimiter, a store that lists folder by folder is asked for each one below.
 	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithLimit(1), WithAnyOrder()) {
-		if err != nil {
-			return false, err
-		}
-		return entry.Key != "", nil
+		return err == nil && entry.Key != "", err
 	}
 	return false, nil
 }
+
+// isEmptyDir reports whether there is no object because the store has a directory of its name, as accounts of
+// Azure with a hierarchical namespace may.
+func isEmptyDir(err error) bool { return errors.Is(err, syscall.EISDIR) }
 
 // prefixOf returns the prefix that a view adds to each key.
 func prefixOf(b any) string {
@@ -100,6 +105,9 @@ func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
 		return &fileInfo{name: path.Base(name), dir: true}, nil
 	}
 	attrs, err := f.b.Attrs(f.ctx, f.root+name)
+	if isEmptyDir(err) {
+		return &fileInfo{name: path.Base(name), dir: true}, nil
+	}
 	if err != nil {
 		return nil, f.fail("stat", name, err)
 	}
@@ -138,7 +146,7 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 			err = errors.New("not a directory")
 		}
 	}
-	if err != nil {
+	if err != nil && !isEmptyDir(err) {
 		return nil, f.fail("readdir", name, err)
 	}
 	return []fs.DirEntry{}, nil

@@ -111,6 +111,10 @@ var reportedAnswers = []answer{
 // Responses that Microsoft documents.
 var documentedAnswers = []answer{
 	{"upload if absent", 409, "BlobAlreadyExists", "The specified blob already exists.", storage.PreconditionFailed, "", blobErrors},
+	{"upload if absent", 409, "BlobImmutableDueToPolicy", "This operation is not permitted as the blob is immutable due to a policy.", storage.PreconditionFailed, "", blobErrors}, // what the service notices first is not documented
+	{"upload if absent", 409, "BlobImmutableDueToLegalHold", "This operation is not permitted as the blob is immutable due to one or more legal holds.", storage.PreconditionFailed, "", blobErrors},
+	{"upload if absent", 412, "LeaseIdMissing", "There is currently a lease on the blob and no lease ID was specified in the request.", storage.PreconditionFailed, "", blobErrors},
+	{"delete a bucket", 412, "LeaseIdMissing", "There is currently a lease on the container and no lease ID was specified in the request.", storage.Locked, "on the container", blobErrors},
 	{"remove", 409, "BlobImmutableDueToLegalHold", "This operation is not permitted as the blob is immutable due to one or more legal holds.", storage.Locked, "", blobErrors},
 	{"remove", 409, "BlobImmutableDueToPolicy", "This operation is not permitted as the blob is immutable due to a policy.", storage.Locked, "", blobErrors},
 	{"part", 409, "BlobOperationNotSupported", "The operation is not supported in this scenario.", storage.Unsupported, "remove it first", blobErrors},

@@ -80,13 +80,10 @@ func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
 	if storage.CodeOf(err) == storage.PreconditionFailed { // on this package's condition, not the caller's
 		return sdkerror.WithCode(err, storage.Unavailable, "another client changed the container at the same time: try again")
 	}
-	if err != nil {
-		return publicAccessError(err)
-	}
-	return nil
+	return publicAccessError(err)
 }
 
-// publicAccessError adds publicAccessHint if the account forbids public access.
+// publicAccessError adds publicAccessHint to err, which may be nil, if the account forbids public access.
 func publicAccessError(err error) error {
 	if isCode(err, "PublicAccessNotPermitted") {
 		return sdkerror.WithHint(err, publicAccessHint)

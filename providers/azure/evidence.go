@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/xml"
 	"net/http"
+	"syscall"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
@@ -108,8 +109,8 @@ func checkAnswer(response *http.Response) error {
 	return nil
 }
 
-// errDirectory is for a directory of a hierarchical namespace, which the service returns as an empty blob.
-var errDirectory = &responseError{code: "BlobNotFound", message: "the account has a directory of this name"}
+// errDirectory is for a directory of a hierarchical namespace, which the service returns as an empty blob and storage.FS shows.
+var errDirectory = &responseError{code: "BlobNotFound", message: "the account has a directory of this name", sdk: syscall.EISDIR}
 
 func noEvidence(response *http.Response, why string) *storage.Error {
 	e := sdkerror.NoEvidence("Azure Blob Storage", why)

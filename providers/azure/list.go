@@ -130,16 +130,13 @@ func (ls *lister) addEntries(ctx context.Context, delimiter string, o *container
 			return errHierarchical
 		}
 		lastPrefix = name
+		hidden := isReserved(name)
 		if strings.HasPrefix(reservedPrefix, name) {
-			hidden, err := ls.hidesOnlyReserved(ctx, name)
-			if err != nil {
+			if hidden, err = ls.hidesOnlyReserved(ctx, name); err != nil {
 				return err
 			}
-			if hidden {
-				continue
-			}
 		}
-		if !isReserved(name) {
+		if !hidden {
 			l.entries = append(l.entries, storage.ListEntry{Key: name, IsPrefix: true})
 		}
 	}

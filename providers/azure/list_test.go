@@ -2,6 +2,7 @@ package azure
 
 import (
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
@@ -68,6 +70,45 @@ func TestADirectoryIsNoObject(t *testing.T) {
 			require.Len(t, s.server.Lines(), 1, "no request asks for the container")
 		})
 	}
+}
+
+// A directory stays after its last blob. Only the listing above it and its own properties show it.
+func TestAFileSystemHasTheEmptyDirectoriesThatItLists(t *testing.T) {
+	s := newScript(t)
+	s.server.Answer = func(r wiretest.Request) said {
+		switch {
+		case r.Query().Get("comp") != "list":
+			return anObject("", "X-Ms-Resource-Type", "directory", "X-Ms-Meta-Hdi_isfolder", "true")
+		case r.Query().Get("prefix") == "":
+			return listing("", prefixEntry("empty/"))
+		}
+		return listing("")
+	}
+	view := storage.FS(t.Context(), engine.New(s.driver(t, func(c *Config) { c.HierarchicalNamespace = true })))
+	var walked []string
+	require.NoError(t, fs.WalkDir(view, ".", func(name string, d fs.DirEntry, err error) error {
+		require.True(t, d.IsDir())
+		walked = append(walked, name)
+		return err
+	}))
+	require.Equal(t, []string{".", "empty"}, walked)
+	info, err := fs.Stat(view, "empty")
+	require.NoError(t, err)
+	require.True(t, info.IsDir())
+	f, err := view.Open("empty")
+	require.NoError(t, err)
+	entries, err := f.(fs.ReadDirFile).ReadDir(-1)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	require.NoError(t, f.Close())
+}
+
+func TestDeleteBucketEndsIfTheListingDoesNot(t *testing.T) {
+	s := newScript(t)
+	s.server.Answer = func(wiretest.Request) said { return listing("the same") }
+	err := (&serviceDriver{account: s.driver(t).account}).DeleteBucket(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Less(t, len(s.server.Lines()), 10)
 }
 
 func TestListRequests(t *testing.T) {

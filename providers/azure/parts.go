@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -237,11 +238,7 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 // distinct returns an error that restarts the upload if two blocks have one id. A
 // derived id that is short can be that of another part, whose bytes it replaced.
 func distinct(ids []string) error {
-	seen := make(map[string]struct{}, len(ids))
-	for _, id := range ids {
-		seen[id] = struct{}{}
-	}
-	if len(seen) == len(ids) {
+	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) == len(ids) {
 		return nil
 	}
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Status: http.StatusConflict, Err: errors.New("two parts were stored as one block")}

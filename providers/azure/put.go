@@ -94,7 +94,7 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	switch {
-	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite", codeArchived, codeRehydrating):
+	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite", codeArchived, codeRehydrating, codeImmutable, "BlobImmutableDueToLegalHold", "LeaseIdMissing"):
 		e.Code, e.Hint = storage.PreconditionFailed, "" // there is an object
 	case isCode(e, codeArchived, codeRehydrating):
 		e.Hint = overwriteHint

@@ -185,31 +185,22 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 }
 
 func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error {
-	pager := bc.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		MaxResults: new(int32(100)), Include: container.ListBlobsInclude{Versions: versions},
-	})
-	for pager.More() {
-		page, err := nextPage(ctx, bc.account, pager)
-		if err != nil {
-			return reads(err)
-		}
-		if page.Segment == nil {
-			continue
-		}
-		for _, item := range page.Segment.BlobItems {
+	o := &container.ListBlobsHierarchyOptions{MaxResults: new(int32(100)), Include: container.ListBlobsInclude{Versions: versions}}
+	return (&lister{bc}).pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
+		for _, item := range items {
 			old, own := deref(item.VersionID) != "" && !isCurrent(item), isReserved(deref(item.Name))
 			switch {
 			case old && own:
 			case old:
-				return &storage.Error{Code: storage.BucketNotEmpty, Hint: versionsHint}
+				return false, &storage.Error{Code: storage.BucketNotEmpty, Hint: versionsHint}
 			case own:
-				return &storage.Error{Code: storage.BucketNotEmpty, Hint: uploadsHint}
+				return false, &storage.Error{Code: storage.BucketNotEmpty, Hint: uploadsHint}
 			default:
-				return storage.BucketNotEmpty
+				return false, storage.BucketNotEmpty
 			}
 		}
-	}
-	return nil
+		return true, nil
+	})
 }
 
 // ListBuckets returns a page of up to 5,000 containers. Azure does not return

@@ -36,7 +36,8 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		}
 		c.sources = append(c.sources, o)
 	}
-	if len(r.Tail) > 0 {
+	if len(r.Tail) > 0 { // the object stays what it was
+		keepCustomTime(c.attrs, r.Sources[0])
 		if err := d.composites.stageTail(ctx, r, c); err != nil {
 			return nil, err
 		}

@@ -37,6 +37,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err := checkJoined(attrs); err != nil {
 		return nil, err
 	}
+	keepCustomTime(attrs, r.Source)
 	ctx = with(ctx, c)
 	if r.ReplaceTags && attrs.Contexts == nil && (r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0) {
 		ctx = adding(ctx, nil, url.Values{dropContexts: {customContexts}})
@@ -56,6 +57,17 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, d.bucket.lockError(ctx, sourceError(err), &r.Controls)
 	}
 	return attrsOf(copied), nil
+}
+
+// keepCustomTime keeps the custom time of a source, by which rules of a lifecycle count, if the core has read it: Google
+// copies no attribute if the request has any. https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
+func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
+	if source.Attrs == nil {
+		return
+	}
+	if own, is := source.Attrs.Native.(*gcs.ObjectAttrs); is {
+		attrs.CustomTime = cmp.Or(attrs.CustomTime, own.CustomTime)
+	}
 }
 
 // Move makes one request. It has no condition on the source, so that a 412 is always about the

@@ -140,8 +140,5 @@ func isStalePolicy(err error) bool {
 // conditions, and writing them back would remove those.
 func (b *bucket) policy(ctx context.Context) (*iam.Policy3, error) {
 	policy, err := b.handle().IAM().V3().Policy(ctx)
-	if err != nil {
-		return nil, translate(err)
-	}
-	return policy, nil
+	return policy, translator.Read(err)
 }

@@ -42,10 +42,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 			found, token = append(found, more...), next
 		}
 	}
-	page := &storage.Page{Token: token, Entries: r.Entries[:0]}
-	if cap(page.Entries) < len(found) {
-		page.Entries = make([]storage.ListEntry, 0, len(found))
-	}
+	page := &storage.Page{Token: token, Entries: slices.Grow(r.Entries[:0], len(found))}
 	for _, o := range found {
 		hidden, err := d.bucket.hidesOnlyReserved(ctx, o.Prefix)
 		switch {

@@ -51,10 +51,7 @@ const keptPartsHint = "the bucket has a retention policy, which keeps the parts 
 
 func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
 	found, err := cs.listMarker(ctx, name)
-	if err != nil {
-		return false, translate(err)
-	}
-	return found != nil && components.IsOpen(found.Metadata), nil
+	return found != nil && components.IsOpen(found.Metadata), err
 }
 
 // listMarker returns the marker of an upload, or nil.

@@ -104,8 +104,11 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 			handle = handle.SetObjectRetention(true)
 		}
 		err = writes(ctx, func(ctx context.Context) error { return handle.Create(ctx, project, attrs) })
+		if statusOf(err) == http.StatusConflict {
+			return nil, sdkerror.WithCode(err, storage.BucketExists, "")
+		}
 		if err != nil {
-			return nil, createError(err)
+			return nil, err
 		}
 	}
 	public := r.PublicAccess != nil && *r.PublicAccess
@@ -163,10 +166,7 @@ func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 	if r.PublicAccess != nil {
 		attrs.PublicAccessPrevention = prevention(*r.PublicAccess)
 	}
-	if r.Versioning != nil {
-		attrs.VersioningEnabled = *r.Versioning
-	}
-	attrs.VersioningEnabled = attrs.VersioningEnabled || r.ObjectLock
+	attrs.VersioningEnabled = r.ObjectLock || r.Versioning != nil && *r.Versioning
 	if r.CORS != nil {
 		attrs.CORS = corsRules(*r.CORS)
 	}
@@ -175,13 +175,6 @@ func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 	}
 	attrs.SoftDeletePolicy = softDeletePolicy(r.SoftDelete)
 	return attrs
-}
-
-func createError(err error) error {
-	if statusOf(err) == http.StatusConflict {
-		return sdkerror.WithCode(err, storage.BucketExists, "")
-	}
-	return err
 }
 
 // UpdateBucket changes the bucket in one request. If r changes public access, it
@@ -213,11 +206,10 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, bucketError(err)
 	}
 	if r.PublicAccess == nil {
-		info, err := b.info(ctx, attrs)
-		if err != nil { // the update succeeded
-			return bucketInfo(attrs, false), nil
+		if info, err := b.info(ctx, attrs); err == nil {
+			return info, nil
 		}
-		return info, nil
+		return bucketInfo(attrs, false), nil // the update succeeded
 	}
 	if *r.PublicAccess {
 		err = b.addPublicRead(ctx)

@@ -87,6 +87,51 @@ func TestTheSDKsAttributesAreKept(t *testing.T) {
 	}
 }
 
+// Rules of a lifecycle count from the custom time (https://cloud.google.com/storage/docs/lifecycle), which Google's
+// copy leaves out if the request names other attributes: talkiq/gcloud-aio#316, fsouza/fake-gcs-server#2316
+func TestACopyKeepsTheCustomTime(t *testing.T) {
+	s := startRuleServer(t)
+	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
+	at, later := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)
+	upload := func(key string) {
+		_, err := b.Upload(t.Context(), key, strings.NewReader("text"), gcs.WithCustomTime(at))
+		require.NoError(t, err)
+	}
+	for name, row := range map[string]struct {
+		call func(key string) error
+		want time.Time
+	}{
+		"a copy": {func(key string) error {
+			upload("source")
+			_, err := storage.Copy(t.Context(), b, key, b, "source")
+			return err
+		}, at},
+		"a copy with another time": {func(key string) error {
+			upload("source")
+			_, err := storage.Copy(t.Context(), b, key, b, "source", gcs.WithCustomTime(later))
+			return err
+		}, later},
+		"another class": {func(key string) error {
+			upload(key)
+			_, err := storage.Copy(t.Context(), b, key, b, key, storage.WithStorageClass("NEARLINE"))
+			return err
+		}, at},
+		"an object that grows": {func(key string) error {
+			upload(key)
+			_, err := storage.Append(t.Context(), b, key, []byte("more"))
+			return err
+		}, at},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, row.call("k"))
+			attrs, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())
+			require.NoError(t, err)
+			own, _ := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
+			require.Equal(t, row.want, own.CustomTime.UTC())
+		})
+	}
+}
+
 func TestTagsChangeOnlyIfNoOtherClientChangesThem(t *testing.T) {
 	s := startRuleServer(t)
 	bucket := s.bucket(ruleBucket{})

@@ -84,7 +84,8 @@ func sharedFiles(o *config.LoadSharedConfigOptions) {
 func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) error) (awss3.Options, error) {
 	// The defaults mode "auto" of the environment would request the region from the
 	// metadata service now.
-	with = append(with, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithLogger(logging.Nop{})) // a library prints nothing: errors have it all
+	with = append(with, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithCredentialsCacheOptions(replaceEarly),
+		config.WithLogger(logging.Nop{})) // a library prints nothing: errors have it all
 	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
 		with = append(with, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
@@ -97,6 +98,12 @@ func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) 
 		return awss3.Options{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "check the AWS settings in the environment and the shared files"}
 	}
 	return fromConfig(loaded), nil
+}
+
+// replaceEarly has credentials replaced half a minute before they expire, if the SDK does not do it earlier: S3 refuses
+// a request that was signed before, and comes after.
+func replaceEarly(o *aws.CredentialsCacheOptions) {
+	o.ExpiryWindow = max(o.ExpiryWindow, 30*time.Second)
 }
 
 // fromConfig returns the options that the SDK makes of a configuration, including its

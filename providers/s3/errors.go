@@ -78,6 +78,9 @@ func fromResponse(err error) *storage.Error {
 	if strings.HasPrefix(response.Response.Status, "200") && errorMeanings.Has(code) && !sdkerror.IsRetryable(m.Code) {
 		status = http.StatusBadRequest // the SDK makes a 500 of each error after status 200, and this one excludes an effect
 	}
+	if code == "ConditionalRequestConflict" {
+		status = http.StatusConflict // also after status 200
+	}
 	e := m.NewError(status, response.Response.Header, err)
 	e.RequestID = response.ServiceRequestID()
 	e.Unknown = sdkerror.IsForeign(status, hasOwnCode(code, message, status), hasOwnHeader(response.Response.Header))

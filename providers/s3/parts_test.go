@@ -188,12 +188,13 @@ func TestARefusalAfterStatus200(t *testing.T) {
 		want    storage.Code
 		unknown bool
 	}{
-		"BadDigest":          {storage.ChecksumMismatch, false},
-		"InvalidPart":        {storage.InvalidArgument, false},
-		"AccessDenied":       {storage.PermissionDenied, false},
-		"PreconditionFailed": {storage.PreconditionFailed, false},
-		"InternalError":      {storage.Unavailable, true},
-		"WhoKnows":           {storage.Unavailable, true},
+		"BadDigest":                  {storage.ChecksumMismatch, false},
+		"InvalidPart":                {storage.InvalidArgument, false},
+		"AccessDenied":               {storage.PermissionDenied, false},
+		"PreconditionFailed":         {storage.PreconditionFailed, false},
+		"ConditionalRequestConflict": {storage.Unavailable, false},
+		"InternalError":              {storage.Unavailable, true},
+		"WhoKnows":                   {storage.Unavailable, true},
 	} {
 		t.Run(code, func(t *testing.T) {
 			w, complete := newStandIn(t), calls["complete"]

@@ -30,7 +30,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if err != nil {
 		return d.bucket.readError(ctx, err, &driver.GetRequest{Key: r.Key, Version: r.Version})
 	}
-	if restoreState(head.Restore).InProgress {
+	if restoreState(head.Restore).InProgress && r.RestoreTier == "" { // a faster tier makes it faster, and S3 refuses any other
 		return nil
 	}
 	in := &awss3.RestoreObjectInput{

@@ -36,11 +36,14 @@ func TestRestoreRequest(t *testing.T) {
 		"fast":                        {archived, "Expedited", reply{Status: 202}, []string{"<Tier>Expedited</Tier>"}, ""},
 		"again, which keeps the copy": {map[string]string{"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`}, "", reply{}, []string{"<Days>3</Days>"}, ""},
 		"in a tier of the class Intelligent-Tiering": {map[string]string{"X-Amz-Archive-Status": "ARCHIVE_ACCESS"}, "Bulk", reply{Status: 202}, []string{"<Tier>Bulk</Tier>"}, ""},
-		"begun meanwhile":         {archived, "", failing(409, "RestoreAlreadyInProgress", ""), nil, ""},
-		"of an object that is no": {map[string]string{}, "", failing(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class"), nil, ""},
-		"not permitted":           {archived, "", failing(403, "AccessDenied", ""), nil, storage.PermissionDenied},
-		"without capacity":        {archived, "Expedited", failing(503, "GlacierExpeditedRetrievalNotAvailable", ""), nil, storage.Unavailable},
-		"removed meanwhile":       {archived, "", failing(404, "NoSuchKey", ""), nil, storage.ObjectNotFound},
+		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html#restoring-objects-upgrade-tier.title.html
+		"in progress, to be faster":   {map[string]string{"X-Amz-Restore": `ongoing-request="true"`}, "Expedited", reply{Status: 202}, []string{"<Tier>Expedited</Tier>"}, ""},
+		"in progress, and not slower": {map[string]string{"X-Amz-Restore": `ongoing-request="true"`}, "Bulk", failing(409, "RestoreAlreadyInProgress", ""), nil, ""},
+		"begun meanwhile":             {archived, "", failing(409, "RestoreAlreadyInProgress", ""), nil, ""},
+		"of an object that is no":     {map[string]string{}, "", failing(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class"), nil, ""},
+		"not permitted":               {archived, "", failing(403, "AccessDenied", ""), nil, storage.PermissionDenied},
+		"without capacity":            {archived, "Expedited", failing(503, "GlacierExpeditedRetrievalNotAvailable", ""), nil, storage.Unavailable},
+		"removed meanwhile":           {archived, "", failing(404, "NoSuchKey", ""), nil, storage.ObjectNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, headOf(row.head), row.response)

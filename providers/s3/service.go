@@ -3,6 +3,7 @@ package s3
 import (
 	"cmp"
 	"context"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ const (
 type serviceDriver struct {
 	account   *account
 	regions   sync.Map // by name: the regions of buckets outside of the account's region
-	unsettled sync.Map // by name: buckets that this service created, whose settings are put off
+	unsettled sync.Map // by name: requests of buckets that this service created, whose settings are put off
 }
 
 // NewService opens the account of a Config without a bucket, and sends no request. It
@@ -87,14 +88,14 @@ type managed struct {
 // CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3
 // returns 200 in some regions, and on some servers, if the account already has the
 // bucket. If a setting is refused, CreateBucket deletes the new bucket. If the server only
-// puts a setting off for too long, the bucket stays, and another call continues.
+// puts a setting off for too long, the bucket stays, and another equal call continues.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
 	region := cmp.Or(r.Region, s.account.region)
 	b := &managed{account: s.account.inRegion(region), name: r.Name, isNew: true} // the request goes to the region of the bucket
-	if _, created := s.unsettled.Load(r.Name); !created {
+	if created, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(created, *r) {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
 		}
@@ -106,7 +107,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	err := b.applyNew(ctx, r, info)
 	if err != nil && asError(err).Retryable && ctx.Err() == nil {
-		s.unsettled.Store(r.Name, true)
+		s.unsettled.Store(r.Name, *r)
 		return nil, err
 	}
 	s.unsettled.Delete(r.Name)

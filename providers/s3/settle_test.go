@@ -82,6 +82,31 @@ func TestSettingsOfANewBucket(t *testing.T) {
 	}
 }
 
+// CreateBucket continues a bucket whose settings were put off only if it asks for the same bucket. No later request
+// would give it another region, or objects that can be locked.
+func TestABucketWhoseSettingsWerePutOffIsContinuedAsItWasCreated(t *testing.T) {
+	for name, row := range map[string]struct {
+		again storage.BucketOption
+		want  storage.Code
+	}{
+		"the same":         {storage.WithVersioning(true), ""},
+		"with object lock": {storage.WithObjectLock(), storage.BucketExists},
+		"elsewhere":        {storage.WithRegion("eu-west-3"), storage.BucketExists},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, w := onWire(t, Config{}, private(nil))
+				w.first = map[string][]string{"PUT /?versioning": repeated(100, failure(409, "OperationAborted"))}
+				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
+				require.ErrorIs(t, err, storage.Unavailable)
+				w.first = map[string][]string{"HEAD /": {"200 "}}
+				_, err = engine.NewService(s).CreateBucket(t.Context(), "photos", row.again)
+				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			})
+		})
+	}
+}
+
 // After an InternalError a bucket may be there, made by this call or, at the same moment, by another
 // process of the account: nothing that S3 tells separates the two. In us-east-1 a repeated CreateBucket
 // would succeed for both. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html

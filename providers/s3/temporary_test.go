@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -40,6 +41,35 @@ func TestErrorsOfACredentialServiceAreTemporary(t *testing.T) {
 			require.Equal(t, row.want == storage.Unavailable, own.Retryable)
 		})
 	}
+}
+
+// S3 refuses a request that was signed before the credentials expired, and comes after it:
+// https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471
+func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
+	given, used := 0, []string{}
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		given++
+		lasts := time.Duration(given*given) * 20 * time.Second
+		_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>`+
+			`<SessionToken>token %d</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, given, time.Now().Add(lasts).UTC().Format(time.RFC3339))
+	}))
+	t.Cleanup(sts.Close)
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		used = append(used, r.Header.Get("X-Amz-Security-Token"))
+		w.Header().Set("ETag", `"e"`)
+		w.Header().Set("X-Amz-Request-Id", "R1")
+	}))
+	t.Cleanup(store.Close)
+	config := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
+	setEnv(t, map[string]string{"AWS_CONFIG_FILE": config, "AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL})
+	b, err := Open(t.Context(), Config{Bucket: "photos", Region: "us-east-1", Endpoint: store.URL})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	for range 3 {
+		require.NoError(t, b.Remove(t.Context(), "k"))
+	}
+	require.Equal(t, []string{"token 1", "token 2", "token 2"}, used)
 }
 
 func TestAMissChecksTheBucketOnlyOnceAMinute(t *testing.T) {
