@@ -214,10 +214,9 @@ func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still
 	}
 	still = map[string]error{}
 	for markers := range slices.Chunk(all, removeBatch) {
-		_, err := storage.RemoveVersions(ctx, r.bucket, slices.Values(markers))
-		failure := failuresOf(err)
-		for _, marker := range markers {
-			still[marker.Key] = cmp.Or(still[marker.Key], failure(marker.Key, marker.Version))
+		failure := failuresOf(storage.RemoveVersions(ctx, r.bucket, slices.Values(markers)))
+		for i, marker := range markers {
+			still[marker.Key] = cmp.Or(still[marker.Key], failure(i, marker))
 		}
 	}
 	return still

@@ -99,15 +99,16 @@ func (o *objects) remove(ctx context.Context, files iter.Seq[storage.VersionEntr
 
 // removeGroup removes objects or versions, and reports the result for each.
 func removeGroup(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool, to *reporter) {
+	var removed int
 	var err error
 	if ofVersions {
-		_, err = storage.RemoveVersions(ctx, b, slices.Values(group))
+		removed, err = storage.RemoveVersions(ctx, b, slices.Values(group))
 	} else {
-		_, err = storage.RemoveAll(ctx, b, removal.Map(slices.Values(group), func(v storage.VersionEntry) string { return v.Key }))
+		removed, err = storage.RemoveAll(ctx, b, removal.Map(slices.Values(group), func(v storage.VersionEntry) string { return v.Key }))
 	}
-	failure := failuresOf(err)
-	for _, v := range group {
-		if err := failure(v.Key, v.Version); err != nil {
+	failure := failuresOf(removed, err)
+	for i, v := range group {
+		if err := failure(i, v); err != nil {
 			to.destinationFailed(ctx, v.Key, err)
 		} else {
 			to.removed(v.Key, v.Size)
@@ -115,17 +116,25 @@ func removeGroup(ctx context.Context, b storage.Remover, group []storage.Version
 	}
 }
 
-// failuresOf takes the error of RemoveAll or RemoveVersions. The function that it returns says why an
-// object or version may still be there.
-func failuresOf(err error) func(key, version string) error {
+// failuresOf takes what RemoveAll or RemoveVersions returned. The function that it returns says why an
+// object or version, number i of those to remove, may still be there.
+func failuresOf(removed int, err error) func(i int, v storage.VersionEntry) error {
 	still := map[[2]string]error{} // by key and version
+	tried := removed               // the first ones
 	var early error                // ended the removal
 	for _, err := range joined.Errors(err) {
 		if own, ok := errors.AsType[*storage.Error](err); ok && own.Key != "" {
 			still[[2]string{own.Key, own.Version}] = err
+			tried++
 		} else {
 			early = err
 		}
 	}
-	return func(key, version string) error { return cmp.Or(still[[2]string{key, version}], early) }
+	return func(i int, v storage.VersionEntry) error {
+		failed := still[[2]string{v.Key, v.Version}]
+		if i >= tried {
+			failed = cmp.Or(failed, early)
+		}
+		return failed
+	}
 }
