@@ -279,7 +279,7 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	j.after = after
 	j.sourceHasFiles = j.sourceHasFiles || after != ""
 	j.reporter.report.Transferred, j.reporter.report.Skipped, j.reporter.report.Ignored, j.reporter.report.Bytes = done.Transferred, done.Skipped, done.Ignored, done.Bytes
-	stop := j.settings.journal.keep(ctx)
+	stop := j.settings.journal.keep(ctx, j.dst)
 	err = j.transfer(ctx)
 	stop()
 	if err == nil && ctx.Err() != nil {

@@ -57,7 +57,8 @@ type journal struct {
 		storage.Downloader
 		storage.Remover
 	}
-	key string
+	key    string
+	settle func() error // waits until the files that are done are on the disk
 
 	mu     sync.Mutex
 	state  journalState
@@ -197,11 +198,12 @@ func (l *journal) fail() {
 	l.closed = true
 }
 
-// keep saves the journal from time to time until stop is called.
-func (l *journal) keep(ctx context.Context) (stop func()) {
+// keep saves the journal of a job to dst from time to time until stop is called.
+func (l *journal) keep(ctx context.Context, dst openedEnd) (stop func()) {
 	if l == nil {
 		return func() {}
 	}
+	l.settle = dst.syncDirs
 	ctx, cancel := context.WithCancel(ctx)
 	var group panics.Group
 	group.Go(func() {
@@ -223,6 +225,10 @@ func (l *journal) save(ctx context.Context) error {
 	l.mu.Unlock()
 	if unchanged {
 		return nil
+	}
+	if err := l.settle(); err != nil {
+		l.settle = func() error { return err } // a later success says nothing about these names
+		return err
 	}
 	return l.write(ctx, state)
 }

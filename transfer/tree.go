@@ -43,7 +43,7 @@ type tree struct {
 	mu      sync.Mutex
 	changes map[string]bool // directories that need a sync
 
-	syncing sync.Mutex // held by syncNames
+	syncing sync.Mutex // held by syncDirs
 }
 
 func (t *tree) close() error {
@@ -73,19 +73,23 @@ func (t *tree) noteChange(dir string) error {
 	return nil
 }
 
-// syncDirs syncs the directories that have changed.
+// syncDirs waits until all names that were written before are on the disk. A second caller waits for the
+// first, which may be syncing its names.
 func (t *tree) syncDirs() error {
+	t.syncing.Lock()
+	defer t.syncing.Unlock()
 	t.mu.Lock()
 	changes := t.changes
 	t.changes = nil
 	t.mu.Unlock()
+	var failed error
 	for dir := range changes {
 		err := durable.SyncDirIn(t.root, dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a directory that was removed needs no sync
-			return fileError("sync", dir, err)
+			failed = fileError("sync", dir, err)
 		}
 	}
-	return nil
+	return failed
 }
 
 // reserved reports whether key lies in a local bucket's own directory, or has the
