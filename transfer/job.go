@@ -278,14 +278,15 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	}
 	j.after = after
 	j.sourceHasFiles = j.sourceHasFiles || after != ""
-	j.reporter.report.Transferred, j.reporter.report.Skipped, j.reporter.report.Ignored, j.reporter.report.Bytes = done.Transferred, done.Skipped, done.Ignored, done.Bytes
+	r := &j.reporter.report
+	r.Transferred, r.Skipped, r.Ignored, r.Changed, r.Bytes = done.Transferred, done.Skipped, done.Ignored, done.Changed, done.Bytes
 	stop := j.settings.journal.keep(ctx, j.dst)
 	err = j.transfer(ctx)
 	stop()
 	if err == nil && ctx.Err() != nil {
 		err = ctxError(ctx.Err())
 	}
-	return errors.Join(err, j.settings.journal.finish(ctx, err == nil && j.reporter.report.Failed == 0))
+	return errors.Join(err, j.settings.journal.finish(ctx, err == nil && r.Failed == 0))
 }
 
 // transfer walks both ends together and transfers files.

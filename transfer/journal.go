@@ -89,6 +89,7 @@ type journalCounts struct {
 	Transferred int64 `json:"transferred"`
 	Skipped     int64 `json:"skipped"`
 	Ignored     int64 `json:"ignored"`
+	Changed     int64 `json:"changed,omitempty"`
 	Bytes       int64 `json:"bytes"`
 }
 
@@ -96,6 +97,7 @@ func (c *journalCounts) add(more journalCounts) {
 	c.Transferred += more.Transferred
 	c.Skipped += more.Skipped
 	c.Ignored += more.Ignored
+	c.Changed += more.Changed
 	c.Bytes += more.Bytes
 }
 

@@ -65,7 +65,7 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 		return false, nil
 	}
 	j.reporter.changed()
-	j.settings.journal.end(t.step, journalCounts{})
+	j.settings.journal.end(t.step, journalCounts{Changed: 1})
 	return true, nil
 }
 
