@@ -9,12 +9,16 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
 
-// fileError returns an error of the file system as a *storage.Error.
+// fileError returns an error of the file system as a *storage.Error, and nil for none.
 func fileError(op, key string, err error) error {
-	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err)}
+	if err == nil {
+		return nil
+	}
+	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err), Hint: durable.Hint(err)}
 	var own *storage.Error
 	switch {
 	case errors.As(err, &own):
@@ -80,13 +84,7 @@ func asStorageError(key string, err error) error {
 }
 
 // ctxError returns the error of a job whose ctx is done.
-func ctxError(err error) error {
-	code := storage.Canceled
-	if errors.Is(err, context.DeadlineExceeded) {
-		code = storage.DeadlineExceeded
-	}
-	return &storage.Error{Code: code, Err: err}
-}
+func ctxError(err error) error { return fileError("", "", err) }
 
 // named returns an error as one of the job op, if it names no other operation.
 func named(op string, err error) error {

@@ -102,11 +102,10 @@ func (j *job) open(op string, dst, src End) (err error) {
 		_ = j.src.close()
 		return fileError(op, dst.path, err)
 	}
-	if err := j.skipDirs(); err != nil {
-		_, _ = j.src.close(), j.dst.close() // nothing was written
-		return err
+	if err = j.skipDirs(); err == nil {
+		err = j.openBackup(dst, src)
 	}
-	if err := j.openBackup(dst, src); err != nil {
+	if err != nil {
 		_, _ = j.src.close(), j.dst.close() // nothing was written
 		return fileError(op, "", err)
 	}
@@ -147,7 +146,7 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, destination: true, sync: !j.settings.noSync}, nil
+	return &tree{root: root, destination: true, sync: !j.settings.noSync, changes: map[string]bool{}}, nil
 }
 
 // resumeDirIn reports whether the directory of WithResume lies in a bucket, in which

@@ -81,10 +81,7 @@ func (t *tree) removeUnchanged(_ context.Context, src entry) error {
 	case info.Size() != src.size || !info.ModTime().Equal(src.modified):
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
 	}
-	if err := t.removeFile(src.key); err != nil {
-		return fileError("Remove", src.key, err)
-	}
-	return nil
+	return fileError("Remove", src.key, t.removeFile(src.key))
 }
 
 // removeUnchanged removes an object unless it changed after it was listed.
