@@ -38,7 +38,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	}
 	defer func() { _ = r.Close() }()
 	fail := func(err error) (*Attrs, error) {
-		return nil, located(b, "DownloadFile", key, &Error{Code: Internal, Err: err})
+		return nil, located(b, "DownloadFile", key, &Error{Code: Internal, Err: durable.OfFile(err, path), Hint: durable.Hint(err)})
 	}
 	file, err := createBeside(path)
 	if err != nil {
@@ -119,9 +119,6 @@ func createBeside(path string) (*os.File, error) {
 	}
 	name := filepath.Join(filepath.Dir(path), durable.TempName())
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
-	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
-		return nil, &fs.PathError{Op: failed.Op, Path: filepath.Dir(path), Err: failed.Err} // the temporary name means nothing to the caller
-	}
 	if err != nil || !replaces {
 		return file, err
 	}

@@ -73,6 +73,9 @@ func (b *backup) save(ctx context.Context, was entry) error {
 		return nil
 	}
 	_, err := b.transferrer.transfer(ctx, was, true, 1, func(int64, int64) {})
+	if err == nil {
+		err = b.end.syncDirs() // before the original is gone
+	}
 	if err == nil || errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}

@@ -3,14 +3,17 @@ package transfer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/removal"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -275,6 +278,40 @@ func TestFailedDeletionsOfAForeignBucketAreCounted(t *testing.T) {
 			require.Equal(t, "b", report.Failures[0].Key)
 			require.Equal(t, row.code, storage.CodeOf(report.Failures[0].Err))
 			require.ElementsMatch(t, []string{"b", "keep"}, keysOf(contents(t, dst)))
+		})
+	}
+}
+
+// A stopping bucket is a foreign one that cancels a job at one of its removals.
+type stopping struct {
+	storage.Bucket
+	left   *atomic.Int64
+	cancel context.CancelFunc
+}
+
+func (s stopping) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
+	if s.left.Add(-1) == 0 {
+		s.cancel()
+	}
+	return s.Bucket.Remove(ctx, key, opts...)
+}
+
+func TestACanceledJobCountsWhatItDeleted(t *testing.T) {
+	for _, after := range []int64{1, 255, removal.Together, removal.Together + 1, 2*removal.Together - 20} {
+		t.Run(fmt.Sprint(after), func(t *testing.T) {
+			var keys []string
+			for i := range 2 * removal.Together {
+				keys = append(keys, fmt.Sprintf("k%03d", i))
+			}
+			b := filled(t, keys)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			left := &atomic.Int64{}
+			left.Store(after)
+			report, err := transfer.Remove(ctx, stopping{b, left, cancel})
+			require.ErrorIs(t, err, storage.Canceled)
+			require.Zero(t, report.Failed)
+			require.EqualValues(t, len(keys)-len(contents(t, b)), report.Deleted)
 		})
 	}
 }

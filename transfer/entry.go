@@ -68,5 +68,7 @@ type openedEnd interface {
 	// checkWrite fails if a file with this key cannot be written, as far as its name and those
 	// of the existing files show. known reports whether there is a file.
 	checkWrite(key string, known bool) error
+	// syncDirs waits until the names of all files that were written before are on the disk of a directory.
+	syncDirs() error
 	close() error
 }

@@ -195,15 +195,13 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(Expi
 		return
 	}
 	if e.group = append(e.group, v); len(e.group) == removeBatch {
-		e.remove(ctx, e.group)
-		e.group = e.group[:0]
+		e.remove(ctx)
 	}
 }
 
 // removeRest removes those of the last group.
 func (e *expiry) removeRest(ctx context.Context) error {
-	e.remove(ctx, e.group)
-	e.group = e.group[:0]
+	e.remove(ctx)
 	if ctx.Err() != nil {
 		return ctxError(ctx.Err())
 	}
@@ -225,8 +223,9 @@ func (e *expiry) tooOld(since time.Time, age time.Duration) bool {
 }
 
 // remove removes the objects or versions of the group that their tags select.
-func (e *expiry) remove(ctx context.Context, group []expiring) {
-	group = e.selected(ctx, group)
+func (e *expiry) remove(ctx context.Context) {
+	group := e.selected(ctx, e.group)
+	e.group = e.group[:0]
 	if e.settings.dryRun {
 		for _, entry := range group {
 			e.reporter.removed(entry.Key, entry.Size)

@@ -10,12 +10,16 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxcode"
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
 
-// fileError returns an error of the file system as a *storage.Error.
+// fileError returns an error of the file system as a *storage.Error, and nil for none.
 func fileError(op, key string, err error) error {
-	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err)}
+	if err == nil {
+		return nil
+	}
+	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err), Hint: durable.Hint(err)}
 	var own *storage.Error
 	switch {
 	case errors.As(err, &own):

@@ -175,6 +175,19 @@ func TestAnInventoryOfAPartOfABucketHasItsKeys(t *testing.T) {
 	require.Equal(t, entries(t, part.List(t.Context())), entries(t, inventoryOf(t, part, reports).List(t.Context())))
 }
 
+// A refusing bucket takes no object with this key.
+type refusing struct {
+	storage.Bucket
+	key string
+}
+
+func (b refusing) Upload(ctx context.Context, key string, r io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	if key == b.key {
+		return nil, storage.PermissionDenied
+	}
+	return b.Bucket.Upload(ctx, key, r, opts...)
+}
+
 func TestSyncFromAnInventory(t *testing.T) {
 	b, i := inventoried(t, "same", "changed", "gone", "new/1", "new/2")
 	to := memstore.New()
@@ -182,7 +195,10 @@ func TestSyncFromAnInventory(t *testing.T) {
 	put(t, b, "changed", "Changed")
 	require.NoError(t, b.Remove(t.Context(), "gone"))
 	put(t, b, "later", "later")
-	report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(b), transfer.WithInventory(i), transfer.WithSizeOnly())
+	opts := []transfer.Option{transfer.WithInventory(i), transfer.WithSizeOnly(), transfer.WithConcurrency(1), transfer.WithJournal(memstore.New(), "journal")}
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(refusing{to, "new/2"}), transfer.Bucket(b), opts...)
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(b), opts...)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, report.Transferred)
 	require.EqualValues(t, 1, report.Skipped)

@@ -102,11 +102,10 @@ func (j *job) open(op string, dst, src End) (err error) {
 		_ = j.src.close()
 		return fileError(op, dst.path, err)
 	}
-	if err := j.skipDirs(); err != nil {
-		_, _ = j.src.close(), j.dst.close() // nothing was written
-		return err
+	if err = j.skipDirs(); err == nil {
+		err = j.openBackup(dst, src)
 	}
-	if err := j.openBackup(dst, src); err != nil {
+	if err != nil {
 		_, _ = j.src.close(), j.dst.close() // nothing was written
 		return fileError(op, "", err)
 	}
@@ -147,7 +146,7 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, destination: true, sync: !j.settings.noSync}, nil
+	return &tree{root: root, destination: true, sync: !j.settings.noSync, changes: map[string]bool{}}, nil
 }
 
 // resumeDirIn reports whether the directory of WithResume lies in a bucket, in which
@@ -278,14 +277,15 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	}
 	j.after = after
 	j.sourceHasFiles = j.sourceHasFiles || after != ""
-	j.reporter.report.Transferred, j.reporter.report.Skipped, j.reporter.report.Ignored, j.reporter.report.Bytes = done.Transferred, done.Skipped, done.Ignored, done.Bytes
-	stop := j.settings.journal.keep(ctx)
+	r := &j.reporter.report
+	r.Transferred, r.Skipped, r.Ignored, r.Changed, r.Bytes = done.Transferred, done.Skipped, done.Ignored, done.Changed, done.Bytes
+	stop := j.settings.journal.keep(ctx, j.dst)
 	err = j.transfer(ctx)
 	stop()
 	if err == nil && ctx.Err() != nil {
 		err = ctxError(ctx.Err())
 	}
-	return errors.Join(err, j.settings.journal.finish(ctx, err == nil && j.reporter.report.Failed == 0))
+	return errors.Join(err, j.settings.journal.finish(ctx, err == nil && r.Failed == 0))
 }
 
 // transfer walks both ends together and transfers files.

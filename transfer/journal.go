@@ -57,7 +57,8 @@ type journal struct {
 		storage.Downloader
 		storage.Remover
 	}
-	key string
+	key    string
+	settle func() error // waits until the files that are done are on the disk
 
 	mu     sync.Mutex
 	state  journalState
@@ -88,6 +89,7 @@ type journalCounts struct {
 	Transferred int64 `json:"transferred"`
 	Skipped     int64 `json:"skipped"`
 	Ignored     int64 `json:"ignored"`
+	Changed     int64 `json:"changed,omitempty"`
 	Bytes       int64 `json:"bytes"`
 }
 
@@ -95,6 +97,7 @@ func (c *journalCounts) add(more journalCounts) {
 	c.Transferred += more.Transferred
 	c.Skipped += more.Skipped
 	c.Ignored += more.Ignored
+	c.Changed += more.Changed
 	c.Bytes += more.Bytes
 }
 
@@ -197,11 +200,12 @@ func (l *journal) fail() {
 	l.closed = true
 }
 
-// keep saves the journal from time to time until stop is called.
-func (l *journal) keep(ctx context.Context) (stop func()) {
+// keep saves the journal of a job to dst from time to time until stop is called.
+func (l *journal) keep(ctx context.Context, dst openedEnd) (stop func()) {
 	if l == nil {
 		return func() {}
 	}
+	l.settle = dst.syncDirs
 	ctx, cancel := context.WithCancel(ctx)
 	var group panics.Group
 	group.Go(func() {
@@ -223,6 +227,9 @@ func (l *journal) save(ctx context.Context) error {
 	l.mu.Unlock()
 	if unchanged {
 		return nil
+	}
+	if err := l.settle(); err != nil {
+		return err
 	}
 	return l.write(ctx, state)
 }

@@ -63,20 +63,10 @@ func (j *job) finishMove(ctx context.Context, src entry) error {
 	if !j.settings.move || j.settings.dryRun {
 		return nil
 	}
-	if to, ok := j.dst.(*tree); ok {
-		if err := to.syncNames(); err != nil {
-			return fileError("Sync", src.key, err)
-		}
+	if err := j.dst.syncDirs(); err != nil {
+		return fileError("Sync", src.key, err)
 	}
 	return j.src.removeUnchanged(ctx, src)
-}
-
-// syncNames waits until all names that were written before are on the disk. A second caller
-// waits for the first, which may be syncing its names.
-func (t *tree) syncNames() error {
-	t.syncing.Lock()
-	defer t.syncing.Unlock()
-	return t.syncDirs()
 }
 
 // removeUnchanged removes a file unless it changed after it was listed, and directories that
@@ -91,10 +81,7 @@ func (t *tree) removeUnchanged(_ context.Context, src entry) error {
 	case info.Size() != src.size || !info.ModTime().Equal(src.modified):
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
 	}
-	if err := t.removeFile(src.key); err != nil {
-		return fileError("Remove", src.key, err)
-	}
-	return nil
+	return fileError("Remove", src.key, t.removeFile(src.key))
 }
 
 // removeUnchanged removes an object unless it changed after it was listed.

@@ -214,10 +214,8 @@ func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still
 	}
 	still = map[string]error{}
 	for markers := range slices.Chunk(all, removeBatch) {
-		_, err := storage.RemoveVersions(ctx, r.bucket, slices.Values(markers))
-		failure := failuresOf(err)
-		for _, marker := range markers {
-			still[marker.Key] = cmp.Or(still[marker.Key], failure(marker.Key, marker.Version))
+		for i, err := range removeEach(ctx, r.bucket, markers, true) {
+			still[markers[i].Key] = cmp.Or(still[markers[i].Key], err)
 		}
 	}
 	return still

@@ -22,10 +22,7 @@ const extraneousMemory = 4 << 20
 // removeLater keeps a file to remove: it is known long before it may be removed.
 func (j *job) removeLater(ctx context.Context, file entry) error {
 	j.extraneousCount++
-	if err := j.extraneous.Add(ctx, []byte(file.key), binary.AppendVarint(nil, file.size)); err != nil {
-		return tempError("", "", err)
-	}
-	return nil
+	return tempError("", "", j.extraneous.Add(ctx, []byte(file.key), binary.AppendVarint(nil, file.size)))
 }
 
 // removeExtraneous removes files from the destination that the source does not have.
@@ -99,33 +96,39 @@ func (o *objects) remove(ctx context.Context, files iter.Seq[storage.VersionEntr
 
 // removeGroup removes objects or versions, and reports the result for each.
 func removeGroup(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool, to *reporter) {
-	var err error
-	if ofVersions {
-		_, err = storage.RemoveVersions(ctx, b, slices.Values(group))
-	} else {
-		_, err = storage.RemoveAll(ctx, b, removal.Map(slices.Values(group), func(v storage.VersionEntry) string { return v.Key }))
-	}
-	failure := failuresOf(err)
-	for _, v := range group {
-		if err := failure(v.Key, v.Version); err != nil {
-			to.destinationFailed(ctx, v.Key, err)
+	for i, err := range removeEach(ctx, b, group, ofVersions) {
+		if err != nil {
+			to.destinationFailed(ctx, group[i].Key, err)
 		} else {
-			to.removed(v.Key, v.Size)
+			to.removed(group[i].Key, group[i].Size)
 		}
 	}
 }
 
-// failuresOf takes the error of RemoveAll or RemoveVersions. The function that it returns says why an
-// object or version may still be there.
-func failuresOf(err error) func(key, version string) error {
+// removeEach removes objects or versions. It returns for each why it may still be there, or nil.
+func removeEach(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool) []error {
+	var tried int // the first ones
+	var err error
+	if ofVersions {
+		tried, err = storage.RemoveVersions(ctx, b, slices.Values(group))
+	} else {
+		tried, err = storage.RemoveAll(ctx, b, removal.Map(slices.Values(group), func(v storage.VersionEntry) string { return v.Key }))
+	}
 	still := map[[2]string]error{} // by key and version
 	var early error                // ended the removal
 	for _, err := range joined.Errors(err) {
 		if own, ok := errors.AsType[*storage.Error](err); ok && own.Key != "" {
 			still[[2]string{own.Key, own.Version}] = err
+			tried++
 		} else {
 			early = err
 		}
 	}
-	return func(key, version string) error { return cmp.Or(still[[2]string{key, version}], early) }
+	errs := make([]error, len(group))
+	for i, v := range group {
+		if errs[i] = still[[2]string{v.Key, v.Version}]; i >= tried {
+			errs[i] = cmp.Or(errs[i], early)
+		}
+	}
+	return errs
 }

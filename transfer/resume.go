@@ -49,10 +49,7 @@ func (b resumeDir) prepare() error {
 	if b == "" {
 		return nil
 	}
-	if err := durable.MkdirAll(string(b), 0o700); err != nil {
-		return fileError("WithResume", string(b), err)
-	}
-	return nil
+	return fileError("WithResume", string(b), durable.MkdirAll(string(b), 0o700))
 }
 
 // file returns the file of [storage.WithResume] for the upload of a file, or "" if there is none.

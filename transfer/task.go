@@ -44,8 +44,10 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	if !j.settings.dryRun {
 		return j.transferFile(ctx, t, *n)
 	}
-	if err := j.checkWrite(t.src.key, t.known); err != nil {
-		return err
+	if !j.comparing { // a comparison writes no file
+		if err := j.dst.checkWrite(t.src.key, t.known); err != nil {
+			return err
+		}
 	}
 	j.reporter.stored(Transferred, t.src.key, t.known, t.src.size, 0)
 	return nil
@@ -65,7 +67,7 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 		return false, nil
 	}
 	j.reporter.changed()
-	j.settings.journal.end(t.step, journalCounts{})
+	j.settings.journal.end(t.step, journalCounts{Changed: 1})
 	return true, nil
 }
 
@@ -112,14 +114,6 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
 	j.slots.ended(stored, n)
 	return nil
-}
-
-// checkWrite fails if the destination cannot hold a file. A comparison writes none.
-func (j *job) checkWrite(key string, known bool) error {
-	if j.comparing {
-		return nil
-	}
-	return j.dst.checkWrite(key, known)
 }
 
 func (j *job) taskFailed(ctx context.Context, key string, err error) {

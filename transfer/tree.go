@@ -7,6 +7,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -43,7 +44,8 @@ type tree struct {
 	mu      sync.Mutex
 	changes map[string]bool // directories that need a sync
 
-	syncing sync.Mutex // held by syncNames
+	syncing  sync.Mutex // held by syncDirs
+	unsynced error      // of a sync that failed: a later success says nothing about its names
 }
 
 func (t *tree) close() error {
@@ -61,9 +63,6 @@ func (t *tree) noteChange(dir string) error {
 	}
 	const most = 1024
 	t.mu.Lock()
-	if t.changes == nil {
-		t.changes = map[string]bool{}
-	}
 	t.changes[dir] = true
 	full := len(t.changes) > most
 	t.mu.Unlock()
@@ -73,19 +72,22 @@ func (t *tree) noteChange(dir string) error {
 	return nil
 }
 
-// syncDirs syncs the directories that have changed.
+// syncDirs waits until all names that were written before are on the disk. A second caller waits for the
+// first, which may be syncing its names.
 func (t *tree) syncDirs() error {
+	t.syncing.Lock()
+	defer t.syncing.Unlock()
 	t.mu.Lock()
 	changes := t.changes
-	t.changes = nil
+	t.changes = map[string]bool{}
 	t.mu.Unlock()
 	for dir := range changes {
 		err := durable.SyncDirIn(t.root, dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a directory that was removed needs no sync
-			return fileError("sync", dir, err)
+			t.unsynced = fileError("sync", dir, err)
 		}
 	}
-	return nil
+	return t.unsynced
 }
 
 // reserved reports whether key lies in a local bucket's own directory, or has the
@@ -117,16 +119,19 @@ func (t *tree) open(key string) (*os.File, fs.FileInfo, error) {
 }
 
 func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
-	f, info, err := t.open(key)
-	if err != nil {
-		return 0, fileError("read", key, err)
-	}
-	defer func() { _ = f.Close() }()
 	sum := crc32c.New()
-	if _, err := chunks.Copy(sum, ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader())); err != nil {
-		return 0, fileError("read", key, err)
+	err := t.read(ctx, key, sum)
+	return sum.Sum32(), err
+}
+
+// read writes a file to a hash.
+func (t *tree) read(ctx context.Context, key string, to io.Writer) error {
+	f, info, err := t.open(key)
+	if err == nil {
+		defer func() { _ = f.Close() }() // it was only read
+		_, err = chunks.Copy(to, ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader()))
 	}
-	return sum.Sum32(), nil
+	return fileError("read", key, err)
 }
 
 // etagBytes is the size up to which reading a file costs less than a request for the attributes
@@ -142,18 +147,10 @@ func (t *tree) matchesETag(ctx context.Context, src entry, etag string) bool {
 	if err != nil || len(want) != md5.Size || src.size > etagBytes {
 		return false
 	}
-	f, info, err := t.open(src.key)
-	if err != nil {
-		return false // the transfer reports the error
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	if info.Size() != src.size {
-		return false
-	}
-	from, equal := ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader()), false
+	equal := false
 	fips140.WithoutEnforcement(func() { // the server chose MD5, and nothing is secured by it
 		sum := md5.New()
-		_, err := chunks.Copy(sum, from)
+		err := t.read(ctx, src.key, sum) // the transfer reports it
 		equal = err == nil && bytes.Equal(sum.Sum(nil), want)
 	})
 	return equal

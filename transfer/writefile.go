@@ -50,7 +50,7 @@ func collision(key, file string) error {
 // time, and never incomplete. If known is set, the destination had a file, which is
 // replaced.
 func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) (err error) {
-	defer func() { err = withoutTemp(err, key) }()
+	defer func() { err = durable.OfFile(err, key) }()
 	if err := checkPath(key); err != nil {
 		return err
 	}
@@ -95,27 +95,7 @@ func (t *tree) checkWrite(key string, known bool) error {
 	if err == nil && t.root != nil {
 		_, err = t.checkTarget(key, known)
 	}
-	if err != nil {
-		return fileError("write", key, err)
-	}
-	return nil
-}
-
-// withoutTemp returns an error of a temporary file as one of the file that it becomes: its own name
-// would tell nobody anything.
-func withoutTemp(err error, key string) error {
-	named := func(name string) bool { return durable.IsTempName(path.Base(filepath.ToSlash(name))) }
-	switch failed := err.(type) {
-	case *fs.PathError:
-		if named(failed.Path) {
-			return &fs.PathError{Op: failed.Op, Path: key, Err: failed.Err}
-		}
-	case *os.LinkError:
-		if named(failed.Old) {
-			return &fs.PathError{Op: failed.Op, Path: key, Err: failed.Err}
-		}
-	}
-	return err
+	return fileError("write", key, err)
 }
 
 // closeFile closes a complete file and sets its time. It syncs the content before the

@@ -25,6 +25,33 @@ func IsTempName(name string) bool {
 	return ok && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
+// OfFile returns an error of such a file as one of the file that it becomes: its own name would tell nobody
+// anything. Other errors stay.
+func OfFile(err error, path string) error {
+	var op, name string
+	var cause error
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		op, name, cause = failed.Op, failed.Path, failed.Err
+	} else if failed, ok := errors.AsType[*os.LinkError](err); ok {
+		op, name, cause = failed.Op, failed.Old, failed.Err
+	}
+	if !IsTempName(filepath.Base(name)) {
+		return err
+	}
+	return &fs.PathError{Op: op, Path: path, Err: cause}
+}
+
+// Hint returns what to do about an error of the file system, or "" if its text says that.
+func Hint(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return "free some space: the disk is full"
+	case errors.Is(err, syscall.EDQUOT):
+		return "raise the disk quota: it is used up"
+	}
+	return ""
+}
+
 // SyncDir writes the names in a directory to the disk. On Windows it does nothing: a
 // directory cannot be flushed there, and NTFS keeps a journal of names. It also does
 // nothing if the file system has no such call. If the directory may be written but not

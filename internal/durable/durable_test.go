@@ -1,8 +1,12 @@
 package durable
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,4 +34,23 @@ func TestMkdirAll(t *testing.T) {
 	t.Chdir(dir)
 	require.NoError(t, MkdirAll("relative/path", 0o777))
 	require.DirExists(t, filepath.Join(dir, "relative", "path"))
+}
+
+func TestErrorsNameTheFileThatATemporaryOneBecomes(t *testing.T) {
+	temp, other := filepath.Join("dir", TempName()), errors.New("another")
+	for name, row := range map[string]struct {
+		err         error
+		named, hint string
+	}{
+		"a full disk":              {&fs.PathError{Op: "write", Path: temp, Err: syscall.ENOSPC}, "write dir/file: " + syscall.ENOSPC.Error(), "free some space: the disk is full"},
+		"a quota":                  {fmt.Errorf("copy: %w", &fs.PathError{Op: "write", Path: temp, Err: syscall.EDQUOT}), "write dir/file: " + syscall.EDQUOT.Error(), "raise the disk quota: it is used up"},
+		"a rename":                 {&os.LinkError{Op: "rename", Old: temp, New: "dir/file", Err: other}, "rename dir/file: another", ""},
+		"an error of another file": {&fs.PathError{Op: "read", Path: "source", Err: other}, "read source: another", ""},
+		"another error":            {other, "another", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.EqualError(t, OfFile(row.err, "dir/file"), row.named)
+			require.Equal(t, row.hint, Hint(row.err))
+		})
+	}
 }

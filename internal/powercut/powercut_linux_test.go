@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -220,6 +222,47 @@ func isPublic(public bool) func(*testing.T, string) {
 	}
 }
 
+// paused returns when job calls pause. The job stays there until the test ends.
+func paused(t *testing.T, job func(pause func())) {
+	reached, ended, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		job(sync.OnceFunc(func() {
+			close(reached)
+			<-ended
+		}))
+	}()
+	t.Cleanup(func() {
+		close(ended)
+		<-done
+	})
+	select {
+	case <-reached:
+	case <-done:
+		require.Fail(t, "the job ended without a pause")
+	}
+}
+
+// A pausing bucket is a foreign one that calls a function before its first removal, and one after the upload
+// of a journal that has progress.
+type pausing struct {
+	storage.Bucket
+	removal, progress func()
+}
+
+func (p pausing) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
+	p.removal()
+	return p.Bucket.Remove(ctx, key, opts...)
+}
+
+func (p pausing) Upload(ctx context.Context, key string, r io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	text, err := io.ReadAll(r)
+	if err == nil && !bytes.Contains(text, []byte(`"transferred":0`)) {
+		p.progress()
+	}
+	return p.Bucket.Upload(ctx, key, bytes.NewReader(text), opts...)
+}
+
 func steps(program string) []step {
 	command := func(arguments ...string) func(*testing.T, string) {
 		return func(t *testing.T, root string) {
@@ -250,6 +293,20 @@ func steps(program string) []step {
 		}, func(t *testing.T, root string) {
 			require.NoFileExists(t, filepath.Join(root, "made", "tree", "deep", "spare"))
 		}},
+		{"transfer.Sync saves what it removes", nil, func(t *testing.T, root string) {
+			paused(t, func(pause func()) {
+				_, _ = transfer.Sync(t.Context(), transfer.Bucket(pausing{Bucket: source(t), removal: pause}), transfer.Bucket(memstore.New()),
+					transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Dir(filepath.Join(root, "saved"))))
+			})
+		}, whole("saved", "one")},
+		{"a journal notes what transfer.Download did", nil, func(t *testing.T, root string) {
+			paused(t, func(pause func()) {
+				b := source(t)
+				_, err := b.Upload(t.Context(), "one/below", strings.NewReader("a file is in the way, so that the journal stays"))
+				require.NoError(t, err)
+				_, _ = transfer.Download(t.Context(), b, filepath.Join(root, "tree"), transfer.WithJournal(pausing{Bucket: memstore.New(), progress: pause}, "journal"))
+			})
+		}, whole("tree", "one")},
 		{"omnibucket cp", old("one"), command("cp", "file://"+served+"#one", "one"), whole("one")},
 		{"omnibucket cp -r", nil, command("cp", "-r", "file://"+served, "tree"), whole("tree", "deep", "er", "two")},
 		{"omnibucket sync", nil, command("sync", "file://"+served, "tree"), whole("tree", "deep", "er", "two")},

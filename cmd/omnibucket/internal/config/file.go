@@ -7,8 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"errors"
-	"io/fs"
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 // A File is a configuration file that is being changed. Comments and the order
@@ -97,11 +96,12 @@ func (f *File) Write() error {
 	if err := encoder.Encode(&f.document); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(f.path), ".config-*.yaml") // for the user only
+	name := filepath.Join(filepath.Dir(f.path), durable.TempName())
+	temp, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // for the user only
 	if err != nil {
-		return OfFile(err, f.path)
+		return durable.OfFile(err, f.path)
 	}
-	defer func() { _ = os.Remove(temp.Name()) }()
+	defer func() { _ = os.Remove(name) }()
 	if _, err = temp.Write(b.Bytes()); err == nil {
 		err = temp.Sync()
 	}
@@ -109,18 +109,7 @@ func (f *File) Write() error {
 		err = closed
 	}
 	if err != nil {
-		return OfFile(err, f.path)
+		return durable.OfFile(err, f.path)
 	}
-	return os.Rename(temp.Name(), f.path)
-}
-
-// OfFile returns an error of a temporary file as one of the file that it becomes.
-func OfFile(err error, path string) error {
-	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		return &fs.PathError{Op: failed.Op, Path: path, Err: failed.Err}
-	}
-	if failed, ok := errors.AsType[*os.LinkError](err); ok {
-		return &fs.PathError{Op: failed.Op, Path: path, Err: failed.Err}
-	}
-	return err
+	return os.Rename(name, f.path)
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
-	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/internal/ctxtime"
@@ -72,7 +71,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	name := filepath.Join(dir, durable.TempName())
 	to, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return 0, config.OfFile(err, destination)
+		return 0, durable.OfFile(err, destination)
 	}
 	defer func() { // no effect after the rename
 		_ = to.Close()
@@ -81,14 +80,11 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	if n, err = io.Copy(to, ctxtime.Reader(ctx, from)); err == nil {
 		err = finishFile(to, info, sync)
 	}
-	if failed, ok := errors.AsType[*fs.PathError](err); ok && failed.Path == to.Name() {
-		err = config.OfFile(err, destination)
+	if err == nil {
+		err = os.Rename(to.Name(), destination)
 	}
-	if err != nil {
-		return n, err
-	}
-	if err := os.Rename(to.Name(), destination); err != nil || !sync {
-		return n, config.OfFile(err, destination)
+	if err != nil || !sync {
+		return n, durable.OfFile(err, destination)
 	}
 	return n, durable.SyncDir(dir)
 }

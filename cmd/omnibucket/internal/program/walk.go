@@ -109,7 +109,7 @@ func (w *Walk) Files(ctx context.Context, r Root) iter.Seq2[storage.ListEntry, e
 			}
 			return
 		}
-		for entry, err := range r.Bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(r.Name())) {
+		for entry, err := range ListBelow(ctx, r.Bucket, r.Name()) {
 			if err != nil {
 				yield(entry, err)
 				return

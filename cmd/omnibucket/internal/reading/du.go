@@ -2,6 +2,7 @@ package reading
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -95,6 +96,9 @@ func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk
 	for entry, err := range w.Files(ctx, r) {
 		if err == nil && ordered && !strings.HasPrefix(entry.Key, last) {
 			err = printAll(func(folder string) bool { return !strings.HasPrefix(entry.Key, folder) })
+		}
+		if storage.CodeOf(err) == storage.PermissionDenied && folders[r.Name()].Objects > 0 { // of folders that are left out
+			return errors.Join(err, printAll(func(string) bool { return true }))
 		}
 		if err != nil {
 			return err

@@ -168,8 +168,12 @@ func lsFolder(ctx context.Context, p *program.Program, f *lsFlags, w *program.Wa
 	if f.startAfter != "" {
 		opts = append(opts, storage.WithStartAfter(f.startAfter))
 	}
+	listed := bucket.List(ctx, opts...)
+	if f.recursive && f.startAfter == "" && f.limit == nil {
+		listed = program.ListBelow(ctx, bucket, location.AsFolder(key))
+	}
 	found, printed := false, 0
-	for entry, err := range bucket.List(ctx, opts...) {
+	for entry, err := range listed {
 		if err != nil {
 			return err
 		}

@@ -184,7 +184,7 @@ func emitRemoved(p *program.Program, key string, size int64) {
 func rmFolder(ctx context.Context, p *program.Program, filter *transfer.Filter, bucket storage.Bucket, prefix, top string) error {
 	found := false
 	selected := func(yield func(storage.ListEntry, error) bool) {
-		for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(prefix)) {
+		for entry, err := range program.ListBelow(ctx, bucket, prefix) {
 			if err == nil && !program.SelectsBelow(filter, top, entry) {
 				continue
 			}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/internal/joined"
+	"github.com/omnibucket/storage/internal/removal"
 )
 
 const (
@@ -59,26 +61,21 @@ func removeGroup(ctx context.Context, p *program.Program, bucket storage.Remover
 	if len(group) == 0 {
 		return nil
 	}
-	_, err := storage.RemoveAll(ctx, bucket, func(yield func(string) bool) {
-		for _, entry := range group {
-			if !yield(entry.Key) {
-				return
-			}
-		}
-	})
+	removed, err := storage.RemoveAll(ctx, bucket, removal.Map(slices.Values(group), func(entry storage.ListEntry) string { return entry.Key }))
 	failures := joined.Errors(err)
 	left := map[string]error{}
 	for _, failure := range failures {
-		var own *storage.Error
-		if !errors.As(failure, &own) || own.Key == "" { // RemoveAll ended early
-			return failures
+		if own, ok := errors.AsType[*storage.Error](failure); ok && own.Key != "" { // else RemoveAll ended early
+			left[own.Key] = failure
 		}
-		left[own.Key] = failure
 	}
-	for _, entry := range group {
-		if failure := left[entry.Key]; failure == nil {
+	tried := removed + len(left)
+	for i, entry := range group {
+		failure := left[entry.Key]
+		switch {
+		case failure == nil && i < tried:
 			emitRemoved(p, entry.Key, entry.Size)
-		} else if ctx.Err() == nil {
+		case failure != nil && ctx.Err() == nil:
 			p.EmitFailure(entry.Key, failure)
 		}
 	}
