@@ -14,14 +14,12 @@ import (
 	"embed"
 	"encoding/json"
 	"mime"
-	"net"
 	"net/http"
-	"net/netip"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/hostname"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -81,7 +79,7 @@ func (c *console) guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
-		case !c.knows(r.Host):
+		case !hostname.IsKnown(r.Host, c.hosts):
 			http.Error(w, "the console does not know the name in the header Host: call it by its IP address or localhost", http.StatusMisdirectedRequest)
 		case !c.authentic(r):
 			h.Set("WWW-Authenticate", `Basic realm="S3 server", charset="UTF-8"`)
@@ -94,18 +92,6 @@ func (c *console) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
-}
-
-// knows reports whether browsers may call the console by a host. A site that binds its own name to this address
-// (DNS rebinding) has another one.
-func (c *console) knows(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	_, err := netip.ParseAddr(host)
-	return err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
-		slices.ContainsFunc(c.hosts, func(known string) bool { return strings.EqualFold(known, host) })
 }
 
 // authentic compares hashes, which take the same time whatever was sent.
