@@ -1,13 +1,13 @@
 package s3server
 
 import (
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/omnibucket/storage/internal/hostname"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
@@ -44,7 +44,7 @@ func (h *Handler) locate(r *http.Request) (target, error) {
 
 // hostBucket returns the bucket in the host name, or "".
 func (h *Handler) hostBucket(host string) string {
-	host = hostName(host)
+	host = hostname.Of(host)
 	longest, bucket := "", ""
 	for _, domain := range h.config.Domains {
 		domain = strings.ToLower(domain)
@@ -59,14 +59,6 @@ func (h *Handler) hostBucket(host string) string {
 		return regionalBucket(host)
 	}
 	return bucket
-}
-
-// hostName returns a host in lower case, without its port.
-func hostName(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	return strings.ToLower(host)
 }
 
 // regionalBucket returns the bucket in a host name of AWS, in any region, or "".

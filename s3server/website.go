@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omnibucket/storage/internal/hostname"
 	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
@@ -24,17 +25,13 @@ func locateWebsite(r *request) bool {
 	if !found {
 		return false
 	}
-	key, err := url.PathUnescape(strings.TrimPrefix(r.in.URL.EscapedPath(), "/"))
-	if err != nil {
-		key = r.in.URL.EscapedPath() // nobody has stored it
-	}
-	r.target, r.query = target{bucket, key}, url.Values{}
+	r.target, r.query = target{bucket, strings.TrimPrefix(r.in.URL.Path, "/")}, url.Values{}
 	return true
 }
 
 // hostWebsite returns the bucket whose website has this host.
 func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
-	host = hostName(host)
+	host = hostname.Of(host)
 	for _, domain := range h.config.WebsiteDomains {
 		if bucket, found = strings.CutSuffix(host, "."+strings.ToLower(domain)); found {
 			return bucket, true
@@ -110,10 +107,7 @@ func websiteOf(r *request) (*website.Configuration, error) {
 }
 
 func follow(r *request, rule *website.RoutingRule, key string) error {
-	code := http.StatusMovedPermanently
-	if value := rule.Redirect.HTTPRedirectCode; value != "" {
-		code, _ = strconv.Atoi(value) // check has parsed it
-	}
+	code, _ := strconv.Atoi(cmp.Or(rule.Redirect.HTTPRedirectCode, "301")) // check has parsed it
 	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.Target(key))
 }
 

@@ -124,7 +124,7 @@ type Config struct {
 	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16 MiB; 0: DefaultMemoryLimit. A
 	// quarter is for the requests that send bytes, by whichever way, each of which takes 32 KiB: by default 512 at once.
 	// A JSON document above 4 KiB takes its length. A user has at most as many of them as are still free for others, so
-	// 256 if nobody else sends. If Authorize names no user, that holds for an address of clients (Request.RemoteAddr).
+	// 256 if nobody else sends. If Authorize names no user, that holds for an address of clients (Request.RemoteAddr; of IPv6, a network /64).
 	// The rest is for parts, of which a user has at most three times what is free for others. An upload takes at most one
 	// part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes arrive. If the client sends nothing for 2
 	// seconds, or if there is no memory, what has arrived is stored as a segment, which costs a request more. A client

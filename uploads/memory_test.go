@@ -161,19 +161,23 @@ func TestSlowTusConnectionsOfOneUserLeaveSomeForOthers(t *testing.T) {
 		return &uploads.Target{Key: n.Name}, nil
 	}
 	nobody := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }
+	of4 := func(client string) string { return "192.0.2." + client }
+	of6 := func(client string) string { return "2001:db8:0:" + client + "::" + itoa(int64(rand.IntN(10_000))) }
 	for _, row := range []struct {
-		name   string
-		c      uploads.Config
-		header string // that differs
+		name    string
+		c       uploads.Config
+		header  string // that differs
+		address func(client string) string
 	}{
-		{"of a user", uploads.Config{Begin: begin}, "X-User"},
-		{"of a client", uploads.Config{Begin: begin, Authorize: nobody}, "X-Client"},
+		{"of a user", uploads.Config{Begin: begin}, "X-User", of4},
+		{"of a client", uploads.Config{Begin: begin, Authorize: nobody}, "X-Client", of4},
+		{"of a client with a network of IPv6", uploads.Config{Begin: begin, Authorize: nobody}, "X-Client", of6},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newSessionSite(t, inMemory(t), row.c)
 			s.handler.SetFeeds(connections, 50*time.Millisecond)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				r.RemoteAddr = net.JoinHostPort("192.0.2."+cmp.Or(r.Header.Get("X-Client"), "1"), itoa(int64(rand.IntN(1<<16))))
+				r.RemoteAddr = net.JoinHostPort(row.address(cmp.Or(r.Header.Get("X-Client"), "1")), itoa(int64(rand.IntN(1<<16))))
 				http.StripPrefix("/uploads", s.handler).ServeHTTP(w, r)
 			}))
 			defer server.Close()

@@ -99,6 +99,38 @@ func TestServe(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, status, "files outside the folder are not served")
 }
 
+// A page of another site can bind its own name to the address of this machine (DNS rebinding), and would then read
+// the responses.
+func TestFilesAreServedToNamesOfThisMachineOnly(t *testing.T) {
+	s := newShell(t)
+	bucket := directory(t)
+	s.put(bucket+"#a", "secret")
+	for _, row := range []struct {
+		name string
+		args []string
+		host string
+		want int
+	}{
+		{"an address", nil, "127.0.0.1:8080", http.StatusOK},
+		{"an address of IPv6", nil, "[::1]:8080", http.StatusOK},
+		{"localhost", nil, "LocalHost:8080", http.StatusOK},
+		{"a subdomain of localhost", nil, "files.localhost", http.StatusOK},
+		{"the name of another site", nil, "evil.example:8080", http.StatusMisdirectedRequest},
+		{"a name that begins as an address", nil, "127.0.0.1.evil.example", http.StatusMisdirectedRequest},
+		{"a name that ends as a known one", nil, "evil-localhost", http.StatusMisdirectedRequest},
+		{"a name of --domain", []string{"--domain", "files.test"}, "Files.test:8080", http.StatusOK},
+		{"another name than that of --domain", []string{"--domain", "files.test"}, "evil.files.test", http.StatusMisdirectedRequest},
+		{"any name, if other machines can connect", []string{"--listen", "0.0.0.0:0"}, "files.example", http.StatusOK},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := request(t, http.MethodGet, s.serving(append(row.args, bucket)...)+"a", "")
+			r.Host = row.host
+			status, body := ask(t, r)
+			require.Equal(t, row.want, status, body)
+		})
+	}
+}
+
 func TestServeAcceptsSignedURLs(t *testing.T) {
 	for _, row := range []struct{ name, bucket string }{{"memory", memory(t) + "/"}, {"directory", directory(t) + "#"}} {
 		t.Run(row.name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -457,6 +458,31 @@ func TestErrorsOfAServiceShowNoDataKey(t *testing.T) {
 					require.NotContains(t, text, secret)
 				}
 			}
+		}
+	})
+}
+
+// A request that follows a redirect takes the token of a session along, and the response to it would count.
+func TestARedirectOfAServiceIsNotFollowed(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		var elsewhere []string
+		other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			elsewhere = append(elsewhere, r.Method+" "+r.URL.Path)
+		}))
+		defer other.Close()
+		keys := k.keys(t, 1)
+		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
+		require.NoError(t, err)
+		for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+			k.server.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
+				http.Redirect(w, r, other.URL+"/elsewhere", status)
+				return true
+			})
+			_, err = keys.Wrap(t.Context(), dataKey, ofObject)
+			require.Error(t, err, status)
+			_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
+			require.Error(t, err, status)
+			require.Empty(t, elsewhere, status)
 		}
 	})
 }

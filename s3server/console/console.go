@@ -14,15 +14,14 @@ import (
 	"embed"
 	"encoding/json"
 	"mime"
-	"net"
 	"net/http"
-	"net/netip"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/hostname"
 	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/serve"
 )
 
 //go:embed page
@@ -81,7 +80,7 @@ func (c *console) guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
-		case !c.knows(r.Host):
+		case !hostname.IsKnown(r.Host, c.hosts):
 			http.Error(w, "the console does not know the name in the header Host: call it by its IP address or localhost", http.StatusMisdirectedRequest)
 		case !c.authentic(r):
 			h.Set("WWW-Authenticate", `Basic realm="S3 server", charset="UTF-8"`)
@@ -96,30 +95,16 @@ func (c *console) guard(next http.Handler) http.Handler {
 	})
 }
 
-// knows reports whether browsers may call the console by a host. A site that binds its own name to this address
-// (DNS rebinding) has another one.
-func (c *console) knows(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	_, err := netip.ParseAddr(host)
-	return err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
-		slices.ContainsFunc(c.hosts, func(known string) bool { return strings.EqualFold(known, host) })
-}
-
 // authentic compares hashes, which take the same time whatever was sent.
 func (c *console) authentic(r *http.Request) bool {
 	want := c.server.Credentials()
 	user, password, _ := r.BasicAuth()
-	if want.AccessKeyID == "" || want.SecretKey == "" {
-		return false
-	}
 	equal := func(a, b string) int {
 		x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 		return subtle.ConstantTimeCompare(x[:], y[:])
 	}
-	return equal(user, want.AccessKeyID)&equal(password, want.SecretKey) == 1
+	known := want.AccessKeyID != "" && want.SecretKey != ""
+	return known && equal(user, want.AccessKeyID)&equal(password, want.SecretKey) == 1
 }
 
 func (c *console) file(name string) http.HandlerFunc {
@@ -136,25 +121,25 @@ func (c *console) file(name string) http.HandlerFunc {
 
 // download sends an object as a file: the browser neither shows nor runs it.
 func (c *console) download(w http.ResponseWriter, r *http.Request) {
-	key := r.URL.Query().Get("key")
-	var opts []storage.DownloadOption
-	if version := r.URL.Query().Get("version"); version != "" {
-		opts = append(opts, storage.WithVersion(version))
+	asked, h := r.URL.Query(), w.Header()
+	key := asked.Get("key")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(key)}))
+	h["Content-Encoding"] = nil // the file has the bytes that are stored
+	opts := []serve.Option{serve.WithErrorHandler(cannotRead)}
+	if version := asked.Get("version"); version != "" {
+		opts = append(opts, serve.WithDownloadOptions(storage.WithVersion(version)))
 	}
-	reader, err := c.server.Bucket(r.URL.Query().Get("bucket")).Download(r.Context(), key, opts...)
-	if err != nil {
-		status := http.StatusBadRequest
-		if code := storage.CodeOf(err); code == storage.ObjectNotFound || code == storage.BucketNotFound {
-			status = http.StatusNotFound
-		}
-		http.Error(w, "the object cannot be read: "+storage.CodeOf(err).Error(), status)
-		return
+	serve.Object(w, r, c.server.Bucket(asked.Get("bucket")), key, opts...)
+}
+
+func cannotRead(w http.ResponseWriter, _ *http.Request, status int, err error) {
+	code := storage.CodeOf(err)
+	if code == storage.BucketNotFound {
+		status = http.StatusNotFound
 	}
-	defer func() { _ = reader.Close() }()
-	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(key)}))
-	_, _ = reader.WriteTo(w)
+	http.Error(w, "the object cannot be read: "+code.Error(), status)
 }
 
 func (c *console) listRequests(w http.ResponseWriter, _ *http.Request) {

@@ -21,8 +21,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/s3server/console"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -174,14 +177,33 @@ func TestListingsArePaged(t *testing.T) {
 	}
 }
 
+// A browser keeps a file whose response ended as it should.
+func TestAnObjectThatCannotBeReadToItsEndIsNoFile(t *testing.T) {
+	damage := faults.Corrupt(faults.Get, 0)
+	f := start(t, s3server.Config{Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), faults.New(damage).Layer())})
+	_, err := f.server.Bucket("photos").Upload(t.Context(), "a", strings.NewReader("a text"))
+	require.NoError(t, err)
+	site := httptest.NewServer(f.console)
+	defer site.Close()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", site.URL+"/object?bucket=photos&key=a", nil)
+	require.NoError(t, err)
+	r.SetBasicAuth("root", secret)
+	response, err := site.Client().Do(r)
+	require.NoError(t, err)
+	_, err = io.ReadAll(response.Body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.NoError(t, response.Body.Close())
+}
+
 func TestAnObjectIsAFileThatRunsNowhere(t *testing.T) {
 	f := start(t, s3server.Config{})
-	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html", strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"))
+	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html", strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
 	require.NoError(t, err)
 	w := f.ask("GET", "/object?"+url.Values{"bucket": {"photos"}, "key": {"a/page \".html"}}.Encode(), "", nil)
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, "<script>alert(1)</script>", w.Body.String())
 	require.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
+	require.Empty(t, w.Header().Get("Content-Encoding"), "a file has the bytes that are stored")
 	require.Equal(t, `attachment; filename="page \".html"`, w.Header().Get("Content-Disposition"))
 	require.Contains(t, w.Header().Get("Content-Security-Policy"), "sandbox")
 	require.Equal(t, 404, f.ask("GET", "/object?bucket=photos&key=none", "", nil).Code)

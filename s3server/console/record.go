@@ -73,10 +73,8 @@ func clip(text string, most int) string {
 func (r *Record) latest() []request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make([]request, 0, len(r.requests))
-	for _, one := range slices.Backward(r.requests) {
-		all = append(all, one)
-	}
+	all := append([]request{}, r.requests...)
+	slices.Reverse(all)
 	return all
 }
 

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/omnibucket/storage/internal/hostname"
 )
 
 // grace is how long requests may take to finish after the context is done.
@@ -29,6 +31,21 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	}
 	<-ended
 	return nil
+}
+
+// Guard returns a handler that answers only to the names of this machine if it is the only one that can connect.
+// A browser on it shows pages of other sites, which could read the responses by a name that leads here.
+func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
+	if at, ok := listening.(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hostname.IsKnown(r.Host, names) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "the name in the header Host is not known: use an IP address or localhost, or start the server with --domain NAME", http.StatusMisdirectedRequest)
+	})
 }
 
 // ReachableAddress returns an address with which a client on this machine can connect.

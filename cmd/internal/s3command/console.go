@@ -68,9 +68,9 @@ func (c *command) consoleURL() string {
 	return scheme + httpserver.ReachableAddress(c.atConsole.Addr()) + "/"
 }
 
-// consoleHosts returns the names by which browsers may call the console, beside addresses and localhost.
-func (c *command) consoleHosts() []string {
-	hosts := c.flags.domains
+// Hosts returns the names by which browsers may call a server of this machine, beside addresses and localhost.
+func (f *Flags) Hosts() []string {
+	hosts := f.domains
 	if name, err := os.Hostname(); err == nil {
 		hosts = append([]string{name}, hosts...)
 	}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/hostname"
 )
 
 // healthPath is the path of the health check.
@@ -45,10 +45,7 @@ func withHealth(domains []string, s3 http.Handler) http.Handler {
 
 // isSubdomain reports whether a host, which may have a port, is in one of domains.
 func isSubdomain(host string, domains []string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(host)
+	host = hostname.Of(host)
 	within := false
 	for _, domain := range domains {
 		domain = strings.ToLower(domain)

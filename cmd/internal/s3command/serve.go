@@ -286,7 +286,7 @@ func (c *command) wait(ctx context.Context) error {
 		serve(c.atMetrics, mux)
 	}
 	if c.atConsole != nil {
-		serve(c.atConsole, console.Handler(c.server.Handler, &c.requests, c.consoleHosts()...))
+		serve(c.atConsole, console.Handler(c.server.Handler, &c.requests, c.flags.Hosts()...))
 	}
 	<-ctx.Done()
 	finishing, stop := context.WithTimeout(context.WithoutCancel(ctx), grace)

@@ -83,20 +83,22 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	return &kms.Key{Type: "github.com/omnibucket/awskms", Name: unique.String(), Bucket: c.Bucket, Service: key{client, c.Key}}, nil
 }
 
-// watched returns a client whose responses have bounds, which those of the SDK have not.
+// watched returns a client whose responses have bounds, which those of the SDK have not, and that follows no redirect:
+// the token of a session would go with it.
 func watched(given awssdk.HTTPClient) awssdk.HTTPClient {
+	own := &http.Client{}
 	switch c := given.(type) {
 	case *awshttp.BuildableClient:
-		return &http.Client{Transport: driver.WrapTransport(c.GetTransport()), CheckRedirect: noRedirect}
+		own.Transport = c.GetTransport()
 	case *http.Client:
-		own := *c
-		own.Transport = driver.WrapTransport(c.Transport)
-		return &own
+		*own = *c
+	default:
+		return given
 	}
-	return given
+	own.Transport = driver.WrapTransport(own.Transport)
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return own
 }
-
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 type key struct {
 	client *awssdk.Client

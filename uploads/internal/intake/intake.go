@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/hostname"
 	"github.com/omnibucket/storage/uploads/internal/fairshare"
 )
 
@@ -90,14 +91,16 @@ func Take(pool *fairshare.Pool, r *http.Request, user string, bytes int64) (rele
 	return func() { pool.Release(owner, bytes) }, nil
 }
 
-// Owner returns who takes memory for a request: the user, or a client if user is "".
+// Owner returns who takes memory for a request: the user, or a client if user is "". A client of IPv6 has all
+// addresses of a network.
 func Owner(r *http.Request, user string) string {
 	if user != "" {
 		return "user " + user
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
+	host := hostname.Of(r.RemoteAddr)
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().Is6() {
+		network, _ := ip.Prefix(64)
+		host = network.String()
 	}
 	return "client " + host
 }

@@ -35,7 +35,9 @@ func Serve(p *program.Program) *cobra.Command {
 		Long: `Serves the objects of a bucket or folder as files over HTTP until it is interrupted.
 Everybody who can connect to the address of --listen can read them. For file: and mem:
 buckets, signed URLs are served under /.signed, or under the path of signing_base_url=
-in the bucket's address. Only signed URLs can write.
+in the bucket's address. Only signed URLs can write. If it listens on this machine only, as it does by
+default, URLs of files must have an IP address, localhost, the name of the machine or one of --domain: pages
+of other sites in a browser could read the files otherwise.
 
 With --s3 it is an S3 server for tests and development. It keeps everything in memory, in a
 directory (LOCATION is a path), or, as a preview, in another store (LOCATION is an account, such as
@@ -74,7 +76,7 @@ A named location has the layers of the configuration in front of it. --cache and
 			if err := s3.refuse(c); err != nil {
 				return err
 			}
-			return serveLocation(c.Context(), p, args[0], listen, listing)
+			return serveLocation(c.Context(), p, args[0], listen, listing, s3.server.Hosts())
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "listen on this `address`, with --s3 by default on "+s3command.DefaultListen+"; port 0 selects a free port")
@@ -86,7 +88,7 @@ A named location has the layers of the configuration in front of it. --cache and
 	return c
 }
 
-func serveLocation(ctx context.Context, p *program.Program, text, listen string, listing bool) error {
+func serveLocation(ctx context.Context, p *program.Program, text, listen string, listing bool, names []string) error {
 	l, err := p.LocateInBucket(text)
 	if err == nil && l.Path != "" {
 		l, err = l.InDirectory(l.Path, "")
@@ -100,7 +102,8 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 	}
 	defer func() { _ = listener.Close() }()
 	base := "http://" + httpserver.ReachableAddress(listener.Addr())
-	handler, err := handler(ctx, p, l, base, listing)
+	guard := func(files http.Handler) http.Handler { return httpserver.Guard(listener.Addr(), names, files) }
+	handler, err := handler(ctx, p, l, base, listing, guard)
 	if err != nil {
 		return err
 	}
@@ -125,8 +128,8 @@ type ServingLine struct {
 }
 
 // handler serves the folder as files. If the bucket has no server of its own, it also
-// serves signed URLs.
-func handler(ctx context.Context, p *program.Program, l location.Location, base string, listing bool) (http.Handler, error) {
+// serves signed URLs. The files are behind guard.
+func handler(ctx context.Context, p *program.Program, l location.Location, base string, listing bool, guard func(http.Handler) http.Handler) (http.Handler, error) {
 	var opts []storage.OpenOption
 	mount := ""
 	if l.Scheme == "file" || l.Scheme == "mem" {
@@ -152,7 +155,7 @@ func handler(ctx context.Context, p *program.Program, l location.Location, base 
 	if listing {
 		serving = append(serving, serve.WithListing(files))
 	}
-	all := serve.FileServer(files, serving...)
+	all := guard(serve.FileServer(files, serving...))
 	if mount == "" || l.Prefix != "" { // the handler of signed URLs needs a whole bucket
 		return all, nil
 	}

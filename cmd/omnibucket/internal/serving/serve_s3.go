@@ -32,10 +32,10 @@ func (f *S3Flags) Register(c *cobra.Command) {
 	c.Flags().AddGoFlagSet(set)
 }
 
-// refuse fails if a flag is set that needs --s3.
+// refuse fails if a flag is set that needs --s3. The others are for both servers.
 func (f *S3Flags) refuse(c *cobra.Command) error {
 	for _, name := range f.Names {
-		if c.Flags().Changed(name) {
+		if name != "domain" && c.Flags().Changed(name) {
 			return argument.Invalid("--"+name+" must be used with --s3", "")
 		}
 	}
