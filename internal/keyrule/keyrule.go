@@ -111,3 +111,16 @@ func CommonPrefix(key, prefix, delimiter string) (string, bool) {
 	}
 	return key[:len(prefix)+i+len(delimiter)], true
 }
+
+// PrefixEnd returns the least string that is greater than every string that begins with
+// prefix. It returns false if all bytes of prefix are 0xFF.
+func PrefixEnd(prefix string) (string, bool) {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] < 0xFF {
+			next := []byte(prefix[:i+1])
+			next[i]++
+			return string(next), true
+		}
+	}
+	return "", false
+}

@@ -5,8 +5,9 @@ package state
 import (
 	"context"
 	"io"
-	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/keyrule"
 )
 
 // A Store keeps buckets, versions and uploads, in S3's terms. Each method takes effect at once
@@ -126,12 +127,5 @@ type Listing struct {
 
 // CommonPrefix returns the common prefix that contains key, if there is one.
 func (l Listing) CommonPrefix(key string) (string, bool) {
-	if l.Delimiter == "" || !strings.HasPrefix(key, l.Prefix) {
-		return "", false
-	}
-	i := strings.Index(key[len(l.Prefix):], l.Delimiter)
-	if i < 0 {
-		return "", false
-	}
-	return key[:len(l.Prefix)+i+len(l.Delimiter)], true
+	return keyrule.CommonPrefix(key, l.Prefix, l.Delimiter)
 }
