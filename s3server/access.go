@@ -106,10 +106,14 @@ func (r *request) access(b *state.Bucket, action, key, id string) *access {
 
 // check checks the permission.
 func (a *access) check() error {
-	if permitted := a.permitted(); a.failed == nil && !permitted {
+	permitted := a.permitted()
+	if a.failed != nil {
+		return a.failed
+	}
+	if !permitted {
 		return s3error.New("AccessDenied")
 	}
-	return a.failed
+	return nil
 }
 
 // checkAll checks the permission, and those that the headers need beside it.

@@ -97,7 +97,10 @@ func headerClaim(r *request, value string) (*claim, error) {
 		return nil, err
 	}
 	c.timestamp = at.Format(sign.TimestampForm)
-	return c, cmp.Or(checkSkew(r, at, c.timestamp), checkScope(r, c, malformed))
+	if err := checkSkew(r, at, c.timestamp); err != nil {
+		return nil, err
+	}
+	return c, checkScope(r, c, malformed)
 }
 
 // checkSkew refuses a signature of another time than now. shown is that time for the response.
