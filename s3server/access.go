@@ -43,8 +43,7 @@ func (r *request) authorize() error {
 // authorizeWith checks the permission for the operation with headers, and with tags that
 // do not come in a header.
 func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
-	switch r.operation {
-	case "ListBuckets", "CreateBucket":
+	if r.operation == "ListBuckets" || r.operation == "CreateBucket" {
 		if r.caller.anonymous || r.caller.readOnly && !policy.ReadsOnly(action(r)) {
 			return s3error.New("AccessDenied")
 		}
