@@ -72,7 +72,7 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 			more = keys.Next()
 			continue
 		}
-		next, exists := prefixEnd(common)
+		next, exists := keyrule.PrefixEnd(common)
 		more = exists && keys.Seek(next)
 	}
 	return page
@@ -100,17 +100,4 @@ func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Pag
 
 func compareChecksums(a, b string) int {
 	return cmp.Or(cmp.Compare(crc32.ChecksumIEEE([]byte(a)), crc32.ChecksumIEEE([]byte(b))), strings.Compare(a, b))
-}
-
-// prefixEnd returns the least string that is greater than every string that begins with
-// prefix. It returns false if all bytes of prefix are 0xFF.
-func prefixEnd(prefix string) (string, bool) {
-	for i := len(prefix) - 1; i >= 0; i-- {
-		if prefix[i] < 0xFF {
-			next := []byte(prefix[:i+1])
-			next[i]++
-			return string(next), true
-		}
-	}
-	return "", false
 }

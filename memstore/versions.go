@@ -111,7 +111,7 @@ func (b *bucket) listVersions(r *driver.ListRequest, after position) *driver.Ver
 			all.next()
 			continue
 		}
-		next, exists := prefixEnd(common)
+		next, exists := keyrule.PrefixEnd(common)
 		if !exists {
 			break
 		}

@@ -43,8 +43,7 @@ func (r *request) authorize() error {
 // authorizeWith checks the permission for the operation with headers, and with tags that
 // do not come in a header.
 func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
-	switch r.operation {
-	case "ListBuckets", "CreateBucket":
+	if r.operation == "ListBuckets" || r.operation == "CreateBucket" {
 		if r.caller.anonymous || r.caller.readOnly && !policy.ReadsOnly(action(r)) {
 			return s3error.New("AccessDenied")
 		}
@@ -106,10 +105,14 @@ func (r *request) access(b *state.Bucket, action, key, id string) *access {
 
 // check checks the permission.
 func (a *access) check() error {
-	if permitted := a.permitted(); a.failed == nil && !permitted {
+	permitted := a.permitted()
+	if a.failed != nil {
+		return a.failed
+	}
+	if !permitted {
 		return s3error.New("AccessDenied")
 	}
-	return a.failed
+	return nil
 }
 
 // checkAll checks the permission, and those that the headers need beside it.

@@ -2,7 +2,6 @@ package s3server
 
 import (
 	"cmp"
-	"net/http"
 	"net/mail"
 	"slices"
 	"strconv"
@@ -56,8 +55,7 @@ func (r *request) authenticate() error {
 	case inQuery:
 		c, err = queryClaim(r)
 	default:
-		r.caller = caller{anonymous: true, seal: sign.Seal{Payload: r.in.Header.Get("X-Amz-Content-Sha256")}}
-		setDefault(&r.caller.seal.Payload, sign.UnsignedPayload)
+		r.caller = caller{anonymous: true, seal: sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)}}
 		return nil
 	}
 	if err != nil {
@@ -97,7 +95,10 @@ func headerClaim(r *request, value string) (*claim, error) {
 		return nil, err
 	}
 	c.timestamp = at.Format(sign.TimestampForm)
-	return c, cmp.Or(checkSkew(r, at, c.timestamp), checkScope(r, c, malformed))
+	if err := checkSkew(r, at, c.timestamp); err != nil {
+		return nil, err
+	}
+	return c, checkScope(r, c, malformed)
 }
 
 // checkSkew refuses a signature of another time than now. shown is that time for the response.
@@ -117,12 +118,11 @@ func malformed(format string, args ...any) *s3error.Error {
 // headerTime returns the time of the signature from the headers.
 func headerTime(r *request) (time.Time, error) {
 	value := cmp.Or(r.in.Header.Get("X-Amz-Date"), r.in.Header.Get("Date"))
-	for _, form := range []string{sign.TimestampForm, http.TimeFormat} {
-		if at, err := time.Parse(form, value); err == nil {
-			return at.UTC(), nil
-		}
+	at, err := time.Parse(sign.TimestampForm, value)
+	if err != nil {
+		at, err = mail.ParseDate(value)
 	}
-	if at, err := mail.ParseDate(value); err == nil { // with a numeric zone
+	if err == nil {
 		return at.UTC(), nil
 	}
 	return time.Time{}, s3error.New("AccessDenied").WithMessage("AWS authentication requires a valid Date or x-amz-date header")

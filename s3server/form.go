@@ -20,10 +20,9 @@ const maxFields = 20 << 10 // of a form before its file
 
 // A form is what a browser posts, up to the file.
 type form struct {
-	fields   map[string]string // by name in lower case
-	names    []string          // in the order of the form
-	filename string
-	file     io.Reader
+	fields map[string]string // by name in lower case
+	names  []string          // in the order of the form
+	file   io.Reader
 }
 
 // maxPreamble is what a form may have before its file, with the heads of its fields.
@@ -44,8 +43,8 @@ func readForm(reader *multipart.Reader) (*form, error) {
 			return nil, s3error.New("MalformedPOSTRequest")
 		}
 		if name == "file" {
-			f.filename, f.file = p.FileName(), p
-			return f, nil
+			f.file = p
+			return f, f.expand(p.FileName(), total)
 		}
 		value, err := io.ReadAll(io.LimitReader(p, maxFields+1))
 		if err != nil {
@@ -59,6 +58,20 @@ func readForm(reader *multipart.Reader) (*form, error) {
 		}
 		f.fields[name] = string(value)
 	}
+}
+
+// expand puts the name of the file, without its path, in the place of ${filename} in all fields, which have
+// size bytes.
+func (f *form) expand(path string, size int) error {
+	const variable = "${filename}"
+	filename := path[strings.LastIndexAny(path, `/\`)+1:]
+	for name, value := range f.fields {
+		if size += strings.Count(value, variable) * len(filename); size > maxFields {
+			return s3error.New("MaxPostPreDataLengthExceededError")
+		}
+		f.fields[name] = strings.ReplaceAll(value, variable, filename)
+	}
+	return nil
 }
 
 // header returns the fields of the form as headers of a PUT.

@@ -94,9 +94,8 @@ func (l lifecycleRun) expireUploads() {
 		if err != nil || len(page) == 0 {
 			return
 		}
-		last := page[len(page)-1]
-		after = state.UploadPosition{Key: last.Key, ID: last.ID}
 		for _, u := range page {
+			after = state.UploadPosition{Key: u.Key, ID: u.ID}
 			if l.bucket.Lifecycle.Abortion(u.Key, u.Initiated, l.clock).IsOver(l.clock.Now) {
 				_ = l.server.store.Abort(l.ctx, u)
 			}

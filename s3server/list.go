@@ -24,8 +24,8 @@ type listRequest struct {
 
 type commonPrefix struct{ Prefix xmldoc.Text }
 
-func (r *request) listing(maxParameter string) (listRequest, error) {
-	l := listRequest{Listing: state.Listing{Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter")}, encoding: r.query.Get("encoding-type")}
+func (r *request) listing(maxParameter string) (l listRequest, err error) {
+	l = listRequest{Listing: state.Listing{Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter")}, encoding: r.query.Get("encoding-type")}
 	if l.encoding != "" && l.encoding != "url" {
 		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).WithMessage("Invalid Encoding Method specified in Request")
 	}
@@ -38,7 +38,6 @@ func (r *request) listing(maxParameter string) (listRequest, error) {
 			return l, s3error.New("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes", "ArgumentValue", name).WithMessage("Invalid attribute name specified")
 		}
 	}
-	var err error
 	l.Max, err = pageSize(r, maxParameter)
 	return l, err
 }
@@ -115,8 +114,7 @@ func listObjects(r *request) error {
 	if err != nil {
 		return err
 	}
-	count := len(result.Contents) + len(result.CommonPrefixes)
-	result.KeyCount = &count
+	result.KeyCount = new(len(result.Contents) + len(result.CommonPrefixes))
 	if result.IsTruncated {
 		result.NextContinuationToken = listToken(last)
 	}
@@ -154,8 +152,7 @@ func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts
 		ChecksumAlgorithm: v.Object.Sum.Algorithm(), ChecksumType: v.Object.Sum.Covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
-		shown := owners(&v.Object)
-		o.Owner = &shown
+		o.Owner = new(owners(&v.Object))
 	}
 	return o
 }
@@ -222,8 +219,8 @@ func listObjectsV1(r *request) error {
 		return err
 	}
 	marker := r.query.Get("marker")
-	result, shown := r.objectList(l), l.encode(marker)
-	result.Marker = &shown
+	result := r.objectList(l)
+	result.Marker = new(l.encode(marker))
 	common, rolled := l.CommonPrefix(marker)
 	after := state.Position{Key: marker, Prefix: rolled && common == marker}
 	owners, err := r.owners()

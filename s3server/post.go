@@ -35,13 +35,12 @@ func postObject(r *request) error {
 		return err
 	}
 	preamble.Left = math.MaxInt64 // the file has its own limits
-	if r.target.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.target.key == "" {
+	if r.target.key = f.fields["key"]; r.target.key == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "key").WithMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}
 	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" { // S3 does not document which one counts
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"]).WithMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
 	}
-	f.fields["key"] = r.target.key
 	if err := checkKey(r.target.key); err != nil {
 		return err
 	}
@@ -164,10 +163,7 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 		return r.done(http.StatusOK)
 	case "201":
 		header.Set("Content-Type", "application/xml")
-		body, err := xml.Marshal(postResponse{Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag})
-		if err != nil {
-			return err
-		}
+		body, _ := xml.Marshal(postResponse{Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag}) // nothing in it can fail
 		r.w.WriteHeader(http.StatusCreated)
 		_, _ = r.w.Write(append([]byte(xml.Header), body...))
 		return nil

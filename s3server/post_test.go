@@ -20,12 +20,16 @@ import (
 
 // post sends a form with a file.
 func (s *store) post(t *testing.T, url string, fields map[string]string, content string) (*http.Response, string) {
+	return s.postNamed(t, url, fields, "photo.jpg", content)
+}
+
+func (s *store) postNamed(t *testing.T, url string, fields map[string]string, filename, content string) (*http.Response, string) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		require.NoError(t, form.WriteField(name, fields[name]))
 	}
-	file, err := form.CreateFormFile("file", "photo.jpg")
+	file, err := form.CreateFormFile("file", filename)
 	require.NoError(t, err)
 	_, err = file.Write([]byte(content))
 	require.NoError(t, err)
@@ -127,6 +131,56 @@ func TestForms(t *testing.T) {
 			require.Equal(t, test.status == 201, strings.Contains(body, "<PostResponse>"))
 		})
 	}
+}
+
+func TestTheNameOfTheFileIsPutIntoEveryField(t *testing.T) {
+	for name, test := range map[string]struct {
+		filename, field string
+		want            string // in the key and the metadata
+		code            string // of the refusal
+	}{
+		"a name":                    {"cat.jpg", "${filename}", "cat.jpg", ""},
+		"a path":                    {"pets/cat.jpg", "${filename}", "cat.jpg", ""},
+		"a path of Windows":         {`C:\Users\Me\cat.jpg`, "${filename}", "cat.jpg", ""},
+		"twice":                     {"cat.jpg", "${filename}-${filename}", "cat.jpg-cat.jpg", ""},
+		"none":                      {"", "x${filename}", "x", ""},
+		"more than a form can have": {strings.Repeat("x", 200<<10), strings.Repeat("${filename}", 500), "", "MaxPostPreDataLengthExceededError"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + test.want)},
+				func(o *s3.PresignPostOptions) {
+					o.Conditions = []any{[]string{"starts-with", "$x-amz-meta-name", ""}}
+				})
+			require.NoError(t, err)
+			out.Values["key"], out.Values["x-amz-meta-name"] = "uploads/"+test.field, test.field
+			response, body := s.postNamed(t, out.URL, out.Values, test.filename, "hello")
+			if test.code != "" {
+				require.Equal(t, 400, response.StatusCode, body)
+				require.Equal(t, test.code, errorIn(t, body).Code)
+				return
+			}
+			require.Equal(t, 204, response.StatusCode, body)
+			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + test.want)})
+			require.NoError(t, err)
+			require.Equal(t, test.want, head.Metadata["name"])
+		})
+	}
+}
+
+func TestAFormWithAKeyThatIsNotUTF8IsRefused(t *testing.T) {
+	s := start(t, s3server.Config{})
+	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
+		"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
+	require.NoError(t, err)
+	for name, filename := range map[string]string{"caf\xe9": "", "${filename}": "caf\xe9"} { // as in a page in Latin-1
+		response, body := s.postNamed(t, s.server.URL+"/"+bucket, map[string]string{"key": name}, filename, "hello")
+		require.Equal(t, 400, response.StatusCode, body)
+		require.Equal(t, "InvalidURI", errorIn(t, body).Code)
+	}
+	require.Empty(t, s.keys(t))
 }
 
 func TestAFormHasItsChecksumAnswered(t *testing.T) {

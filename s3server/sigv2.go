@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,8 +77,7 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
 			"SignatureProvided", signature, "StringToSignBytes", sign.Spaced(text))
 	}
-	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS", seal: sign.Seal{Payload: r.in.Header.Get("X-Amz-Content-Sha256")}}
-	setDefault(&r.caller.seal.Payload, sign.UnsignedPayload)
+	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS", seal: sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)}}
 	return nil
 }
 

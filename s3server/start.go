@@ -197,15 +197,12 @@ func (l *quietLog) Write(line []byte) (int, error) {
 	}
 	if bytes.Contains(line, []byte("http: Accept error")) {
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		now := time.Now()
-		early := now.Before(l.later)
-		if !early {
-			l.later = now.Add(acceptPause)
-		}
-		l.mu.Unlock()
-		if early {
+		if now.Before(l.later) {
 			return len(line), nil
 		}
+		l.later = now.Add(acceptPause)
 	}
 	return l.to.Write(line)
 }

@@ -32,7 +32,7 @@ func (h *Handler) locate(r *http.Request) (target, error) {
 	// Unlike RFC 3986, S3 reads a plus sign in the path as a space: a client must send
 	// %2B.
 	path, err := url.QueryUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
-	if err != nil || !utf8.ValidString(path) {
+	if err != nil {
 		return target{}, s3error.New("InvalidURI")
 	}
 	t := target{bucket: h.hostBucket(r.Host), key: path}
@@ -94,6 +94,9 @@ func scheme(r *request) string {
 
 // checkKey refuses keys that S3 refuses.
 func checkKey(key string) error {
+	if !utf8.ValidString(key) { // a listing could not name it
+		return s3error.New("InvalidURI")
+	}
 	if len(key) > maxKey {
 		return s3error.New("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
 	}

@@ -111,3 +111,15 @@ func CommonPrefix(key, prefix, delimiter string) (string, bool) {
 	}
 	return key[:len(prefix)+i+len(delimiter)], true
 }
+
+// PrefixEnd returns the least string that is greater than every string that begins with
+// prefix. It returns false if all bytes of prefix are 0xFF.
+func PrefixEnd(prefix string) (string, bool) {
+	end := []byte(prefix)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 { // else it was 0xFF, and the byte before it is the next to be greater
+			return string(end[:i+1]), true
+		}
+	}
+	return "", false
+}

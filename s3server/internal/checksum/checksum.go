@@ -81,12 +81,10 @@ func ByName(name string) *Kind {
 }
 
 func kindByHeader(name string) *Kind {
-	for _, kind := range Kinds {
-		if strings.EqualFold(kind.Header, name) {
-			return kind
-		}
+	if len(name) < len(Prefix) || !strings.EqualFold(name[:len(Prefix)], Prefix) {
+		return nil
 	}
-	return nil
+	return ByName(name[len(Prefix):])
 }
 
 // Label returns the name in lower case.

@@ -114,8 +114,7 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	if found {
 		return
 	}
-	entry := *item.entry.VersionEntry // its page need not stay in memory
-	item.entry.VersionEntry = &entry
+	item.entry.VersionEntry = new(*item.entry.VersionEntry) // its page need not stay in memory
 	if n.items = slices.Insert(n.items, i, item); len(n.items) > w.listing.Max+1 {
 		n.items, n.more = n.items[:w.listing.Max+1], true
 	}

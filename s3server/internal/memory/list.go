@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidwall/btree"
+
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -23,20 +26,19 @@ func (s *Store) List(_ context.Context, bucket string, l state.Listing, after st
 func walk(l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string)) (more bool) {
 	keys := b.keys.Iter()
 	shown, last := 0, ""
-	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = keys.Next() {
+	if after.Prefix {
+		last = after.Key
+	}
+	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = next(&keys, last) {
 		key, v := keys.Key(), keys.Value()[0]
-		if v.Marker || key <= after.Key || after.Prefix && strings.HasPrefix(key, after.Key) {
-			continue
-		}
-		common, rolled := l.CommonPrefix(key)
-		if rolled && common == last {
+		if v.Marker || key <= after.Key || isBelow(key, last) {
 			continue
 		}
 		if shown == l.Max {
 			return l.Max > 0
 		}
 		shown++
-		if rolled {
+		if common, rolled := l.CommonPrefix(key); rolled {
 			last = common
 			show(nil, common)
 		} else {
@@ -45,6 +47,18 @@ func walk(l state.Listing, b *memoryBucket, after state.Position, show func(v *s
 	}
 	return false
 }
+
+// next moves to the next key, past all those that a common prefix has shown.
+func next(keys *btree.MapIter[string, []*state.Version], common string) bool {
+	if !isBelow(keys.Key(), common) {
+		return keys.Next()
+	}
+	end, exists := keyrule.PrefixEnd(common)
+	return exists && keys.Seek(end)
+}
+
+// isBelow reports whether a common prefix, or none if it is "", contains a key.
+func isBelow(key, common string) bool { return common != "" && strings.HasPrefix(key, common) }
 
 func (s *Store) ListVersions(_ context.Context, bucket string, l state.Listing, after state.VersionPosition, show func(v *state.Version, latest bool, common string)) (more bool, err error) {
 	err = s.viewed(bucket, func(b *memoryBucket) error {
@@ -56,12 +70,15 @@ func (s *Store) ListVersions(_ context.Context, bucket string, l state.Listing, 
 
 func walkVersions(l state.Listing, b *memoryBucket, after state.VersionPosition, show func(v *state.Version, latest bool, common string)) (more bool) {
 	keys := b.keys.Iter()
-	last, shown := "", 0
-	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = keys.Next() {
-		common, rolled := l.CommonPrefix(keys.Key())
-		if rolled && (common == last || common == after.Key) {
+	shown, last := 0, ""
+	if common, _ := l.CommonPrefix(after.Key); common == after.Key {
+		last = common
+	}
+	for ok := keys.Seek(max(l.Prefix, after.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = next(&keys, last) {
+		if isBelow(keys.Key(), last) {
 			continue
 		}
+		common, rolled := l.CommonPrefix(keys.Key())
 		versions := keys.Value()
 		for i := firstAfter(after, keys.Key(), versions); i < len(versions); i++ {
 			if shown == l.Max {

@@ -83,15 +83,12 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 		if err != nil {
 			return err
 		}
-		old := of.parts[number]
-		if old == nil {
-			if err := s.ledger.add(entryCost); err != nil {
-				return err
-			}
-		}
-		unused = nil
-		if old != nil {
+		if old := of.parts[number]; old != nil {
 			unused = piecesOf(old.Data)
+		} else if err := s.ledger.add(entryCost); err != nil {
+			return err
+		} else {
+			unused = nil
 		}
 		of.parts[number] = p
 		return nil

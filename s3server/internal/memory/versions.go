@@ -18,23 +18,11 @@ func piecesOf(data any) []piece {
 	return pieces
 }
 
-// current returns the current version of a key, which may be a delete marker, or nil.
-func (b *memoryBucket) current(key string) *state.Version {
-	versions, _ := b.keys.Get(key)
-	if len(versions) == 0 {
-		return nil
-	}
-	return versions[0]
-}
-
-// version returns the version with an id, or the current one, or nil.
+// version returns the version with an id, or without one the current version, or nil. It may be a delete marker.
 func (b *memoryBucket) version(key, id string) *state.Version {
-	if id == "" {
-		return b.current(key)
-	}
-	versions, _ := b.keys.Get(key)
+	versions, _ := b.keys.Get(key) // newest first
 	for _, v := range versions {
-		if v.ID == id {
+		if id == "" || v.ID == id {
 			return v
 		}
 	}
@@ -129,17 +117,16 @@ func (s *Store) Copy(_ context.Context, w *state.Write, from *state.Version) (*s
 func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, string, error) {
 	v, shown := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}, ""
 	var unused []piece
-	err := s.locked(w.Bucket, func(b *memoryBucket) error {
+	err := s.locked(w.Bucket, func(b *memoryBucket) (err error) {
 		if from != nil && b.uploads[from.upload.ID] != from {
 			return s3error.New("NoSuchUpload", "UploadId", from.upload.ID)
 		}
-		if err := w.Condition.Check(w.Key, b.current(w.Key)); err != nil {
+		if err := w.Condition.Check(w.Key, b.version(w.Key, "")); err != nil {
 			return err
 		}
 		if err := b.bucket.LockNew(&v.Object, v.Modified); err != nil {
 			return err
 		}
-		var err error
 		if unused, err = b.add(v); err != nil {
 			return err
 		}
@@ -181,7 +168,7 @@ func (s *Store) Change(_ context.Context, name state.VersionName, change func(*s
 func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (gone state.Removal, err error) {
 	var unused []piece
 	err = s.locked(r.Bucket, func(b *memoryBucket) (err error) {
-		if err := r.Condition.CheckDelete(r.Key, b.current(r.Key)); err != nil {
+		if err := r.Condition.CheckDelete(r.Key, b.version(r.Key, "")); err != nil {
 			return err
 		}
 		gone, unused, err = s.removeFrom(b, r)
@@ -225,7 +212,7 @@ func numberOf(id string) (number uint64, known bool) {
 	return number, err == nil
 }
 
-// ValidID accepts the ids that newVersionID makes.
+// ValidID accepts the ids that add makes.
 func (s *Store) ValidID(id string) bool {
 	return id == state.NullVersion || len(id) == versionIDLength && state.IsVersionText(id)
 }

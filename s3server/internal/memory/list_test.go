@@ -1,0 +1,158 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server/internal/state"
+)
+
+// shownIn returns what a listing shows, all pages together.
+func shownIn(t *testing.T, s *Store, l state.Listing) (all []string) {
+	t.Helper()
+	var after state.Position
+	for more := true; more; {
+		var err error
+		more, err = s.List(t.Context(), "photos", l, after, func(v *state.Version, common string) {
+			after = state.Position{Key: common, Prefix: true}
+			if v != nil {
+				after = state.Position{Key: v.Key}
+			}
+			all = append(all, after.Key)
+		})
+		require.NoError(t, err)
+	}
+	return all
+}
+
+// versionsIn is shownIn for versions.
+func versionsIn(t *testing.T, s *Store, l state.Listing) (all []string) {
+	t.Helper()
+	var after state.VersionPosition
+	for more := true; more; {
+		var err error
+		more, err = s.ListVersions(t.Context(), "photos", l, after, func(v *state.Version, _ bool, common string) {
+			after = state.VersionPosition{Key: common}
+			if v != nil {
+				after = state.VersionPosition{Key: v.Key, ID: v.ID}
+			}
+			all = append(all, after.Key+" "+after.ID)
+		})
+		require.NoError(t, err)
+	}
+	return all
+}
+
+// expected returns what the listing of keys shows by the rule: each key, or its common prefix once.
+func expected(l state.Listing, keys []string) (all []string) {
+	for _, key := range keys {
+		if !strings.HasPrefix(key, l.Prefix) {
+			continue
+		}
+		if common, rolled := l.CommonPrefix(key); rolled {
+			key = common
+		}
+		if !slices.Contains(all, key) || key == "" {
+			all = append(all, key)
+		}
+	}
+	return all
+}
+
+func TestPagesOfAListingShowEachEntryOnce(t *testing.T) {
+	ctx := context.Background()
+	const seed = 7
+	random := rand.New(rand.NewPCG(seed, seed))
+	for round := range 20 {
+		s := memoryOf(t, 0)
+		require.NoError(t, s.ChangeBucket(ctx, "photos", func(b *state.Bucket) error {
+			b.Versioning = state.Enabled
+			return nil
+		}))
+		live, versions := map[string]bool{}, map[string][]string{}
+		for range 40 {
+			key := make([]byte, 1+random.IntN(5))
+			for i := range key {
+				key[i] = "ab/0"[random.IntN(4)]
+			}
+			name := string(key)
+			if live[name] = random.IntN(3) > 0; live[name] {
+				v, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: name}, emptyBody())
+				require.NoError(t, err)
+				versions[name] = append(versions[name], v.ID)
+				continue
+			}
+			gone, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: name}})
+			require.NoError(t, err)
+			versions[name] = append(versions[name], gone.ID)
+		}
+		var current, all []string
+		for key, is := range live {
+			if all = append(all, key); is {
+				current = append(current, key)
+			}
+		}
+		slices.Sort(current)
+		slices.Sort(all)
+		for _, prefix := range []string{"", "a", "a/", "b/a"} {
+			for _, delimiter := range []string{"", "/", "/0", "b"} {
+				for _, size := range []int{1, 2, 3, 1000} {
+					l := state.Listing{Prefix: prefix, Delimiter: delimiter, Max: size}
+					name := fmt.Sprintf("seed %d, round %d, %+v", seed, round, l)
+					require.Equal(t, expected(l, current), shownIn(t, s, l), name)
+					var want []string
+					for _, shown := range expected(l, all) {
+						if _, rolled := l.CommonPrefix(shown); rolled {
+							want = append(want, shown+" ")
+							continue
+						}
+						for _, id := range slices.Backward(versions[shown]) {
+							want = append(want, shown+" "+id)
+						}
+					}
+					require.Equal(t, want, versionsIn(t, s, l), name)
+				}
+			}
+		}
+	}
+}
+
+// quickest returns the shortest time of five.
+func quickest(f func()) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for range 5 {
+		begun := time.Now()
+		f()
+		least = min(least, time.Since(begun))
+	}
+	return least
+}
+
+func TestKeysBelowACommonPrefixCostNothing(t *testing.T) {
+	const keys = 50_000
+	s := memoryOf(t, 0)
+	require.NoError(t, s.locked("photos", func(b *memoryBucket) error {
+		for i := range keys {
+			key := fmt.Sprintf("%d/%07d", i%5, i)
+			b.keys.Set(key, []*state.Version{{Key: key, ID: state.NullVersion}})
+		}
+		return nil
+	}))
+	walked := quickest(func() { require.Len(t, shownIn(t, s, state.Listing{Max: keys}), keys) })
+	for name, list := range map[string]func(*testing.T, *Store, state.Listing) []string{"objects": shownIn, "versions": versionsIn} {
+		for _, size := range []int{1, 1000} {
+			t.Run(fmt.Sprintf("%s in pages of %d", name, size), func(t *testing.T) {
+				rolled := quickest(func() { require.Len(t, list(t, s, state.Listing{Delimiter: "/", Max: size}), 5) })
+				require.Less(t, rolled, walked/20)
+			})
+		}
+	}
+}
