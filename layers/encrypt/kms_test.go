@@ -487,6 +487,33 @@ func TestARedirectOfAServiceIsNotFollowed(t *testing.T) {
 	})
 }
 
+// The SDKs read a response to its end.
+func TestAResponseOfAServiceWithoutEndIsNotRead(t *testing.T) {
+	overServices(t, func(t *testing.T, k kmsTest) {
+		keys := k.keys(t, 1)
+		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
+		require.NoError(t, err)
+		const most = 64 << 20 // of which many are in buffers on the way
+		ended := make(chan int, 2)
+		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
+			w.Header().Set("Content-Type", "application/json")
+			spaces := bytes.Repeat([]byte(" "), 64<<10)
+			sent := 0
+			for err := error(nil); err == nil && sent < most; sent += len(spaces) {
+				_, err = w.Write(spaces)
+			}
+			ended <- sent
+			return true
+		})
+		_, err = keys.Wrap(t.Context(), dataKey, ofObject)
+		require.ErrorIs(t, err, storage.Unavailable)
+		require.Less(t, <-ended, most)
+		_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
+		require.ErrorIs(t, err, storage.Unavailable)
+		require.Less(t, <-ended, most)
+	})
+}
+
 func unwrapped(err error) error {
 	inner, ok := err.(interface{ Unwrap() error })
 	if !ok {

@@ -28,7 +28,6 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
@@ -83,21 +82,15 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	return &kms.Key{Type: "github.com/omnibucket/awskms", Name: unique.String(), Bucket: c.Bucket, Service: key{client, c.Key}}, nil
 }
 
-// watched returns a client whose responses have bounds, which those of the SDK have not, and that follows no redirect:
-// the token of a session would go with it.
+// watched returns [kms.Client] in place of a client of this kind. Another one stays as it is.
 func watched(given awssdk.HTTPClient) awssdk.HTTPClient {
-	own := &http.Client{}
 	switch c := given.(type) {
 	case *awshttp.BuildableClient:
-		own.Transport = c.GetTransport()
+		return kms.Client(&http.Client{Transport: c.GetTransport()})
 	case *http.Client:
-		*own = *c
-	default:
-		return given
+		return kms.Client(c)
 	}
-	own.Transport = driver.WrapTransport(own.Transport)
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return own
+	return given
 }
 
 type key struct {

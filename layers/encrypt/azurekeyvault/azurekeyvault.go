@@ -34,7 +34,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
@@ -68,14 +67,8 @@ func New(c Config) (encrypt.Keys, error) {
 			Err: errors.New("the key must be https://VAULT.vault.azure.net/keys/NAME, with or without /VERSION"),
 		}
 	}
-	client := http.Client{Transport: driver.NewTransport(driver.TransportOptions{})}
-	if c.HTTPClient != nil {
-		client = *c.HTTPClient
-		client.Transport = driver.WrapTransport(client.Transport)
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: &client, Retry: policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{wholeBody{}},
+		Transport: kms.Client(c.HTTPClient), Retry: policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{wholeBody{}},
 	}}
 	sdk, err := azkeys.NewClient(parts[1], &credential{from: c.Credential}, options)
 	if err != nil {

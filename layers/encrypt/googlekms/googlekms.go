@@ -28,7 +28,6 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/layers/encrypt"
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
@@ -65,14 +64,9 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 			Hint: "leave out the version: KMS knows that of each object",
 		}
 	}
-	client := http.Client{Transport: driver.NewTransport(driver.TransportOptions{})}
-	if c.HTTPClient != nil {
-		client = *c.HTTPClient
-		client.Transport = driver.WrapTransport(client.Transport)
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client := kms.Client(c.HTTPClient)
 	client.Transport = &authorized{find: finder(c.Credentials), over: client.Transport}
-	options := []option.ClientOption{option.WithHTTPClient(&client)}
+	options := []option.ClientOption{option.WithHTTPClient(client)}
 	if c.Endpoint != "" {
 		options = append(options, option.WithEndpoint(c.Endpoint))
 	}
