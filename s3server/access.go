@@ -130,7 +130,11 @@ func (a *access) checkFurther(further furtherAction) error {
 	next := *a
 	next.action = further.action
 	_, denied := next.judge()
-	if denied || !next.permitted() && (a.request.server.config.Strict || !further.optional) {
+	permitted := next.permitted()
+	if next.failed != nil {
+		return next.failed
+	}
+	if denied || !permitted && (a.request.server.config.Strict || !further.optional) {
 		return s3error.New("AccessDenied")
 	}
 	return nil

@@ -87,6 +87,20 @@ func (d *failingDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) er
 	return d.Driver.SetTags(ctx, r)
 }
 
+// The permission may depend on the object. AccessDenied would end what the client may repeat.
+func TestAStoreThatFailsIsNotTakenForARefusal(t *testing.T) {
+	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	s := start(t, s3server.Config{Service: service, Credentials: twoAccounts})
+	s.put(t, "k", "content")
+	service.headErr = storage.Unavailable
+	for name, path := range map[string]string{"of the operation": "/photos/k?tagging", "of a header": "/photos/k?attributes"} {
+		t.Run(name, func(t *testing.T) {
+			response, body := s.sendAs(t, others, "GET", path, "", map[string]string{"X-Amz-Object-Attributes": "ETag"})
+			require.Equal(t, 503, response.StatusCode, body)
+		})
+	}
+}
+
 func TestAChangeOfAnObjectThatIsReplacedMeanwhileIsTriedAgain(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := start(t, s3server.Config{Service: service})
