@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatIsPrinted(t *testing.T) {
+func TestOnlyFailuresAreShownWithTheirOutput(t *testing.T) {
 	for name, c := range map[string]struct{ events, want string }{
 		"a package that passes": {
 			`{"Action":"start","Package":"p"}
