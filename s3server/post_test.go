@@ -20,10 +20,10 @@ import (
 
 // post sends a form with a file.
 func (s *store) post(t *testing.T, url string, fields map[string]string, content string) (*http.Response, string) {
-	return s.postNamed(t, url, fields, "photo.jpg", content)
+	return postNamed(t, s, url, fields, "photo.jpg", content)
 }
 
-func (s *store) postNamed(t *testing.T, url string, fields map[string]string, filename, content string) (*http.Response, string) {
+func postNamed(t *testing.T, s *store, url string, fields map[string]string, filename, content string) (*http.Response, string) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -154,7 +154,7 @@ func TestTheNameOfTheFileIsPutIntoEveryField(t *testing.T) {
 				})
 			require.NoError(t, err)
 			out.Values["key"], out.Values["x-amz-meta-name"] = "uploads/"+test.field, test.field
-			response, body := s.postNamed(t, out.URL, out.Values, test.filename, "hello")
+			response, body := postNamed(t, s, out.URL, out.Values, test.filename, "hello")
 			if test.code != "" {
 				require.Equal(t, 400, response.StatusCode, body)
 				require.Equal(t, test.code, errorIn(t, body).Code)
@@ -176,7 +176,7 @@ func TestAFormWithAKeyThatIsNotUTF8IsRefused(t *testing.T) {
 		"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
 	require.NoError(t, err)
 	for name, filename := range map[string]string{"caf\xe9": "", "${filename}": "caf\xe9"} { // as in a page in Latin-1
-		response, body := s.postNamed(t, s.server.URL+"/"+bucket, map[string]string{"key": name}, filename, "hello")
+		response, body := postNamed(t, s, s.server.URL+"/"+bucket, map[string]string{"key": name}, filename, "hello")
 		require.Equal(t, 400, response.StatusCode, body)
 		require.Equal(t, "InvalidURI", errorIn(t, body).Code)
 	}

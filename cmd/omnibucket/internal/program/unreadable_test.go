@@ -73,7 +73,8 @@ func TestAListingContinuesAfterFoldersThatMayNotBeRead(t *testing.T) {
 			for _, folder := range row.closed {
 				require.ErrorContains(t, last, folder)
 			}
-			for entry := range ListBelow(t.Context(), partlyClosed{b}, folder) {
+			for entry, err := range ListBelow(t.Context(), partlyClosed{b}, folder) {
+				require.NoError(t, err)
 				require.Equal(t, row.listed[0], entry.Key)
 				break // leaves nothing behind
 			}
