@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // startAttempts is the number of attempts with a new port each, because another
@@ -185,8 +186,11 @@ func freeHost(host string) (string, error) {
 	return "", lastErr
 }
 
+// staleAfter is the age of a directory that no run is about to use, if the port of its server is free.
+const staleAfter = time.Hour
+
 // newDir makes the directory of a server. It has the same name in each run, because tests read the name of a
-// certificate in it, unless a run that was killed has left it.
+// certificate in it. It replaces one that a killed run has left, if that is old: another may just begin.
 func newDir(name, host string) (string, error) {
 	parent := memory()
 	if parent == "" {
@@ -197,6 +201,9 @@ func newDir(name, host string) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(parent, "omnibucket-"+name+"-"+port)
+	if info, err := os.Lstat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
+		_ = os.RemoveAll(dir) // it may be another user's
+	}
 	if err := os.Mkdir(dir, 0o700); !errors.Is(err, os.ErrExist) {
 		return dir, err
 	}

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -116,5 +119,30 @@ func TestNoOtherProgramIsGivenAServersPort(t *testing.T) {
 		port, err := strconv.Atoi(text)
 		require.NoError(t, err)
 		require.True(t, firstPort <= port && port <= lastPort, host)
+	}
+}
+
+func TestTheDirectoryOfAKilledRunIsReplaced(t *testing.T) {
+	for name, row := range map[string]struct {
+		age      time.Duration // of the one that is there
+		replaced bool
+	}{
+		"an old one":                  {2 * time.Hour, true},
+		"one of a run that may begin": {time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := rand.Text()
+			left, err := newDir(server, "127.0.0.1:1")
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, os.RemoveAll(left)) })
+			require.NoError(t, os.WriteFile(filepath.Join(left, "data"), nil, 0o600))
+			since := time.Now().Add(-row.age)
+			require.NoError(t, os.Chtimes(left, since, since))
+			dir, err := newDir(server, "127.0.0.1:1")
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+			require.Equal(t, row.replaced, dir == left)
+			require.NoFileExists(t, filepath.Join(dir, "data"))
+		})
 	}
 }
