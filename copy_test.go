@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // renamed makes a store pass for one of another provider.
@@ -183,5 +184,54 @@ func TestAConditionOfASourceIsNoneOfTheCopy(t *testing.T) {
 			require.ErrorIs(t, err, storage.Changed, "%s, %s", name, failing)
 			require.NotErrorIs(t, err, storage.PreconditionFailed, "%s, %s", name, failing)
 		}
+	}
+}
+
+// oldETag sends the bytes of the object that is there with the ETag of the one before, as versitygw does beside a write.
+type oldETag struct {
+	driver.Driver
+	revision string
+	change   func()
+}
+
+func (d *oldETag) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	d.change()
+	whole := *r
+	whole.Condition = storage.Condition{}
+	attrs, body, err := d.Driver.Get(ctx, &whole)
+	if err == nil {
+		attrs.Revision = d.revision
+	}
+	return attrs, body, err
+}
+
+func TestAnotherSizeUnderTheSameRevisionIsChanged(t *testing.T) {
+	for name, use := range map[string]func(storage.Bucket) error{
+		"Compose": func(b storage.Bucket) error {
+			_, err := storage.Compose(t.Context(), b, "to", []string{"k"})
+			return err
+		},
+		"ReadAt": func(b storage.Bucket) error {
+			r, err := storage.NewReaderAt(t.Context(), b, "k")
+			require.NoError(t, err)
+			_, err = r.ReadAt(make([]byte, 3), 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := memstore.NewDriver(memstore.Config{})
+			plain := engine.New(d)
+			write := func(text string) *storage.Attrs {
+				attrs, err := plain.Upload(t.Context(), "k", strings.NewReader(text))
+				require.NoError(t, err)
+				return attrs
+			}
+			late := &oldETag{d, write("old").Revision, func() { write("longer") }}
+			b := engine.New(late, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCompose})))
+			require.ErrorIs(t, use(b), storage.Changed)
+			exists, err := b.Exists(t.Context(), "to")
+			require.NoError(t, err)
+			require.False(t, exists)
+		})
 	}
 }

@@ -113,13 +113,13 @@ func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
 	return nil
 }
 
-// changed compares the attributes of a response with those of the first one. Without revisions, size
-// and time have to do.
+// changed compares the attributes of a response with those of the first one. Without revisions, the
+// time has to do. A server may send a new object with the old ETag: its size tells.
 func changed(first, a *Attrs) bool {
-	if first.Revision != "" {
-		return a.Revision != first.Revision
+	if first.Revision != "" && a.Revision != first.Revision {
+		return true
 	}
-	return a.Size != first.Size || !a.Modified.Equal(first.Modified)
+	return a.Size != first.Size || first.Revision == "" && !a.Modified.Equal(first.Modified)
 }
 
 // fetch makes one request, and calls read with its bytes.

@@ -63,12 +63,7 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	}
 	if c.op.core.has(storage.ServerCompose) {
 		a, e := c.serverCompose(ctx)
-		if e == nil || e.Code != storage.Unsupported || e.Unknown && c.req.Condition != (storage.Condition{}) {
-			return a, e
-		}
-		a, failed := c.streamCompose(ctx)
-		after(failed, e)
-		return a, failed
+		return orStream(ctx, a, e, &c.req, c.streamCompose)
 	}
 	return c.streamCompose(ctx)
 }
@@ -123,22 +118,26 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 		if i == len(c.srcKeys) {
 			return nil, io.EOF
 		}
-		return openPinned(ctx, &c.op, &driver.GetRequest{Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: c.sources[i].Revision}, Native: c.req.Source.Native})
+		return c.openSource(ctx, i)
 	}}
 	defer body.Close()
 	return storeSource(ctx, &c.op, r, settings(&c.given).Transfer, body)
 }
 
-// openPinned opens an object whose revision is pinned, within the operation o.
-func openPinned(ctx context.Context, o *operation, r *driver.GetRequest) (io.ReadCloser, error) {
-	d := &download{ctx: ctx}
-	d.first.req = *r
-	d.op.core, d.op.name, d.op.key, d.op.prefix = o.core, o.name, r.Key, o.prefix
-	if e := d.open(); e != nil {
-		if e.Code == storage.PreconditionFailed || e.Code == storage.ObjectNotFound {
-			e.Code = storage.Changed
-		}
-		return nil, d.fail(e)
+// openSource opens the source that headSources has seen.
+func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error) {
+	d, seen := &download{ctx: ctx}, c.sources[i]
+	d.first.req = driver.GetRequest{Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: seen.Revision}, Native: c.req.Source.Native}
+	d.op.core, d.op.name, d.op.key, d.op.prefix = c.op.core, c.op.name, c.srcKeys[i], c.op.prefix
+	e := d.open()
+	switch {
+	case e == nil && !changed(seen, d.reader.Attrs()):
+		return d, nil
+	case e == nil:
+		_ = d.Close()
+		e = &storage.Error{Code: storage.Changed}
+	case e.Code == storage.PreconditionFailed, e.Code == storage.ObjectNotFound:
+		e.Code = storage.Changed
 	}
-	return d, nil
+	return nil, d.fail(e)
 }

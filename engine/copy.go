@@ -68,15 +68,20 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		to := c.op.core.driver.Locate(c.op.key)
 		if equal.Values(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
-			if e == nil || e.Code != storage.Unsupported || e.Op != "" || e.Unknown && c.req.Condition != (storage.Condition{}) {
-				return a, e
-			}
-			a, failed := c.streamCopy(ctx)
-			after(failed, e)
-			return a, failed
+			return orStream(ctx, a, e, &c.req, c.streamCopy)
 		}
 	}
 	return c.streamCopy(ctx)
+}
+
+// orStream calls stream if the store cannot do r; a and e are its answer. An error with an Op is the source's.
+func orStream(ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver.CopyRequest, stream func(context.Context) (*storage.Attrs, *storage.Error)) (*storage.Attrs, *storage.Error) {
+	if e == nil || e.Code != storage.Unsupported || e.Op != "" || e.Unknown && r.Condition != (storage.Condition{}) {
+		return a, e
+	}
+	a, failed := stream(ctx)
+	after(failed, e)
+	return a, failed
 }
 
 // openSource begins the operation of the source.
