@@ -129,11 +129,12 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 // may have been removed, another writer may have had it: this one was paused while others trimmed twice.
 func (l *Log) confirm(ctx context.Context, number int64) error {
 	trimmed, err := persist(ctx, l.Trimmed)
-	if err == nil && number <= trimmed {
-		err = errors.New("the log was trimmed beyond this entry while it was written")
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return l.unknown(number, err)
+	case number <= trimmed:
+		l.learned.Store(new(time.Time)) // the next call asks for the last entry
+		return l.unknown(number, errors.New("the log was trimmed beyond this entry while it was written"))
 	}
 	l.learn(number)
 	return nil
