@@ -65,6 +65,9 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	}
 	// A write tells what time it is for the store.
 	w.touched = true
+	if found.modified.Before(found.record.Began) { // that clock was set back: processes that wait after this one count from here
+		found.record.Began = found.modified
+	}
 	if _, err = l.write(ctx, found, found.record); storage.CodeOf(err) == storage.PreconditionFailed {
 		err = nil
 	}
