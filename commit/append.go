@@ -84,10 +84,8 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		taken := storage.CodeOf(err) == storage.PreconditionFailed
 		unsure = unsure || errors.Is(err, storage.OutcomeUnknown)
 		switch {
-		case err == nil:
-			return true, l.confirm(ctx, number)
-		case taken && !unsure: // by another one, perhaps after a retry of the bucket's, and this one was trimmed
-			return false, l.confirm(ctx, number)
+		case err == nil, taken && !unsure: // taken by another one, perhaps after a retry of the bucket's, and this one was trimmed
+			return err == nil, l.confirm(ctx, number)
 		case !unsure:
 			return false, err
 		}
@@ -98,8 +96,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		case stored: // by another one perhaps after this one was trimmed
 			return by == id, l.confirm(ctx, number)
 		}
-		delay, again := policy.Allow(&tries, false, 0)
-		if !again || ctxtime.Sleep(ctx, delay) != nil {
+		if delay, again := policy.Allow(&tries, false, 0); !again || ctxtime.Sleep(ctx, delay) != nil {
 			return false, l.unknown(number, err)
 		}
 	}
@@ -129,11 +126,12 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 // may have been removed, another writer may have had it: this one was paused while others trimmed twice.
 func (l *Log) confirm(ctx context.Context, number int64) error {
 	trimmed, err := persist(ctx, l.Trimmed)
-	if err == nil && number <= trimmed {
-		err = errors.New("the log was trimmed beyond this entry while it was written")
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return l.unknown(number, err)
+	case number <= trimmed:
+		l.learned.Store(new(time.Time)) // the next call asks for the last entry
+		return l.unknown(number, errors.New("the log was trimmed beyond this entry while it was written"))
 	}
 	l.learn(number)
 	return nil

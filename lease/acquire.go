@@ -63,8 +63,12 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	case w.touched:
 		return false, wait, nil
 	}
-	// A write tells what time it is for the store.
+	// A write tells what time it is for the store. If its clock was set back, processes that wait after this
+	// one count from here.
 	w.touched = true
+	if found.modified.Before(found.record.Began) {
+		found.record.Began = found.modified
+	}
 	if _, err = l.write(ctx, found, found.record); storage.CodeOf(err) == storage.PreconditionFailed {
 		err = nil
 	}

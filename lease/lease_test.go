@@ -310,18 +310,29 @@ func TestNoClockOfAProcessMatters(t *testing.T) {
 	}
 }
 
-// A store whose clock was set back delays a run by the interval at most.
+// A store whose clock was set back delays a run by the interval at most, also if the process that waits is
+// replaced by another one again and again.
 func TestAClockOfTheStoreThatWasSetBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var shift time.Duration
-		b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(shift) }}))
-		hour := lease.WithInterval(time.Hour)
-		require.NoError(t, lease.Hold(t.Context(), b, key, func(context.Context) error { return nil }, hour))
-		shift = -1000 * time.Hour
-		began := time.Now()
-		require.NoError(t, lease.Hold(t.Context(), b, key, func(context.Context) error { return nil }, hour))
-		require.Equal(t, time.Hour, time.Since(began))
-	})
+	for name, lives := range map[string]time.Duration{"one process waits": 2 * time.Hour, "each process waits 25 minutes": 25 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var shift time.Duration
+				b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(shift) }}))
+				run := func(ctx context.Context) error {
+					return lease.Hold(ctx, b, key, func(context.Context) error { return nil }, lease.WithInterval(time.Hour))
+				}
+				require.NoError(t, run(t.Context()))
+				shift = -1000 * time.Hour
+				began := time.Now()
+				for err := errors.New("not run yet"); err != nil && time.Since(began) < 24*time.Hour; {
+					ctx, cancel := context.WithTimeout(t.Context(), lives)
+					err = run(ctx)
+					cancel()
+				}
+				require.Equal(t, time.Hour, time.Since(began))
+			})
+		})
+	}
 }
 
 func TestTheIntervalDoesNotApplyAfterADeath(t *testing.T) {

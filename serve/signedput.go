@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -50,12 +51,8 @@ func (h *handler) putPart(w http.ResponseWriter, r *http.Request, g *signedurl.G
 		opts = append(opts, storage.WithSize(length))
 	}
 	part, err := storage.PutSignedPart(r.Context(), h.bucket, g.Key, g.Upload, g.Part, content, opts...)
-	switch {
-	case err == nil:
-	case content.failure != nil:
-		return content.failure
-	default:
-		return failureOf(err)
+	if err != nil {
+		return cmp.Or(content.failure, failureOf(err))
 	}
 	w.Header().Set("ETag", part.ETag)
 	w.Header().Set("Content-Length", "0")
@@ -103,13 +100,10 @@ func (h *handler) store(r *http.Request, g *signedurl.Grant, body io.Reader, len
 		return nil, failureOf(err)
 	}
 	attrs, err := h.bucket.Upload(r.Context(), g.Key, content, append(opts, granted...)...)
-	switch {
-	case err == nil:
-		return attrs, nil
-	case content.failure != nil:
-		return nil, content.failure
+	if err != nil {
+		return nil, cmp.Or(content.failure, failureOf(err))
 	}
-	return nil, failureOf(err)
+	return attrs, nil
 }
 
 // A boundedBody fails as soon as its length is known to differ from what was signed,

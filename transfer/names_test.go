@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -195,7 +196,8 @@ func TestTheInternalDirectoryOfALocalBucketIsNeverRead(t *testing.T) {
 
 func TestTemporaryFilesOfDeadProcessesAreRemoved(t *testing.T) {
 	const stale, fresh = ".omnibucket-0123456789abcdef", "sub/.omnibucket-fedcba9876543210"
-	dir := tree(t, map[string]string{stale: "half", "sub/x": "x", ".omnibucket-mine": "a file like another"})
+	complete := "sub/" + durable.TempName() // which has the time of its source already
+	dir := tree(t, map[string]string{stale: "half", complete: "whole", "sub/x": "x", ".omnibucket-mine": "a file like another"})
 	write(t, dir, map[string]string{fresh: "half"})
 	now := time.Now()
 	require.NoError(t, os.Chtimes(filepath.Join(dir, fresh), now, now))
@@ -210,6 +212,7 @@ func TestTemporaryFilesOfDeadProcessesAreRemoved(t *testing.T) {
 	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(dir, stale), "no process has written to it for long")
 	require.FileExists(t, filepath.Join(dir, fresh), "a process may still write to it")
+	require.FileExists(t, filepath.Join(dir, complete), "a process may be about to rename it")
 }
 
 // A process that dies leaves the file of storage.DownloadFile, too.

@@ -26,8 +26,8 @@ const (
 	// reservedName is the directory for a local bucket's own files, such as a signing
 	// key.
 	reservedName = ".omnibucket"
-	// staleAfter is the age at which a temporary file belongs to a dead process: a
-	// live transfer gives up earlier.
+	// staleAfter is the age of a temporary file, and of its last write, at which it belongs to a
+	// dead process: a live transfer gives up earlier.
 	staleAfter = 15 * time.Minute
 )
 

@@ -197,7 +197,7 @@ func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 
 // sweep removes temporary files of dead processes.
 func (w *treeWalker) sweep(key string, d fs.DirEntry) {
-	if w.settings.dryRun || !d.Type().IsRegular() {
+	if w.settings.dryRun || !d.Type().IsRegular() || time.Since(durable.TempMade(d.Name())).Abs() < staleAfter {
 		return
 	}
 	if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {

@@ -98,31 +98,19 @@ func (t *tree) checkWrite(key string, known bool) error {
 	return fileError("write", key, err)
 }
 
-// closeFile closes a complete file and sets its time. It syncs the content before the
-// file gets its name, because a name may survive a power failure that unsynced
-// content does not.
+// closeFile closes a complete file and then sets its time, because closing sets it on Windows. It syncs the
+// content before the file gets its name, because a name may survive a power failure that unsynced content does
+// not.
 func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
-	setTime := func() error {
-		if modified.IsZero() {
-			return nil
-		}
-		return t.root.Chtimes(temp, time.Time{}, modified)
-	}
-	const windows = runtime.GOOS == "windows" // on which closing a file sets its time
-	if !windows {
-		if err := setTime(); err != nil {
-			return err
-		}
-	}
 	if t.sync {
 		if err := f.Sync(); err != nil {
 			return err
 		}
 	}
-	if err := f.Close(); err != nil || !windows {
+	if err := f.Close(); err != nil || modified.IsZero() {
 		return err
 	}
-	return setTime()
+	return t.root.Chtimes(temp, time.Time{}, modified)
 }
 
 // checkTarget fails unless key is free or a file that may be replaced, which it

@@ -4,20 +4,32 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/omnibucket/storage/internal/hexid"
 )
 
 const tempPrefix = ".omnibucket-"
 
-// TempName returns a name for a file that is renamed when it is complete. Jobs take it for no object.
-func TempName() string { return tempPrefix + hexid.New(8) }
+// TempName returns a name for a file that is renamed when it is complete. Jobs take it for no object. It has
+// the time, in seconds, because that of a complete file is another's.
+func TempName() string {
+	return fmt.Sprintf("%s%08x%s", tempPrefix, uint32(time.Now().Unix()), hexid.New(4))
+}
+
+// TempMade returns when the name was made, which must be one of [TempName].
+func TempMade(name string) time.Time {
+	seconds, _ := strconv.ParseUint(name[len(tempPrefix):][:8], 16, 32) // never fails
+	return time.Unix(int64(seconds), 0)
+}
 
 // IsTempName reports whether name is one of [TempName].
 func IsTempName(name string) bool {

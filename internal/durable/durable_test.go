@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -34,6 +35,12 @@ func TestMkdirAll(t *testing.T) {
 	t.Chdir(dir)
 	require.NoError(t, MkdirAll("relative/path", 0o777))
 	require.DirExists(t, filepath.Join(dir, "relative", "path"))
+}
+
+func TestANameHasItsTime(t *testing.T) {
+	name := TempName()
+	require.True(t, IsTempName(name))
+	require.WithinDuration(t, time.Now(), TempMade(name), time.Minute)
 }
 
 func TestErrorsNameTheFileThatATemporaryOneBecomes(t *testing.T) {
