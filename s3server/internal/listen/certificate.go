@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
 	"time"
 )
@@ -26,11 +25,10 @@ func WithCertificate(c *tls.Config, hosts []string) (*tls.Config, *x509.Certific
 		return c, nil, nil // the caller knows what to trust
 	}
 	if len(c.Certificates) == 0 {
-		own, err := newCertificate(hosts)
-		if err != nil {
-			return nil, nil, err
-		}
-		c.Certificates = []tls.Certificate{own}
+		var authority *x509.Certificate
+		var err error
+		authority, c.GetCertificate, err = newAuthority(hosts)
+		return c, authority, err
 	}
 	first := c.Certificates[0]
 	if len(first.Certificate) == 0 || first.PrivateKey == nil {
@@ -52,19 +50,16 @@ func Hosts(addr string, domains []string) []string {
 	return hosts
 }
 
-// newCertificate makes a certificate that signs itself.
-func newCertificate(hosts []string) (tls.Certificate, error) {
+// newAuthority makes a certificate that signs itself, and a function that signs one for each connection. With rustls,
+// clients refuse the first from a server, and with OpenSSL and Node.js one of *.localhost for photos.localhost.
+func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return tls.Certificate{}, err
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return tls.Certificate{}, err
+		return nil, nil, err
 	}
 	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "s3server"},
+	template := x509.Certificate{
+		Subject:   pkix.Name{CommonName: "s3server's authority"},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateTerm - time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IsCA: true, BasicConstraintsValid: true,
@@ -76,11 +71,23 @@ func newCertificate(hosts []string) (tls.Certificate, error) {
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return tls.Certificate{}, err
+	sign := func(template, parent *x509.Certificate) ([]byte, error) {
+		return x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, key)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+	der, err := sign(&template, &template)
+	if err != nil {
+		return nil, nil, err
+	}
+	authority, err := x509.ParseCertificate(der)
+	template.Subject.CommonName, template.IsCA, template.KeyUsage = "s3server", false, x509.KeyUsageDigitalSignature
+	return authority, func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		own := template
+		if authority.VerifyHostname(hello.ServerName) == nil {
+			own.DNSNames = append([]string{hello.ServerName}, own.DNSNames...)
+		}
+		der, err := sign(&own, authority)
+		return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	}, err
 }
 
 func EncodeCertificate(c *x509.Certificate) []byte {
