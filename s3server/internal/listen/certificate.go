@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"net"
 	"time"
@@ -18,24 +17,22 @@ const certificateTerm = 825 * 24 * time.Hour
 
 // WithCertificate returns a copy of c that has a certificate, and the certificate that
 // clients must trust. It makes one for the hosts if c has none.
-func WithCertificate(c *tls.Config, hosts []string) (*tls.Config, *x509.Certificate, error) {
+func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, trusted *x509.Certificate, err error) {
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
 		return c, nil, nil // the caller knows what to trust
 	}
 	if len(c.Certificates) == 0 {
-		var authority *x509.Certificate
-		var err error
-		authority, c.GetCertificate, err = newAuthority(hosts)
-		return c, authority, err
+		trusted, c.GetCertificate, err = newAuthority(hosts)
+		return c, trusted, err
 	}
 	first := c.Certificates[0]
 	if len(first.Certificate) == 0 || first.PrivateKey == nil {
 		return nil, nil, errors.New("the first of Config.TLS.Certificates must have a certificate and a private key")
 	}
-	leaf, err := x509.ParseCertificate(first.Certificate[0])
-	return c, leaf, err
+	trusted, err = x509.ParseCertificate(first.Certificate[0])
+	return c, trusted, err
 }
 
 // Hosts returns the names under which clients reach the server.
@@ -53,14 +50,10 @@ func Hosts(addr string, domains []string) []string {
 // newAuthority makes a certificate that signs itself, and a function that signs one for each connection. With rustls,
 // clients refuse the first from a server, and with OpenSSL and Node.js one of *.localhost for photos.localhost.
 func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	now := time.Now()
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // it fails only without randomness, which ends the program
 	template := x509.Certificate{
 		Subject:   pkix.Name{CommonName: "s3server's authority"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateTerm - time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(certificateTerm - time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IsCA: true, BasicConstraintsValid: true,
 	}
@@ -71,10 +64,7 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	sign := func(template, parent *x509.Certificate) ([]byte, error) {
-		return x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, key)
-	}
-	der, err := sign(&template, &template)
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -85,11 +75,7 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 		if authority.VerifyHostname(hello.ServerName) == nil {
 			own.DNSNames = append([]string{hello.ServerName}, own.DNSNames...)
 		}
-		der, err := sign(&own, authority)
+		der, err := x509.CreateCertificate(rand.Reader, &own, authority, &key.PublicKey, key)
 		return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 	}, err
-}
-
-func EncodeCertificate(c *x509.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
