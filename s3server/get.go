@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/headers"
@@ -122,12 +123,16 @@ func describe(r *request, v *state.Version) error {
 	header.Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")
 	for _, name := range []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires"} {
-		value := r.query.Get("response-" + strings.ToLower(name))
+		parameter := "response-" + strings.ToLower(name)
+		value := r.query.Get(parameter)
 		if value == "" {
 			continue
 		}
 		if r.caller.anonymous {
 			return s3error.New("InvalidRequest").WithMessage("Request specific response headers cannot be used for anonymous GET requests.")
+		}
+		if err := headers.Sendable(parameter, value, unicode.MaxLatin1); err != nil {
+			return err
 		}
 		header.Set(name, value)
 	}

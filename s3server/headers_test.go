@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -190,4 +191,31 @@ func TestTheLimitsOfHeadersMayBeLarger(t *testing.T) {
 	in.Metadata = map[string]string{"a": strings.Repeat("x", 20<<10)}
 	_, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
+}
+
+// Amazon S3 answers so to the file names of a program that does not encode them.
+func TestHeadersThatAReadAsksForAreInLatin1(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	for value, code := range map[string]string{
+		"attachment; filename=\"a\tb.txt\"":      "",
+		"attachment; filename*=UTF-8''%E2%82%AC": "",
+		"attachment; filename=\"ä.txt\"":         "",
+		"attachment; filename=\"–.txt\"":         "InvalidArgument",
+		"attachment; filename=\"\xff.txt\"":      "InvalidArgument",
+		"attachment; filename=\"a\x00b\"":        "InvalidArgument",
+		"attachment\r\nX-Other: b":               "InvalidArgument",
+		"attachment\x7f":                         "InvalidArgument",
+	} {
+		response, body := s.signedSend(t, "GET", "/photos/k?response-content-disposition="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"), "", nil)
+		if code == "" {
+			require.Equal(t, 200, response.StatusCode, "%q: %s", value, body)
+			require.Equal(t, value, response.Header.Get("Content-Disposition"))
+			continue
+		}
+		require.Equal(t, 400, response.StatusCode, "%q", value)
+		require.Equal(t, code, errorIn(t, body).Code, "%q", value)
+		require.Contains(t, body, "<ArgumentName>response-content-disposition</ArgumentName>")
+		require.Empty(t, response.Header.Get("Content-Disposition"))
+	}
 }

@@ -189,18 +189,15 @@ func (r *request) list(l state.Listing, after state.Position, show func(v *state
 		return r.server.store.List(r.in.Context(), r.target.bucket, l, after, show)
 	}
 	newest := r.server.now().Add(-r.fault.Stale)
-	left := l.Max
-	for more = true; more && left > 0; {
-		page := l
-		page.Max = left
-		more, err = r.server.store.List(r.in.Context(), r.target.bucket, page, after, func(v *state.Version, common string) {
+	for more = true; more && l.Max > 0; {
+		more, err = r.server.store.List(r.in.Context(), r.target.bucket, l, after, func(v *state.Version, common string) {
 			if v == nil {
 				after = state.Position{Key: common, Prefix: true}
 			} else {
 				after = state.Position{Key: v.Key}
 			}
 			if v == nil || !v.Modified.After(newest) {
-				left--
+				l.Max--
 				show(v, common)
 			}
 		})

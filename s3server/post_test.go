@@ -91,6 +91,9 @@ func TestForms(t *testing.T) {
 		"a malformed digest":           {set("content-md5", "x"), 0, "hello", 400, "InvalidDigest"},
 		"its digest":                   {set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="), 0, "hello", 204, ""},
 		"no key":                       {func(f map[string]string) { delete(f, "key") }, 0, "hello", 400, "InvalidArgument"},
+		"what a header cannot have":    {set("cache-control", "a\x00b"), 0, "hello", 400, "InvalidArgument"},
+		"a header within a field":      {set("cache-control", "a\r\nX-Other: b"), 0, "hello", 400, "InvalidArgument"},
+		"a field that is not ASCII":    {set("cache-control", "ü\t–"), 0, "hello", 204, ""},
 		"expired":                      {nil, 16 * time.Minute, "hello", 403, "AccessDenied"},
 		"too long":                     {nil, 0, "hello, hello", 400, "EntityTooLarge"},
 		"too short":                    {nil, 0, "h", 400, "EntityTooSmall"},
@@ -105,12 +108,13 @@ func TestForms(t *testing.T) {
 						map[string]string{"content-type": "image/jpeg"},
 						[]string{"starts-with", "$success_action_status", ""},
 						[]string{"starts-with", "$content-md5", ""},
+						[]string{"starts-with", "$cache-control", ""},
 					}
 				})
 			require.NoError(t, err)
 			fields := out.Values
 			fields["content-type"] = "image/jpeg"
-			fields["success_action_status"], fields["content-md5"] = "204", "XUFAKrxLKna5cZ2REBfFkg=="
+			fields["success_action_status"], fields["content-md5"], fields["cache-control"] = "204", "XUFAKrxLKna5cZ2REBfFkg==", "no-cache"
 			if test.change != nil {
 				test.change(fields)
 			}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"log"
 	"net"
@@ -132,7 +133,7 @@ func (s *Server) trustItself() error {
 		return err
 	}
 	s.bundle = file.Name()
-	_, err = file.Write(listen.EncodeCertificate(s.certificate))
+	err = pem.Encode(file, &pem.Block{Type: "CERTIFICATE", Bytes: s.certificate.Raw})
 	if err = cmp.Or(err, file.Close()); err != nil {
 		_ = os.Remove(s.bundle)
 	}
@@ -187,8 +188,7 @@ const acceptPause = time.Minute
 // descriptors, there may be one for each connection.
 type quietLog struct {
 	to    io.Writer
-	mu    sync.Mutex
-	later time.Time // when the next line about Accept may come
+	later time.Time // when the next line about Accept may come; a log.Logger writes one line at a time
 }
 
 func (l *quietLog) Write(line []byte) (int, error) {
@@ -196,8 +196,6 @@ func (l *quietLog) Write(line []byte) (int, error) {
 		return len(line), nil
 	}
 	if bytes.Contains(line, []byte("http: Accept error")) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
 		now := time.Now()
 		if now.Before(l.later) {
 			return len(line), nil
@@ -214,8 +212,7 @@ func urlOf(address net.Addr, encrypted bool) string {
 		scheme = "https://"
 	}
 	if at, err := netip.ParseAddrPort(host); err == nil && at.Addr().IsUnspecified() {
-		loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-		host = netip.AddrPortFrom(loopback, at.Port()).String()
+		host = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port()).String()
 	}
 	return scheme + host
 }
@@ -241,14 +238,11 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// testRecord is Config.Record in tests.
-const testRecord = 10_000
-
 // ForTest starts a server that ends with the test. It ends the test if the server cannot
 // start. If c.Record is 0, [Handler.Requests] returns the latest 10,000 requests.
 func ForTest(t TB, c Config) *Server {
 	t.Helper()
-	setDefault(&c.Record, testRecord)
+	setDefault(&c.Record, 10_000)
 	s, err := Start(c)
 	if err != nil {
 		t.Fatalf("s3server: %v", err)

@@ -93,6 +93,30 @@ func TestTheOwnCertificateIsForItsHosts(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// Clients with rustls refuse a server's certificate that may sign others, and those with OpenSSL and Node.js a wildcard
+// directly below a name without a dot.
+func TestAConnectionHasACertificateForItsHost(t *testing.T) {
+	server := s3server.ForTest(t, s3server.Config{TLS: &tls.Config{}, Domains: []string{"s3"}, Addr: "127.0.0.1:0"})
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	serials := map[string]bool{server.Certificate().SerialNumber.String(): true}
+	for _, host := range []string{"localhost", "photos.localhost", "s3", "photos.s3", "127.0.0.1"} {
+		connection, err := tls.Dial("tcp", strings.TrimPrefix(server.URL, "https://"), &tls.Config{ServerName: host, RootCAs: roots})
+		require.NoError(t, err, host)
+		leaf := connection.ConnectionState().PeerCertificates[0]
+		require.NoError(t, connection.Close())
+		require.False(t, leaf.IsCA, host)
+		require.NotEqual(t, leaf.Issuer.String(), leaf.Subject.String())
+		require.False(t, serials[leaf.SerialNumber.String()], "Firefox refuses two certificates with one number")
+		serials[leaf.SerialNumber.String()] = true
+		if net.ParseIP(host) == nil {
+			require.Contains(t, leaf.DNSNames, host)
+		}
+	}
+	_, err := tls.Dial("tcp", strings.TrimPrefix(server.URL, "https://"), &tls.Config{ServerName: "example.com", RootCAs: roots})
+	require.Error(t, err)
+}
+
 func TestAGivenCertificateIsUsed(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

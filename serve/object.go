@@ -25,7 +25,7 @@ import (
 // backwards or are too far apart. At most 1 MiB between ranges, or as much as was
 // requested, is read and discarded. If several ranges would take more than 16
 // requests, or have more bytes than the object, the response is the whole object with
-// 200. A server may ignore Range (RFC 9110, section 14.2).
+// 200. So is that to a range of another unit than bytes (RFC 9110, section 14.2).
 //
 // An error becomes a status with a short body:
 //

@@ -39,14 +39,13 @@ var (
 	errNoOverlap = errors.New("invalid range: failed to overlap")
 )
 
-// parseRange parses a Range header as http.ServeContent does.
+// parseRange parses a Range header as http.ServeContent does, and ignores other units (RFC 9110, section 14.2).
 func parseRange(header string) rangeHeader {
-	if header == "" {
+	list, found := strings.CutPrefix(header, "bytes=")
+	if !found {
 		return rangeHeader{}
 	}
 	asked := rangeHeader{given: true}
-	list, bytes := strings.CutPrefix(header, "bytes=")
-	asked.malformed = !bytes
 	for text := range strings.SplitSeq(list, ",") {
 		if text = trimSpace(text); text == "" {
 			continue

@@ -31,7 +31,7 @@ func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 	attrs, err := b.Upload(f.Context(), "key", strings.NewReader(data))
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, ranges, ifNoneMatch, ifMatch string) {
-		if suffixOfNothing.MatchString(ranges) || strings.Count(ranges, ",") > manyPieces {
+		if anotherUnit := ranges != "" && !strings.HasPrefix(ranges, "bytes="); anotherUnit || suffixOfNothing.MatchString(ranges) || strings.Count(ranges, ",") > manyPieces {
 			t.Skip("differs on purpose")
 		}
 		answered := func(handle func(w http.ResponseWriter, r *http.Request)) (int, http.Header, string) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -32,6 +33,9 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	}
 	for _, name := range state.SystemHeaders {
 		if value := header.Get(name); value != "" {
+			if err := Sendable(name, value, unicode.MaxRune); err != nil { // of a form, which is no header
+				return p, err
+			}
 			p.Header.Set(name, value)
 		}
 	}
@@ -48,6 +52,14 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	var err error
 	p.Tags, err = tagging.ReadHeader(header.Get("X-Amz-Tagging"))
 	return p, err
+}
+
+// Sendable refuses the value of an argument if a header cannot have it, or if it has a character above most.
+func Sendable(argument, value string, most rune) error {
+	if strings.ContainsFunc(value, func(c rune) bool { return c > most || c < ' ' && c != '\t' || c == 0x7F }) {
+		return s3error.New("InvalidArgument", "ArgumentName", argument).WithMessage("Header value cannot be represented using ISO-8859-1.")
+	}
+	return nil
 }
 
 // readMetadata reads the user metadata. S3 returns the names in lower case, and net/http would

@@ -7,9 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
 	"time"
 )
@@ -19,25 +17,22 @@ const certificateTerm = 825 * 24 * time.Hour
 
 // WithCertificate returns a copy of c that has a certificate, and the certificate that
 // clients must trust. It makes one for the hosts if c has none.
-func WithCertificate(c *tls.Config, hosts []string) (*tls.Config, *x509.Certificate, error) {
+func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, trusted *x509.Certificate, err error) {
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
 		return c, nil, nil // the caller knows what to trust
 	}
 	if len(c.Certificates) == 0 {
-		own, err := newCertificate(hosts)
-		if err != nil {
-			return nil, nil, err
-		}
-		c.Certificates = []tls.Certificate{own}
+		trusted, c.GetCertificate, err = newAuthority(hosts)
+		return c, trusted, err
 	}
 	first := c.Certificates[0]
 	if len(first.Certificate) == 0 || first.PrivateKey == nil {
 		return nil, nil, errors.New("the first of Config.TLS.Certificates must have a certificate and a private key")
 	}
-	leaf, err := x509.ParseCertificate(first.Certificate[0])
-	return c, leaf, err
+	trusted, err = x509.ParseCertificate(first.Certificate[0])
+	return c, trusted, err
 }
 
 // Hosts returns the names under which clients reach the server.
@@ -52,20 +47,13 @@ func Hosts(addr string, domains []string) []string {
 	return hosts
 }
 
-// newCertificate makes a certificate that signs itself.
-func newCertificate(hosts []string) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "s3server"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateTerm - time.Hour),
+// newAuthority makes a certificate that signs itself, and a function that signs one for each connection. With rustls,
+// clients refuse the first from a server, and with OpenSSL and Node.js one of *.localhost for photos.localhost.
+func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // it fails only without randomness, which ends the program
+	template := x509.Certificate{
+		Subject:   pkix.Name{CommonName: "s3server's authority"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(certificateTerm - time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IsCA: true, BasicConstraintsValid: true,
 	}
@@ -76,13 +64,18 @@ func newCertificate(hosts []string) (tls.Certificate, error) {
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
 	if err != nil {
-		return tls.Certificate{}, err
+		return nil, nil, err
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
-}
-
-func EncodeCertificate(c *x509.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+	authority, err := x509.ParseCertificate(der)
+	template.Subject.CommonName, template.IsCA, template.KeyUsage = "s3server", false, x509.KeyUsageDigitalSignature
+	return authority, func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		own := template
+		if authority.VerifyHostname(hello.ServerName) == nil {
+			own.DNSNames = append([]string{hello.ServerName}, own.DNSNames...)
+		}
+		der, err := x509.CreateCertificate(rand.Reader, &own, authority, &key.PublicKey, key)
+		return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	}, err
 }

@@ -119,14 +119,10 @@ func (l *Listener) closeIdle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	first := l.idle.Front()
-	if first == nil {
+	if first == nil || time.Since(first.Value.(idleConnection).since) < idleGrace {
 		return false
 	}
-	oldest := first.Value.(idleConnection)
-	if time.Since(oldest.since) < idleGrace {
-		return false
-	}
-	l.idle.Remove(first)
+	oldest := l.idle.Remove(first).(idleConnection)
 	delete(l.at, oldest.Conn)
 	if encrypted, ok := oldest.Conn.(*tls.Conn); ok {
 		oldest.Conn = encrypted.NetConn() // without a last message, for which it could wait
