@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -60,11 +61,7 @@ func (l *Lease) end() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), releaseTimeout)
 	defer cancel()
 	l.cancel(nil)
-	err := l.free(ctx)
-	if lost != nil {
-		return lost
-	}
-	return err
+	return cmp.Or(lost, l.free(ctx))
 }
 
 // free writes that nobody holds the lease. If the object is not as it was written last, a renewal that

@@ -125,7 +125,7 @@ func getRequestPayment(b *state.Bucket) (any, error) {
 	return requestPayment{Payer: cmp.Or(b.Payer, payerOwner)}, nil
 }
 
-func (p *requestPayment) check() error {
+func (p *requestPayment) Check() error {
 	if p.Payer != payerRequester && p.Payer != payerOwner {
 		return s3error.New("MalformedXML")
 	}

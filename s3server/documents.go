@@ -63,13 +63,19 @@ func admitDocument(r *request) error {
 	return enter(r, r.server.documents)
 }
 
-// readXML decodes the body into v and checks its digests.
+// readXML decodes the body into v and checks its digests. If v has a Check, it says what else is refused.
 func (r *request) readXML(v any) error {
 	document, err := r.readDocument()
 	if err != nil {
 		return err
 	}
-	return xmldoc.Parse(document, v)
+	if err := xmldoc.Parse(document, v); err != nil {
+		return err
+	}
+	if checked, ok := v.(interface{ Check() error }); ok {
+		return checked.Check()
+	}
+	return nil
 }
 
 // readVouched is readXML for a body that must have a digest or checksum.

@@ -146,7 +146,7 @@ type encryptionConfiguration struct {
 	Rule    []state.EncryptionRule
 }
 
-func (c *encryptionConfiguration) check() error {
+func (c *encryptionConfiguration) Check() error {
 	if len(c.Rule) != 1 {
 		return s3error.New("MalformedXML")
 	}

@@ -241,9 +241,6 @@ func putNotification(r *request) error {
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if err := asked.Check(); err != nil {
-		return err
-	}
 	skip := isTrue(r.in.Header, "X-Amz-Skip-Destination-Validation")
 	if !skip {
 		if err := checkTargets(r.server, &asked); err != nil {

@@ -29,9 +29,6 @@ func putLifecycle(r *request) error {
 	if err := r.readXML(&asked); err != nil {
 		return err
 	}
-	if err := asked.Check(); err != nil {
-		return err
-	}
 	r.w.Header().Set(leastSizeHeader, asked.Least)
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {
 		b.Lifecycle = &asked

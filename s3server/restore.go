@@ -46,8 +46,8 @@ type restoreRequest struct {
 	Type, SelectParameters, OutputLocation *struct{}
 }
 
-// check refuses a request for anything but a copy for some days.
-func (d *restoreRequest) check() error {
+// Check refuses a request for anything but a copy for some days.
+func (d *restoreRequest) Check() error {
 	if d.Type != nil || d.SelectParameters != nil || d.OutputLocation != nil {
 		return s3error.New("NotImplemented").WithMessage("This server does not implement restore requests of the type SELECT")
 	}
@@ -63,9 +63,6 @@ func (d *restoreRequest) check() error {
 func restoreObject(r *request) error {
 	var asked restoreRequest
 	if err := r.readXML(&asked); err != nil {
-		return err
-	}
-	if err := asked.check(); err != nil {
 		return err
 	}
 	status := http.StatusAccepted

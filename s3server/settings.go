@@ -42,18 +42,12 @@ func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
 	})
 }
 
-// configure returns a handler that reads a document of settings, checks it unless check is nil, and
-// gives the settings to the bucket.
-func configure[T any](read func(*request, any) error, check func(*T) error, set func(*state.Bucket, *T)) handler {
+// configure returns a handler that reads a document of settings, and gives them to the bucket.
+func configure[T any](read func(*request, any) error, set func(*state.Bucket, *T)) handler {
 	return func(r *request) error {
 		var asked T
 		if err := read(r, &asked); err != nil {
 			return err
-		}
-		if check != nil {
-			if err := check(&asked); err != nil {
-				return err
-			}
 		}
 		return r.setting(http.StatusOK, func(b *state.Bucket) error {
 			set(b, &asked)

@@ -14,15 +14,13 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/suitelog"
 )
 
 // supportDir names the directory into which each run writes its results, for the table
 // in docs/support.md. If it is "log", each run logs them, so that they come also with a
 // result of the test that Go has in its cache.
 const supportDir = "OMNIBUCKET_SUPPORT"
-
-// resultMark precedes the results in the log.
-const resultMark = "result of the suite: "
 
 // A Support is the result of one run of the suite on one bucket.
 type Support struct {
@@ -119,7 +117,7 @@ func (r *report) write(t *testing.T) {
 	if dir == "log" {
 		data, err := json.Marshal(r.support)
 		require.NoError(t, err)
-		t.Log(resultMark + string(data))
+		t.Log(suitelog.Mark + string(data))
 		return
 	}
 	data, err := json.MarshalIndent(r.support, "", "\t")

@@ -2,10 +2,10 @@ package transfer
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/properties"
 )
 
 var _ transferrer = (*bucketCopier)(nil)
@@ -52,14 +52,7 @@ func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, e
 	case from.CRC32C.Sum != to.CRC32C.Sum:
 		return false, nil
 	}
-	return !younger || c.settings.rule != nil || sameProperties(&from.Properties, &to.Properties), nil
-}
-
-// sameProperties ignores the storage class, because its values differ by provider.
-func sameProperties(a, b *storage.Properties) bool {
-	return a.ContentType == b.ContentType && a.ContentEncoding == b.ContentEncoding &&
-		a.ContentDisposition == b.ContentDisposition && a.ContentLanguage == b.ContentLanguage &&
-		a.CacheControl == b.CacheControl && maps.Equal(a.Metadata, b.Metadata)
+	return !younger || c.settings.rule != nil || properties.Same(&from.Properties, &to.Properties), nil
 }
 
 func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {

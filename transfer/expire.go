@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/removeeach"
 )
 
 // An ExpireRule selects the objects that [Expire] removes. At least one age is set.
@@ -194,7 +195,7 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(Expi
 	if v.selects.never() || v.selects.needsTags() && v.IsDeleteMarker { // a marker has no tags
 		return
 	}
-	if e.group = append(e.group, v); len(e.group) == removeBatch {
+	if e.group = append(e.group, v); len(e.group) == removeeach.Most {
 		e.remove(ctx)
 	}
 }

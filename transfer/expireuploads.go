@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -55,12 +56,9 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *panics.Gr
 
 // abortedBefore reports whether an earlier rule aborts the upload: a dry run would count it twice.
 func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry) bool {
-	for _, r := range e.rules[:rule] {
-		if r.UploadsAge > 0 && strings.HasPrefix(entry.Key, r.Prefix) && e.tooOld(entry.Begun, r.UploadsAge) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.rules[:rule], func(r ExpireRule) bool {
+		return r.UploadsAge > 0 && strings.HasPrefix(entry.Key, r.Prefix) && e.tooOld(entry.Begun, r.UploadsAge)
+	})
 }
 
 func (e *expiry) abortUpload(ctx context.Context, entry storage.UploadEntry) {

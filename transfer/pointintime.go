@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/removeeach"
 )
 
 // Undelete makes the newest version of each removed object current again, in a bucket that
@@ -158,7 +159,7 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 		return true
 	}
 	if what.action == removeMarkers {
-		if r.marked = append(r.marked, what); len(r.marked) < removeBatch {
+		if r.marked = append(r.marked, what); len(r.marked) < removeeach.Most {
 			return true
 		}
 		return r.startMarked(ctx, group)
@@ -206,15 +207,16 @@ func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
 }
 
 // removeMarkers removes the markers of a batch. It returns an error for each key that may still
-// have one. One RemoveVersions gets at most removeBatch markers, so that it tries all of them.
+// have one.
 func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still map[string]error) {
 	var all []storage.VersionEntry
 	for _, what := range batch {
 		all = append(all, what.markers...)
 	}
 	still = map[string]error{}
-	for markers := range slices.Chunk(all, removeBatch) {
-		for i, err := range removeEach(ctx, r.bucket, markers, true) {
+	for markers := range slices.Chunk(all, removeeach.Most) {
+		errs, _ := removeeach.Of(ctx, r.bucket, markers, true)
+		for i, err := range errs {
 			still[markers[i].Key] = cmp.Or(still[markers[i].Key], err)
 		}
 	}

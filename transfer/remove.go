@@ -1,19 +1,16 @@
 package transfer
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"io/fs"
 	"iter"
 	"path"
-	"slices"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/joined"
 	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/internal/removal"
+	"github.com/omnibucket/storage/internal/removeeach"
 )
 
 // extraneousMemory is how many bytes of the files to remove are in memory; the rest is on disk.
@@ -82,13 +79,9 @@ func (t *tree) removeFile(key string) error {
 	return t.noteChange(dir)
 }
 
-// removeBatch is the number of keys for one RemoveAll: the largest batch of any
-// provider, so that removals are reported as they happen.
-const removeBatch = 1000
-
 // remove removes objects in the provider's batches.
 func (o *objects) remove(ctx context.Context, files iter.Seq[storage.VersionEntry], to *reporter) {
-	parallel.Groups(files, removeBatch, 1, func(group []storage.VersionEntry) ([]error, bool) {
+	parallel.Groups(files, removeeach.Most, 1, func(group []storage.VersionEntry) ([]error, bool) {
 		removeGroup(ctx, o.bucket, group, false, to)
 		return nil, ctx.Err() == nil
 	})
@@ -96,39 +89,12 @@ func (o *objects) remove(ctx context.Context, files iter.Seq[storage.VersionEntr
 
 // removeGroup removes objects or versions, and reports the result for each.
 func removeGroup(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool, to *reporter) {
-	for i, err := range removeEach(ctx, b, group, ofVersions) {
+	errs, _ := removeeach.Of(ctx, b, group, ofVersions)
+	for i, err := range errs {
 		if err != nil {
 			to.destinationFailed(ctx, group[i].Key, err)
 		} else {
 			to.removed(group[i].Key, group[i].Size)
 		}
 	}
-}
-
-// removeEach removes objects or versions. It returns for each why it may still be there, or nil.
-func removeEach(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool) []error {
-	var tried int // the first ones
-	var err error
-	if ofVersions {
-		tried, err = storage.RemoveVersions(ctx, b, slices.Values(group))
-	} else {
-		tried, err = storage.RemoveAll(ctx, b, removal.Map(slices.Values(group), func(v storage.VersionEntry) string { return v.Key }))
-	}
-	still := map[[2]string]error{} // by key and version
-	var early error                // ended the removal
-	for _, err := range joined.Errors(err) {
-		if own, ok := errors.AsType[*storage.Error](err); ok && own.Key != "" {
-			still[[2]string{own.Key, own.Version}] = err
-			tried++
-		} else {
-			early = err
-		}
-	}
-	errs := make([]error, len(group))
-	for i, v := range group {
-		if errs[i] = still[[2]string{v.Key, v.Version}]; i >= tried {
-			errs[i] = cmp.Or(errs[i], early)
-		}
-	}
-	return errs
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"strings"
@@ -120,15 +121,18 @@ func (t *tree) open(key string) (*os.File, fs.FileInfo, error) {
 
 func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	sum := crc32c.New()
-	err := t.read(ctx, key, sum)
+	err := t.read(ctx, key, math.MaxInt64, sum)
 	return sum.Sum32(), err
 }
 
-// read writes a file to a hash.
-func (t *tree) read(ctx context.Context, key string, to io.Writer) error {
+// read writes a file to a hash, if it has at most so many bytes.
+func (t *tree) read(ctx context.Context, key string, most int64, to io.Writer) error {
 	f, info, err := t.open(key)
 	if err == nil {
 		defer func() { _ = f.Close() }() // it was only read
+		if info.Size() > most {
+			return fileError("read", key, localfile.ErrChanged)
+		}
 		_, err = chunks.Copy(to, ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader()))
 	}
 	return fileError("read", key, err)
@@ -150,7 +154,7 @@ func (t *tree) matchesETag(ctx context.Context, src entry, etag string) bool {
 	equal := false
 	fips140.WithoutEnforcement(func() { // the server chose MD5, and nothing is secured by it
 		sum := md5.New()
-		err := t.read(ctx, src.key, sum) // the transfer reports it
+		err := t.read(ctx, src.key, src.size, sum) // it may have grown; the transfer reports errors
 		equal = err == nil && bytes.Equal(sum.Sum(nil), want)
 	})
 	return equal

@@ -99,10 +99,8 @@ func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string,
 		opts = append(opts, any(o).(O))
 	}
 	if more != nil {
-		metadata := maps.Clone(r.Metadata)
-		if metadata == nil {
-			metadata = more
-		}
+		metadata := map[string]string{}
+		maps.Copy(metadata, r.Metadata)
 		maps.Copy(metadata, more)
 		opts = append(opts, any(storage.WithMetadata(metadata)).(O))
 	}

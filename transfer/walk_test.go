@@ -1,6 +1,8 @@
 package transfer
 
 import (
+	"crypto/md5"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,4 +41,18 @@ func TestAWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 		seen++
 	}
 	require.Equal(t, files, seen)
+}
+
+// A log may grow by any number of bytes after it was listed.
+func TestAFileThatGrewIsNotReadForItsETag(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "log"), []byte("grown"), 0o666))
+	root, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	w := &tree{root: root}
+	defer func() { require.NoError(t, w.close()) }()
+	sum := md5.Sum([]byte("grown"))
+	for size, matches := range map[int64]bool{5: true, 3: false} {
+		require.Equal(t, matches, w.matchesETag(t.Context(), entry{key: "log", size: size}, hex.EncodeToString(sum[:])))
+	}
 }

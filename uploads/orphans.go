@@ -101,21 +101,11 @@ func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 }
 
 func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
-	f, err := w.keeper.config.Records.Record(ctx, id)
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return nil
+	_, removed, err := w.keeper.service.whole(ctx, id)
+	if removed {
+		w.report.Records++
 	}
-	if err != nil {
-		return err
-	}
-	if there, err := w.keeper.bucket.Exists(ctx, f.Key); err != nil || there {
-		return err
-	}
-	if err := w.keeper.config.Records.Remove(ctx, f); err != nil {
-		return err
-	}
-	w.report.Records++
-	return nil
+	return err
 }
 
 // findOrphans walks keys and IDs together, because both are sorted. Young bytes are

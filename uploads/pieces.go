@@ -16,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
 // A Piece is one part of a file that [Service.PutPiece] stores.
@@ -115,7 +116,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	}
 	f, failure := made.file(), error(nil)
 	if s.config.Records != nil {
-		f, failure = s.made(ctx, f.Key)
+		f, _, failure = s.whole(ctx, keypattern.IDIn(f.Key))
 	}
 	switch {
 	case failure == nil && f == nil: // removed meanwhile

@@ -133,11 +133,7 @@ func (s *Service) record(ctx context.Context, f *File) error {
 		return nil
 	}
 	// Sweep may have removed the bytes as orphans, or as those of a file that has expired.
-	there, err = s.bucket.Exists(ctx, f.Key)
-	if err != nil || there {
-		return err
-	}
-	if err := records.Remove(ctx, f); err != nil {
+	if removed, err := s.removeEmpty(ctx, f); !removed {
 		return err
 	}
 	return &Error{
@@ -146,21 +142,30 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	}
 }
 
-// made returns the record of a file that was made of pieces, or nil if it was removed since. A call that
-// was slow may have created the record again: made removes it then.
-func (s *Service) made(ctx context.Context, key string) (*File, error) {
-	f, err := s.config.Records.Record(ctx, keypattern.IDIn(key))
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
+// removeEmpty removes a record without bytes. It returns false if they are there, or if that is not known.
+func (s *Service) removeEmpty(ctx context.Context, f *File) (removed bool, err error) {
 	there, err := s.bucket.Exists(ctx, f.Key)
 	if err != nil || there {
-		return f, err
+		return false, err
 	}
-	return nil, s.config.Records.Remove(ctx, f)
+	err = s.config.Records.Remove(ctx, f)
+	return err == nil, err
+}
+
+// whole returns the record of a file, or nil if there is none. It removes one without bytes: a call that was slow may
+// have created it again after the file was removed.
+func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, err error) {
+	f, err = s.config.Records.Record(ctx, id)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return nil, false, nil
+	case err != nil:
+		return nil, false, err
+	}
+	if removed, err = s.removeEmpty(ctx, f); removed || err != nil {
+		return nil, removed, err
+	}
+	return f, false, nil
 }
 
 // checked returns the Target that the application gives with a file of this name as the bucket can keep it;

@@ -1,12 +1,12 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -218,10 +218,7 @@ func uploadFailed(err error) *Error {
 
 // etagOf returns the ETag of a part. Uppy needs one, and Azure has none.
 func etagOf(p storage.UploadedPart) string {
-	if p.ETag != "" {
-		return p.ETag
-	}
-	return `"` + strconv.Itoa(p.Number) + "-" + strconv.FormatInt(p.Size, 10) + `"`
+	return cmp.Or(p.ETag, fmt.Sprintf(`"%d-%d"`, p.Number, p.Size))
 }
 
 func (h *handler) abortParts(c *call) error {

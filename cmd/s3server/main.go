@@ -90,6 +90,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	}
 	set.StringVar(&f.Listen, "listen", s3command.DefaultListen, "listen on this `address`; port 0 selects a free port")
 	printVersion := set.Bool("version", false, "print the version of this program")
+	f.RegisterHosts(set)
 	f.Register(set)
 	err := set.Parse(args)
 	if err == nil && *printVersion {

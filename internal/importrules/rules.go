@@ -47,7 +47,7 @@ var s3Stores = []string{"s3server/internal/memory", "s3server/internal/driversto
 var shared = []string{
 	"driver", "providers/internal",
 	"internal/argument", "internal/ctxtime", "internal/durable", "internal/hexid", "internal/parallel",
-	"internal/sdkerror", "internal/staleupload", "internal/transport", "internal/urlpath",
+	"internal/properties", "internal/sdkerror", "internal/staleupload", "internal/transport", "internal/urlpath",
 }
 
 // machines are parts of the core that need nothing of the API.

@@ -8,13 +8,7 @@ import (
 )
 
 // RoundUp returns t rounded up to a second, in UTC, as every provider keeps it.
-func RoundUp(t time.Time) time.Time {
-	whole := t.Truncate(time.Second)
-	if whole.Before(t) {
-		whole = whole.Add(time.Second)
-	}
-	return whole.UTC()
-}
+func RoundUp(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
 
 // Check returns the rule that a retention breaks, which no provider would keep; "" if it breaks none.
 func Check(mode string, until, now time.Time) string {

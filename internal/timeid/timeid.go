@@ -33,11 +33,8 @@ func New(at time.Time, random [Random]byte) string {
 // Floor returns a text that is not greater than any identifier of that time or later, and
 // greater than every earlier one.
 func Floor(t time.Time) string {
-	if rounded := t.Truncate(time.Millisecond); rounded.Before(t) {
-		t = rounded.Add(time.Millisecond)
-	}
 	var raw [timeBytes + Random]byte
-	putTime(raw[:], t)
+	putTime(raw[:], t.Add(time.Millisecond-1).Truncate(time.Millisecond))
 	return Text.EncodeToString(raw[:])
 }
 

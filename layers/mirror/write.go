@@ -10,12 +10,12 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"reflect"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/properties"
 	"github.com/omnibucket/storage/internal/writeid"
 )
 
@@ -217,7 +217,7 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) error 
 
 // isCopy reports whether theirs is known to be a copy of ours. On S3, equal content has one revision.
 func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
-	if theirs == nil || !sameProperties(ours.Properties, theirs.Properties) {
+	if theirs == nil || !properties.Same(&ours.Properties, &theirs.Properties) {
 		return false
 	}
 	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
@@ -278,19 +278,13 @@ func idOf(revision string) any {
 	return writeid.Option(hex.EncodeToString(sum[:16]))
 }
 
-// sameProperties compares all but the storage class, which each store has its own of.
-func sameProperties(a, b storage.Properties) bool {
-	a.StorageClass, b.StorageClass = "", ""
-	return reflect.DeepEqual(a, b)
-}
-
 // verify returns errAgain if the primary has another object, or other tags, than was copied.
 func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error {
 	now, err := attrsOf(ctx, s.primary, ours.Key)
 	switch {
 	case err != nil:
 		return err
-	case now == nil || now.Revision != ours.Revision || !sameProperties(now.Properties, ours.Properties):
+	case now == nil || now.Revision != ours.Revision || !properties.Same(&now.Properties, &ours.Properties):
 		return errAgain
 	case now.TagCount == 0 && copied.TagCount == 0:
 		return nil

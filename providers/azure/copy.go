@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/properties"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
@@ -49,7 +50,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	}
 	// Copy Blob From URL has no headers for keys, and once had none for a scope.
 	inBlocks := n.key != nil || customerkey.In(r.Source.Native) != nil || n.scope != "" && d.account.isBefore(scopeVersion)
-	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
+	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) && properties.SameHeaders(&source.Properties, &r.Properties) {
 		attrs, err := d.copier.copyBlob(ctx, r, n, source)
 		return attrs, copiedTagsError(err, r.Tags)
 	}
@@ -89,14 +90,6 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 		return nil, e
 	}
 	return attrsOfHead(&out, source.Key)
-}
-
-func sameHeaders(source, copied *storage.Properties) bool {
-	return source.ContentType == copied.ContentType &&
-		source.ContentEncoding == copied.ContentEncoding &&
-		source.ContentDisposition == copied.ContentDisposition &&
-		source.ContentLanguage == copied.ContentLanguage &&
-		source.CacheControl == copied.CacheControl
 }
 
 func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs) (*storage.Attrs, error) {

@@ -110,9 +110,7 @@ func (a *account) writeNatives(values []any) (*natives, error) {
 	n := newNatives(values)
 	switch {
 	case n.key == nil:
-		if n.scope == "" {
-			n.scope = a.scope
-		}
+		n.scope = cmp.Or(n.scope, a.scope)
 	case n.scope != "":
 		return nil, argument.Invalid("WithCustomerKey and WithEncryptionScope", "must not be set together", "")
 	}

@@ -75,12 +75,9 @@ func (b *managed) versioning(ctx context.Context) (bool, error) {
 	if !b.account.profile.Versioning {
 		return false, nil
 	}
-	out, err := b.account.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &b.name})
-	if b.isNotSet(err, "") {
-		return false, nil
-	}
+	out, err := readSetting(ctx, b.account.client.GetBucketVersioning, &awss3.GetBucketVersioningInput{Bucket: &b.name})
 	if err != nil {
-		return false, reads(err)
+		return false, err
 	}
 	return out.Status == types.BucketVersioningStatusEnabled, nil
 }
@@ -96,8 +93,15 @@ func (b *managed) setVersioning(ctx context.Context, on bool) error {
 	}, b.account.withBodyChecksum()...)
 }
 
-// isNotSet reports whether err means that the bucket does not have the requested setting:
-// the server returned code, or does not support the request.
-func (b *managed) isNotSet(err error, code string) bool {
-	return err != nil && (isCode(err, code) && code != "" || storage.CodeOf(translate(err)) == storage.Unsupported)
+// readSetting asks for a setting of a bucket. If the server returns one of codes, or does not support the
+// request, the bucket does not have the setting, and the output is empty.
+func readSetting[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In, codes ...string) (*Out, error) {
+	out, err := send(ctx, in)
+	switch {
+	case err == nil:
+		return out, nil
+	case isCode(err, codes...), storage.CodeOf(translate(err)) == storage.Unsupported:
+		return new(Out), nil
+	}
+	return nil, reads(err)
 }

@@ -24,12 +24,9 @@ func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
 	if !b.account.profile.locks() {
 		return l, nil
 	}
-	out, err := b.account.client.GetObjectLockConfiguration(ctx, &awss3.GetObjectLockConfigurationInput{Bucket: &b.name})
-	if b.isNotSet(err, "ObjectLockConfigurationNotFoundError") {
-		return l, nil
-	}
+	out, err := readSetting(ctx, b.account.client.GetObjectLockConfiguration, &awss3.GetObjectLockConfigurationInput{Bucket: &b.name}, "ObjectLockConfigurationNotFoundError")
 	if err != nil {
-		return l, reads(err)
+		return l, err
 	}
 	c := out.ObjectLockConfiguration
 	if c == nil || c.ObjectLockEnabled != types.ObjectLockEnabledEnabled {

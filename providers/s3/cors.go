@@ -36,12 +36,9 @@ func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	if !b.account.profile.CORS {
 		return nil, nil
 	}
-	out, err := b.account.client.GetBucketCors(ctx, &awss3.GetBucketCorsInput{Bucket: &b.name})
-	if b.isNotSet(err, "NoSuchCORSConfiguration") {
-		return nil, nil
-	}
+	out, err := readSetting(ctx, b.account.client.GetBucketCors, &awss3.GetBucketCorsInput{Bucket: &b.name}, "NoSuchCORSConfiguration")
 	if err != nil {
-		return nil, reads(err)
+		return nil, err
 	}
 	var rules []storage.CORSRule
 	for _, r := range out.CORSRules {

@@ -191,13 +191,7 @@ func fitsBatch(r *driver.DeleteRequest) bool {
 // fitsXML reports whether XML 1.0 can contain the key. If not, the server would refuse
 // the whole batch.
 func fitsXML(key string) bool {
-	if !utf8.ValidString(key) {
-		return false
-	}
-	for _, c := range key {
-		if c < 0x20 || c == 0x7F || c == 0xFFFE || c == 0xFFFF {
-			return false
-		}
-	}
-	return true
+	return utf8.ValidString(key) && !strings.ContainsFunc(key, func(c rune) bool {
+		return c < 0x20 || c == 0x7F || c == 0xFFFE || c == 0xFFFF
+	})
 }

@@ -143,12 +143,9 @@ func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error
 }
 
 func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
-	out, err := b.account.client.GetBucketLifecycleConfiguration(ctx, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name})
-	if b.isNotSet(err, "NoSuchLifecycleConfiguration") {
-		return nil, nil
-	}
+	out, err := readSetting(ctx, b.account.client.GetBucketLifecycleConfiguration, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name}, "NoSuchLifecycleConfiguration")
 	if err != nil {
-		return nil, reads(err)
+		return nil, err
 	}
 	return out.Rules, nil
 }

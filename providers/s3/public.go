@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -87,12 +88,9 @@ func (b *managed) isPublicByACL(ctx context.Context) (bool, error) {
 }
 
 func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
-	out, err := b.account.client.GetBucketPolicy(ctx, &awss3.GetBucketPolicyInput{Bucket: &b.name})
-	if b.isNotSet(err, "NoSuchBucketPolicy") {
-		return parsePolicy("")
-	}
+	out, err := readSetting(ctx, b.account.client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.name}, "NoSuchBucketPolicy")
 	if err != nil {
-		return nil, reads(err)
+		return nil, err
 	}
 	policy, err := parsePolicy(aws.ToString(out.Policy))
 	if err != nil {
@@ -137,14 +135,11 @@ func (b *managed) arn() string {
 func (b *managed) hasAccessBlock() bool { return b.account.amazon() }
 
 func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
-	out, err := b.account.client.GetPublicAccessBlock(ctx, &awss3.GetPublicAccessBlockInput{Bucket: &b.name})
-	if b.isNotSet(err, "NoSuchPublicAccessBlockConfiguration") {
-		return &types.PublicAccessBlockConfiguration{}, nil
-	}
+	out, err := readSetting(ctx, b.account.client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.name}, "NoSuchPublicAccessBlockConfiguration")
 	if err != nil {
-		return nil, reads(err)
+		return nil, err
 	}
-	return out.PublicAccessBlockConfiguration, nil
+	return cmp.Or(out.PublicAccessBlockConfiguration, &types.PublicAccessBlockConfiguration{}), nil
 }
 
 // setAccessBlock blocks public access, or allows it by policies. In that case it does not

@@ -108,12 +108,8 @@ func (f *LargeFile) complete() error {
 	case f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts:
 		return wrong("PartSize must be larger: at most 10,000 parts are allowed")
 	}
-	if f.Token == "" {
-		f.Token = rand.Text()
-	}
-	if f.PartSize == 0 {
-		f.PartSize = max(defaultPartSize, (f.Size+maxParts-1)/maxParts)
-	}
+	f.Token = cmp.Or(f.Token, rand.Text())
+	f.PartSize = cmp.Or(f.PartSize, max(defaultPartSize, (f.Size+maxParts-1)/maxParts))
 	f.Concurrency = cmp.Or(f.Concurrency, defaultConcurrency)
 	f.Attempts = cmp.Or(f.Attempts, defaultAttempts)
 	if slices.ContainsFunc(f.Only, func(part int) bool { return part < 1 || part > f.count() }) {

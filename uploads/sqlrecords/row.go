@@ -44,10 +44,7 @@ func (d Dialect) time(t time.Time) any {
 
 // bound rounds t up to whole milliseconds, which stored times have.
 func (d Dialect) bound(t time.Time) any {
-	if whole := t.Truncate(time.Millisecond); whole.Before(t) {
-		t = whole.Add(time.Millisecond)
-	}
-	return d.time(t)
+	return d.time(t.Add(time.Millisecond - 1).Truncate(time.Millisecond))
 }
 
 func (d Dialect) values(f *uploads.File) []any {

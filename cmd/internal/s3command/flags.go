@@ -38,7 +38,12 @@ type Flags struct {
 	certsDir  string // of MinIO's flag
 }
 
-// Register adds the flags to a set. In their texts, back quotes mark the name of a value.
+// RegisterHosts adds the flag of the names of a server, which other servers of files have, too.
+func (f *Flags) RegisterHosts(set *flag.FlagSet) {
+	set.Var(&f.domains, "domain", "take the subdomains of this `name` for buckets; repeatable")
+}
+
+// Register adds the other flags to a set. In their texts, back quotes mark the name of a value.
 func (f *Flags) Register(set *flag.FlagSet) {
 	set.Var(&f.create, "create", "create this `bucket`, unless it exists; repeatable")
 	set.StringVar(&f.region, "region", "", "accept only this `region` in signatures and locations of buckets; the default is us-east-1, and to accept every region")
@@ -46,7 +51,6 @@ func (f *Flags) Register(set *flag.FlagSet) {
 	set.StringVar(&f.webhook, "webhook", "", "post the events that notification configurations of buckets ask for to this `URL`")
 	set.Var(&f.targets, "event-target", "with --webhook, let notification configurations name this `ARN` of a topic, queue or function, in which * stands for anything; repeatable; the default is every topic whose name is events")
 	set.DurationVar(&f.day, "lifecycle-day", 0, "how long a day of a lifecycle rule takes, such as 1s; the default is 24h, with midnights in UTC")
-	set.Var(&f.domains, "domain", "take the subdomains of this `name` for buckets; repeatable")
 	set.Var(&f.maxBytes, "max-bytes", "refuse writes when objects take more memory than this `size`, such as 512MiB; the default is no limit")
 	set.BoolVar(&f.tls, "tls", false, "serve HTTPS with a new certificate")
 	set.StringVar(&f.caFile, "ca-file", "", "with --tls, write the certificate to this PEM `file`, for clients")

@@ -54,6 +54,7 @@ func parse(t *testing.T, args ...string) *Flags {
 	f := &Flags{Listen: "127.0.0.1:0"}
 	set := flag.NewFlagSet(t.Name(), flag.ContinueOnError)
 	set.SetOutput(io.Discard)
+	f.RegisterHosts(set)
 	f.Register(set)
 	require.NoError(t, set.Parse(args))
 	return f

@@ -37,6 +37,7 @@ func TestArgumentsOfMinIO(t *testing.T) {
 			set := flag.NewFlagSet("", flag.ContinueOnError)
 			set.SetOutput(io.Discard)
 			set.StringVar(&f.Listen, "listen", DefaultListen, "")
+			f.RegisterHosts(set)
 			f.Register(set)
 			require.NoError(t, set.Parse(strings.Fields(row.args)))
 			rest, err := f.ParseMinIO(set, set.Args())

@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/testing/suitelog"
 )
 
 func main() {
@@ -104,13 +106,10 @@ func summary(output string) string {
 	return ""
 }
 
-// resultMark is storagetest's.
-const resultMark = "result of the suite: "
-
 // store stores the results in the output of a test.
 func store(text, dir string) error {
 	for dir != "" {
-		_, after, found := strings.Cut(text, resultMark)
+		_, after, found := strings.Cut(text, suitelog.Mark)
 		if !found {
 			return nil
 		}

@@ -187,14 +187,9 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	if fields := strings.Split(kept.Get(keptEncryption), "\n"); len(fields) == 4 {
 		o.Encryption = state.Encryption{Algorithm: fields[0], KMSKey: fields[1], BucketKey: fields[2] == "true", CustomerMD5: fields[3]}
 	}
-	if o.Lock.Hold == "" {
-		o.Lock.Hold = kept.Get(keptHold)
-	}
+	o.Lock.Hold = cmp.Or(o.Lock.Hold, kept.Get(keptHold))
 	_ = json.Unmarshal([]byte(kept.Get(keptACL)), &o.ACL)
-	o.Upload, o.Account = kept.Get(keptUpload), kept.Get(keptAccount)
-	if o.Account == "" {
-		o.Account = b.owner()
-	}
+	o.Upload, o.Account = kept.Get(keptUpload), cmp.Or(kept.Get(keptAccount), b.owner())
 	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 		if a.CRC32C.Known {

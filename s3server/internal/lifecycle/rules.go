@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"crypto/rand"
 	"slices"
 	"strings"
@@ -48,9 +49,7 @@ func (c *Configuration) Check() error {
 		if err := rule.check(); err != nil {
 			return err
 		}
-		if rule.ID == "" {
-			rule.ID = rand.Text()
-		}
+		rule.ID = cmp.Or(rule.ID, rand.Text())
 		if len(rule.ID) > maxID {
 			return s3error.New("InvalidArgument").WithMessage("ID length should not exceed allowed limit of 255")
 		}

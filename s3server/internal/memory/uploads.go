@@ -77,24 +77,26 @@ func (s *Store) CopyPart(_ context.Context, u *state.Upload, number int, from *s
 func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum.Digest) (*state.Part, error) {
 	p := state.NewPart(u, number, d, s.now())
 	p.Data = pieces
-	unused := pieces
+	var replaced []piece
 	err := s.locked(u.Bucket, func(b *memoryBucket) error {
 		of, err := b.upload(u.Key, u.ID) // it may have ended meanwhile
 		if err != nil {
 			return err
 		}
 		if old := of.parts[number]; old != nil {
-			unused = piecesOf(old.Data)
+			replaced = piecesOf(old.Data)
 		} else if err := s.ledger.add(entryCost); err != nil {
 			return err
-		} else {
-			unused = nil
 		}
 		of.parts[number] = p
 		return nil
 	})
-	s.blobs.release(unused)
-	return p, err
+	if err != nil {
+		s.blobs.release(pieces)
+		return nil, err
+	}
+	s.blobs.release(replaced)
+	return p, nil
 }
 
 func (s *Store) Parts(_ context.Context, u *state.Upload, after, most int) (parts []*state.Part, more bool, err error) {

@@ -2,6 +2,7 @@
 package notification
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/xml"
 	"slices"
@@ -137,9 +138,7 @@ func (n *Rule) check() error {
 			return s3error.New("InvalidArgument", "ArgumentName", "Event", "ArgumentValue", name).WithMessage("A specified event is not supported for notifications.")
 		}
 	}
-	if n.ID == "" {
-		n.ID = rand.Text()
-	}
+	n.ID = cmp.Or(n.ID, rand.Text())
 	if n.Filter == nil {
 		return nil
 	}

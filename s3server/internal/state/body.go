@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"io"
 
@@ -41,12 +42,7 @@ func (b *Body) Read(p []byte) (int, error) {
 }
 
 // Blame returns the body's own error if it has failed, and else err.
-func (b *Body) Blame(err error) error {
-	if b.Failed != nil {
-		return b.Failed
-	}
-	return err
-}
+func (b *Body) Blame(err error) error { return cmp.Or(b.Failed, err) }
 
 // bodyError distinguishes a client that disconnected from an error in this server.
 func bodyError(err error) error {

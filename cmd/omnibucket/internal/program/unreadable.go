@@ -12,8 +12,16 @@ import (
 // maxUnreadable bounds the errors that ListBelow joins.
 const maxUnreadable = 1000
 
+// Unreadable are the errors of folders that [ListBelow] left out.
+type Unreadable []error
+
+func (u Unreadable) Error() string { return errors.Join(u...).Error() }
+
+// Unwrap returns the errors.
+func (u Unreadable) Unwrap() []error { return u }
+
 // ListBelow yields the objects below a folder. If a directory has folders that this user may not read, such as
-// lost+found, it continues folder by folder, and ends with an error for each of those.
+// lost+found, it continues folder by folder, and ends with [Unreadable].
 func ListBelow(ctx context.Context, bucket storage.Lister, folder string) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		w := folderWalk{ctx: ctx, bucket: bucket, yield: yield}
@@ -28,8 +36,8 @@ func ListBelow(ctx context.Context, bucket storage.Lister, folder string) iter.S
 			}
 			w.after = entry.Key
 		}
-		if unreadable && w.folder(folder) {
-			yield(storage.ListEntry{}, errors.Join(w.unreadable...))
+		if unreadable && w.folder(folder) && len(w.unreadable) > 0 {
+			yield(storage.ListEntry{}, w.unreadable)
 		}
 	}
 }
@@ -40,7 +48,7 @@ type folderWalk struct {
 	bucket     storage.Lister
 	after      string // what comes up to this key was yielded
 	yield      func(storage.ListEntry, error) bool
-	unreadable []error
+	unreadable Unreadable
 }
 
 // folder returns false to end the walk.

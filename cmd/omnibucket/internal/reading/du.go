@@ -97,7 +97,7 @@ func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk
 		if err == nil && ordered && !strings.HasPrefix(entry.Key, last) {
 			err = printAll(func(folder string) bool { return !strings.HasPrefix(entry.Key, folder) })
 		}
-		if storage.CodeOf(err) == storage.PermissionDenied && folders[r.Name()].Objects > 0 { // of folders that are left out
+		if _, leftOut := errors.AsType[program.Unreadable](err); leftOut && folders[r.Name()].Objects > 0 {
 			return errors.Join(err, printAll(func(string) bool { return true }))
 		}
 		if err != nil {

@@ -18,10 +18,10 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// S3Flags are the flags of serve that need --s3.
+// S3Flags are the flags of serve that an S3 server has.
 type S3Flags struct {
 	server s3command.Flags
-	Names  []string
+	Names  []string // of the flags that need --s3
 }
 
 // Register adds the flags to a command.
@@ -29,13 +29,14 @@ func (f *S3Flags) Register(c *cobra.Command) {
 	set := flag.NewFlagSet("s3", flag.ContinueOnError)
 	f.server.Register(set)
 	set.VisitAll(func(g *flag.Flag) { f.Names = append(f.Names, g.Name) })
+	f.server.RegisterHosts(set)
 	c.Flags().AddGoFlagSet(set)
 }
 
-// refuse fails if a flag is set that needs --s3. The others are for both servers.
+// refuse fails if a flag is set that needs --s3.
 func (f *S3Flags) refuse(c *cobra.Command) error {
 	for _, name := range f.Names {
-		if name != "domain" && c.Flags().Changed(name) {
+		if c.Flags().Changed(name) {
 			return argument.Invalid("--"+name+" must be used with --s3", "")
 		}
 	}
