@@ -25,7 +25,7 @@ import (
 
 const (
 	largeParts = 6
-	partBytes  = 32 << 20 // of a file that is read at any offset, with few parallel requests
+	partBytes  = 5 << 20 // the smallest that S3 takes
 	inFlight   = 2
 )
 
@@ -47,7 +47,7 @@ func runResumed(dir string) error {
 	b, err := s3.Open(ctx, s3.Config{
 		Bucket: "photos", Endpoint: string(endpoint), PathStyle: aws.Bool(true),
 		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,
-	})
+	}, storage.WithDefaultPartSize(partBytes))
 	if err != nil {
 		return err
 	}

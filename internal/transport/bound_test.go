@@ -58,6 +58,30 @@ func TestBodiesHaveABound(t *testing.T) {
 	}
 }
 
+func TestHeadsHaveABound(t *testing.T) {
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amz-Meta-Long", strings.Repeat("x", int(r.ContentLength)))
+	})
+	for _, row := range []struct {
+		name  string
+		bytes int
+		fails bool
+	}{
+		{"longer than those of stores", 256 << 10, false},
+		{"too long", 2 << 20, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, server.URL, strings.NewReader(strings.Repeat("x", row.bytes))))
+			require.Equal(t, row.fails, err != nil, err)
+			if row.fails {
+				require.ErrorContains(t, err, "response headers exceeded")
+				return
+			}
+			require.NoError(t, response.Body.Close())
+		})
+	}
+}
+
 func TestARangeWhoseLengthIsAnother(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Range", "bytes 2-4/10")

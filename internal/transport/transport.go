@@ -7,6 +7,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"io"
@@ -29,6 +30,7 @@ const (
 	keepAlive       = 30 * time.Second
 	connectionWait  = 5 * time.Minute // for another request to end; it ends a deadlock of calls that each hold a connection
 	bufferSize      = 16 << 10        // bytes, each way: a TLS record. Four times that costs a thousand connections 96 MiB and gains nothing over TLS
+	maxHeader       = 1 << 20         // bytes of the head of a response, as Go's servers take of a request; metadata has at most 8 KiB
 )
 
 // Options tune a Transport. Zero fields are the defaults.
@@ -70,21 +72,22 @@ func New(o Options) *Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &Transport{
-		stall:  orDefault(o.Stall, DefaultStall),
-		answer: orDefault(o.Answer, DefaultAnswer),
+		stall:  cmp.Or(max(o.Stall, 0), DefaultStall),
+		answer: cmp.Or(max(o.Answer, 0), DefaultAnswer),
 		base: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           dialContext,
-			TLSClientConfig:       o.TLS,
-			TLSHandshakeTimeout:   dialTimeout,
-			Protocols:             &protocols,
-			DisableCompression:    true, // stored bytes, never decompressed
-			MaxIdleConnsPerHost:   idleConnections,
-			MaxConnsPerHost:       maxConnections(),
-			IdleConnTimeout:       idleTimeout,
-			ExpectContinueTimeout: time.Second,
-			ReadBufferSize:        bufferSize,
-			WriteBufferSize:       bufferSize,
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            dialContext,
+			TLSClientConfig:        o.TLS,
+			TLSHandshakeTimeout:    dialTimeout,
+			Protocols:              &protocols,
+			DisableCompression:     true, // stored bytes, never decompressed
+			MaxIdleConnsPerHost:    idleConnections,
+			MaxConnsPerHost:        maxConnections(),
+			IdleConnTimeout:        idleTimeout,
+			ExpectContinueTimeout:  time.Second,
+			ReadBufferSize:         bufferSize,
+			MaxResponseHeaderBytes: maxHeader,
+			WriteBufferSize:        bufferSize,
 		},
 	}
 }
@@ -104,13 +107,6 @@ func (t *Transport) next() http.RoundTripper {
 		return http.DefaultTransport
 	}
 	return t.base
-}
-
-func orDefault(d, standard time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return standard
 }
 
 // RoundTrip makes one request. It does not change r.
