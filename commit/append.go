@@ -84,8 +84,10 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		taken := storage.CodeOf(err) == storage.PreconditionFailed
 		unsure = unsure || errors.Is(err, storage.OutcomeUnknown)
 		switch {
-		case err == nil, taken && !unsure: // taken by another one, perhaps after a retry of the bucket's, and this one was trimmed
-			return err == nil, l.confirm(ctx, number)
+		case err == nil:
+			return true, l.confirm(ctx, number)
+		case taken && !unsure: // by another one, perhaps after a retry of the bucket's, and this one was trimmed
+			return false, l.confirm(ctx, number)
 		case !unsure:
 			return false, err
 		}
@@ -96,7 +98,8 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		case stored: // by another one perhaps after this one was trimmed
 			return by == id, l.confirm(ctx, number)
 		}
-		if delay, again := policy.Allow(&tries, false, 0); !again || ctxtime.Sleep(ctx, delay) != nil {
+		delay, again := policy.Allow(&tries, false, 0)
+		if !again || ctxtime.Sleep(ctx, delay) != nil {
 			return false, l.unknown(number, err)
 		}
 	}
@@ -147,7 +150,8 @@ func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)
 		if err == nil || !storage.IsTemporary(err) {
 			return result, err
 		}
-		if delay, again := policy.Allow(&tries, false, 0); !again || ctxtime.Sleep(ctx, delay) != nil {
+		delay, again := policy.Allow(&tries, false, 0)
+		if !again || ctxtime.Sleep(ctx, delay) != nil {
 			return result, err
 		}
 	}
