@@ -22,7 +22,8 @@ type remover struct {
 func (r *remover) RemoveAll(context.Context, iter.Seq[string]) (int, error) { return r.removed, r.err }
 
 func (r *remover) RemoveVersions(_ context.Context, versions iter.Seq[storage.VersionEntry]) (int, error) {
-	slices.Collect(versions)
+	for range versions { // a provider would remove each
+	}
 	return r.removed, r.err
 }
 
