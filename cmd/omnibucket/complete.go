@@ -51,7 +51,7 @@ func completeLocation(p *program.Program, c *cobra.Command, _ []string, text str
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
 	defer cancel()
-	l, err := p.Locate(text)
+	l, err := p.Stores.Locate(text)
 	switch {
 	case err == nil && l.Kind == location.InBucket:
 		return completeKeys(ctx, p, text, l), directive | cobra.ShellCompDirectiveNoFileComp
@@ -66,7 +66,7 @@ func completeLocation(p *program.Program, c *cobra.Command, _ []string, text str
 // completeNames returns the named locations that begin with text.
 func completeNames(p *program.Program, text string) []string {
 	var found []string
-	for _, name := range slices.Sorted(maps.Keys(p.Config.Locations)) {
+	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
 		if strings.HasPrefix(name, text) {
 			found = append(found, name+":")
 		}
@@ -109,7 +109,7 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 			return buckets
 		}
 	}
-	bucket, err := p.Open(ctx, l)
+	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return nil
 	}

@@ -87,7 +87,7 @@ environment variables and files.`,
 
 func configAdd(ctx context.Context, p *program.Program, name, address string, replace bool) error {
 	if !location.AddressForm.MatchString(address) {
-		l, err := p.Locate(address)
+		l, err := p.Stores.Locate(address)
 		if err == nil && l.Kind != location.LocalPath {
 			err = argument.Invalid("address must be an address or a path", location.AddressHint)
 		}
@@ -195,19 +195,19 @@ type configLine struct {
 
 func configList(p *program.Program) error {
 	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
-	for _, name := range slices.Sorted(maps.Keys(p.Config.Locations)) {
-		address, _ := p.LookupLocation(location.VariableOf(name))
+	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
+		address, _ := p.Stores.LookupLocation(location.VariableOf(name))
 		var layers []string
-		for _, layer := range p.Config.Layers[name] {
+		for _, layer := range p.Stores.Config.Layers[name] {
 			layers = append(layers, layer.Name())
 		}
 		if p.Global.JSON {
-			if err := p.JSON(configLine{name, address, layers}); err != nil {
+			if err := p.Out.JSON(configLine{name, address, layers}); err != nil {
 				return err
 			}
 			continue
 		}
-		_, _ = fmt.Fprintln(w, strings.TrimRight(name+"\t"+p.Printable(address)+"\t"+strings.Join(layers, ", "), "\t"))
+		_, _ = fmt.Fprintln(w, strings.TrimRight(name+"\t"+p.Out.Printable(address)+"\t"+strings.Join(layers, ", "), "\t"))
 	}
 	return w.Flush()
 }
@@ -220,7 +220,7 @@ type settingsLine struct {
 }
 
 func configShow(p *program.Program) error {
-	line := settingsLine{File: p.ConfigFile(), Settings: map[string]string{}, Locations: p.Config.Locations}
+	line := settingsLine{File: p.ConfigFile(), Settings: map[string]string{}, Locations: p.Stores.Config.Locations}
 	rows := [][2]string{{"file", line.File}}
 	program.Settings(p.Command.Root(), func(flag *pflag.Flag) {
 		if flag.Changed && flag.Name != "json" {
@@ -233,7 +233,7 @@ func configShow(p *program.Program) error {
 		rows = append(rows, [2]string{flag.Name, value})
 	})
 	if p.Global.JSON {
-		return p.JSON(line)
+		return p.Out.JSON(line)
 	}
-	return p.Table(rows)
+	return p.Out.Table(rows)
 }

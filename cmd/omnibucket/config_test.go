@@ -170,7 +170,7 @@ func TestWithoutAHomeNoConfigurationIsRead(t *testing.T) {
 }
 
 func TestFlagsForAddresses(t *testing.T) {
-	p := &program.Program{Around: newShell(t).around(nil, io.Discard, io.Discard)}
+	p := program.New(newShell(t).around(nil, io.Discard, io.Discard), nil, nil)
 	p.Global.Endpoint, p.Global.Region, p.Global.Profile = "http://127.0.0.1:9000/?a", "eu-west-1", "minio"
 	for _, row := range []struct{ address, want string }{
 		{"s3://b/k", "s3://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa&region=eu-west-1&profile=minio"},
@@ -178,7 +178,7 @@ func TestFlagsForAddresses(t *testing.T) {
 		{"gs://b/k", "gs://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa"},
 		{"mem://b/k", "mem://b"},
 	} {
-		l, err := p.Locate(row.address)
+		l, err := p.Stores.Locate(row.address)
 		require.NoError(t, err)
 		require.Equal(t, row.want, l.Address())
 	}

@@ -26,7 +26,7 @@ const (
 
 func TestTheManualHasEveryCommandAndExitCode(t *testing.T) {
 	text := readFile(t, manual)
-	p := &program.Program{Around: newShell(t).around(nil, io.Discard, io.Discard), Out: console.NewOutput(io.Discard, func() {})}
+	p := program.New(newShell(t).around(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
 	root := rootCommand(p)
 	for _, c := range root.Commands() {
 		require.Contains(t, text, "`"+c.Name()+" ", "docs/cli.md")

@@ -35,13 +35,13 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 	if err := p.NotInDryRun(); err != nil {
 		return err
 	}
-	l, err := p.LocateInBucket(text)
+	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
 	folder := location.AsFolder(l.Prefix + l.Key)
 	l.Prefix, l.Key = "", ""
-	bucket, err := p.Open(ctx, l)
+	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 		return err
 	}
 	if p.Global.JSON {
-		return p.JSON(newProbeLine(report))
+		return p.Out.JSON(newProbeLine(report))
 	}
 	_, err = fmt.Fprint(p.Out, report)
 	return err

@@ -24,10 +24,8 @@ func run(ctx context.Context, args []string, around program.Environment) int {
 func runShared(ctx context.Context, args []string, around program.Environment, shared *program.OpenBuckets) int {
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &program.Program{Around: around, Out: console.NewOutput(around.Out, cancel), Buckets: shared, InBatch: shared != nil}
-	if shared == nil {
-		p.Buckets = &program.OpenBuckets{}
-	}
+	p := program.New(around, console.NewOutput(around.Out, cancel), shared)
+	p.InBatch = shared != nil
 	only := ""
 	if shared != nil {
 		only = commandOf(args)
@@ -39,7 +37,7 @@ func runShared(ctx context.Context, args []string, around program.Environment, s
 	root.SetErr(around.Err)
 	command, err := root.ExecuteContextC(working)
 	if shared == nil {
-		err = errors.Join(err, p.Buckets.Close())
+		err = errors.Join(err, p.Stores.Buckets.Close())
 		p.SummarizeRequests()
 	}
 	p.Out.Flush()

@@ -270,10 +270,10 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	_, stderr = s.exits(2, "mb", "\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
 
-	p := &program.Program{Out: console.NewOutput(io.Discard, func() {})}
-	require.Equal(t, "\x1b[31m", p.Printable("\x1b[31m"), "a program gets the original name")
-	p.Out.Terminal = true
-	require.Equal(t, "?[31m é日", p.Printable("\x1b[31m é日"))
+	out := console.NewOutput(io.Discard, func() {})
+	require.Equal(t, "\x1b[31m", out.Printable("\x1b[31m"), "a program gets the original name")
+	out.Terminal = true
+	require.Equal(t, "?[31m é日", out.Printable("\x1b[31m é日"))
 }
 
 func TestOnlyATerminalIsOne(t *testing.T) {
@@ -285,7 +285,7 @@ func TestOnlyATerminalIsOne(t *testing.T) {
 
 func TestEveryCommandHasHelp(t *testing.T) {
 	s := newShell(t)
-	p := &program.Program{Around: s.around(nil, io.Discard, io.Discard), Out: console.NewOutput(io.Discard, func() {})}
+	p := program.New(s.around(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
 	for _, c := range rootCommand(p).Commands() {
 		if c.Name() == "completion" { // cobra's own
 			continue

@@ -99,7 +99,7 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 		return err
 	}
 	if p.Global.JSON {
-		_ = p.JSON(batchLine{"summary", b.lines, b.failed}) // p.out keeps the error
+		_ = p.Out.JSON(batchLine{"summary", b.lines, b.failed}) // p.out keeps the error
 	} else {
 		commands := "commands"
 		if b.lines == 1 {
@@ -189,7 +189,7 @@ func (b *batch) line(ctx context.Context, stop func(), number int, text string, 
 	var errs bytes.Buffer
 	began := time.Now()
 	around := program.Environment{In: noInput{}, Out: out, Err: &errs, Lookup: b.program.Around.Lookup}
-	code := runShared(ctx, append(slices.Clone(b.global), words...), around, b.program.Buckets)
+	code := runShared(ctx, append(slices.Clone(b.global), words...), around, b.program.Stores.Buckets)
 	b.report(stop, number, text, code, out, errs.String(), time.Since(began))
 }
 
@@ -237,9 +237,9 @@ func (b *batch) report(stop func(), number int, text string, code int, out *line
 	b.lines++
 	switch {
 	case b.program.Global.JSON:
-		_ = b.program.JSON(commandLine{"command", number, text, code, took.Round(time.Millisecond).Seconds()})
+		_ = b.program.Out.JSON(commandLine{"command", number, text, code, took.Round(time.Millisecond).Seconds()})
 	case b.program.Global.Verbose:
-		b.program.Printf("line %d: exit code %d: %s\n", number, code, b.program.Printable(text))
+		b.program.Out.Printf("line %d: exit code %d: %s\n", number, code, b.program.Out.Printable(text))
 	}
 	if code != 0 {
 		b.failed++

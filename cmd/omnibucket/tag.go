@@ -92,19 +92,19 @@ func tag(ctx context.Context, p *program.Program, f *tagFlags, set map[string]st
 	if err := program.OfDryRun(storage.SetTags(ctx, b, key, tags, f.change...)); err != nil {
 		return err
 	}
-	p.Emit(program.Event{Event: "changed", Key: key}, "changed "+p.Printable(key))
+	p.Emit(program.Event{Event: "changed", Key: key}, "changed "+p.Out.Printable(key))
 	return nil
 }
 
 // printTags prints the key of an object and its tags. Only --json is safe to parse.
 func printTags(p *program.Program, key string, tags map[string]string) error {
 	if p.Global.JSON {
-		return p.JSON(tagLine{key, tags})
+		return p.Out.JSON(tagLine{key, tags})
 	}
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
 		b.WriteString("  " + name + "=" + tags[name])
 	}
-	p.Printf("%s\n", p.Printable(key+b.String()))
+	p.Out.Printf("%s\n", p.Out.Printable(key+b.String()))
 	return p.Out.Err
 }

@@ -30,8 +30,8 @@ func versionCommand(p *program.Program) *cobra.Command {
 // printProgram prints the version of the program.
 func printProgram(p *program.Program) error {
 	if p.Global.JSON {
-		return p.JSON(versionReport{version(), runtime.GOOS, runtime.GOARCH})
+		return p.Out.JSON(versionReport{version(), runtime.GOOS, runtime.GOARCH})
 	}
-	p.Printf("%s\n", version())
+	p.Out.Printf("%s\n", version())
 	return nil
 }

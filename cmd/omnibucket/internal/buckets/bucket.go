@@ -157,14 +157,14 @@ func parseRetention(text string) (storage.RetentionMode, int, error) {
 }
 
 func bucket(ctx context.Context, p *program.Program, text string, opts []storage.BucketOption) error {
-	l, err := p.LocateInBucket(text)
+	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
 	if len(opts) == 0 {
 		return reading.StatBucket(ctx, p, l, p.Global.JSON)
 	}
-	return p.UseService(ctx, l, func(s storage.Service, bucket string) error {
+	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		_, err := s.UpdateBucket(ctx, bucket, opts...)
 		if err = program.OfDryRun(err); err == nil && p.Global.DryRun {
 			_, err = s.BucketInfo(ctx, bucket)
@@ -172,7 +172,7 @@ func bucket(ctx context.Context, p *program.Program, text string, opts []storage
 		if err != nil {
 			return err
 		}
-		p.Emit(program.Event{Event: "changed", Key: bucket}, "changed "+p.Printable(bucket))
+		p.Emit(program.Event{Event: "changed", Key: bucket}, "changed "+p.Out.Printable(bucket))
 		return nil
 	})
 }

@@ -44,7 +44,7 @@ object_lock=true in its address, the bucket keeps versions, or can lock objects.
 }
 
 func mb(ctx context.Context, p *program.Program, text string, opts []storage.BucketOption) error {
-	l, err := p.LocateInBucket(text)
+	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
@@ -56,13 +56,13 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 			opts = append(opts, storage.WithObjectLock())
 		}
 	}
-	return p.UseService(ctx, l, func(s storage.Service, bucket string) (err error) {
+	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) (err error) {
 		_, err = s.CreateBucket(ctx, bucket, opts...)
 		if err = program.OfDryRun(err); err == nil && p.Global.DryRun {
 			err = mustBeMissing(ctx, s, bucket)
 		}
 		if err == nil {
-			p.Emit(program.Event{Event: "created", Key: bucket}, "created "+p.Printable(bucket))
+			p.Emit(program.Event{Event: "created", Key: bucket}, "created "+p.Out.Printable(bucket))
 		}
 		return err
 	})

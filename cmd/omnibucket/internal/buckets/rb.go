@@ -29,14 +29,14 @@ removes everything in it first.`,
 }
 
 func rb(ctx context.Context, p *program.Program, text string, force bool) error {
-	l, err := p.LocateInBucket(text)
+	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
-	return p.UseService(ctx, l, func(s storage.Service, bucket string) (err error) {
+	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) (err error) {
 		defer func() {
 			if err == nil {
-				p.Emit(program.Event{Event: "removed", Key: bucket}, "removed "+p.Printable(bucket))
+				p.Emit(program.Event{Event: "removed", Key: bucket}, "removed "+p.Out.Printable(bucket))
 			} else if e, ok := errors.AsType[*storage.Error](err); ok && e.Code == storage.BucketNotEmpty && !force {
 				e.Hint = "use --force to remove all objects and versions first, also those that ls does not show"
 			}

@@ -58,19 +58,19 @@ func repair(ctx context.Context, p *program.Program, text string, all bool) erro
 
 // openWhole opens the bucket of a location, without its prefix.
 func openWhole(ctx context.Context, p *program.Program, text string) (storage.Bucket, error) {
-	l, err := p.LocateInBucket(text)
+	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return nil, err
 	}
 	l.Prefix, l.Key = "", ""
-	return p.Open(ctx, l)
+	return p.Stores.Open(ctx, l)
 }
 
 // print prints numbers as a line of JSON or as text.
 func print(p *program.Program, numbers map[string]int64, format string, arguments ...any) error {
 	if p.Global.JSON {
-		return p.JSON(numbers)
+		return p.Out.JSON(numbers)
 	}
-	p.Printf(format, arguments...)
+	p.Out.Printf(format, arguments...)
 	return nil
 }

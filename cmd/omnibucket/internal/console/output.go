@@ -3,13 +3,16 @@ package console
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"syscall"
+	"text/tabwriter"
 	"unicode"
 	"unicode/utf8"
 
@@ -65,6 +68,37 @@ func (o *Output) bar() io.Writer {
 
 // Flush writes what is buffered.
 func (o *Output) Flush() { o.fail(o.to.Flush()) }
+
+// Printf prints; the output keeps the error.
+func (o *Output) Printf(format string, arguments ...any) {
+	_, _ = fmt.Fprintf(o, format, arguments...)
+}
+
+// JSON prints one object in a line.
+func (o *Output) JSON(value any) error {
+	encoder := json.NewEncoder(o)
+	encoder.SetEscapeHTML(false) // signed URLs contain "&"
+	return encoder.Encode(value)
+}
+
+// Printable returns a name as it is printed: without control characters on a terminal.
+func (o *Output) Printable(name string) string {
+	if o.Terminal {
+		return Printable(name)
+	}
+	return name
+}
+
+// Table prints aligned names and values, except for empty values.
+func (o *Output) Table(rows [][2]string) error {
+	w := tabwriter.NewWriter(o, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		if row[1] != "" {
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", row[0], o.Printable(row[1]))
+		}
+	}
+	return w.Flush()
+}
 
 func (o *Output) fail(err error) {
 	if err != nil && o.Err == nil {

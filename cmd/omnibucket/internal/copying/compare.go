@@ -111,7 +111,7 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 		return err
 	}
 	if f.inventory != "" {
-		l, err := p.Locate(first)
+		l, err := p.Stores.Locate(first)
 		if err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 
 func summarizeComparison(p *program.Program, c *transfer.Comparison) {
 	if p.Global.JSON {
-		_ = p.JSON(comparisonLine{"summary", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared, c.Duration.Round(time.Millisecond).Seconds()})
+		_ = p.Out.JSON(comparisonLine{"summary", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared, c.Duration.Round(time.Millisecond).Seconds()})
 		return
 	}
 	p.Note("%d the same, %d different, %d only in the first, %d only in the second, %d not compared", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared)
@@ -174,10 +174,10 @@ func printDifference(p *program.Program, d transfer.Difference) {
 		if d.Err != nil {
 			line.Error = p.Explain(d.Err).What
 		}
-		_ = p.JSON(line) // p.out keeps the error
+		_ = p.Out.JSON(line) // p.out keeps the error
 		return
 	}
-	p.Printf("%s %s\n", signs[d.Kind], p.Printable(d.Key))
+	p.Out.Printf("%s %s\n", signs[d.Kind], p.Out.Printable(d.Key))
 }
 
 // existingEnd returns an end that exists. A folder without objects does not.

@@ -66,7 +66,7 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 	var at [2]location.Location
 	var one [2]bool
 	for i, text := range texts {
-		if at[i], err = p.Locate(text); err == nil {
+		if at[i], err = p.Stores.Locate(text); err == nil {
 			at[i], one[i], err = oneFile(ctx, p, at[i])
 		}
 		if err != nil {
@@ -83,7 +83,7 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 			}
 			continue
 		}
-		bucket, err := p.Open(ctx, l)
+		bucket, err := p.Stores.Open(ctx, l)
 		if err != nil {
 			return ends, err
 		}

@@ -97,7 +97,7 @@ func (f *cpFlags) register(c *cobra.Command) {
 }
 
 func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, destination string) error {
-	dst, err := p.Locate(destination)
+	dst, err := p.Stores.Locate(destination)
 	switch {
 	case err != nil:
 		return err
@@ -186,7 +186,7 @@ func (f cpFlags) ifMissing(ctx context.Context, p *program.Program, dst location
 	if dst.Kind != location.InBucket {
 		return f, false, nil
 	}
-	bucket, err := p.Open(ctx, dst)
+	bucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return f, false, err
 	}
@@ -207,7 +207,7 @@ func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location
 	case src.Kind == location.InBucket:
 		return cpBetween(ctx, p, f, src, dst)
 	}
-	bucket, err := p.Open(ctx, dst)
+	bucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location
 
 // cpOut copies an object to a file or to standard output.
 func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	bucket, err := p.Open(ctx, src)
+	bucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
 	}
@@ -296,11 +296,11 @@ func makeDirectory(ctx context.Context, p *program.Program, f *cpFlags, bucket s
 }
 
 func cpBetween(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	from, err := p.Open(ctx, src)
+	from, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
 	}
-	to, err := p.Open(ctx, dst)
+	to, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
 	}

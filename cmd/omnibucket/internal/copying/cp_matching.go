@@ -59,7 +59,7 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 			return err
 		}
 	}
-	bucket, err := p.Open(ctx, l)
+	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func anyBelow(ctx context.Context, p *program.Program, from location.Location, f
 			return false, err
 		}
 	}
-	bucket, err := p.OpenFolder(ctx, from)
+	bucket, err := p.Stores.OpenFolder(ctx, from)
 	if err != nil {
 		return false, err
 	}

@@ -27,7 +27,7 @@ type cpSource struct {
 func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 	sources := make([]cpSource, len(args))
 	for i, arg := range args {
-		at, err := p.Locate(arg)
+		at, err := p.Stores.Locate(arg)
 		sources[i] = cpSource{at, err == nil && at.IsWild() && !f.literal, err}
 	}
 	return sources

@@ -71,7 +71,7 @@ func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst lo
 	if !p.Global.DryRun || dst.Kind != location.InBucket || f.write.IsEmpty() {
 		return nil
 	}
-	bucket, err := p.OpenFolder(ctx, dst)
+	bucket, err := p.Stores.OpenFolder(ctx, dst)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func isTree(ctx context.Context, p *program.Program, src location.Location) (boo
 	if full, err := hasObjects(ctx, p, src); full || err != nil || src.Key == "" {
 		return true, err
 	}
-	bucket, err := p.Open(ctx, src)
+	bucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return false, err
 	}
@@ -100,7 +100,7 @@ func isTree(ctx context.Context, p *program.Program, src location.Location) (boo
 
 // hasObjects reports whether a folder has an object.
 func hasObjects(ctx context.Context, p *program.Program, l location.Location) (bool, error) {
-	bucket, err := p.OpenFolder(ctx, l)
+	bucket, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
 		return false, err
 	}
@@ -149,7 +149,7 @@ func end(ctx context.Context, p *program.Program, l location.Location) (transfer
 	case location.LocalPath:
 		return transfer.Dir(l.Path), nil
 	case location.InBucket:
-		bucket, err := p.OpenFolder(ctx, l)
+		bucket, err := p.Stores.OpenFolder(ctx, l)
 		return transfer.Bucket(bucket), err
 	case location.Stream:
 		return transfer.End{}, argument.Invalid("location must not be standard input or output", "")

@@ -154,13 +154,13 @@ func printJobs(p *program.Program, jobs map[string]*jobState) error {
 
 func (s *jobState) print(p *program.Program) error {
 	if p.Global.JSON {
-		return p.JSON(s)
+		return p.Out.JSON(s)
 	}
 	last := "" // none is done
 	if s.LastEnd != nil {
 		last = program.FormatTime(*s.LastEnd)
 	}
-	return p.Table([][2]string{
+	return p.Out.Table([][2]string{
 		{"source", s.Source}, {"destination", s.Destination},
 		{"shards", fmt.Sprintf("%d: %d done, %d begun", s.Shards, s.Done, s.Begun)},
 		{"files", fmt.Sprintf("%d transferred (%s), %d the same, %d deleted", s.Transferred, console.FormatSize(s.Bytes), s.Skipped, s.Deleted)},

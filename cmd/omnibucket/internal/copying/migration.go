@@ -84,12 +84,12 @@ func jobName(src, dst location.Location) string {
 // journalBucket opens the folder of --journal. If a directory is missing and may not be created, it
 // returns nil: a dry run keeps no journal.
 func journalBucket(ctx context.Context, p *program.Program, text string, create bool) (storage.Bucket, error) {
-	l, err := p.Locate(text)
+	l, err := p.Stores.Locate(text)
 	switch {
 	case err != nil:
 		return nil, err
 	case l.Kind == location.InBucket:
-		return p.OpenFolder(ctx, l)
+		return p.Stores.OpenFolder(ctx, l)
 	case l.Kind != location.LocalPath:
 		return nil, argument.Invalid("--journal must be a directory or a folder in a bucket", "")
 	}
@@ -107,5 +107,5 @@ func journalBucket(ctx context.Context, p *program.Program, text string, create 
 	if l, err = l.InDirectory(path, ""); err != nil {
 		return nil, err
 	}
-	return p.Open(ctx, l)
+	return p.Stores.Open(ctx, l)
 }

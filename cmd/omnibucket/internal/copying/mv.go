@@ -71,7 +71,7 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		}
 		return removeFile(src.Path, before)
 	}
-	bucket, err := p.Open(ctx, src)
+	bucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
 	}
@@ -93,11 +93,11 @@ var errSeveralSteps = errors.New("the object cannot be moved in one step")
 // mvInOneStep moves an object within one bucket, if that moves it in one step. Else it fails with
 // errSeveralSteps.
 func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	from, err := p.Open(ctx, src)
+	from, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return err
 	}
-	to, err := p.Open(ctx, dst)
+	to, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func checkOther(ctx context.Context, p *program.Program, before *storage.Attrs, 
 	if dst.Kind != location.InBucket || src.Scheme != dst.Scheme || src.Prefix+src.Key != dst.Prefix+dst.Key {
 		return nil
 	}
-	bucket, err := p.Open(ctx, dst)
+	bucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func place(ctx context.Context, p *program.Program, l location.Location) (any, e
 	if l.Kind == location.LocalPath {
 		return serving.Directory(l.Path), nil
 	}
-	bucket, err := p.Open(ctx, l)
+	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 // one moves one object, shows its progress and reports it as an event. With --dry-run it only
 // checks that the source exists, and that the destination may.
 func one(ctx context.Context, p *program.Program, f *cpFlags, name string, src, dst location.Location, move func([]storage.TransferOption) (*storage.Attrs, error)) error {
-	e := program.Event{Event: name, Source: p.NameOf(src), Destination: p.NameOf(dst)}
-	text := name + " " + p.Printable(e.Source) + " to " + p.Printable(e.Destination)
+	e := program.Event{Event: name, Source: program.NameOf(src), Destination: program.NameOf(dst)}
+	text := name + " " + p.Out.Printable(e.Source) + " to " + p.Out.Printable(e.Destination)
 	if p.Global.DryRun {
 		err := checkDestination(ctx, p, f, dst, move)
 		if err == nil {
@@ -49,7 +49,7 @@ func checkDestination(ctx context.Context, p *program.Program, f *cpFlags, dst l
 	if err := program.OfDryRun(refused); err != nil {
 		return err
 	}
-	bucket, err := p.Open(ctx, dst)
+	bucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func showing(p *program.Program, move func([]storage.TransferOption) (*storage.A
 func sizeOf(ctx context.Context, p *program.Program, src location.Location, version []storage.VersionOption) (int64, error) {
 	switch src.Kind {
 	case location.InBucket:
-		bucket, err := p.Open(ctx, src)
+		bucket, err := p.Stores.Open(ctx, src)
 		if err != nil {
 			return 0, err
 		}

@@ -36,15 +36,15 @@ reads them, and lists only its range. Without bounds, each shard lists everythin
 }
 
 func split(ctx context.Context, p *program.Program, n int, source, inventory string) error {
-	l, err := p.LocateInBucket(source)
+	l, err := p.Stores.LocateInBucket(source)
 	if err != nil {
 		return err
 	}
-	bucket, err := p.OpenFolder(ctx, l)
+	bucket, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
 		return err
 	}
-	listed, err := p.OpenInventory(ctx, inventory, bucket)
+	listed, err := p.Stores.OpenInventory(ctx, inventory, bucket)
 	if err != nil {
 		return err
 	}
@@ -56,16 +56,16 @@ func split(ctx context.Context, p *program.Program, n int, source, inventory str
 	if err != nil {
 		return err
 	}
-	return p.JSON(bounds)
+	return p.Out.JSON(bounds)
 }
 
 // readBounds reads what job split has printed.
 func readBounds(ctx context.Context, p *program.Program, file string) (bounds []string, err error) {
-	l, err := p.LocateInBucket(file)
+	l, err := p.Stores.LocateInBucket(file)
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := p.Open(ctx, l)
+	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return nil, err
 	}

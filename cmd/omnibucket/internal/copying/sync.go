@@ -104,7 +104,7 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 		}
 	}
 	if f.filter.Flags.Changed("resume") {
-		switch l, err := p.Locate(f.resume); {
+		switch l, err := p.Stores.Locate(f.resume); {
 		case err != nil:
 			return nil, err
 		case l.Kind != location.LocalPath:
@@ -133,7 +133,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	}
 	opts = append(opts, m.opts...)
 	if f.filter.Flags.Changed("backup-dir") { // a variable that is not set must not mean no backup
-		l, err := p.Locate(f.backup)
+		l, err := p.Stores.Locate(f.backup)
 		if err != nil {
 			return err
 		}
@@ -172,11 +172,11 @@ func listedBy(ctx context.Context, p *program.Program, inventory string, src loc
 	if src.Kind != location.InBucket {
 		return nil, argument.Invalid("--inventory must be used with a bucket as the source", "")
 	}
-	bucket, err := p.OpenFolder(ctx, src)
+	bucket, err := p.Stores.OpenFolder(ctx, src)
 	if err != nil {
 		return nil, err
 	}
-	return p.InventoryOption(ctx, inventory, bucket)
+	return p.Stores.InventoryOption(ctx, inventory, bucket)
 }
 
 const emptySourceHint = "check the source, or use --empty-source to delete everything"
@@ -184,10 +184,10 @@ const emptySourceHint = "check the source, or use --empty-source to delete every
 // syncEnds parses the source and destination. It refuses a source whose emptiness
 // would remove everything, and a folder that does not exist.
 func syncEnds(ctx context.Context, p *program.Program, f *syncFlags, source, destination string) (src, dst location.Location, err error) {
-	if src, err = p.Locate(source); err != nil {
+	if src, err = p.Stores.Locate(source); err != nil {
 		return src, dst, err
 	}
-	if dst, err = p.Locate(destination); err != nil {
+	if dst, err = p.Stores.Locate(destination); err != nil {
 		return src, dst, err
 	}
 	if folder := src.Prefix + src.Key; src.Kind == location.InBucket && (src.Key != "" || folder != "" && f.remove) && !f.emptySource {

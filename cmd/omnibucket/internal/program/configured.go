@@ -51,7 +51,7 @@ func (p *Program) configDir() string {
 
 // LoadConfig reads the configuration file. It may be missing, unless the user named it.
 func (p *Program) LoadConfig() error {
-	p.Config = config.Content{}
+	p.Stores.Config = config.Content{}
 	path := p.ConfigFile()
 	if path == "" {
 		return nil
@@ -65,7 +65,7 @@ func (p *Program) LoadConfig() error {
 	case err != nil:
 		return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("configuration file must be readable: %w", err), Hint: "check --config and " + config.PathVariable}
 	}
-	p.Config, err = config.Parse(path, text)
+	p.Stores.Config, err = config.Parse(path, text)
 	if err != nil {
 		return err
 	}
@@ -81,8 +81,8 @@ func (p *Program) namesConfig() bool {
 // checkConfig refuses names and addresses that no command could use.
 func (p *Program) checkConfig(path string) error {
 	names := map[string]string{} // by variable
-	for _, name := range slices.Sorted(maps.Keys(p.Config.Locations)) {
-		if err := config.CheckLocation(name, p.Config.Locations[name]); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
+		if err := config.CheckLocation(name, p.Stores.Config.Locations[name]); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		if other, taken := names[location.VariableOf(name)]; taken {
@@ -92,7 +92,7 @@ func (p *Program) checkConfig(path string) error {
 	}
 	known := map[string]bool{}
 	Settings(p.Command.Root(), func(flag *pflag.Flag) { known[flag.Name] = true })
-	for name := range p.Config.Settings {
+	for name := range p.Stores.Config.Settings {
 		if !known[name] {
 			return argument.Invalid(path+" must have only settings that are global flags, but has "+console.Printable(name), "\"omnibucket config show\" lists the settings")
 		}
@@ -102,14 +102,14 @@ func (p *Program) checkConfig(path string) error {
 
 // LookupLocation returns the address for a name's variable: that of the environment or,
 // without one, of the configuration file.
-func (p *Program) LookupLocation(variable string) (address string, set bool) {
+func (s *Stores) LookupLocation(variable string) (address string, set bool) {
 	if variable == config.PathVariable || strings.HasPrefix(variable, config.FlagPrefix) {
 		return "", false
 	}
-	if address, set = p.Around.Lookup(variable); set {
+	if address, set = s.Lookup(variable); set {
 		return address, true
 	}
-	for name, address := range p.Config.Locations {
+	for name, address := range s.Config.Locations {
 		if location.VariableOf(name) == variable {
 			return address, true
 		}

@@ -49,8 +49,8 @@ func OfDryRun(err error) error {
 
 // addressToOpen returns the address of a location for storage.Open. With --dry-run, a directory
 // that would be created is an empty bucket in memory.
-func (p *Program) addressToOpen(l location.Location) string {
-	if !p.Global.DryRun || l.Scheme != "file" {
+func (s *Stores) addressToOpen(l location.Location) string {
+	if !s.flags.DryRun || l.Scheme != "file" {
 		return l.Address()
 	}
 	query, err := url.ParseQuery(l.Query)

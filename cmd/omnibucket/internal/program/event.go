@@ -59,9 +59,9 @@ func (p *Program) Emit(e Event, text string) {
 	defer p.printing.Unlock()
 	switch {
 	case p.Global.JSON:
-		_ = p.JSON(e) // p.out keeps the error
+		_ = p.Out.JSON(e) // p.out keeps the error
 	case e.Event != failedEvent && (p.Global.Verbose || p.Global.DryRun):
-		p.Printf("%s\n", text)
+		p.Out.Printf("%s\n", text)
 	}
 }
 
@@ -88,7 +88,7 @@ func (p *Program) emitChange(c transfer.Change) {
 	if c.Action == transfer.Unchanged && !p.Global.JSON && !p.Global.Verbose {
 		return
 	}
-	p.Emit(Event{Event: string(c.Action), Key: c.Key, Bytes: c.Bytes}, fmt.Sprintf("%s %s", c.Action, p.Printable(c.Key)))
+	p.Emit(Event{Event: string(c.Action), Key: c.Key, Bytes: c.Bytes}, fmt.Sprintf("%s %s", c.Action, p.Out.Printable(c.Key)))
 }
 
 // Summarize prints the report of a job: with --json as a line of standard output, otherwise
@@ -97,7 +97,7 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 	switch {
 	case r == nil, err != nil && IsEmpty(r):
 	case p.Global.JSON:
-		_ = p.JSON(summary{
+		_ = p.Out.JSON(summary{
 			Event: "summary", Transferred: r.Transferred, Skipped: r.Skipped, Ignored: r.Ignored, Deleted: r.Deleted, Failed: r.Failed,
 			Bytes: r.Bytes, Deletion: r.DeletedBytes, Seconds: r.Duration.Round(time.Millisecond).Seconds(), DryRun: r.DryRun,
 			Forecast: (*forecast)(r.Forecast),

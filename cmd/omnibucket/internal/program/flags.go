@@ -71,6 +71,9 @@ func Settings(root *cobra.Command, visit func(*pflag.Flag)) {
 // from the environment, and then from the file.
 func (p *Program) Prepare(c *cobra.Command) error {
 	p.Command = c
+	if c.Name() == "serve" || c.Name() == "sign" {
+		p.Stores.ends = false // serve keeps the process, and sign needs no object
+	}
 	if err := p.LoadConfig(); err != nil && needsConfig(c) {
 		return err
 	}
@@ -83,7 +86,7 @@ func (p *Program) Prepare(c *cobra.Command) error {
 		value, set := p.Around.Lookup(source)
 		if !set || value == "" {
 			source = flag.Name + " in " + p.ConfigFile()
-			value, set = p.Config.Settings[flag.Name]
+			value, set = p.Stores.Config.Settings[flag.Name]
 		}
 		if !set || value == "" {
 			return
@@ -124,8 +127,8 @@ func (p *Program) CheckGlobals(c *cobra.Command) error {
 	if f.Verbose && f.quiet {
 		return argument.Invalid("--verbose and --quiet must not be used together", "")
 	}
-	p.startMeter()
-	if err := p.startLimit(); err != nil {
+	p.Stores.startMeter()
+	if err := p.Stores.startLimit(); err != nil {
 		return err
 	}
 	return p.selectCredentials()
@@ -137,14 +140,14 @@ func (p *Program) checkRetries(c *cobra.Command) error {
 	if f.timeout <= 0 && c.Flag("timeout").Changed {
 		return argument.Invalid("--timeout must be positive", "write it as 30s or 2m")
 	}
-	p.retry = storage.RetryPolicy{Stall: f.timeout}
+	p.Stores.retry = storage.RetryPolicy{Stall: f.timeout}
 	if !c.Flag("retries").Changed {
 		return nil
 	}
 	if f.retries < 0 || f.retries > 1000 {
 		return argument.Invalid("--retries must be from 0 to 1000", "")
 	}
-	p.retry.Attempts = f.retries + 1
+	p.Stores.retry.Attempts = f.retries + 1
 	return nil
 }
 

@@ -18,18 +18,18 @@ func InventoryFlag(flags *pflag.FlagSet, text *string) {
 }
 
 // OpenInventory opens the inventory of a bucket whose manifest is at a location, or returns nil for "".
-func (p *Program) OpenInventory(ctx context.Context, text string, of storage.ReadWriter) (*transfer.Inventory, error) {
+func (s *Stores) OpenInventory(ctx context.Context, text string, of storage.ReadWriter) (*transfer.Inventory, error) {
 	if text == "" {
 		return nil, nil
 	}
-	l, err := p.LocateInBucket(text)
+	l, err := s.LocateInBucket(text)
 	switch {
 	case err != nil:
 		return nil, err
 	case l.Key == "" || l.IsFolder():
 		return nil, argument.Invalid("--inventory must be the location of a manifest", "such as s3://reports/photos/daily/2026-01-02T00-00Z/manifest.json")
 	}
-	reports, err := p.Open(ctx, l)
+	reports, err := s.Open(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +37,8 @@ func (p *Program) OpenInventory(ctx context.Context, text string, of storage.Rea
 }
 
 // InventoryOption returns the inventory as options of a job.
-func (p *Program) InventoryOption(ctx context.Context, text string, of storage.ReadWriter) ([]transfer.Option, error) {
-	i, err := p.OpenInventory(ctx, text, of)
+func (s *Stores) InventoryOption(ctx context.Context, text string, of storage.ReadWriter) ([]transfer.Option, error) {
+	i, err := s.OpenInventory(ctx, text, of)
 	if i == nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (p *Program) InventoryOption(ctx context.Context, text string, of storage.R
 
 // Inventoried returns a bucket that lists its inventory, and says how old that is.
 func (p *Program) Inventoried(ctx context.Context, text string, b storage.Bucket) (storage.Bucket, error) {
-	i, err := p.OpenInventory(ctx, text, b)
+	i, err := p.Stores.OpenInventory(ctx, text, b)
 	if i == nil {
 		return b, err
 	}

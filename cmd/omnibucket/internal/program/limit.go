@@ -12,11 +12,11 @@ import (
 )
 
 // startLimit makes the limit of --bwlimit, which all buckets share.
-func (p *Program) startLimit() error {
-	if p.Global.bwlimit == "" {
+func (s *Stores) startLimit() error {
+	if s.flags.bwlimit == "" {
 		return nil
 	}
-	timetable, err := limit.Parse(p.Global.bwlimit)
+	timetable, err := limit.Parse(s.flags.bwlimit)
 	var own *storage.Error
 	if errors.As(err, &own) {
 		return argument.Invalid("--bwlimit: "+own.Err.Error(), `use a rate such as 10M, or a timetable such as "08:00,512K 19:00,off"`)
@@ -24,19 +24,19 @@ func (p *Program) startLimit() error {
 	if err != nil {
 		return err
 	}
-	p.Buckets.mu.Lock()
-	defer p.Buckets.mu.Unlock()
-	layer, known := p.Buckets.limits[p.Global.bwlimit]
+	s.Buckets.mu.Lock()
+	defer s.Buckets.mu.Unlock()
+	layer, known := s.Buckets.limits[s.flags.bwlimit]
 	if !known { // lines of run with the same flag share its limit
 		if layer, err = limit.New(limit.Config{Bytes: timetable}); err != nil {
 			return err
 		}
-		if p.Buckets.limits == nil {
-			p.Buckets.limits = map[string]driver.Layer{}
+		if s.Buckets.limits == nil {
+			s.Buckets.limits = map[string]driver.Layer{}
 		}
-		p.Buckets.limits[p.Global.bwlimit] = layer
+		s.Buckets.limits[s.flags.bwlimit] = layer
 	}
-	p.layers = append(p.layers, layer)
+	s.layers = append(s.layers, layer)
 	return nil
 }
 
@@ -52,12 +52,12 @@ func (p *Program) selectCredentials() error {
 }
 
 // openOptions returns the options for every bucket, with its layers.
-func (p *Program) openOptions(layers []driver.Layer) []storage.OpenOption {
-	opts := []storage.OpenOption{storage.WithRetry(p.retry)}
+func (s *Stores) openOptions(layers []driver.Layer) []storage.OpenOption {
+	opts := []storage.OpenOption{storage.WithRetry(s.retry)}
 	for _, layer := range layers {
 		opts = append(opts, driver.WithLayer(layer))
 	}
-	if p.Global.DryRun {
+	if s.flags.DryRun {
 		opts = append(opts, storage.WithHook(refuseChanges), driver.WithLayer(readonly.New(readonly.Config{Refusal: errDryRun})))
 	}
 	return opts

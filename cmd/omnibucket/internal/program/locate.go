@@ -1,30 +1,29 @@
 package program
 
 import (
-	"github.com/omnibucket/storage"
-
 	"os"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
 // Locate parses an argument of any kind. Flags add parameters to its address.
-func (p *Program) Locate(text string) (location.Location, error) {
-	l, err := location.Parse(text, p.LookupLocation)
+func (s *Stores) Locate(text string) (location.Location, error) {
+	l, err := location.Parse(text, s.LookupLocation)
 	if err != nil {
 		return l, err
 	}
 	if l.Kind == location.LocalPath {
-		return l, p.checkPath(text)
+		return l, s.checkPath(text)
 	}
-	return p.Global.withParameters(l), nil
+	return s.flags.withParameters(l), nil
 }
 
 // LocateInBucket parses an argument that must be in a bucket. A directory of this machine is
 // a bucket, too.
-func (p *Program) LocateInBucket(text string) (location.Location, error) {
-	l, err := p.Locate(text)
+func (s *Stores) LocateInBucket(text string) (location.Location, error) {
+	l, err := s.Locate(text)
 	switch {
 	case err != nil:
 		return l, err
@@ -40,20 +39,20 @@ func (p *Program) LocateInBucket(text string) (location.Location, error) {
 
 // LocateEntry is LocateInBucket, but a directory of this machine is a folder in the bucket of
 // its parent directory, so that a command applies to the directory itself.
-func (p *Program) LocateEntry(text string) (location.Location, error) {
-	l, err := p.Locate(text)
+func (s *Stores) LocateEntry(text string) (location.Location, error) {
+	l, err := s.Locate(text)
 	if err == nil && l.Kind == location.LocalPath && !l.IsWild() {
 		return l.AsEntry()
 	}
-	return p.LocateInBucket(text)
+	return s.LocateInBucket(text)
 }
 
 // checkPath refuses a path that is the name of a location, and of no file.
-func (p *Program) checkPath(path string) error {
+func (s *Stores) checkPath(path string) error {
 	if !location.NameForm.MatchString(path) {
 		return nil
 	}
-	if _, known := p.LookupLocation(location.VariableOf(path)); !known {
+	if _, known := s.LookupLocation(location.VariableOf(path)); !known {
 		return nil
 	}
 	if _, err := os.Lstat(path); err == nil {
@@ -64,7 +63,7 @@ func (p *Program) checkPath(path string) error {
 
 // NameOf returns a location as a line of output shows it: the address without parameters, or
 // the path.
-func (p *Program) NameOf(l location.Location) string {
+func NameOf(l location.Location) string {
 	switch {
 	case l.Path != "":
 		return l.Path

@@ -32,51 +32,51 @@ type bucketKey struct {
 	requests       bool
 }
 
-func (p *Program) bucketKey(l location.Location) bucketKey {
-	return bucketKey{l.Address(), p.Global.bwlimit, p.hasLayers(l), p.retry, p.Global.DryRun, p.Raw, p.Global.requests}
+func (s *Stores) bucketKey(l location.Location) bucketKey {
+	return bucketKey{l.Address(), s.flags.bwlimit, s.hasLayers(l), s.retry, s.flags.DryRun, s.Raw, s.flags.requests}
 }
 
 // Open opens the bucket of a location, once for each address. run closes it.
-func (p *Program) Open(ctx context.Context, l location.Location, opts ...storage.OpenOption) (storage.Bucket, error) {
-	if err := p.checkMemory(l.Scheme); err != nil {
+func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.OpenOption) (storage.Bucket, error) {
+	if err := s.checkMemory(l.Scheme); err != nil {
 		return nil, err
 	}
-	p.Buckets.mu.Lock()
-	defer p.Buckets.mu.Unlock()
-	key := p.bucketKey(l)
-	bucket, opened := p.Buckets.by[key]
+	s.Buckets.mu.Lock()
+	defer s.Buckets.mu.Unlock()
+	key := s.bucketKey(l)
+	bucket, opened := s.Buckets.by[key]
 	if !opened {
-		layers, err := p.layersOf(ctx, l)
+		layers, err := s.layersOf(ctx, l)
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, p.openOptions(layers)...)
+		opts = append(opts, s.openOptions(layers)...)
 		bucket, err = InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
-			return storage.Open(ctx, p.addressToOpen(l), opts...)
+			return storage.Open(ctx, s.addressToOpen(l), opts...)
 		})
 		if err != nil {
 			return nil, err
 		}
-		if p.Buckets.by == nil {
-			p.Buckets.by = map[bucketKey]storage.Bucket{}
+		if s.Buckets.by == nil {
+			s.Buckets.by = map[bucketKey]storage.Bucket{}
 		}
-		p.Buckets.by[key] = bucket
+		s.Buckets.by[key] = bucket
 	}
 	return WithPrefix(bucket, l.Prefix), nil
 }
 
 // checkMemory refuses a store in memory for a command with whose process it would end: what mv moves
 // there would be lost.
-func (p *Program) checkMemory(scheme string) error {
-	if scheme != "mem" || !p.Around.Ends || p.Command != nil && (p.Command.Name() == "serve" || p.Command.Name() == "sign") {
+func (s *Stores) checkMemory(scheme string) error {
+	if scheme != "mem" || !s.ends {
 		return nil
 	}
 	return argument.Invalid("a bucket in memory ends with the command", "use mem: in the lines of a file of \"omnibucket run\" or with \"omnibucket serve\", or a directory: file:///absolute/directory")
 }
 
 // OpenFolder opens the folder of a location as a bucket.
-func (p *Program) OpenFolder(ctx context.Context, l location.Location) (storage.Bucket, error) {
-	bucket, err := p.Open(ctx, l)
+func (s *Stores) OpenFolder(ctx context.Context, l location.Location) (storage.Bucket, error) {
+	bucket, err := s.Open(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -92,30 +92,30 @@ func WithPrefix(b storage.Bucket, prefix string) storage.Bucket {
 }
 
 // openObject parses an argument that must be in a bucket, and opens the bucket.
-func (p *Program) openObject(ctx context.Context, text string) (storage.Bucket, location.Location, error) {
-	l, err := p.LocateInBucket(text)
+func (s *Stores) openObject(ctx context.Context, text string) (storage.Bucket, location.Location, error) {
+	l, err := s.LocateInBucket(text)
 	if err != nil {
 		return nil, l, err
 	}
-	bucket, err := p.Open(ctx, l)
+	bucket, err := s.Open(ctx, l)
 	return bucket, l, err
 }
 
 // OpenService opens the account at an address.
-func (p *Program) OpenService(ctx context.Context, address string, more ...storage.OpenOption) (storage.Service, error) {
+func (s *Stores) OpenService(ctx context.Context, address string, more ...storage.OpenOption) (storage.Service, error) {
 	scheme, _, _ := strings.Cut(address, ":")
-	if err := p.checkMemory(scheme); err != nil {
+	if err := s.checkMemory(scheme); err != nil {
 		return nil, err
 	}
-	opts := append(more, storage.WithRetry(p.retry))
-	if p.Global.DryRun {
+	opts := append(more, storage.WithRetry(s.retry))
+	if s.flags.DryRun {
 		opts = append(opts, storage.WithHook(refuseChanges))
 	}
 	return storage.OpenService(ctx, address, opts...)
 }
 
 // UseService calls do with the account of a bucket, and the bucket's name.
-func (p *Program) UseService(ctx context.Context, l location.Location, do func(s storage.Service, bucket string) error) error {
+func (s *Stores) UseService(ctx context.Context, l location.Location, do func(s storage.Service, bucket string) error) error {
 	bucket := ""
 	service, err := InRegion(ctx, l, func(l location.Location) (storage.Service, error) {
 		address, name, err := l.SplitAccount()
@@ -123,7 +123,7 @@ func (p *Program) UseService(ctx context.Context, l location.Location, do func(s
 			return nil, err
 		}
 		bucket = name
-		return p.OpenService(ctx, address, p.serviceOptions(l)...)
+		return s.OpenService(ctx, address, s.serviceOptions(l)...)
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@
 package program
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"strconv"
@@ -11,10 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
-	"github.com/omnibucket/storage/driver"
 )
 
 // Environment is the input, output and environment of a program.
@@ -31,17 +30,18 @@ type Program struct {
 	Around   Environment
 	Out      *console.Output
 	printing sync.Mutex // of lines that several goroutines print
-	Buckets  *OpenBuckets
+	Stores   Stores
 	InBatch  bool           // a line of run
 	Together *together      // the progress of several objects, or nil
 	Command  *cobra.Command // nil: the command line is invalid
 	Global   globalFlags
-	Config   config.Content
-	CacheDir string         // serve --cache, or ""
-	ReadOnly bool           // serve --read-only
-	Raw      bool           // cat --raw
-	layers   []driver.Layer // of every bucket
-	retry    storage.RetryPolicy
+}
+
+// New returns a program that prints to out. It uses the open buckets of another one, unless shared is nil.
+func New(around Environment, out *console.Output, shared *OpenBuckets) *Program {
+	p := &Program{Around: around, Out: out}
+	p.Stores = Stores{Lookup: around.Lookup, Buckets: cmp.Or(shared, &OpenBuckets{}), flags: &p.Global, ends: around.Ends}
+	return p
 }
 
 // WantsJSON reports whether arguments that are invalid, or the environment, ask for JSON.

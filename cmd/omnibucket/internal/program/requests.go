@@ -9,16 +9,16 @@ import (
 )
 
 // startMeter makes the meter of --requests, which all buckets share. It is innermost.
-func (p *Program) startMeter() {
-	if !p.Global.requests {
+func (s *Stores) startMeter() {
+	if !s.flags.requests {
 		return
 	}
-	p.Buckets.mu.Lock()
-	defer p.Buckets.mu.Unlock()
-	if p.Buckets.meter == nil {
-		p.Buckets.meter = meter.New()
+	s.Buckets.mu.Lock()
+	defer s.Buckets.mu.Unlock()
+	if s.Buckets.meter == nil {
+		s.Buckets.meter = meter.New()
 	}
-	p.layers = append([]driver.Layer{p.Buckets.meter.Layer()}, p.layers...)
+	s.layers = append([]driver.Layer{s.Buckets.meter.Layer()}, s.layers...)
 }
 
 // requestCounts are a line of --json.
@@ -34,12 +34,12 @@ type requestCounts struct {
 
 // SummarizeRequests prints the counts of --requests, of all lines of a file of run.
 func (p *Program) SummarizeRequests() {
-	if p.Buckets.meter == nil {
+	if p.Stores.Buckets.meter == nil {
 		return
 	}
-	c := p.Buckets.meter.Counts()
+	c := p.Stores.Buckets.meter.Counts()
 	if p.Global.JSON {
-		_ = p.JSON(requestCounts{"requests", c.Reads, c.Writes, c.Lists, c.Removals, c.Sent, c.Received})
+		_ = p.Out.JSON(requestCounts{"requests", c.Reads, c.Writes, c.Lists, c.Removals, c.Sent, c.Received})
 		return
 	}
 	_, _ = fmt.Fprintf(p.Around.Err, "requests: %d reads, %d writes, %d lists, %d removals; %s sent, %s received\n",

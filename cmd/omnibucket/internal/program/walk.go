@@ -36,7 +36,7 @@ func (r Root) Name() string { return r.Entry.Key }
 // EachRoot calls do with what an argument names: the object of its key, otherwise the folder,
 // or each match of its wildcards. A missing folder is ObjectNotFound.
 func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, do func(Root) error) error {
-	bucket, l, err := p.openObject(ctx, text)
+	bucket, l, err := p.Stores.openObject(ctx, text)
 	if err != nil {
 		return err
 	}

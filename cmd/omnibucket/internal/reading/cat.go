@@ -40,7 +40,7 @@ bytes; a negative OFFSET counts from the end, and has no LENGTH.
 	}
 	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")
 	c.Flags().StringVar(&version, "version", "", "read this `version`")
-	c.Flags().BoolVar(&p.Raw, "raw", false, "read what the store has, without the layers of the location")
+	c.Flags().BoolVar(&p.Stores.Raw, "raw", false, "read what the store has, without the layers of the location")
 	program.LiteralFlag(c, &literal)
 	return c
 }

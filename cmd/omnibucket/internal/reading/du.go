@@ -124,11 +124,11 @@ func printUsage(p *program.Program, f *duFlags, u usage) error {
 	}
 	switch {
 	case p.Global.JSON:
-		return p.JSON(u)
+		return p.Out.JSON(u)
 	case f.human:
-		p.Printf("%10s  %10d  %s\n", console.FormatSize(u.Bytes), u.Objects, p.Printable(name))
+		p.Out.Printf("%10s  %10d  %s\n", console.FormatSize(u.Bytes), u.Objects, p.Out.Printable(name))
 	default:
-		p.Printf("%14d  %10d  %s\n", u.Bytes, u.Objects, p.Printable(name))
+		p.Out.Printf("%14d  %10d  %s\n", u.Bytes, u.Objects, p.Out.Printable(name))
 	}
 	return p.Out.Err
 }

@@ -68,7 +68,7 @@ func find(ctx context.Context, p *program.Program, f *findFlags, args []string) 
 			return program.ErrEnough
 		}
 		if f.print0 && !f.ls.json {
-			p.Printf("%s\x00", e.Key)
+			p.Out.Printf("%s\x00", e.Key)
 			return p.Out.Err
 		}
 		return printEntry(p, &f.ls, e)

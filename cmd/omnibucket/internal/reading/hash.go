@@ -89,9 +89,9 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 				case err != nil:
 					return err
 				case p.Global.JSON:
-					return p.JSON(hashLine{e.Key, size, f.algorithm, sum})
+					return p.Out.JSON(hashLine{e.Key, size, f.algorithm, sum})
 				}
-				p.Printf("%s  %s\n", sum, p.Printable(e.Key))
+				p.Out.Printf("%s  %s\n", sum, p.Out.Printable(e.Key))
 				return p.Out.Err
 			}
 		})

@@ -65,7 +65,7 @@ folder of this name, one level deep. Folders end in "/".
 }
 
 func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error {
-	l, err := p.Locate(text)
+	l, err := p.Stores.Locate(text)
 	if err != nil {
 		return err
 	}
@@ -77,13 +77,13 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	if f.buckets || l.Kind == location.Account {
 		return lsBuckets(ctx, p, f, l)
 	}
-	if l, err = p.LocateInBucket(text); err != nil {
+	if l, err = p.Stores.LocateInBucket(text); err != nil {
 		return err
 	}
 	if f.versions {
 		l = program.WithVersions(l)
 	}
-	bucket, err := p.Open(ctx, l)
+	bucket, err := p.Stores.Open(ctx, l)
 	switch {
 	case err != nil:
 		return err
@@ -212,15 +212,15 @@ type folderLine struct {
 func printEntry(p *program.Program, f *lsFlags, e storage.ListEntry) error {
 	switch {
 	case f.json && e.IsPrefix:
-		return p.JSON(folderLine{e.Key, true})
+		return p.Out.JSON(folderLine{e.Key, true})
 	case f.json:
-		return p.JSON(EntryLine{e.Key, e.Size, e.Modified, e.ETag, e.Revision})
+		return p.Out.JSON(EntryLine{e.Key, e.Size, e.Modified, e.ETag, e.Revision})
 	case f.long && e.IsPrefix:
-		p.Printf("%12s  %-20s  %s\n", "-", "-", p.Printable(e.Key))
+		p.Out.Printf("%12s  %-20s  %s\n", "-", "-", p.Out.Printable(e.Key))
 	case f.long:
-		p.Printf("%12s  %-20s  %s\n", f.size(e.Size), program.FormatTime(e.Modified), p.Printable(e.Key))
+		p.Out.Printf("%12s  %-20s  %s\n", f.size(e.Size), program.FormatTime(e.Modified), p.Out.Printable(e.Key))
 	default:
-		p.Printf("%s\n", p.Printable(e.Key))
+		p.Out.Printf("%s\n", p.Out.Printable(e.Key))
 	}
 	return p.Out.Err
 }

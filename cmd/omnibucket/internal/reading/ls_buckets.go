@@ -27,7 +27,7 @@ func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.L
 	case f.limit != nil && f.limitCount < 1:
 		return argument.Invalid("--limit must be at least 1", "")
 	}
-	service, err := program.InRegion(ctx, l, func(l location.Location) (storage.Service, error) { return p.OpenService(ctx, l.Address()) })
+	service, err := program.InRegion(ctx, l, func(l location.Location) (storage.Service, error) { return p.Stores.OpenService(ctx, l.Address()) })
 	if err != nil {
 		return err
 	}
@@ -50,11 +50,11 @@ func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.L
 func printBucket(p *program.Program, f *lsFlags, info storage.BucketInfo) error {
 	switch {
 	case f.json:
-		return p.JSON(BucketLine{info.Name, info.Region, info.Created})
+		return p.Out.JSON(BucketLine{info.Name, info.Region, info.Created})
 	case f.long:
-		p.Printf("%-20s  %s\n", program.FormatTime(info.Created), p.Printable(info.Name))
+		p.Out.Printf("%-20s  %s\n", program.FormatTime(info.Created), p.Out.Printable(info.Name))
 	default:
-		p.Printf("%s\n", p.Printable(info.Name))
+		p.Out.Printf("%s\n", p.Out.Printable(info.Name))
 	}
 	return p.Out.Err
 }

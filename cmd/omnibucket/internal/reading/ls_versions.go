@@ -56,11 +56,11 @@ func printVersion(p *program.Program, f *lsFlags, v storage.VersionEntry) error 
 	}
 	switch {
 	case f.json:
-		return p.JSON(VersionLine{EntryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDeleteMarker})
+		return p.Out.JSON(VersionLine{EntryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDeleteMarker})
 	case f.long:
-		p.Printf("%12d  %-20s  %-7s  %s  %s\n", v.Size, program.FormatTime(v.Modified), state, p.Printable(v.Version), p.Printable(v.Key))
+		p.Out.Printf("%12d  %-20s  %-7s  %s  %s\n", v.Size, program.FormatTime(v.Modified), state, p.Out.Printable(v.Version), p.Out.Printable(v.Key))
 	default:
-		p.Printf("%-7s  %s  %s\n", state, p.Printable(v.Version), p.Printable(v.Key))
+		p.Out.Printf("%-7s  %s  %s\n", state, p.Out.Printable(v.Version), p.Out.Printable(v.Key))
 	}
 	return p.Out.Err
 }

@@ -49,10 +49,10 @@ bucket. Unknown attributes are omitted.
 func stat(ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, shown *int) error {
 	separate := func() {
 		if *shown++; *shown > 1 && !p.Global.JSON {
-			p.Printf("\n")
+			p.Out.Printf("\n")
 		}
 	}
-	l, err := p.LocateInBucket(text)
+	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func stat(ctx context.Context, p *program.Program, text string, literal bool, op
 
 func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 	if asJSON {
-		return p.JSON(AttrsLine{
+		return p.Out.JSON(AttrsLine{
 			Key: attrs.Key, Size: attrs.Size, ContentType: attrs.ContentType, ContentEncoding: attrs.ContentEncoding,
 			ContentDisposition: attrs.ContentDisposition, ContentLanguage: attrs.ContentLanguage, CacheControl: attrs.CacheControl,
 			StorageClass: attrs.StorageClass, Metadata: attrs.Metadata, ETag: attrs.ETag, Revision: attrs.Revision,
@@ -97,7 +97,7 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", program.FormatTimeIfSet(attrs.Modified)},
 		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
 	}...)
-	return p.Table(append(rows, controlRows(attrs)...))
+	return p.Out.Table(append(rows, controlRows(attrs)...))
 }
 
 // controlRows returns what a store keeps beside the properties of an object.
@@ -177,13 +177,13 @@ type InfoLine struct {
 
 // StatBucket prints what is known of a bucket.
 func StatBucket(ctx context.Context, p *program.Program, l location.Location, asJSON bool) error {
-	return p.UseService(ctx, l, func(s storage.Service, bucket string) error {
+	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
 		switch {
 		case err != nil:
 			return err
 		case asJSON:
-			return p.JSON(InfoLine(*info))
+			return p.Out.JSON(InfoLine(*info))
 		}
 		rows := [][2]string{
 			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", program.FormatTimeIfSet(info.Created)},
@@ -204,6 +204,6 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 		for _, rule := range info.Lifecycle {
 			rows = append(rows, [2]string{"lifecycle", fmt.Sprintf("%+v", rule)})
 		}
-		return p.Table(rows)
+		return p.Out.Table(rows)
 	})
 }

@@ -55,7 +55,7 @@ func tree(ctx context.Context, p *program.Program, f *treeFlags, args []string) 
 	return program.Each(ctx, p, args, func(text string) error {
 		return p.EachRoot(ctx, text, w, func(r program.Root) error {
 			if !p.Global.JSON {
-				p.Printf("%s\n", p.Printable(cmp.Or(r.Name(), ".")))
+				p.Out.Printf("%s\n", p.Out.Printable(cmp.Or(r.Name(), ".")))
 			}
 			if !r.Entry.IsPrefix {
 				return nil
@@ -90,16 +90,16 @@ func branches(ctx context.Context, p *program.Program, f *treeFlags, w *program.
 }
 
 func branch(ctx context.Context, p *program.Program, f *treeFlags, w *program.Walk, r program.Root, folder string, e storage.ListEntry, indent, line, below string, level int) error {
-	name := p.Printable(strings.TrimPrefix(e.Key, folder))
+	name := p.Out.Printable(strings.TrimPrefix(e.Key, folder))
 	switch {
 	case p.Global.JSON:
 		if err := printEntry(p, &lsFlags{json: true}, e); err != nil {
 			return err
 		}
 	case f.long && !e.IsPrefix:
-		p.Printf("%s%s%s  (%s)\n", indent, line, name, console.FormatSize(e.Size))
+		p.Out.Printf("%s%s%s  (%s)\n", indent, line, name, console.FormatSize(e.Size))
 	default:
-		p.Printf("%s%s%s\n", indent, line, name)
+		p.Out.Printf("%s%s%s\n", indent, line, name)
 	}
 	if p.Out.Err != nil {
 		return p.Out.Err

@@ -52,7 +52,7 @@ stores that do not apply them.`,
 }
 
 func expire(ctx context.Context, p *program.Program, f *expireFlags, text string) error {
-	l, err := p.LocateInBucket(text)
+	l, err := p.Stores.LocateInBucket(text)
 	switch {
 	case err != nil:
 		return err
@@ -76,11 +76,11 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	if f.oldVersions != "" || f.lifecycle {
 		l = program.WithVersions(l)
 	}
-	bucket, err := p.OpenFolder(ctx, l)
+	bucket, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
 		return err
 	}
-	listed, err := p.InventoryOption(ctx, f.inventory, bucket)
+	listed, err := p.Stores.InventoryOption(ctx, f.inventory, bucket)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 func expireRules(ctx context.Context, p *program.Program, f *expireFlags, l location.Location) ([]transfer.ExpireRule, error) {
 	if f.lifecycle {
 		var rules []transfer.ExpireRule
-		err := p.UseService(ctx, l, func(s storage.Service, bucket string) error {
+		err := p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 			info, err := s.BucketInfo(ctx, bucket)
 			if err == nil {
 				rules = transfer.ExpireRules(info.Lifecycle...)

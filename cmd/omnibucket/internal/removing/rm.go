@@ -83,14 +83,14 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 // rmArgument removes what an argument names. It returns what reports that.
 func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string) (finish func() error) {
 	done := func(err error) func() error { return func() error { return err } }
-	l, err := p.LocateEntry(text)
+	l, err := p.Stores.LocateEntry(text)
 	if err != nil {
 		return done(err)
 	}
 	if f.recursive && !f.all && l.Path != "" && location.IsDots(l.Path) {
 		return done(argument.Invalid("removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed"))
 	}
-	bucket, err := p.Open(ctx, l)
+	bucket, err := p.Stores.Open(ctx, l)
 	if err == nil {
 		bucket = asPlain(p, bucket, l)
 	}
@@ -119,11 +119,11 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 	if err != nil {
 		return err
 	}
-	bucket, err := p.OpenFolder(ctx, l)
+	bucket, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
 		return err
 	}
-	listed, err := p.InventoryOption(ctx, f.inventory, bucket)
+	listed, err := p.Stores.InventoryOption(ctx, f.inventory, bucket)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func printNothingBelow(ctx context.Context, p *program.Program, bucket storage.L
 
 // emitRemoved reports a removed object.
 func emitRemoved(p *program.Program, key string, size int64) {
-	p.Emit(program.Event{Event: "removed", Key: key, Bytes: size}, p.Printable(key))
+	p.Emit(program.Event{Event: "removed", Key: key, Bytes: size}, p.Out.Printable(key))
 }
 
 // rmFolder removes all objects with a prefix that the filter selects, whose patterns are relative

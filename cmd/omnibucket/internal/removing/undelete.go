@@ -113,7 +113,7 @@ stat shows when they can be read.
 // revert runs a job on the versions of the objects that an argument names. A bucket must keep versions, or
 // have the feature instead.
 func revert(ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool, instead storage.Features, own []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error)) error {
-	l, err := p.LocateInBucket(text)
+	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func revert(ctx context.Context, p *program.Program, text string, f *program.Fil
 func mustKeepVersions(ctx context.Context, p *program.Program, l location.Location, scope storage.Bucket) error {
 	if l.Scheme == "gs" || !storage.Supports(scope, storage.Versioning) { // Google has a version of any object
 		l.Key, l.Prefix = "", ""
-		return p.UseService(ctx, l, func(s storage.Service, bucket string) error {
+		return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning && info.SoftDelete == 0 {
 				return program.ErrNoVersions
 			}
@@ -200,7 +200,7 @@ func versionScope(ctx context.Context, p *program.Program, l location.Location, 
 	}
 	at := l
 	at.Key, at.HasWildcard, at.Pattern = folder, false, ""
-	if bucket, err = p.OpenFolder(ctx, at); err != nil {
+	if bucket, err = p.Stores.OpenFolder(ctx, at); err != nil {
 		return nil, "", nil, err
 	}
 	if wild {
@@ -225,7 +225,7 @@ func unarchive(ctx context.Context, p *program.Program, args []string, literal b
 			if err != nil {
 				return err
 			}
-			p.Emit(program.Event{Event: "restoring", Key: l.Key}, "restoring "+p.Printable(l.Key))
+			p.Emit(program.Event{Event: "restoring", Key: l.Key}, "restoring "+p.Out.Printable(l.Key))
 			return nil
 		})
 	})

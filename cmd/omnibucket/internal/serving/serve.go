@@ -65,8 +65,8 @@ A named location has the layers of the configuration in front of it. --cache and
 			return cobra.ExactArgs(1)(c, args)
 		},
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			if p.CacheDir != "" {
-				if p.CacheDir, err = filepath.Abs(p.CacheDir); err != nil {
+			if p.Stores.CacheDir != "" {
+				if p.Stores.CacheDir, err = filepath.Abs(p.Stores.CacheDir); err != nil {
 					return err
 				}
 			}
@@ -82,14 +82,14 @@ A named location has the layers of the configuration in front of it. --cache and
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "listen on this `address`, with --s3 by default on "+s3command.DefaultListen+"; port 0 selects a free port")
 	c.Flags().BoolVar(&listing, "listing", false, "list the content of folders without an index.html")
 	c.Flags().BoolVar(&asS3, "s3", false, "be an S3 server")
-	c.Flags().StringVar(&p.CacheDir, "cache", "", "keep blocks that were read in this `directory`, encrypted if the location is")
-	c.Flags().BoolVar(&p.ReadOnly, "read-only", false, "refuse all changes")
+	c.Flags().StringVar(&p.Stores.CacheDir, "cache", "", "keep blocks that were read in this `directory`, encrypted if the location is")
+	c.Flags().BoolVar(&p.Stores.ReadOnly, "read-only", false, "refuse all changes")
 	s3.Register(c)
 	return c
 }
 
 func serveLocation(ctx context.Context, p *program.Program, text, listen string, listing bool, names []string) error {
-	l, err := p.LocateInBucket(text)
+	l, err := p.Stores.LocateInBucket(text)
 	if err == nil && l.Path != "" {
 		l, err = l.InDirectory(l.Path, "")
 	}
@@ -114,9 +114,9 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 // printURL prints the URL of a server that accepts requests.
 func printURL(p *program.Program, url string) {
 	if p.Global.JSON {
-		_ = p.JSON(ServingLine{"serving", url}) // p.out keeps the error
+		_ = p.Out.JSON(ServingLine{"serving", url}) // p.out keeps the error
 	} else {
-		p.Printf("%s\n", url)
+		p.Out.Printf("%s\n", url)
 	}
 	p.Out.Flush()
 }
@@ -138,11 +138,11 @@ func handler(ctx context.Context, p *program.Program, l location.Location, base 
 			opts = append(opts, storage.WithSigningBaseURL(base+mount))
 		}
 	}
-	bucket, err := p.Open(ctx, l, opts...)
+	bucket, err := p.Stores.Open(ctx, l, opts...)
 	if err != nil {
 		return nil, err
 	}
-	files, err := p.OpenFolder(ctx, l)
+	files, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	if c.Flags().Changed("listen") {
 		f.server.Listen = listen
 	}
-	if len(args) == 0 && (p.CacheDir != "" || p.ReadOnly) {
+	if len(args) == 0 && (p.Stores.CacheDir != "" || p.Stores.ReadOnly) {
 		return argument.Invalid("--cache and --read-only must be used with a location", "")
 	}
 	var service driver.ServiceDriver
@@ -84,7 +84,7 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 // serviceDriver opens the account of a location or, if that is one bucket, an account that has only
 // this one. A path is that of a directory whose subdirectories are buckets; it is created.
 func serviceDriver(ctx context.Context, p *program.Program, text string) (driver.ServiceDriver, error) {
-	l, err := p.Locate(text)
+	l, err := p.Stores.Locate(text)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	if err != nil {
 		return nil, err
 	}
-	layers, err := p.Layers(ctx, l)
+	layers, err := p.Stores.Layers(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 		service = oneBucketService{service, bucket}
 	}
 	service = driver.ServiceWithLayers(service, layers...)
-	if p.IsReadOnly(l) {
+	if p.Stores.IsReadOnly(l) {
 		service = readOnly(service)
 	}
 	return service, nil
@@ -123,7 +123,7 @@ func served(p *program.Program, l location.Location) (address, bucket string, er
 		return directory.String(), "", nil
 	case l.Kind == location.Stream || l.Key != "" || l.Prefix != "":
 		return "", "", argument.Invalid("location must be a directory, a bucket or an account, such as ./data, s3://photos?region=… or s3://?region=…", "")
-	case l.Kind == location.Account, l.Scheme == "file" && !p.HasTwoStores(l):
+	case l.Kind == location.Account, l.Scheme == "file" && !p.Stores.HasTwoStores(l):
 		return l.Address(), "", nil
 	}
 	return l.SplitAccount()

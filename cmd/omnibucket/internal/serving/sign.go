@@ -81,11 +81,11 @@ func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket stora
 	case err != nil:
 		return err
 	case p.Global.JSON:
-		return p.JSON(signed)
+		return p.Out.JSON(signed)
 	case f.upload:
-		p.Printf("%s\n", Curl(signed))
+		p.Out.Printf("%s\n", Curl(signed))
 	default:
-		p.Printf("%s\n", signed.URL)
+		p.Out.Printf("%s\n", signed.URL)
 	}
 	return nil
 }
