@@ -90,7 +90,12 @@ vet: ## go vet, also of the local driver on other systems, and our analyzers
 		(cd $$module && $(GO) vet ./...) || exit 1; \
 	done
 	cd analyzers && $(GO) test ./...
-	@dir=$$(mktemp -d) && cd analyzers && $(GO) build -o $$dir/vetmodule ./vetmodule && cd .. && $(GO) vet -tags omnibucket_sdks -vettool=$$dir/vetmodule ./...; code=$$?; rm -r $$dir; exit $$code
+	@dir=$$(mktemp -d) && trap "rm -r $$dir" EXIT && $(GO) build -C analyzers -o $$dir/vetmodule ./vetmodule || exit 1; \
+	$(GO) vet -tags omnibucket_sdks -vettool=$$dir/vetmodule ./... || exit 1; \
+	for module in $(filter-out dev analyzers,$(MODULES)); do \
+		echo "our analyzers ($$module)"; \
+		(cd $$module && $$dir/vetmodule ./...) || exit 1; \
+	done
 
 fmt: ## fails if gofmt would change a file
 	@files=$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2

@@ -63,12 +63,12 @@ func (b *bucket) NewRangeReader(ctx context.Context, key string, offset, length 
 		return nil, err
 	}
 	a := r.Attrs()
-	return &reader{Reader: r, attrs: driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.Modified, Size: a.Size}}, nil
+	return &reader{from: r, attrs: driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.Modified, Size: a.Size}}, nil
 }
 
 // A reader is an open download.
 type reader struct {
-	*storage.Reader
+	from  *storage.Reader
 	attrs driver.ReaderAttributes
 }
 
@@ -76,14 +76,16 @@ type reader struct {
 // processor keeps at hand between the read, the checksum and the write.
 const maxRead = 128 << 10
 
-func (r *reader) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), maxRead)]) }
+func (r *reader) Read(p []byte) (int, error) { return r.from.Read(p[:min(len(p), maxRead)]) }
+
+func (r *reader) Close() error { return r.from.Close() }
 
 func (r *reader) Attributes() *driver.ReaderAttributes { return &r.attrs }
 
-func (r *reader) As(target any) bool { return attrsAs(r.Reader.Attrs())(target) }
+func (r *reader) As(target any) bool { return attrsAs(r.from.Attrs())(target) }
 
 // Download writes the object to w.
 func (r *reader) Download(w io.Writer) error {
-	_, err := r.WriteTo(w)
+	_, err := r.from.WriteTo(w)
 	return err
 }

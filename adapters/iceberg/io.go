@@ -30,6 +30,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -103,12 +104,16 @@ func (o *IO) Create(location string) (iceio.FileWriter, error) {
 
 // A writer commits by Close, the only end that iceberg-go knows.
 type writer struct {
-	*storage.Writer
+	to       *storage.Writer
 	location string
 }
 
+func (w *writer) Write(p []byte) (int, error) { return w.to.Write(p) }
+
+func (w *writer) ReadFrom(r io.Reader) (int64, error) { return w.to.ReadFrom(r) }
+
 func (w *writer) Close() error {
-	_, err := w.Commit()
+	_, err := w.to.Commit()
 	return failed("close", w.location, err)
 }
 

@@ -29,17 +29,23 @@ func (o *IO) Open(location string) (iceio.File, error) {
 
 // A file is an object that is open for reading.
 type file struct {
-	*storage.ReaderAt
-	whole *download // of a file that is probably read from start to end; else nil
+	content *storage.ReaderAt
+	whole   *download // of a file that is probably read from start to end; else nil
 }
 
-func (f *file) Stat() (fs.FileInfo, error) { return f.Attrs().FileInfo(), nil }
+func (f *file) Stat() (fs.FileInfo, error) { return f.content.Attrs().FileInfo(), nil }
+
+func (f *file) Read(p []byte) (int, error) { return f.content.Read(p) }
+
+func (f *file) ReadAt(p []byte, off int64) (int, error) { return f.content.ReadAt(p, off) }
+
+func (f *file) Seek(offset int64, whence int) (int64, error) { return f.content.Seek(offset, whence) }
 
 func (f *file) Close() error {
 	if f.whole != nil {
 		f.whole.close()
 	}
-	return f.ReaderAt.Close()
+	return f.content.Close()
 }
 
 func (o *IO) openAt(key string) (*file, error) {
@@ -47,7 +53,7 @@ func (o *IO) openAt(key string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{ReaderAt: r}, nil
+	return &file{content: r}, nil
 }
 
 // openWhole asks for the content at once. The file can be read at offsets, too.

@@ -108,7 +108,7 @@ func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (
 }
 
 // A reader tells its size, which objstore's users ask for.
-type reader struct{ *storage.Reader }
+type reader struct{ from *storage.Reader }
 
 func sized(r *storage.Reader, err error) (io.ReadCloser, error) {
 	if err != nil {
@@ -117,9 +117,16 @@ func sized(r *storage.Reader, err error) (io.ReadCloser, error) {
 	return reader{r}, nil
 }
 
+func (r reader) Read(p []byte) (int, error) { return r.from.Read(p) }
+
+// WriteTo writes what has not been read.
+func (r reader) WriteTo(w io.Writer) (int64, error) { return r.from.WriteTo(w) }
+
+func (r reader) Close() error { return r.from.Close() }
+
 // ObjectSize returns how many bytes the reader delivers in all.
 func (r reader) ObjectSize() (int64, error) {
-	_, length := r.Range()
+	_, length := r.from.Range()
 	return length, nil
 }
 

@@ -111,7 +111,7 @@ func isRecord(named *types.Named) bool {
 }
 
 // checkMethods counts methods that are written in this module, with those of embedded
-// interfaces, but without those that tests add.
+// interfaces, but without those that tests add, or that an Unimplemented type has.
 func checkMethods(pass *analysis.Pass, spec *ast.TypeSpec, t types.Type) {
 	if types.IsInterface(t) {
 		return
@@ -119,13 +119,22 @@ func checkMethods(pass *analysis.Pass, spec *ast.TypeSpec, t types.Type) {
 	inTest := isTest(pass, spec.Pos())
 	n := 0
 	for method := range types.NewMethodSet(types.NewPointer(t)).Methods() {
-		if isOurs(method.Obj().Pkg()) && (inTest || !isTest(pass, method.Obj().Pos())) {
+		if isOurs(method.Obj().Pkg()) && !isUnimplemented(method) && (inTest || !isTest(pass, method.Obj().Pos())) {
 			n++
 		}
 	}
 	if n > maxMethods {
 		pass.Reportf(spec.Pos(), "%s has %d methods, more than %d: divide it by subject", spec.Name.Name, n, maxMethods)
 	}
+}
+
+func isUnimplemented(method *types.Selection) bool {
+	of := method.Obj().(*types.Func).Signature().Recv().Type()
+	if p, ok := of.(*types.Pointer); ok {
+		of = p.Elem()
+	}
+	named, ok := of.(*types.Named)
+	return ok && strings.HasPrefix(named.Obj().Name(), "Unimplemented")
 }
 
 func isTest(pass *analysis.Pass, pos token.Pos) bool {

@@ -41,7 +41,7 @@ type allowed struct {
 
 type wrapper struct{ driver }
 
-type full struct{}
+type full struct{ UnimplementedDriver } // 40 of its own
 
 func (*full) m0()  {}
 func (*full) m1()  {}
