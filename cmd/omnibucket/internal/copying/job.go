@@ -158,7 +158,7 @@ func (s *jobState) print(p *program.Program) error {
 	}
 	last := "" // none is done
 	if s.LastEnd != nil {
-		last = program.FormatTime(*s.LastEnd)
+		last = console.FormatTime(*s.LastEnd)
 	}
 	return p.Out.Table([][2]string{
 		{"source", s.Source}, {"destination", s.Destination},

@@ -218,7 +218,7 @@ func printEntry(p *program.Program, f *lsFlags, e storage.ListEntry) error {
 	case f.long && e.IsPrefix:
 		p.Out.Printf("%12s  %-20s  %s\n", "-", "-", p.Out.Printable(e.Key))
 	case f.long:
-		p.Out.Printf("%12s  %-20s  %s\n", f.size(e.Size), program.FormatTime(e.Modified), p.Out.Printable(e.Key))
+		p.Out.Printf("%12s  %-20s  %s\n", f.size(e.Size), console.FormatTime(e.Modified), p.Out.Printable(e.Key))
 	default:
 		p.Out.Printf("%s\n", p.Out.Printable(e.Key))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
@@ -52,7 +53,7 @@ func printBucket(p *program.Program, f *lsFlags, info storage.BucketInfo) error 
 	case f.json:
 		return p.Out.JSON(BucketLine{info.Name, info.Region, info.Created})
 	case f.long:
-		p.Out.Printf("%-20s  %s\n", program.FormatTime(info.Created), p.Out.Printable(info.Name))
+		p.Out.Printf("%-20s  %s\n", console.FormatTime(info.Created), p.Out.Printable(info.Name))
 	default:
 		p.Out.Printf("%s\n", p.Out.Printable(info.Name))
 	}

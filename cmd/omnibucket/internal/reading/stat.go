@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
@@ -94,7 +95,7 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 		rows = append(rows, [2]string{"metadata " + name, attrs.Metadata[name]})
 	}
 	rows = append(rows, [][2]string{
-		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", program.FormatTimeIfSet(attrs.Modified)},
+		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", console.FormatTimeIfSet(attrs.Modified)},
 		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
 	}...)
 	return p.Out.Table(append(rows, controlRows(attrs)...))
@@ -104,7 +105,7 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 func controlRows(attrs *storage.Attrs) [][2]string {
 	rows := [][2]string{
 		{"encryption", attrs.Encryption.Algorithm}, {"encryption key", attrs.Encryption.KeyID},
-		{"replication", attrs.ReplicationStatus}, {"restored until", program.FormatTimeIfSet(attrs.Restore.Until)},
+		{"replication", attrs.ReplicationStatus}, {"restored until", console.FormatTimeIfSet(attrs.Restore.Until)},
 	}
 	if attrs.Archived {
 		rows = append(rows, [2]string{"archived", "yes"})
@@ -113,7 +114,7 @@ func controlRows(attrs *storage.Attrs) [][2]string {
 		rows = append(rows, [2]string{"tags", strconv.Itoa(attrs.TagCount)})
 	}
 	if r := attrs.Retention; r != (storage.Retention{}) {
-		rows = append(rows, [2]string{"retention", string(r.Mode) + " until " + program.FormatTime(r.Until)})
+		rows = append(rows, [2]string{"retention", string(r.Mode) + " until " + console.FormatTime(r.Until)})
 	}
 	if attrs.LegalHold {
 		rows = append(rows, [2]string{"legal hold", "true"})
@@ -186,7 +187,7 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 			return p.Out.JSON(InfoLine(*info))
 		}
 		rows := [][2]string{
-			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", program.FormatTimeIfSet(info.Created)},
+			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", console.FormatTimeIfSet(info.Created)},
 			{"public", strconv.FormatBool(info.Public)}, {"versioning", strconv.FormatBool(info.Versioning)},
 		}
 		if info.ObjectLock {

@@ -8,6 +8,26 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
+// StartProgress returns a bar, or nil if there is no terminal or the user wants none.
+func (p *Program) StartProgress() *console.ProgressBar {
+	if !console.IsTerminal(p.Around.Err) || p.Global.quiet || p.Global.noProgress || p.Global.JSON && p.Out.Terminal {
+		return nil
+	}
+	b := console.NewProgressBar(p.Around.Err)
+	p.Out.Redirect(b.Screen)
+	return b
+}
+
+// EndProgress removes a bar, which may be nil.
+func (p *Program) EndProgress(b *console.ProgressBar) {
+	if b == nil {
+		return
+	}
+	p.Out.Redirect(nil)
+	b.Bar.Abort(true)
+	b.Screen.Wait()
+}
+
 // A together shows the progress of several objects in one bar.
 type together struct {
 	program *Program
