@@ -92,7 +92,7 @@ vet: ## go vet, also of the local driver on other systems, and our analyzers
 	cd analyzers && $(GO) test ./...
 	@dir=$$(mktemp -d) && trap "rm -r $$dir" EXIT && $(GO) build -C analyzers -o $$dir/vetmodule ./vetmodule || exit 1; \
 	$(GO) vet -tags omnibucket_sdks -vettool=$$dir/vetmodule ./... || exit 1; \
-	for module in $(filter-out dev analyzers,$(MODULES)); do \
+	for module in $(MODULES); do \
 		echo "our analyzers ($$module)"; \
 		(cd $$module && $$dir/vetmodule ./...) || exit 1; \
 	done

@@ -198,7 +198,7 @@ func startRows() (rows []row) {
 
 // An s3Process is a server in a process of its own.
 type s3Process struct {
-	jobServer
+	server  jobServer
 	pid     int
 	started time.Duration // until the first response
 	end     func() error  // ends it; its data stays until the end of the case
@@ -238,14 +238,14 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &s3Process{jobServer: jobServer{"http://" + address, key, secret}, pid: cmd.Process.Pid, end: func() error {
+	s := &s3Process{server: jobServer{"http://" + address, key, secret}, pid: cmd.Process.Pid, end: func() error {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // it was killed
 		return nil
 	}}
 	e.cleanup = append(e.cleanup, s.end)
 	for {
-		if response, err := http.Get(s.endpoint); err == nil {
+		if response, err := http.Get(s.server.endpoint); err == nil {
 			s.started = time.Since(began)
 			return s, response.Body.Close()
 		}
@@ -257,7 +257,7 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 }
 
 func (s *s3Process) s5cmd(ctx context.Context, args ...string) error {
-	cmd := s5cmdCommand(ctx, s.jobServer, append([]string{"--numworkers", "16"}, args...)...)
+	cmd := s5cmdCommand(ctx, s.server, append([]string{"--numworkers", "16"}, args...)...)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("s5cmd %s: %w: %s", strings.Join(args, " "), err, said)
 	}
