@@ -21,7 +21,7 @@ type unlimited struct{ driver.Driver }
 
 func (d *unlimited) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.StartsAfter = func(string, string) bool { return false }
+	desc.StartsAfter = func() bool { return false }
 	return desc
 }
 

@@ -51,10 +51,10 @@ type Description struct {
 	// In one folder, List must be in the order of names, in which "a/" counts as "a", or in
 	// byte order.
 	FolderOrder bool
-	// StartsAfter, beside OrderedListing, reports whether List of a prefix with StartAfter is known
-	// to return everything after key. Else the core lists from the start of the prefix and drops
-	// the entries up to key. If it is nil, List always does.
-	StartsAfter func(prefix, key string) bool
+	// StartsAfter, beside OrderedListing, reports whether List with StartAfter is known to return
+	// everything after it. Else the core lists from the start of the prefix and drops the entries
+	// up to it. If it is nil, List always does.
+	StartsAfter func() bool
 	// FolderPrefixes declares that List takes only prefixes that are empty or end in "/". The core
 	// lists the folder of any other prefix, and drops the rest.
 	FolderPrefixes bool

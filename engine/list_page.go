@@ -42,7 +42,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		if before != nil {
 			page.Entries = append(before, page.Entries...)
 		}
-		if len(page.Entries) > size && !exact && !l.startsAfter(l.op.prefix+page.Entries[size-1].Key) {
+		if len(page.Entries) > size && !exact && !l.startsAfter() {
 			l.req.Token, l.req.Limit, l.last, l.progress = begin, size, "", pageProgress{}
 			before, unsure, exact = nil, false, true // there is a next page, which only the driver's token begins
 			continue

@@ -62,7 +62,7 @@ func (d *objectDriver) Describe() driver.Description {
 		OrderHint:     "if the server lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3probe.Run returns; if it escapes no keys, another program's key may have a control character: list with a prefix",
 
 		FolderOrder:        !p.OrderedListing,
-		StartsAfter:        d.account.startsAfter,
+		StartsAfter:        d.account.orderKnown,
 		SlashDelimiter:     p.SlashDelimiter,
 		TokenAfterLast:     p.TokenAfterLast,
 		CopiesTags:         true,

@@ -16,20 +16,16 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// List sends one ListObjectsV2. It asks for escaped keys, because one control
-// character would make a page that no XML decoder reads.
+// List sends one ListObjectsV2, or several for the rest of a listing (listRest). It asks for escaped
+// keys, because one control character would make a page that no XML decoder reads.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if d.account.profile.fullSegments && strings.Contains(r.Prefix, "//") {
 		return &storage.Page{}, nil
 	}
-	in := &awss3.ListObjectsV2Input{
-		Bucket:            &d.bucket.name,
-		Prefix:            httpheader.Optional(r.Prefix),
-		Delimiter:         httpheader.Optional(r.Delimiter),
-		MaxKeys:           new(int32(min(r.Limit, maxPage))),
-		ContinuationToken: httpheader.Optional(r.Token),
-		EncodingType:      types.EncodingTypeUrl,
+	if key, rest := strings.CutPrefix(r.Token, restToken); rest {
+		return d.listRest(ctx, r, key)
 	}
+	in := &awss3.ListObjectsV2Input{ContinuationToken: httpheader.Optional(r.Token)}
 	// A start before the prefix has no effect, and makes SeaweedFS up to 4.47 list
 	// nothing.
 	if r.Token == "" && (r.StartAfter > r.Prefix || strings.HasPrefix(r.StartAfter, r.Prefix)) {
@@ -38,23 +34,35 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if _, key, ok := parseKeyToken(r.Token); ok {
 		in.ContinuationToken, in.StartAfter = nil, new(key)
 	}
-	page := &storage.Page{}
-	decode := listxml.DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
-		return listxml.ReadObjects(response, page, r.Entries)
-	})
+	start := startOf(in)
+	leavesOut := d.account.mayLeaveOut(r.Prefix, start)
+	if leavesOut && in.ContinuationToken == nil {
+		return d.listRest(ctx, r, start)
+	}
 	began := d.account.clock.now()
-	if _, err := d.account.client.ListObjectsV2(ctx, in, decode); err != nil {
-		return nil, d.bucket.listError(err)
+	page, err := d.listPage(ctx, r, r.Prefix, in)
+	switch {
+	case err != nil:
+		return nil, err
+	case leavesOut && !prepared(decodeToken(page.Token)):
+		return d.listRest(ctx, r, start)
 	}
 	d.account.continueByKey(r, page, d.account.clock.now().Sub(began))
 	return page, nil
 }
 
-// startsAfter reports whether the server is known to list everything in a prefix after key. MinIO
-// does so only if key is in no folder below the prefix's. There it counts keys before key as part of
-// the page, among them "a-b" for "a/b", and may say that the listing ends.
-func (a *account) startsAfter(prefix, key string) bool {
-	return a.orderKnown() && (!a.profile.SlowTokens || !strings.Contains(key[min(len(key), strings.LastIndex(prefix, "/")+1):], "/"))
+// listPage sends one request.
+func (d *objectDriver) listPage(ctx context.Context, r *driver.ListRequest, prefix string, in *awss3.ListObjectsV2Input) (*storage.Page, error) {
+	in.Bucket, in.Prefix, in.Delimiter = &d.bucket.name, httpheader.Optional(prefix), httpheader.Optional(r.Delimiter)
+	in.MaxKeys, in.EncodingType = new(int32(min(r.Limit, maxPage))), types.EncodingTypeUrl
+	page := &storage.Page{}
+	decode := listxml.DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
+		return listxml.ReadObjects(response, page, r.Entries)
+	})
+	if _, err := d.account.client.ListObjectsV2(ctx, in, decode); err != nil {
+		return nil, d.bucket.listError(err)
+	}
+	return page, nil
 }
 
 // orderKnown reports whether the server is known to list in byte order. A profile that was only
@@ -80,7 +88,7 @@ func (b *bucket) listError(err error) error {
 // for the cache, for 50 to 300 ms, even if the listing has few pages. So the first pages begin
 // after the last key instead (start-after), for which the server reads its disks again. In a
 // folder with very many keys, that is slow: a page that takes long is followed by token. So is
-// one whose last key is in a folder below (see startsAfter).
+// one whose last key is in a folder below.
 
 const (
 	// keyToken begins a token of this driver, which has the number of the page and the key
@@ -112,7 +120,7 @@ func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took 
 	if number >= pagesByKey || took > quickPage || r.Token != "" && number == 0 { // already by the server's token
 		return
 	}
-	if last := page.Entries[len(page.Entries)-1].Key; a.startsAfter(r.Prefix, last) {
+	if last := page.Entries[len(page.Entries)-1].Key; a.orderKnown() && !inFolder(r.Prefix, last) {
 		page.Token = keyToken + strconv.Itoa(number+1) + ":" + last
 	}
 }

@@ -1,58 +1,111 @@
 package s3_test
 
 import (
+	"context"
+	"encoding/base64"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
 // Asked for what follows a key in a folder, MinIO counts the names beside the folder as part of the
-// page, and says that the listing ends.
+// page, and says that the listing ends. It does the same for a token of a listing that it has forgotten.
 func TestMinIOListsAFolderBesideManyNames(t *testing.T) {
-	s := needServer(t, "minio")
-	b, err := s3.Open(t.Context(), s.config(t, s.bucket(t, false)))
-	require.NoError(t, err)
-	defer func() { require.NoError(t, storage.Close(b)) }()
-	var keys []string
-	for i := range 20 {
-		keys = append(keys, fmt.Sprintf("logs-%02d", i))
+	for _, row := range []struct {
+		name string
+		opts []storage.OpenOption
+	}{
+		{"its tokens", nil},
+		{"tokens of forgotten listings", []storage.OpenOption{driver.WithLayer(func(next driver.Driver) driver.Driver { return forgotten{next} })}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := needServer(t, "minio")
+			b := s.open(t, s.bucket(t, true), append(row.opts, storage.WithVersioning(true))...)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			var keys, names []string
+			for i := range 20 {
+				keys = append(keys, fmt.Sprintf("logs-%02d", i))
+			}
+			names = append(append(names, keys...), "logs/", "logs0", "z")
+			for i := range 20 {
+				keys = append(keys, fmt.Sprintf("logs/%02d", i))
+			}
+			keys = append(keys, "logs/20-1", "logs/20/1", "logs/20/2", "logs0", "z")
+			for _, key := range keys {
+				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+				require.NoError(t, err)
+			}
+			requireListing(t, b, keys)
+			requireListing(t, b, names, storage.WithDelimiter("/"))
+			requireListing(t, b, keys[20:43], storage.WithPrefix("logs/"))
+			requireListing(t, b, keys[26:], storage.WithStartAfter("logs/05"))
+			requireListing(t, b, keys[26:28], storage.WithStartAfter("logs/05"), storage.WithLimit(2))
+			requireListing(t, b, keys[26:43], storage.WithStartAfter("logs/05"), storage.WithPrefix("logs/"))
+			var versions []string
+			for entry, err := range storage.Versions(t.Context(), b, storage.WithPageSize(10)) {
+				require.NoError(t, err)
+				versions = append(versions, entry.Key)
+			}
+			require.Equal(t, keys, versions)
+			var paged []string
+			for token := ""; ; {
+				page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(10))
+				require.NoError(t, err)
+				require.NotEmpty(t, page.Entries)
+				require.LessOrEqual(t, len(page.Entries), 10)
+				for _, entry := range page.Entries {
+					paged = append(paged, entry.Key)
+				}
+				if token = page.Token; token == "" {
+					break
+				}
+			}
+			require.Equal(t, keys, paged)
+		})
 	}
-	for i := range 20 {
-		keys = append(keys, fmt.Sprintf("logs/%02d", i))
-	}
-	keys = append(keys, "z")
-	for _, key := range keys {
-		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+}
+
+func requireListing(t *testing.T, b storage.Bucket, want []string, opts ...storage.ListOption) {
+	t.Helper()
+	var got []string
+	for entry, err := range b.List(t.Context(), append(opts, storage.WithPageSize(10))...) {
 		require.NoError(t, err)
+		got = append(got, entry.Key)
 	}
-	listed := func(opts ...storage.ListOption) []string {
-		var got []string
-		for entry, err := range b.List(t.Context(), append(opts, storage.WithPageSize(10))...) {
-			require.NoError(t, err)
-			got = append(got, entry.Key)
-		}
-		return got
-	}
-	require.Equal(t, keys, listed())
-	require.Equal(t, keys[26:], listed(storage.WithStartAfter("logs/05")))
-	require.Equal(t, keys[26:28], listed(storage.WithStartAfter("logs/05"), storage.WithLimit(2)))
-	require.Equal(t, keys[26:40], listed(storage.WithStartAfter("logs/05"), storage.WithPrefix("logs/")))
-	var paged []string
-	for token := ""; ; {
-		page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(10))
-		require.NoError(t, err)
-		require.LessOrEqual(t, len(page.Entries), 10)
-		for _, entry := range page.Entries {
-			paged = append(paged, entry.Key)
-		}
-		if token = page.Token; token == "" {
-			break
+	require.Equal(t, want, got)
+}
+
+// forgotten makes tokens of MinIO those of listings that it does not know, as after a restart.
+type forgotten struct{ driver.Driver }
+
+var prepared = regexp.MustCompile(`\[minio_cache:[^]]*]$`)
+
+func forget(marker string) string {
+	return prepared.ReplaceAllLiteralString(marker, "[minio_cache:v2,id:forgotten,p:0,s:0]")
+}
+
+func (d forgotten) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if page != nil {
+		if marker, err := base64.StdEncoding.DecodeString(page.Token); err == nil {
+			page.Token = base64.StdEncoding.EncodeToString([]byte(forget(string(marker))))
 		}
 	}
-	require.Equal(t, keys, paged)
+	return page, err
+}
+
+func (d forgotten) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+	page, err := d.Driver.ListVersions(ctx, r)
+	if page != nil && page.Token != "" {
+		id, key, _ := pagetoken.Parse(page.Token)
+		page.Token = pagetoken.Encode(id, forget(key))
+	}
+	return page, err
 }

@@ -44,7 +44,9 @@ type Profile struct {
 	OrderedListing bool
 	SlashDelimiter bool // the server lists only with the delimiter "/"; for others the core lists all keys
 	TokenAfterLast bool // a full last page of a listing names a next page, which is empty
-	SlowTokens     bool // the server prepares its continuation tokens, so that the first pages are requested by key
+	// SlowTokens says that the server prepares its continuation tokens, as MinIO does. The first pages
+	// are requested by key, and a page that begins in a folder is believed only if it was prepared.
+	SlowTokens bool
 
 	NoSigning      bool // the server refuses signed URLs and forms
 	ObjectACLs     bool // canned ACLs of objects

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -28,11 +29,17 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
+	if after, rest := strings.CutPrefix(id, restToken); rest {
+		return d.bucket.versionsRest(ctx, r, key, after)
+	}
 	limit := min(r.Limit, maxPage)
 	for {
 		p, err := d.bucket.versionsPage(ctx, r, key, id, limit)
 		if err != nil {
 			return nil, err
+		}
+		if start := markerKey(key); d.account.mayLeaveOut(r.Prefix, start) && !prepared(p.NextKey) {
+			return d.bucket.versionsRest(ctx, r, start, id)
 		}
 		page := &driver.VersionPage{Entries: p.Entries}
 		if p.More {

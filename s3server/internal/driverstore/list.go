@@ -31,10 +31,6 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) { // clients continue after the last key
 		return ErrorOf(storage.Unsupported, n.bucket.name)
 	}
-	at := strings.LastIndexByte(r.StartAfter, '/') + 1
-	if at > len(r.Prefix) && strings.HasPrefix(r.StartAfter, r.Prefix) && d.StartsAfter != nil && !d.StartsAfter(r.Prefix, r.StartAfter) {
-		return n.eachAfter(ctx, r, at, f)
-	}
 	limit, wanted := pageOf(d), r.Limit
 	if wanted > 0 {
 		limit = min(limit, wanted)
@@ -58,30 +54,6 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 		}
 		r.Entries = page.Entries
 	}
-}
-
-// eachAfter is eachName for a start in a folder, whose name ends at at. There MinIO may leave out what follows. So this
-// lists the rest of the folder, the key that follows it, and then the rest of the folder around it.
-func (n *driverNames) eachAfter(ctx context.Context, r *driver.ListRequest, at int, f func(*storage.ListEntry) bool) error {
-	inner, outer, more := *r, *r, true
-	show := func(e *storage.ListEntry) bool {
-		more = f(e)
-		return more
-	}
-	if r.Delimiter == "" {
-		inner.Prefix = r.StartAfter[:at]
-		if err := n.eachName(ctx, &inner, show); err != nil || !more {
-			return err
-		}
-	}
-	outer.StartAfter = r.StartAfter[:at-1] + "0"
-	err := n.eachName(ctx, &driver.ListRequest{Prefix: outer.StartAfter, Delimiter: r.Delimiter, Limit: 1}, func(e *storage.ListEntry) bool {
-		return e.Key == outer.StartAfter && show(e) && false
-	})
-	if err != nil || !more {
-		return err
-	}
-	return n.eachName(ctx, &outer, f)
 }
 
 // A driverListing collects one page.

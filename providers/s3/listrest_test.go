@@ -1,0 +1,95 @@
+package s3
+
+import (
+	"encoding/base64"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/driver"
+)
+
+func TestTheRestIsListedFolderByFolder(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		list driver.ListRequest
+		want [][2]string // prefix and start
+	}{
+		{"a key of the prefix's folder", driver.ListRequest{Prefix: "a/b", Token: "rest:a/bc"}, [][2]string{{"a/b", "a/bc"}}},
+		{"a key two folders below", driver.ListRequest{Token: "rest:a/b/c"}, [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/", "a/b0"}, {"a0", ""}, {"", "a0"}}},
+		{"a folder below a prefix that is none", driver.ListRequest{Prefix: "a/b", Token: "rest:a/b/c"}, [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/b", "a/b0"}}},
+		{"a folder is one entry", driver.ListRequest{Delimiter: "/", Token: "rest:a/b/"}, [][2]string{{"a0", ""}, {"", "a0"}}},
+		{"a key beside folders", driver.ListRequest{Delimiter: "/", Prefix: "a/", Token: "rest:a/b"}, [][2]string{{"a/", "a/b"}}},
+		{"a folder as an object", driver.ListRequest{Token: "rest:a/"}, [][2]string{{"a/", "a/"}, {"a0", ""}, {"", "a0"}}},
+		{"a key with an empty segment", driver.ListRequest{Token: "rest:a//b"}, [][2]string{{"a//", "a//b"}, {"a/0", ""}, {"a/", "a/0"}, {"a0", ""}, {"", "a0"}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
+			row.list.Limit = 10
+			page, err := w.on(t, "minio").List(t.Context(), &row.list)
+			require.NoError(t, err)
+			require.Empty(t, page.Token)
+			require.Empty(t, page.Entries)
+			var got [][2]string
+			for _, r := range w.server.Requests() {
+				require.Equal(t, row.list.Delimiter, r.Query().Get("delimiter"))
+				got = append(got, [2]string{r.Query().Get("prefix"), r.Query().Get("start-after")})
+			}
+			require.Equal(t, row.want, got)
+		})
+	}
+}
+
+func TestAPageThatBeginsInAFolderIsBelievedOnlyIfItWasPrepared(t *testing.T) {
+	const (
+		marked = "[minio_cache:v2,id:0b3e,p:0,s:0]"
+		raw    = "[minio_cache:v2,return:]"
+	)
+	token := func(marker string) string { return base64.StdEncoding.EncodeToString([]byte(marker)) }
+	more := func(marker string) string {
+		return `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>` + token(marker) + `</NextContinuationToken></ListBucketResult>`
+	}
+	const end = `<ListBucketResult></ListBucketResult>`
+	for _, row := range []struct {
+		name, profile, server string
+		list                  driver.ListRequest
+		body                  string
+		rest                  string // the start of the second request, "" if there is none
+	}{
+		{"the end", "minio", "", driver.ListRequest{Token: token("b/5" + marked)}, end, "b/5"},
+		{"a prepared page", "minio", "", driver.ListRequest{Token: token("b/5" + raw)}, more("b/7" + marked), ""},
+		{"a page that was not prepared", "minio", "", driver.ListRequest{Token: token("b/5" + marked)}, more("b/7" + raw), "b/5"},
+		{"a key with the text of a marker", "minio", "", driver.ListRequest{Token: token("b/[minio_cache:v2" + marked)}, end, "b/[minio_cache:v2"},
+		{"a server that says that it is MinIO", "unknown", "MinIO", driver.ListRequest{Token: token("b/5" + marked)}, end, "b/5"},
+		{"a key in the prefix's folder", "minio", "", driver.ListRequest{Prefix: "b/", Token: token("b/5" + marked)}, end, ""},
+		{"a start outside of the prefix", "minio", "", driver.ListRequest{Prefix: "b/", StartAfter: "c/1"}, end, ""},
+		{"the first page", "minio", "", driver.ListRequest{}, more("b/7" + raw), ""},
+		{"another server", "aws", "", driver.ListRequest{Token: token("b/5" + marked)}, end, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Header: map[string]string{"Server": row.server}, Body: row.body}, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
+			d := w.on(t, row.profile)
+			d.account.server.see(http.Header{"Server": {row.server}})
+			row.list.Limit = 10
+			page, err := d.List(t.Context(), &row.list)
+			require.NoError(t, err)
+			if row.rest == "" {
+				require.Len(t, w.server.Requests(), 1)
+				return
+			}
+			require.Equal(t, "rest:b/6", page.Token)
+			require.Equal(t, row.rest, w.server.Requests()[1].Query().Get("start-after"))
+		})
+	}
+}
+
+func TestAStartInAFolderIsOneOfTheRest(t *testing.T) {
+	for _, token := range []string{"", "after:2:b/5", "rest:b/5"} {
+		w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
+		page, err := w.on(t, "minio").List(t.Context(), &driver.ListRequest{StartAfter: "b/5", Token: token, Limit: 10})
+		require.NoError(t, err)
+		require.Equal(t, "rest:b/6", page.Token)
+		require.Equal(t, []string{"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5"}, w.server.Lines())
+	}
+}
