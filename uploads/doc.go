@@ -32,8 +32,7 @@
 //     file straight to the store in one request. They keep no state on the server.
 //
 // With Config.Records, each file has a record, whichever way it came ([BucketRecords], or package sqlrecords).
-// Bytes are written before their record and removed after it: a file with a record has its bytes at every
-// moment, and a crash leaves at worst bytes that Sweep removes. Package filesapi serves such files over HTTP.
+// A crash leaves at worst bytes that Sweep removes. Package filesapi serves such files over HTTP.
 //
 // # Routes
 //
@@ -81,13 +80,8 @@
 //
 // # Refused files
 //
-// Package rules decides. By default a file must be a JPEG, PNG, GIF, WebP or AVIF that is
-// sound and without markup. Config.Rules may allow SVG without scripts and references, and
-// any other type that is detected by content, but none that browsers run as a page.
-//
-// The package inspects only the beginning of a file, and changes nothing in it. The
-// place where a photo was taken stays in it, and so does anything hidden after its
-// end.
+// Package rules decides, by the beginning of a file: by default, which pictures. Nothing is changed in it.
+// The place where a photo was taken stays in it, and so does anything hidden after its end.
 //
 // # Serving the files
 //
@@ -124,16 +118,11 @@
 //
 // # State of uploads
 //
-// Each upload has a small object under Config.Prefix, which is only replaced if it has not
-// changed since it was read. Config.States may keep it in a database or another bucket. So any number of
-// processes may serve one upload, and an offset that was acknowledged survives a kill of the server. The client
-// gets an ID that cannot be guessed; names of objects have only its hash. The bucket must not be public below
-// the prefix. If Config changes such that the bytes of an open upload would be elsewhere, as with Inspect, or its
-// key would lack a value, the upload is NotFound, and its client starts again.
-//
-// [Service.Sweep] removes what expired uploads left. Give the bucket a lifecycle rule for
-// incomplete uploads, too: a kill between two requests to the store may leave one that no
-// state names.
+// Each upload has a small object under Config.Prefix, or a text in [Config.States], which is only replaced if
+// it has not changed since it was read. So any number of processes may serve one upload, and an offset that was
+// acknowledged survives a kill of the server. The client gets an ID that cannot be guessed; names of objects
+// have only its hash. If Config changes such that the bytes of an open upload would be elsewhere, as with
+// Inspect, or its key would lack a value, the upload is NotFound, and its client starts again.
 //
 // # Errors
 //
@@ -186,11 +175,10 @@
 //
 // # Leftovers
 //
-// Run [Service.Sweep] on a schedule. It removes what nobody has finished: the state and the
-// bytes of expired uploads, and files of tickets, which can be finished until a day after
-// Config.UploadTTL. It also removes files whose Lifetime has ended, and orphans. A ticket with Finish leaves an empty object under Config.Prefix, which keeps
-// its address from working again. Remove those with a lifecycle rule, which is longer
-// than Config.TTL, or with transfer.Expire; docs/jobs.md has the rule for each store:
+// Run [Service.Sweep] on a schedule. It leaves two things. A ticket with Finish has an empty object under
+// Config.Prefix, which keeps its address from working again. A request that was killed before it wrote the state
+// of an upload may leave parts in the store. Remove both with a lifecycle rule, which is longer than Config.TTL,
+// or with transfer.Expire; docs/jobs.md has the rule for each store:
 //
 //	storage.LifecycleRule{Prefix: uploads.DefaultPrefix, ExpireAfterDays: 8, AbortUploadsAfterDays: 8}
 //

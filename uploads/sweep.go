@@ -63,10 +63,8 @@ func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 // bytes, and these are more than a tenth of all, Sweep removes neither. It then returns the numbers in an error
 // that wraps [storage.PreconditionFailed]. [WithoutOrphanLimit] removes them nevertheless. A file that was stored
 // by another Config.Key counts as a record without bytes, but is never removed. A database that
-// was restored from a backup lacks the latest files: restore those before you sweep.
-//
-// An upload that the store began for a request that was killed before its state was
-// written is not known here. A lifecycle rule for incomplete uploads removes it.
+// was restored from a backup lacks the latest files: restore those before you sweep. The package documentation
+// says what a lifecycle rule must remove.
 func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
 	w := &sweeper{keeper: s.keeper, report: &SweepReport{}}
 	for _, o := range opts {

@@ -25,10 +25,8 @@ import (
 // between, may get two files.
 //
 // Finish inspects the copy too, because the sender can write to the pending key until
-// the ticket expires. The stored object has the media type of its content and the
-// directives of Config.CacheControl. Its disposition is attachment unless it is a
-// JPEG, PNG, GIF, WebP or AVIF. Encoding, language, storage class and metadata are
-// empty, and tags are those of Config.Tags, whatever the sender set.
+// the ticket expires. The stored object has the attributes of any other file, whatever
+// the sender set.
 func (s *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
 	t, e := s.openTicket(token, user)
 	if e != nil {

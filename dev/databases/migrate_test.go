@@ -66,6 +66,27 @@ func TestAStartWaitsUntilTheDatabaseCanBecomeAWriteAheadLog(t *testing.T) {
 	require.NoError(t, holder.Close())
 }
 
+// Without a write-ahead log, a commit waits for those who read.
+func TestAStartWaitsForAReader(t *testing.T) {
+	d := databases[0]
+	address, _, _ := strings.Cut(d.create(t), "?")
+	reader, err := d.open(t, address).Conn(t.Context())
+	require.NoError(t, err)
+	_, err = reader.ExecContext(t.Context(), "CREATE TABLE other (id INTEGER); BEGIN")
+	require.NoError(t, err)
+	var rows int
+	require.NoError(t, reader.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM other").Scan(&rows))
+	released := make(chan error)
+	time.AfterFunc(50*time.Millisecond, func() {
+		_, err := reader.ExecContext(t.Context(), "ROLLBACK")
+		released <- err
+	})
+	_, err = sqlrecords.New(t.Context(), d.open(t, address+"?_pragma=busy_timeout(1)"), d.dialect)
+	require.NoError(t, err)
+	require.NoError(t, <-released)
+	require.NoError(t, reader.Close())
+}
+
 func startAtOnce(t *testing.T, d database, address string) {
 	t.Helper()
 	errs := make([]error, 8)

@@ -4,6 +4,7 @@ package timeid
 import (
 	"encoding/base32"
 	"encoding/binary"
+	"regexp"
 	"time"
 )
 
@@ -53,11 +54,10 @@ func Time(id string) time.Time {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC()
 }
 
+// Pattern is a regular expression of identifiers. Their last character has one bit.
+const Pattern = "[0-9a-v]{35}[0g]"
+
+var identifiers = regexp.MustCompile("^" + Pattern + "$")
+
 // Valid reports whether New can have made id.
-func Valid(id string) bool {
-	if len(id) != Length {
-		return false
-	}
-	raw, err := Text.DecodeString(id)
-	return err == nil && Text.EncodeToString(raw) == id
-}
+func Valid(id string) bool { return identifiers.MatchString(id) }

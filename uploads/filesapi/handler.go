@@ -24,9 +24,7 @@ type Config struct {
 	// Authorize determines the user from the request's session or token. The user's ID becomes
 	// Record.UploadedBy. Request.Pattern is the
 	// operation ("DELETE /files/{id}"), and Request.PathValue("id") the file.
-	// [storage.Unauthenticated] becomes 401, [storage.PermissionDenied] 403, and an
-	// *uploads.Error its own response. Unavailable, RateLimited, DeadlineExceeded and Canceled of package storage
-	// become 503 with Retry-After. Any other error becomes 500. Neither is shown. Authorize must not read the body.
+	// Its errors become responses as those of Authorize of [uploads.Config] do. Authorize must not read the body.
 	Authorize func(*http.Request) (uploads.User, error)
 	// AuthorizeFile is called after Authorize for each file that a request names,
 	// including each of several files to delete. Its errors become responses in the

@@ -110,10 +110,6 @@ func readMigrations(d Dialect) (all [][]string, err error) {
 // migrationLock is the key of PostgreSQL's advisory lock: "omnifile" in ASCII.
 const migrationLock = 0x6F6D6E6966696C65
 
-// migrationBusyTimeout is how long a migration waits for another process, in
-// milliseconds, if the connection's own timeout is shorter.
-const migrationBusyTimeout = 30_000
-
 // rollbackTimeout limits the rollback if ctx has ended already.
 const rollbackTimeout = 5 * time.Second
 
@@ -124,13 +120,14 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 		// A plain BEGIN would take the lock at the first write, and fail at once if
 		// another process got it in between.
 		begin = "BEGIN IMMEDIATE"
-		restore, err := raiseBusyTimeout(ctx, c)
-		if err != nil {
-			return err
-		}
-		defer restore()
 	}
-	if _, err := c.ExecContext(ctx, begin); err != nil {
+	execute := func(statement string) error {
+		return whileBusy(ctx, func() error {
+			_, err := c.ExecContext(ctx, statement)
+			return err
+		})
+	}
+	if err := execute(begin); err != nil {
 		return err
 	}
 	defer func() {
@@ -149,30 +146,5 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 	if err := f(ctx); err != nil {
 		return err
 	}
-	_, err = c.ExecContext(ctx, "COMMIT")
-	return err
-}
-
-// raiseBusyTimeout makes a connection wait longer for others, until restore is
-// called.
-func raiseBusyTimeout(ctx context.Context, c *sql.Conn) (restore func(), err error) {
-	var own int
-	if err := c.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&own); err != nil {
-		return nil, err
-	}
-	if own >= migrationBusyTimeout {
-		return func() {}, nil
-	}
-	set := func(ctx context.Context, milliseconds int) error {
-		// The response is a row. A pragma takes no parameters.
-		return c.QueryRowContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", milliseconds)).Scan(&milliseconds)
-	}
-	if err := set(ctx, migrationBusyTimeout); err != nil {
-		return nil, err
-	}
-	return func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		_ = set(last, own)
-	}, nil
+	return execute("COMMIT") // which readers may keep busy
 }

@@ -11,20 +11,32 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
+// migrationPatience is how long New waits for other connections, if their own timeout is shorter.
+const migrationPatience = 30 * time.Second
+
+// whileBusy calls f, and again if the database is busy.
+func whileBusy(ctx context.Context, f func() error) error {
+	for end := time.Now().Add(migrationPatience); ; {
+		err := f()
+		var result codeError
+		if err == nil || !errors.As(err, &result) || primaryCode(result) != sqliteBusy || time.Now().After(end) {
+			return err
+		}
+		if ctxtime.Sleep(ctx, 10*time.Millisecond) != nil {
+			return err
+		}
+	}
+}
+
 // connect waits while the database is busy. A driver opens a connection with the pragmas of the address.
 // Two connections that make a new database a write-ahead log at once both read it first, and SQLite lets
 // one of them fail and not wait: https://www.sqlite.org/c3ref/busy_handler.html
-func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
-	for end := time.Now().Add(migrationBusyTimeout * time.Millisecond); ; {
-		connection, err := db.Conn(ctx)
-		var result codeError
-		if err == nil || !errors.As(err, &result) || primaryCode(result) != sqliteBusy || time.Now().After(end) {
-			return connection, err
-		}
-		if ctxtime.Sleep(ctx, 10*time.Millisecond) != nil {
-			return nil, err
-		}
-	}
+func connect(ctx context.Context, db *sql.DB) (connection *sql.Conn, err error) {
+	err = whileBusy(ctx, func() error {
+		connection, err = db.Conn(ctx)
+		return err
+	})
+	return connection, err
 }
 
 // misconfigured is the error for a pool whose connections fail when two are used at once.

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,9 +15,8 @@ import (
 )
 
 const (
-	maxValue  = 128  // bytes
-	maxSuffix = 16   // bytes of an extension, with its dot
-	maxKey    = 1024 // bytes, the limit of stores
+	maxValue = 128  // bytes
+	maxKey   = 1024 // bytes, the limit of stores
 )
 
 // User is the place for the ID of a user. A pattern need not have it.
@@ -29,18 +29,11 @@ type Random [16]byte
 func (r Random) String() string { return randomText.EncodeToString(r[:]) }
 
 // IsRandom reports whether text can be a Random.
-func IsRandom(text string) bool {
-	return len(text) == randomLength && strings.Trim(text, randomAlphabet) == ""
-}
+func IsRandom(text string) bool { return randoms.MatchString(text) }
 
 // randomText encodes 16 bytes as 26 characters that no file system confuses, whether
 // or not it ignores case.
-var randomText = base32.NewEncoding(randomAlphabet).WithPadding(base32.NoPadding)
-
-const (
-	randomAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
-	randomLength   = (len(Random{})*8 + 4) / 5
-)
+var randomText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // A place is a part of a pattern: fixed text, or a name in braces.
 type place struct{ literal, name string }
@@ -51,41 +44,51 @@ type Pattern struct {
 	Text   string
 	Values []string // the names that the application fills
 	places []place
+	keys   *regexp.Regexp // all that it makes, with a group for each of Values
 }
 
-// ownNames has the names that this package fills, their length in bytes, and what text they can be.
+// ownNames has the names that this package fills, the length of their texts in bytes, at most, and a regular
+// expression of those texts. An extension is any that detection could return, because other types may have been
+// allowed when the file was stored. Some types have none.
 var ownNames = map[string]struct {
 	width int
-	valid func(string) bool
+	texts string
 }{
-	"yyyy": {4, isNumber}, "mm": {2, isNumber}, "dd": {2, isNumber},
-	"random": {randomLength, IsRandom},
-	"id":     {timeid.Length, timeid.Valid},
-	"ext":    {maxSuffix, IsExtension},
+	"yyyy": {4, `[0-9]{4}`}, "mm": {2, `[0-9]{2}`}, "dd": {2, `[0-9]{2}`},
+	"random": {26, `[a-z2-7]{26}`},
+	"id":     {timeid.Length, timeid.Pattern},
+	"ext":    {16, `(?:\.[a-z0-9]{1,15})?`},
 }
 
-func isNumber(text string) bool { return strings.Trim(text, "0123456789") == "" }
+var (
+	randoms    = whole(ownNames["random"].texts)
+	extensions = whole(ownNames["ext"].texts)
+	names      = whole(`[a-z][a-z0-9_]*`)
+)
+
+func whole(expression string) *regexp.Regexp { return regexp.MustCompile("^" + expression + "$") }
 
 // Parse returns the pattern, or the rule that it breaks.
 func Parse(text string) (*Pattern, string) {
 	p := &Pattern{Text: text}
-	length := 0
+	length, expression := 0, ""
 	for rest := text; rest != ""; {
 		literal, named, opened := strings.Cut(rest, "{")
 		if literal != "" {
 			p.places = append(p.places, place{literal: literal})
 			length += len(literal)
+			expression += regexp.QuoteMeta(literal)
 		}
 		if !opened {
 			break
 		}
 		name, after, closed := strings.Cut(named, "}")
-		if !closed || !isName(name) {
+		if !closed || !names.MatchString(name) {
 			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest[len(literal):])
 		}
 		known, own := ownNames[name]
 		if !own {
-			known.width = maxValue
+			known.width, known.texts = maxValue, "([^/]*)"
 			if slices.Contains(p.Values, name) {
 				return nil, fmt.Sprintf("has {%s} twice", name)
 			}
@@ -93,12 +96,17 @@ func Parse(text string) (*Pattern, string) {
 		}
 		p.places = append(p.places, place{name: name})
 		length += known.width
+		expression += known.texts
 		rest = after
 	}
 	if length > maxKey {
 		return nil, "may make keys of more than 1,024 bytes"
 	}
-	return p, p.problem()
+	if rule := p.problem(); rule != "" {
+		return nil, rule
+	}
+	p.keys = whole(expression)
+	return p, ""
 }
 
 func (p *Pattern) problem() string {
@@ -130,15 +138,6 @@ func (p *Pattern) problem() string {
 		}
 	}
 	return ""
-}
-
-func isName(name string) bool {
-	for i, r := range name {
-		if (r < 'a' || r > 'z') && (i == 0 || r != '_' && (r < '0' || r > '9')) {
-			return false
-		}
-	}
-	return name != ""
 }
 
 // IsSafe reports whether a value may have r.
@@ -222,35 +221,14 @@ func IDIn(key string) string {
 
 // Matches reports whether the pattern could have made key from these values.
 func (p *Pattern) Matches(key string, values map[string]string) bool {
-	for _, pl := range p.places {
-		want := pl.literal
-		switch known, own := ownNames[pl.name]; {
-		case pl.name == "ext": // at the end, and shorter
-			return IsExtension(key)
-		case own:
-			if len(key) < known.width || !known.valid(key[:known.width]) {
-				return false
-			}
-			want = key[:known.width]
-		case pl.name != "":
-			want = values[pl.name]
-		}
-		if !strings.HasPrefix(key, want) {
+	found := p.keys.FindStringSubmatch(key)
+	for i, name := range p.Values {
+		if found != nil && found[i+1] != values[name] {
 			return false
 		}
-		key = key[len(want):]
 	}
-	return key == ""
+	return found != nil
 }
 
-// IsExtension accepts any extension that detection could return, because other types
-// may have been allowed when the file was stored. Some types have none.
-func IsExtension(text string) bool {
-	name, pointed := strings.CutPrefix(text, ".")
-	if !pointed {
-		return text == ""
-	}
-	return name != "" && len(text) <= maxSuffix && !strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
-	})
-}
+// IsExtension reports whether a key may end in text.
+func IsExtension(text string) bool { return extensions.MatchString(text) }

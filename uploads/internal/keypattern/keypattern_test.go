@@ -31,6 +31,7 @@ func TestInvalidPatterns(t *testing.T) {
 		{"a space", "my files/{random}", "allowed outside braces"},
 		{"a backslash", `a\{random}`, "allowed outside braces"},
 		{"a control character", "a\x00/{random}", "allowed outside braces"},
+		{"invalid UTF-8", "\xff/{random}", "allowed outside braces"},
 		{"more than a key holds", "{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{random}", "1,024 bytes"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
