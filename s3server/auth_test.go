@@ -25,7 +25,7 @@ func signed(t *testing.T, s *store, as aws.Credentials, service, region string, 
 	require.NoError(t, err)
 	r.Header.Set("X-Amz-Content-Sha256", "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
 	r.Header.Set("Content-Type", "text/plain")
-	r.Header.Set("X-Amz-Meta-A", "b")
+	r.Header.Set("X-Amz-Meta-A", "b c")
 	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
 		SignHTTP(t.Context(), as, r, r.Header.Get("X-Amz-Content-Sha256"), service, region, at))
 	if change != nil {
@@ -57,7 +57,9 @@ func TestHeaderSignatures(t *testing.T) {
 		status          int
 		code            string
 	}{
-		"right":                          {owner, "s3", "us-east-1", now, nil, 200, ""},
+		"right": {owner, "s3", "us-east-1", now, nil, 200, ""},
+		// Some SDKs sign a tab as a space, and S3 does, too: https://github.com/aws/aws-sdk-net/issues/1222
+		"right, with a tab":              {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", "b\t c"), 200, ""},
 		"right, 14 minutes ago":          {owner, "s3", "us-east-1", now.Add(-14 * time.Minute), nil, 200, ""},
 		"16 minutes ago":                 {owner, "s3", "us-east-1", now.Add(-16 * time.Minute), nil, 403, "RequestTimeTooSkewed"},
 		"16 minutes ahead":               {owner, "s3", "us-east-1", now.Add(16 * time.Minute), nil, 403, "RequestTimeTooSkewed"},
@@ -70,7 +72,7 @@ func TestHeaderSignatures(t *testing.T) {
 		"another key in the path":        {owner, "s3", "us-east-1", now, func(r *http.Request) { r.URL.Path += "2" }, 403, "SignatureDoesNotMatch"},
 		"a parameter more":               {owner, "s3", "us-east-1", now, func(r *http.Request) { r.URL.RawQuery = "x-id=PutObject" }, 403, "SignatureDoesNotMatch"},
 		"a changed header":               {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", "c"), 403, "SignatureDoesNotMatch"},
-		"spaces in a header count once":  {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", " b "), 200, ""},
+		"spaces in a header count once":  {owner, "s3", "us-east-1", now, set("X-Amz-Meta-A", " b   c "), 200, ""},
 		"a header of AWS's more":         {owner, "s3", "us-east-1", now, set("X-Amz-Meta-C", "c"), 403, "AccessDenied"},
 		"another header more":            {owner, "s3", "us-east-1", now, set("Cache-Control", "no-store"), 200, ""},
 		"another body":                   {owner, "s3", "us-east-1", now, set("X-Amz-Content-Sha256", emptyHash), 403, "SignatureDoesNotMatch"},
@@ -201,6 +203,55 @@ func TestPresignedURLs(t *testing.T) {
 			require.Equal(t, test.status, response.StatusCode, body)
 			if test.code != "" {
 				require.Equal(t, test.code, errorIn(t, body).Code)
+			}
+		})
+	}
+}
+
+// The SDK for JavaScript, version 2, signs headers of AWS and has them as parameters, too. The client may omit the
+// headers: https://github.com/aws/aws-sdk-js-v3/issues/5414, https://github.com/minio/minio/pull/7674
+func TestASignedHeaderMayBeAParameter(t *testing.T) {
+	for name, test := range map[string]struct {
+		header, parameter string // sent
+		status            int
+	}{
+		"the parameter only":            {"", "b  c", 200},
+		"both":                          {"b  c", "b  c", 200},
+		"neither":                       {"", "", 403},
+		"another header":                {"other", "b  c", 403},
+		"another parameter":             {"", "other", 403},
+		"the header only":               {"b  c", "", 403},
+		"the header, another parameter": {"b  c", "other", 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			target := s.server.URL + "/" + bucket + "/k?X-Amz-Expires=60"
+			r, err := http.NewRequestWithContext(t.Context(), "PUT", target+"&x-amz-meta-a=b++c", nil)
+			require.NoError(t, err)
+			r.Header.Set("X-Amz-Meta-A", "b  c")
+			owner := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+			signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping, o.DisableHeaderHoisting = true, true })
+			signed, _, err := signer.PresignHTTP(t.Context(), owner, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now().UTC())
+			require.NoError(t, err)
+			sent, err := http.NewRequestWithContext(t.Context(), "PUT", signed, nil)
+			require.NoError(t, err)
+			query := sent.URL.Query()
+			require.Equal(t, "host;x-amz-meta-a", query.Get("X-Amz-SignedHeaders"))
+			query.Del("x-amz-meta-a")
+			if test.parameter != "" {
+				query.Set("x-amz-meta-a", test.parameter)
+			}
+			sent.URL.RawQuery = query.Encode()
+			if test.header != "" {
+				sent.Header.Set("X-Amz-Meta-A", test.header)
+			}
+			response, err := s.http.Do(sent)
+			require.NoError(t, err)
+			require.Equal(t, test.status, response.StatusCode, read(t, response.Body))
+			if test.status == http.StatusOK {
+				out, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+				require.NoError(t, err)
+				require.Equal(t, "b  c", out.Metadata["a"])
 			}
 		})
 	}

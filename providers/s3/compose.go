@@ -21,18 +21,18 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	var ranges []copyRange
 	short := false // the previous source is too small for a part that is not the last
 	for _, source := range r.Sources {
-		size, err := d.copier.sizeOf(ctx, source)
+		attrs, err := d.copier.sourceAttrs(ctx, source)
 		if err != nil {
 			return nil, err
 		}
-		if size == 0 {
+		if attrs.Size == 0 {
 			continue
 		}
 		if short {
 			return nil, storage.Unsupported
 		}
-		short = size < cmp.Or(d.copier.minPart, minPartSize)
-		ranges = append(ranges, split(source, size, d.account.profile.rangeLength(size))...)
+		short = attrs.Size < cmp.Or(d.copier.minPart, minPartSize)
+		ranges = append(ranges, split(source, attrs.Size, d.account.profile.rangeLength(attrs.Size))...)
 	}
 	parts := len(ranges)
 	var opts []func(*awss3.Options)

@@ -55,11 +55,11 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return attrs, nil
 	}
 	if isTooLargeToCopy(err) && d.account.profile.CopyParts {
-		size, err := d.copier.sizeOf(ctx, r.Source)
+		source, err := d.copier.sourceAttrs(ctx, r.Source)
 		if err != nil {
 			return nil, err
 		}
-		return d.copier.inParts(ctx, r, size)
+		return d.copier.inParts(ctx, r, source.Size)
 	}
 	return nil, d.copier.copyFailed(ctx, err, r)
 }
@@ -73,9 +73,9 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*sto
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
 	unknown := false
 	if transport.Stalled(err) && ctx.Err() == nil {
-		if size, failed := cp.sizeOf(ctx, r.Source); failed == nil {
+		if source, failed := cp.sourceAttrs(ctx, r.Source); failed == nil {
 			unknown = asError(err).Unknown
-			attrs, err = cp.copyObject(ctx, r, size)
+			attrs, err = cp.copyObject(ctx, r, source.Size)
 		}
 	}
 	switch {
@@ -205,22 +205,13 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	if c == (storage.Condition{}) {
 		return e
 	}
-	source.Attrs = nil                                      // they may be old
-	if _, lookup := cp.sizeOf(ctx, source); lookup == nil { // the source has not changed
+	source.Attrs = nil                                           // they may be old
+	if _, lookup := cp.sourceAttrs(ctx, source); lookup == nil { // the source has not changed
 		e.Code, e.Hint = storage.PreconditionFailed, ""
 	} else if asError(lookup).Code != storage.Changed {
 		return lookup
 	}
 	return e
-}
-
-// sizeOf returns the size of a source, as sourceAttrs does.
-func (cp *copier) sizeOf(ctx context.Context, source driver.ObjectRef) (int64, error) {
-	attrs, err := cp.sourceAttrs(ctx, source)
-	if err != nil {
-		return 0, err
-	}
-	return attrs.Size, nil
 }
 
 // sourceAttrs returns the size and the time of a source. If its revision has changed or it is

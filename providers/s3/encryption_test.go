@@ -192,7 +192,7 @@ func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, row.want, sseHeaders(w.server.Last(t).Header), "UploadPartCopy")
 			w.server.Respond(withLength(reply{Body: "hello"}))
-			_, err = d.copier.sizeOf(t.Context(), source)
+			_, err = d.copier.sourceAttrs(t.Context(), source)
 			require.NoError(t, err)
 			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header), "HeadObject of the source")
 		})

@@ -34,6 +34,7 @@ func TestFeatures(t *testing.T) {
 		"seaweedfs": all&^(storage.OrderedListing|long) | compose | versions | forms,
 		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums | tags | locks,
 		"gcs":       all | acls,
+		"tigris":    all&^storage.ListedUploads | compose | versions | forms,
 		"unknown":   all&^storage.ListedUploads | compose | versions | forms,
 
 		"accesspoint": (all | compose) &^ signs,

@@ -165,6 +165,15 @@ var profiles = []Profile{
 		ContentMD5:    true, Copy: true, ObjectACLs: true, UnsignedEncoding: true, OrderedListing: true,
 	},
 	{
+		// Docs: in a bucket with the location Global, which is the default, a region sees the writes of others
+		// later, so that no condition of a write can be atomic (https://www.tigrisdata.com/docs/buckets/locations).
+		// The index is ordered (https://www.tigrisdata.com/blog/data-layer-foundationdb). Other fields are as unknown.
+		Name: "tigris", Batch: BatchMD5, Hosts: []string{"t3.storage.dev", "fly.storage.tigris.dev"}, Region: "auto",
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		Racy:          Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		HidesUploads:  true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, OrderedListing: true,
+	},
+	{
 		// An access point of Amazon's, by its ARN or its alias, may belong to an FSx
 		// volume instead of a bucket. Docs of FSx: has no ACLs, versions, conditional
 		// writes, classes or presigned URLs, and copies only inside one access point.
@@ -183,7 +192,7 @@ var profiles = []Profile{
 }
 
 // NamedProfile returns the profile with a name: aws, spaces, r2, b2, wasabi, minio, ceph,
-// garage, seaweedfs, versitygw, omnibucket, gcs, accesspoint or unknown.
+// garage, seaweedfs, versitygw, omnibucket, gcs, tigris, accesspoint or unknown.
 func NamedProfile(name string) (Profile, bool) {
 	for _, p := range profiles {
 		if p.Name == name {

@@ -23,10 +23,8 @@ var SubresourcesV2 = []string{
 // is empty if x-amz-date is a header.
 func StringToSignV2(r *http.Request, query url.Values, bucket, date, path string) string {
 	var b strings.Builder
-	for _, line := range []string{r.Method, r.Header.Get("Content-Md5"), r.Header.Get("Content-Type"), date} {
-		b.WriteString(line + "\n")
-	}
-	for _, line := range amzHeadersV2(r.Header, query) {
+	lines := []string{r.Method, r.Header.Get("Content-Md5"), r.Header.Get("Content-Type"), date}
+	for _, line := range append(lines, amzHeadersV2(r.Header, query)...) {
 		b.WriteString(line + "\n")
 	}
 	if bucket != "" {

@@ -61,11 +61,9 @@ func Equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
 // CanonicalRequest returns the text whose hash is signed.
 func CanonicalRequest(r *http.Request, query url.Values, signed []string, payload string) string {
 	var b strings.Builder
-	for _, line := range []string{r.Method, canonicalPath(r.URL), canonicalQuery(query)} {
-		b.WriteString(line + "\n")
-	}
+	b.WriteString(r.Method + "\n" + canonicalPath(r.URL) + "\n" + canonicalQuery(query) + "\n")
 	for _, name := range signed {
-		b.WriteString(name + ":" + canonicalHeader(r, name) + "\n")
+		b.WriteString(name + ":" + canonicalHeader(r, query, name) + "\n")
 	}
 	b.WriteString("\n" + strings.Join(signed, ";") + "\n" + payload)
 	return b.String()
@@ -99,8 +97,9 @@ func canonicalQuery(query url.Values) string {
 // URIEncode escapes all characters but the unreserved ones of RFC 3986.
 func URIEncode(s string) string { return urlpath.EscapeAll(s) }
 
-// canonicalHeader returns the values of a header with single spaces.
-func canonicalHeader(r *http.Request, name string) string {
+// canonicalHeader returns the values of a header with single spaces. If the header is omitted, S3 takes the
+// parameter: the SDK for JavaScript, version 2, signs both (https://github.com/aws/aws-sdk-js-v3/issues/5414).
+func canonicalHeader(r *http.Request, query url.Values, name string) string {
 	switch name {
 	case "host":
 		return r.Host
@@ -110,8 +109,11 @@ func canonicalHeader(r *http.Request, name string) string {
 		return strings.Join(r.TransferEncoding, ",")
 	}
 	values := slices.Clone(r.Header.Values(name))
+	if values == nil {
+		values = slices.Clone(query[name])
+	}
 	for i, value := range values {
-		values[i] = strings.Join(strings.FieldsFunc(value, func(c rune) bool { return c == ' ' }), " ")
+		values[i] = strings.Join(strings.FieldsFunc(value, func(c rune) bool { return c == ' ' || c == '\t' }), " ")
 	}
 	return strings.Join(values, ",")
 }
