@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/folderwalk"
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
@@ -18,6 +19,8 @@ type objects struct {
 	from      Source
 	bucket    storage.ReadWriter
 	inventory *Inventory // in place of a listing; or nil
+	// pastUnreadable lets a listing continue after folders that may not be read.
+	pastUnreadable bool
 }
 
 func (o *objects) close() error { return nil }
@@ -50,8 +53,18 @@ func (o *objects) list(ctx context.Context, s *settings, after string) iter.Seq2
 }
 
 func (o *objects) entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error] {
+	list := o.list(ctx, s, after)
+	if o.pastUnreadable && o.startsAnywhere() {
+		list = folderwalk.Continue(ctx, o.from, s.prefix, after, list)
+	}
 	return func(yield func(entry, error) bool) {
-		for e, err := range o.list(ctx, s, after) {
+		for e, err := range list {
+			if err != nil && e.IsPrefix && e.Key != s.prefix {
+				if !s.inExcludedDir(e.Key) && !yield(entry{key: e.Key, kind: unlisted, err: err}, nil) {
+					return
+				}
+				continue
+			}
 			if err != nil {
 				yield(entry{}, err)
 				return
