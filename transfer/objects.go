@@ -16,11 +16,10 @@ var _ openedEnd = (*objects)(nil)
 
 // objects is a bucket. bucket is nil if it is a source that cannot be written.
 type objects struct {
-	from      Source
-	bucket    storage.ReadWriter
-	inventory *Inventory // in place of a listing; or nil
-	// pastUnreadable lets a listing continue after folders that may not be read.
-	pastUnreadable bool
+	from           Source
+	bucket         storage.ReadWriter
+	inventory      *Inventory // in place of a listing; or nil
+	pastUnreadable bool       // a listing continues after folders that may not be read
 }
 
 func (o *objects) close() error { return nil }
@@ -59,24 +58,20 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 	}
 	return func(yield func(entry, error) bool) {
 		for e, err := range list {
-			if err != nil && e.IsPrefix && e.Key != s.prefix {
-				if !s.inExcludedDir(e.Key) && !yield(entry{key: e.Key, kind: unlisted, err: err}, nil) {
-					return
-				}
-				continue
-			}
-			if err != nil {
+			if err != nil && (!e.IsPrefix || e.Key == s.prefix) {
 				yield(entry{}, err)
 				return
 			}
 			if s.ranges.endsBefore(e.Key) {
 				return
 			}
-			if !s.selects(e.Key) {
+			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision, etag: e.ETag, err: err}
+			switch {
+			case err != nil && !s.inExcludedDir(e.Key):
+				found.kind = unlisted
+			case err != nil, !s.selects(e.Key):
 				continue
-			}
-			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision, etag: e.ETag}
-			if e.Size == 0 && strings.HasSuffix(e.Key, "/") {
+			case e.Size == 0 && strings.HasSuffix(e.Key, "/"):
 				found.kind = ignored // a folder, as the consoles of some stores create them
 			}
 			if !yield(found, nil) {

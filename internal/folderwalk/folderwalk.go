@@ -15,42 +15,34 @@ import (
 // each such folder as a common prefix with its error. Any other error is the last.
 func Continue(ctx context.Context, bucket storage.Lister, prefix, after string, list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
-		w := walk{ctx: ctx, bucket: bucket, after: after, yield: yield}
+		last := after
 		for entry, err := range list {
 			if own, ok := errors.AsType[*storage.Error](err); ok && own.Provider == "local" && own.Code == storage.PermissionDenied {
-				w.folder(prefix)
+				folder(ctx, bucket, prefix, last, yield)
 				return
 			}
 			if !yield(entry, err) {
 				return
 			}
-			w.after = entry.Key
+			last = entry.Key
 		}
 	}
 }
 
-// A walk lists the folders of a directory one by one.
-type walk struct {
-	ctx    context.Context
-	bucket storage.Lister
-	after  string // what comes up to this key was yielded
-	yield  func(storage.ListEntry, error) bool
-}
-
-// folder returns false to end the walk.
-func (w *walk) folder(name string) bool {
-	for entry, err := range w.bucket.List(w.ctx, storage.WithAnyOrder(), storage.WithPrefix(name), storage.WithDelimiter("/")) {
+// folder yields what comes after a key, folder by folder. It returns false to end the walk.
+func folder(ctx context.Context, bucket storage.Lister, name, after string, yield func(storage.ListEntry, error) bool) bool {
+	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(name), storage.WithDelimiter("/")) {
 		switch {
 		case storage.CodeOf(err) == storage.PermissionDenied:
-			return w.yield(storage.ListEntry{Key: name, IsPrefix: true}, err)
+			return yield(storage.ListEntry{Key: name, IsPrefix: true}, err)
 		case err != nil:
-			w.yield(storage.ListEntry{}, err)
+			yield(storage.ListEntry{}, err)
 			return false
 		case entry.IsPrefix:
-			if (entry.Key > w.after || strings.HasPrefix(w.after, entry.Key)) && !w.folder(entry.Key) {
+			if (entry.Key > after || strings.HasPrefix(after, entry.Key)) && !folder(ctx, bucket, entry.Key, after, yield) {
 				return false
 			}
-		case entry.Key > w.after && !w.yield(entry, nil):
+		case entry.Key > after && !yield(entry, nil):
 			return false
 		}
 	}
