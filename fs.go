@@ -42,18 +42,15 @@ func (f *fileSystem) fail(op, name string, err error) error {
 }
 
 func (f *fileSystem) Open(name string) (fs.File, error) {
+	var r *ReaderAt
 	isDir, err := f.isDir(name)
-	if err != nil {
-		return nil, f.fail("open", name, err)
+	if err == nil && !isDir {
+		r, err = NewReaderAt(f.ctx, f.b, f.root+name)
 	}
-	if isDir {
+	switch {
+	case isDir, isEmptyDir(err):
 		return &directory{fsys: f, name: name}, nil
-	}
-	r, err := NewReaderAt(f.ctx, f.b, f.root+name)
-	if isEmptyDir(err) {
-		return &directory{fsys: f, name: name}, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, f.fail("open", name, err)
 	}
 	return &objectFile{content: r, info: infoOf(path.Base(name), r.Attrs())}, nil
@@ -97,18 +94,15 @@ func prefixOf(b any) string {
 }
 
 func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
+	var attrs *Attrs
 	isDir, err := f.isDir(name)
-	if err != nil {
-		return nil, f.fail("stat", name, err)
+	if err == nil && !isDir {
+		attrs, err = f.b.Attrs(f.ctx, f.root+name)
 	}
-	if isDir {
+	switch {
+	case isDir, isEmptyDir(err):
 		return &fileInfo{name: path.Base(name), dir: true}, nil
-	}
-	attrs, err := f.b.Attrs(f.ctx, f.root+name)
-	if isEmptyDir(err) {
-		return &fileInfo{name: path.Base(name), dir: true}, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, f.fail("stat", name, err)
 	}
 	return infoOf(path.Base(name), attrs), nil

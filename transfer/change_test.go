@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,6 +75,24 @@ func TestAFileThatIsRemovedBeforeItsTransferFails(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Equal(t, int64(1), report.Failed)
 	require.Equal(t, "z", report.Failures[0].Key)
+}
+
+func TestAPipeInPlaceOfADirectoryFails(t *testing.T) {
+	dir := tree(t, map[string]string{"a/x": "x", "b/y": "y", "c": "z"})
+	var once sync.Once
+	swap := func(key string) bool {
+		if key == "a/x" { // which comes before b/ is read
+			once.Do(func() {
+				require.NoError(t, os.RemoveAll(filepath.Join(dir, "b")))
+				pipe(t, filepath.Join(dir, "b"))
+			})
+		}
+		return true
+	}
+	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithKeys(swap))
+	require.Error(t, err)
+	require.EqualValues(t, 2, report.Transferred)
+	require.Equal(t, "b/", report.Failures[0].Key)
 }
 
 // A pipe that has replaced a file would block its reader forever.

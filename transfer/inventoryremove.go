@@ -23,7 +23,7 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	for i, err := range failures {
 		switch {
 		case storage.CodeOf(err) == storage.Changed:
-			e.reporter.changed()
+			e.reporter.passed(func(r *Report) { r.Changed++ })
 		case err != nil:
 			e.reporter.destinationFailed(ctx, group[i].Key, err)
 		default:
@@ -77,7 +77,7 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 		case nil:
 			kept = append(kept, v)
 		case storage.Changed:
-			e.reporter.changed()
+			e.reporter.passed(func(r *Report) { r.Changed++ })
 		default:
 			e.reporter.destinationFailed(ctx, v.Key, failures[i])
 		}

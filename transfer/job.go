@@ -96,11 +96,14 @@ func (j *job) open(op string, dst, src End) (err error) {
 		return fileError(op, src.path, err)
 	}
 	if from, ok := j.src.(*objects); ok {
-		from.inventory = j.settings.inventory
+		from.inventory, from.pastUnreadable = j.settings.inventory, true
 	}
 	if j.dst, err = j.openDestination(dst); err != nil {
 		_ = j.src.close()
 		return fileError(op, dst.path, err)
+	}
+	if to, ok := j.dst.(*objects); ok {
+		to.pastUnreadable = j.comparing // a job that writes must know which files it replaces
 	}
 	if err = j.skipDirs(); err == nil {
 		err = j.openBackup(dst, src)

@@ -161,7 +161,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	j.reporter.meter.totalFiles.Add(1)
 	t.step = j.settings.journal.begin(t.src.key)
 	if t.src.kind == ignored || t.src.kind == excluded {
-		j.reporter.ignored()
+		j.reporter.passed(func(r *Report) { r.Ignored++ })
 		j.settings.journal.end(t.step, journalCounts{Ignored: 1})
 		return true
 	}

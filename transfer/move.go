@@ -16,7 +16,7 @@ import (
 //
 // Within one bucket that has [storage.ServerMove], each object is moved in one step, as it is then.
 // Otherwise a file that changed after it was listed is transferred and stays at the source; it fails
-// with Changed. An object that both ends list with the same ETag and time fails with
+// with Changed. A file that was transferred and cannot be removed counts as both in the Report. An object that both ends list with the same ETag and time fails with
 // InvalidArgument and stays: one bucket may have two addresses. If the store cannot remove an
 // object on the condition of its revision, a change in the moment before the removal is lost.
 // Directories of a source directory that become empty are removed, too, but one that a killed

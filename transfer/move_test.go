@@ -118,7 +118,7 @@ func TestMoveKeepsASourceThatChanges(t *testing.T) {
 		dst := memstore.New(change(func() { require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("newer"), 0o644)) }))
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir), transfer.WithMove())
 		require.Error(t, err)
-		require.EqualValues(t, 1, report.Failed)
+		require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
 		text, err := os.ReadFile(filepath.Join(dir, "a"))
 		require.NoError(t, err)
 		require.Equal(t, "newer", string(text))
@@ -137,6 +137,27 @@ func TestMoveKeepsASourceThatChanges(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "newer", string(text))
 	})
+}
+
+// Both ends have such a file, and the next job compares it again.
+func TestAMovedFileThatCannotBeRemovedCountsAsTransferredAndFailed(t *testing.T) {
+	inj := faults.New(faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
+	src, dst, journal := memstore.New(driver.WithLayer(inj.Layer())), memstore.New(), memstore.New()
+	_, err := src.Upload(t.Context(), "a", file("one"))
+	require.NoError(t, err)
+	var changes []transfer.Action
+	var last transfer.Progress
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(), transfer.WithJournal(journal, "journal"),
+		transfer.WithChanges(func(c transfer.Change) { changes = append(changes, c.Action) }),
+		transfer.WithProgress(func(p transfer.Progress) { last = p }))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
+	require.Equal(t, []transfer.Action{transfer.Transferred, transfer.Failed}, changes)
+	require.Equal(t, []int64{1, 1}, []int64{last.Files, last.TotalFiles})
+	inj.Set()
+	_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(), transfer.WithJournal(journal, "journal"))
+	require.NoError(t, err)
+	require.Empty(t, contents(t, src), "the journal has not noted it as done")
 }
 
 func TestMoveRefuses(t *testing.T) {

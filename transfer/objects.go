@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/folderwalk"
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
@@ -15,9 +16,10 @@ var _ openedEnd = (*objects)(nil)
 
 // objects is a bucket. bucket is nil if it is a source that cannot be written.
 type objects struct {
-	from      Source
-	bucket    storage.ReadWriter
-	inventory *Inventory // in place of a listing; or nil
+	from           Source
+	bucket         storage.ReadWriter
+	inventory      *Inventory // in place of a listing; or nil
+	pastUnreadable bool       // a listing continues after folders that may not be read
 }
 
 func (o *objects) close() error { return nil }
@@ -50,20 +52,26 @@ func (o *objects) list(ctx context.Context, s *settings, after string) iter.Seq2
 }
 
 func (o *objects) entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error] {
+	list := o.list(ctx, s, after)
+	if o.pastUnreadable && o.startsAnywhere() {
+		list = folderwalk.Continue(ctx, o.from, s.prefix, after, list)
+	}
 	return func(yield func(entry, error) bool) {
-		for e, err := range o.list(ctx, s, after) {
-			if err != nil {
+		for e, err := range list {
+			if err != nil && (!e.IsPrefix || e.Key == s.prefix) {
 				yield(entry{}, err)
 				return
 			}
 			if s.ranges.endsBefore(e.Key) {
 				return
 			}
-			if !s.selects(e.Key) {
+			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision, etag: e.ETag, err: err}
+			switch {
+			case err != nil && !s.inExcludedDir(e.Key):
+				found.kind = unlisted
+			case err != nil, !s.selects(e.Key):
 				continue
-			}
-			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision, etag: e.ETag}
-			if e.Size == 0 && strings.HasSuffix(e.Key, "/") {
+			case e.Size == 0 && strings.HasSuffix(e.Key, "/"):
 				found.kind = ignored // a folder, as the consoles of some stores create them
 			}
 			if !yield(found, nil) {

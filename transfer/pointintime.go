@@ -259,6 +259,6 @@ func (r *reverting) done(what reversion) {
 }
 
 func (r *reverting) unchanged(key string, size int64) {
-	r.reporter.skipped()
+	r.reporter.passed(func(r *Report) { r.Skipped++ })
 	r.reporter.reportChange(Change{Action: Unchanged, Key: key, Bytes: size})
 }

@@ -45,20 +45,10 @@ func (t *reporter) count(add func(*Report)) {
 	add(&t.report)
 }
 
-func (t *reporter) skipped() {
+// passed counts a file that was not transferred, such as one that is the same.
+func (t *reporter) passed(add func(*Report)) {
 	t.meter.files.Add(1)
-	t.count(func(r *Report) { r.Skipped++ })
-}
-
-func (t *reporter) ignored() {
-	t.meter.files.Add(1)
-	t.count(func(r *Report) { r.Ignored++ })
-}
-
-// changed counts an object that is not that of the inventory any more.
-func (t *reporter) changed() {
-	t.meter.files.Add(1)
-	t.count(func(r *Report) { r.Changed++ })
+	t.count(add)
 }
 
 // stored counts one file, and what was done. known reports whether it replaces another one. reported is the
@@ -97,7 +87,7 @@ func (t *reporter) failed(ctx context.Context, key string, err error) {
 	t.destinationFailed(ctx, key, err)
 }
 
-// destinationFailed is failed for a file of the destination.
+// destinationFailed is failed for a file of the destination, and for one that was counted as transferred.
 func (t *reporter) destinationFailed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil {
 		return

@@ -66,14 +66,14 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	case err == nil && now.Size == t.src.size && (now.Revision == t.src.revision || t.src.revision == "" && now.Modified.Equal(t.src.modified)):
 		return false, nil
 	}
-	j.reporter.changed()
+	j.reporter.passed(func(r *Report) { r.Changed++ })
 	j.settings.journal.end(t.step, journalCounts{Changed: 1})
 	return true, nil
 }
 
 // skip counts a file that is the same at both ends.
 func (j *job) skip(t task) {
-	j.reporter.skipped()
+	j.reporter.passed(func(r *Report) { r.Skipped++ })
 	j.settings.journal.end(t.step, journalCounts{Skipped: 1})
 }
 
@@ -107,12 +107,14 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	if !done {
 		err = j.finishMove(ctx, t.src)
 	}
-	if err != nil {
-		return err
-	}
 	j.reporter.stored(Transferred, key, t.known, stored, reported)
-	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
 	j.slots.ended(stored, n)
+	if err != nil { // both ends have the file, which counts as transferred and as failed
+		j.settings.journal.fail()
+		j.reporter.destinationFailed(ctx, key, err)
+		return nil
+	}
+	j.settings.journal.end(t.step, journalCounts{Transferred: 1, Bytes: stored})
 	return nil
 }
 

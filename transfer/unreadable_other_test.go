@@ -5,3 +5,5 @@ package transfer_test
 import "errors"
 
 func runUnprivileged(string) error { return errors.ErrUnsupported }
+
+func runUnprivilegedBucket(string) error { return errors.ErrUnsupported }

@@ -16,18 +16,30 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/transfer"
 )
 
 // runUnprivileged uploads a directory and reports failures and stored objects.
-func runUnprivileged(dir string) error {
+func runUnprivileged(dir string) error { return syncUnprivileged(transfer.Dir(dir)) }
+
+// runUnprivilegedBucket copies a directory as a bucket.
+func runUnprivilegedBucket(dir string) error {
+	b, err := local.Open(dir, local.Config{})
+	if err != nil {
+		return err
+	}
+	return syncUnprivileged(transfer.Bucket(b))
+}
+
+func syncUnprivileged(src transfer.End) error {
 	b := memstore.New()
 	for _, key := range []string{"half/in/x", "spare"} {
 		if _, err := b.Upload(context.Background(), key, file("x")); err != nil {
 			return err
 		}
 	}
-	report, err := transfer.Upload(context.Background(), b, dir, transfer.WithDelete())
+	report, err := transfer.Sync(context.Background(), transfer.Bucket(b), src, transfer.WithDelete())
 	if err == nil {
 		return fmt.Errorf("no error: %v", report)
 	}
@@ -45,8 +57,12 @@ func TestUnreadableFilesAreCountedAndOthersStored(t *testing.T) {
 	require.NoError(t, os.Chmod(filepath.Join(dir, "locked"), 0))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "shut"), 0))
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "shut"), 0o755) })
-	require.Equal(t, "failed shut/ permission denied\nfailed locked permission denied\n"+
-		"stored a <nil>\nstored half/in/x <nil>\nstored spare <nil>\nstored z <nil>\n", sortedFailures(unprivileged(t, dir)))
+	for _, job := range []string{"unprivileged", "unprivileged bucket"} {
+		t.Run(job, func(t *testing.T) {
+			require.Equal(t, "failed shut/ permission denied\nfailed locked permission denied\n"+
+				"stored a <nil>\nstored half/in/x <nil>\nstored spare <nil>\nstored z <nil>\n", sortedFailures(unprivileged(t, job, dir)))
+		})
+	}
 }
 
 // Only the names in such a directory can be read.
@@ -54,13 +70,17 @@ func TestFilesOfAnUnreadableDirectoryAreNotDeleted(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "half/in/x": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "half"), 0o444))
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "half"), 0o755) })
-	// Without it, some file systems do not report which names are directories.
-	require.Regexp(t, "^failed half/(in/)? permission denied\nstored a <nil>\nstored half/in/x <nil>\nstored spare <nil>\n$", unprivileged(t, dir))
+	for _, job := range []string{"unprivileged", "unprivileged bucket"} {
+		t.Run(job, func(t *testing.T) {
+			// Without it, some file systems do not report which names are directories.
+			require.Regexp(t, "^failed half/(in/)? permission denied\nstored a <nil>\nstored half/in/x <nil>\nstored spare <nil>\n$", unprivileged(t, job, dir))
+		})
+	}
 }
 
-// unprivileged uploads a directory. Root does so as another user, who may not read
+// unprivileged runs a job on a directory. Root does so as another user, who may not read
 // everything.
-func unprivileged(t *testing.T, dir string) string {
+func unprivileged(t *testing.T, job, dir string) string {
 	t.Helper()
 	for _, at := range []string{dir, filepath.Dir(dir)} { // which t.TempDir made
 		require.NoError(t, os.Chmod(at, 0o755))
@@ -77,7 +97,7 @@ func unprivileged(t *testing.T, dir string) string {
 		as = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
 	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), childVariable+"=unprivileged:"+dir)
+	cmd.Env = append(os.Environ(), childVariable+"="+job+":"+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
 
 // A child is an entry of one directory.
@@ -108,7 +109,7 @@ const readAtOnce = 1024
 func (w *treeWalker) read(prefix string) ([]child, error) {
 	name := strings.TrimSuffix(prefix, "/")
 	name = cmp.Or(name, ".")
-	f, err := w.tree.root.Open(name)
+	f, err := w.tree.root.OpenFile(name, os.O_RDONLY|localfile.Nonblocking, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func hasObjects(ctx context.Context, p *program.Program, l location.Location) (b
 	if err != nil {
 		return false, err
 	}
-	for _, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
+	for _, err := range program.ListBelow(ctx, bucket, "", storage.WithLimit(1)) {
 		return err == nil, err
 	}
 	return false, nil
