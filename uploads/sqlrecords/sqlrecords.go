@@ -114,6 +114,9 @@ const columns = "id, object_key, file_ext, mime_type, original_name, original_le
 
 func (r *records) Create(ctx context.Context, f *uploads.File) error {
 	const statement = "INSERT INTO omnibucket_files (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+	if err := filename.Storable(f.Expires); err != nil { // SQLite gets a text
+		return err
+	}
 	created, err := r.exec(ctx, "Create", statement, r.dialect.values(f)...)
 	if err == nil && created == 0 {
 		return storage.PreconditionFailed
