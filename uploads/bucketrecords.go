@@ -66,7 +66,7 @@ func (b bucketRecords) write(ctx context.Context, f *File, condition storage.Upl
 
 // Create says first when the file expires, so that no record is kept for ever.
 func (b bucketRecords) Create(ctx context.Context, f *File) error {
-	if err := filename.Storable(f.Key, f.Name, f.ContentType, f.User.ID, f.Purpose); err != nil {
+	if err := filename.Storable(f.Key, f.Name, f.ContentType, f.User.ID, f.Purpose, f.Expires); err != nil {
 		return err
 	}
 	if !f.Expires.IsZero() {

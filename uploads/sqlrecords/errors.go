@@ -120,7 +120,7 @@ func codeOfState(state string) storage.Code {
 		return storage.Internal
 	}
 	switch state[:2] {
-	case "54": // program_limit_exceeded: an index takes some 2,600 bytes of a text
+	case "22", "54": // data_exception; program_limit_exceeded: an index takes some 2,600 bytes of a text
 		return storage.InvalidArgument
 	case "28": // invalid_authorization_specification
 		return storage.Unauthenticated

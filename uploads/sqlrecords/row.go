@@ -42,11 +42,6 @@ func (d Dialect) time(t time.Time) any {
 	return t.UTC()
 }
 
-// bound rounds t up to whole milliseconds, which stored times have.
-func (d Dialect) bound(t time.Time) any {
-	return d.time(t.Add(time.Millisecond - 1).Truncate(time.Millisecond))
-}
-
 func (d Dialect) values(f *uploads.File) []any {
 	var crc32c, expires any
 	if f.CRC32C.Known {

@@ -44,6 +44,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/internal/filename"
 )
@@ -113,6 +114,9 @@ const columns = "id, object_key, file_ext, mime_type, original_name, original_le
 
 func (r *records) Create(ctx context.Context, f *uploads.File) error {
 	const statement = "INSERT INTO omnibucket_files (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+	if err := filename.Storable(f.Expires); err != nil { // SQLite gets a text
+		return err
+	}
 	created, err := r.exec(ctx, "Create", statement, r.dialect.values(f)...)
 	if err == nil && created == 0 {
 		return storage.PreconditionFailed
@@ -173,8 +177,8 @@ func write(ctx context.Context, op string, values []any, f func() error) error {
 }
 
 func (r *records) List(ctx context.Context, f uploads.Filter, after string, limit int) ([]*uploads.File, string, error) {
-	where, values := r.dialect.matching(f)
-	return query(ctx, r, "List", selectAfter(columns, where), append([]any{after}, values...), limit, scan, func(f *uploads.File) string { return f.ID })
+	where, values := matching(f)
+	return query(ctx, r, "List", selectAfter(columns, where), append([]any{max(after, timeid.Floor(f.From))}, values...), limit, scan, func(f *uploads.File) string { return f.ID })
 }
 
 func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, string, error) {
@@ -219,8 +223,8 @@ func query[T any](ctx context.Context, r *records, op, statement string, values 
 	return page, next, nil
 }
 
-// matching returns [uploads.Filter.Matches] in SQL.
-func (d Dialect) matching(f uploads.Filter) (where string, values []any) {
+// matching returns [uploads.Filter.Matches] in SQL, without From, which List begins after.
+func matching(f uploads.Filter) (where string, values []any) {
 	where = " AND expires IS NULL"
 	and := func(condition string, value any) {
 		where += " AND " + condition
@@ -232,11 +236,8 @@ func (d Dialect) matching(f uploads.Filter) (where string, values []any) {
 	if f.User != "" {
 		and("uploaded_by = ?", f.User)
 	}
-	if !f.From.IsZero() {
-		and("created >= ?", d.bound(f.From))
-	}
-	if !f.To.IsZero() {
-		and("created < ?", d.bound(f.To))
+	if !f.To.IsZero() { // the time is that of the ID, and not every year sorts as the text of SQLite's created
+		and("id < ?", timeid.Floor(f.To))
 	}
 	return where, values
 }

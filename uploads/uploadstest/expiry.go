@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -14,6 +15,7 @@ var expiryCases = []testCase{
 	{"files have expired at their time, and the first to expire are first", expiredInOrder},
 	{"a removed file has not expired", removedUnexpired},
 	{"the purpose of a file that expires is not set", purposeOfExpiring},
+	{"a time that not every store can keep is refused, and later times of others are found", unstorableExpiry},
 }
 
 // expiring returns a record that expires ms milliseconds after day.
@@ -52,6 +54,19 @@ func expiredInOrder(t *testing.T, r uploads.Records) {
 	require.Equal(t, []string{first.ID, second.ID}, expired(t, r, 29, 10))
 	require.Equal(t, []string{first.ID, second.ID}, expired(t, r, 1000, 2))
 	require.Equal(t, []string{first.ID, second.ID, third.ID}, expired(t, r, 1000, 10))
+}
+
+func unstorableExpiry(t *testing.T, r uploads.Records) {
+	for _, year := range []int{-1, 10_000, 300_000} {
+		odd := expiring(5)
+		odd.Expires = time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
+		require.ErrorIs(t, r.Create(t.Context(), odd), storage.InvalidArgument)
+		_, err := r.Record(t.Context(), odd.ID)
+		absent(t, err)
+	}
+	goes := expiring(10)
+	create(t, r, goes)
+	require.Equal(t, []string{goes.ID}, expired(t, r, 10, 10))
 }
 
 func removedUnexpired(t *testing.T, r uploads.Records) {

@@ -97,6 +97,9 @@ func boundedPage(t *testing.T, r uploads.Records) {
 	require.NotEmpty(t, next)
 }
 
+// lastYear is the end of time in .NET and Java, which clients send for no limit.
+var lastYear = time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC)
+
 func filteredList(t *testing.T, r uploads.Records) {
 	records := stock(t, r, 24, func(i int, r *uploads.File) {
 		r.Purpose = []string{"", "reports", "Reports", "100%", "100x"}[i%5]
@@ -111,6 +114,8 @@ func filteredList(t *testing.T, r uploads.Records) {
 		{From: at(5).Add(time.Nanosecond)}, {To: at(5).Add(time.Nanosecond)},
 		{From: at(-1000)}, {To: at(-1000)}, {From: at(1000)}, {To: at(1000)},
 		{From: at(5).In(time.FixedZone("elsewhere", -5*3600))},
+		{From: lastYear}, {To: lastYear}, {From: lastYear.AddDate(1, 0, 0)}, {To: lastYear.AddDate(1, 0, 0)},
+		{From: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)}, {To: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)},
 		{Purpose: "reports", User: "user-2", From: at(1), To: at(23)},
 	} {
 		for _, limit := range []int{1, 4, 1000} {

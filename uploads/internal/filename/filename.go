@@ -5,6 +5,7 @@ package filename
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -44,10 +45,13 @@ func LabelFlaw(text string) string {
 	return ""
 }
 
-// Storable fails with InvalidArgument if a text among the values cannot be kept everywhere: PostgreSQL takes no
-// NUL, and JSON replaces what is not UTF-8.
+// Storable fails with InvalidArgument if a text or a time among the values cannot be kept everywhere: PostgreSQL
+// takes no NUL, JSON replaces what is not UTF-8, and takes years of four digits only.
 func Storable(values ...any) error {
 	for _, value := range values {
+		if at, ok := value.(time.Time); ok && (at.UTC().Year() < 0 || at.UTC().Year() > 9999) {
+			return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("times must be in the years 0 to 9999, and not %v", at)}
+		}
 		if text, ok := value.(string); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {
 			return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("text must be valid UTF-8 without NUL, and not %q", text)}
 		}
