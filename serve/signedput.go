@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/signedurl"
@@ -68,13 +69,14 @@ func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadO
 	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasContentType() {
 		opts = append(opts, storage.WithContentType(mediaType))
 	}
-	if h.Get("Content-Range") != "" { // RFC 9110, 14.5
+	lines := func(name string) string { return strings.Join(h.Values(name), ",") } // a second one counts, too
+	if lines("Content-Range") != "" {                                              // RFC 9110, 14.5
 		return nil, errRequest
 	}
-	if h.Get("If-Match") != "" || h.Get("If-Unmodified-Since") != "" {
+	if lines("If-Match")+lines("If-Unmodified-Since") != "" {
 		return nil, errCondition
 	}
-	switch h.Get("If-None-Match") {
+	switch lines("If-None-Match") {
 	case "":
 		return opts, nil
 	case "*":

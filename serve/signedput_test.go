@@ -62,17 +62,18 @@ func TestAnUploadIsRefusedByItsHeaders(t *testing.T) {
 		status int
 		code   string
 	}{
-		"too long":                    {sized, 5, nil, 413, "EntityTooLarge"},
-		"enormous":                    {sized, 1 << 62, nil, 413, "EntityTooLarge"},
-		"too short":                   {sized, 3, nil, 400, "EntityTooSmall"},
-		"another type":                {plain, 4, []string{"Content-Type", "text/html"}, 403, "SignatureDoesNotMatch"},
-		"two types":                   {plain, 4, []string{"Content-Type", "image/png", "Content-Type", "text/html"}, 403, "SignatureDoesNotMatch"},
-		"no type":                     {plain, 4, []string{"Content-Typ", "image/png"}, 403, "SignatureDoesNotMatch"},
-		"expired":                     {expired, 4, []string{"Content-Type", "application/octet-stream"}, 403, "RequestExpired"},
-		"a part of an object":         {plain, 4, []string{"Content-Type", "image/png", "Content-Range", "bytes 0-3/8"}, 400, "InvalidRequest"},
-		"a condition on an ETag":      {plain, 4, []string{"Content-Type", "image/png", "If-Match", `"x"`}, 501, "NotImplemented"},
-		"a condition on another ETag": {plain, 4, []string{"Content-Type", "image/png", "If-None-Match", `"x"`}, 501, "NotImplemented"},
-		"a condition on a time":       {plain, 4, []string{"Content-Type", "image/png", "If-Unmodified-Since", "x"}, 501, "NotImplemented"},
+		"too long":                       {sized, 5, nil, 413, "EntityTooLarge"},
+		"enormous":                       {sized, 1 << 62, nil, 413, "EntityTooLarge"},
+		"too short":                      {sized, 3, nil, 400, "EntityTooSmall"},
+		"another type":                   {plain, 4, []string{"Content-Type", "text/html"}, 403, "SignatureDoesNotMatch"},
+		"two types":                      {plain, 4, []string{"Content-Type", "image/png", "Content-Type", "text/html"}, 403, "SignatureDoesNotMatch"},
+		"no type":                        {plain, 4, []string{"Content-Typ", "image/png"}, 403, "SignatureDoesNotMatch"},
+		"expired":                        {expired, 4, []string{"Content-Type", "application/octet-stream"}, 403, "RequestExpired"},
+		"a part of an object":            {plain, 4, []string{"Content-Type", "image/png", "Content-Range", "bytes 0-3/8"}, 400, "InvalidRequest"},
+		"a condition on an ETag":         {plain, 4, []string{"Content-Type", "image/png", "If-Match", `"x"`}, 501, "NotImplemented"},
+		"a condition on another ETag":    {plain, 4, []string{"Content-Type", "image/png", "If-None-Match", `"x"`}, 501, "NotImplemented"},
+		"a condition after an empty one": {plain, 4, []string{"Content-Type", "image/png", "If-None-Match", "", "If-None-Match", "*"}, 501, "NotImplemented"},
+		"a condition on a time":          {plain, 4, []string{"Content-Type", "image/png", "If-Unmodified-Since", "x"}, 501, "NotImplemented"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if row.header == nil {

@@ -54,6 +54,7 @@ func TestAFileThatCannotBeSavedStays(t *testing.T) {
 			write(t, backup, map[string]string{row.saved: "older"})
 			report, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(backup)))
 			require.ErrorContains(t, err, "WithBackup")
+			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.EqualValues(t, 1, report.Failed)
 			require.Equal(t, map[string]string{row.key: "old"}, texts(t, dst))
 		})
@@ -93,6 +94,24 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"changed": "old", "dir/removed": "gone", "other": "x"}, saved())
 			require.Equal(t, map[string]string{"same": "same", "changed": "newer", "new": "new"}, stored())
+		})
+	}
+}
+
+func TestADirectoryBelowAFileEndsTheJob(t *testing.T) {
+	src, dst, below := tree(t, map[string]string{"a": "newer"}), tree(t, map[string]string{"a": "old"}), filepath.Join(tree(t, map[string]string{"file": "x"}), "file", "dir")
+	for name, run := range map[string]func() (*transfer.Report, error){
+		"source":      func() (*transfer.Report, error) { return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(below)) },
+		"destination": func() (*transfer.Report, error) { return transfer.Sync(t.Context(), transfer.Dir(below), transfer.Dir(src)) },
+		"backup": func() (*transfer.Report, error) {
+			return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(below)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report, err := run()
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Zero(t, report.Failed)
+			require.Equal(t, map[string]string{"a": "old"}, texts(t, dst))
 		})
 	}
 }

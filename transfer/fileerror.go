@@ -33,8 +33,8 @@ func fileError(op, key string, err error) error {
 		e.Code = storage.ObjectNotFound
 	case errors.Is(err, fs.ErrPermission):
 		e.Code = storage.PermissionDenied
-	case errors.Is(err, fs.ErrInvalid), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EILSEQ), errors.Is(err, syscall.EINVAL):
-		e.Code = storage.InvalidArgument // a name that this file system cannot hold
+	case errors.Is(err, fs.ErrInvalid), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EILSEQ), errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOTDIR):
+		e.Code = storage.InvalidArgument // a name that this file system cannot hold, or that leads through a file
 	}
 	return e
 }

@@ -121,8 +121,9 @@
 // Each upload has a small object under Config.Prefix, or a text in [Config.States], which is only replaced if
 // it has not changed since it was read. So any number of processes may serve one upload, and an offset that was
 // acknowledged survives a kill of the server. The client gets an ID that cannot be guessed; names of objects
-// have only its hash. If Config changes such that the bytes of an open upload would be elsewhere, as with
-// Inspect, or its key would lack a value, the upload is NotFound, and its client starts again.
+// have only its hash. The bucket must not be public below the prefix. If Config changes such that the bytes of
+// an open upload would be elsewhere, as with Inspect, or its key would lack a value, the upload is NotFound, and
+// its client starts again.
 //
 // # Errors
 //

@@ -53,7 +53,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.PermissionDenied, Hint: "the shared access signature permits creating objects, but not overwriting them"}: "UnauthorizedBlobOverwrite",
 		{Code: storage.Changed}:             "SourceConditionNotMet BlobOverwritten",
 		{Code: storage.RangeNotSatisfiable}: "InvalidRange",
-		{Code: storage.InvalidArgument, Hint: "a container's name has only the characters a-z, 0-9 and \"-\""}:                                               "InvalidResourceName",
+		{Code: storage.InvalidArgument, Hint: "use only the characters a-z, 0-9 and \"-\" in the name of a container"}:                                       "InvalidResourceName",
 		{Code: storage.InvalidArgument, Hint: "the service has dropped blocks of the upload: another upload to the key was completed, or a week has passed"}: "InvalidBlockList",
 		{Code: storage.Locked, Hint: foreignHint}: "InvalidBlobOrBlock",
 		{Code: storage.InvalidArgument, Hint: "the blob is an append or page blob: remove it before writing a block blob"}: "InvalidBlobType",

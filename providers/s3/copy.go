@@ -183,11 +183,8 @@ func (cp *copier) isItself(r *driver.CopyRequest) bool {
 // isTooLargeToCopy reports whether a CopyObject failed because of the size. That saves
 // a request for the size of every source.
 func isTooLargeToCopy(err error) bool {
-	if isCode(err, "EntityTooLarge") {
-		return true
-	}
-	_, message := codeAndMessage(err)
-	return isCode(err, "InvalidRequest") && strings.Contains(message, "maximum allowable size")
+	code, message := codeAndMessage(err)
+	return code == "EntityTooLarge" || code == "InvalidRequest" && strings.Contains(message, "maximum allowable size")
 }
 
 // copyError distinguishes a changed source from a false condition of the destination,

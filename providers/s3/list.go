@@ -22,9 +22,6 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if d.account.profile.fullSegments && strings.Contains(r.Prefix, "//") {
 		return &storage.Page{}, nil
 	}
-	if key, rest := strings.CutPrefix(r.Token, restToken); rest {
-		return d.listRest(ctx, r, key)
-	}
 	in := &awss3.ListObjectsV2Input{ContinuationToken: httpheader.Optional(r.Token)}
 	// A start before the prefix has no effect, and makes SeaweedFS up to 4.47 list
 	// nothing.
@@ -100,6 +97,8 @@ const (
 	quickPage = 100 * time.Millisecond
 )
 
+func afterKey(page int, key string) string { return keyToken + strconv.Itoa(page) + ":" + key }
+
 func parseKeyToken(token string) (page int, key string, ok bool) {
 	rest, ok := strings.CutPrefix(token, keyToken)
 	if !ok {
@@ -121,6 +120,6 @@ func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took 
 		return
 	}
 	if last := page.Entries[len(page.Entries)-1].Key; a.orderKnown() && !inFolder(r.Prefix, last) {
-		page.Token = keyToken + strconv.Itoa(number+1) + ":" + last
+		page.Token = afterKey(number+1, last)
 	}
 }

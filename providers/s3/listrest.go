@@ -22,9 +22,6 @@ import (
 // was prepared, and has another page after it, is believed. Otherwise, what follows is listed folder by
 // folder, from starts that have nothing before them.
 
-// restToken begins a token after which the rest is listed. Its other part is a key.
-const restToken = "rest:"
-
 // inFolder reports whether key is in a folder below the prefix's.
 func inFolder(prefix, key string) bool {
 	return strings.HasPrefix(key, prefix) && strings.Contains(key[strings.LastIndex(prefix, "/")+1:], "/")
@@ -71,7 +68,7 @@ func (d *objectDriver) listRest(ctx context.Context, r *driver.ListRequest, key 
 		}
 		page.Token = ""
 		if found = len(page.Entries) > 0; found {
-			page.Token = restToken + page.Entries[len(page.Entries)-1].Key
+			page.Token = afterKey(pagesByKey, page.Entries[len(page.Entries)-1].Key)
 		}
 		return found, nil
 	})
@@ -92,7 +89,7 @@ func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, i
 			return false, err
 		}
 		last := p.Entries[len(p.Entries)-1]
-		page.Entries, page.Token = p.Entries, pagetoken.Encode(restToken+last.Version, last.Key)
+		page.Entries, page.Token = p.Entries, pagetoken.Encode(last.Version, last.Key)
 		return true, nil
 	})
 	return page, err

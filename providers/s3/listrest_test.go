@@ -16,13 +16,11 @@ func TestTheRestIsListedFolderByFolder(t *testing.T) {
 		list driver.ListRequest
 		want [][2]string // prefix and start
 	}{
-		{"a key of the prefix's folder", driver.ListRequest{Prefix: "a/b", Token: "rest:a/bc"}, [][2]string{{"a/b", "a/bc"}}},
-		{"a key two folders below", driver.ListRequest{Token: "rest:a/b/c"}, [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/", "a/b0"}, {"a0", ""}, {"", "a0"}}},
-		{"a folder below a prefix that is none", driver.ListRequest{Prefix: "a/b", Token: "rest:a/b/c"}, [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/b", "a/b0"}}},
-		{"a folder is one entry", driver.ListRequest{Delimiter: "/", Token: "rest:a/b/"}, [][2]string{{"a0", ""}, {"", "a0"}}},
-		{"a key beside folders", driver.ListRequest{Delimiter: "/", Prefix: "a/", Token: "rest:a/b"}, [][2]string{{"a/", "a/b"}}},
-		{"a folder as an object", driver.ListRequest{Token: "rest:a/"}, [][2]string{{"a/", "a/"}, {"a0", ""}, {"", "a0"}}},
-		{"a key with an empty segment", driver.ListRequest{Token: "rest:a//b"}, [][2]string{{"a//", "a//b"}, {"a/0", ""}, {"a/", "a/0"}, {"a0", ""}, {"", "a0"}}},
+		{"a key two folders below", driver.ListRequest{Token: "after:16:a/b/c"}, [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/", "a/b0"}, {"a0", ""}, {"", "a0"}}},
+		{"a folder below a prefix that is none", driver.ListRequest{Prefix: "a/b", Token: "after:16:a/b/c"}, [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/b", "a/b0"}}},
+		{"a folder is one entry", driver.ListRequest{Delimiter: "/", Token: "after:16:a/b/"}, [][2]string{{"a0", ""}, {"", "a0"}}},
+		{"a folder as an object", driver.ListRequest{Token: "after:16:a/"}, [][2]string{{"a/", "a/"}, {"a0", ""}, {"", "a0"}}},
+		{"a key with an empty segment", driver.ListRequest{Token: "after:16:a//b"}, [][2]string{{"a//", "a//b"}, {"a/0", ""}, {"a/", "a/0"}, {"a0", ""}, {"", "a0"}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
@@ -78,18 +76,18 @@ func TestAPageThatBeginsInAFolderIsBelievedOnlyIfItWasPrepared(t *testing.T) {
 				require.Len(t, w.server.Requests(), 1)
 				return
 			}
-			require.Equal(t, "rest:b/6", page.Token)
+			require.Equal(t, "after:16:b/6", page.Token)
 			require.Equal(t, row.rest, w.server.Requests()[1].Query().Get("start-after"))
 		})
 	}
 }
 
 func TestAStartInAFolderIsOneOfTheRest(t *testing.T) {
-	for _, token := range []string{"", "after:2:b/5", "rest:b/5"} {
+	for _, token := range []string{"", "after:2:b/5", "after:16:b/5"} {
 		w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
 		page, err := w.on(t, "minio").List(t.Context(), &driver.ListRequest{StartAfter: "b/5", Token: token, Limit: 10})
 		require.NoError(t, err)
-		require.Equal(t, "rest:b/6", page.Token)
+		require.Equal(t, "after:16:b/6", page.Token)
 		require.Equal(t, []string{"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5"}, w.server.Lines())
 	}
 }

@@ -36,14 +36,9 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err := d.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
-	var out *awss3.PutObjectOutput
-	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.bucket.objectAPI(ctx, r.Native...).PutObject(ctx, in, d.bucket.withBody)
-		if err == nil && out.ETag == nil {
-			err = noEvidence()
-		}
-		return err
-	})
+	out, err := write(ctx, d.bucket.objectAPI(ctx, r.Native...).PutObject, in, func(out *awss3.PutObjectOutput) bool {
+		return out.ETag != nil
+	}, d.bucket.withBody)
 	if err != nil {
 		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 	}

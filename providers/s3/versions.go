@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -29,16 +28,18 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
-	if after, rest := strings.CutPrefix(id, restToken); rest {
-		return d.bucket.versionsRest(ctx, r, key, after)
+	start := markerKey(key)
+	leavesOut := d.account.mayLeaveOut(r.Prefix, start)
+	if leavesOut && start == key {
+		return d.bucket.versionsRest(ctx, r, key, id)
 	}
 	limit := min(r.Limit, maxPage)
 	for {
 		p, err := d.bucket.versionsPage(ctx, r, key, id, limit)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if start := markerKey(key); d.account.mayLeaveOut(r.Prefix, start) && !prepared(p.NextKey) {
+		case leavesOut && !prepared(p.NextKey):
 			return d.bucket.versionsRest(ctx, r, start, id)
 		}
 		page := &driver.VersionPage{Entries: p.Entries}

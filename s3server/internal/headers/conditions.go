@@ -13,7 +13,7 @@ import (
 // WriteCondition reads the headers of a write. S3 supports If-None-Match only with
 // "*", and one condition at a time.
 func WriteCondition(header http.Header) (state.WriteCondition, error) {
-	none, match := header.Get("If-None-Match"), header.Get("If-Match")
+	none, match := strings.Join(header.Values("If-None-Match"), ","), strings.Join(header.Values("If-Match"), ",")
 	switch {
 	case none != "" && match != "", none != "" && none != "*":
 		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")

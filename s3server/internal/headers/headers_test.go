@@ -72,6 +72,7 @@ func TestConditionsOfWrites(t *testing.T) {
 		"a tag":       {header("If-Match", `"a"`), state.WriteCondition{Match: `"a"`}, ""},
 		"not a tag":   {header("If-None-Match", `"a"`), state.WriteCondition{}, "NotImplemented"},
 		"both":        {header("If-None-Match", "*", "If-Match", `"a"`), state.WriteCondition{}, "NotImplemented"},
+		"a second":    {http.Header{"If-None-Match": {"", "*"}}, state.WriteCondition{}, "NotImplemented"},
 		"by the time": {header("If-Modified-Since", "soon"), state.WriteCondition{}, "NotImplemented"},
 	} {
 		t.Run(name, func(t *testing.T) {

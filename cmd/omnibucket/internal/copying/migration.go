@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -68,12 +69,15 @@ func jobName(src, dst location.Location) string {
 	var text strings.Builder
 	for _, l := range []location.Location{src, dst} {
 		if l.Kind == location.LocalPath {
-			path, err := filepath.Abs(l.Path)
+			full, err := filepath.Abs(l.Path)
 			if err != nil {
-				path = l.Path
+				full = l.Path
 			}
-			fmt.Fprintf(&text, "%q ", path)
+			fmt.Fprintf(&text, "%q ", full)
 			continue
+		}
+		if l.Dir != "" { // file:///a/ is file:///a
+			l.Dir = path.Clean(l.Dir)
 		}
 		fmt.Fprintf(&text, "%q %q ", l.Address(), l.Prefix+location.AsFolder(l.Key))
 	}

@@ -132,20 +132,15 @@ func revert(ctx context.Context, p *program.Program, text string, f *program.Fil
 	opts = append(append(opts, own...), transfer.WithPrefix(start), transfer.WithKeys(match))
 	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) { return job(scope, append(more, opts...)) })
 	err = program.InLines(err)
+	if err == nil && report.Transferred+report.Deleted == 0 && (instead != 0 || report.Skipped == 0) {
+		if report.Skipped == 0 && l.Key != "" {
+			err = anyVersion(ctx, p, scope, l, l.HasWildcard && !literal, start, match)
+		}
+		if err == nil || errors.Is(err, storage.ObjectNotFound) {
+			err = cmp.Or(mustKeepVersions(ctx, p, l, scope), err)
+		}
+	}
 	p.Summarize(report, err)
-	nothing := report != nil && report.Transferred+report.Deleted+report.Failed == 0 && (instead != 0 || report.Skipped == 0)
-	if err != nil || !nothing {
-		return err
-	}
-	if report.Skipped > 0 {
-		return mustKeepVersions(ctx, p, l, scope)
-	}
-	if l.Key != "" {
-		err = anyVersion(ctx, p, scope, l, l.HasWildcard && !literal, start, match)
-	}
-	if err == nil || errors.Is(err, storage.ObjectNotFound) {
-		err = cmp.Or(mustKeepVersions(ctx, p, l, scope), err)
-	}
 	return err
 }
 
