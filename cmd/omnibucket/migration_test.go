@@ -155,6 +155,17 @@ func TestTheStatusOfAJobAddsUpItsShards(t *testing.T) {
 	require.Contains(t, status(), "40 the same")
 }
 
+func TestTheAddressOfADirectoryNamesOneJob(t *testing.T) {
+	s := newShell(t)
+	src, dst, kept := directory(t), memory(t), filepath.Join(t.TempDir(), "journals")
+	s.put(src+"#a", "x")
+	address, parameters, _ := strings.Cut(src, "?")
+	for _, source := range []string{src, address + "/?" + parameters, address + "/.?" + parameters} {
+		s.ok("-q", "sync", "--journal", kept, source, dst)
+	}
+	require.Equal(t, 1, strings.Count(s.ok("--json", "job", "status", kept), "\n"))
+}
+
 // numberBefore returns the number before a word of a report, or 0.
 func numberBefore(t *testing.T, report, word string) int {
 	t.Helper()
