@@ -101,8 +101,12 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 func TestADirectoryBelowAFileEndsTheJob(t *testing.T) {
 	src, dst, below := tree(t, map[string]string{"a": "newer"}), tree(t, map[string]string{"a": "old"}), filepath.Join(tree(t, map[string]string{"file": "x"}), "file", "dir")
 	for name, run := range map[string]func() (*transfer.Report, error){
-		"source":      func() (*transfer.Report, error) { return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(below)) },
-		"destination": func() (*transfer.Report, error) { return transfer.Sync(t.Context(), transfer.Dir(below), transfer.Dir(src)) },
+		"source": func() (*transfer.Report, error) {
+			return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(below))
+		},
+		"destination": func() (*transfer.Report, error) {
+			return transfer.Sync(t.Context(), transfer.Dir(below), transfer.Dir(src))
+		},
 		"backup": func() (*transfer.Report, error) {
 			return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(below)))
 		},
