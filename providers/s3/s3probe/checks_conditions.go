@@ -22,7 +22,7 @@ func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 		expectSuccess("the first create", func() error { return create("old") }),
 		expectRefusal("the second create", func() error { return create("new") }),
 		p.expectObject(ctx, "create", "old"),
-		repeatRace(writeRaces, func(round int) step {
+		repeatRace(writeRaces, func(round int) (Verdict, string) {
 			return expectOneWinner("concurrent creates", func(i int) error {
 				_, err := p.put(ctx, fmt.Sprint("create-race-", round), fmt.Sprint(i), storage.Condition{Absent: true})
 				return err
@@ -61,52 +61,45 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectNoObject(ctx, "update-missing"),
 		expectSuccess("an update of this revision", update("update", "new", right)),
 		p.expectObject(ctx, "update", "new"),
-		repeatRace(writeRaces, func(int) step {
-			return func() (Verdict, string) {
-				old, err := p.put(ctx, "update-race", "old", storage.Condition{})
-				if err != nil {
-					return inconclusive("writing", err)
-				}
-				return expectOneWinner("concurrent updates of one revision", func(i int) error {
-					return update("update-race", fmt.Sprint(i), old.Revision)()
-				})()
-			}
+		p.repeatOver(ctx, writeRaces, "update-race", func(old string) (Verdict, string) {
+			return expectOneWinner("concurrent updates of one revision", func(i int) error {
+				return update("update-race", fmt.Sprint(i), old)()
+			})
 		}),
 	)
 }
 
-func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
-	right, wrong, err := p.revisions(ctx, "complete")
+// checkBoth checks both conditions of an operation that writes "new", before its races.
+func (p *probe) checkBoth(ctx context.Context, key string, write func(key string, condition storage.Condition) error, races ...step) (Verdict, string) {
+	right, wrong, err := p.revisions(ctx, key)
 	if err != nil {
 		return inconclusive("writing", err)
 	}
-	upload := func(key, text string, condition storage.Condition) func() error {
-		return func() error {
-			_, err := p.upload(ctx, p.request(key, text, condition), text)
-			return err
-		}
+	to := func(key string, condition storage.Condition) func() error {
+		return func() error { return write(key, condition) }
 	}
-	return runRaces(writeRaces,
-		expectRefusal("a create of an existing object", upload("complete", "new", storage.Condition{Absent: true})),
-		p.expectObject(ctx, "complete", "old"),
-		expectRefusal("an update of another revision", upload("complete", "new", storage.Condition{Revision: wrong})),
-		p.expectObject(ctx, "complete", "old"),
-		expectSuccess("a create of a missing object", upload("complete-new", "new", storage.Condition{Absent: true})),
-		expectSuccess("an update of this revision", upload("complete", "new", storage.Condition{Revision: right})),
-		p.expectObject(ctx, "complete", "new"),
-		repeatRace(writeRaces, func(round int) step {
-			return p.raceCompletions(ctx, "concurrent creates", fmt.Sprint("complete-create-race-", round), func() (storage.Condition, error) {
-				return storage.Condition{Absent: true}, nil
-			})
+	return runRaces(writeRaces, append([]step{
+		expectRefusal("a create of an existing object", to(key, storage.Condition{Absent: true})),
+		p.expectObject(ctx, key, "old"),
+		expectRefusal("an update of another revision", to(key, storage.Condition{Revision: wrong})),
+		p.expectObject(ctx, key, "old"),
+		expectSuccess("a create of a missing object", to(key+"-new", storage.Condition{Absent: true})),
+		expectSuccess("an update of this revision", to(key, storage.Condition{Revision: right})),
+		p.expectObject(ctx, key, "new"),
+	}, races...)...)
+}
+
+func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
+	upload := func(key string, condition storage.Condition) error {
+		_, err := p.upload(ctx, p.request(key, "new", condition), "new")
+		return err
+	}
+	return p.checkBoth(ctx, "complete", upload,
+		repeatRace(writeRaces, func(round int) (Verdict, string) {
+			return p.raceCompletions(ctx, "concurrent creates", fmt.Sprint("complete-create-race-", round), storage.Condition{Absent: true})
 		}),
-		repeatRace(writeRaces, func(int) step {
-			return p.raceCompletions(ctx, "concurrent updates of one revision", "complete-update-race", func() (storage.Condition, error) {
-				old, err := p.put(ctx, "complete-update-race", "old", storage.Condition{})
-				if err != nil {
-					return storage.Condition{}, err
-				}
-				return storage.Condition{Revision: old.Revision}, nil
-			})
+		p.repeatOver(ctx, writeRaces, "complete-update-race", func(old string) (Verdict, string) {
+			return p.raceCompletions(ctx, "concurrent updates of one revision", "complete-update-race", storage.Condition{Revision: old})
 		}),
 	)
 }
@@ -124,14 +117,8 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectObject(ctx, "remove", "old"),
 		expectSuccess("a delete of this revision", func() error { return remove("remove", right) }),
 		p.expectNoObject(ctx, "remove"),
-		repeatRace(deleteRaces, func(int) step {
-			return func() (Verdict, string) {
-				old, err := p.put(ctx, "remove-race", "old", storage.Condition{})
-				if err != nil {
-					return inconclusive("writing", err)
-				}
-				return p.raceDeletes(ctx, "remove-race", func() error { return remove("remove-race", old.Revision) })
-			}
+		p.repeatOver(ctx, deleteRaces, "remove-race", func(old string) (Verdict, string) {
+			return p.raceDeletes(ctx, "remove-race", func() error { return remove("remove-race", old) })
 		}),
 	)
 }
@@ -152,23 +139,8 @@ func checkCopy(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
-	right, wrong, err := p.revisions(ctx, "copy-onto")
-	if err != nil {
-		return inconclusive("writing", err)
-	}
-	onto := func(key string, condition storage.Condition) func() error {
-		return func() error { return p.writeAndCopy(ctx, key, condition) }
-	}
-	return runRaces(writeRaces,
-		expectRefusal("a create of an existing object", onto("copy-onto", storage.Condition{Absent: true})),
-		p.expectObject(ctx, "copy-onto", "old"),
-		expectRefusal("an update of another revision", onto("copy-onto", storage.Condition{Revision: wrong})),
-		p.expectObject(ctx, "copy-onto", "old"),
-		expectSuccess("a create of a missing object", onto("copy-new", storage.Condition{Absent: true})),
-		expectSuccess("an update of this revision", onto("copy-onto", storage.Condition{Revision: right})),
-		p.expectObject(ctx, "copy-onto", "new"),
-		func() (Verdict, string) { return p.raceCopies(ctx) },
-	)
+	onto := func(key string, condition storage.Condition) error { return p.writeAndCopy(ctx, key, condition) }
+	return p.checkBoth(ctx, "copy-onto", onto, func() (Verdict, string) { return p.raceCopies(ctx) })
 }
 
 // checkCompose copies an object as a part. The part may be small, because it is the

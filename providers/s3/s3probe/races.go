@@ -15,15 +15,26 @@ const racers = 8 // concurrent calls in a race
 // write happens in the gap. Tests that are not about races lower these numbers.
 var writeRaces, deleteRaces = 5, 50
 
-func repeatRace(n int, newRace func(round int) step) step {
+func repeatRace(n int, race func(round int) (Verdict, string)) step {
 	return func() (Verdict, string) {
 		for round := range n {
-			if verdict, detail := newRace(round)(); verdict != Enforced {
+			if verdict, detail := race(round); verdict != Enforced {
 				return verdict, detail
 			}
 		}
 		return Enforced, ""
 	}
+}
+
+// repeatOver repeats a race over the revision of an object, which it writes before each race.
+func (p *probe) repeatOver(ctx context.Context, n int, key string, race func(revision string) (Verdict, string)) step {
+	return repeatRace(n, func(int) (Verdict, string) {
+		old, err := p.put(ctx, key, "old", storage.Condition{})
+		if err != nil {
+			return inconclusive("writing", err)
+		}
+		return race(old.Revision)
+	})
 }
 
 // runRaces runs steps as runSteps does. It adds to an Enforced verdict that n races do not prove it.
@@ -35,58 +46,51 @@ func runRaces(n int, steps ...step) (Verdict, string) {
 	return verdict, detail
 }
 
-// expectOneWinner returns a step of concurrent calls whose conditions exclude one
-// another, so that exactly one must succeed.
-func expectOneWinner(name string, call func(i int) error) step {
-	return func() (Verdict, string) {
-		winners := 0
-		var unexpected error
-		for _, err := range parallel.All(racers, racers, call) {
-			switch storage.CodeOf(err) {
-			case "":
-				winners++
-			case storage.PreconditionFailed:
-			default:
-				unexpected = err
-			}
+// expectOneWinner does concurrent calls whose conditions exclude one another, so that exactly
+// one must succeed.
+func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
+	winners := 0
+	var unexpected error
+	for _, err := range parallel.All(racers, racers, call) {
+		switch storage.CodeOf(err) {
+		case "":
+			winners++
+		case storage.PreconditionFailed:
+		default:
+			unexpected = err
 		}
-		switch {
-		case winners > 1:
-			return Ignored, fmt.Sprintf("%d %s succeeded", winners, name)
-		case unexpected != nil:
-			return inconclusive(name, unexpected)
-		case winners == 0:
-			return Inconclusive, "none of the " + name + " succeeded"
-		}
-		return Enforced, ""
 	}
+	switch {
+	case winners > 1:
+		return Ignored, fmt.Sprintf("%d %s succeeded", winners, name)
+	case unexpected != nil:
+		return inconclusive(name, unexpected)
+	case winners == 0:
+		return Inconclusive, "none of the " + name + " succeeded"
+	}
+	return Enforced, ""
 }
 
-// raceCompletions returns a step that completes several uploads at once, of which one
-// must succeed. An upload that fails with 409 is repeated, as Amazon asks.
-func (p *probe) raceCompletions(ctx context.Context, name, key string, begin func() (storage.Condition, error)) step {
-	return func() (Verdict, string) {
-		condition, err := begin()
-		if err != nil {
-			return inconclusive("writing", err)
+// raceCompletions completes several uploads at once, of which one must succeed. An upload that
+// fails with 409 is repeated, as Amazon asks.
+func (p *probe) raceCompletions(ctx context.Context, name, key string, condition storage.Condition) (Verdict, string) {
+	var complete [racers]func() (*storage.Attrs, error)
+	for i := range complete {
+		var err error
+		if complete[i], err = p.prepareUpload(ctx, p.request(key, fmt.Sprint(i), condition), textPart(fmt.Sprint(i))); err != nil {
+			return inconclusive(name, err)
 		}
-		var complete [racers]func() (*storage.Attrs, error)
-		for i := range complete {
-			if complete[i], err = p.prepareUpload(ctx, p.request(key, fmt.Sprint(i), condition), textPart(fmt.Sprint(i))); err != nil {
-				return inconclusive(name, err)
-			}
-		}
-		return expectOneWinner(name, func(i int) error {
-			_, err := complete[i]()
-			if storage.CodeOf(err) != storage.Unavailable {
-				return err
-			}
-			return retry(ctx, func() error {
-				_, err := p.upload(ctx, p.request(key, fmt.Sprint(i), condition), fmt.Sprint(i))
-				return err
-			})
-		})()
 	}
+	return expectOneWinner(name, func(i int) error {
+		_, err := complete[i]()
+		if storage.CodeOf(err) != storage.Unavailable {
+			return err
+		}
+		return retry(ctx, func() error {
+			_, err := p.upload(ctx, p.request(key, fmt.Sprint(i), condition), fmt.Sprint(i))
+			return err
+		})
+	})
 }
 
 func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
@@ -94,22 +98,18 @@ func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 	if err != nil {
 		return inconclusive("writing", err)
 	}
-	return repeatRace(writeRaces, func(round int) step {
-		return func() (Verdict, string) {
-			old, err := p.put(ctx, "copy-update-race", "old", storage.Condition{})
-			if err != nil {
-				return inconclusive("writing", err)
-			}
-			return runSteps(
-				expectOneWinner("concurrent creates", func(int) error {
-					return p.copy(ctx, source.Revision, fmt.Sprint("copy-create-race-", round), storage.Condition{Absent: true})
-				}),
-				expectOneWinner("concurrent updates of one revision", func(int) error {
-					return p.copy(ctx, source.Revision, "copy-update-race", storage.Condition{Revision: old.Revision})
-				}),
-			)
-		}
-	})()
+	return runSteps(
+		repeatRace(writeRaces, func(round int) (Verdict, string) {
+			return expectOneWinner("concurrent creates", func(int) error {
+				return p.copy(ctx, source.Revision, fmt.Sprint("copy-create-race-", round), storage.Condition{Absent: true})
+			})
+		}),
+		p.repeatOver(ctx, writeRaces, "copy-update-race", func(old string) (Verdict, string) {
+			return expectOneWinner("concurrent updates of one revision", func(int) error {
+				return p.copy(ctx, source.Revision, "copy-update-race", storage.Condition{Revision: old})
+			})
+		}),
+	)
 }
 
 // raceDeletes writes an object while concurrent calls delete its old revision. The new
