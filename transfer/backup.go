@@ -13,12 +13,7 @@ import (
 // is probably incomplete. If n is negative, the job fails with InvalidArgument at once. By
 // default there is no limit.
 func WithMaxDelete(n int64) Option {
-	return option(func(s *settings) {
-		if n < 0 {
-			s.fail("WithMaxDelete", "must not be negative")
-		}
-		s.maxDelete = &n
-	})
+	return checked(n >= 0, "WithMaxDelete", "must not be negative", func(s *settings) { s.maxDelete = &n })
 }
 
 // WithBackup copies each file of the destination to the end b, under its key, before the job

@@ -48,36 +48,21 @@ func WithPrefix(prefix string) Option {
 // [WithDelete] does not remove other keys from the destination. match may be called by several
 // goroutines at the same time. If it is nil, the job fails with InvalidArgument.
 func WithKeys(match func(key string) bool) Option {
-	return option(func(s *settings) {
-		if match == nil {
-			s.fail("WithKeys", "must not be nil")
-		}
-		s.only = match
-	})
+	return checked(match != nil, "WithKeys", "must not be nil", func(s *settings) { s.only = match })
 }
 
 // WithMinSize selects only files of at least this number of bytes. [WithDelete] does not
 // remove smaller files from the destination, nor files whose source is smaller. If bytes is
 // negative, the job fails with InvalidArgument.
 func WithMinSize(bytes int64) Option {
-	return option(func(s *settings) {
-		if bytes < 0 {
-			s.fail("WithMinSize", "must not be negative")
-		}
-		s.minSize = bytes
-	})
+	return checked(bytes >= 0, "WithMinSize", "must not be negative", func(s *settings) { s.minSize = bytes })
 }
 
 // WithMaxSize selects only files of at most this number of bytes. [WithDelete] does not
 // remove larger files from the destination, nor files whose source is larger. If bytes is
 // negative, the job fails with InvalidArgument.
 func WithMaxSize(bytes int64) Option {
-	return option(func(s *settings) {
-		if bytes < 0 {
-			s.fail("WithMaxSize", "must not be negative")
-		}
-		s.maxSize, s.hasMaxSize = bytes, true
-	})
+	return checked(bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) { s.maxSize, s.hasMaxSize = bytes, true })
 }
 
 // WithModifiedAfter selects only files that were modified at t or later. An object was
@@ -104,13 +89,7 @@ func WithModifiedBefore(t time.Time) Option {
 // [WithInventory], it is a range of keys, so that each job lists only its range. A sample of the inventory makes
 // the ranges about equal. If n is below 1, or i is not from 0 to n-1, the job fails with InvalidArgument.
 func WithShard(i, n int) Option {
-	return option(func(s *settings) {
-		if n < 1 || i < 0 || i >= n {
-			s.fail("WithShard", "must have a number from 0 to n-1")
-			return
-		}
-		s.shard, s.shards = uint64(i), uint64(n)
-	})
+	return checked(i >= 0 && i < n, "WithShard", "must have a number from 0 to n-1", func(s *settings) { s.shard, s.shards = uint64(i), uint64(n) })
 }
 
 // selectsFile reports whether the job selects a file.

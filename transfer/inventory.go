@@ -101,12 +101,7 @@ func inventoryError(key, rule string) *storage.Error {
 // [Sync], [Compare], and an OldVersionsAge need the rows in the order of keys. They sort them in temporary
 // files ([os.TempDir]), which need about 100 bytes for each object. Other jobs use the rows as they come.
 func WithInventory(i *Inventory) Option {
-	return option(func(s *settings) {
-		if i == nil {
-			s.fail("WithInventory", "must not be nil")
-		}
-		s.inventory = i
-	})
+	return checked(i != nil, "WithInventory", "must not be nil", func(s *settings) { s.inventory = i })
 }
 
 // checkInventory returns InvalidArgument if the inventory is not that of a bucket.

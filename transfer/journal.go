@@ -40,13 +40,7 @@ func WithJournal(b interface {
 	storage.Downloader
 	storage.Remover
 }, key string) Option {
-	return option(func(s *settings) {
-		if b == nil || key == "" {
-			s.fail("WithJournal", "must have a bucket and a key")
-			return
-		}
-		s.journal = &journal{bucket: b, key: key}
-	})
+	return checked(b != nil && key != "", "WithJournal", "must have a bucket and a key", func(s *settings) { s.journal = &journal{bucket: b, key: key} })
 }
 
 // A journal knows up to which key of the source everything is done. A nil journal keeps

@@ -72,6 +72,17 @@ type option func(*settings)
 
 func (o option) apply(s *settings) { o(s) }
 
+// checked returns an option that sets something, or lets the job fail if its argument does not meet the rule.
+func checked(meets bool, argument, rule string, set option) Option {
+	return option(func(s *settings) {
+		if !meets {
+			s.fail(argument, rule)
+			return
+		}
+		set(s)
+	})
+}
+
 func readOptions(opts []Option) *settings {
 	s := &settings{now: time.Now}
 	for _, o := range opts {
@@ -101,12 +112,7 @@ func invalid(argument, rule string) *storage.Error {
 // this machine counts as one. If n is below 1, the job fails with InvalidArgument. If n is
 // above 10,000, it counts as 10,000.
 func WithConcurrency(n int) Option {
-	return option(func(s *settings) {
-		if n < 1 {
-			s.fail("WithConcurrency", "must be at least 1")
-		}
-		s.concurrency = min(n, maxConcurrency)
-	})
+	return checked(n >= 1, "WithConcurrency", "must be at least 1", func(s *settings) { s.concurrency = min(n, maxConcurrency) })
 }
 
 // WithInclude selects only keys that match one of the patterns, or a pattern of
@@ -217,10 +223,5 @@ func WithChanges(report func(Change)) Option {
 // [WithResume] abandons, and which times are in the future. The default is
 // [time.Now].
 func WithNow(now func() time.Time) Option {
-	return option(func(s *settings) {
-		if now == nil {
-			s.fail("WithNow", "must not be nil")
-		}
-		s.now = now
-	})
+	return checked(now != nil, "WithNow", "must not be nil", func(s *settings) { s.now = now })
 }

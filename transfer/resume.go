@@ -33,12 +33,7 @@ const (
 // not resumed within a week is abandoned, and its parts are removed, by the next job
 // that uses dir.
 func WithResume(dir string) Option {
-	return option(func(s *settings) {
-		if dir == "" {
-			s.fail("WithResume", "must name a directory")
-		}
-		s.resume = dir
-	})
+	return checked(dir != "", "WithResume", "must name a directory", func(s *settings) { s.resume = dir })
 }
 
 // resumeDir is the directory of WithResume, or "".

@@ -26,12 +26,8 @@ const (
 // are still read whole. If the bounds are not in their order, or are not one less than the shards, the job fails
 // with InvalidArgument.
 func WithShardBounds(bounds ...string) Option {
-	return option(func(s *settings) {
-		if !slices.IsSorted(bounds) {
-			s.fail("WithShardBounds", "must have keys in their order")
-		}
-		s.bounds, s.bounded = slices.Clone(bounds), true
-	})
+	bounds = slices.Clone(bounds)
+	return checked(slices.IsSorted(bounds), "WithShardBounds", "must have keys in their order", func(s *settings) { s.bounds, s.bounded = bounds, true })
 }
 
 // ShardBounds returns the n-1 keys for [WithShardBounds] that make n shards with about equal numbers of keys:
