@@ -111,6 +111,28 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
+// checkRefusedUpload completes an upload after its condition was false.
+func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
+	if _, err := p.put(ctx, "refused", "old", storage.Condition{}); err != nil {
+		return inconclusive("writing", err)
+	}
+	r := p.request("refused", "new", storage.Condition{Absent: true})
+	complete, err := p.prepareUpload(ctx, r, textPart("new"))
+	if err != nil {
+		return inconclusive("beginning an upload", err)
+	}
+	return runSteps(
+		expectRefusal("a create of an existing object", func() error { _, err := complete(); return err }),
+		func() (Verdict, string) {
+			r.Condition = storage.Condition{}
+			if _, err := complete(); err != nil {
+				return Ignored, "the refusal aborted the upload: " + shortError(err)
+			}
+			return Enforced, ""
+		},
+	)
+}
+
 func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 	right, wrong, err := p.revisions(ctx, "remove")
 	if err != nil {
