@@ -363,7 +363,7 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 
 func finish(t *testing.T, u handler.Upload) error { return u.FinishUpload(t.Context()) }
 
-// What is at the key of an upload that has made no object is somebody else's.
+// An object at the key of an upload that has made none is somebody else's.
 func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 	for name, sent := range map[string]int{"before all bytes": 5, "after all bytes": 10} {
 		t.Run(name, func(t *testing.T) {
