@@ -111,12 +111,9 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkRefusedUpload completes an upload after its condition was false.
+// checkRefusedUpload completes an upload to the object of begin after its condition was false.
 func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
-	if _, err := p.put(ctx, "refused", "old", storage.Condition{}); err != nil {
-		return inconclusive("writing", err)
-	}
-	r := p.request("refused", "new", storage.Condition{Absent: true})
+	r := p.request("first", "new", storage.Condition{Absent: true})
 	complete, err := p.prepareUpload(ctx, r, textPart("new"))
 	if err != nil {
 		return inconclusive("beginning an upload", err)
