@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -20,10 +21,10 @@ func deleteObject(r *request) error {
 	if err = cmp.Or(err, checkBypass(r)); err != nil {
 		return err
 	}
-	if r.in.Header.Get("If-None-Match") != "" {
+	if headers.All(r.in.Header, "If-None-Match") != "" {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	gone, err := remove(r, r.target.key, id, r.in.Header.Get("If-Match"))
+	gone, err := remove(r, r.target.key, id, headers.All(r.in.Header, "If-Match"))
 	if err != nil {
 		return err
 	}

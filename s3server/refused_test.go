@@ -25,7 +25,7 @@ func (s *store) signedSend(t *testing.T, method, path, body string, header map[s
 	require.NoError(t, err)
 	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 	for name, value := range header {
-		r.Header.Set(name, value)
+		r.Header[http.CanonicalHeaderKey(name)] = strings.Split(value, "\n") // each in a line of its own
 	}
 	as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
 	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
@@ -71,6 +71,9 @@ func TestRefusedRequests(t *testing.T) {
 		"an upload with a condition":       {"POST", "/photos/k?uploads", "", map[string]string{"If-None-Match": "*"}, 501, "NotImplemented"},
 		"an upload of an unknown sum":      {"POST", "/photos/k?uploads", "", map[string]string{"X-Amz-Checksum-Algorithm": "CRC8"}, 400, "InvalidRequest"},
 		"a removal, unless":                {"DELETE", "/photos/k", "", map[string]string{"If-None-Match": "*"}, 501, "NotImplemented"},
+		"a removal, unless, in line two":   {"DELETE", "/photos/k", "", map[string]string{"If-None-Match": "\n*"}, 501, "NotImplemented"},
+		"a removal, if, in line two":       {"DELETE", "/photos/k", "", map[string]string{"If-Match": "\n\"other\""}, 412, "PreconditionFailed"},
+		"a part, if, in line two":          {"PUT", "/photos/k?partNumber=1&uploadId=x", "x", map[string]string{"If-Match": "\n\"other\""}, 501, "NotImplemented"},
 		"more tags than ten":               {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Tagging": "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k="}, 400, "BadRequest"},
 		"headers that are too long":        {"PUT", "/photos/k", "x", map[string]string{"X-Other": strings.Repeat("x", 9000)}, 400, "RequestHeaderSectionTooLarge"},
 		"a grant":                          {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "id=x"}, 400, "AccessControlListNotSupported"},

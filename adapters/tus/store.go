@@ -127,7 +127,8 @@ func (s *Store) AsServableUpload(u handler.Upload) handler.ServableUpload { retu
 
 // NewUpload begins an upload. Without an ID, it gets one that cannot be guessed.
 func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
-	if info.ID == "" {
+	madeUp := info.ID == ""
+	if madeUp {
 		id := make([]byte, 16)
 		_, _ = rand.Read(id) // never fails
 		info.ID = hex.EncodeToString(id)
@@ -138,7 +139,7 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 	}
 	u := &upload{store: s, id: info.ID}
 	info.Offset, info.Storage = 0, map[string]string{"Type": "omnibucket", "Key": key, "InfoKey": u.stateKey()}
-	u.state.Info = info
+	u.state.Info, u.state.Own = info, madeUp && key == info.ID
 	u.state.PartSize = s.basePart
 	switch {
 	case info.SizeIsDeferred:

@@ -321,6 +321,68 @@ func TestAnEndThatFailsAgainIsAnError(t *testing.T) {
 	s.do(http.MethodHead, url, nil, http.StatusNotFound)
 }
 
+// A store that fails after the object was made leaves a state that does not say so.
+func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
+	for name, row := range map[string]struct {
+		info handler.FileInfo
+		sent int64
+		make func(t *testing.T, u handler.Upload) error
+	}{
+		"in parts":               {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "other/a"}}, 10, finish},
+		"in parts, a made-up ID": {handler.FileInfo{Size: 10}, 10, finish},
+		"in a part, a made-up ID": {handler.FileInfo{Size: 3}, 0, func(t *testing.T, u handler.Upload) error {
+			_, err := u.WriteChunk(t.Context(), 0, bytes.NewReader(random(3)))
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			injector := faults.New()
+			b := memstore.New(driver.WithLayer(injector.Layer()))
+			store, err := New(b, Config{})
+			require.NoError(t, err)
+			store.basePart = 4
+			u, err := store.NewUpload(t.Context(), row.info)
+			require.NoError(t, err)
+			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(row.sent)))
+			require.NoError(t, err)
+			id := u.(*upload).id
+			injector.Set(faults.Fail(faults.Put).ForKey(id + ".info").WithError(storage.PermissionDenied))
+			require.ErrorIs(t, row.make(t, u), storage.PermissionDenied)
+			injector.Set()
+			there, err := b.Exists(t.Context(), u.(*upload).key())
+			require.NoError(t, err)
+			require.True(t, there)
+
+			again, err := store.GetUpload(t.Context(), id) // as another server would
+			require.NoError(t, err)
+			require.NoError(t, again.(*upload).Terminate(t.Context()))
+			require.Empty(t, server{t: t, bucket: b}.keys())
+		})
+	}
+}
+
+func finish(t *testing.T, u handler.Upload) error { return u.FinishUpload(t.Context()) }
+
+// An object at the key of an upload that has made none is somebody else's.
+func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
+	for name, sent := range map[string]int{"before all bytes": 5, "after all bytes": 10} {
+		t.Run(name, func(t *testing.T) {
+			b := memstore.New()
+			store, err := New(b, Config{})
+			require.NoError(t, err)
+			store.basePart = 4
+			_, err = b.Upload(t.Context(), "other/a", strings.NewReader("older"))
+			require.NoError(t, err)
+			u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "other/a"}})
+			require.NoError(t, err)
+			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(int64(sent))))
+			require.NoError(t, err)
+			require.NoError(t, u.(*upload).Terminate(t.Context()))
+			require.Equal(t, []string{"other/a"}, server{t: t, bucket: b}.keys())
+		})
+	}
+}
+
 // A tail that somebody has removed while it counts no bytes is stored again.
 func TestATailThatIsGoneIsStoredAgain(t *testing.T) {
 	store, err := New(memstore.New(), Config{})

@@ -26,6 +26,8 @@ type state struct {
 	// TailRevision is that of the tail object when it was stored last; "" before.
 	TailRevision string
 	Done         bool // the content is an object
+	// Own says that the key of the content is an ID that NewUpload has made up, so that nobody else has it.
+	Own bool
 }
 
 // An upload is one upload of a client. One request at a time has it.
@@ -142,18 +144,24 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 	return u.finished(ctx)
 }
 
-// Terminate removes everything of the upload; the state last, so that it may be repeated.
+// Terminate removes everything of the upload; the state last, so that it may be repeated. If a call made the
+// object of one part and could not save that, Terminate leaves it at a key that others may write.
 func (u *upload) Terminate(ctx context.Context) error {
-	if u.state.Token != "" && !u.state.Done {
+	made := u.state.Done
+	if u.state.Token != "" && !made {
 		if err := u.open(ctx); err != nil {
 			return err
 		}
-		if err := u.parts.Abort(ctx); err != nil {
+		var err error
+		if made, err = u.isMade(ctx); err == nil && !made {
+			err = u.parts.Abort(ctx)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	keys := []string{u.tailKey()}
-	if u.state.Done {
+	if made || u.state.Own {
 		keys = append(keys, u.key())
 	}
 	for _, key := range append(keys, u.stateKey()) {
@@ -162,6 +170,24 @@ func (u *upload) Terminate(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// isMade reports whether the open upload has become the object, and the state could not be saved after it. It
+// makes none: there are no parts then, and Complete looks for the object that it has made.
+func (u *upload) isMade(ctx context.Context) (bool, error) {
+	if info := u.state.Info; info.SizeIsDeferred || info.Offset < info.Size {
+		return false, nil
+	}
+	parts, err := u.parts.Parts(ctx)
+	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound || len(parts) > 0 {
+		return false, err
+	}
+	_, err = u.parts.Complete(ctx)
+	switch storage.CodeOf(err) {
+	case storage.ObjectNotFound, storage.InvalidArgument: // it was dropped, or has no parts
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // GetReader reads the content. If the upload is not finished, it reads what has arrived while no

@@ -47,7 +47,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		d.composites.discard(ctx, c.scratchPrefix, c.intermediate)
 	}
 	if err != nil {
-		return nil, d.bucket.lockError(ctx, err, &r.Controls)
+		return nil, d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
 	}
 	return attrs, nil
 }

@@ -157,18 +157,18 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	}
 	attrs, err := c.run(ctx)
 	if err != nil {
-		return nil, cs.joinError(ctx, err, &name, &r.Put.Controls)
+		return nil, cs.joinError(ctx, err, &name, r.Put)
 	}
 	cs.discard(ctx, name.prefix, append(sources, c.intermediate...))
 	return attrs, nil
 }
 
-func (cs *composites) joinError(ctx context.Context, err error, name *compositeUpload, controls *storage.Controls) error {
+func (cs *composites) joinError(ctx context.Context, err error, name *compositeUpload, r *driver.PutRequest) error {
 	e := translate(err)
 	if e.Code == storage.Changed { // another process has removed or replaced parts
 		return cs.partsLostError(ctx, e, name)
 	}
-	return cs.bucket.lockError(ctx, e, controls)
+	return cs.bucket.lockError(ctx, e, r.Condition, &r.Controls)
 }
 
 // abort removes the objects of an upload to a key. An upload to another key stays.

@@ -54,7 +54,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	copied, err := rewrite(ctx, copier)
 	r.Resume = copier.RewriteToken
 	if err != nil {
-		return nil, d.bucket.lockError(ctx, sourceError(err), &r.Controls)
+		return nil, d.bucket.lockError(ctx, sourceError(err), r.Condition, &r.Controls)
 	}
 	return attrsOf(copied), nil
 }

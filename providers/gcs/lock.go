@@ -77,9 +77,12 @@ func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
 	h.Set(lockUntilHeader, r.RetainUntil.UTC().Format(time.RFC3339))
 }
 
-// lockError returns the error of a write. If it was to set a retention and Google refused it, the
-// bucket may have none.
-func (b *bucket) lockError(ctx context.Context, err error, w *storage.Controls) error {
+// lockError returns the error of a write. If it was to create an object and Google says that the object is
+// held, one is there. If it was to set a retention and Google refused it, the bucket may have none.
+func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, w *storage.Controls) error {
+	if e := translate(err); c.Absent && e.Code == storage.Locked {
+		return sdkerror.WithCode(e, storage.PreconditionFailed, "")
+	}
 	if w.Retention == (storage.Retention{}) {
 		return err
 	}
@@ -107,7 +110,7 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	err := d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{Retention: change})
 	switch statusOf(err) {
 	case http.StatusBadRequest:
-		return d.bucket.lockError(ctx, err, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
+		return d.bucket.lockError(ctx, err, storage.Condition{}, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
 	case http.StatusForbidden:
 		found, failed := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
 		if later := passing(failed); later != nil {

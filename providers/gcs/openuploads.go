@@ -71,7 +71,7 @@ func (cs *composites) completeOpen(ctx context.Context, r *driver.CompleteReques
 		Store: cs.objects, Marker: name.marker(),
 		Prepare: func(ctx context.Context) error {
 			if err := c.reduce(ctx); err != nil {
-				return cs.joinError(ctx, err, name, &r.Put.Controls)
+				return cs.joinError(ctx, err, name, r.Put)
 			}
 			return nil
 		},
@@ -80,7 +80,7 @@ func (cs *composites) completeOpen(ctx context.Context, r *driver.CompleteReques
 				attrs, err = c.join(ctx)
 			}
 			if err != nil {
-				return nil, cs.joinError(ctx, err, name, &r.Put.Controls)
+				return nil, cs.joinError(ctx, err, name, r.Put)
 			}
 			return attrs, nil
 		},

@@ -65,7 +65,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	response, err := d.account.send(request, http.StatusOK, http.StatusCreated)
 	if err != nil {
-		return "", d.bucket.lockError(ctx, listError(err), &r.Controls)
+		return "", d.bucket.lockError(ctx, listError(err), r.Condition, &r.Controls)
 	}
 	_ = response.Body.Close()
 	location := response.Header.Get("Location")
@@ -124,7 +124,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		return s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
 	})
 	if err != nil {
-		return nil, d.bucket.lockError(ctx, err, &r.Put.Controls)
+		return nil, d.bucket.lockError(ctx, err, r.Put.Condition, &r.Put.Controls)
 	}
 	return stored.attrs(), nil
 }

@@ -38,7 +38,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 	stored, err := d.bucket.put(with(ctx, c), &objectUpload{query, object, r.Body, r.Size, c.key, d.putToken(ctx, r)})
 	if err != nil {
-		return nil, d.bucket.lockError(ctx, err, &r.Controls)
+		return nil, d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
 	}
 	return stored.attrs(), nil
 }

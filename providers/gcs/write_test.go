@@ -60,6 +60,27 @@ func TestFailedDeleteOutcomes(t *testing.T) {
 	}
 }
 
+// Google may refuse to replace what is held before it compares the condition.
+func TestACreateOverAHeldObjectIsPreconditionFailed(t *testing.T) {
+	held := failing(403, "objectUnderActiveHold", "Object 'photos/a' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.")
+	for name, row := range map[string]struct {
+		condition storage.Condition
+		want      storage.Code
+	}{
+		"a create":  {storage.Condition{Absent: true}, storage.PreconditionFailed},
+		"an update": {storage.Condition{Revision: "42"}, storage.Locked},
+		"a write":   {storage.Condition{}, storage.Locked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newStandIn(t, held, held).on(t)
+			_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("x"), Size: 1, Condition: row.condition})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			_, err = d.Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: d.Locate("b"), Condition: row.condition})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+		})
+	}
+}
+
 var refusedCondition = failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 
 func TestConditionOnAMissingObject(t *testing.T) {

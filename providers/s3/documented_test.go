@@ -197,7 +197,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 		answers []documented.Answer
 		kinds   []documented.Kind
 	}{
-		"r2":        {documented.R2, []documented.Kind{documented.R2Lacks, documented.R2Parts}},
+		"r2":        {documented.R2, []documented.Kind{documented.R2Lacks, documented.R2Parts, documented.R2Conditions}},
 		"spaces":    {documented.Spaces, []documented.Kind{documented.CephsUploads}},
 		"versitygw": {nil, []documented.Kind{documented.VersitysListings}},
 	} {

@@ -104,6 +104,8 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 	switch {
 	case code == "AccessDenied" && (strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")):
 		m.Hint = kmsUseHint
+	case code == "AccessDenied" && strings.Contains(message, " cap exceeded"): // B2
+		m.Hint = "a limit of the account is reached: raise it at the provider, or wait for the next day if it is of requests or downloads"
 	case code == "InvalidRequest" && strings.Contains(message, "is required for Put") && strings.Contains(message, "Object Lock"):
 		m.Hint = "the bucket has a default retention, and S3 locks only what it can check: begin the upload without WithUncheckedParts"
 	case code == "InvalidArgument" && strings.HasPrefix(message, "Unsupported header '"): // B2

@@ -104,6 +104,9 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		UploadId:        &r.Upload,
 		MultipartUpload: &types.CompletedMultipartUpload{},
 	}
+	if d.account.profile.RefusalAborts && d.isRefused(ctx, r.Put) {
+		return nil, &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("the condition of the upload is false before its completion")}
+	}
 	checked := !r.Put.UncheckedParts
 	if d.account.profile.Checksum == ChecksumFullObject && checked {
 		in.ChecksumType = types.ChecksumTypeFullObject
@@ -119,6 +122,21 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, completed)
 	}
 	return d.multipart.complete(ctx, in, r.Put.Condition, r.Put.Size, r.Put.Native)
+}
+
+// isRefused reports whether the condition of a write is false now. If that cannot be read, the write tells.
+func (d *objectDriver) isRefused(ctx context.Context, r *driver.PutRequest) bool {
+	c := r.Condition
+	if c == (storage.Condition{}) {
+		return false
+	}
+	in := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key}
+	_ = d.account.customize(in, r.Native) // an option that is only for writes changes nothing
+	found, err := d.account.client.HeadObject(ctx, in)
+	if err != nil {
+		return c.Revision != "" && statusOf(err) == http.StatusNotFound && storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
+	}
+	return quoteETag(found.ETag) != c.Revision
 }
 
 func (m *multipart) complete(ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any) (*storage.Attrs, error) {

@@ -151,6 +151,37 @@ func TestCompletePartsResponse(t *testing.T) {
 	}
 }
 
+// A completion whose condition is false would abort the upload on R2. Only a completion after that of
+// another writer, or without permission to read, is sent.
+func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
+	absent, update := storage.Condition{Absent: true}, storage.Condition{Revision: etag}
+	there, missing, denied := reply{Header: map[string]string{"ETag": etag, "Content-Length": "0"}}, reply{Status: 404}, reply{Status: 403}
+	const head, complete = "HEAD /photos/k", "POST /photos/k?uploadId=u1"
+	for name, row := range map[string]struct {
+		condition storage.Condition
+		replies   []reply
+		code      storage.Code
+		lines     []string
+	}{
+		"an object is there":        {absent, []reply{there}, storage.PreconditionFailed, []string{head}},
+		"the object is missing":     {update, []reply{missing, {}}, storage.PreconditionFailed, []string{head, "HEAD /photos"}},
+		"another revision is there": {storage.Condition{Revision: `"other"`}, []reply{there}, storage.PreconditionFailed, []string{head}},
+		"a create":                  {absent, []reply{missing, {Body: finished}}, "", []string{head, complete}},
+		"an update":                 {update, []reply{there, {Body: finished}}, "", []string{head, complete}},
+		"no permission to read":     {absent, []reply{denied, {Body: finished}}, "", []string{head, complete}},
+		"another writer meanwhile":  {absent, []reply{missing, failing(412, "PreconditionFailed", "")}, storage.PreconditionFailed, []string{head, complete}},
+		"the bucket is missing":     {update, []reply{missing, missing, failing(404, "NoSuchBucket", "")}, storage.BucketNotFound, []string{head, "HEAD /photos", complete}},
+		"no condition":              {storage.Condition{}, []reply{{Body: finished}}, "", []string{complete}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, row.replies...)
+			_, err := w.on(t, "r2").CompleteParts(t.Context(), completion(row.condition))
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.lines, w.server.Lines())
+		})
+	}
+}
+
 const partsLeft = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"e"</ETag></Part></ListPartsResult>`
 
 func TestAbortParts(t *testing.T) {

@@ -30,6 +30,10 @@ type Profile struct {
 	// its prefix is a whole key, or that the server is not known to list them.
 	HidesUploads bool
 
+	// RefusalAborts says that a completion whose condition is false aborts the upload. Then the condition
+	// is compared before the completion, too, so that the upload stays.
+	RefusalAborts bool
+
 	EqualParts      bool        // all parts of an upload except the last must have the same size
 	Batch           BatchDelete // how DeleteObjects is sent
 	Copy            bool        // CopyObject

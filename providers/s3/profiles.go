@@ -38,7 +38,8 @@ var profiles = []Profile{
 	},
 	{
 		// Docs: has conditions on PutObject and CompleteMultipartUpload, on copies
-		// only as cf-copy-destination-if-*, and none on deletes. Parts must have the
+		// only as cf-copy-destination-if-*, and none on deletes. A completion whose condition
+		// is false aborts the upload (release notes, 2023-08-11). Parts must have the
 		// same size, and those that are copied have no conditions for their source
 		// (cloudflare/cloudflare-docs pull request 32458). The CRC32C of a multipart upload
 		// is COMPOSITE. It has SSE-C on all requests (cloudflare/cloudflare-docs,
@@ -49,8 +50,8 @@ var profiles = []Profile{
 		Batch: BatchMD5, Hosts: []string{"*.r2.cloudflarestorage.com"}, Region: "auto", PublicURL: "none",
 		MaxPutSize:    maxPutSize - minPartSize,
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		EqualParts:    true, Copy: true, CopyParts: true, CustomerKeys: true, StorageClasses: true, CORS: true,
-		Lifecycle: true, OrderedListing: true,
+		RefusalAborts: true, EqualParts: true, Copy: true, CopyParts: true, CustomerKeys: true, StorageClasses: true,
+		CORS: true, Lifecycle: true, OrderedListing: true,
 	},
 	{
 		// Docs: only the bucket's ACL makes objects public. Every bucket keeps

@@ -17,7 +17,7 @@ func readError(ctx context.Context, op string, err error) error {
 	if own, ok := errors.AsType[*storage.Error](err); ok {
 		return own
 	}
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) || stateOf(err) == "22021" { // character_not_in_repertoire: no row has such a text
 		return storage.ObjectNotFound
 	}
 	code := codeOf(ctx, err)

@@ -57,6 +57,7 @@ func TestErrorsOfDrivers(t *testing.T) {
 		{"PostgreSQL: privilege", state("42501"), storage.PermissionDenied, false},
 		{"PostgreSQL: read-only", state("25006"), storage.Unavailable, false},
 		{"PostgreSQL: too long for an index", state("54000"), storage.InvalidArgument, false},
+		{"PostgreSQL: a text that no row can have", state("22021"), storage.ObjectNotFound, false},
 		{"PostgreSQL: a character that the encoding of the database lacks", state("22P05"), storage.InvalidArgument, false},
 		{"PostgreSQL: no table", state("42P01"), storage.Internal, false},
 		{"PostgreSQL: a state that is none", state("?"), storage.Internal, false},

@@ -80,11 +80,13 @@ func stateGivenBack(t *testing.T, s uploads.States) {
 
 func stateNotThere(t *testing.T, s uploads.States) {
 	setState(t, s, firstKey, `{}`, "")
-	state, revision, err := s.State(t.Context(), secondKey)
-	absent(t, err)
-	require.Empty(t, state)
-	require.Empty(t, revision)
-	_, err = s.SetState(t.Context(), secondKey, []byte(`{}`), "another")
+	for _, key := range []string{secondKey, "files/parts/client/a\x00b/state.json"} {
+		state, revision, err := s.State(t.Context(), key)
+		absent(t, err)
+		require.Empty(t, state, "%q", key)
+		require.Empty(t, revision)
+	}
+	_, err := s.SetState(t.Context(), secondKey, []byte(`{}`), "another")
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	_, _, err = s.State(t.Context(), secondKey)
 	absent(t, err)

@@ -97,9 +97,11 @@ func takenID(t *testing.T, r uploads.Records) {
 
 func notThere(t *testing.T, r uploads.Records) {
 	create(t, r, record(1))
-	got, err := r.Record(t.Context(), uploads.NewID(day))
-	absent(t, err)
-	require.Nil(t, got)
+	for _, id := range []string{uploads.NewID(day), "a\x00b"} {
+		got, err := r.Record(t.Context(), id)
+		absent(t, err)
+		require.Nil(t, got, "%q", id)
+	}
 }
 
 func callersOwn(t *testing.T, r uploads.Records) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/providers/internal/testing/documented"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -158,6 +160,23 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 			require.True(t, test.lost(report.Profile), "%+v", report.Profile)
 		})
 	}
+}
+
+func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
+	raceOnce(t)
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	front := httptest.NewServer(documented.Like(server, documented.R2Conditions))
+	t.Cleanup(front.Close)
+	profile, _ := s3.NamedProfile("r2") // whose driver would not send a false condition
+	report, err := Run(t.Context(), s3.Config{
+		Bucket: "photos", Endpoint: front.URL, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Profile: &profile,
+	}, "tmp/")
+	require.NoError(t, err)
+	require.True(t, report.Profile.Conditions.Complete, "%v", report)
+	require.True(t, report.Profile.RefusalAborts)
+	require.Empty(t, report.Left)
 }
 
 // Credentials that may only write cannot remove what they wrote.

@@ -66,8 +66,8 @@ func textPart(text string) func() *driver.PartRequest {
 	}
 }
 
-// prepareUpload does all of an upload except for the request that completes it. To the request of the
-// part it adds what is the same for all.
+// prepareUpload does all of an upload except for the request that completes it, which may be repeated. To the
+// request of the part it adds what is the same for all. clean aborts what was not completed.
 func (p *probe) prepareUpload(ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest) (complete func() (*storage.Attrs, error), err error) {
 	upload, err := p.driver.BeginParts(ctx, r)
 	if err != nil {
@@ -81,20 +81,13 @@ func (p *probe) prepareUpload(ctx context.Context, r *driver.PutRequest, part fu
 		one, err = p.driver.PutPart(ctx, in)
 		return err
 	})
-	abort := func() { _ = p.driver.AbortParts(context.WithoutCancel(ctx), r.Key, upload) }
-	if err != nil {
-		abort()
-		return nil, err
-	}
 	return func() (*storage.Attrs, error) {
 		attrs, err := p.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{one}})
-		if err != nil {
-			abort()
-			return nil, err
+		if err == nil {
+			p.uploads.Delete(upload)
 		}
-		p.uploads.Delete(upload)
-		return attrs, nil
-	}, nil
+		return attrs, err
+	}, err
 }
 
 func (p *probe) copy(ctx context.Context, revision, key string, condition storage.Condition) error {

@@ -62,6 +62,7 @@ var checks = []check{
 	conditionCheck("create-only on Put", checkCreate, func(c *s3.Conditions) *bool { return &c.Create }),
 	conditionCheck("compare-and-swap on Put", checkUpdate, func(c *s3.Conditions) *bool { return &c.Update }),
 	conditionCheck("both on completing a multipart upload", checkComplete, func(c *s3.Conditions) *bool { return &c.Complete }),
+	{name: "an upload whose completion was refused stays", run: checkRefusedUpload, set: func(p *s3.Profile, ok bool) { p.RefusalAborts = !ok }},
 	conditionCheck("a conditional delete", checkRemove, func(c *s3.Conditions) *bool { return &c.Remove }),
 	{name: "a server-side copy", run: checkCopy, set: func(p *s3.Profile, ok bool) { p.Copy = ok }},
 	conditionCheck("create-only and compare-and-swap on a copy", checkCopyConditions, func(c *s3.Conditions) *bool { return &c.Copy }),

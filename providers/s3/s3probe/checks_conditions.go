@@ -104,6 +104,25 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
+// checkRefusedUpload completes an upload to the object of begin after its condition was false.
+func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
+	r := p.request("first", "new", storage.Condition{Absent: true})
+	complete, err := p.prepareUpload(ctx, r, textPart("new"))
+	if err != nil {
+		return inconclusive("beginning an upload", err)
+	}
+	return runSteps(
+		expectRefusal("a create of an existing object", func() error { _, err := complete(); return err }),
+		func() (Verdict, string) {
+			r.Condition = storage.Condition{}
+			if _, err := complete(); err != nil {
+				return Ignored, "the refusal aborted the upload: " + shortError(err)
+			}
+			return Enforced, ""
+		},
+	)
+}
+
 func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 	right, wrong, err := p.revisions(ctx, "remove")
 	if err != nil {

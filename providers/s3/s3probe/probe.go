@@ -107,6 +107,7 @@ type s3Driver interface {
 // server could do everything.
 func withAllFeatures(p s3.Profile) s3.Profile {
 	p.Conditions = s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
+	p.RefusalAborts = false // or the driver would not send a false condition
 	p.Copy, p.CopyParts, p.PinnedCopyParts, p.ObjectACLs, p.SignedForms, p.Tags, p.KMS, p.CustomerKeys = true, true, true, true, true, true, true, true
 	p.Checksum, p.TrailingChecksums = s3.ChecksumFullObject, true
 	if p.Batch == s3.BatchNone {

@@ -10,26 +10,26 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
+// All returns all lines of a header, as one. An empty line hides no other.
+func All(header http.Header, name string) string { return strings.Join(header.Values(name), ",") }
+
 // WriteCondition reads the headers of a write. S3 supports If-None-Match only with
 // "*", and one condition at a time.
 func WriteCondition(header http.Header) (state.WriteCondition, error) {
-	none, match := strings.Join(header.Values("If-None-Match"), ","), strings.Join(header.Values("If-Match"), ",")
-	switch {
-	case none != "" && match != "", none != "" && none != "*":
+	none, match := All(header, "If-None-Match"), All(header, "If-Match")
+	if none != "" && (match != "" || none != "*") {
 		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")
-	case header.Get("If-Modified-Since") != "":
-		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-Modified-Since")
-	case header.Get("If-Unmodified-Since") != "":
-		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-Unmodified-Since")
 	}
-	return state.WriteCondition{Absent: none == "*", Match: match}, nil
+	return state.WriteCondition{Absent: none == "*", Match: match}, refuse(header, "If-Modified-Since", "If-Unmodified-Since")
 }
 
 // NoWriteCondition refuses conditions on a request that supports none, such as
 // UploadPart.
-func NoWriteCondition(header http.Header) error {
-	for _, name := range []string{"If-Match", "If-None-Match"} {
-		if header.Get(name) != "" {
+func NoWriteCondition(header http.Header) error { return refuse(header, "If-Match", "If-None-Match") }
+
+func refuse(header http.Header, names ...string) error {
+	for _, name := range names {
+		if All(header, name) != "" {
 			return s3error.New("NotImplemented", "Header", name)
 		}
 	}
@@ -40,14 +40,14 @@ func NoWriteCondition(header http.Header) error {
 // If-Unmodified-Since, and If-None-Match or If-Modified-Since. Beside an entity tag, a date does not count.
 func failing(header http.Header, prefix string, v *state.Version) (wanted, unwanted string) {
 	modified := v.Modified.Truncate(time.Second)
-	if match := header.Get(prefix + "If-Match"); match != "" {
+	if match := All(header, prefix+"If-Match"); match != "" {
 		if !state.Matches(match, v.Object.ETag) {
 			wanted = "If-Match"
 		}
 	} else if since, err := http.ParseTime(header.Get(prefix + "If-Unmodified-Since")); err == nil && modified.After(since) {
 		wanted = "If-Unmodified-Since"
 	}
-	if none := header.Get(prefix + "If-None-Match"); none != "" {
+	if none := All(header, prefix+"If-None-Match"); none != "" {
 		if state.Matches(none, v.Object.ETag) {
 			unwanted = "If-None-Match"
 		}

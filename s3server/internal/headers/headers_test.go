@@ -54,6 +54,9 @@ func TestConditionsOfReads(t *testing.T) {
 		"only if changed":                  {header("If-Modified-Since", after), "NotModified"},
 		"only if changed, and another tag": {header("If-Modified-Since", after, "If-None-Match", `"b"`), ""},
 		"a date that is none":              {header("If-Modified-Since", "soon"), ""},
+		"the tag in a second line":         {http.Header{"If-Match": {`"b"`, `"a"`}}, ""},
+		"a tag after an empty line":        {http.Header{"If-Match": {"", `"b"`}}, "PreconditionFailed"},
+		"not this tag, in a second line":   {http.Header{"If-None-Match": {`"b"`, `"a"`}}, "NotModified"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check(t, test.code, headers.CheckRead(test.header, &state.Version{Modified: written, Object: state.Object{ETag: `"a"`}}))
@@ -74,12 +77,27 @@ func TestConditionsOfWrites(t *testing.T) {
 		"both":        {header("If-None-Match", "*", "If-Match", `"a"`), state.WriteCondition{}, "NotImplemented"},
 		"a second":    {http.Header{"If-None-Match": {"", "*"}}, state.WriteCondition{}, "NotImplemented"},
 		"by the time": {header("If-Modified-Since", "soon"), state.WriteCondition{}, "NotImplemented"},
+		"a 2nd time":  {http.Header{"If-Unmodified-Since": {"", "soon"}}, state.WriteCondition{}, "NotImplemented"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			condition, err := headers.WriteCondition(test.header)
 			check(t, test.code, err)
 			require.Equal(t, test.condition, condition)
 		})
+	}
+}
+
+func TestNoConditionsOfWrites(t *testing.T) {
+	for name, test := range map[string]struct {
+		header http.Header
+		code   string
+	}{
+		"none":                {header("Range", "bytes=0-1"), ""},
+		"empty":               {header("If-Match", ""), ""},
+		"one":                 {header("If-Match", `"a"`), "NotImplemented"},
+		"after an empty line": {http.Header{"If-None-Match": {"", "*"}}, "NotImplemented"},
+	} {
+		t.Run(name, func(t *testing.T) { check(t, test.code, headers.NoWriteCondition(test.header)) })
 	}
 }
 

@@ -157,6 +157,34 @@ var R2Parts = Kind{
 	},
 }
 
+// R2Conditions is R2's rule that a completion whose condition is false aborts the upload (2023-08-11).
+var R2Conditions = Kind{
+	"a false condition aborts", "https://developers.cloudflare.com/r2/platform/release-notes/",
+	func(next http.Handler) http.Handler {
+		var aborted sync.Map // by upload
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			upload := r.URL.Query().Get("uploadId")
+			// The server behind it still has the upload: its abort passes.
+			if _, gone := aborted.Load(upload); gone && r.Method != http.MethodDelete {
+				refuse(w, http.StatusNotFound, "NoSuchUpload", "The specified multipart upload does not exist.")
+				return
+			}
+			if upload == "" || r.Method != http.MethodPost {
+				next.ServeHTTP(w, r)
+				return
+			}
+			response := httptest.NewRecorder()
+			next.ServeHTTP(response, r)
+			if response.Code == http.StatusPreconditionFailed {
+				aborted.Store(upload, true)
+			}
+			maps.Copy(w.Header(), response.Header())
+			w.WriteHeader(response.Code)
+			_, _ = w.Write(response.Body.Bytes())
+		})
+	},
+}
+
 // partSize returns the size of a part, or -1 if it is that of a whole source.
 func partSize(r *http.Request) int64 {
 	if r.Header.Get("X-Amz-Copy-Source") == "" {

@@ -39,15 +39,16 @@ const (
 type Meta struct {
 	Ino   uint64
 	Size  int64
-	MTime int64 // Unix time in nanoseconds
+	MTime int64 // Unix time in nanoseconds; it overflows before 1678 and after 2262
+	Sec   int64 // the same in seconds
 	Kind  Kind
 	Mode  uint32 // permissions; 0 on Windows
 	UID   uint32 // owner; 0 on Windows
 	Links int    // number of names of the file; 0 if unknown
 }
 
-// Time returns MTime as a time.
-func (m Meta) Time() time.Time { return time.Unix(0, m.MTime).UTC() }
+// Time returns the time of MTime and Sec. The overflow of their difference is that of MTime.
+func (m Meta) Time() time.Time { return time.Unix(m.Sec, m.MTime-m.Sec*1e9).UTC() }
 
 // A Dir is an open directory below a root. It was opened through os.Root or a system call
 // that cannot leave the root, so it lies inside. Each name that its methods take is one path

@@ -86,7 +86,7 @@ func (d *Dir) Stat(base string) (Meta, error) {
 }
 
 func metaOfInfo(fi fs.FileInfo, ino uint64) Meta {
-	return Meta{Ino: ino, Size: fi.Size(), MTime: fi.ModTime().UnixNano(), Kind: kindOfMode(fi.Mode())}
+	return Meta{Ino: ino, Size: fi.Size(), MTime: fi.ModTime().UnixNano(), Sec: fi.ModTime().Unix(), Kind: kindOfMode(fi.Mode())}
 }
 
 // Mkdir makes one directory.

@@ -1,0 +1,34 @@
+//go:build unix
+
+package local
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/omnibucket/storage/driver"
+)
+
+// Their nanoseconds since 1970 do not fit into an int64.
+func TestTimesOfFarYears(t *testing.T) {
+	s := open(t)
+	s.put("k", "text")
+	path := filepath.Join(s.root, "k")
+	for _, year := range []int{1800, 2200, 2263, 2300, 2400} { // a file system without that year keeps another one
+		at := time.Date(year, 7, 1, 12, 0, 0, 123_456_700, time.UTC)
+		stamp := unix.Timespec{Sec: at.Unix(), Nsec: int64(at.Nanosecond())}
+		require.NoError(t, unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{stamp, stamp}, 0))
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		page, err := s.driver.List(t.Context(), &driver.ListRequest{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, page.Entries, 1)
+		require.Equal(t, info.ModTime().UTC(), page.Entries[0].Modified)
+		require.Equal(t, info.ModTime().UTC(), s.head("k").Modified)
+	}
+}
