@@ -52,6 +52,22 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.Len(t, entries, 1, "no temporary file stays")
 }
 
+// Only a missing file has the exit code 3.
+func TestAPathThatCannotBeOpenedIsNotMissing(t *testing.T) {
+	dir := t.TempDir()
+	loop := filepath.Join(dir, "loop")
+	require.NoError(t, os.Symlink(loop, loop))
+	s := newShell(t)
+	for _, args := range [][]string{
+		{"mv", loop, filepath.Join(dir, "new")}, {"cp", loop, filepath.Join(dir, "new")}, {"run", loop}, {"diff", loop, dir},
+		{"cp", "-r", "--include-from", loop, dir, filepath.Join(dir, "new")}, {"bucket", "--cors", loop, directory(t)},
+	} {
+		_, stderr := s.exits(1, args...)
+		require.Contains(t, stderr, "too many levels of symbolic links", args)
+		require.NotContains(t, stderr, "not found", args)
+	}
+}
+
 // The file is so large that copying it ends only because it changes.
 func TestAFileThatChangesWhileItIsCopiedIsNotStored(t *testing.T) {
 	dir := t.TempDir()
@@ -77,6 +93,7 @@ func TestAFileThatChangesWhileItIsCopiedIsNotStored(t *testing.T) {
 	for _, args := range [][]string{{"cp", file, filepath.Join(dir, "copy")}, {"cp", file, bucket + "#copy"}, {"mv", file, filepath.Join(dir, "copy")}} {
 		_, stderr := s.exits(1, args...)
 		require.Contains(t, stderr, "object changed while it was read", args)
+		require.Contains(t, stderr, "hint: repeat the command when no program writes to the file", args)
 	}
 	require.FileExists(t, file)
 	require.NoFileExists(t, filepath.Join(dir, "copy"))

@@ -84,7 +84,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	}
 	n, err = io.Copy(to, ctxtime.Reader(ctx, content))
 	if errors.Is(err, localfile.ErrChanged) {
-		return n, &storage.Error{Code: storage.Changed, Key: source, Err: err}
+		return n, program.ChangedFile(source)
 	}
 	if err == nil {
 		err = finishFile(to, info, sync)

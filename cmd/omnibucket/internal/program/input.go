@@ -68,9 +68,17 @@ func uploadFile(ctx context.Context, bucket storage.Bucket, key, path string, op
 	content := localfile.NewStable(file, info)
 	attrs, err := bucket.Upload(ctx, key, content.Reader(), opts...)
 	if err != nil && content.Changed() {
-		err = &storage.Error{Code: storage.Changed, Key: path, Err: localfile.ErrChanged}
+		err = ChangedFile(path)
 	}
 	return attrs, err
+}
+
+// ChangedFile returns the error of a file that changed while it was read.
+func ChangedFile(path string) error {
+	return &storage.Error{
+		Code: storage.Changed, Key: path, Err: localfile.ErrChanged,
+		Hint: "repeat the command when no program writes to the file, or read what is there through a pipe, with \"-\" as the source",
+	}
 }
 
 // Download writes one object to standard output.
