@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/transfer/internal/localfile"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 var _ transferrer = (*fileCopier)(nil)

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxcode"
 	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/transfer/internal/localfile"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // fileError returns an error of the file system as a *storage.Error, and nil for none.

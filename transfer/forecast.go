@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/serving"
-	"github.com/omnibucket/storage/transfer/internal/localfile"
 )
 
 // A Forecast is what a dry run says of the work that the job would do after the listings. Parts of large

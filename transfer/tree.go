@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/transfer/internal/localfile"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 const (

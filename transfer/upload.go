@@ -6,7 +6,7 @@ import (
 	"maps"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/transfer/internal/localfile"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 var _ transferrer = (*uploader)(nil)

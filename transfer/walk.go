@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/transfer/internal/localfile"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // A child is an entry of one directory.

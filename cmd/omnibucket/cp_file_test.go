@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +50,54 @@ func TestCpBetweenPaths(t *testing.T) {
 	entries, err := os.ReadDir(at("new/deep"))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "no temporary file stays")
+}
+
+// Only a missing file has the exit code 3.
+func TestAPathThatCannotBeOpenedIsNotMissing(t *testing.T) {
+	dir := t.TempDir()
+	loop := filepath.Join(dir, "loop")
+	require.NoError(t, os.Symlink(loop, loop))
+	s := newShell(t)
+	for _, args := range [][]string{
+		{"mv", loop, filepath.Join(dir, "new")}, {"cp", loop, filepath.Join(dir, "new")}, {"run", loop}, {"diff", loop, dir},
+		{"cp", "-r", "--include-from", loop, dir, filepath.Join(dir, "new")}, {"bucket", "--cors", loop, directory(t)},
+	} {
+		_, stderr := s.exits(1, args...)
+		require.Contains(t, stderr, "too many levels of symbolic links", args)
+		require.NotContains(t, stderr, "not found", args)
+	}
+}
+
+// The file is so large that copying it ends only because it changes.
+func TestAFileThatChangesWhileItIsCopiedIsNotStored(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	writeFiles(t, dir, map[string]string{"file": ""})
+	require.NoError(t, os.Truncate(file, 64<<30)) // it takes no space
+	stop := make(chan struct{})
+	var changing sync.WaitGroup
+	changing.Go(func() {
+		for at := int64(0); ; at++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = os.Chtimes(file, time.Time{}, time.Unix(at, 0))
+			}
+		}
+	})
+	defer changing.Wait()
+	defer close(stop)
+	s := newShell(t)
+	bucket := directory(t)
+	for _, args := range [][]string{{"cp", file, filepath.Join(dir, "copy")}, {"cp", file, bucket + "#copy"}, {"mv", file, filepath.Join(dir, "copy")}} {
+		_, stderr := s.exits(1, args...)
+		require.Contains(t, stderr, "object changed while it was read", args)
+		require.Contains(t, stderr, "hint: repeat the command when no program writes to the file", args)
+	}
+	require.FileExists(t, file)
+	require.NoFileExists(t, filepath.Join(dir, "copy"))
+	require.Empty(t, s.ok("ls", bucket))
 }
 
 // A link to a file of /proc, such as /dev/stdout, would be replaced by a file.

@@ -7,11 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"filippo.io/age"
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
 )
 
 // withLayers configures the location box with layers, and plain without them, for the same bucket.
@@ -197,6 +200,50 @@ func TestServingWithAllLayers(t *testing.T) {
 		require.Equal(t, "secret", body)
 	}
 	require.DirExists(t, cache)
+}
+
+// Browsers, clients of S3 and most commands name no revision when they read.
+func TestACacheKeepsWhatWasRead(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		layer bool // of the location
+		begin func(t *testing.T, s *shell, cache string) (read func() string)
+	}{
+		{"of files", false, func(t *testing.T, s *shell, cache string) func() string {
+			url := s.serving("--cache", cache, "box:")
+			return func() string { _, body := get(t, url+"a"); return body }
+		}},
+		{"of a gateway", false, func(_ *testing.T, s *shell, cache string) func() string {
+			s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = s3server.DefaultAccessKeyID, s3server.DefaultSecretKey
+			parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serving("--s3", "--cache", cache, "box:")
+			return func() string { return s.ok("cat", "s3://photos/a"+parameters) }
+		}},
+		{"of a location", true, func(_ *testing.T, s *shell, _ string) func() string {
+			return func() string { return s.ok("cat", "box:a") }
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			cache, layers := filepath.Join(t.TempDir(), "cache"), "[]"
+			if row.layer {
+				layers = "[{diskcache: {dir: " + cache + "}}]"
+			}
+			s, _ := configured(t, "locations:\n  box:\n    address: s3://photos\n    layers: "+layers+"\n")
+			var sent atomic.Int64 // bytes of objects
+			s3Box(t, s, s3server.Config{Log: func(e s3server.Entry) {
+				if e.Operation == "GetObject" && e.Status < http.StatusMultipleChoices {
+					sent.Add(e.Sent)
+				}
+			}})
+			s.put("box:a", "first content")
+			read := row.begin(t, s, cache)
+			for range 2 {
+				require.Equal(t, "first content", read())
+			}
+			require.EqualValues(t, len("first content"), sent.Load(), "the second time, it comes from the cache")
+			s.put("box:a", "second content")
+			require.Equal(t, "second content", read())
+		})
+	}
 }
 
 func TestAGatewayWithAllLayers(t *testing.T) {

@@ -43,7 +43,7 @@ var moreThanAPipeHolds = strings.Repeat("x", 1<<20)
 
 func TestASignalInterrupts(t *testing.T) {
 	bucket := directory(t)
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		process, in, _ := started(t, "cp", "-", bucket+"#a")
 		_, err := io.WriteString(in, moreThanAPipeHolds) // it is being read
 		require.NoError(t, err)
@@ -110,6 +110,7 @@ func TestAFullOutputIsAFailure(t *testing.T) {
 		require.NoError(t, process.Start())
 		require.Equal(t, 1, exitOf(t, process), args)
 		require.Contains(t, errs.String(), "omnibucket: writing the output: ", args)
+		require.Contains(t, errs.String(), "hint: free some space: the disk is full\n", args)
 	}
 }
 

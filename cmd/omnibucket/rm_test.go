@@ -1,7 +1,11 @@
 package main
 
 import (
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -131,6 +135,51 @@ func TestRmRefuses(t *testing.T) {
 	}
 	s.t = t
 	require.Equal(t, "a/b\n", s.ok("ls", "-r", bucket))
+}
+
+// A path is removed as the system removes it, whether a bucket would have an object there or not.
+func TestRmOfALinkAndOfAPipe(t *testing.T) {
+	dir := t.TempDir()
+	link, pipe, target := filepath.Join(dir, "link"), filepath.Join(dir, "pipe"), filepath.Join(t.TempDir(), "target")
+	writeFiles(t, filepath.Dir(target), map[string]string{"target": "x"})
+	require.NoError(t, os.Symlink(target, link))
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	s := newShell(t)
+	for _, path := range []string{link, pipe} {
+		stdout, stderr := s.exits(0, "rm", "-v", "--dry-run", path)
+		require.Equal(t, filepath.Base(path)+"\n", stdout)
+		require.Empty(t, stderr)
+		_, err := os.Lstat(path)
+		require.NoError(t, err, "a dry run removes nothing")
+		stdout, stderr = s.exits(0, "rm", "-v", path)
+		require.Equal(t, filepath.Base(path)+"\n", stdout)
+		require.Empty(t, stderr)
+		_, err = os.Lstat(path)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+	}
+	require.FileExists(t, target)
+}
+
+func TestRmOfATreeSaysWhatStays(t *testing.T) {
+	const note = "omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 2\n"
+	s := newShell(t)
+	for _, row := range []struct {
+		name, says string
+		args       []string
+	}{
+		{"a tree", note, []string{"rm", "-r"}},
+		{"a dry run, which removes nothing", "", []string{"rm", "-r", "--dry-run"}},
+		{"a part of a tree, as the flags say", "", []string{"rm", "-r", "--include", "a"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "tree")
+			writeFiles(t, dir, map[string]string{"a": "x", "sub/b": "x"})
+			require.NoError(t, os.Symlink(filepath.Join(dir, "a"), filepath.Join(dir, "sub", "link")))
+			require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+			_, stderr := s.exits(0, append(row.args, dir)...)
+			require.Equal(t, row.says, stderr)
+		})
+	}
 }
 
 // A line of an event says what happened, not what was tried.

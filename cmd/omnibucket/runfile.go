@@ -120,7 +120,7 @@ func openLines(ctx context.Context, p *program.Program, path string) (io.Reader,
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, nil, &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
+		return nil, nil, argument.OfPath(path, err)
 	}
 	return file, func() { _ = file.Close() }, nil
 }

@@ -55,22 +55,16 @@ func stateOf(err error) string {
 // received the statement, but github.com/lib/pq does if the connection ends before
 // the response.
 func notExecuted(err error) bool {
-	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		return true // there was no connection to send it on
-	}
 	var retry retryError
-	if errors.As(err, &retry) && retry.SafeToRetry() {
-		return true
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" || errors.As(err, &retry) && retry.SafeToRetry() {
+		return true // there was no connection to send it on, or the driver did not send it
 	}
 	if state := stateOf(err); state != "" {
-		return !strings.HasPrefix(state, "08") && state != "40003" // connection_exception, statement_completion_unknown
+		// connection_exception, system_error, statement_completion_unknown, disk_full: a flush that fails may be that of a commit
+		return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "58") && state != "40003" && state != "53100"
 	}
-	var result codeError
-	if !errors.As(err, &result) {
-		return false
-	}
-	code := primaryCode(result)
-	return code != sqliteInterrupt && code != sqliteIOError // a flush that fails may be that of a commit
+	code := primaryCode(err)
+	return code >= 0 && code != sqliteInterrupt && code != sqliteIOError
 }
 
 // These are primary result codes, the low byte: https://www.sqlite.org/rescode.html
@@ -84,7 +78,14 @@ const (
 	sqliteCantOpen  = 14
 )
 
-func primaryCode(e codeError) int { return e.Code() & 0xFF }
+// primaryCode returns SQLite's code of an error, or -1 if it has none.
+func primaryCode(err error) int {
+	var e codeError
+	if errors.As(err, &e) {
+		return e.Code() & 0xFF
+	}
+	return -1
+}
 
 func codeOf(ctx context.Context, err error) storage.Code {
 	switch {
@@ -98,9 +99,8 @@ func codeOf(ctx context.Context, err error) storage.Code {
 	if state := stateOf(err); state != "" {
 		return codeOfState(state)
 	}
-	var result codeError
-	if errors.As(err, &result) {
-		return codeOfResult(primaryCode(result))
+	if code := primaryCode(err); code >= 0 {
+		return codeOfResult(code)
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return storage.Unavailable

@@ -52,6 +52,8 @@ func TestErrorsOfDrivers(t *testing.T) {
 		{"PostgreSQL: completion unknown", state("40003"), storage.Unavailable, true},
 		{"PostgreSQL: connection failure", state("08006"), storage.Unavailable, true},
 		{"PostgreSQL: too many connections", state("53300"), storage.Unavailable, false},
+		{"PostgreSQL: a full disk, perhaps at the end of the commit", state("53100"), storage.Unavailable, true},
+		{"PostgreSQL: an error of the disk, perhaps at the end of the commit", state("58030"), storage.Internal, true},
 		{"PostgreSQL: shutting down", state("57P01"), storage.Unavailable, false},
 		{"PostgreSQL: password", state("28P01"), storage.Unauthenticated, false},
 		{"PostgreSQL: privilege", state("42501"), storage.PermissionDenied, false},

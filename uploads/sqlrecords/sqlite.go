@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -18,8 +17,7 @@ const migrationPatience = 30 * time.Second
 func whileBusy(ctx context.Context, f func() error) error {
 	for end := time.Now().Add(migrationPatience); ; {
 		err := f()
-		var result codeError
-		if err == nil || !errors.As(err, &result) || primaryCode(result) != sqliteBusy || time.Now().After(end) {
+		if err == nil || primaryCode(err) != sqliteBusy || time.Now().After(end) {
 			return err
 		}
 		if ctxtime.Sleep(ctx, 10*time.Millisecond) != nil {

@@ -3,19 +3,16 @@ package argument
 import (
 	"bufio"
 	"errors"
+	"io"
 	"os"
 	"strings"
-
-	"github.com/omnibucket/storage"
-
-	"io"
 )
 
 // ReadPatterns reads the patterns of a file, one in each line, without comments.
 func ReadPatterns(flag, path string) ([]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
+		return nil, OfPath(path, err)
 	}
 	defer func() { _ = file.Close() }()
 	var patterns []string

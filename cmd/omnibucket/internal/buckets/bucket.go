@@ -123,7 +123,7 @@ func readRules[T any](p *program.Program, flag, path string) ([]T, error) {
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
-			return nil, &storage.Error{Code: storage.ObjectNotFound, Key: path, Err: err}
+			return nil, argument.OfPath(path, err)
 		}
 		defer func() { _ = file.Close() }()
 		from = file

@@ -157,7 +157,7 @@ func (l Layer) New(lookup func(name string) (value string, set bool), open func(
 		if err != nil {
 			return nil, nil, err
 		}
-		return cache.Layer(), cache, nil
+		return pinned(cache.Layer()), cache, nil
 	case l.Encrypt != nil:
 		layer, err := l.Encrypt.new(lookup)
 		return layer, nil, err

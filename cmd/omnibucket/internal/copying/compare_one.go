@@ -46,7 +46,7 @@ func oneFile(ctx context.Context, p *program.Program, l location.Location) (loca
 	}
 	if l.Kind == location.LocalPath {
 		if _, err := os.Stat(l.Path); err != nil {
-			return l, false, &storage.Error{Code: storage.ObjectNotFound, Key: l.Path, Err: err}
+			return l, false, argument.OfPath(l.Path, err)
 		}
 	}
 	if tree, err := isTree(ctx, p, l); tree || err != nil {

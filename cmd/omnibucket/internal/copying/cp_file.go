@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/localfile"
 )
 
 // cpFile copies a file of this machine to another path, with its permissions and time. The
@@ -77,7 +78,15 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 		_ = to.Close()
 		_ = os.Remove(to.Name())
 	}()
-	if n, err = io.Copy(to, ctxtime.Reader(ctx, from)); err == nil {
+	content := io.Reader(from)
+	if info.Size() > 0 { // files of /proc have size 0 and content
+		content = localfile.NewStable(from, info).Reader()
+	}
+	n, err = io.Copy(to, ctxtime.Reader(ctx, content))
+	if errors.Is(err, localfile.ErrChanged) {
+		return n, program.ChangedFile(source)
+	}
+	if err == nil {
 		err = finishFile(to, info, sync)
 	}
 	if err == nil {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
@@ -125,7 +124,7 @@ func sourceName(src location.Location) (string, error) {
 	}
 	switch info, err := os.Stat(src.Path); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return "", &storage.Error{Code: storage.ObjectNotFound, Key: src.Path, Err: err}
+		return "", argument.OfPath(src.Path, err)
 	case err == nil && info.IsDir():
 		return "", argument.Invalid("source must not be a directory", "use -r to copy a tree")
 	}

@@ -61,7 +61,7 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	if src.Kind == location.LocalPath {
 		before, err := os.Stat(src.Path)
 		if err != nil {
-			return &storage.Error{Code: storage.ObjectNotFound, Key: src.Path, Err: err}
+			return argument.OfPath(src.Path, err)
 		}
 		if !before.Mode().IsRegular() { // a device or a pipe is not what was read from it
 			return argument.Invalid("source of mv must be a regular file", "to copy what a device or pipe has, use cp")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 var (
@@ -172,6 +173,9 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 			x.Hints = append(x.Hints, hint)
 		}
 	})
+	if hint := durable.Hint(err); hint != "" && !slices.Contains(x.Hints, hint) { // an error of this machine, such as of standard output
+		x.Hints = append(x.Hints, hint)
+	}
 	return x
 }
 

@@ -104,7 +104,12 @@ func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 	case f.inventory != "":
 		return done(rmListed(ctx, p, f, l))
 	case f.recursive:
-		return done(rmFolder(ctx, p, filter, bucket, location.AsFolder(l.Key), location.AsFolder(l.Key)))
+		folder := location.AsFolder(l.Key)
+		err := rmFolder(ctx, p, filter, bucket, folder, folder)
+		if err == nil && !f.filter.Given() {
+			printLeft(p, bucket, folder)
+		}
+		return done(err)
 	case f.filter.Given():
 		return done(argument.Invalid("flags that select files need -r or wildcards", ""))
 	case l.IsFolder():

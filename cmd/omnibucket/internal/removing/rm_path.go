@@ -20,13 +20,14 @@ import (
 // must not leave the files of a bucket there.
 type plainDirectory struct {
 	storage.Bucket
-	path string
+	path   string
+	dryRun bool
 }
 
 // asPlain returns a bucket that removes files as the system does, if the location is a path in such a
 // directory.
 func asPlain(p *program.Program, bucket storage.Bucket, l location.Location) storage.Bucket {
-	if l.Path == "" || p.Global.DryRun {
+	if l.Path == "" {
 		return bucket
 	}
 	dir, err := url.PathUnescape(l.Dir)
@@ -39,12 +40,24 @@ func asPlain(p *program.Program, bucket storage.Bucket, l location.Location) sto
 	if _, err := os.Lstat(filepath.Join(filepath.FromSlash(dir), ".omnibucket")); !errors.Is(err, fs.ErrNotExist) {
 		return bucket
 	}
-	return plainDirectory{bucket, filepath.FromSlash(dir)}
+	return plainDirectory{bucket, filepath.FromSlash(dir), p.Global.DryRun}
+}
+
+// Exists reports whether there is a file of any kind: Remove removes a link or a pipe, too.
+func (d plainDirectory) Exists(ctx context.Context, key string, opts ...storage.AttrsOption) (bool, error) {
+	if len(opts) > 0 {
+		return d.Bucket.Exists(ctx, key, opts...)
+	}
+	_, err := os.Lstat(filepath.Join(d.path, filepath.FromSlash(key)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Remove removes a file, and the directories that become empty.
 func (d plainDirectory) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
-	if len(opts) > 0 {
+	if len(opts) > 0 || d.dryRun {
 		return d.Bucket.Remove(ctx, key, opts...)
 	}
 	if err := ctx.Err(); err != nil {
@@ -62,4 +75,22 @@ func (d plainDirectory) Remove(ctx context.Context, key string, opts ...storage.
 		dir = path.Dir(dir)
 	}
 	return nil
+}
+
+// printLeft says how many files of a folder from which all objects were removed are still there.
+func printLeft(p *program.Program, bucket storage.Bucket, folder string) {
+	d, plain := bucket.(plainDirectory)
+	if !plain || d.dryRun {
+		return
+	}
+	left := 0
+	_ = filepath.WalkDir(filepath.Join(d.path, filepath.FromSlash(folder)), func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			left++
+		}
+		return nil
+	})
+	if left > 0 {
+		p.Note("omnibucket: symbolic links, special files and others that a bucket does not have were not removed: %d", left)
+	}
 }
