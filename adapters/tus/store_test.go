@@ -385,8 +385,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// A path that no key has is an upload that nobody has, also for the lock.
-func TestAnIDThatIsNoKeyIsNotFound(t *testing.T) {
+// Nobody has an upload with such an ID, and the lock says so, too.
+func TestAnIDThatCannotBeAKeyIsNotFound(t *testing.T) {
 	s := serve(t, memstore.New(), 1<<10)
 	for name, path := range map[string]string{
 		"backslash":         "a%5Cb",
@@ -479,7 +479,7 @@ func TestTerminationRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 	}
 }
 
-// What another program keeps under the key of a hook is not the upload's until that is finished.
+// An object of another program under the key of a hook is not that of an unfinished upload.
 func TestTerminationLeavesWhatWasThere(t *testing.T) {
 	for name, info := range map[string]handler.FileInfo{
 		"the ID of a hook":  {ID: "kept", Size: 10},
