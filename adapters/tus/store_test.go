@@ -479,6 +479,47 @@ func TestTerminationRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 	}
 }
 
+func TestALengthThatTheStoreCannotHoldIsRefused(t *testing.T) {
+	for name, row := range map[string]struct {
+		length string
+		want   int
+	}{
+		"the longest":          {"12288", http.StatusCreated},
+		"one byte more":        {"12289", http.StatusRequestEntityTooLarge},
+		"the greatest integer": {"9223372036854775807", http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			limits := faults.WithLimits(faults.Limits{MinPartSize: 1 << 10, MaxPartSize: 4 << 10, MaxParts: 3})
+			s := serve(t, memstore.New(driver.WithLayer(limits)), 1<<10)
+			location := s.do(http.MethodPost, s.url, nil, row.want, "Upload-Length", row.length).Header.Get("Location")
+			if row.want == http.StatusCreated {
+				content := random(12288)
+				s.send(location, content, 5000)
+				require.True(t, bytes.Equal(content, s.content(location)))
+				return
+			}
+			require.Empty(t, s.keys())
+			for open, err := range storage.ListUploads(t.Context(), s.bucket) {
+				require.NoError(t, err)
+				require.Fail(t, "an upload is open", open.Key)
+			}
+		})
+	}
+}
+
+// The length of an upload comes after as many bytes as the store takes.
+func TestAnUploadWithMorePartsThanTheStoreTakesIsRefused(t *testing.T) {
+	s := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 2}))), 16)
+	url := s.create("Upload-Defer-Length", "1")
+	content := random(2 * deferredParts * 16)
+	s.send(url, content, 100)
+	s.do(http.MethodPatch, url, bytes.NewReader(random(deferredParts*16)),
+		http.StatusRequestEntityTooLarge, "Upload-Offset", strconv.Itoa(len(content)))
+	require.Equal(t, len(content), s.offset(url))
+	s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
+	require.True(t, bytes.Equal(content, s.content(url)))
+}
+
 // An object of another program under the key of a hook is not that of an unfinished upload.
 func TestTerminationLeavesWhatWasThere(t *testing.T) {
 	for name, info := range map[string]handler.FileInfo{
