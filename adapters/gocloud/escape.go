@@ -27,13 +27,8 @@ func escapeKey(key string) string {
 	return stored
 }
 
-// escapeDelimiter escapes only what no key can have anywhere.
-func escapeDelimiter(delimiter string) string {
-	if delimiter == "/" {
-		return delimiter
-	}
-	return escapePrefix(delimiter)
-}
+// escapeDelimiter escapes a delimiter as it is within a key.
+func escapeDelimiter(delimiter string) string { return escapePrefix("x" + delimiter)[1:] }
 
 // escapePrefix is escapeKey for a prefix, whose last character need not end a key.
 func escapePrefix(prefix string) string {
@@ -99,9 +94,12 @@ func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(ke
 	return result, err
 }
 
-// listed reports whether a listing has the key. A request for the key does not tell: MinIO responds
+// listed reports whether a listing has the key, as that of this object. A request for the key does not tell: MinIO responds
 // to "/a" with the object "a". So it does to a listing of one entry, which therefore has two.
 func listed(ctx context.Context, b storage.Bucket, key string) bool {
+	if unescapeKey(key) != key {
+		return false // an object with this key is that of another one
+	}
 	for entry, err := range b.List(ctx, storage.WithPrefix(key), storage.WithLimit(2)) {
 		return err == nil && entry.Key == key
 	}

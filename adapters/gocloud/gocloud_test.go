@@ -312,6 +312,31 @@ func TestPrefixesOfEscapedKeys(t *testing.T) {
 	}
 }
 
+// A delimiter may have several characters, and begin with a slash.
+func TestDelimitersOfSeveralCharacters(t *testing.T) {
+	b := OpenBucket(memstore.New())
+	for _, key := range []string{"a", "b/a", "b/ac", "b//c", "d/b", "e\tf", "g\\h"} {
+		require.NoError(t, b.WriteAll(t.Context(), key, nil, nil))
+	}
+	for delimiter, want := range map[string][]string{
+		"/":   {"a", "b/", "d/", "e\tf", "g\\h"},
+		"/a":  {"a", "b/a", "b//c", "d/b", "e\tf", "g\\h"},
+		"//":  {"a", "b/a", "b/ac", "b//", "d/b", "e\tf", "g\\h"},
+		"\t":  {"a", "b/a", "b/ac", "b//c", "d/b", "e\t", "g\\h"},
+		"\\h": {"a", "b/a", "b/ac", "b//c", "d/b", "e\tf", "g\\h"},
+	} {
+		t.Run(delimiter, func(t *testing.T) {
+			var listed []string
+			list := b.List(&blob.ListOptions{Delimiter: delimiter})
+			for entry, err := list.Next(t.Context()); err != io.EOF; entry, err = list.Next(t.Context()) {
+				require.NoError(t, err)
+				listed = append(listed, entry.Key)
+			}
+			require.ElementsMatch(t, want, listed)
+		})
+	}
+}
+
 // The mark of a folder is in the folder.
 func TestAListingOfAFolderHasItsMark(t *testing.T) {
 	b := OpenBucket(memstore.New())
@@ -365,6 +390,25 @@ func TestADeleteRemovesTheObjectOfAnotherProgramToo(t *testing.T) {
 		exists, err := b.Exists(t.Context(), key)
 		require.NoError(t, err)
 		require.False(t, exists, "%q", key)
+	}
+}
+
+// A key that looks like the escaped one of another is not that object.
+func TestAKeyThatLooksEscapedIsAnotherOne(t *testing.T) {
+	for key, other := range map[string]string{"a//b": "a/__0x2f__b", "/": "__0x2f__", "dir/": "dir/__0x__", "tab\t": "tab__0x9__"} {
+		t.Run(key, func(t *testing.T) {
+			b := OpenBucket(memstore.New())
+			require.NoError(t, b.WriteAll(t.Context(), key, []byte("text"), nil))
+			_, err := b.ReadAll(t.Context(), other)
+			require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
+			require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Copy(t.Context(), "copy", other, nil)))
+			require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), other)))
+			require.NoError(t, b.WriteAll(t.Context(), other, []byte("other"), nil))
+			require.NoError(t, b.Delete(t.Context(), other))
+			text, err := b.ReadAll(t.Context(), key)
+			require.NoError(t, err)
+			require.Equal(t, "text", string(text))
+		})
 	}
 }
 

@@ -37,12 +37,15 @@ type lock struct {
 }
 
 // Lock waits until it has the lock, and asks its holder for it. If another request waits, or if the lock
-// is lost, it calls requestUnlock once. If ctx ends first, the error is handler.ErrLockTimeout.
+// is lost, it calls requestUnlock once. If ctx ends first, the error is handler.ErrLockTimeout. If the ID
+// cannot be a key, nobody has such an upload: the error is handler.ErrNotFound.
 func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 	held, err := lease.Acquire(ctx, l.locker.bucket, l.key, lease.WithTTL(l.locker.ttl), lease.WithHandover(), lease.WithRemoval())
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return handler.ErrLockTimeout
+	case storage.CodeOf(err) == storage.InvalidArgument:
+		return handler.ErrNotFound
 	case err != nil:
 		return err
 	}

@@ -19,14 +19,19 @@ const (
 	deferredParts = 8
 )
 
-// begin begins the open upload of the store, with parts that fit the size of the whole.
+// begin begins the open upload of the store, with parts that fit the size of the whole. If the store has no
+// such parts, the error is handler.ErrMaxSizeExceeded.
 func (u *upload) begin(ctx context.Context) error {
 	begun, err := storage.BeginUpload(ctx, u.store.bucket, u.key(), optionsOf[storage.MultipartOption](u)...)
 	if err != nil {
 		return err
 	}
-	u.parts, u.state.Token = begun, begun.Token()
-	u.state.PartSize = partSize(begun.Limits(), u.state.PartSize, u.state.Info.Size)
+	limits := begun.Limits()
+	size := partSize(limits, u.state.PartSize, u.state.Info.Size)
+	if limits.MaxSize > 0 && size > limits.MaxSize {
+		return errors.Join(handler.ErrMaxSizeExceeded, begun.Abort(context.WithoutCancel(ctx)))
+	}
+	u.parts, u.state.Token, u.state.PartSize = begun, begun.Token(), size
 	return nil
 }
 
@@ -34,7 +39,7 @@ func (u *upload) begin(ctx context.Context) error {
 func partSize(limits storage.PartLimits, least, size int64) int64 {
 	part := max(least, limits.MinSize)
 	if limits.MaxParts > 0 {
-		part = max(part, (size+int64(limits.MaxParts)-1)/int64(limits.MaxParts))
+		part = max(part, (size-1)/int64(limits.MaxParts)+1)
 	}
 	unit := max(limits.Unit, 1)
 	return (part + unit - 1) / unit * unit
@@ -181,10 +186,14 @@ func (u *upload) isCurrent(ctx context.Context) bool {
 	return err == nil && found.Revision == u.revision
 }
 
-// putPart stores the next part, and saves the state.
+// putPart stores the next part, and saves the state. If the store takes no more parts, the error is
+// handler.ErrMaxSizeExceeded.
 func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error {
 	if err := u.open(ctx); err != nil {
 		return err
+	}
+	if most := u.parts.Limits().MaxParts; most > 0 && u.state.Parts >= most {
+		return handler.ErrMaxSizeExceeded
 	}
 	if _, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size)); err != nil {
 		return err

@@ -55,8 +55,8 @@ var ErrIncomplete = handler.NewError("ERR_INCOMPLETE_UPLOAD", "the upload is not
 // A Config has the choices of a Store.
 type Config struct {
 	// Options returns the options of the object of an upload: content type, metadata, tags. nil:
-	// the content type is the value "filetype" of the upload's metadata, if it is one, else
-	// that of the key's extension.
+	// the content type is the value "filetype" of the upload's metadata, if it is one of at most 1,024
+	// bytes, else that of the key's extension.
 	Options func(handler.FileInfo) []storage.WriteOption
 }
 
@@ -88,14 +88,14 @@ func New(b storage.ReadWriter, c Config) (*Store, error) {
 	return &Store{bucket: b, options: c.Options, basePart: basePart, locks: newLocker(b)}, nil
 }
 
-// fileType returns the content type that the client has given, if it is one.
+// fileType returns the content type that the client has given, if it is one that the library takes.
 func fileType(info handler.FileInfo) []storage.WriteOption {
-	value := info.MetaData["filetype"]
-	kind, _, err := mime.ParseMediaType(value)
-	if err != nil || !strings.Contains(kind, "/") {
+	kind, parameters, err := mime.ParseMediaType(info.MetaData["filetype"])
+	text := mime.FormatMediaType(kind, parameters) // ASCII
+	if err != nil || !strings.Contains(kind, "/") || len(text) > 1024 || strings.ContainsRune(text, '\t') {
 		return nil
 	}
-	return []storage.WriteOption{storage.WithContentType(value)}
+	return []storage.WriteOption{storage.WithContentType(text)}
 }
 
 // UseIn makes the store the core of a composer, with all extensions and the locks.
@@ -127,19 +127,20 @@ func (s *Store) AsServableUpload(u handler.Upload) handler.ServableUpload { retu
 
 // NewUpload begins an upload. Without an ID, it gets one that cannot be guessed.
 func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
-	madeUp := info.ID == ""
-	if madeUp {
+	u := &upload{store: s}
+	if info.ID == "" {
 		id := make([]byte, 16)
 		_, _ = rand.Read(id) // never fails
 		info.ID = hex.EncodeToString(id)
+		u.state.OwnKey = info.Storage["Key"] == ""
 	}
 	key := info.Storage["Key"]
 	if key == "" {
 		key = info.ID
 	}
-	u := &upload{store: s, id: info.ID}
+	u.id = info.ID
 	info.Offset, info.Storage = 0, map[string]string{"Type": "omnibucket", "Key": key, "InfoKey": u.stateKey()}
-	u.state.Info, u.state.Own = info, madeUp && key == info.ID
+	u.state.Info = info
 	u.state.PartSize = s.basePart
 	switch {
 	case info.SizeIsDeferred:

@@ -447,6 +447,164 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// Nobody has an upload with such an ID, and the lock says so, too.
+func TestAnIDThatCannotBeAKeyIsNotFound(t *testing.T) {
+	s := serve(t, memstore.New(), 1<<10)
+	for name, path := range map[string]string{
+		"backslash":         "a%5Cb",
+		"empty segment":     "a//b",
+		"dot":               "a/./b",
+		"control character": "%00",
+		"invalid UTF-8":     "%FF",
+		"too long":          strings.Repeat("x", 2000),
+		"too long for info": strings.Repeat("x", 1020),
+		"too many segments": strings.Repeat("x/", 254) + "x",
+		"nobody's":          "none",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := s
+			s.t = t
+			s.do(http.MethodHead, s.url+path, nil, http.StatusNotFound)
+			s.do(http.MethodGet, s.url+path, nil, http.StatusNotFound)
+			s.do(http.MethodPatch, s.url+path, nil, http.StatusNotFound, "Upload-Offset", "0")
+			s.do(http.MethodDelete, s.url+path, nil, http.StatusNotFound)
+			require.Empty(t, s.keys())
+		})
+	}
+}
+
+func TestAFileTypeOfAClientIsKeptIfItIsOne(t *testing.T) {
+	const none = "application/octet-stream"
+	for name, row := range map[string]struct{ given, want string }{
+		"a type":             {"image/png", "image/png"},
+		"a parameter":        {"text/plain; charset=utf-8", "text/plain; charset=utf-8"},
+		"another alphabet":   {`text/plain; name="é"`, "text/plain; name*=utf-8''%C3%A9"},
+		"spaces around":      {" text/plain ", "text/plain"},
+		"a new line":         {"text/plain\n", "text/plain"},
+		"a line in the text": {"text/plain;\r\n a=b", "text/plain; a=b"},
+		"too long":           {"text/plain; a=" + strings.Repeat("x", 1100), none},
+		"a tab":              {"text/plain; a=\"x\ty\"", none},
+		"a NUL":              {"text/plain\x00", none},
+		"no subtype":         {"text/", none},
+		"a word":             {"text", none},
+	} {
+		for size, length := range map[string]int64{"empty": 0, "small": 10, "in parts": 5000} {
+			t.Run(name+", "+size, func(t *testing.T) {
+				s := serve(t, memstore.New(), 1<<10)
+				url := s.create("Upload-Length", strconv.FormatInt(length, 10), "Upload-Metadata", "filetype "+base64.StdEncoding.EncodeToString([]byte(row.given)))
+				content := random(length)
+				s.send(url, content, 3000)
+				got, attrs, err := storage.ReadAll(t.Context(), s.bucket, url[strings.LastIndex(url, "/")+1:])
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(content, got))
+				if length == 5000 || row.want != none { // else the bytes may tell
+					require.Equal(t, row.want, attrs.ContentType)
+				}
+			})
+		}
+	}
+}
+
+// A server died after it had made the object, and before it had saved that.
+func TestTerminationRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
+	for name, size := range map[string]int64{"empty": 0, "small": 10, "in whole parts": 4096, "in parts": 5000} {
+		for begin, header := range map[string][]string{
+			"":                          {"Upload-Length", strconv.FormatInt(size, 10)},
+			", and the length is later": {"Upload-Defer-Length", "1"},
+		} {
+			t.Run(name+begin, func(t *testing.T) {
+				for n, died := 1, true; died; n++ {
+					injector := faults.New()
+					s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
+					url := s.create(header...)
+					injector.Set(faults.DropResponse(faults.Writes).Nth(n).WithError(storage.PermissionDenied))
+					request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, url, bytes.NewReader(random(size)))
+					require.NoError(t, err)
+					request.Header = http.Header{"Tus-Resumable": {"1.0.0"}, "Content-Type": {"application/offset+octet-stream"}, "Upload-Offset": {"0"}}
+					if header[0] != "Upload-Length" {
+						request.Header.Set("Upload-Length", strconv.FormatInt(size, 10))
+					}
+					response, err := http.DefaultClient.Do(request)
+					require.NoError(t, err)
+					require.NoError(t, response.Body.Close())
+					died = len(injector.Hits()) > 0
+					injector.Set()
+					s.do(http.MethodDelete, url, nil, http.StatusNoContent)
+					require.Empty(t, s.keys(), "the server died after write %d", n)
+					for open, err := range storage.ListUploads(t.Context(), s.bucket) {
+						require.NoError(t, err)
+						require.Fail(t, "an upload is open", "%s, after write %d", open.Key, n)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestALengthThatTheStoreCannotHoldIsRefused(t *testing.T) {
+	for name, row := range map[string]struct {
+		length string
+		want   int
+	}{
+		"the longest":          {"12288", http.StatusCreated},
+		"one byte more":        {"12289", http.StatusRequestEntityTooLarge},
+		"the greatest integer": {"9223372036854775807", http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			limits := faults.WithLimits(faults.Limits{MinPartSize: 1 << 10, MaxPartSize: 4 << 10, MaxParts: 3})
+			s := serve(t, memstore.New(driver.WithLayer(limits)), 1<<10)
+			location := s.do(http.MethodPost, s.url, nil, row.want, "Upload-Length", row.length).Header.Get("Location")
+			if row.want == http.StatusCreated {
+				content := random(12288)
+				s.send(location, content, 5000)
+				require.True(t, bytes.Equal(content, s.content(location)))
+				return
+			}
+			require.Empty(t, s.keys())
+			for open, err := range storage.ListUploads(t.Context(), s.bucket) {
+				require.NoError(t, err)
+				require.Fail(t, "an upload is open", open.Key)
+			}
+		})
+	}
+}
+
+// The length of an upload comes after as many bytes as the store takes.
+func TestAnUploadWithMorePartsThanTheStoreTakesIsRefused(t *testing.T) {
+	s := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 2}))), 16)
+	url := s.create("Upload-Defer-Length", "1")
+	content := random(2 * deferredParts * 16)
+	s.send(url, content, 100)
+	s.do(http.MethodPatch, url, bytes.NewReader(random(deferredParts*16)),
+		http.StatusRequestEntityTooLarge, "Upload-Offset", strconv.Itoa(len(content)))
+	require.Equal(t, len(content), s.offset(url))
+	s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
+	require.True(t, bytes.Equal(content, s.content(url)))
+}
+
+// An object of another program under the key of a hook is not that of an unfinished upload.
+func TestTerminationLeavesWhatWasThere(t *testing.T) {
+	for name, info := range map[string]handler.FileInfo{
+		"the ID of a hook":  {ID: "kept", Size: 10},
+		"the key of a hook": {Size: 10, Storage: map[string]string{"Key": "kept"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, err := New(memstore.New(), Config{})
+			require.NoError(t, err)
+			_, err = store.bucket.Upload(t.Context(), "kept", strings.NewReader("text"))
+			require.NoError(t, err)
+			made, err := store.NewUpload(t.Context(), info)
+			require.NoError(t, err)
+			_, err = made.WriteChunk(t.Context(), 0, strings.NewReader("01234"))
+			require.NoError(t, err)
+			require.NoError(t, made.(*upload).Terminate(t.Context()))
+			text, _, err := storage.ReadAll(t.Context(), store.bucket, "kept")
+			require.NoError(t, err)
+			require.Equal(t, "text", string(text))
+		})
+	}
+}
+
 func TestABucketMustDoWhatIsNeeded(t *testing.T) {
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)

@@ -26,8 +26,7 @@ type state struct {
 	// TailRevision is that of the tail object when it was stored last; "" before.
 	TailRevision string
 	Done         bool // the content is an object
-	// Own says that the key of the content is an ID that NewUpload has made up, so that nobody else has it.
-	Own bool
+	OwnKey       bool // nobody else can have an object with the key, because it was drawn here
 }
 
 // An upload is one upload of a client. One request at a time has it.
@@ -161,7 +160,7 @@ func (u *upload) Terminate(ctx context.Context) error {
 		}
 	}
 	keys := []string{u.tailKey()}
-	if made || u.state.Own {
+	if made || u.state.OwnKey { // a server may have died between the object and the state
 		keys = append(keys, u.key())
 	}
 	for _, key := range append(keys, u.stateKey()) {
