@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+
+	"github.com/minio/minio-go/v7"
 )
 
 // runRestic runs the tests of restic's backend for S3. restic makes the bucket.
@@ -35,32 +37,49 @@ func runKopia(ctx context.Context, t task) ([]result, error) {
 		return string(text)
 	}
 	const tests = "^Test(S3StorageProviders|GetBlob.*|GetDifferent.*|GetVersion.*|SingleBlob.*|ListMultiple.*)$/^S3(-Versioned)?$"
-	return t.kopia(ctx, tests, "KOPIA_S3_CREDS="+options(t.bucket("kopia")), "KOPIA_S3_VERSIONED_CREDS="+options(t.bucket("kopia-versions")))
+	versions := t.bucket("kopia-versions")
+	client, err := t.makeBuckets(ctx, t.bucket("kopia"), versions)
+	if err != nil {
+		return nil, err
+	}
+	env := []string{"KOPIA_S3_CREDS=" + options(t.bucket("kopia"))}
+	// A gateway in front of Azure refuses versions, which are a setting of the account: kopia counts their tests as skipped.
+	err = client.EnableVersioning(ctx, versions)
+	if err == nil {
+		env = append(env, "KOPIA_S3_VERSIONED_CREDS="+options(versions))
+	} else if minio.ToErrorResponse(err).Code != "NotImplemented" {
+		return nil, err
+	}
+	return t.kopia(ctx, tests, env...)
 }
 
 // runKopiaLocks runs kopia's tests of a bucket with locks and of one without, which need TLS.
 func runKopiaLocks(ctx context.Context, t task) ([]result, error) {
+	if _, err := t.makeBuckets(ctx, t.bucket("kopia"), t.bucket("kopia-locks")); err != nil {
+		return nil, err
+	}
 	return t.kopia(ctx, "^Test(S3StorageAWS|S3StorageRetention.*|NeedMD5AWS)$", "KOPIA_PROVIDER_TEST=1",
 		"KOPIA_S3_TEST_ENDPOINT="+t.on.host(), "KOPIA_S3_TEST_REGION=us-east-1",
 		"KOPIA_S3_TEST_ACCESS_KEY_ID="+t.on.main.key, "KOPIA_S3_TEST_SECRET_ACCESS_KEY="+t.on.main.secret,
 		"KOPIA_S3_TEST_BUCKET="+t.bucket("kopia"), "KOPIA_S3_TEST_LOCKED_BUCKET="+t.bucket("kopia-locks"))
 }
 
-// kopia makes the buckets and runs the tests that match a pattern.
-func (t task) kopia(ctx context.Context, tests string, env ...string) ([]result, error) {
+// makeBuckets makes the buckets of kopia's tests.
+func (t task) makeBuckets(ctx context.Context, buckets ...string) (*minio.Client, error) {
 	client, err := t.on.client()
 	if err != nil {
 		return nil, err
 	}
-	versions, locks := t.bucket("kopia-versions"), t.bucket("kopia-locks")
-	for _, bucket := range []string{t.bucket("kopia"), versions, locks} {
-		if err := makeBucket(ctx, client, bucket, bucket == locks); err != nil {
+	for _, bucket := range buckets {
+		if err := makeBucket(ctx, client, bucket, bucket == t.bucket("kopia-locks")); err != nil {
 			return nil, err
 		}
 	}
-	if err := client.EnableVersioning(ctx, versions); err != nil {
-		return nil, err
-	}
+	return client, nil
+}
+
+// kopia runs the tests that match a pattern.
+func (t task) kopia(ctx context.Context, tests string, env ...string) ([]result, error) {
 	var out bytes.Buffer
 	if err := t.command(ctx, t.dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-test.run", tests); err != nil {
 		return nil, err
