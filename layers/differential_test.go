@@ -31,9 +31,11 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 		differential.Run(t, differential.Config{Without: without, Change: newOverlay(overlay.Config{KeepOld: true})}, plain)
 	})
 	for name, layer := range map[string]func(t *testing.T) (driver.Layer, error){
-		"overlay":   func(*testing.T) (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },
-		"mirror":    func(*testing.T) (driver.Layer, error) { return mirror.New(memstore.New(), mirror.Config{}) },
-		"diskcache": func(t *testing.T) (driver.Layer, error) { return newCache(t, diskcache.Config{BlockBytes: 7777}), nil },
+		"overlay": func(*testing.T) (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },
+		"mirror":  func(*testing.T) (driver.Layer, error) { return mirror.New(memstore.New(), mirror.Config{}) },
+		"diskcache": func(t *testing.T) (driver.Layer, error) {
+			return newCache(t, diskcache.Config{BlockBytes: 7777, Unpinned: true}), nil
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			differential.Run(t, differential.Config{}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {

@@ -47,7 +47,7 @@ func TestConformance(t *testing.T) {
 		limited := newLimit(t, high)(memstore.NewDriver(memstore.Config{}))
 		mirrored, err := mirror.New(memstore.New(), mirror.Config{})
 		require.NoError(t, err)
-		return newCache(t, diskcache.Config{BlockBytes: 7777})(mirrored(limited))
+		return newCache(t, diskcache.Config{BlockBytes: 7777, Unpinned: true})(mirrored(limited))
 	}, storagetest.WithOpener(func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)

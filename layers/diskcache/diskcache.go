@@ -7,7 +7,7 @@
 //
 // The cache serves reads that are pinned to a revision: those of [storage.ReaderAt], all
 // requests of [storage.ReadRanges] but the first, and downloads with [storage.IfRevision].
-// All other calls pass it unchanged. A block belongs to one revision, so it is never stale;
+// With [Config.Unpinned] it serves all others without conditions, too. All other calls pass it unchanged. A block belongs to one revision, so it is never stale;
 // an object without a revision is never kept.
 //
 // Several processes may share a directory. A block appears whole or not at all, and has a
@@ -51,6 +51,9 @@ type Config struct {
 	// which transfers no bytes if they are in the cache. A bucket that is opened again, perhaps with
 	// other credentials, asks the store itself.
 	TrustFor time.Duration
+	// Unpinned also keeps reads that name no revision, as those of programs that speak S3 or HTTP. Each asks the
+	// store for the current revision first, whatever TrustFor is: one request more if the bytes are not in the cache.
+	Unpinned bool
 }
 
 // A Cache is a directory of blocks. It may serve several buckets.

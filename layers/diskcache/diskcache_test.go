@@ -86,6 +86,65 @@ func TestReadsWithoutARevisionPassTheCache(t *testing.T) {
 	require.Empty(t, f.files(t))
 }
 
+func TestUnpinnedReadsAreServedFromTheDisk(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		size        int
+		opts        []storage.DownloadOption
+		gets, heads int // of the second read
+	}{
+		{"the whole object", 10_123, nil, 0, 1},
+		{"a range", 10_123, []storage.DownloadOption{storage.WithRange(1500, 3000)}, 0, 1},
+		{"the last bytes", 10_123, []storage.DownloadOption{storage.WithRange(-1234, -1)}, 0, 1},
+		{"an empty object", 0, nil, 0, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := open(t, Config{Unpinned: true, TrustFor: time.Hour})
+			read := func() string {
+				f.store.Reset()
+				got, attrs, err := storage.ReadAll(t.Context(), f, "a", row.opts...)
+				require.NoError(t, err)
+				require.EqualValues(t, row.size, attrs.Size)
+				return string(got)
+			}
+			f.put(t, "a", row.size, 0)
+			first := read()
+			require.Equal(t, first, read())
+			require.Equal(t, [2]int{row.gets, row.heads}, [2]int{f.store.Count(faults.Get), f.store.Count(faults.Head)})
+			f.put(t, "a", row.size, 7)
+			require.Equal(t, row.size == 0, first == read(), "it was replaced")
+			require.NoError(t, f.Remove(t.Context(), "a"))
+			_, err := f.Download(t.Context(), "a", row.opts...)
+			require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
+		})
+	}
+}
+
+// Each Head is followed by another writer.
+type racing struct{ driver.Driver }
+
+func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attrs, error) {
+	attrs, err := r.Driver.Head(ctx, get)
+	if err == nil {
+		_, err = r.Put(ctx, &driver.PutRequest{Key: get.Key, Body: strings.NewReader(content(3000, 7)), Size: 3000})
+	}
+	return attrs, err
+}
+
+func TestAnUnpinnedReadOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
+	cache, err := Open(t.TempDir(), Config{Unpinned: true, BlockBytes: 1000})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, cache.Close()) })
+	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return racing{next} }), driver.WithLayer(cache.Layer()))
+	_, err = b.Upload(t.Context(), "a", strings.NewReader(content(3000, 0)))
+	require.NoError(t, err)
+	for range 2 {
+		got, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Equal(t, content(3000, 7), string(got))
+	}
+}
+
 func TestAnotherRevisionHasOtherBlocks(t *testing.T) {
 	f := open(t, Config{})
 	old := f.put(t, "a", 3000, 0)

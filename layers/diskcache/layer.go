@@ -47,13 +47,32 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, err
 }
 
-// Get reads a pinned revision through the cache.
+// Get reads a pinned revision through the cache. With Config.Unpinned, it pins other reads to the current one.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	if r.Condition.Revision == "" || r.Version != "" || len(r.Native) > 0 {
-		return d.Driver.Get(ctx, r)
+	switch {
+	case r.Version != "" || len(r.Native) > 0:
+	case r.Condition.Revision != "":
+		return d.read(ctx, r, nil)
+	case d.cache.config.Unpinned && r.Condition == storage.Condition{}:
+		head, pinned := *r, *r
+		head.Offset, head.Length, head.Suffix = 0, -1, 0
+		now, err := d.Head(ctx, &head)
+		if err != nil || now.Revision == "" {
+			break
+		}
+		pinned.Condition.Revision = now.Revision
+		attrs, body, err := d.read(ctx, &pinned, now)
+		if storage.CodeOf(err) != storage.PreconditionFailed { // else it was replaced meanwhile
+			return attrs, body, err
+		}
 	}
+	return d.Driver.Get(ctx, r)
+}
+
+// read reads a pinned revision. now has its attributes if the store has just confirmed it.
+func (d *objectDriver) read(ctx context.Context, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, io.ReadCloser, error) {
 	b := &body{d: d, ctx: ctx, object: object{d.bucket, r.Key, r.Condition.Revision}}
-	attrs, err := d.confirm(b, r)
+	attrs, err := d.confirm(b, r, now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,13 +93,16 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 // confirm returns the attributes of a revision that the store confirms now, or did lately. If
 // bytes have to be fetched anyway, their request confirms it.
-func (d *objectDriver) confirm(b *body, r *driver.GetRequest) (*storage.Attrs, error) {
+func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, error) {
 	if attrs := d.lately(b.object); attrs != nil {
 		return attrs, nil
 	}
 	size := d.cache.config.BlockBytes
 	first := r.Offset / size
 	if r.Suffix > 0 || d.cache.has(b.name(first)) {
+		if now != nil {
+			return now, nil
+		}
 		attrs, err := d.Head(b.ctx, &driver.GetRequest{Key: r.Key, Length: -1, Condition: r.Condition})
 		if err == nil && attrs.Revision != r.Condition.Revision {
 			err = storage.PreconditionFailed

@@ -157,7 +157,7 @@ func (l Layer) New(lookup func(name string) (value string, set bool), open func(
 		if err != nil {
 			return nil, nil, err
 		}
-		return pinned(cache.Layer()), cache, nil
+		return cache.Layer(), cache, nil
 	case l.Encrypt != nil:
 		layer, err := l.Encrypt.new(lookup)
 		return layer, nil, err
@@ -201,6 +201,7 @@ func (l Layer) cacheConfig() (c diskcache.Config, err error) {
 	if !filepath.IsAbs(l.DiskCache.Dir) {
 		return c, argument.Invalid("diskcache: dir must be an absolute path", "")
 	}
+	c.Unpinned = true // commands, browsers and clients of S3 name no revision
 	if l.DiskCache.Max != "" {
 		if c.MaxBytes, err = argument.ParseSize("diskcache: max", l.DiskCache.Max); err != nil {
 			return c, err
