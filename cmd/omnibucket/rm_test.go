@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -180,6 +181,27 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 			require.Equal(t, row.says, stderr)
 		})
 	}
+}
+
+// The link to a directory is none that becomes empty: the files behind it would no longer be found.
+func TestRmOfATreeBehindALink(t *testing.T) {
+	dir := t.TempDir()
+	tree, link := filepath.Join(dir, "tree"), filepath.Join(dir, "link")
+	files := map[string]string{}
+	for i := range 100 {
+		files[fmt.Sprint("a", i)], files[fmt.Sprint("sub/a", i)] = "x", "x"
+	}
+	writeFiles(t, tree, files)
+	require.NoError(t, os.Symlink(filepath.Join(tree, "a0"), filepath.Join(tree, "broken")))
+	require.NoError(t, os.Symlink("tree", link))
+	_, stderr := newShell(t).exits(0, "rm", "-r", link)
+	require.Equal(t, "omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
+	left, err := os.ReadDir(tree)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.Equal(t, "broken", left[0].Name())
+	_, err = os.Lstat(link)
+	require.NoError(t, err)
 }
 
 // A line of an event says what happened, not what was tried.

@@ -84,17 +84,14 @@ func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if len(b.left) == 0 {
-		switch {
-		case b.failed != nil:
-			return 0, b.failed
-		case b.pos == b.end:
+	if len(b.left) == 0 && b.failed == nil {
+		if b.pos == b.end {
 			return 0, io.EOF
 		}
 		b.load()
-		if len(b.left) == 0 {
-			return 0, b.failed
-		}
+	}
+	if len(b.left) == 0 {
+		return 0, b.failed
 	}
 	n := copy(p, b.left)
 	b.left = b.left[n:]

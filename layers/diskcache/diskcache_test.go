@@ -96,7 +96,8 @@ func TestUnpinnedReadsAreServedFromTheDisk(t *testing.T) {
 		{"the whole object", 10_123, nil, 0, 1},
 		{"a range", 10_123, []storage.DownloadOption{storage.WithRange(1500, 3000)}, 0, 1},
 		{"the last bytes", 10_123, []storage.DownloadOption{storage.WithRange(-1234, -1)}, 0, 1},
-		{"an empty object", 0, nil, 0, 2},
+		{"an empty object", 0, nil, 0, 1},
+		{"nothing after the end", 10_123, []storage.DownloadOption{storage.WithRange(10_123, -1)}, 0, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := open(t, Config{Unpinned: true, TrustFor: time.Hour})
@@ -112,7 +113,7 @@ func TestUnpinnedReadsAreServedFromTheDisk(t *testing.T) {
 			require.Equal(t, first, read())
 			require.Equal(t, [2]int{row.gets, row.heads}, [2]int{f.store.Count(faults.Get), f.store.Count(faults.Head)})
 			f.put(t, "a", row.size, 7)
-			require.Equal(t, row.size == 0, first == read(), "it was replaced")
+			require.Equal(t, first == "", first == read(), "it was replaced")
 			require.NoError(t, f.Remove(t.Context(), "a"))
 			_, err := f.Download(t.Context(), "a", row.opts...)
 			require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
@@ -132,16 +133,62 @@ func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attr
 }
 
 func TestAnUnpinnedReadOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
-	cache, err := Open(t.TempDir(), Config{Unpinned: true, BlockBytes: 1000})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, cache.Close()) })
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return racing{next} }), driver.WithLayer(cache.Layer()))
-	_, err = b.Upload(t.Context(), "a", strings.NewReader(content(3000, 0)))
-	require.NoError(t, err)
-	for range 2 {
-		got, _, err := storage.ReadAll(t.Context(), b, "a")
-		require.NoError(t, err)
-		require.Equal(t, content(3000, 7), string(got))
+	for _, row := range []struct {
+		name     string
+		size     int // before
+		trustFor time.Duration
+		opts     []storage.DownloadOption
+		from     int
+	}{
+		{"the whole object", 3000, 0, nil, 0},
+		{"that is trusted", 3000, time.Hour, nil, 0},
+		{"a range", 3000, time.Hour, []storage.DownloadOption{storage.WithRange(1500, -1)}, 1500},
+		{"the last bytes", 3000, 0, []storage.DownloadOption{storage.WithRange(-1234, -1)}, 1766},
+		{"the last bytes of a smaller one", 10, 0, []storage.DownloadOption{storage.WithRange(-1234, -1)}, 1766},
+		{"past the end of a smaller one", 10, 0, []storage.DownloadOption{storage.WithRange(1500, -1)}, 1500},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			cache, err := Open(t.TempDir(), Config{Unpinned: true, BlockBytes: 1000, TrustFor: row.trustFor})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, cache.Close()) })
+			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return racing{next} }), driver.WithLayer(cache.Layer()))
+			_, err = b.Upload(t.Context(), "a", strings.NewReader(content(row.size, 0)))
+			require.NoError(t, err)
+			for range 2 {
+				got, _, err := storage.ReadAll(t.Context(), b, "a", row.opts...)
+				require.NoError(t, err)
+				require.Equal(t, content(3000, 7)[row.from:], string(got))
+			}
+		})
+	}
+}
+
+// Its answers are its own.
+type answering struct{ driver.Driver }
+
+func (a answering) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := a.Driver.Get(ctx, r)
+	if err == nil && r.NativeAttrs {
+		attrs.Native = "an answer"
+	}
+	return attrs, body, err
+}
+
+func TestTheProvidersOwnAnswerIsThatOfARequest(t *testing.T) {
+	for _, unpinned := range []bool{false, true} {
+		t.Run(fmt.Sprintf("unpinned %v", unpinned), func(t *testing.T) {
+			cache, err := Open(t.TempDir(), Config{Unpinned: unpinned})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, cache.Close()) })
+			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return answering{next} }), driver.WithLayer(cache.Layer()))
+			a, err := b.Upload(t.Context(), "a", strings.NewReader(content(3000, 0)))
+			require.NoError(t, err)
+			for _, opts := range [][]storage.DownloadOption{{storage.IfRevision(a.Revision)}, nil} {
+				_, attrs, err := storage.ReadAll(t.Context(), b, "a", append(opts, storage.WithNativeAttrs())...)
+				require.NoError(t, err)
+				require.Equal(t, "an answer", attrs.Native)
+			}
+		})
 	}
 }
 

@@ -50,17 +50,23 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 // Get reads a pinned revision through the cache. With Config.Unpinned, it pins other reads to the current one.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	switch {
-	case r.Version != "" || len(r.Native) > 0:
+	case r.Version != "" || len(r.Native) > 0 || r.NativeAttrs:
 	case r.Condition.Revision != "":
 		return d.read(ctx, r, nil)
 	case d.cache.config.Unpinned && r.Condition == storage.Condition{}:
-		head, pinned := *r, *r
-		head.Offset, head.Length, head.Suffix = 0, -1, 0
-		now, err := d.Head(ctx, &head)
+		now, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
+		if err != nil {
+			break
+		}
+		from, to, err := r.Span(now.Size)
 		if err != nil || now.Revision == "" {
 			break
 		}
-		pinned.Condition.Revision = now.Revision
+		if from == to {
+			return now, &body{}, nil
+		}
+		pinned := *r
+		pinned.Offset, pinned.Suffix, pinned.Condition.Revision = from, 0, now.Revision
 		attrs, body, err := d.read(ctx, &pinned, now)
 		if storage.CodeOf(err) != storage.PreconditionFailed { // else it was replaced meanwhile
 			return attrs, body, err
@@ -77,10 +83,7 @@ func (d *objectDriver) read(ctx context.Context, r *driver.GetRequest, now *stor
 		return nil, nil, err
 	}
 	b.size = attrs.Size
-	if b.pos, b.end, err = r.Span(attrs.Size); err == nil && b.pos == b.end {
-		err = storage.RangeNotSatisfiable // the core then asks for the attributes
-	}
-	if err != nil {
+	if b.pos, b.end, err = r.Span(attrs.Size); err != nil {
 		_ = b.Close()
 		return nil, nil, err
 	}
@@ -92,9 +95,9 @@ func (d *objectDriver) read(ctx context.Context, r *driver.GetRequest, now *stor
 }
 
 // confirm returns the attributes of a revision that the store confirms now, or did lately. If
-// bytes have to be fetched anyway, their request confirms it.
+// bytes have to be fetched anyway, their request confirms it, even beside now: later, a replaced object is Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, error) {
-	if attrs := d.lately(b.object); attrs != nil {
+	if attrs := d.lately(b.object); attrs != nil && now == nil {
 		return attrs, nil
 	}
 	size := d.cache.config.BlockBytes

@@ -71,8 +71,11 @@ func (d plainDirectory) Remove(ctx context.Context, key string, opts ...storage.
 	if err := root.Remove(filepath.FromSlash(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for dir := path.Dir(key); dir != "." && root.Remove(filepath.FromSlash(dir)) == nil; { // until one is not empty
-		dir = path.Dir(dir)
+	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
+		info, err := root.Lstat(filepath.FromSlash(dir))
+		if err != nil || !info.IsDir() || root.Remove(filepath.FromSlash(dir)) != nil { // a link, or not empty
+			break
+		}
 	}
 	return nil
 }
@@ -84,7 +87,7 @@ func printLeft(p *program.Program, bucket storage.Bucket, folder string) {
 		return
 	}
 	left := 0
-	_ = filepath.WalkDir(filepath.Join(d.path, filepath.FromSlash(folder)), func(_ string, e fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(filepath.Join(d.path, filepath.FromSlash(folder))+string(filepath.Separator), func(_ string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {
 			left++
 		}
