@@ -59,8 +59,6 @@ var amazonRefusals = []answer{
 	{"upload", 403, "AccessDenied", "Access Denied", "", "", storage.PermissionDenied, "may not do this", "versity/versitygw#1498"},
 	{"upload", 403, "AccessDenied", "Cannot upload files, storage cap exceeded. See the Caps & Alerts page to increase your cap.", "", "", storage.PermissionDenied, "limit of the account", "users of B2"},
 	{"list", 403, "AccessDenied", "Transaction cap exceeded, see the Caps & Alerts page to increase your cap", "", "", storage.PermissionDenied, "limit of the account", "users of B2"},
-	{"upload", 507, "XMinioStorageFull", "Storage backend has reached its minimum free drive threshold. Please delete a few objects to proceed.", "", "", storage.Internal, "free some space", "minio/minio"},
-	{"upload", 507, "InsufficientStorage", "The server has no space left for this object: delete some first.", "", "", storage.Internal, "free some space", "package s3server"},
 	{"attrs", 403, "", "", "", "", storage.PermissionDenied, "may not do this", recorded("test_object_retrieval_sse_c")},
 	{"download", 403, "AccountProblem", "There is a problem with your AWS account that prevents the operation from completing successfully.", "", "", storage.PermissionDenied, "restricted the account", amazonErrors},
 	{"download", 403, "AllAccessDisabled", "All access to this Amazon S3 resource has been disabled.", "", "", storage.PermissionDenied, "", amazonErrors},
