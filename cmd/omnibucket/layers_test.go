@@ -204,6 +204,11 @@ func TestServingWithAllLayers(t *testing.T) {
 
 // Browsers, clients of S3 and most commands name no revision when they read.
 func TestACacheKeepsWhatWasRead(t *testing.T) {
+	gateway := func(_ *testing.T, s *shell, cache string) func() string {
+		s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = s3server.DefaultAccessKeyID, s3server.DefaultSecretKey
+		parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serving("--s3", "--cache", cache, "box:")
+		return func() string { return s.ok("cat", "s3://photos/a"+parameters) }
+	}
 	for _, row := range []struct {
 		name  string
 		layer bool // of the location
@@ -213,10 +218,11 @@ func TestACacheKeepsWhatWasRead(t *testing.T) {
 			url := s.serving("--cache", cache, "box:")
 			return func() string { _, body := get(t, url+"a"); return body }
 		}},
-		{"of a gateway", false, func(_ *testing.T, s *shell, cache string) func() string {
-			s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = s3server.DefaultAccessKeyID, s3server.DefaultSecretKey
-			parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serving("--s3", "--cache", cache, "box:")
-			return func() string { return s.ok("cat", "s3://photos/a"+parameters) }
+		{"of a gateway", false, gateway},
+		{"of a gateway, with versions", false, func(t *testing.T, s *shell, cache string) func() string {
+			s.ok("bucket", "--versioning", "on", "box:")
+			s.put("box:a", "first content")
+			return gateway(t, s, cache)
 		}},
 		{"of a location", true, func(_ *testing.T, s *shell, _ string) func() string {
 			return func() string { return s.ok("cat", "box:a") }

@@ -56,7 +56,7 @@ func (b *body) missing(first, last int64) int64 {
 // fetch requests the blocks from first on, before the number until.
 func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 	r := &driver.GetRequest{
-		Key: b.object.key, Offset: first * b.blockBytes(), Length: -1,
+		Key: b.object.key, Version: b.object.version, Offset: first * b.blockBytes(), Length: -1,
 		Condition: storage.Condition{Revision: b.object.revision},
 	}
 	if until >= 0 {
@@ -78,7 +78,7 @@ func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 		_ = fetched.Close()
 		return nil, err
 	}
-	b.d.trust(b.object.key, attrs)
+	b.d.trust(b.object.key, b.object.version, attrs)
 	b.fetched, b.next, b.until = fetched, first, until
 	return attrs, nil
 }

@@ -7,8 +7,9 @@
 //
 // The cache serves reads that are pinned to a revision: those of [storage.ReaderAt], all
 // requests of [storage.ReadRanges] but the first, and downloads with [storage.IfRevision].
-// With [Config.Unpinned] it serves all others without conditions, too. All other calls pass it unchanged. A block belongs to one revision, so it is never stale;
-// an object without a revision is never kept.
+// With [Config.Unpinned] it serves all others that have no condition and name no version. All other calls, and
+// reads [storage.WithNativeAttrs], pass it unchanged. A block belongs to one revision, so it is never stale; an object
+// without a revision is never kept.
 //
 // Several processes may share a directory. A block appears whole or not at all, and has a
 // checksum: one that was damaged, also by a power failure, is fetched again. The files hold

@@ -192,6 +192,57 @@ func TestTheProvidersOwnAnswerIsThatOfARequest(t *testing.T) {
 	}
 }
 
+// Two versions of the same bytes may have one revision, as on S3: each has attributes of its own.
+func TestAVersionThatIsPinnedToItsRevisionIsServedFromTheDisk(t *testing.T) {
+	for _, trustFor := range []time.Duration{0, time.Hour} {
+		t.Run(fmt.Sprint(trustFor), func(t *testing.T) {
+			cache, err := Open(t.TempDir(), Config{BlockBytes: 1000, TrustFor: trustFor})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, cache.Close()) })
+			store := faults.New()
+			sameRevision := func(next driver.Driver) driver.Driver { return oneRevision{next} }
+			layers := []storage.OpenOption{driver.WithLayer(sameRevision), driver.WithLayer(store.Layer()), driver.WithLayer(cache.Layer())}
+			b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), layers...)
+			var versions []string
+			for _, kind := range []string{"text/plain", "text/html"} {
+				a, err := b.Upload(t.Context(), "a", strings.NewReader(content(3000, 0)), storage.WithContentType(kind))
+				require.NoError(t, err)
+				versions = append(versions, a.Version)
+			}
+			for range 2 {
+				for i, kind := range []string{"text/plain", "text/html"} {
+					got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithVersion(versions[i]), storage.IfRevision("memory:1"))
+					require.NoError(t, err)
+					require.Equal(t, content(3000, 0), string(got))
+					require.Equal(t, [2]string{versions[i], kind}, [2]string{attrs.Version, attrs.ContentType})
+				}
+			}
+			require.Equal(t, 1, store.Count(faults.Get))
+		})
+	}
+}
+
+// All that it has is of one revision.
+type oneRevision struct{ driver.Driver }
+
+func (o oneRevision) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	attrs, body, err := o.Get(ctx, r)
+	if err == nil {
+		err = body.Close()
+	}
+	return attrs, err
+}
+
+func (o oneRevision) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	own := *r
+	own.Condition = storage.Condition{}
+	attrs, body, err := o.Driver.Get(ctx, &own)
+	if err == nil {
+		attrs.Revision = "memory:1"
+	}
+	return attrs, body, err
+}
+
 func TestAnotherRevisionHasOtherBlocks(t *testing.T) {
 	f := open(t, Config{})
 	old := f.put(t, "a", 3000, 0)
@@ -373,7 +424,7 @@ func TestBucketsAndKeysAreApart(t *testing.T) {
 		for _, key := range []string{"k", "../../etc/passwd", "/abs", "a\x00b", strings.Repeat("k", 1024), "r"} {
 			for _, revision := range []string{"r", "kr", "../r"} {
 				for number := range int64(2) {
-					name := blockName(bucket, object{bucket, key, revision}, 64, number)
+					name := blockName(bucket, object{bucket, key, "", revision}, 64, number)
 					require.Regexp(t, `^[0-9a-f]{2}/[0-9a-f]{64}$`, name)
 					require.False(t, names[name])
 					names[name] = true

@@ -21,8 +21,9 @@ type objectDriver struct {
 	trusted map[object]confirmed // with the credentials of this driver
 }
 
-// An object is one revision of an object.
-type object struct{ bucket, key, revision string }
+// An object is one revision of an object. If it was read by its version, that has other attributes than a later
+// version with the same revision; their blocks are the same.
+type object struct{ bucket, key, version, revision string }
 
 // A confirmed revision was the current one at a time.
 type confirmed struct {
@@ -41,8 +42,8 @@ func newDriver(next driver.Driver, c *Cache) *objectDriver {
 // Head remembers the revision, so that a ReaderAt need not ask again.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
-	if err == nil && r.Version == "" {
-		d.trust(r.Key, attrs)
+	if err == nil {
+		d.trust(r.Key, r.Version, attrs)
 	}
 	return attrs, err
 }
@@ -50,10 +51,10 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 // Get reads a pinned revision through the cache. With Config.Unpinned, it pins other reads to the current one.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	switch {
-	case r.Version != "" || len(r.Native) > 0 || r.NativeAttrs:
+	case len(r.Native) > 0 || r.NativeAttrs:
 	case r.Condition.Revision != "":
 		return d.read(ctx, r, nil)
-	case d.cache.config.Unpinned && r.Condition == storage.Condition{}:
+	case d.cache.config.Unpinned && r.Version == "" && r.Condition == storage.Condition{}:
 		now, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
 		if err != nil {
 			break
@@ -77,7 +78,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 // read reads a pinned revision. now has its attributes if the store has just confirmed it.
 func (d *objectDriver) read(ctx context.Context, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, io.ReadCloser, error) {
-	b := &body{d: d, ctx: ctx, object: object{d.bucket, r.Key, r.Condition.Revision}}
+	b := &body{d: d, ctx: ctx, object: object{d.bucket, r.Key, r.Version, r.Condition.Revision}}
 	attrs, err := d.confirm(b, r, now)
 	if err != nil {
 		return nil, nil, err
@@ -106,7 +107,7 @@ func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs
 		if now != nil {
 			return now, nil
 		}
-		attrs, err := d.Head(b.ctx, &driver.GetRequest{Key: r.Key, Length: -1, Condition: r.Condition})
+		attrs, err := d.Head(b.ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition})
 		if err == nil && attrs.Revision != r.Condition.Revision {
 			err = storage.PreconditionFailed
 		}
@@ -119,7 +120,7 @@ func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs
 	return b.fetch(first, b.missing(first, last))
 }
 
-func (d *objectDriver) trust(key string, attrs *storage.Attrs) {
+func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
 	if d.cache.config.TrustFor == 0 || attrs.Revision == "" {
 		return
 	}
@@ -129,7 +130,7 @@ func (d *objectDriver) trust(key string, attrs *storage.Attrs) {
 	if len(d.trusted) >= maxTrusted {
 		clear(d.trusted)
 	}
-	d.trusted[object{d.bucket, key, attrs.Revision}] = confirmed{&own, d.cache.now()}
+	d.trusted[object{d.bucket, key, version, attrs.Revision}] = confirmed{&own, d.cache.now()}
 }
 
 func (d *objectDriver) lately(o object) *storage.Attrs {

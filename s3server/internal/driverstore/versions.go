@@ -142,9 +142,7 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
 	}
 	request := &driver.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
-	if request.Version == "" && h.attrs.Revision != "" {
-		request.Condition.Revision = h.attrs.Revision
-	}
+	request.Condition.Revision = h.attrs.Revision // a cache keeps only what has one
 	_, body, err := h.bucket.driver.Get(ctx, request)
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
 		return nil, s3error.New("ServiceUnavailable")
