@@ -194,7 +194,7 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	writeFiles(t, tree, files)
 	require.NoError(t, os.Symlink(filepath.Join(tree, "a0"), filepath.Join(tree, "broken")))
 	require.NoError(t, os.Symlink("tree", link))
-	_, stderr := newShell(t).exits(0, "rm", "-r", link)
+	_, stderr := newShell(t).exits(0, "rm", "-r", link+"/")
 	require.Equal(t, "omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
 	left, err := os.ReadDir(tree)
 	require.NoError(t, err)
@@ -202,6 +202,24 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	require.Equal(t, "broken", left[0].Name())
 	_, err = os.Lstat(link)
 	require.NoError(t, err)
+}
+
+// As the system does, "rm -r" removes a link that it is given, and nothing behind it.
+func TestRmOfATreeThatIsALink(t *testing.T) {
+	dir := t.TempDir()
+	tree, link := filepath.Join(dir, "tree"), filepath.Join(dir, "link")
+	writeFiles(t, tree, map[string]string{"a": "x", "sub/b": "x"})
+	require.NoError(t, os.Symlink("tree", link))
+	s := newShell(t)
+	stdout, _ := s.exits(0, "rm", "-r", "-v", "--dry-run", link)
+	require.Equal(t, "link\n", stdout)
+	stdout, stderr := s.exits(0, "rm", "-r", "-v", link)
+	require.Equal(t, "link\n", stdout)
+	require.Empty(t, stderr)
+	_, err := os.Lstat(link)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.FileExists(t, filepath.Join(tree, "a"))
+	require.FileExists(t, filepath.Join(tree, "sub", "b"))
 }
 
 // A line of an event says what happened, not what was tried.

@@ -4,6 +4,7 @@ package removing
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -103,6 +104,8 @@ func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 		return done(argument.Invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket"))
 	case f.inventory != "":
 		return done(rmListed(ctx, p, f, l))
+	case f.recursive && !f.filter.Given() && isLink(bucket, l):
+		return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
 	case f.recursive:
 		folder := location.AsFolder(l.Key)
 		err := rmFolder(ctx, p, filter, bucket, folder, folder)

@@ -43,6 +43,16 @@ func asPlain(p *program.Program, bucket storage.Bucket, l location.Location) sto
 	return plainDirectory{bucket, filepath.FromSlash(dir), p.Global.DryRun}
 }
 
+// isLink reports whether a location is the path of a symbolic link, without a slash at its end. Like the system,
+// "rm -r" does not follow that.
+func isLink(bucket storage.Bucket, l location.Location) bool {
+	if _, plain := bucket.(plainDirectory); !plain || location.EndsAsFolder(l.Path) {
+		return false
+	}
+	info, err := os.Lstat(l.Path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
 // Exists reports whether there is a file of any kind: Remove removes a link or a pipe, too.
 func (d plainDirectory) Exists(ctx context.Context, key string, opts ...storage.AttrsOption) (bool, error) {
 	if len(opts) > 0 {
