@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads/internal/filename"
@@ -83,6 +84,9 @@ func (b bucketRecords) Record(ctx context.Context, id string) (*File, error) {
 }
 
 func (b bucketRecords) read(ctx context.Context, id string) (*File, string, error) {
+	if keyrule.Write(recordKey(id)) != "" { // no record has it; some stores would call it an invalid argument
+		return nil, "", storage.ObjectNotFound
+	}
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, recordKey(id))
 	if err != nil {
 		return nil, "", err
