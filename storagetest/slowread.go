@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	slowObject = 11 << 20 // bytes: enough for parallel ranges
-	slowRate   = 24e6     // bytes a second: much less than a busy machine takes in
+	slowObject = 11 << 20   // bytes: enough for parallel ranges
+	slowRate   = 24_000_000 // bytes a second: much less than a busy machine takes in
 )
 
 // slowReadCases are about reads without WithConcurrency over a slow connection.
@@ -53,9 +53,10 @@ var slowReadCases = []Case{
 					return text[:1] + string(got), err
 				},
 			} {
-				// A reader that is stopped for a while, as on a busy machine, does not wait for its connection.
+				// On a machine so busy that the reader does not wait for its connection, a slower connection shows it.
 				serial := t.attrs(b, "a").Revision == ""
-				for range 5 {
+				for attempt := range 5 {
+					t.faults.Set(faults.SlowBody(slowRate >> attempt))
 					t.faults.Reset()
 					got, err := read()
 					require.NoError(t, err, name)
