@@ -363,22 +363,34 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 
 func finish(t *testing.T, u handler.Upload) error { return u.FinishUpload(t.Context()) }
 
-// An object at the key of an upload that has made none is somebody else's.
+// An object at the key of a hook is somebody else's while the upload has made none.
 func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
-	for name, sent := range map[string]int{"before all bytes": 5, "after all bytes": 10} {
+	for name, row := range map[string]struct {
+		info     handler.FileInfo
+		basePart int64
+		sent     int64
+	}{
+		"the ID of a hook":           {handler.FileInfo{ID: "kept", Size: 10}, basePart, 5},
+		"the key of a hook":          {handler.FileInfo{Size: 10, Storage: map[string]string{"Key": "kept"}}, basePart, 5},
+		"in parts, before all bytes": {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}}, 4, 5},
+		"in parts, after all bytes":  {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}}, 4, 10},
+	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New()
 			store, err := New(b, Config{})
 			require.NoError(t, err)
-			store.basePart = 4
-			_, err = b.Upload(t.Context(), "other/a", strings.NewReader("older"))
+			store.basePart = row.basePart
+			_, err = b.Upload(t.Context(), "kept", strings.NewReader("text"))
 			require.NoError(t, err)
-			u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "other/a"}})
+			u, err := store.NewUpload(t.Context(), row.info)
 			require.NoError(t, err)
-			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(int64(sent))))
+			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(row.sent)))
 			require.NoError(t, err)
 			require.NoError(t, u.(*upload).Terminate(t.Context()))
-			require.Equal(t, []string{"other/a"}, server{t: t, bucket: b}.keys())
+			require.Equal(t, []string{"kept"}, server{t: t, bucket: b}.keys())
+			text, _, err := storage.ReadAll(t.Context(), b, "kept")
+			require.NoError(t, err)
+			require.Equal(t, "text", string(text))
 		})
 	}
 }
@@ -580,29 +592,6 @@ func TestAnUploadWithMorePartsThanTheStoreTakesIsRefused(t *testing.T) {
 	require.Equal(t, len(content), s.offset(url))
 	s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
 	require.True(t, bytes.Equal(content, s.content(url)))
-}
-
-// An object of another program under the key of a hook is not that of an unfinished upload.
-func TestTerminationLeavesWhatWasThere(t *testing.T) {
-	for name, info := range map[string]handler.FileInfo{
-		"the ID of a hook":  {ID: "kept", Size: 10},
-		"the key of a hook": {Size: 10, Storage: map[string]string{"Key": "kept"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			store, err := New(memstore.New(), Config{})
-			require.NoError(t, err)
-			_, err = store.bucket.Upload(t.Context(), "kept", strings.NewReader("text"))
-			require.NoError(t, err)
-			made, err := store.NewUpload(t.Context(), info)
-			require.NoError(t, err)
-			_, err = made.WriteChunk(t.Context(), 0, strings.NewReader("01234"))
-			require.NoError(t, err)
-			require.NoError(t, made.(*upload).Terminate(t.Context()))
-			text, _, err := storage.ReadAll(t.Context(), store.bucket, "kept")
-			require.NoError(t, err)
-			require.Equal(t, "text", string(text))
-		})
-	}
 }
 
 func TestABucketMustDoWhatIsNeeded(t *testing.T) {
