@@ -59,14 +59,14 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 		}
 		count := len(page.Entries)
 		more := page.Token != "" && !(bounded && remaining <= count)
-		for i, entry := range page.Entries {
+		for i := range page.Entries {
 			if err := ctx.Err(); err != nil {
 				return asError(ctx, err)
 			}
 			if more && l.shouldPrefetch(first, i, count) {
 				next = l.prefetch(ctx, page.Token, l.limitOf(remaining+i-count))
 			}
-			if !yield(entry, nil) {
+			if !yield(page.Entries[i], nil) {
 				return errStopped
 			}
 			if remaining--; remaining == 0 {

@@ -62,10 +62,11 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 			if len(page.Entries) == cap(page.Entries) {
 				page.Entries = slices.Grow(page.Entries, max(maximum-len(page.Entries), 1)) // grows once
 			}
-			if isPrefix {
-				page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})
+			page.Entries = page.Entries[:len(page.Entries)+1]
+			if e := &page.Entries[len(page.Entries)-1]; isPrefix {
+				*e = storage.ListEntry{Key: common, IsPrefix: true}
 			} else {
-				page.Entries = append(page.Entries, keys.Value().object.entry())
+				keys.Value().object.describe(e)
 			}
 		}
 		if !isPrefix {

@@ -99,13 +99,9 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 	return result
 }
 
-func (o *object) entry() storage.ListEntry {
-	return storage.ListEntry{
-		Key:          o.key,
-		Size:         int64(len(o.data)),
-		ETag:         o.etag,
-		Revision:     o.revisionText(),
-		Modified:     o.modified,
-		StorageClass: o.StorageClass,
-	}
+// describe fills an entry in its place, field by field: a listing makes many.
+func (o *object) describe(e *storage.ListEntry) {
+	e.Key, e.IsPrefix, e.Size = o.key, false, int64(len(o.data))
+	e.ETag, e.Revision = o.etag, o.revisionText()
+	e.Modified, e.StorageClass = o.modified, o.StorageClass
 }

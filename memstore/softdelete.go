@@ -110,10 +110,8 @@ func (b *bucket) listRemoved(r *driver.ListRequest, after position, now time.Tim
 			page.Token = last.token()
 			return false
 		}
-		entry := v.object.entry()
-		page.Entries = append(page.Entries, storage.VersionEntry{
-			ListEntry: entry, Version: entry.Revision, NoncurrentSince: v.since, SoftDeletedUntil: v.until,
-		})
+		page.Entries = append(page.Entries, storage.VersionEntry{Version: v.object.revisionText(), NoncurrentSince: v.since, SoftDeletedUntil: v.until})
+		v.object.describe(&page.Entries[len(page.Entries)-1].ListEntry)
 		last = v.position
 		return true
 	})

@@ -125,7 +125,8 @@ func (b *bucket) versionEntry(o *object, since time.Time) storage.VersionEntry {
 		entry := storage.ListEntry{Key: o.key, Modified: o.modified}
 		return storage.VersionEntry{ListEntry: entry, Version: o.revisionText(), IsDeleteMarker: true}
 	}
-	entry := storage.VersionEntry{ListEntry: o.entry(), Current: since.IsZero(), NoncurrentSince: since}
+	entry := storage.VersionEntry{Current: since.IsZero(), NoncurrentSince: since}
+	o.describe(&entry.ListEntry)
 	if !entry.Current || b.info.Versioning {
 		entry.Version = entry.Revision
 	}

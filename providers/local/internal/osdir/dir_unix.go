@@ -42,7 +42,10 @@ func metaOf(st *unix.Stat_t) Meta {
 type dirHandle struct {
 	fd   int
 	file *os.File
+	id   [2]uint64 // device and inode of file, or zero
 }
+
+func idOf(st *unix.Stat_t) [2]uint64 { return [2]uint64{uint64(st.Dev), uint64(st.Ino)} }
 
 // openHandle opens a directory. The kernel resolves the path in one step, if it can do so
 // without leaving top. Otherwise os.Root does, with a step for each component.
@@ -57,7 +60,9 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	if err != nil {
 		return dirHandle{}, err
 	}
-	return dirHandle{fd: int(f.Fd()), file: f}, nil
+	var st unix.Stat_t
+	_ = unix.Fstat(int(f.Fd()), &st) // if it fails, IsAt asks again
+	return dirHandle{fd: int(f.Fd()), file: f, id: idOf(&st)}, nil
 }
 
 func (h dirHandle) close() {
@@ -93,13 +98,12 @@ func (d *Dir) StatSelf() (Meta, error) {
 // IsAt reports whether path leads to d. While d is open, no other directory has its inode.
 func (d *Dir) IsAt(path string) (bool, error) {
 	var self, there unix.Stat_t
-	if err := retryEINTR(func() error { return unix.Stat(path, &there) }); err != nil {
-		return false, err
+	err := retryEINTR(func() error { return unix.Stat(path, &there) })
+	if err != nil || idOf(&there) == d.handle.id {
+		return err == nil, err
 	}
-	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &self) }); err != nil {
-		return false, err
-	}
-	return self.Dev == there.Dev && self.Ino == there.Ino, nil
+	err = retryEINTR(func() error { return unix.Fstat(d.fd(), &self) })
+	return err == nil && idOf(&self) == idOf(&there), err
 }
 
 // Mkdir makes one directory.
