@@ -104,12 +104,12 @@ func Any(key string) string {
 // CommonPrefix returns the common prefix that a listing rolls key up into: key up to and including the
 // first delimiter after prefix. It returns false if there is none.
 func CommonPrefix(key, prefix, delimiter string) (string, bool) {
-	rest, below := strings.CutPrefix(key, prefix)
-	i := strings.Index(rest, delimiter)
-	if delimiter == "" || !below || i < 0 {
-		return "", false
+	if delimiter != "" && strings.HasPrefix(key, prefix) {
+		if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
+			return key[:len(prefix)+i+len(delimiter)], true
+		}
 	}
-	return key[:len(prefix)+i+len(delimiter)], true
+	return "", false
 }
 
 // PrefixEnd returns the least string that is greater than every string that begins with
