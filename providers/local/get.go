@@ -170,12 +170,8 @@ func (r *reader) openCurrent(l location) (*osdir.File, error) {
 
 // openIn opens a regular file. It returns nil if there is none of that name.
 func (r *reader) openIn(path, base string) (*osdir.File, error) {
-	d, err := r.tree.open(path)
-	if err != nil {
-		return nil, unlessAbsent(err)
-	}
-	defer r.tree.closeDir(d)
-	f, err := d.Open(base)
+	r.tree.opening(path)
+	f, err := r.tree.top.Open(osdir.Join(path, base))
 	if osdir.IsNoFile(err) || osdir.IsNoReader(err) {
 		return nil, nil
 	}

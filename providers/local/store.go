@@ -70,7 +70,7 @@ type tree struct {
 	keeping  *atomic.Int64 // for how long what is removed for good is kept, in nanoseconds
 	like     format        // for tests: behave as on such a disk
 
-	onOpen func(path string) // for tests: called for each directory that is opened, unless it is nil
+	onOpen func(path string) // for tests: called for each directory that is opened, or in which a file is, unless it is nil
 
 	ready          atomic.Bool // the reserved directory exists
 	strict, coarse atomic.Bool // from format, once known
@@ -154,13 +154,17 @@ func (t *tree) keepsVersions() bool { return t.versions.Load() }
 
 // open opens a directory of the bucket. closeDir closes it.
 func (t *tree) open(path string) (*osdir.Dir, error) {
-	if t.onOpen != nil {
-		t.onOpen(path)
-	}
+	t.opening(path)
 	if path == "" {
 		return t.top, nil
 	}
 	return osdir.Open(t.root, t.top, path)
+}
+
+func (t *tree) opening(path string) {
+	if t.onOpen != nil {
+		t.onOpen(path)
+	}
 }
 
 // openIfThere is open that returns nil if there is no such directory.
@@ -172,9 +176,7 @@ func (t *tree) openIfThere(path string) (*osdir.Dir, error) {
 // openToRead opens a directory to read its names. It always uses a new descriptor, because
 // the descriptor has the position in the directory.
 func (t *tree) openToRead(path string) (*osdir.Dir, error) {
-	if t.onOpen != nil {
-		t.onOpen(path)
-	}
+	t.opening(path)
 	return osdir.Open(t.root, t.top, path)
 }
 

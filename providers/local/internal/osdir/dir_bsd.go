@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openBeneath always fails: on these systems, os.Root opens directories.
-func openBeneath(int, string) (int, error) { return -1, unix.ENOSYS }
+// openBeneath always fails: on these systems, os.Root opens paths.
+func openBeneath(int, string, int) (int, error) { return -1, unix.ENOSYS }
 
 // Exchange always fails: only Linux needs it.
 func (d *Dir) Exchange(string, *Dir, string) error { return unix.ENOSYS }

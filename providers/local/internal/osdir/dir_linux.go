@@ -38,11 +38,11 @@ func (d *Dir) Exchange(base string, from *Dir, fromBase string) error {
 	})
 }
 
-// openBeneath opens a directory in one system call that, like os.Root, does not leave the
+// openBeneath opens a path in one system call that, like os.Root, does not leave the
 // parent, even through symbolic links. If it fails, the caller tries os.Root.
-func openBeneath(fd int, path string) (int, error) {
+func openBeneath(fd int, path string, flags int) (int, error) {
 	path = cmp.Or(path, ".")
-	how := unix.OpenHow{Flags: uint64(openDirFlags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
+	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
 	var opened int
 	err := retryEINTR(func() (err error) {
 		opened, err = unix.Openat2(fd, path, &how)

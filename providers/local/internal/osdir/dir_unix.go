@@ -51,7 +51,7 @@ func idOf(st *unix.Stat_t) [2]uint64 { return [2]uint64{uint64(st.Dev), uint64(s
 // without leaving top. Otherwise os.Root does, with a step for each component.
 func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	if top != nil {
-		fd, err := openBeneath(top.handle.fd, path)
+		fd, err := openBeneath(top.handle.fd, path, openDirFlags)
 		if err == nil || IsNotExist(err) {
 			return dirHandle{fd: fd}, err
 		}

@@ -4,7 +4,6 @@ package osdir
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"syscall"
@@ -43,16 +42,13 @@ func (d *Dir) Edit(base string) (*File, error) {
 	return &File{fd: int(f.Fd()), os: f}, nil
 }
 
-// Open opens the entry base for reading. If base is a directory, meta says so. os.Root
+// Open opens a path below d for reading. If it is a directory, meta says so. os.Root
 // follows a symbolic link, and stays inside the root. Opening a pipe does not block.
-func (d *Dir) Open(base string) (*File, error) {
-	f := &File{}
-	err := retryEINTR(func() (err error) {
-		f.fd, err = unix.Openat(d.fd(), base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-		return err
-	})
-	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) { // EMLINK on FreeBSD
-		if f.os, err = d.root.OpenFile(d.PathOf(base), os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+func (d *Dir) Open(path string) (f *File, err error) {
+	f = &File{}
+	f.fd, err = openBeneath(d.fd(), path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK)
+	if err != nil && !IsNotExist(err) {
+		if f.os, err = d.root.OpenFile(d.PathOf(path), os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
 			f.fd = int(f.os.Fd())
 		}
 	}

@@ -32,10 +32,10 @@ func (d *Dir) Edit(base string) (*File, error) {
 	return &File{os: f}, nil
 }
 
-// Open opens the entry base for reading. If base is a directory, meta says so. os.Root
+// Open opens a path below d for reading. If it is a directory, meta says so. os.Root
 // follows a symbolic link, and stays inside the root.
-func (d *Dir) Open(base string) (*File, error) {
-	opened, err := d.root.Open(d.PathOf(base))
+func (d *Dir) Open(path string) (*File, error) {
+	opened, err := d.root.Open(d.PathOf(path))
 	if err != nil {
 		return nil, err
 	}
