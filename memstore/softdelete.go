@@ -110,8 +110,9 @@ func (b *bucket) listRemoved(r *driver.ListRequest, after position, now time.Tim
 			page.Token = last.token()
 			return false
 		}
-		page.Entries = append(page.Entries, storage.VersionEntry{Version: v.object.revisionText(), NoncurrentSince: v.since, SoftDeletedUntil: v.until})
-		v.object.describe(&page.Entries[len(page.Entries)-1].ListEntry)
+		entry := storage.VersionEntry{Version: v.object.revisionText(), NoncurrentSince: v.since, SoftDeletedUntil: v.until}
+		v.object.describe(&entry.ListEntry)
+		page.Entries = append(page.Entries, entry)
 		last = v.position
 		return true
 	})

@@ -70,7 +70,7 @@ type tree struct {
 	keeping  *atomic.Int64 // for how long what is removed for good is kept, in nanoseconds
 	like     format        // for tests: behave as on such a disk
 
-	onOpen func(path string) // for tests: called for each directory that is opened, or in which a file is, unless it is nil
+	onOpen func(path string) // for tests, unless it is nil: called before a directory is opened, or a file in it
 
 	ready          atomic.Bool // the reserved directory exists
 	strict, coarse atomic.Bool // from format, once known

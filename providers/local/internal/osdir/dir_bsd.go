@@ -3,19 +3,13 @@
 package osdir
 
 import (
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// openBeneath opens an entry that is no link. For all else it fails: on these systems, os.Root opens paths.
-func openBeneath(fd int, path string, flags int) (int, error) {
-	if flags&unix.O_NOFOLLOW != 0 && !strings.Contains(path, "/") {
-		return unix.Openat(fd, path, flags|unix.O_CLOEXEC, 0)
-	}
-	return -1, unix.ENOSYS
-}
+// openBeneath always fails: on these systems, os.Root opens paths.
+func openBeneath(int, string, int) (int, error) { return -1, unix.ENOSYS }
 
 // Exchange always fails: only Linux needs it.
 func (d *Dir) Exchange(string, *Dir, string) error { return unix.ENOSYS }

@@ -40,12 +40,10 @@ func (d *Dir) Exchange(base string, from *Dir, fromBase string) error {
 
 // openBeneath opens a path in one system call that, like os.Root, does not leave the
 // parent, even through symbolic links. If it fails, the caller tries os.Root.
-func openBeneath(fd int, path string, flags int) (int, error) {
-	path = cmp.Or(path, ".")
+func openBeneath(fd int, path string, flags int) (opened int, err error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
-	var opened int
-	err := retryEINTR(func() (err error) {
-		opened, err = unix.Openat2(fd, path, &how)
+	err = retryEINTR(func() error {
+		opened, err = unix.Openat2(fd, cmp.Or(path, "."), &how)
 		return err
 	})
 	return opened, err

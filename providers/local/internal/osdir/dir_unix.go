@@ -42,7 +42,7 @@ func metaOf(st *unix.Stat_t) Meta {
 type dirHandle struct {
 	fd   int
 	file *os.File
-	id   [2]uint64 // device and inode of file, or zero
+	id   [2]uint64 // device and inode of the root, else zero
 }
 
 func idOf(st *unix.Stat_t) [2]uint64 { return [2]uint64{uint64(st.Dev), uint64(st.Ino)} }
@@ -61,7 +61,9 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 		return dirHandle{}, err
 	}
 	var st unix.Stat_t
-	_ = unix.Fstat(int(f.Fd()), &st) // if it fails, IsAt asks again
+	if top == nil {
+		_ = unix.Fstat(int(f.Fd()), &st) // if it fails, IsAt asks again
+	}
 	return dirHandle{fd: int(f.Fd()), file: f, id: idOf(&st)}, nil
 }
 
@@ -87,9 +89,11 @@ func (d *Dir) Stat(base string) (Meta, error) {
 }
 
 // StatSelf returns the meta of d.
-func (d *Dir) StatSelf() (Meta, error) {
+func (d *Dir) StatSelf() (Meta, error) { return metaOfOpen(d.fd()) }
+
+func metaOfOpen(fd int) (Meta, error) {
 	var st unix.Stat_t
-	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
+	if err := retryEINTR(func() error { return unix.Fstat(fd, &st) }); err != nil {
 		return Meta{}, err
 	}
 	return metaOf(&st), nil
@@ -98,11 +102,10 @@ func (d *Dir) StatSelf() (Meta, error) {
 // IsAt reports whether path leads to d. While d is open, no other directory has its inode.
 func (d *Dir) IsAt(path string) (bool, error) {
 	var self, there unix.Stat_t
-	err := retryEINTR(func() error { return unix.Stat(path, &there) })
-	if err != nil || idOf(&there) == d.handle.id {
+	if err := retryEINTR(func() error { return unix.Stat(path, &there) }); err != nil || idOf(&there) == d.handle.id {
 		return err == nil, err
 	}
-	err = retryEINTR(func() error { return unix.Fstat(d.fd(), &self) })
+	err := retryEINTR(func() error { return unix.Fstat(d.fd(), &self) })
 	return err == nil && idOf(&self) == idOf(&there), err
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,7 +47,15 @@ func (d *Dir) Edit(base string) (*File, error) {
 // follows a symbolic link, and stays inside the root. Opening a pipe does not block.
 func (d *Dir) Open(path string) (f *File, err error) {
 	f = &File{}
-	f.fd, err = openBeneath(d.fd(), path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK)
+	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
+	if strings.Contains(path, "/") {
+		f.fd, err = openBeneath(d.fd(), path, flags)
+	} else {
+		err = retryEINTR(func() error {
+			f.fd, err = unix.Openat(d.fd(), path, flags|unix.O_CLOEXEC, 0)
+			return err
+		})
+	}
 	if err != nil && !IsNotExist(err) {
 		if f.os, err = d.root.OpenFile(d.PathOf(path), os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
 			f.fd = int(f.os.Fd())
@@ -63,13 +72,7 @@ func (d *Dir) Open(path string) (f *File, err error) {
 }
 
 // Stat returns the meta of the file now.
-func (f *File) Stat() (Meta, error) {
-	var st unix.Stat_t
-	if err := retryEINTR(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
-		return Meta{}, err
-	}
-	return metaOf(&st), nil
-}
+func (f *File) Stat() (Meta, error) { return metaOfOpen(f.fd) }
 
 // Write writes all of p.
 func (f *File) Write(p []byte) (n int, err error) {
