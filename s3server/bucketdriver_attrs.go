@@ -84,7 +84,7 @@ var storageCodes = map[string]storage.Code{
 	"InvalidObjectState": storage.Archived, "AccessDenied": storage.PermissionDenied, "BadDigest": storage.ChecksumMismatch,
 	"NotImplemented": storage.Unsupported, "SlowDown": storage.RateLimited, "ServiceUnavailable": storage.Unavailable,
 	"ConditionalRequestConflict": storage.Unavailable, // the next attempt knows whether the condition holds
-	"InternalError":              storage.Internal, "InsufficientStorage": storage.Internal,
+	"InternalError":              storage.Internal, "XMinioStorageFull": storage.Internal,
 }
 
 // storageError returns an error of the store in the terms of package storage.

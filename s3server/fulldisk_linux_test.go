@@ -134,7 +134,7 @@ func TestABucketThatFindsTheDiskFullIsNotThere(t *testing.T) {
 	fill(t, path)
 	locked := &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)}
 	_, err = s.CreateBucket(t.Context(), locked)
-	failsWith(t, err, 507, "InsufficientStorage")
+	failsWith(t, err, 507, "XMinioStorageFull")
 	_, err = s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: aws.String("locked")})
 	failsWith(t, err, 404, "NoSuchBucket")
 

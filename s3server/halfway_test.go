@@ -75,7 +75,7 @@ func TestABucketWithoutItsSettingsIsRemoved(t *testing.T) {
 			service := &fullService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), meanwhile: row.meanwhile}
 			s := start(t, s3server.Config{Service: service, Buckets: []string{}})
 			_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)})
-			failsWith(t, err, 507, "InsufficientStorage")
+			failsWith(t, err, 507, "XMinioStorageFull")
 			require.Equal(t, row.removed, service.removed)
 			_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
 			if row.removed != nil {

@@ -123,8 +123,8 @@ type Config struct {
 	Service driver.ServiceDriver
 	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
 	// Copies share their bytes. Names and properties, delete markers, empty uploads and the settings
-	// of buckets may take as much again, and at least 64 MiB. A write beyond it fails with InsufficientStorage and status 507,
-	// which clients do not send again by themselves, unlike a 503: waiting frees nothing.
+	// of buckets may take as much again, and at least 64 MiB. A write beyond it fails with MinIO's
+	// XMinioStorageFull and status 507, which clients do not send again by themselves, unlike a 503: waiting frees nothing.
 	MaxBytes int64
 	// KMSKeys are the ids of the keys that SSE-KMS knows, beside the account's own. Nil means
 	// every id.

@@ -14,9 +14,9 @@ func TestMemoryIsBoundedByMaxBytes(t *testing.T) {
 	s := start(t, s3server.Config{MaxBytes: 100})
 	s.put(t, "a", strings.Repeat("a", 60))
 	_, err := s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 60)))
-	failsWith(t, err, 507, "InsufficientStorage")
+	failsWith(t, err, 507, "XMinioStorageFull")
 	_, err = s.PutObject(t.Context(), putInput("a", strings.Repeat("c", 60)))
-	failsWith(t, err, 507, "InsufficientStorage") // the old object stays until the new one is there
+	failsWith(t, err, 507, "XMinioStorageFull") // the old object stays until the new one is there
 	require.Equal(t, strings.Repeat("a", 60), s.get(t, "a"))
 
 	_, err = s.CopyObject(t.Context(), copyInput("a", "copy"))
@@ -24,13 +24,13 @@ func TestMemoryIsBoundedByMaxBytes(t *testing.T) {
 	upload := s.begin(t, "b")
 	s.part(t, "b", upload, 1, strings.Repeat("b", 40))
 	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: new(bucket), Key: new("b"), UploadId: &upload, PartNumber: new(int32(2)), Body: strings.NewReader("c")})
-	failsWith(t, err, 507, "InsufficientStorage")
+	failsWith(t, err, 507, "XMinioStorageFull")
 	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: new(bucket), Key: new("b"), UploadId: &upload})
 	require.NoError(t, err)
 
 	s.remove(t, "a", "")
 	_, err = s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 41)))
-	failsWith(t, err, 507, "InsufficientStorage")
+	failsWith(t, err, 507, "XMinioStorageFull")
 	s.remove(t, "copy", "")
 	s.put(t, "b", strings.Repeat("b", 100))
 }

@@ -74,7 +74,7 @@ var errorMeanings = sdkerror.Table{
 			SlowDown SlowDownRead SlowDownWrite RequestLimitExceeded TooManyRequests TooManyRequestsException
 			Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException
 			BandwidthLimitExceeded ServerBusy`,
-		{Code: storage.Internal, Hint: "the store's disks are full"}: "XMinioStorageFull",
+		{Code: storage.Internal, Hint: "the store is full: free some space there"}: "XMinioStorageFull",
 		// Codes of servers that store keys as files.
 		{Code: storage.Unsupported, Hint: "this server stores keys as files: it cannot have both a key and one below it, such as a and a/b"}: `
 			ObjectParentIsFile ExistingObjectIsDirectory ExistingObjectIsFile XMinioParentIsObject

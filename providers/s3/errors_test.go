@@ -43,6 +43,7 @@ func TestErrorCodes(t *testing.T) {
 		{name: "OperationAborted", reply: failing(409, "OperationAborted", ""), code: storage.Unavailable, again: true},
 		{name: "an unknown conflict", reply: failing(409, "WhoKnows", ""), code: storage.Internal},
 		{name: "a server that stores keys as files", reply: failing(409, "ObjectParentIsFile", ""), code: storage.Unsupported, hint: "a and a/b"},
+		{name: "a full store", reply: failing(507, "XMinioStorageFull", ""), code: storage.Internal, hint: "free some space"},
 		{name: "NotImplemented", reply: failing(501, "NotImplemented", ""), code: storage.Unsupported},
 		{name: "ACLs disabled", reply: failing(400, "AccessControlListNotSupported", ""), code: storage.Unsupported, hint: "ACLs disabled"},
 		{name: "EntityTooLarge", reply: failing(400, "EntityTooLarge", ""), code: storage.TooLarge},

@@ -202,7 +202,7 @@ func TestMemoryHasALimit(t *testing.T) {
 	c := client(t)
 	put(t, c, "photos", "a", strings.Repeat("x", 1000))
 	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("b"), Body: strings.NewReader(strings.Repeat("x", 1000))})
-	require.ErrorContains(t, err, "InsufficientStorage")
+	require.ErrorContains(t, err, "XMinioStorageFull")
 }
 
 func TestSizes(t *testing.T) {

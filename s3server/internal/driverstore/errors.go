@@ -47,7 +47,7 @@ func ErrorOf(err error, name string) error {
 	case errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket":
 		code = "InternalError"
 	case errors.Is(err, syscall.ENOSPC):
-		code = "InsufficientStorage"
+		code = "XMinioStorageFull"
 	case !found:
 		code = "InternalError"
 	}

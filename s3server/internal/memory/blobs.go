@@ -34,7 +34,7 @@ const (
 	readSize = 64 << 10
 )
 
-// put stores a body. It fails with InsufficientStorage as soon as there is no room.
+// put stores a body. It fails with XMinioStorageFull as soon as there is no room.
 func (b *blobs) put(from *state.Body) (stored []piece, err error) {
 	if err := b.bytes.check(from.Size); err != nil {
 		return nil, err

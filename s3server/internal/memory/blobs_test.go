@@ -40,8 +40,8 @@ func TestALongBodyIsStoredInPieces(t *testing.T) {
 		{name: "of unknown size", sent: 2*pieceSize + 1, size: -1, pieces: 1},
 		{name: "it ends too early", sent: pieceSize, size: 2 * pieceSize, code: "IncompleteBody"},
 		{name: "it is too long", sent: 2*pieceSize + 1, size: 2 * pieceSize, code: "IncompleteBody"},
-		{name: "its size is too large", sent: 1, size: 3, most: 2, code: "InsufficientStorage"},
-		{name: "it becomes too large", sent: 3, size: -1, most: 2, code: "InsufficientStorage"},
+		{name: "its size is too large", sent: 1, size: 3, most: 2, code: "XMinioStorageFull"},
+		{name: "it becomes too large", sent: 3, size: -1, most: 2, code: "XMinioStorageFull"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			b := &blobs{bytes: ledger{most: row.most}}

@@ -54,7 +54,7 @@ func (l *ledger) check(n int64) error {
 
 func (l *ledger) checkLocked(n int64) error {
 	if l.most > 0 && n > 0 && l.used+n > l.most {
-		return s3error.New("InsufficientStorage")
+		return s3error.New("XMinioStorageFull")
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func TestEntriesWithoutBytesAreBounded(t *testing.T) {
 					break
 				}
 			}
-			require.True(t, s3error.Is(err, "InsufficientStorage"), err)
+			require.True(t, s3error.Is(err, "XMinioStorageFull"), err)
 			require.LessOrEqual(t, s.ledger.used, s.ledger.most)
 		})
 	}

@@ -82,7 +82,6 @@ var catalog = map[string]entry{
 	"IllegalVersioningConfigurationException":    {400, "The Versioning element must be specified"},
 	"IncompleteBody":                             {400, "The request body terminated unexpectedly"},
 	"IncorrectNumberOfFilesInPostRequest":        {400, "POST requires exactly one file upload per request."},
-	"InsufficientStorage":                        {507, "The server has no space left for this object: delete some first."},
 	"InternalError":                              {500, "We encountered an internal error. Please try again."},
 	"InvalidAccessKeyId":                         {403, "The AWS Access Key Id you provided does not exist in our records."},
 	"InvalidArgument":                            {400, "Invalid Argument"},
@@ -155,4 +154,5 @@ var catalog = map[string]entry{
 	"UnresolvableGrantByEmailAddress":            {400, "The e-mail address you provided does not match any account on record."},
 	"UserKeyMustBeSpecified":                     {400, "Key must be specified"},
 	"XAmzContentSHA256Mismatch":                  {400, "The provided 'x-amz-content-sha256' header does not match what was computed."},
+	"XMinioStorageFull":                          {507, "The server has no space left for this object: delete some first."}, // MinIO's, which clients know
 }
