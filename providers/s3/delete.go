@@ -130,17 +130,14 @@ func (rm *remover) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, 
 		failure := &out.Errors[i]
 		e := objectError(failure)
 		failed := slotsFor(failure.Key, failure.VersionId, slots)
-		for _, slot := range failed {
-			told[slot] = true
-		}
-		if e == nil {
-			continue
-		}
-		if len(failed) == 0 {
+		if e != nil && len(failed) == 0 {
 			return &storage.Error{Code: storage.Unsupported, Err: e.Err, Hint: "the server reported failures of objects that the batch did not contain"}
 		}
 		for _, slot := range failed {
-			errs[slot] = e
+			told[slot] = true
+			if e != nil {
+				errs[slot] = e
+			}
 		}
 	}
 	for _, at := range slots {

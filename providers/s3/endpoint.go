@@ -142,10 +142,5 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 }
 
 func isLabel(name string) bool {
-	for _, c := range []byte(name) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return name != ""
+	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

@@ -54,17 +54,14 @@ func withContentMD5(stack *middleware.Stack) error {
 // that the server does not decompress stored content.
 func withUnsignedEncoding(stack *middleware.Stack) error {
 	const header = "Accept-Encoding"
-	set := func(in middleware.FinalizeInput, value string) {
-		if request, ok := in.Request.(*smithyhttp.Request); ok {
-			request.Header.Del(header)
-			if value != "" {
-				request.Header.Set(header, value)
-			}
-		}
-	}
 	setter := func(id, value string) middleware.FinalizeMiddleware {
 		return middleware.FinalizeMiddlewareFunc(id, func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-			set(in, value)
+			if request, ok := in.Request.(*smithyhttp.Request); ok {
+				request.Header.Del(header)
+				if value != "" {
+					request.Header.Set(header, value)
+				}
+			}
 			return next.HandleFinalize(ctx, in)
 		})
 	}

@@ -90,22 +90,17 @@ func change[In, Out any](ctx context.Context, d *objectDriver, r *driver.ChangeR
 		return nil
 	}
 	e, read := asError(err), &driver.GetRequest{Key: r.Key, Version: r.Version}
-	switch e.Status {
-	case http.StatusNotFound:
-		return d.bucket.readError(ctx, e.Err, read)
-	case http.StatusMethodNotAllowed:
-		failure := d.bucket.readError(ctx, e.Err, read)
-		if storage.CodeOf(failure) == storage.ObjectNotFound {
-			return failure
-		}
+	if e.Status != http.StatusNotFound && e.Status != http.StatusMethodNotAllowed {
+		return e
+	}
+	failure := d.bucket.readError(ctx, e.Err, read)
+	if e.Status == http.StatusMethodNotAllowed && storage.CodeOf(failure) != storage.ObjectNotFound {
 		// versitygw does not say that the newest version is a delete marker.
 		if _, err := d.Head(ctx, read); storage.CodeOf(err) == storage.ObjectNotFound {
 			return err
 		}
-		return failure
-	default:
-		return e
 	}
+	return failure
 }
 
 // withBodyChecksum returns the options of a request whose body S3 requires a checksum of.
