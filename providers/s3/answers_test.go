@@ -41,6 +41,7 @@ const (
 	amazonErrors = "https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
 	r2Errors     = "https://developers.cloudflare.com/r2/api/error-codes"
 	wasabiErrors = "https://docs.wasabi.com/docs/rest-api-introduction"
+	ossPaths     = "https://www.alibabacloud.com/help/en/oss/developer-reference/compatibility-with-amazon-s3"
 )
 
 // recorded names a response of Amazon that a test of LocalStack has recorded.
@@ -51,7 +52,7 @@ func recorded(test string) string {
 // answers has the responses by service; the names are those of profiles.
 var answers = map[string][]answer{
 	"aws": slices.Concat(amazonRefusals, amazonArguments, amazonStates, amazonRetries, amazonBuckets, amazonRegions, amazonLocks, amazonKeys),
-	"r2":  r2Answers, "b2": b2Answers, "spaces": spacesAnswers, "wasabi": wasabiAnswers,
+	"r2":  r2Answers, "b2": b2Answers, "spaces": spacesAnswers, "wasabi": wasabiAnswers, "unknown": otherAnswers,
 }
 
 var amazonRefusals = []answer{
@@ -258,8 +259,18 @@ var wasabiAnswers = []answer{
 	{"upload", 403, "AccountProblem", "There is a problem with your account", "", "", storage.PermissionDenied, "restricted the account", wasabiErrors},
 	{"list", 403, "AuthenticationLockout", "There have been too many attempts to access the account with the wrong credentials. Try again in five minutes.", "", "", storage.Unauthenticated, "five minutes", wasabiErrors},
 	{"list", 403, "InvalidAccessKeyId", "The AWS Access Key ID you provided does not exist in our records.", "", "", storage.Unauthenticated, "another service", wasabiErrors},
+	{"list", 403, "RequestRateLimitExceeded", "Your account exceeded the limit for LIST requests.", "", "", storage.RateLimited, "", wasabiErrors},
 	{"upload", 400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header", "", "", storage.Unavailable, "", "boto/boto3#4102"},
 	{"upload", 400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.", "", "", storage.ChecksumMismatch, "", "robinrodricks/FluentStorage#121"},
+}
+
+// otherAnswers are of services without a profile: Alibaba OSS, Tencent COS and Volcengine TOS.
+var otherAnswers = []answer{
+	{"list", 403, "SecondLevelDomainForbidden", "Please use virtual hosted style to access.", "<HostId>oss-cn-shanghai.aliyuncs.com</HostId>", "", storage.InvalidArgument, "path_style=false", ossPaths},
+	{"upload", 403, "SecondLevelDomainForbidden", "Please use virtual hosted style to access.", "", "X-Oss-Ec: 0003-00001401", storage.InvalidArgument, "path_style=false", "vectordotdev/vector#20746"},
+	{"download", 403, "PathStyleDomainForbidden", "The bucket you are attempting to access must be addressed using COS virtual-styled domain.", "", "", storage.InvalidArgument, "path_style=false", "gobackup/gobackup#233"},
+	{"list", 403, "InvalidPathAccess", "Forbidden path to access server.", "", "Server: TosServer", storage.InvalidArgument, "path_style=false", "apache/opendal#6549"},
+	{"upload", 429, "ExceedBucketQPSLimit", "The request rate exceeds the limit.", "", "", storage.RateLimited, "", "apache/opendal#6651"},
 }
 
 // A call makes one request that is answered, among others that succeed.

@@ -50,6 +50,8 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.InvalidArgument, Hint: regionHint}: `
 			IllegalLocationConstraint AuthorizationHeaderMalformed PermanentRedirect MovedPermanently
 			TemporaryRedirect IllegalLocationConstraintException`,
+		// Of Alibaba OSS, Tencent COS and Volcengine TOS, with the status 403.
+		{Code: storage.InvalidArgument, Hint: "this server wants the bucket's name in the host: set path_style=false"}: "SecondLevelDomainForbidden PathStyleDomainForbidden InvalidPathAccess",
 		{Code: storage.ChecksumMismatch}:                   "BadDigest InvalidDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch",
 		{Code: storage.PermissionDenied, Hint: deniedHint}: "AccessDenied",
 		{Code: storage.PermissionDenied}:                   "AllAccessDisabled",
@@ -73,7 +75,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.RateLimited}: `
 			SlowDown SlowDownRead SlowDownWrite RequestLimitExceeded TooManyRequests TooManyRequestsException
 			Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException
-			BandwidthLimitExceeded ServerBusy`,
+			BandwidthLimitExceeded ServerBusy RequestRateLimitExceeded`, // the last: Wasabi, with the status 403
 		{Code: storage.Internal, Hint: "the store is full: free some space there"}: "XMinioStorageFull",
 		// Codes of servers that store keys as files.
 		{Code: storage.Unsupported, Hint: "this server stores keys as files: it cannot have both a key and one below it, such as a and a/b"}: `

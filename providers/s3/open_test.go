@@ -64,6 +64,7 @@ func TestEndpointAndRegion(t *testing.T) {
 		{name: "B2", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
 		{name: "Wasabi", config: Config{Endpoint: "https://s3.eu-central-1.wasabisys.com"}, profile: "wasabi", region: "eu-central-1", public: "https://s3.eu-central-1.wasabisys.com/photos/", pathStyle: true},
 		{name: "Tigris", config: Config{Endpoint: "https://t3.storage.dev"}, profile: "tigris", region: "auto", public: "https://t3.storage.dev/photos/", pathStyle: true},
+		{name: "Scaleway", config: Config{Endpoint: "https://s3.fr-par.scw.cloud"}, profile: "scaleway", region: "fr-par", public: "https://photos.s3.fr-par.scw.cloud/"},
 		{name: "GCS", config: Config{Endpoint: "https://storage.googleapis.com"}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
 		{name: "an unknown server", config: Config{Endpoint: "https://s3.example.org/"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "the environment's region is Amazon's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_REGION": "eu-west-2"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
@@ -88,6 +89,7 @@ func TestEndpointAndRegion(t *testing.T) {
 		{name: "the careful profile is Amazon's too", config: Config{Region: "eu-west-1", Profile: named("unknown")}, profile: "unknown", region: "eu-west-1", public: "https://s3.eu-west-1.amazonaws.com/photos/", pathStyle: true},
 		{name: "a configuration of the SDK's", config: Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}}, profile: "spaces", region: "eu-north-1", public: "https://photos.nyc3.digitaloceanspaces.com/"},
 		{name: "a client of the SDK's", config: Config{Client: awss3.New(awss3.Options{Region: "eu-north-1", UsePathStyle: true})}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", pathStyle: true},
+		{name: "OSS, with the bucket in the host", config: Config{Endpoint: "https://oss-cn-hangzhou.aliyuncs.com", Region: "cn-hangzhou", PathStyle: &no}, profile: "unknown", region: "cn-hangzhou", public: "https://photos.oss-cn-hangzhou.aliyuncs.com/"},
 		{name: "a client keeps the bucket in the host", config: Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://photos.oss-cn-hangzhou.aliyuncs.com/"},
 		{name: "unless Config has a path style", config: Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://oss-cn-hangzhou.aliyuncs.com/photos/", pathStyle: true},
 	} {
