@@ -27,7 +27,7 @@ var s3Questions = []question{
 		cost:    "5 requests",
 		answers: []string{"enforced", "ignored", "refused"}, ask: askPartCopyCondition,
 	}, {
-		id: "s3-customer-keys", provider: "s3", account: "Spaces, and other servers, over TLS",
+		id: "s3-customer-keys", provider: "s3", account: "Wasabi, and other servers, over TLS",
 		text:    "Does the server encrypt with a key that requests have (SSE-C)?",
 		does:    "`WithCustomerKey` is Unsupported unless a profile declares it",
 		cost:    "3 requests",

@@ -1,6 +1,6 @@
 // Package s3 opens buckets on Amazon S3 and on servers with its protocol. It knows
-// DigitalOcean Spaces, Cloudflare R2, Backblaze B2, Wasabi, MinIO, Ceph, Garage,
-// SeaweedFS, versitygw, and the XML API of Google Cloud Storage.
+// DigitalOcean Spaces, Cloudflare R2, Backblaze B2, Wasabi, Scaleway, Tigris, MinIO, Ceph,
+// Garage, SeaweedFS, versitygw, and the XML API of Google Cloud Storage.
 //
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Region: "eu-west-1"})
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Endpoint: "https://nyc3.digitaloceanspaces.com"})

@@ -123,12 +123,15 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 }
 
 func TestDeleteBatchWithContentMD5(t *testing.T) {
-	w := newStandIn(t, reply{Body: removedAll})
-	require.Equal(t, []error{nil}, w.on(t, "b2").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
-	got := w.server.Last(t)
-	require.NotEmpty(t, got.Header.Get("Content-Md5"))
-	require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
-	require.Empty(t, got.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+	for _, profile := range []string{"b2", "gcs"} { // https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
+		w := newStandIn(t, reply{Body: removedAll})
+		require.Equal(t, []error{nil}, w.on(t, profile).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
+		got := w.server.Last(t)
+		require.Equal(t, "POST /photos?delete=", got.Line())
+		require.NotEmpty(t, got.Header.Get("Content-Md5"))
+		require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
+		require.Empty(t, got.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+	}
 }
 
 func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
@@ -151,14 +154,19 @@ func TestDeleteBatchErrors(t *testing.T) {
 		{"not implemented", "aws", failing(501, "NotImplemented", ""), storage.Unsupported, 1},
 		{"not allowed", "aws", failing(405, "MethodNotAllowed", ""), storage.Unsupported, 1},
 		{"another checksum is required", "aws", failing(400, "MissingContentMD5", ""), storage.Unsupported, 1},
-		{"known to have no batches", "gcs", reply{}, storage.Unsupported, 0},
+		{"known to have no batches", "aws", reply{}, storage.Unsupported, 0},
 		{"the batch is denied", "aws", failing(403, "AccessDenied", ""), storage.PermissionDenied, 1},
 		{"a missing bucket", "aws", failing(404, "NoSuchBucket", ""), storage.BucketNotFound, 1},
 		{"throttled", "aws", failing(503, "SlowDown", ""), storage.RateLimited, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.reply)
-			for _, err := range w.on(t, row.profile).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
+			withoutBatches := func(c *Config) {
+				if row.asked == 0 {
+					c.Profile.Batch = BatchNone
+				}
+			}
+			for _, err := range w.on(t, row.profile, withoutBatches).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
 				require.ErrorIs(t, err, row.code)
 			}
 			require.Len(t, w.server.Requests(), row.asked)

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync/atomic"
@@ -87,7 +88,7 @@ func (d *objectDriver) Describe() driver.Description {
 		}
 	}
 	if p.Batch != BatchNone {
-		desc.MaxBatch = maxBatch
+		desc.MaxBatch = cmp.Or(p.MaxBatch, maxBatch)
 	}
 	if d.account.anonymous || !d.bucket.canSign() {
 		desc.Features &^= signFeatures

@@ -265,6 +265,23 @@ func TestR2EncryptsWithACustomersKey(t *testing.T) {
 	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
 }
 
+// Each source says that the server has SSE-C.
+func TestServersThatEncryptWithACustomersKey(t *testing.T) {
+	for profile, source := range map[string]string{
+		"spaces":   "https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/",
+		"r2":       "https://developers.cloudflare.com/r2/api/s3/api/",
+		"scaleway": "https://www.scaleway.com/en/docs/object-storage/api-cli/enable-sse-c/",
+	} {
+		t.Run(profile, func(t *testing.T) {
+			tls := &standIn{wiretest.NewTLSServer(t, stored)}
+			b := engine.New(tls.on(t, profile, func(c *Config) { c.HTTPClient = tls.server.Client() }))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithCustomerKey(rawKey(t, 0)))
+			require.NoError(t, err, source)
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(tls.server.Last(t).Header))
+		})
+	}
+}
+
 func TestEncryptionThatCannotBeIsRefusedBeforeARequest(t *testing.T) {
 	key := make([]byte, 32)
 	tls := &standIn{wiretest.NewTLSServer(t)}

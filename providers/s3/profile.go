@@ -88,6 +88,7 @@ type Profile struct {
 	MaxPutSize  int64 // bytes of one Put and of one part; 0 is 5 GiB
 	MaxCopySize int64 // bytes of one UploadPartCopy; 0 is 5 GiB
 	MaxParts    int   // of one upload; 0 is 10,000
+	MaxBatch    int   // objects of one DeleteObjects; 0 is 1,000
 
 	// UnsignedEncoding removes Accept-Encoding from the signature. Without it, a server
 	// whose front end changes that header refuses every request.

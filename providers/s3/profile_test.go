@@ -34,6 +34,7 @@ func TestFeatures(t *testing.T) {
 		"seaweedfs": all&^(storage.OrderedListing|long) | compose | versions | forms,
 		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums | tags | locks,
 		"gcs":       all | acls,
+		"scaleway":  all | compose | versions | acls | classes | forms,
 		"tigris":    all&^storage.ListedUploads | compose | versions | forms,
 		"unknown":   all&^storage.ListedUploads | compose | versions | forms,
 
@@ -56,8 +57,10 @@ func TestAConditionMustHoldForPutAndMultipartUploads(t *testing.T) {
 func TestLimits(t *testing.T) {
 	for name, want := range map[string]driver.Description{
 		"aws": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
-		"r2":  {MaxPutSize: 5<<30 - 5<<20, MinPartSize: 5 << 20, MaxPartSize: 5<<30 - 5<<20, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
-		"gcs": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxPage: 1000},
+		"r2":  {MaxPutSize: 5<<30 - 5<<20, MinPartSize: 5 << 20, MaxPartSize: 5<<30 - 5<<20, MaxParts: 10_000, MaxBatch: 700, MaxPage: 1000},
+		"gcs": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
+
+		"scaleway": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 1000, MaxBatch: 1000, MaxPage: 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := newStandIn(t).on(t, name).Describe()

@@ -24,16 +24,17 @@ var profiles = []Profile{
 		CustomerKeys: true, // if the bucket allows it; else AccessDenied
 	},
 	{
-		// Docs: has ACLs of objects, policies, CORS, lifecycle and versioning. The
+		// Docs: has ACLs of objects, policies, CORS, lifecycle, versioning and SSE-C
+		// (https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/). The
 		// bucket's ACL applies only to listings, so that a policy makes it public.
-		// Only a Space whose owner has enabled the CDN has a host of the CDN. Third parties
-		// claim conditional writes, which s3probe must confirm. It is built on
-		// Ceph: older releases check Content-MD5, but accept a CRC32C without
-		// checking it. The release is unknown, so names of metadata have no "_".
+		// Only a Space whose owner has enabled the CDN has a host of the CDN. In one region,
+		// users saw If-None-Match of PutObject hold (gordonmurray/firnflow#29); s3probe must
+		// confirm the rest. It is built on Ceph: older releases check Content-MD5, but accept a
+		// CRC32C without checking it. The release is unknown, so names of metadata have no "_".
 		Name: "spaces", Batch: BatchMD5, Hosts: []string{"{region}.digitaloceanspaces.com"},
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
-		ContentMD5:    true, Copy: true, CopyParts: true, ObjectACLs: true, SignedForms: true, Versioning: true,
-		BucketPolicy: true, CORS: true, Lifecycle: true, VirtualHost: true, EscapeUnderscores: true,
+		ContentMD5:    true, Copy: true, CopyParts: true, CustomerKeys: true, ObjectACLs: true, SignedForms: true,
+		Versioning: true, BucketPolicy: true, CORS: true, Lifecycle: true, VirtualHost: true, EscapeUnderscores: true,
 		OrderedListing: true,
 	},
 	{
@@ -45,22 +46,24 @@ var profiles = []Profile{
 		// is COMPOSITE. It has SSE-C on all requests (cloudflare/cloudflare-docs,
 		// r2/api/s3/api.mdx), and no other encryption that a request names. There are no
 		// ACLs, POST policies, versions or policies, and no anonymous reads by the
-		// S3 URL. A Put may have 5 GiB minus 5 MiB.
+		// S3 URL. A Put may have 5 GiB minus 5 MiB. OpenDAL's documents: more than 700 objects
+		// in one DeleteObjects are an InternalError (apache/opendal#2227).
 		Name: "r2", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumHeader,
 		Batch: BatchMD5, Hosts: []string{"*.r2.cloudflarestorage.com"}, Region: "auto", PublicURL: "none",
-		MaxPutSize:    maxPutSize - minPartSize,
+		MaxPutSize: maxPutSize - minPartSize, MaxBatch: 700,
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		RefusalAborts: true, EqualParts: true, Copy: true, CopyParts: true, CustomerKeys: true, StorageClasses: true,
 		CORS: true, Lifecycle: true, OrderedListing: true,
 	},
 	{
 		// Docs: only the bucket's ACL makes objects public. Every bucket keeps
-		// versions. It has object lock and SSE-C, and no keys of a KMS. Users' issues (2025, 2026): it refuses x-amz-checksum-* as an
-		// unsupported header, and If-None-Match as not implemented.
+		// versions. It has object lock and SSE-C, no keys of a KMS, and since 2026 lifecycle rules
+		// (https://www.backblaze.com/apidocs/s3-put-lifecycle-configuration). Users' issues (2025, 2026): it
+		// refused x-amz-checksum-* as an unsupported header, and If-None-Match as not implemented.
 		Name: "b2", Batch: BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"s3.{region}.backblazeb2.com"},
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		ContentMD5:    true, Copy: true, CopyParts: true, CustomerKeys: true, Versioning: true, BucketACL: true,
-		CORS: true, VirtualHost: true, OrderedListing: true,
+		CORS: true, Lifecycle: true, VirtualHost: true, OrderedListing: true,
 	},
 	{
 		// Docs: recommends path style. It has object lock. Paid accounts have public
@@ -157,13 +160,21 @@ var profiles = []Profile{
 		OrderedListing: true, LeadingSlashes: true,
 	},
 	{
-		// Users' issues: the XML API has no DeleteObjects and ignores If-Match and
-		// If-None-Match on PutObject. Its front end changes Accept-Encoding. Docs: has
-		// canned ACLs if access is not uniform, and x-goog- headers instead of
-		// x-amz-checksum and storage classes.
-		Name: "gcs", Hosts: []string{"storage.googleapis.com"}, Region: "auto",
+		// Users' issues: the XML API ignores If-Match and If-None-Match on PutObject. Its
+		// front end changes Accept-Encoding. Docs: has DeleteObjects since 2026
+		// (https://docs.cloud.google.com/storage/docs/xml-api/post-bucket), canned ACLs if access
+		// is not uniform, and x-goog- headers instead of x-amz-checksum and storage classes.
+		Name: "gcs", Batch: BatchMD5, Hosts: []string{"storage.googleapis.com"}, Region: "auto",
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		ContentMD5:    true, Copy: true, ObjectACLs: true, UnsignedEncoding: true, OrderedListing: true,
+	},
+	{
+		// Docs: an upload has at most 1,000 parts; has conditions since July 2026, which s3probe must confirm, and
+		// policies in a form of its own (scaleway/docs-content, pages/object-storage/api-cli). Other fields are as unknown.
+		Name: "scaleway", Batch: BatchMD5, Hosts: []string{"s3.{region}.scw.cloud"}, MaxParts: 1000,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		Copy:          true, CopyParts: true, CustomerKeys: true, ObjectACLs: true, StorageClasses: true, SignedForms: true,
+		Versioning: true, CORS: true, Lifecycle: true, VirtualHost: true, OrderedListing: true,
 	},
 	{
 		// Docs: in a bucket with the location Global, which is the default, a region sees the writes of others
@@ -193,7 +204,7 @@ var profiles = []Profile{
 }
 
 // NamedProfile returns the profile with a name: aws, spaces, r2, b2, wasabi, minio, ceph,
-// garage, seaweedfs, versitygw, omnibucket, gcs, tigris, accesspoint or unknown.
+// garage, seaweedfs, versitygw, omnibucket, gcs, scaleway, tigris, accesspoint or unknown.
 func NamedProfile(name string) (Profile, bool) {
 	for _, p := range profiles {
 		if p.Name == name {

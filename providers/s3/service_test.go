@@ -274,6 +274,21 @@ func TestLifecycleRules(t *testing.T) {
 	require.Equal(t, rules, info.Lifecycle)
 }
 
+// B2 returns each rule that hides objects as two: https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
+func TestLifecycleRulesOnB2(t *testing.T) {
+	b2, known := NamedProfile("b2")
+	require.True(t, known)
+	kept := `200 <LifecycleConfiguration><Rule><ID>tmp</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>` +
+		`<Rule><ID>tmp-2</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration></Rule></LifecycleConfiguration>`
+	rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
+	s, w := onWire(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": kept}))
+	info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rule)))
+	require.NoError(t, err)
+	require.Equal(t, []storage.LifecycleRule{rule}, info.Lifecycle)
+	require.Equal(t, "PUT /?lifecycle", w.requests[0])
+	require.NotEmpty(t, w.headers["PUT /?lifecycle"].Get("Content-Md5"))
+}
+
 func TestLifecycleRulesOfOthers(t *testing.T) {
 	for name, test := range map[string]struct {
 		rule string
