@@ -54,6 +54,7 @@ func TestAStartAfterNeedsAKnownServer(t *testing.T) {
 func TestWhichServersListEverythingAfterAKey(t *testing.T) {
 	minio, _ := NamedProfile("minio")
 	garage, _ := NamedProfile("garage")
+	scaleway, _ := NamedProfile("scaleway")
 	probed := minio
 	probed.Name += ProbedSuffix
 	const own = "https://storage.example"
@@ -64,6 +65,8 @@ func TestWhichServersListEverythingAfterAKey(t *testing.T) {
 	}{
 		{"Amazon", "", Config{}, true},
 		{"a host of a profile", "", Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, true},
+		{"a host of a service that documents no order", "", Config{Endpoint: "https://s3.fr-par.scw.cloud"}, false},
+		{"a profile that has such a host", "", Config{Profile: &scaleway}, false},
 		{"a host without a profile", "", Config{Endpoint: own}, false},
 		{"a host without a profile that names itself", "Garage", Config{Endpoint: own}, false},
 		{"a given profile", "", Config{Endpoint: own, Profile: &garage}, false},

@@ -108,6 +108,7 @@ type Profile struct {
 	hostless   bool // no host follows from it: the server may be Amazon's, or any
 	unnamed    bool // the server is not known, so that hints ask for its name
 	mixed      bool // an access point, which may belong to an FSx volume, so that hints ask for that
+	unsorted   bool // no document says that it lists in byte order: a listing is read from its start
 	// timesInIDs says that the server lists an old version with the time of its replacement,
 	// and that its id is a ULID, which has the time of the version.
 	timesInIDs bool

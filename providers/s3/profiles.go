@@ -171,7 +171,7 @@ var profiles = []Profile{
 	{
 		// Docs: an upload has at most 1,000 parts; has conditions since July 2026, which s3probe must confirm, and
 		// policies in a form of its own (scaleway/docs-content, pages/object-storage/api-cli). Other fields are as unknown.
-		Name: "scaleway", Batch: BatchMD5, Hosts: []string{"s3.{region}.scw.cloud"}, MaxParts: 1000,
+		Name: "scaleway", unsorted: true, Batch: BatchMD5, Hosts: []string{"s3.{region}.scw.cloud"}, MaxParts: 1000,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		Copy:          true, CopyParts: true, CustomerKeys: true, ObjectACLs: true, StorageClasses: true, SignedForms: true,
 		Versioning: true, CORS: true, Lifecycle: true, VirtualHost: true, OrderedListing: true,
@@ -235,7 +235,7 @@ func ProfileNames() []string {
 // empty host means Amazon.
 func profileAt(given *Profile, host string) (p Profile, region string, ordered bool) {
 	p, region, known := profileOfHost(host)
-	ordered = known && p.OrderedListing
+	ordered = known && p.OrderedListing && !p.unsorted
 	switch {
 	case given != nil:
 		if own, matched := given.regionOf(host); matched {
