@@ -3,6 +3,7 @@ package headers
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,8 +11,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// All returns all lines of a header, as one. An empty line hides no other.
-func All(header http.Header, name string) string { return strings.Join(header.Values(name), ",") }
+// All returns all lines of a header, as one. Empty lines count as none, and equal ones as one.
+func All(header http.Header, name string) string {
+	lines := slices.Compact(slices.Sorted(slices.Values(header.Values(name))))
+	return strings.TrimPrefix(strings.Join(lines, ","), ",")
+}
 
 // WriteCondition reads the headers of a write. S3 supports If-None-Match only with
 // "*", and one condition at a time.

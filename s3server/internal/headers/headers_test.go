@@ -56,6 +56,7 @@ func TestConditionsOfReads(t *testing.T) {
 		"a date that is none":              {header("If-Modified-Since", "soon"), ""},
 		"the tag in a second line":         {http.Header{"If-Match": {`"b"`, `"a"`}}, ""},
 		"a tag after an empty line":        {http.Header{"If-Match": {"", `"b"`}}, "PreconditionFailed"},
+		"two empty lines":                  {http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}}, ""},
 		"not this tag, in a second line":   {http.Header{"If-None-Match": {`"b"`, `"a"`}}, "NotModified"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +76,11 @@ func TestConditionsOfWrites(t *testing.T) {
 		"a tag":       {header("If-Match", `"a"`), state.WriteCondition{Match: `"a"`}, ""},
 		"not a tag":   {header("If-None-Match", `"a"`), state.WriteCondition{}, "NotImplemented"},
 		"both":        {header("If-None-Match", "*", "If-Match", `"a"`), state.WriteCondition{}, "NotImplemented"},
-		"a second":    {http.Header{"If-None-Match": {"", "*"}}, state.WriteCondition{}, "NotImplemented"},
+		"two lines":   {http.Header{"If-None-Match": {"*", "*"}}, state.WriteCondition{Absent: true}, ""},
+		"a second":    {http.Header{"If-None-Match": {"", "*"}}, state.WriteCondition{Absent: true}, ""},
+		"another tag": {http.Header{"If-None-Match": {"*", `"a"`}}, state.WriteCondition{}, "NotImplemented"},
+		"two tags":    {http.Header{"If-Match": {`"a"`, `"b"`}}, state.WriteCondition{Match: `"a","b"`}, ""},
+		"empty lines": {http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}}, state.WriteCondition{}, ""},
 		"by the time": {header("If-Modified-Since", "soon"), state.WriteCondition{}, "NotImplemented"},
 		"a 2nd time":  {http.Header{"If-Unmodified-Since": {"", "soon"}}, state.WriteCondition{}, "NotImplemented"},
 	} {
@@ -94,6 +99,7 @@ func TestNoConditionsOfWrites(t *testing.T) {
 	}{
 		"none":                {header("Range", "bytes=0-1"), ""},
 		"empty":               {header("If-Match", ""), ""},
+		"two empty lines":     {http.Header{"If-Match": {"", ""}}, ""},
 		"one":                 {header("If-Match", `"a"`), "NotImplemented"},
 		"after an empty line": {http.Header{"If-None-Match": {"", "*"}}, "NotImplemented"},
 	} {
