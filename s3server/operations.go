@@ -50,7 +50,7 @@ var operations = map[string]operation{
 	"BUCKET GET policy":               {"GetBucketPolicy", getPolicy},
 	"BUCKET PUT policy":               {"PutBucketPolicy", putPolicy},
 	"BUCKET DELETE policy":            {"DeleteBucketPolicy", reset(func(b *state.Bucket) { b.Policy = nil })},
-	"BUCKET GET policyStatus":         {"GetBucketPolicyStatus", getPolicyStatus},
+	"BUCKET GET policyStatus":         {"GetBucketPolicyStatus", showIf("PolicyStatus", "NoSuchBucketPolicy", policyStatusOf)},
 	"BUCKET GET publicAccessBlock":    {"GetPublicAccessBlock", showIf("PublicAccessBlockConfiguration", "NoSuchPublicAccessBlockConfiguration", func(b *state.Bucket) *acl.Block { return b.Block })},
 	"BUCKET PUT publicAccessBlock":    {"PutPublicAccessBlock", configure((*request).readXML, func(b *state.Bucket, c *acl.Block) { b.Block = c })},
 	"BUCKET DELETE publicAccessBlock": {"DeletePublicAccessBlock", reset(func(b *state.Bucket) { b.Block = nil })},

@@ -37,7 +37,7 @@ func putPolicy(r *request) error {
 		return err
 	}
 	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		p, err := policy.Parse(document, b.Name, r.server.config.Strict)
+		p, err := policy.Parse(document, b.Name, false)
 		if err != nil {
 			return err
 		}
@@ -61,17 +61,14 @@ func getPolicy(r *request) error {
 	return nil
 }
 
-// policyStatus says whether the policy makes the bucket public. Unless the server is
-// strict, a list of the bucket counts, too, and a bucket without a policy is no error.
+// policyStatus says whether the policy makes the bucket public.
 type policyStatus struct{ IsPublic bool }
 
-func getPolicyStatus(r *request) error {
-	return show("PolicyStatus", func(b *state.Bucket) (any, error) {
-		if b.Policy == nil && r.server.config.Strict {
-			return nil, s3error.New("NoSuchBucketPolicy", "BucketName", b.Name)
-		}
-		return policyStatus{b.Policy.Public() || !r.server.config.Strict && b.ACL.Public()}, nil
-	})(r)
+func policyStatusOf(b *state.Bucket) *policyStatus {
+	if b.Policy == nil {
+		return nil
+	}
+	return &policyStatus{b.Policy.Public()}
 }
 
 type ownershipControls struct {

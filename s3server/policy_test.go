@@ -244,10 +244,18 @@ func TestAHashInTheQueryIsNoHeaderForPolicies(t *testing.T) {
 }
 
 func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
-	s.openBucket(t)
+	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
+	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowing("s3:ListBucket", inKeys, "")+`]}`), 400, "MalformedPolicy")
 	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:FlyObject", inKeys, "")+`]}`), 400, "MalformedPolicy")
 	failsWith(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, "")+`]}`), 501, "NotImplemented")
+}
+
+func TestABucketWithoutAPolicyHasNoStatusOfOne(t *testing.T) {
+	s := startLenient(t, s3server.Config{})
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead})
+	require.NoError(t, err)
+	_, err = s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})
+	failsWith(t, err, 404, "NoSuchBucketPolicy")
 }
 
 func TestAPolicyIsPublicByAWSsRule(t *testing.T) {

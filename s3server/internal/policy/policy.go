@@ -115,8 +115,9 @@ func (p *Policy) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, 
 // unescaped writes the beginning of a variable without JSON's escapes.
 var unescaped = strings.NewReplacer(`\u0024`, "$", `\u007b`, "{", `\u007B`, "{")
 
-// Parse refuses a policy that AWS refuses, and one that it does not understand.
-func Parse(document []byte, bucket string, strict bool) (*Policy, error) {
+// Parse refuses a policy that AWS refuses, and one that it does not understand. One that is stored may have an
+// action that applies to none of its resources: earlier servers accepted it.
+func Parse(document []byte, bucket string, stored bool) (*Policy, error) {
 	p := &Policy{document: document}
 	if len(document) > maxPolicy {
 		return nil, s3error.New("PolicyTooLarge")
@@ -146,7 +147,7 @@ func Parse(document []byte, bucket string, strict bool) (*Policy, error) {
 			return nil, malformedPolicy("Statement IDs (SID) in a single policy must be unique.")
 		}
 		ids[s.Sid] = true
-		if err := s.check(bucket, strict); err != nil {
+		if err := s.check(bucket, stored); err != nil {
 			return nil, err
 		}
 	}
@@ -154,7 +155,7 @@ func Parse(document []byte, bucket string, strict bool) (*Policy, error) {
 }
 
 // check checks a statement.
-func (s *statement) check(bucket string, strict bool) error {
+func (s *statement) check(bucket string, stored bool) error {
 	switch {
 	case s.Effect != "Allow" && s.Effect != "Deny":
 		return malformedPolicy("Invalid effect: %s", s.Effect)
@@ -167,14 +168,6 @@ func (s *statement) check(bucket string, strict bool) error {
 	case (s.Resource == nil) == (s.NotResource == nil) || len(s.Resource)+len(s.NotResource) == 0:
 		return malformedPolicy("Missing required field Resource")
 	}
-	var named []string
-	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
-		actions := actionsLike(pattern)
-		if len(actions) == 0 {
-			return malformedPolicy("Policy has invalid action")
-		}
-		named = append(named, actions...)
-	}
 	onBucket, onObject := false, false
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
 		name, found := strings.CutPrefix(resource, "arn:aws:s3:::")
@@ -185,10 +178,15 @@ func (s *statement) check(bucket string, strict bool) error {
 		wild := strings.Contains(name, "*") || resource == "*"
 		onBucket, onObject = onBucket || !object, onObject || object || wild
 	}
-	if strict && s.Action != nil && s.Resource != nil && !slices.ContainsFunc(named, func(action string) bool {
-		return OnObjects(action) && onObject || !OnObjects(action) && onBucket
-	}) {
-		return malformedPolicy("Action does not apply to any resource(s) in statement")
+	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
+		actions := actionsLike(pattern)
+		if len(actions) == 0 {
+			return malformedPolicy("Policy has invalid action")
+		}
+		applies := func(action string) bool { return OnObjects(action) && onObject || !OnObjects(action) && onBucket }
+		if !stored && s.Action != nil && s.Resource != nil && !slices.ContainsFunc(actions, applies) {
+			return malformedPolicy("Action does not apply to any resource(s) in statement")
+		}
 	}
 	return nil
 }

@@ -72,13 +72,16 @@ func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {
 		"a resource of another bucket": {denying("s3:*", `"arn:aws:s3:::other/*"`, ""), "MalformedPolicy"},
 		"an action not of the object":  {denying("s3:ListBucket", inKeys, ""), "MalformedPolicy"},
 		"an action not of the bucket":  {denying("s3:GetObject", inBucket, ""), "MalformedPolicy"},
+		"one not of the object":        {strings.Replace(allowGet, `"s3:GetObject"`, `["s3:GetObject","s3:ListBucket"]`, 1), "MalformedPolicy"}, // aws-amplify/docs#7799
 		"no statement":                 {"", "MalformedPolicy"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := policy.Parse(document(test.statements), "photos", true)
+			_, err := policy.Parse(document(test.statements), "photos", false)
 			require.True(t, s3error.Is(err, test.code), err)
 		})
 	}
+	_, err := policy.Parse(document(denying("s3:ListBucket", inKeys, "")), "photos", true)
+	require.NoError(t, err, "an earlier server has stored it")
 	for name, test := range map[string]struct{ document, code string }{
 		"another version":     {`{"Version":"2026-01-01","Statement":[` + allowGet + `]}`, "MalformedPolicy"},
 		"statements twice":    {`{"Statement":[` + allowGet + `],"Statement":[]}`, "MalformedPolicy"},
@@ -110,7 +113,7 @@ func TestAPolicyIsPublicByAWSsRule(t *testing.T) {
 		"a Deny":                      {denying("s3:GetObject", inKeys, ""), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := policy.Parse(document(test.statement), "photos", true)
+			p, err := policy.Parse(document(test.statement), "photos", false)
 			require.NoError(t, err)
 			require.Equal(t, test.public, p.Public())
 		})
@@ -161,14 +164,14 @@ func TestConditions(t *testing.T) {
 		"any of the values of one that has no": {`{"ForAnyValue:StringEquals":{"aws:UserAgent":"x"}}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos", true)
+			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos", false)
 			require.NoError(t, err)
 			allowed, denied := p.Judge(request(nil))
 			require.Equal(t, test.applies, allowed)
 			require.False(t, denied)
 		})
 	}
-	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)), "photos", true)
+	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)), "photos", false)
 	require.NoError(t, err)
 	allowed, denied := p.Judge(request(func(r *policy.Request) { r.Header = nil }))
 	require.True(t, allowed && denied, "both statements apply")
@@ -186,7 +189,7 @@ func TestTheAgeOfASignature(t *testing.T) {
 		"of nobody's signature": {"", "", `{"Null":{"s3:signatureAge":"false"}}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos", true)
+			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos", false)
 			require.NoError(t, err)
 			allowed, _ := p.Judge(&policy.Request{
 				Operation: "GetObject", Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/k", Algorithm: test.algorithm, SignedAt: test.at,
