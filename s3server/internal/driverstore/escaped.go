@@ -71,7 +71,7 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	n.items, n.more = nil, false
 	r := &driver.ListRequest{Prefix: n.name + keyname.Mark}
-	if w.versions == nil {
+	if w.versions == nil || w.seeks {
 		r.Delimiter = "/"
 	}
 	if n.name == w.name {
@@ -81,27 +81,17 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 		}
 		r.Prefix += keyname.EscapeText(last, false)
 	}
-	for {
-		seek := ""
-		err := w.each(ctx, r, func(e *listedEntry) (bool, error) {
-			name, isFolder := e.Key, false
-			if i := strings.IndexByte(e.Key[len(n.name):], '/'); i >= 0 {
-				name, isFolder = e.Key[:len(n.name)+i+1], true
-			}
-			key, ok := w.names.Unescape(name, isFolder)
-			if ok && !isRecord(name) {
-				n.add(escapedName{key: key, name: name, entry: *e}, w)
-			}
-			if to := name + lastName; isFolder && !e.IsPrefix && w.seeks && e.Key < to && len(to) <= maxName {
-				seek = to
-			}
-			return seek == "", nil
-		})
-		if err != nil || seek == "" {
-			return err
+	return w.each(ctx, r, func(e *listedEntry) (bool, error) {
+		name, isFolder := e.Key, false
+		if i := strings.IndexByte(e.Key[len(n.name):], '/'); i >= 0 {
+			name, isFolder = e.Key[:len(n.name)+i+1], true
 		}
-		r = &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, StartAfter: seek}
-	}
+		key, ok := w.names.Unescape(name, isFolder)
+		if ok && !isRecord(name) {
+			n.add(escapedName{key: key, name: name, entry: *e}, w)
+		}
+		return true, nil
+	})
 }
 
 // add keeps an item if it is after those that were taken and among the first of the others.
@@ -152,7 +142,7 @@ func (w *nameWalk) showItem(ctx context.Context, item escapedName) (more bool, e
 		inner.name, inner.key, inner.inner, inner.escaped = item.name, item.key, true, nil
 		return inner.run(ctx)
 	}
-	if w.versions == nil {
+	if w.versions == nil || item.entry.IsPrefix {
 		return w.show(&item.entry)
 	}
 	more = true

@@ -125,7 +125,7 @@ func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after 
 	if after.Prefix {
 		page.after = after.Key
 	}
-	if err := b.names.finishPrefix(ctx, page, after, show); err != nil {
+	if err := page.finishPrefix(ctx, after.Key, b.names.walk); err != nil {
 		return false, err
 	}
 	_, err = b.names.walk(l, after.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
@@ -134,15 +134,15 @@ func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after 
 
 // finishPrefix shows the common prefix of a key once more after which a page begins, if there are
 // later keys with the prefix. The walk leaves it out, because it is less than the key.
-func (n *driverNames) finishPrefix(ctx context.Context, page *driverListing, after state.Position, show func(v *state.Version, common string)) error {
-	common, rolled := page.listing.CommonPrefix(after.Key)
-	if !rolled || after.Prefix {
+func (l *driverListing) finishPrefix(ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk) error {
+	common, rolled := l.listing.CommonPrefix(key)
+	if !rolled || l.after != "" || l.last == common {
 		return nil
 	}
-	page.after = common
-	_, err := n.walk(state.Listing{Prefix: common, Max: 1}, after.Key, func(*listedEntry) (bool, error) {
-		page.shown++
-		show(nil, common)
+	l.after = common
+	_, err := walk(state.Listing{Prefix: common, Max: 1}, key, func(*listedEntry) (bool, error) {
+		l.shown++
+		l.show(nil, false, common)
 		return false, nil
 	}).run(ctx)
 	return err
@@ -189,6 +189,9 @@ func (s *Store) ListVersions(ctx context.Context, bucket string, l state.Listing
 		if err := page.rest(ctx, after); err != nil || page.more {
 			return page.more, err
 		}
+	}
+	if err := page.finishPrefix(ctx, after.Key, b.names.walkVersions); err != nil {
+		return false, err
 	}
 	_, err = b.names.walkVersions(l, after.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
 	return page.more, err

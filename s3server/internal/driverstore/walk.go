@@ -53,12 +53,15 @@ func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEnt
 	return w
 }
 
-// walkVersions returns the walk of a listing of versions. It does not roll up names.
+// walkVersions returns the walk of a listing of versions. It rolls up names only on this machine.
 func (n *driverNames) walkVersions(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
-	l.Delimiter = ""
+	local := n.bucket.description().Local
+	if !local {
+		l.Delimiter = ""
+	}
 	w := n.walk(l, after, show)
 	w.each, w.versions = n.eachVersion, n.versionsOf
-	w.seeks = n.bucket.description().Local // drivers need not know StartAfter here
+	w.seeks = local // drivers need not know StartAfter here
 	return w
 }
 

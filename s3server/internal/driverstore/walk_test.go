@@ -156,6 +156,43 @@ func TestAFullPageDoesNotListAnotherOne(t *testing.T) {
 	}
 }
 
+// countedVersions is a driver that counts the versions that it lists.
+type countedVersions struct {
+	driver.Driver
+	listed int
+}
+
+func (c *countedVersions) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+	page, err := c.Driver.ListVersions(ctx, r)
+	if err == nil {
+		c.listed += len(page.Entries)
+	}
+	return page, err
+}
+
+func TestAListingOfVersionsPassesOverFolders(t *testing.T) {
+	keys := []string{"x//y", "z"}
+	for i := range 100 {
+		keys = append(keys, fmt.Sprintf("folder/%02d", i), fmt.Sprintf("//%02d", i))
+	}
+	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), true, keys)
+	opened, err := s.store.locate("bucket")
+	require.NoError(t, err)
+	counted := &countedVersions{Driver: opened.driver}
+	opened.driver = counted
+	for _, size := range []int{1, 1000} {
+		counted.listed = 0
+		s.checkVersions(t, state.Listing{Delimiter: "/", Max: size})
+		require.Less(t, counted.listed, 30, "pages of %d", size)
+	}
+	names, _, _, err := s.versionsPage(t.Context(), state.Listing{Delimiter: "/", Max: 9}, state.VersionPosition{Key: "folder/50"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"folder/|", "x/|", "z"}, names, "the folder has later keys")
+	names, _, _, err = s.versionsPage(t.Context(), state.Listing{Delimiter: "/", Max: 9}, state.VersionPosition{Key: "folder/99"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"x/|", "z"}, names)
+}
+
 var hostilePieces = []string{
 	"a", "a", "A", "b", "0", "-", " ", "!", "!%", "!&", "!%%", "%", "/", "/", "//", ".", "..", "\n", "\x01", "\x1f", "\x7f", "\\", "~", "^", "=", "+", "@",
 	"é", "\uffff", "\ufffe", "\ufffd", "\U0010FFFF", "\xff", "\xc3", ".omnibucket", ".omnibucket%", "%0a", "%0A",
