@@ -1,7 +1,6 @@
 package s3server
 
 import (
-	"io"
 	"net/http"
 	"strconv"
 
@@ -124,8 +123,7 @@ func uploadPart(r *request) error {
 		return err
 	}
 	if promised.kind != u.Kind { // the part has this checksum, and the object another one
-		b.Digest = checksum.NewDigest(u.Kind, false)
-		b.From = io.TeeReader(b.From, b.Digest)
+		b.Digest = b.Digest.Also(u.Kind)
 	}
 	p, err := r.server.store.PutPart(r.in.Context(), u, number, b)
 	if err != nil {

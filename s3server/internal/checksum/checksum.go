@@ -208,6 +208,7 @@ type Digest struct {
 	kind   *Kind
 	hash   hash.Hash
 	Size   int64
+	also   *Digest // with another checksum, or nil
 }
 
 // NewDigest returns a digest for a kind.
@@ -219,6 +220,12 @@ func NewDigest(kind *Kind, withSHA256 bool) *Digest {
 	return d
 }
 
+// Also returns a digest of the bytes that will be written to d, with another checksum.
+func (d *Digest) Also(kind *Kind) *Digest {
+	d.also = &Digest{MD5: d.MD5, kind: kind, hash: kind.make()}
+	return d.also
+}
+
 func (d *Digest) Write(p []byte) (int, error) {
 	d.MD5.Write(p)
 	d.hash.Write(p)
@@ -226,6 +233,10 @@ func (d *Digest) Write(p []byte) (int, error) {
 		d.SHA256.Write(p)
 	}
 	d.Size += int64(len(p))
+	if d.also != nil {
+		d.also.hash.Write(p)
+		d.also.Size = d.Size
+	}
 	return len(p), nil
 }
 

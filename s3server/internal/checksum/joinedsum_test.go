@@ -28,3 +28,20 @@ func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 		})
 	}
 }
+
+func TestOneMD5IsThatOfBothChecksums(t *testing.T) {
+	d := NewDigest(ByName("CRC32"), true)
+	other := d.Also(ByName("CRC64NVME"))
+	for _, text := range []string{"", "hello, ", "world"} {
+		_, err := d.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	for _, digest := range []*Digest{d, other} {
+		alone := NewDigest(digest.kind, false)
+		_, err := alone.Write([]byte("hello, world"))
+		require.NoError(t, err)
+		require.Equal(t, alone.Sum(), digest.Sum())
+		require.EqualValues(t, 12, digest.Size)
+		require.Equal(t, alone.MD5.Sum(nil), digest.MD5.Sum(nil))
+	}
+}
