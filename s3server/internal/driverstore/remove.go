@@ -30,7 +30,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{}, err
 	}
 	gone := state.Removal{ID: r.ID}
-	if b.description().Local || settings.Notification != nil {
+	if settings.Notification != nil { // only its events tell whether there was anything
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
 		code := storage.CodeOf(err)
 		gone.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument

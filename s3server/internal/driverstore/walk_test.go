@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
+	"github.com/omnibucket/storage/s3server/internal/notification"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -156,10 +157,36 @@ func TestAFullPageDoesNotListAnotherOne(t *testing.T) {
 	}
 }
 
-// countedVersions is a driver that counts the versions that it lists.
+// countedVersions is a driver that counts the versions that it lists, and the requests for one object.
 type countedVersions struct {
 	driver.Driver
-	listed int
+	listed, heads int
+}
+
+func (c *countedVersions) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	c.heads++
+	return c.Driver.Head(ctx, r)
+}
+
+func TestOnlyAnEventAsksWhatARemovalRemoves(t *testing.T) {
+	s := storeOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, []string{"a", "b"})
+	opened, err := s.store.locate("bucket")
+	require.NoError(t, err)
+	counted := &countedVersions{Driver: opened.driver}
+	opened.driver = counted
+	remove := func(key string) state.Removal {
+		gone, err := s.store.Remove(t.Context(), &state.RemoveRequest{VersionName: state.VersionName{Bucket: "bucket", Key: key}})
+		require.NoError(t, err)
+		return gone
+	}
+	remove("a")
+	require.Zero(t, counted.heads)
+	require.NoError(t, s.store.ChangeBucket(t.Context(), "bucket", func(b *state.Bucket) error {
+		b.Notification = &notification.Configuration{}
+		return nil
+	}))
+	require.True(t, remove("a").Missing)
+	require.False(t, remove("b").Missing)
 }
 
 func (c *countedVersions) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
