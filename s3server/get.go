@@ -44,6 +44,10 @@ func getVersion(r *request) (replaced bool, err error) {
 		return false, err
 	}
 	defer r.server.store.Release(v)
+	if location := v.Object.Properties.Header.Get(state.Redirection); location != "" && r.operation == "GetWebsiteDocument" {
+		r.w.Header().Set("Location", location)
+		return false, r.done(http.StatusMovedPermanently)
+	}
 	if err := noEncryption(r.in.Header); err != nil {
 		return false, err
 	}

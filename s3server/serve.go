@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
+	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
@@ -26,7 +27,8 @@ type request struct {
 	operation string
 	query     url.Values
 	caller    caller
-	fault     *Fault // noFault if none applies
+	found     *state.Bucket // nil until somebody asks for it
+	fault     *Fault        // noFault if none applies
 	body      *impatientBody
 	events    []Event        // of what the request has done
 	failure   *s3error.Error // of the response, or nil

@@ -109,7 +109,10 @@ func (h *Handler) newBucket(name, account string) *state.Bucket {
 	return &state.Bucket{Name: name, Account: account, Region: h.config.Region, Created: h.now(), Settings: state.NewSettings(h.config.Strict)}
 }
 
-// bucket returns the request's bucket, which the caller must not change.
-func (r *request) bucket() (*state.Bucket, error) {
-	return r.server.store.Bucket(r.in.Context(), r.target.bucket)
+// bucket returns the request's bucket as it was when the request began. The caller must not change it.
+func (r *request) bucket() (b *state.Bucket, err error) {
+	if r.found == nil {
+		r.found, err = r.server.store.Bucket(r.in.Context(), r.target.bucket)
+	}
+	return r.found, err
 }

@@ -146,15 +146,6 @@ func serveDocument(r *request) error {
 	if err := mayRead(r); err != nil {
 		return err
 	}
-	v, err := findVersion(r)
-	if err != nil {
-		return err
-	}
-	defer r.server.store.Release(v)
-	if location := v.Object.Properties.Header.Get(state.Redirection); location != "" {
-		r.w.Header().Set("Location", location)
-		return r.done(http.StatusMovedPermanently)
-	}
 	return getObject(r)
 }
 
