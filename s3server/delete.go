@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/internal/parallel"
-	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -21,10 +21,10 @@ func deleteObject(r *request) error {
 	if err = cmp.Or(err, checkBypass(r)); err != nil {
 		return err
 	}
-	if headers.All(r.in.Header, "If-None-Match") != "" {
+	if headertext.Lines(r.in.Header, "If-None-Match") != "" {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	gone, err := remove(r, r.target.key, id, headers.All(r.in.Header, "If-Match"))
+	gone, err := remove(r, r.target.key, id, headertext.Lines(r.in.Header, "If-Match"))
 	if err != nil {
 		return err
 	}

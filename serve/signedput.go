@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
@@ -69,14 +69,13 @@ func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadO
 	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasContentType() {
 		opts = append(opts, storage.WithContentType(mediaType))
 	}
-	lines := func(name string) string { return strings.Join(h.Values(name), ",") } // a second one counts, too
-	if lines("Content-Range") != "" {                                              // RFC 9110, 14.5
+	if headertext.Lines(h, "Content-Range") != "" { // RFC 9110, 14.5
 		return nil, errRequest
 	}
-	if lines("If-Match")+lines("If-Unmodified-Since") != "" {
+	if headertext.Lines(h, "If-Match")+headertext.Lines(h, "If-Unmodified-Since") != "" {
 		return nil, errCondition
 	}
-	switch lines("If-None-Match") {
+	switch headertext.Lines(h, "If-None-Match") {
 	case "":
 		return opts, nil
 	case "*":

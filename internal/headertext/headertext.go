@@ -3,6 +3,8 @@ package headertext
 
 import (
 	"mime"
+	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,4 +32,10 @@ func ValidMediaType(value string) bool {
 	mediaType, _, err := mime.ParseMediaType(value)
 	kind, sub, found := strings.Cut(mediaType, "/")
 	return err == nil && found && kind != "" && sub != ""
+}
+
+// Lines returns all lines of a header, as one. Empty lines count as none, and equal ones as one.
+func Lines(header http.Header, name string) string {
+	lines := slices.Compact(slices.Sorted(slices.Values(header.Values(name))))
+	return strings.TrimPrefix(strings.Join(lines, ","), ",")
 }

@@ -3,24 +3,18 @@ package headers
 import (
 	"cmp"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// All returns all lines of a header, as one. Empty lines count as none, and equal ones as one.
-func All(header http.Header, name string) string {
-	lines := slices.Compact(slices.Sorted(slices.Values(header.Values(name))))
-	return strings.TrimPrefix(strings.Join(lines, ","), ",")
-}
-
 // WriteCondition reads the headers of a write. S3 supports If-None-Match only with
 // "*", and one condition at a time.
 func WriteCondition(header http.Header) (state.WriteCondition, error) {
-	none, match := All(header, "If-None-Match"), All(header, "If-Match")
+	none, match := headertext.Lines(header, "If-None-Match"), headertext.Lines(header, "If-Match")
 	if none != "" && (match != "" || none != "*") {
 		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
@@ -33,7 +27,7 @@ func NoWriteCondition(header http.Header) error { return refuse(header, "If-Matc
 
 func refuse(header http.Header, names ...string) error {
 	for _, name := range names {
-		if All(header, name) != "" {
+		if headertext.Lines(header, name) != "" {
 			return s3error.New("NotImplemented", "Header", name)
 		}
 	}
@@ -44,14 +38,14 @@ func refuse(header http.Header, names ...string) error {
 // If-Unmodified-Since, and If-None-Match or If-Modified-Since. Beside an entity tag, a date does not count.
 func failing(header http.Header, prefix string, v *state.Version) (wanted, unwanted string) {
 	modified := v.Modified.Truncate(time.Second)
-	if match := All(header, prefix+"If-Match"); match != "" {
+	if match := headertext.Lines(header, prefix+"If-Match"); match != "" {
 		if !state.Matches(match, v.Object.ETag) {
 			wanted = "If-Match"
 		}
 	} else if since, err := http.ParseTime(header.Get(prefix + "If-Unmodified-Since")); err == nil && modified.After(since) {
 		wanted = "If-Unmodified-Since"
 	}
-	if none := All(header, prefix+"If-None-Match"); none != "" {
+	if none := headertext.Lines(header, prefix+"If-None-Match"); none != "" {
 		if state.Matches(none, v.Object.ETag) {
 			unwanted = "If-None-Match"
 		}
