@@ -123,8 +123,6 @@ type answers struct {
 	most    int64         // that may be held
 }
 
-func newAnswers() answers { return answers{listing: make(chan struct{}, listers), most: maxHeld} }
-
 // listingOf limits how many listings are made at a time.
 func listingOf(list handler) handler {
 	return func(r *request) error {

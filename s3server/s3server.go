@@ -277,7 +277,7 @@ func New(c Config) *Handler {
 		id: newRequestID(), config: &c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
 		faults: faults.New[Fault](c.Now), recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
-		answers: newAnswers(),
+		answers: answers{listing: make(chan struct{}, listers), most: maxHeld},
 	}
 	h.admin = newAdmin(h)
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart

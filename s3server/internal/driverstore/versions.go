@@ -136,7 +136,7 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		}
 		if seeker, ok := h.body.(io.Seeker); ok {
 			if _, err := seeker.Seek(0, io.SeekStart); err == nil {
-				return keepOpen{h.body}, nil // perhaps an io.WriterTo
+				return io.NopCloser(h.body), nil // an io.WriterTo if the body is one
 			}
 		}
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
@@ -149,11 +149,3 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 	}
 	return body, ErrorOf(err, h.attrs.Key)
 }
-
-// keepOpen is a body whose owner closes it.
-type keepOpen struct{ io.ReadCloser }
-
-func (keepOpen) Close() error { return nil }
-
-// WriteTo lets the body write itself.
-func (k keepOpen) WriteTo(to io.Writer) (int64, error) { return io.Copy(to, k.ReadCloser) }
