@@ -437,6 +437,9 @@ func TestAFormWithoutASignatureIsAnAnonymousWrite(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 204, post())
 	require.Equal(t, "content", s.get(t, "posted"))
+	listed, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), FetchOwner: aws.Bool(true)})
+	require.NoError(t, err)
+	require.Equal(t, "65a011a29cdf8ec533ec3d1ccaae921c", *listed.Contents[0].Owner.ID, "it is nobody's")
 }
 
 func TestAnUploadBelongsToWhoHasBegunIt(t *testing.T) {

@@ -189,7 +189,10 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	}
 	o.Lock.Hold = cmp.Or(o.Lock.Hold, kept.Get(keptHold))
 	_ = json.Unmarshal([]byte(kept.Get(keptACL)), &o.ACL)
-	o.Upload, o.Account = kept.Get(keptUpload), cmp.Or(kept.Get(keptAccount), b.owner())
+	o.Upload, o.Account = kept.Get(keptUpload), kept.Get(keptAccount)
+	if !kept.Has(keptAccount) { // else "" is an anonymous writer's
+		o.Account = b.owner()
+	}
 	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 		if a.CRC32C.Known {
