@@ -1,6 +1,7 @@
 package driverstore
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -43,12 +44,12 @@ func unlessReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool
 	}
 }
 
-// eachStored is eachVersion with null versions that were replaced.
+// eachStored is eachVersion with null versions that were replaced. Its first page has r.Limit entries, or a full one.
 func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 	var newer *storage.VersionEntry
 	null := false // the key has had a null version
-	r.Limit = pageLimit
-	for {
+	r.Limit = min(cmp.Or(r.Limit, pageLimit), pageLimit)
+	for ; ; r.Limit = pageLimit {
 		page, err := n.bucket.driver.ListVersions(ctx, r)
 		if err != nil {
 			return ErrorOf(err, n.bucket.name)
@@ -103,7 +104,8 @@ func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listed
 // storedOf is versionsOf with null versions that were replaced.
 func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
 	name := n.bucket.naming().Escape(key)
-	return n.eachStored(ctx, &driver.ListRequest{Prefix: name}, func(e *listedEntry) (bool, error) {
+	const few = 10 // others may have many keys that begin so
+	return n.eachStored(ctx, &driver.ListRequest{Prefix: name, Limit: few}, func(e *listedEntry) (bool, error) {
 		if e.Key != name {
 			return e.Key < name, nil
 		}

@@ -212,6 +212,11 @@ func TestAListingOfVersionsPassesOverFolders(t *testing.T) {
 		s.checkVersions(t, state.Listing{Delimiter: "/", Max: size})
 		require.Less(t, counted.listed, 30, "pages of %d", size)
 	}
+	counted.listed = 0
+	found, _, err := s.store.Find(t.Context(), state.VersionName{Bucket: "bucket", Key: "f"})
+	require.NoError(t, err)
+	require.Nil(t, found)
+	require.LessOrEqual(t, counted.listed, 10, "a missing key")
 	names, _, _, err := s.versionsPage(t.Context(), state.Listing{Delimiter: "/", Max: 9}, state.VersionPosition{Key: "folder/50"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"folder/|", "x/|", "z"}, names, "the folder has later keys")
