@@ -130,11 +130,5 @@ func (s *Server) Address(bucket string) string {
 	return (&url.URL{Scheme: "s3", Host: bucket, RawQuery: query.Encode()}).String()
 }
 
-// Credentials returns the first of Config.Credentials, or the default. It is zero if the server
-// has none and takes only anonymous requests.
-func (h *Handler) Credentials() Credential {
-	if len(h.config.Credentials) == 0 {
-		return Credential{}
-	}
-	return h.config.Credentials[0]
-}
+// Credentials returns the first of Config.Credentials, or the default.
+func (h *Handler) Credentials() Credential { return h.config.Credentials[0] }

@@ -28,16 +28,18 @@ const (
 	// Those of anonymous clients have a number of their own, so that nobody without a key can
 	// hold up the others.
 	largeDocuments, anonymousDocuments = 4, 2
-	// documentTimeout is how long a client may take to send a document.
+	// documentTimeout is how long a client may take to send a document, or a form up to its file.
 	documentTimeout = 30 * time.Second
 )
 
-// enter waits for a place among so many. ServeHTTP calls leave.
+// enter waits for a place among so many, for as long as one document may take. ServeHTTP calls leave.
 func enter(r *request, places chan struct{}) error {
 	select {
 	case places <- struct{}{}:
 		r.places = append(r.places, places)
 		return nil
+	case <-time.After(documentTimeout):
+		return s3error.New("SlowDown")
 	case <-r.in.Context().Done():
 		return r.in.Context().Err()
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
@@ -21,6 +22,7 @@ import (
 
 // postObject stores the file of a form, if its policy allows it.
 func postObject(r *request) error {
+	r.body.until = time.Now().Add(documentTimeout)
 	preamble := &bodylimit.Reader{Body: r.in.Body, Left: maxPreamble, TooLarge: io.ErrUnexpectedEOF}
 	r.in.Body = io.NopCloser(preamble)
 	reader, err := r.in.MultipartReader()
@@ -34,7 +36,7 @@ func postObject(r *request) error {
 	if err != nil {
 		return err
 	}
-	preamble.Left = math.MaxInt64 // the file has its own limits
+	preamble.Left, r.body.until = math.MaxInt64, time.Time{} // the file has its own limits
 	if r.target.key = f.fields["key"]; r.target.key == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "key").WithMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}

@@ -55,7 +55,7 @@
 // # Limits
 //
 // Config.MaxBytes bounds what is stored, and [Limits] what clients can send. A client that neither
-// sends nor reads is cut off. Listings and other documents are in memory while their clients read
+// sends nor reads is cut off, and one that takes half a minute for a document, or for a form up to its file. Listings and other documents are in memory while their clients read
 // them, 64 MiB of them at most. Beyond that, the response is SlowDown with status 503 in place of
 // a document of more than 64 KiB. Clients then ask again. A listing of 1,000 keys that are long and
 // full of control characters takes up to 8 MiB. 16 listings are made at a time, and others wait.

@@ -1,0 +1,53 @@
+package s3server
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A timedReader is a client for which the server sets deadlines.
+type timedReader struct {
+	*httptest.ResponseRecorder
+	deadlines []time.Time
+}
+
+func (r *timedReader) SetReadDeadline(at time.Time) error {
+	if !at.IsZero() {
+		r.deadlines = append(r.deadlines, at)
+	}
+	return nil
+}
+
+// Clients that send a byte a minute would else keep all connections.
+func TestNobodyTakesLongForADocumentOrAForm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New(Config{Limits: Limits{IdleTimeout: time.Hour}})
+		require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*"}]}`,
+		)}))
+		began := time.Now()
+		const field = "--b\r\nContent-Disposition: form-data; name="
+		r := httptest.NewRequest("POST", "http://localhost/photos", strings.NewReader(field+"\"key\"\r\n\r\nk\r\n"+field+"\"file\"; filename=\"f\"\r\n\r\n"+strings.Repeat("x", 100<<10)+"\r\n--b--\r\n"))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
+		h.ServeHTTP(w, r)
+		require.Equal(t, 204, w.Code, w.Body)
+		require.Equal(t, began.Add(documentTimeout), w.deadlines[0], "before the file")
+		require.Equal(t, began.Add(time.Hour), w.deadlines[len(w.deadlines)-1], "in the file")
+
+		for range anonymousDocuments {
+			h.anonymousDocuments <- struct{}{}
+		}
+		r = httptest.NewRequest("POST", "http://localhost/photos?delete", strings.NewReader("<Delete>"+strings.Repeat(" ", smallDocument)))
+		r.Header.Set("Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg==")
+		w = &timedReader{ResponseRecorder: httptest.NewRecorder()}
+		h.ServeHTTP(w, r)
+		require.Equal(t, 503, w.Code, w.Body)
+		require.Equal(t, documentTimeout, time.Since(began))
+	})
+}
