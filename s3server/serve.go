@@ -48,15 +48,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	}
 	r := &request{in: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
-	header.Set("Server", "AmazonS3 (omnibucket)")             // package s3 knows its profile by it
-	header.Set("Date", h.now().UTC().Format(http.TimeFormat)) // the clock that signatures are compared with
+	header.Set("Server", "AmazonS3 (omnibucket)") // package s3 knows its profile by it
 	header.Set("X-Amz-Request-Id", r.id)
 	header.Set("X-Amz-Id-2", hostID)
 
 	log := r.logged()
 	handle, err := r.route()
 	r.fault = cmp.Or(h.faults.Match(r.operation, r.target.bucket, r.target.key), &noFault)
-	header.Set("Date", r.now().Format(http.TimeFormat))
+	header.Set("Date", r.now().Format(http.TimeFormat)) // the clock that signatures are compared with
 	r.body = &impatientBody{ReadCloser: r.in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.in.Body = r.body
 	recorded := h.recorder.begin(r)

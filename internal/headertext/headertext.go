@@ -36,6 +36,7 @@ func ValidMediaType(value string) bool {
 
 // Lines returns all lines of a header, as one. Empty lines count as none, and equal ones as one.
 func Lines(header http.Header, name string) string {
-	lines := slices.Compact(slices.Sorted(slices.Values(header.Values(name))))
-	return strings.TrimPrefix(strings.Join(lines, ","), ",")
+	lines := slices.Clone(header.Values(name))
+	slices.Sort(lines)
+	return strings.TrimPrefix(strings.Join(slices.Compact(lines), ","), ",")
 }
