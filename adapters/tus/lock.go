@@ -44,7 +44,7 @@ func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return handler.ErrLockTimeout
-	case storage.CodeOf(err) == storage.InvalidArgument:
+	case isNoKey(err):
 		return handler.ErrNotFound
 	case err != nil:
 		return err

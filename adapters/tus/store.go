@@ -166,12 +166,19 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 // GetUpload returns an upload. If there is none with that ID, the error is handler.ErrNotFound.
 func (s *Store) GetUpload(ctx context.Context, id string) (handler.Upload, error) {
 	u := &upload{store: s, id: id}
-	if err := u.load(ctx); err != nil {
-		switch storage.CodeOf(err) {
-		case storage.ObjectNotFound, storage.InvalidArgument: // no key: nobody has such an ID
-			return nil, handler.ErrNotFound
-		}
-		return nil, err
+	err := u.load(ctx)
+	switch {
+	case err == nil:
+		return u, nil
+	case storage.CodeOf(err) == storage.ObjectNotFound, isNoKey(err):
+		return nil, handler.ErrNotFound
 	}
-	return u, nil
+	return nil, err
+}
+
+// isNoKey reports whether the library or the store refuses an ID: nobody has such an upload. A hint says what is
+// wrong with the store instead, such as its region; a client would give its upload up after 404.
+func isNoKey(err error) bool {
+	refused, ok := errors.AsType[*storage.Error](err)
+	return ok && refused.Code == storage.InvalidArgument && refused.Hint == ""
 }

@@ -485,6 +485,20 @@ func TestAnIDThatCannotBeAKeyIsNotFound(t *testing.T) {
 	}
 }
 
+// A store that refuses every request, as in another region than that of the bucket, has all uploads nevertheless.
+func TestAStoreThatRefusesRequestsHasItsUploads(t *testing.T) {
+	region := &storage.Error{Code: storage.InvalidArgument, Status: http.StatusBadRequest, Hint: "set region=eu-central-1"}
+	for name, refused := range map[string]faults.Calls{"the lock": faults.Put, "the state": faults.Get} {
+		t.Run(name, func(t *testing.T) {
+			injector := faults.New()
+			s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
+			url := s.create("Upload-Length", "4")
+			injector.Set(faults.Fail(refused).WithError(region))
+			s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+		})
+	}
+}
+
 func TestAFileTypeOfAClientIsKeptIfItIsOne(t *testing.T) {
 	const none = "application/octet-stream"
 	for name, row := range map[string]struct{ given, want string }{

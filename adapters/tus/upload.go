@@ -152,7 +152,10 @@ func (u *upload) Terminate(ctx context.Context) error {
 			return err
 		}
 		var err error
-		if made, err = u.isMade(ctx); err == nil && !made {
+		if !u.state.OwnKey {
+			made, err = u.isMade(ctx)
+		}
+		if err == nil && !made {
 			err = u.parts.Abort(ctx)
 		}
 		if err != nil {
