@@ -75,8 +75,8 @@ const (
 // [uploads.Config.Rules] look at it, else by name and first bytes. Downloads are attachments with the original
 // name. They support ranges, ETag and conditions, and never run as a page of this host.
 //
-// Errors are JSON: code and field of the [uploads.Error], a message for a person, and the
-// request's ID. Every response has that ID as X-Request-Id:
+// Errors are JSON: code and field of the [uploads.Error], a message for a person, and the request's ID. Only
+// 412, of a condition, has no body. Every response has that ID as X-Request-Id:
 //
 //	{"code": "invalid_value", "field": "count", "message": "…", "requestId": "…"}
 //

@@ -66,6 +66,24 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	require.ElementsMatch(t, readDescription(t).operations(), routes)
 }
 
+// The response to a condition that does not hold has no body.
+func TestOpenAPIHasTheResponsesOfConditions(t *testing.T) {
+	for path, item := range readDescription(t).Paths {
+		if !strings.HasSuffix(path, "/content") {
+			continue
+		}
+		for _, method := range []string{"get", "head"} {
+			var operation struct{ Responses map[string]map[string]string }
+			node := item[method]
+			require.NoError(t, node.Decode(&operation))
+			for _, status := range []int{http.StatusNotModified, http.StatusPreconditionFailed} {
+				found := operation.Responses[strconv.Itoa(status)]
+				require.Equal(t, []string{"description"}, slices.Collect(maps.Keys(found)), "%s %s: %d", method, path, status)
+			}
+		}
+	}
+}
+
 func TestOpenAPIReferencesResolve(t *testing.T) {
 	var whole yaml.Node
 	require.NoError(t, yaml.Unmarshal(filesapi.OpenAPI, &whole))
