@@ -16,8 +16,8 @@
 //
 // A file comes by one of these ways. The same rules hold for all of them.
 //
-//   - [Service.Store] takes any reader, and [Service.StorePart] a part of a form that the
-//     application reads itself. They need no Authorize.
+//   - [Service.Store] takes any reader, such as a part of a form that the application reads
+//     itself. It needs no Authorize.
 //   - A form, for files that fit one request. The server forwards the bytes.
 //   - The S3 multipart routes of Uppy's companion (plugin AwsS3), which upload.js of this
 //     package speaks too ([Script]). The service signs requests, and the client sends the

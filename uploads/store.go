@@ -33,26 +33,15 @@ type Upload struct {
 	Target *Target
 }
 
-// maxDraws limits how often a key is drawn. If two keys exist already, Random is
-// broken.
-const maxDraws = 8
-
 // Store stores one file. It reads the file until something is wrong with it; then it
-// stores nothing and returns an *Error that says why. No object is overwritten. If
-// the key exists, Store draws another one, provided that the body fits the first
-// buffer or can seek. Otherwise it fails with StoreFailed, and the call can be
-// repeated. If Config.Stored fails, the file is removed, unless the error wraps
+// stores nothing and returns an *Error that says why. No object is overwritten.
+// If Config.Stored fails, the file is removed, unless the error wraps
 // [storage.OutcomeUnknown]: the application may know of the file then.
 func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	f, e := s.store(ctx, u)
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
-	return s.told(ctx, f)
-}
-
-// told tells the application of a file, which is removed if that certainly fails.
-func (s *Service) told(ctx context.Context, f *File) (*File, error) {
 	err := s.tell(ctx, f)
 	if err == nil {
 		return f, nil
@@ -60,18 +49,10 @@ func (s *Service) told(ctx context.Context, f *File) (*File, error) {
 	if !errors.Is(err, storage.OutcomeUnknown) {
 		s.discardFile(ctx, f)
 	}
-	return nil, err.(*Error).about(CleanName(f.ClaimedName))
+	return nil, err.(*Error).about(CleanName(u.Name))
 }
 
-// StorePart stores one file of a multipart form. Errors name the part's field.
-func (s *Service) StorePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
-	f, err := s.storePart(ctx, part, user)
-	if err != nil {
-		return nil, err
-	}
-	return s.told(ctx, f)
-}
-
+// storePart stores one file of a form. Errors name the part's field.
 func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
 	name := part.FileName()
 	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user})
@@ -103,11 +84,6 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if e := t.bounds.checkClaim(); e != nil {
 		return nil, e
 	}
-	if seeker, ok := u.Body.(io.Seeker); ok {
-		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil {
-			t.seeker, t.start = seeker, start
-		}
-	}
 	if e := t.judge(ctx); e != nil {
 		return nil, e
 	}
@@ -128,8 +104,6 @@ type storeOp struct {
 	bounds  bounds
 	began   time.Time
 	verdict *rules.Verdict
-	seeker  io.Seeker // nil if the body cannot be read again
-	start   int64
 }
 
 func (t *storeOp) judge(ctx context.Context) *Error {
@@ -148,27 +122,18 @@ func (t *storeOp) judge(ctx context.Context) *Error {
 }
 
 func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
-	s := t.service
-	for range maxDraws {
-		random, err := randomKey(s.config.Random)
-		if err != nil {
-			return nil, storeFailed(err)
-		}
-		attrs, err := t.keep(ctx, t.target(random))
-		if err == nil {
-			return attrs, nil
-		}
-		if e, refused := errors.AsType[*Error](err); refused {
-			return nil, e
-		}
-		if failed, ok := err.(inspectError); ok {
-			return nil, unauthorized(failed.error)
-		}
-		if !errors.Is(err, storage.PreconditionFailed) || !t.rewind() {
-			return nil, storeFailed(err)
-		}
+	random, err := randomKey(t.service.config.Random)
+	if err != nil {
+		return nil, storeFailed(err)
 	}
-	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random repeatedly returns the bytes of existing keys")})
+	attrs, err := t.keep(ctx, t.target(random))
+	if failed, ok := err.(inspectError); ok {
+		return nil, unauthorized(failed.error)
+	}
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	return attrs, nil
 }
 
 func (t *storeOp) target(random keypattern.Random) Target {
@@ -267,16 +232,4 @@ func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error
 		return nil, wrongSize()
 	}
 	return nil, err
-}
-
-// rewind moves the body to where the head ends.
-func (t *storeOp) rewind() bool {
-	if t.verdict.Whole {
-		return true
-	}
-	if t.seeker == nil {
-		return false
-	}
-	_, err := t.seeker.Seek(t.start+int64(len(t.verdict.Head)), io.SeekStart)
-	return err == nil
 }
