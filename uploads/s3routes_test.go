@@ -2,6 +2,7 @@ package uploads_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -451,6 +452,31 @@ func TestS3FileInAForm(t *testing.T) {
 		s.stored("files/alice/a.txt", content(1<<20))
 		require.Equal(t, []string{"files/alice/a.txt"}, s.tidy())
 	})
+}
+
+// The application fails after the file is stored. Then the address takes only that file, as after a success.
+func TestAnotherFileAfterTheApplicationFailed(t *testing.T) {
+	for other, want := range map[string]string{"abc": "", "abd": "409 completed uploadId", "a": "409 completed uploadId", "": "409 completed uploadId"} {
+		told := 0
+		s := newSessionSite(t, inMemory(t), uploads.Config{Stored: func(context.Context, *uploads.File) error {
+			if told++; told == 1 {
+				return storage.Unavailable
+			}
+			return nil
+		}})
+		var request struct{ URL string }
+		s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+		send := func(text string) *answer { return s.do("", "PUT", request.URL, readerOf(text), nil) }
+		require.Equal(t, http.StatusServiceUnavailable, send("abc").StatusCode)
+		if a := send(other); want == "" {
+			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		} else {
+			require.Equal(t, want, a.refusal(t), other)
+		}
+		require.Equal(t, http.StatusOK, send("abc").StatusCode)
+		require.Equal(t, 2, told)
+		s.stored("files/alice/file", []byte("abc"))
+	}
 }
 
 // A browser sends a GET of any page with the user's cookies, and a CrossOriginProtection lets it pass.

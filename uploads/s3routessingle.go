@@ -72,9 +72,8 @@ func (h *handler) putSingle(c *call) error {
 		return err
 	}
 	summed := &summedBody{from: body}
-	if s.Phase == phaseDone {
-		err = h.repeatSingle(c.Context(), s, summed)
-	} else {
+	earlier := s.Phase
+	if earlier != phaseDone {
 		s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			opts := optionsFor[storage.UploadOption](h.keeper.firstTarget(s), s.writeID())
 			if size >= 0 {
@@ -88,6 +87,9 @@ func (h *handler) putSingle(c *call) error {
 			return attrs, summed.compare(attrs, exists())
 		})
 	}
+	if err == nil && earlier != phaseOpen {
+		err = h.repeatSingle(c.Context(), s, summed, earlier)
+	}
 	if err != nil {
 		return err
 	}
@@ -100,13 +102,13 @@ func (h *handler) putSingle(c *call) error {
 	return nil
 }
 
-// repeatSingle succeeds if a client that has lost the response sends its file again: it would start again otherwise,
-// and have the file twice.
-func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody) error {
+// repeatSingle succeeds if a client sends its file again: it would start again otherwise, and have the file twice. If it
+// has only lost the response (phaseDone), a file whose CRC32C is not known may be another one.
+func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, earlier string) error {
 	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound, // the application has removed it
-		err == nil && !stored.CRC32C.Known:
+		err == nil && earlier == phaseDone && !stored.CRC32C.Known:
 		return s.completed()
 	case err == nil:
 		err = body.compare(stored, s.completed())
