@@ -142,19 +142,24 @@ func (k *keeper) claimedAt(s *session, now time.Time) bool {
 	return s.Claim != "" && now.Before(s.ClaimedUntil) && !k.calls.ended(s.Claim)
 }
 
-// release lets the next call continue at once. A database whose connection has ended fails once.
-func (k *keeper) release(ctx context.Context, s *session, claim string) {
+// release ends the claim or the hold of a call, so that the next one continues at once. A database whose connection
+// has ended fails once.
+func (k *keeper) release(ctx context.Context, s *session, call string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	for range releaseAttempts {
 		now, err := k.reload(ctx, s)
 		if err == nil {
 			_, err = k.update(ctx, now, func(s *session) (bool, error) {
-				held := s.Claim == claim && s.Phase != phaseDone && s.Phase != phaseAborted
-				if held {
+				claims := s.Claim == call && s.Phase != phaseDone && s.Phase != phaseAborted
+				holds := s.Tus != nil && s.Tus.Holder == call
+				if claims {
 					s.Claim = ""
 				}
-				return held, nil
+				if holds {
+					s.Tus.Holder = ""
+				}
+				return claims || holds, nil
 			})
 		}
 		if storage.CodeOf(err) != storage.Unavailable {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/uploads"
@@ -91,6 +92,26 @@ func TestTusReadsAgainIfTheHolderHasEnded(t *testing.T) {
 		}
 		require.EqualValues(t, 50, s.offset(at))
 	})
+}
+
+// A call that fails ends its hold, so that a client that continues in another process does not wait for it.
+func TestACallThatFailedKeepsNoOtherProcessWaiting(t *testing.T) {
+	for _, fault := range []faults.Rule{faults.Fail(faults.Any), faults.DropResponse(faults.Any)} {
+		for n, hits := 1, 1; hits > 0; n++ {
+			synctest.Test(t, func(t *testing.T) {
+				d, injector := memstore.NewDriver(memstore.Config{}), faults.New()
+				s := newSiteOnPipes(t, engine.New(d, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
+				other := newSiteOnPipes(t, engine.New(d), uploads.Config{})
+				at := s.create("Upload-Length", "3")
+				injector.Set(fault.Nth(n))
+				s.tus("PATCH", at, []byte("abc"), "Upload-Offset", "0")
+				hits = len(injector.Hits())
+				began := time.Now()
+				require.Equal(t, http.StatusOK, other.tus("HEAD", other.moved(at), nil).StatusCode)
+				require.Less(t, time.Since(began), time.Second, "%v of call %d", fault, n)
+			})
+		}
+	}
 }
 
 // A client whose upload failed because the database was restarted may complete it at once.

@@ -77,7 +77,7 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	}
 	f, err := t.newFeed(c, left)
 	if err != nil {
-		t.letGo(ctx, s)
+		t.handler.keeper.release(ctx, s, c.name)
 		return nil, err
 	}
 	defer func() {
@@ -87,7 +87,7 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	}()
 	done, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
-		t.letGo(ctx, s)
+		t.handler.keeper.release(ctx, s, c.name)
 		c.refused = f // the response comes first
 		return nil, err
 	}
@@ -310,21 +310,4 @@ func (r *receiver) last() ([]byte, error) {
 		return nil, r.save()
 	}
 	return nil, nil
-}
-
-// letGo ends the hold of a request that failed.
-func (t *tus) letGo(ctx context.Context, s *session) {
-	ctx, cancel := context.WithTimeout(ctx, cleanUpFor)
-	defer cancel()
-	holder := s.Tus.Holder
-	if holder == "" {
-		return
-	}
-	_, _ = t.handler.keeper.update(ctx, s, func(s *session) (bool, error) {
-		if s.Tus.Holder != holder {
-			return false, nil
-		}
-		s.Tus.Holder = ""
-		return true, nil
-	})
 }
