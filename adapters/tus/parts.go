@@ -189,18 +189,25 @@ func (u *upload) isCurrent(ctx context.Context) bool {
 // putPart stores the next part, and saves the state. If the store takes no more parts, the error is
 // handler.ErrMaxSizeExceeded.
 func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error {
+	begins := u.state.Token == ""
 	if err := u.open(ctx); err != nil {
 		return err
 	}
 	if most := u.parts.Limits().MaxParts; most > 0 && u.state.Parts >= most {
 		return handler.ErrMaxSizeExceeded
 	}
-	if _, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size)); err != nil {
-		return err
+	_, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size))
+	saved := false
+	if err == nil {
+		u.state.Parts++
+		u.state.Tail = 0
+		err = u.save(ctx)
+		saved = err == nil || errors.Is(err, storage.OutcomeUnknown)
 	}
-	u.state.Parts++
-	u.state.Tail = 0
-	return u.save(ctx)
+	if begins && !saved { // no state names the open upload
+		return errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))
+	}
+	return err
 }
 
 // A buffer holds the bytes of one part in a temporary file.

@@ -567,6 +567,47 @@ func TestTerminationRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 	}
 }
 
+// A part fails before the state names the open upload that was begun for it. The next request begins another one.
+func TestAPartThatFailsLeavesNoOpenUpload(t *testing.T) {
+	for name, fault := range map[string]faults.Rule{
+		"the part":                         faults.Fail(faults.PutPart),
+		"the response to the part":         faults.DropResponse(faults.PutPart),
+		"the state after it":               faults.Fail(faults.Put),
+		"the state, which another one has": faults.Fail(faults.Put).WithError(storage.PreconditionFailed),
+	} {
+		t.Run(name, func(t *testing.T) {
+			injector := faults.New()
+			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			store, err := New(b, Config{})
+			require.NoError(t, err)
+			store.basePart = 1
+			begun, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", SizeIsDeferred: true})
+			require.NoError(t, err)
+			content := random(2 * deferredParts)
+			injector.Set(fault.Nth(1))
+			_, err = begun.WriteChunk(t.Context(), 0, bytes.NewReader(content))
+			require.Error(t, err)
+			injector.Set()
+
+			again, err := store.GetUpload(t.Context(), "a")
+			require.NoError(t, err)
+			info, err := again.GetInfo(t.Context())
+			require.NoError(t, err)
+			_, err = again.WriteChunk(t.Context(), info.Offset, bytes.NewReader(content[info.Offset:]))
+			require.NoError(t, err)
+			require.NoError(t, again.(*upload).DeclareLength(t.Context(), int64(len(content))))
+			require.NoError(t, again.FinishUpload(t.Context()))
+			text, _, err := storage.ReadAll(t.Context(), b, "a")
+			require.NoError(t, err)
+			require.Equal(t, content, text)
+			for open, err := range storage.ListUploads(t.Context(), b) {
+				require.NoError(t, err)
+				require.Fail(t, "an upload is open", open.Key)
+			}
+		})
+	}
+}
+
 func TestALengthThatTheStoreCannotHoldIsRefused(t *testing.T) {
 	for name, row := range map[string]struct {
 		length string
