@@ -245,6 +245,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 		{"two objects", "POST", "/files/delete", `{"Items": ["` + id + `"]}{}`, bad, "Items", uploads.InvalidRequest},
 		{"half an object", "POST", "/files/delete", `{"Items": ["` + id, bad, "Items", uploads.InvalidRequest},
 		{"bytes that are not text", "POST", "/files/delete", "{\"Items\": [\"\xff\"]}", bad, "Items", uploads.InvalidRequest},
+		{"a purpose that is not text", "PUT", "/files/" + id + "/purpose", "{\"Purpose\": \"\xff\"}", bad, "Purpose", uploads.InvalidRequest},
 		{"nothing", "POST", "/files/delete", ``, bad, "Items", uploads.InvalidRequest},
 		{"1 MiB", "POST", "/files/delete", `{"Items": ["` + strings.Repeat("x", 1<<20) + `"]}`, http.StatusRequestEntityTooLarge, "Items", uploads.TooLarge},
 

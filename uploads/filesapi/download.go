@@ -7,6 +7,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/uploads"
 )
 
 func (h *handler) download(temp bool) func(*call) error {
@@ -15,7 +16,7 @@ func (h *handler) download(temp bool) func(*call) error {
 		// An HTML file must not become a page of this host, however it is opened.
 		header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		header.Set("Cache-Control", "private, no-cache")
-		serve.Object(c.w, c.Request, &recordDownloader{header, h.store, temp}, c.PathValue("id"), serve.WithErrorHandler(h.downloadFailed))
+		serve.Object(c.w, c.Request, &recordDownloader{header, h.service, temp}, c.PathValue("id"), serve.WithErrorHandler(h.downloadFailed))
 		return nil
 	}
 }
@@ -34,20 +35,24 @@ func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status 
 // A recordDownloader opens a file and sets the response headers from its record.
 // serve.Object keeps headers that are set when the object is opened.
 type recordDownloader struct {
-	header http.Header
-	store  store
-	temp   bool
+	header  http.Header
+	service *uploads.Service
+	temp    bool
 }
 
 var _ storage.Downloader = (*recordDownloader)(nil)
 
 func (o *recordDownloader) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	reader, record, err := o.store.download(ctx, id, o.temp, opts)
+	r, f, err := o.service.Download(ctx, id, opts...)
 	if err != nil {
-		return nil, err
+		return nil, told(err)
 	}
-	asked := driver.SignRequest{ResponseName: record.OriginalFileName}
+	if f.Expires.IsZero() == o.temp {
+		_ = r.Close()
+		return nil, notFound()
+	}
+	asked := driver.SignRequest{ResponseName: f.Name}
 	o.header.Set("Content-Disposition", asked.ResponseDisposition())
-	o.header.Set("Content-Type", record.MIMEType)
-	return reader, nil
+	o.header.Set("Content-Type", f.ContentType)
+	return r, nil
 }

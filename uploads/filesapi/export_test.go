@@ -1,10 +1,13 @@
 package filesapi
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -14,7 +17,7 @@ import (
 )
 
 // A Store is what the handler asks of a service, in Go.
-type Store struct{ store store }
+type Store struct{ handler *handler }
 
 // A StoreConfig configures a Store, as its user configures the service and the handler.
 type StoreConfig struct {
@@ -56,7 +59,7 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 	if _, err := New(s, Config{Authorize: authorize, TempAge: c.TempAge}); err != nil {
 		return nil, err
 	}
-	return &Store{store{s, c.TempAge}}, nil
+	return &Store{&handler{s, Config{TempAge: c.TempAge}}}, nil
 }
 
 // UploadOptions describe a file.
@@ -82,45 +85,78 @@ func (o PartOptions) piece(body io.Reader) uploads.Piece {
 
 // Upload stores a client file.
 func (s *Store) Upload(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
-	return s.store.upload(ctx, o.upload(body), false)
+	return s.handler.store(ctx, o.upload(body), false)
 }
 
 // UploadTemp stores a temp file.
 func (s *Store) UploadTemp(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
-	return s.store.upload(ctx, o.upload(body), true)
+	return s.handler.store(ctx, o.upload(body), true)
 }
 
 // UploadPart stores a part of a client file.
 func (s *Store) UploadPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
-	return s.store.uploadPart(ctx, o.piece(body), false)
+	return s.handler.storePart(ctx, o.piece(body), false)
 }
 
 // UploadTempPart stores a part of a temp file.
 func (s *Store) UploadTempPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
-	return s.store.uploadPart(ctx, o.piece(body), true)
+	return s.handler.storePart(ctx, o.piece(body), true)
 }
 
 // Details returns the record of a client file.
 func (s *Store) Details(ctx context.Context, id string) (*Record, error) {
-	return s.store.details(ctx, id)
+	return s.record(ctx, s.handler.details, id, nil)
+}
+
+// record returns the record with which an operation responds to a request.
+func (s *Store) record(ctx context.Context, serve func(*call) error, id string, body []byte) (record *Record, err error) {
+	w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPut, "/", bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.SetPathValue("id", id)
+	c := &call{Request: r, w: w}
+	if err = s.handler.authorizeFile(c, id); err == nil {
+		err = serve(c)
+	}
+	if err == nil {
+		err = json.Unmarshal(w.Body.Bytes(), &record)
+	}
+	return record, err
 }
 
 // Download opens a client file.
 func (s *Store) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *Record, error) {
-	return s.store.download(ctx, id, false, opts)
+	return s.download(ctx, id, false, opts)
 }
 
 // DownloadTemp opens a temp file.
 func (s *Store) DownloadTemp(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *Record, error) {
-	return s.store.download(ctx, id, true, opts)
+	return s.download(ctx, id, true, opts)
+}
+
+func (s *Store) download(ctx context.Context, id string, temp bool, opts []storage.DownloadOption) (*storage.Reader, *Record, error) {
+	r, err := (&recordDownloader{http.Header{}, s.handler.service, temp}).Download(ctx, id, opts...)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := s.handler.service.Records().Record(ctx, id)
+	return r, recordOf(f), err
 }
 
 // Delete removes a client file.
-func (s *Store) Delete(ctx context.Context, id string) error { return s.store.delete(ctx, id) }
+func (s *Store) Delete(ctx context.Context, id string) error {
+	if err := validateID(id); err != nil {
+		return err
+	}
+	return s.handler.remove(ctx, id)
+}
 
 // SetPurpose changes a purpose.
 func (s *Store) SetPurpose(ctx context.Context, id, purpose string) (*Record, error) {
-	return s.store.setPurpose(ctx, id, purpose)
+	body, err := json.Marshal(map[string]string{fieldPurpose: purpose})
+	if err != nil {
+		return nil, err
+	}
+	return s.record(ctx, s.handler.setPurpose, id, body)
 }
 
 // A Page is a page of List.
@@ -131,7 +167,7 @@ type Page struct {
 
 // List returns a page.
 func (s *Store) List(ctx context.Context, f uploads.Filter, token string, size int) (*Page, error) {
-	p, err := s.store.list(ctx, f, token, size)
+	p, err := s.handler.page(ctx, f, token, size)
 	if err != nil {
 		return nil, err
 	}
@@ -140,15 +176,15 @@ func (s *Store) List(ctx context.Context, f uploads.Filter, token string, size i
 
 // Sweep sweeps.
 func (s *Store) Sweep(ctx context.Context, opts ...uploads.SweepOption) (*uploads.SweepReport, error) {
-	report, err := s.store.service.Sweep(ctx, opts...)
+	report, err := s.handler.service.Sweep(ctx, opts...)
 	return report, told(err)
 }
 
 // SetWait makes a store wait for other calls by another clock.
-func (s *Store) SetWait(wait intake.WaitFunc) { intake.Of(s.store.service).Wait = wait }
+func (s *Store) SetWait(wait intake.WaitFunc) { intake.Of(s.handler.service).Wait = wait }
 
 // SetPulse makes a call that joins parts send heartbeats by another clock.
-func (s *Store) SetPulse(wait intake.WaitFunc) { intake.Of(s.store.service).Pulse = wait }
+func (s *Store) SetPulse(wait intake.WaitFunc) { intake.Of(s.handler.service).Pulse = wait }
 
 // A HandlerConfig is a Config of users who are texts.
 type HandlerConfig struct {
@@ -174,8 +210,8 @@ func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
 	if s == nil {
 		return New(nil, own)
 	}
-	own.TempAge = s.store.tempAge
-	return New(s.store.service, own)
+	own.TempAge = s.handler.config.TempAge
+	return New(s.handler.service, own)
 }
 
 // Routes returns the operations that require authorization: "GET /files/{id}".

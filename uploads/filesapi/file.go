@@ -1,6 +1,7 @@
 package filesapi
 
 import (
+	"context"
 	"net/http"
 	"path"
 	"time"
@@ -12,19 +13,36 @@ import (
 )
 
 func (h *handler) details(c *call) error {
-	record, err := h.store.details(c.Context(), c.PathValue("id"))
-	if err != nil {
-		return err
+	f, err := h.service.Records().Record(c.Context(), c.PathValue("id"))
+	if err == nil && !f.Expires.IsZero() {
+		err = storage.ObjectNotFound
 	}
-	return c.json(http.StatusOK, record)
+	if err != nil {
+		return told(err)
+	}
+	return c.json(http.StatusOK, recordOf(f))
 }
 
 func (h *handler) delete(c *call) error {
-	if err := h.store.delete(c.Context(), c.PathValue("id")); err != nil {
+	if err := h.remove(c.Context(), c.PathValue("id")); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// remove removes a client file. If there is none, it removes the bytes that an earlier call may have left.
+func (h *handler) remove(ctx context.Context, id string) error {
+	f, err := h.service.Records().Record(ctx, id)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		f = &uploads.File{ID: id}
+	case err != nil:
+		return told(err)
+	case !f.Expires.IsZero():
+		return nil
+	}
+	return told(h.service.Remove(ctx, f))
 }
 
 func (h *handler) setPurpose(c *call) error {
@@ -32,11 +50,14 @@ func (h *handler) setPurpose(c *call) error {
 	if err := readField(c.Request, fieldPurpose, maxJSON, &purpose); err != nil {
 		return err
 	}
-	record, err := h.store.setPurpose(c.Context(), c.PathValue("id"), purpose)
-	if err != nil {
+	if err := validateLabel(fieldPurpose, purpose); err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, record)
+	f, err := h.service.Records().SetPurpose(c.Context(), c.PathValue("id"), purpose)
+	if err != nil {
+		return told(err)
+	}
+	return c.json(http.StatusOK, recordOf(f))
 }
 
 const (
@@ -73,7 +94,7 @@ func (h *handler) deleteEach(c *call, ids []string) []deletion {
 		if denied[i] != nil {
 			return denied[i]
 		}
-		return h.store.delete(c.Context(), ids[i])
+		return h.remove(c.Context(), ids[i])
 	}) {
 		deletions[i] = deletion{ID: ids[i], Deleted: err == nil}
 		if err != nil {

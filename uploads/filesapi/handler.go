@@ -98,13 +98,13 @@ func New(s *uploads.Service, c Config) (http.Handler, error) {
 	}
 	c.MaxUploadSize = cmp.Or(c.MaxUploadSize, defaultMaxUploadSize)
 	c.MaxDelete = cmp.Or(c.MaxDelete, defaultMaxDelete)
-	h := &handler{store{s, cmp.Or(c.TempAge, defaultTempAge)}, c}
-	return h.mux(), nil
+	c.TempAge = cmp.Or(c.TempAge, defaultTempAge)
+	return (&handler{s, c}).mux(), nil
 }
 
 type handler struct {
-	store  store
-	config Config
+	service *uploads.Service
+	config  Config
 }
 
 // A route is an operation of OpenAPI.

@@ -168,7 +168,7 @@ func TestIDsThatAreRefused(t *testing.T) {
 func TestInvalidPurposes(t *testing.T) {
 	f := inMemory(t, filesapi.StoreConfig{})
 	id := f.upload(t, "x").ID
-	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "\xff", "a\u202eb"} {
+	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "a\u202eb"} {
 		_, err := f.store.SetPurpose(t.Context(), id, purpose)
 		refused(t, err, "Purpose", uploads.InvalidValue, storage.InvalidArgument)
 	}

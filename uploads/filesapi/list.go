@@ -50,7 +50,7 @@ func (h *handler) list(c *call) error {
 			return invalid(fieldPageSize, "This must be a number.")
 		}
 	}
-	found, err := h.store.list(c.Context(), f, query.Get(fieldPageToken), size)
+	found, err := h.page(c.Context(), f, query.Get(fieldPageToken), size)
 	if err != nil {
 		return renameField(renameField(err, fieldPurpose, queryPurpose), fieldUser, fieldUploader)
 	}
@@ -90,9 +90,9 @@ func timeIn(query url.Values, name string) (time.Time, error) {
 
 const maxPage = 1000
 
-// list returns one page of the client files that match f, oldest first. A page may have fewer files than
+// page returns one page of the client files that match f, oldest first. A page may have fewer files than
 // size, even none, and not be the last; only the last has no token.
-func (s store) list(ctx context.Context, f uploads.Filter, token string, size int) (*page, error) {
+func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size int) (*page, error) {
 	if size < 1 {
 		return nil, invalid(fieldPageSize, "A page must have at least one file.")
 	}
@@ -109,7 +109,7 @@ func (s store) list(ctx context.Context, f uploads.Filter, token string, size in
 	if err != nil {
 		return nil, err
 	}
-	files, next, err := s.service.Records().List(ctx, f, after, min(size, maxPage))
+	files, next, err := h.service.Records().List(ctx, f, after, min(size, maxPage))
 	if err != nil {
 		return nil, told(err)
 	}

@@ -6,18 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads"
 )
-
-// A store does with the service what requests ask for.
-type store struct {
-	service *uploads.Service
-	tempAge time.Duration
-}
 
 // These are the fields of errors.
 const (
@@ -62,19 +55,19 @@ func told(err error) error {
 	return &e
 }
 
-// upload stores a file.
-func (s *store) upload(ctx context.Context, u uploads.Upload, temp bool) (*Record, error) {
+// store stores a file.
+func (h *handler) store(ctx context.Context, u uploads.Upload, temp bool) (*Record, error) {
 	if err := validateFile(u.Name, u.User, u.Metadata); err != nil {
 		return nil, err
 	}
-	u.Target = s.target(temp)
-	f, err := s.service.Store(ctx, u)
+	u.Target = h.target(temp)
+	f, err := h.service.Store(ctx, u)
 	return recordOf(f), told(err)
 }
 
-// uploadPart stores a part of a file, whose numbers the service checks. After the error Completed, it returns the
+// storePart stores a part of a file, whose numbers the service checks. After the error Completed, it returns the
 // record too, unless the file was deleted.
-func (s *store) uploadPart(ctx context.Context, p uploads.Piece, temp bool) (*Record, error) {
+func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*Record, error) {
 	if len(p.Token) < minToken || len(p.Token) > maxToken || !webapi.IsToken(p.Token) {
 		return nil, invalid(fieldToken, fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
 	}
@@ -84,73 +77,16 @@ func (s *store) uploadPart(ctx context.Context, p uploads.Piece, temp bool) (*Re
 	if temp {
 		p.Token = fmt.Sprintf("temp:%x", sha256.Sum256([]byte(p.Token))) // which no client can send: it may be that of a client file too
 	}
-	p.Target = s.target(temp)
-	f, err := s.service.PutPiece(ctx, p)
+	p.Target = h.target(temp)
+	f, err := h.service.PutPiece(ctx, p)
 	return recordOf(f), told(err)
 }
 
-func (s *store) target(temp bool) *uploads.Target {
+func (h *handler) target(temp bool) *uploads.Target {
 	if temp {
-		return &uploads.Target{Lifetime: s.tempAge}
+		return &uploads.Target{Lifetime: h.config.TempAge}
 	}
 	return &uploads.Target{}
 }
 
 func notFound() *uploads.Error { return refuse(fieldID, uploads.NotFound, "There is no such file.") }
-
-func (s *store) details(ctx context.Context, id string) (*Record, error) {
-	if err := validateID(id); err != nil {
-		return nil, err
-	}
-	f, err := s.service.Records().Record(ctx, id)
-	if err == nil && !f.Expires.IsZero() {
-		err = storage.ObjectNotFound
-	}
-	if err != nil {
-		return nil, told(err)
-	}
-	return recordOf(f), nil
-}
-
-func (s *store) download(ctx context.Context, id string, temp bool, opts []storage.DownloadOption) (*storage.Reader, *Record, error) {
-	r, f, err := s.service.Download(ctx, id, opts...)
-	if err != nil {
-		return nil, nil, told(err)
-	}
-	if f.Expires.IsZero() == temp {
-		_ = r.Close()
-		return nil, nil, notFound()
-	}
-	return r, recordOf(f), nil
-}
-
-func (s *store) setPurpose(ctx context.Context, id, purpose string) (*Record, error) {
-	if err := validateID(id); err != nil {
-		return nil, err
-	}
-	if err := validateLabel(fieldPurpose, purpose); err != nil {
-		return nil, err
-	}
-	f, err := s.service.Records().SetPurpose(ctx, id, purpose)
-	if err != nil {
-		return nil, told(err)
-	}
-	return recordOf(f), nil
-}
-
-// delete removes a client file. If there is none, it removes the bytes that an earlier call may have left.
-func (s *store) delete(ctx context.Context, id string) error {
-	if err := validateID(id); err != nil {
-		return err
-	}
-	f, err := s.service.Records().Record(ctx, id)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		f = &uploads.File{ID: id}
-	case err != nil:
-		return told(err)
-	case !f.Expires.IsZero():
-		return nil
-	}
-	return told(s.service.Remove(ctx, f))
-}

@@ -10,7 +10,7 @@ import (
 // receiving returns f for requests that send bytes, which share the memory of the service and must not be slow.
 func (h *handler) receiving(f func(*call) error) func(*call) error {
 	return func(c *call) error {
-		release, err := intake.Of(h.store.service).Share(c.Request, c.user.ID, min(intake.FileHeld, h.config.MaxUploadSize))
+		release, err := intake.Of(h.service).Share(c.Request, c.user.ID, min(intake.FileHeld, h.config.MaxUploadSize))
 		if err != nil {
 			return &uploads.Error{Code: uploads.Busy, Message: "Too many files arrive at once. Try again in a moment.", Err: err}
 		}
@@ -34,7 +34,7 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 			return validateLabel(fieldPurpose, metadata[purposeName])
 		}
 		u := uploads.Upload{Body: f.file, Name: f.fileName, User: uploads.User{ID: c.user.ID}, Metadata: metadata}
-		record, err := h.store.upload(c.Context(), u, temp)
+		record, err := h.store(c.Context(), u, temp)
 		if err != nil {
 			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is that of the file itself
 		}
@@ -59,7 +59,7 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 			return err
 		}
 		p.User.ID = c.user.ID
-		record, err := h.store.uploadPart(c.Context(), p, temp)
+		record, err := h.storePart(c.Context(), p, temp)
 		switch {
 		case err != nil && record != nil:
 			return &completedError{record, err}
