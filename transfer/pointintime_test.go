@@ -163,11 +163,22 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	}
 }
 
+func TestAnInterruptedUndeleteTellsWhatMayBeBack(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: 3, markers: 1, interrupted: cancel}
+	report, err := transfer.Undelete(ctx, engine.New(d, storage.WithVersioning(true)))
+	require.ErrorIs(t, err, storage.Canceled)
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	require.Zero(t, report.Transferred)
+	require.Len(t, report.Failures, d.keys)
+}
+
 // markedKeys is a driver of objects below delete markers, which it does not remove.
 type markedKeys struct {
 	driver.Driver
 	keys, markers int
 	refused       atomic.Int64
+	interrupted   func() // called by the first batch, whose outcome is unknown then
 }
 
 func (d *markedKeys) Describe() driver.Description {
@@ -192,6 +203,10 @@ func (d *markedKeys) ListVersions(context.Context, *driver.ListRequest) (*driver
 
 func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest) []error {
 	d.refused.Add(int64(len(batch)))
+	if d.interrupted != nil {
+		d.interrupted()
+		return slices.Repeat([]error{&storage.Error{Code: storage.Canceled, Unknown: true, Err: context.Canceled}}, len(batch))
+	}
 	return slices.Repeat([]error{storage.PermissionDenied}, len(batch))
 }
 

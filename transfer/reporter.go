@@ -2,8 +2,11 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"github.com/omnibucket/storage"
 )
 
 // reporter keeps the report while a job runs.
@@ -79,17 +82,19 @@ func (t *reporter) aborted(key string) {
 	t.reportChange(Change{Action: Aborted, Key: key})
 }
 
-// failed counts a file that failed. Failures after ctx is done are not counted.
+// failed counts a file that failed. Failures after ctx is done are not counted: the same job transfers these files.
 func (t *reporter) failed(ctx context.Context, key string, err error) {
-	if ctx.Err() == nil {
-		t.meter.files.Add(1)
+	if ctx.Err() != nil {
+		return
 	}
+	t.meter.files.Add(1)
 	t.destinationFailed(ctx, key, err)
 }
 
-// destinationFailed is failed for a file of the destination, and for one that was counted as transferred.
+// destinationFailed is failed for a file of the destination, and for one that was counted as transferred. What may
+// have been removed or brought back when ctx ended counts.
 func (t *reporter) destinationFailed(ctx context.Context, key string, err error) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !errors.Is(err, storage.OutcomeUnknown) {
 		return
 	}
 	t.meter.failed.Add(1)
