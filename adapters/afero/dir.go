@@ -117,13 +117,20 @@ func (d *dir) Readdir(count int) ([]fs.FileInfo, error) {
 	return next, nil
 }
 
-func (d *dir) Readdirnames(count int) ([]string, error) {
+// ReadDir makes d an [fs.ReadDirFile], as directories of package os are: Hugo needs that.
+func (d *dir) ReadDir(count int) ([]fs.DirEntry, error) {
+	return readEach(d, count, fs.FileInfoToDirEntry)
+}
+
+func (d *dir) Readdirnames(count int) ([]string, error) { return readEach(d, count, fs.FileInfo.Name) }
+
+func readEach[T any](d *dir, count int, of func(fs.FileInfo) T) ([]T, error) {
 	infos, err := d.Readdir(count)
-	names := make([]string, len(infos))
+	all := make([]T, len(infos))
 	for i, info := range infos {
-		names[i] = info.Name()
+		all[i] = of(info)
 	}
-	return names, err
+	return all, err
 }
 
 func (d *dir) Name() string               { return d.name }

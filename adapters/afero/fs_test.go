@@ -384,6 +384,31 @@ func TestFoldersOfOtherTools(t *testing.T) {
 	require.True(t, os.IsNotExist(err), "%v", err)
 }
 
+// Hugo expects of an open directory what package os has.
+func TestAnOpenDirectoryHasEntries(t *testing.T) {
+	b := memstore.New()
+	for _, key := range []string{"d/a", "d/b/c"} {
+		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	f, err := New(t.Context(), b).Open("d")
+	require.NoError(t, err)
+	require.Implements(t, (*fs.ReadDirFile)(nil), f)
+	d := f.(fs.ReadDirFile)
+	for _, want := range []struct {
+		name string
+		dir  bool
+	}{{"a", false}, {"b", true}} {
+		entries, err := d.ReadDir(1)
+		require.NoError(t, err)
+		require.Equal(t, want.name, entries[0].Name())
+		require.Equal(t, want.dir, entries[0].IsDir())
+	}
+	_, err = d.ReadDir(1)
+	require.ErrorIs(t, err, io.EOF)
+	require.NoError(t, f.Close())
+}
+
 func TestFoldersOfOtherToolsAreRenamed(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
 	for _, key := range []string{"folder!", "folder/a", "folder/sub!"} {
