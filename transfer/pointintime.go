@@ -176,7 +176,7 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 		case storage.CodeOf(err) == storage.PreconditionFailed: // it was written meanwhile
 			r.unchanged(v.Key, 0)
 		default:
-			r.failed(ctx, v.Key, err)
+			r.reporter.failed(ctx, v.Key, err)
 		}
 	}, nil)
 	return true
@@ -197,7 +197,7 @@ func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
 		still := r.removeMarkers(ctx, batch)
 		for _, what := range batch {
 			if err := still[what.version.Key]; err != nil {
-				r.failed(ctx, what.version.Key, err)
+				r.reporter.failed(ctx, what.version.Key, err)
 			} else {
 				r.done(what)
 			}
@@ -256,11 +256,6 @@ func (r *reverting) done(what reversion) {
 		action = Restored
 	}
 	r.reporter.stored(action, v.Key, what.replaces, v.Size, 0)
-}
-
-func (r *reverting) failed(ctx context.Context, key string, err error) {
-	r.reporter.meter.files.Add(1)
-	r.reporter.destinationFailed(ctx, key, err)
 }
 
 func (r *reverting) unchanged(key string, size int64) {

@@ -82,17 +82,14 @@ func (t *reporter) aborted(key string) {
 	t.reportChange(Change{Action: Aborted, Key: key})
 }
 
-// failed counts a file that failed. Failures after ctx is done are not counted: the same job transfers these files.
+// failed counts a file that failed.
 func (t *reporter) failed(ctx context.Context, key string, err error) {
-	if ctx.Err() != nil {
-		return
-	}
 	t.meter.files.Add(1)
 	t.destinationFailed(ctx, key, err)
 }
 
-// destinationFailed is failed for a file of the destination, and for one that was counted as transferred. What may
-// have been removed or brought back when ctx ended counts.
+// destinationFailed is failed for a file of the destination, and for one that was counted as transferred. Failures
+// after ctx is done are not counted, unless they may have been successes.
 func (t *reporter) destinationFailed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil && !errors.Is(err, storage.OutcomeUnknown) {
 		return

@@ -120,7 +120,9 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 
 func (j *job) taskFailed(ctx context.Context, key string, err error) {
 	j.settings.journal.fail()
-	j.reporter.failed(ctx, key, err)
+	if ctx.Err() == nil { // an interrupted transfer has not failed
+		j.reporter.failed(ctx, key, err)
+	}
 }
 
 func (j *job) compare(ctx context.Context, t task) (bool, error) {
