@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // The first response of a download pins a revision and decides which span of it is delivered. From
@@ -158,7 +159,7 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	if err != nil {
 		return &storage.Error{Code: storage.RangeNotSatisfiable, Hint: "the offset is past the end of the object"}
 	}
-	initReader(&d.reader, d, attrs, from, to-from)
+	unexported.Root.InitReader(&d.reader, d, attrs, from, to-from)
 	d.remaining = to - from
 	d.hashing = from == 0 && to == attrs.Size && attrs.CRC32C.Known
 	d.progress = progress.New(d.report, d.remaining)

@@ -62,10 +62,6 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 	return unexported.Root.SourceFailed(ctx, err).(*storage.Error)
 }
 
-func initReader(r *storage.Reader, from unexported.ReadSource, attrs *storage.Attrs, offset, length int64) {
-	unexported.Root.InitReader(r, from, attrs, offset, length)
-}
-
 // openForeignSource opens the source of a copy by its Download.
 func openForeignSource(ctx context.Context, src storage.Downloader, key string, given *storage.CopyOptions) (*storage.Reader, *storage.Error) {
 	r, err := unexported.Root.OpenSource(ctx, src, key, given)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/objectlock"
 )
 
 // A bucket holds objects in the order of their keys. Its lock is held only for work on
@@ -43,25 +44,21 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 // lock locks the bucket that open has returned. If the bucket was removed after it was found, it
 // fails with BucketNotFound, because a write would succeed and be lost.
 func lock(b *bucket, err error) (*bucket, error) {
-	if err != nil {
-		return nil, err
-	}
-	b.mu.Lock()
-	if b.gone.Load() {
-		b.mu.Unlock()
-		return nil, storage.BucketNotFound
-	}
-	return b, nil
+	return locked(b, err, (*sync.RWMutex).Lock, (*sync.RWMutex).Unlock)
 }
 
 // rlock does what lock does, for reading.
 func rlock(b *bucket, err error) (*bucket, error) {
+	return locked(b, err, (*sync.RWMutex).RLock, (*sync.RWMutex).RUnlock)
+}
+
+func locked(b *bucket, err error, lock, unlock func(*sync.RWMutex)) (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.mu.RLock()
+	lock(&b.mu)
 	if b.gone.Load() {
-		b.mu.RUnlock()
+		unlock(&b.mu)
 		return nil, storage.BucketNotFound
 	}
 	return b, nil
@@ -116,7 +113,8 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 		return storage.PreconditionFailed
 	}
 	if revision != 0 || !b.info.Versioning {
-		if err := o.checkRemovable(r.BypassGovernance, now); err != nil {
+		k := o.keeps()
+		if err := objectlock.CheckRemoval(k.retention, k.hold, r.BypassGovernance, now); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -29,12 +28,6 @@ func (b *bucket) lockNew(o *object) error {
 		o.keep(k)
 	}
 	return nil
-}
-
-// checkRemovable fails with Locked if the object is under a legal hold or retention.
-func (o *object) checkRemovable(bypass bool, now time.Time) error {
-	k := o.keeps()
-	return objectlock.CheckRemoval(k.retention, k.hold, bypass, now)
 }
 
 // SetRetention sets or ends the retention. An end that is later is always allowed.

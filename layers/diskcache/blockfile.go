@@ -74,14 +74,18 @@ func (c *Cache) read(name string, data []byte) bool {
 // write keeps a block. If it cannot, there is no block: the read that brought it succeeds.
 func (c *Cache) write(name string, data []byte) {
 	bytes := headerBytes + int64(len(data))
-	if !c.makeRoom(bytes) {
-		return
+	for range 2 { // if the disk is full, others make room for it
+		if !c.makeRoom(bytes) || !c.written(bytes, c.store(name, data)) {
+			return
+		}
 	}
-	defer c.written(bytes)
+}
+
+func (c *Cache) store(name string, data []byte) error {
 	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
 	file, err := c.create(temp)
 	if err != nil {
-		return
+		return err
 	}
 	var header [headerBytes]byte
 	binary.BigEndian.PutUint32(header[:], crc32c.Sum(data))
@@ -96,16 +100,12 @@ func (c *Cache) write(name string, data []byte) {
 	if err != nil {
 		_ = c.root.Remove(temp)
 	}
+	return err
 }
 
 func (c *Cache) create(name string) (*os.File, error) {
-	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
-	file, err := c.root.OpenFile(name, flags, 0o600)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return file, err
-	}
 	if err := c.root.Mkdir(path.Dir(name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return c.root.OpenFile(name, flags, 0o600)
+	return c.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 }

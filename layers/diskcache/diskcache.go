@@ -40,7 +40,7 @@ const (
 // A Config sets up a cache. The zero value has the defaults.
 type Config struct {
 	// MaxBytes bounds the blocks in the directory, in bytes; the default is 1 GiB. Blocks that
-	// were not used for the longest time are removed first. Each further process that shares
+	// were not used for the longest time are removed first, also if the disk is full. Each further process that shares
 	// the directory may exceed it by a sixteenth.
 	MaxBytes int64
 	// BlockBytes is the size of a block; the default is 64 KiB, the most is 64 MiB. Processes
@@ -68,6 +68,7 @@ type Cache struct {
 	counting  sync.Mutex
 	unscanned int64 // bytes written since the last scan
 	writing   int64 // bytes that are being written
+	full      bool  // the last write found no room on the disk
 }
 
 // Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. Files in

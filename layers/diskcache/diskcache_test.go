@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -627,8 +629,25 @@ func TestBlocksThatAreBeingWrittenHaveRoomTogether(t *testing.T) {
 	for i := range 10 {
 		require.Equal(t, i < 4, f.cache.makeRoom(blockBytes))
 	}
-	f.cache.written(blockBytes)
+	f.cache.written(blockBytes, nil)
 	require.True(t, f.cache.makeRoom(blockBytes))
+}
+
+// A disk that is smaller than MaxBytes would keep its first blocks, and no others, for ever.
+func TestBlocksGiveWayOnAFullDisk(t *testing.T) {
+	f := open(t, Config{})
+	a := f.put(t, "a", 32*blockBytes, 0)
+	f.get(t, a, 0, -1)
+	for _, row := range []struct {
+		err  error
+		left int // of 32 blocks: a sixteenth gives way, and one for the block to come
+	}{{syscall.ENOSPC, 29}, {nil, 29}, {syscall.EDQUOT, 26}, {syscall.EIO, 26}} {
+		full := f.cache.written(0, &fs.PathError{Err: row.err})
+		require.Equal(t, row.left < len(f.files(t)), full, "%v", row.err)
+		require.True(t, f.cache.makeRoom(blockBytes))
+		f.cache.written(blockBytes, nil)
+		require.Len(t, f.files(t), row.left, "%v", row.err)
+	}
 }
 
 // A fault on the way is not made permanent: the bytes of a whole read have to match the object's

@@ -2,10 +2,12 @@ package diskcache
 
 import (
 	"encoding/hex"
+	"errors"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -25,8 +27,8 @@ type keptBlock struct {
 }
 
 // makeRoom counts bytes that will be written, and reports whether they may be; if so, written
-// follows. If this process has written much since its last scan, it removes the blocks that were
-// not used for the longest time. Other processes may do the same at the same time.
+// follows. If this process has written much since its last scan, or the disk is full, it removes the blocks
+// that were not used for the longest time. Other processes may do the same at the same time.
 func (c *Cache) makeRoom(bytes int64) bool {
 	fits, scanned := c.count(bytes)
 	if !fits || scanned {
@@ -34,14 +36,18 @@ func (c *Cache) makeRoom(bytes int64) bool {
 	}
 	c.scanning.Lock()
 	defer c.scanning.Unlock()
-	room, due := c.startScan()
+	room, full, due := c.startScan()
 	if !due {
 		return true // another goroutine has scanned
 	}
 	blocks, total := c.scan()
+	most := c.config.MaxBytes - room
+	if full { // the disk has no room for as much
+		most = min(most, total-total/scanShare-bytes)
+	}
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
 	for _, b := range blocks {
-		if total <= c.config.MaxBytes-room {
+		if total <= most {
 			break
 		}
 		_ = c.root.Remove(b.name) // or another process has
@@ -59,26 +65,29 @@ func (c *Cache) count(bytes int64) (fits, scanned bool) {
 	}
 	c.writing += bytes
 	c.unscanned += bytes
-	return true, c.unscanned <= c.config.MaxBytes/scanShare
+	return true, c.unscanned <= c.config.MaxBytes/scanShare && !c.full
 }
 
-// startScan returns for how many bytes a scan is to make room, if one is due.
-func (c *Cache) startScan() (room int64, due bool) {
+// startScan returns for how many bytes a scan is to make room, and whether the disk was full, if one is due.
+func (c *Cache) startScan() (room int64, full, due bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
 	share := c.config.MaxBytes / scanShare
-	if c.unscanned <= share {
-		return 0, false
+	if c.unscanned <= share && !c.full {
+		return 0, false, false
 	}
+	full, c.full = c.full, false
 	c.unscanned = c.writing
-	return max(share, c.writing), true
+	return max(share, c.writing), full, true
 }
 
-// written ends a write that makeRoom has permitted.
-func (c *Cache) written(bytes int64) {
+// written ends a write that makeRoom has permitted, and whose error is err. It reports whether the disk was full.
+func (c *Cache) written(bytes int64, err error) bool {
 	c.counting.Lock()
 	defer c.counting.Unlock()
 	c.writing -= bytes
+	c.full = errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return c.full
 }
 
 // scan returns all blocks and their bytes, and removes temporary files that were left.

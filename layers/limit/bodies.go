@@ -112,7 +112,7 @@ func (b *downloadBody) Read(p []byte) (int, error) {
 	rate := b.limiter.timetable.At(b.limiter.now()).Download
 	n, err := b.ReadCloser.Read(p[:atOnce(rate, len(p))])
 	wire.Pause(b.ctx)
-	if failed := b.limiter.received(b.ctx, n); failed != nil && err == nil {
+	if failed := b.limiter.download.pass(b.ctx, n, float64(rate)); failed != nil && err == nil {
 		err = failed
 	}
 	return n, err

@@ -76,11 +76,6 @@ func (l *limiter) sent(ctx context.Context, n int) error {
 	return l.upload.pass(ctx, n, float64(l.timetable.At(l.now()).Upload))
 }
 
-// received waits until n bytes may have been received.
-func (l *limiter) received(ctx context.Context, n int) error {
-	return l.download.pass(ctx, n, float64(l.timetable.At(l.now()).Download))
-}
-
 // A lane is one direction, or one class of requests. They pass it one after the other, each at its
 // time.
 type lane struct {
