@@ -68,7 +68,8 @@ type Cache struct {
 	counting  sync.Mutex
 	unscanned int64 // bytes written since the last scan
 	writing   int64 // bytes that are being written
-	full      bool  // the last write found no room on the disk
+	full      bool  // a write found no room on the disk, and no scan has begun since
+	fullAt    time.Time
 }
 
 // Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. Files in

@@ -638,10 +638,14 @@ func TestBlocksGiveWayOnAFullDisk(t *testing.T) {
 	f := open(t, Config{})
 	a := f.put(t, "a", 32*blockBytes, 0)
 	f.get(t, a, 0, -1)
+	now := time.Now()
+	f.cache.now = func() time.Time { return now }
 	for _, row := range []struct {
-		err  error
-		left int // of 32 blocks: a sixteenth gives way, and one for the block to come
-	}{{syscall.ENOSPC, 29}, {nil, 29}, {syscall.EDQUOT, 26}, {syscall.EIO, 26}} {
+		after time.Duration
+		err   error
+		left  int // of 32 blocks: a sixteenth gives way, and one for the block to come
+	}{{0, syscall.ENOSPC, 29}, {fullPause / 2, syscall.ENOSPC, 29}, {fullPause, nil, 29}, {0, syscall.EDQUOT, 26}, {fullPause, syscall.EIO, 26}} {
+		now = now.Add(row.after)
 		full := f.cache.written(0, &fs.PathError{Err: row.err})
 		require.Equal(t, row.left < len(f.files(t)), full, "%v", row.err)
 		require.True(t, f.cache.makeRoom(blockBytes))

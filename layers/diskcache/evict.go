@@ -17,6 +17,8 @@ const (
 	scanShare = 16
 	// tempAge is when a temporary file counts as left by a process that was killed.
 	tempAge = time.Hour
+	// fullPause is between scans of a full disk: others may take what each of them makes free.
+	fullPause = time.Second
 )
 
 // A keptBlock is a block file.
@@ -81,12 +83,14 @@ func (c *Cache) startScan() (room int64, full, due bool) {
 	return max(share, c.writing), full, true
 }
 
-// written ends a write that makeRoom has permitted, and whose error is err. It reports whether the disk was full.
+// written ends a write that makeRoom has permitted, and whose error is err. It reports whether others can make room.
 func (c *Cache) written(bytes int64, err error) bool {
 	c.counting.Lock()
 	defer c.counting.Unlock()
 	c.writing -= bytes
-	c.full = errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	if (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) && c.now().Sub(c.fullAt) >= fullPause {
+		c.full, c.fullAt = true, c.now()
+	}
 	return c.full
 }
 
