@@ -32,6 +32,7 @@ import (
 // everything in it.
 type fullService struct {
 	driver.ServiceDriver
+	full      error
 	meanwhile string // the key of an object that another client writes; "" for none
 	removed   []string
 }
@@ -60,19 +61,22 @@ func (d fullDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 			return nil, err
 		}
 	}
-	return nil, syscall.ENOSPC
+	return nil, d.service.full
 }
 
 func TestABucketWithoutItsSettingsIsRemoved(t *testing.T) {
 	for _, row := range []struct {
-		name, meanwhile string
-		removed         []string
+		name      string
+		full      error
+		meanwhile string
+		removed   []string
 	}{
-		{"an empty bucket is removed", "", []string{"locked"}},
-		{"a bucket with an object of another client stays", "k", nil},
+		{"an empty bucket is removed", syscall.ENOSPC, "", []string{"locked"}},
+		{"an empty bucket is removed if the quota is used up", syscall.EDQUOT, "", []string{"locked"}},
+		{"a bucket with an object of another client stays", syscall.ENOSPC, "k", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			service := &fullService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), meanwhile: row.meanwhile}
+			service := &fullService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), full: row.full, meanwhile: row.meanwhile}
 			s := start(t, s3server.Config{Service: service, Buckets: []string{}})
 			_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)})
 			failsWith(t, err, 507, "XMinioStorageFull")

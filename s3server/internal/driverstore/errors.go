@@ -46,7 +46,7 @@ func ErrorOf(err error, name string) error {
 		code = "NoSuchBucket"
 	case errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket":
 		code = "InternalError"
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		code = "XMinioStorageFull"
 	case !found:
 		code = "InternalError"
