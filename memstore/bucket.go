@@ -44,21 +44,25 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 // lock locks the bucket that open has returned. If the bucket was removed after it was found, it
 // fails with BucketNotFound, because a write would succeed and be lost.
 func lock(b *bucket, err error) (*bucket, error) {
-	return locked(b, err, (*sync.RWMutex).Lock, (*sync.RWMutex).Unlock)
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	if b.gone.Load() {
+		b.mu.Unlock()
+		return nil, storage.BucketNotFound
+	}
+	return b, nil
 }
 
 // rlock does what lock does, for reading.
 func rlock(b *bucket, err error) (*bucket, error) {
-	return locked(b, err, (*sync.RWMutex).RLock, (*sync.RWMutex).RUnlock)
-}
-
-func locked(b *bucket, err error, lock, unlock func(*sync.RWMutex)) (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock(&b.mu)
+	b.mu.RLock()
 	if b.gone.Load() {
-		unlock(&b.mu)
+		b.mu.RUnlock()
 		return nil, storage.BucketNotFound
 	}
 	return b, nil
