@@ -273,6 +273,10 @@ func (g *gateway) refused() {
 	g.fails(err, http.StatusConflict, "BucketNotEmpty")
 	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: g.bucket, Key: aws.String("k"), Body: strings.NewReader("x"), ServerSideEncryption: types.ServerSideEncryptionAwsKms})
 	g.fails(err, http.StatusNotImplemented, "NotImplemented")
+	_, err = g.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: g.bucket, LifecycleConfiguration: &types.BucketLifecycleConfiguration{
+		Rules: []types.LifecycleRule{{Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("")}, Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)}}},
+	}})
+	g.fails(err, http.StatusNotImplemented, "NotImplemented") // it would not run
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
 	_, err = g.GetObject(canceled, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
