@@ -43,7 +43,7 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 	if token != "" {
 		r.StartAfter = token
 	}
-	page := &Page{}
+	page := &Page{Entries: []ListEntry{}}
 	for entry, err := range b.List(ctx, wholeList(r)) {
 		if err != nil {
 			return nil, err

@@ -33,6 +33,7 @@ func moveByCopy(ctx context.Context, b ReadWriter, from, to string, opts []CopyO
 		reads = append(reads, nativeOption(n))
 	}
 	source, err := b.Attrs(ctx, from, reads...)
+	unread := err != nil && CodeOf(err) != ObjectNotFound
 	if err == nil {
 		a, err = Copy(ctx, b, to, b, from, opts...)
 	}
@@ -42,6 +43,9 @@ func moveByCopy(ctx context.Context, b ReadWriter, from, to string, opts []CopyO
 	if err != nil {
 		e := ownError(err)
 		e.Op = "Move"
+		if unread {
+			e.Key = to // that of the source would say that the object is at both
+		}
 		return nil, e
 	}
 	return a, nil

@@ -17,7 +17,11 @@ func (b *bucket) ListPage(ctx context.Context, token string, opts ...storage.Lis
 	if e == nil {
 		e = l.openPage(token)
 	}
-	return run(ctx, &l.op, e, l.onePage)
+	page, err := run(ctx, &l.op, e, l.onePage)
+	if page != nil && page.Entries == nil { // of a local directory; no entry is [] in JSON, and not null
+		page.Entries = []storage.ListEntry{}
+	}
+	return page, err
 }
 
 // onePage returns the page that was asked for. It makes more than one request if the driver's pages

@@ -171,10 +171,11 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	return parts, nil
 }
 
-func errUploadGone(cause error) *storage.Error {
+// errUploadGone takes the store's answer without its Code, which is not the same on every store.
+func errUploadGone(cause *storage.Error) *storage.Error {
 	return &storage.Error{
-		Code: storage.ObjectNotFound, Err: errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause),
-		Hint: "begin a new upload",
+		Code: storage.ObjectNotFound, Err: errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause.Err),
+		Hint: "begin a new upload", Status: cause.Status, RequestID: cause.RequestID,
 	}
 }
 

@@ -166,7 +166,7 @@ func (m *multipart) storedPart(number int, section *io.SectionReader, crc storag
 	case same:
 		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
 	case m.sequential() || fixed:
-		return driver.Part{}, false, errUploadLost(errors.New("the body has changed since its upload was begun"))
+		return driver.Part{}, false, errUploadLost(&storage.Error{Err: errors.New("the body has changed since its upload was begun")})
 	}
 	return driver.Part{}, false, nil
 }
@@ -200,9 +200,9 @@ func (m *multipart) reconcileResumed(ctx context.Context, e *storage.Error, comp
 	return nil, errUploadLost(e)
 }
 
-func errUploadLost(err error) *storage.Error {
+func errUploadLost(cause *storage.Error) *storage.Error {
 	return &storage.Error{
-		Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: err,
+		Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: cause.Err, RequestID: cause.RequestID,
 		Hint: "the upload that an earlier call has begun is of no more use: make the same call again, it starts over",
 	}
 }

@@ -213,7 +213,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "header attributes come back as they were given", Rule: "W8",
-		Explanation: "cache control, disposition, encoding and language are stored and served unchanged, also the encoding identity",
+		Explanation: "cache control, disposition, encoding and language are stored and served unchanged, also the encoding identity, and a list of encodings with its spaces",
 		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
@@ -228,11 +228,13 @@ var metadataCases = []Case{
 			got.StorageClass = ""
 			require.Equal(t, want, got)
 
-			t.put(b, "plain", "x", storage.WithContentEncoding("identity"))
-			require.Equal(t, "identity", t.attrs(b, "plain").ContentEncoding)
-			_, read, err := storage.ReadAll(t.Context(), b, "plain")
-			require.NoError(t, err)
-			require.Equal(t, "identity", read.ContentEncoding)
+			for _, coding := range []string{"identity", "gzip, br", "gzip,br"} {
+				t.put(b, "plain", "x", storage.WithContentEncoding(coding))
+				require.Equal(t, coding, t.attrs(b, "plain").ContentEncoding)
+				_, read, err := storage.ReadAll(t.Context(), b, "plain")
+				require.NoError(t, err)
+				require.Equal(t, coding, read.ContentEncoding)
+			}
 		},
 	},
 	{

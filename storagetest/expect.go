@@ -123,7 +123,20 @@ func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 	var failure *storage.Error
 	require.ErrorAs(t, err, &failure, "every error must be or join a *storage.Error")
 	require.NotEmpty(t, failure.Op, "%v", err)
+	for _, other := range codes {
+		ended := code == storage.Canceled || code == storage.DeadlineExceeded // has the error of the last attempt, too
+		if other != code && !ended && (other != storage.OutcomeUnknown || !failure.Unknown) {
+			require.NotErrorIs(t, err, other, "an error has one Code")
+		}
+	}
 	return failure
+}
+
+var codes = []storage.Code{
+	storage.ObjectNotFound, storage.BucketNotFound, storage.BucketExists, storage.BucketNotEmpty, storage.PreconditionFailed, storage.Changed,
+	storage.NotModified, storage.InvalidArgument, storage.RangeNotSatisfiable, storage.PermissionDenied, storage.Unauthenticated, storage.NotPublic,
+	storage.ChecksumMismatch, storage.TooLarge, storage.Archived, storage.Locked, storage.BodyFailed, storage.RateLimited, storage.Unavailable,
+	storage.Unsupported, storage.OutcomeUnknown, storage.Canceled, storage.DeadlineExceeded, storage.Internal,
 }
 
 // requireNothingDone requires that a write failed with this code and certainly had no

@@ -29,6 +29,9 @@ var listCases = []Case{
 			if t.has(storage.OrderedListing) {
 				require.Empty(t, t.keys(b, storage.WithStartAfter("a")))
 			}
+			page, err := storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithPrefix("b"))...)
+			require.NoError(t, err)
+			require.Equal(t, &storage.Page{Entries: []storage.ListEntry{}}, page, "in JSON, no entry is [] and not null")
 		},
 	},
 	{

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -102,6 +103,10 @@ var moveCases = []Case{
 					_, err = storage.Move(t.Context(), storage.Prefixed(b, "p"), "a", "c")
 					t.requireNothingDone(err, storage.InvalidArgument)
 				})
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				_, err = storage.Move(ctx, b, "a", "b")
+				require.Equal(t, "b", t.requireNothingDone(err, storage.Canceled).Key, "%s: the source's would say that the object is at both", path)
 				t.requireContent(b, "a", "a")
 				t.requireContent(b, "b", "b")
 			}

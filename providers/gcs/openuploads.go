@@ -130,7 +130,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 // upload tells a part that was replaced meanwhile from an upload that is gone; any other restarts.
 func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
 	if !name.open {
-		return sessionLostError(e)
+		return sessionLostError(e.Err)
 	}
 	switch open, err := cs.hasMarker(ctx, name); {
 	case err != nil:

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,13 +80,10 @@ func (a *account) checksumMode() types.ChecksumMode {
 // contentEncoding returns the encoding without "aws-chunked". Some servers store that
 // coding of the SDK's transfers with the object.
 func contentEncoding(value *string) string {
-	var kept []string
-	for coding := range strings.SplitSeq(aws.ToString(value), ",") {
-		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "aws-chunked") {
-			kept = append(kept, coding)
-		}
-	}
-	return strings.Join(kept, ",")
+	kept := slices.DeleteFunc(strings.Split(aws.ToString(value), ","), func(coding string) bool {
+		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
+	})
+	return strings.TrimSpace(strings.Join(kept, ","))
 }
 
 // writtenAttrs returns the attributes that the response to a write has.
