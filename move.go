@@ -33,7 +33,6 @@ func moveByCopy(ctx context.Context, b ReadWriter, from, to string, opts []CopyO
 		reads = append(reads, nativeOption(n))
 	}
 	source, err := b.Attrs(ctx, from, reads...)
-	unread := err != nil && CodeOf(err) != ObjectNotFound
 	if err == nil {
 		a, err = Copy(ctx, b, to, b, from, opts...)
 	}
@@ -43,7 +42,7 @@ func moveByCopy(ctx context.Context, b ReadWriter, from, to string, opts []CopyO
 	if err != nil {
 		e := ownError(err)
 		e.Op = "Move"
-		if unread {
+		if a == nil && e.Code != ObjectNotFound {
 			e.Key = to // that of the source would say that the object is at both
 		}
 		return nil, e

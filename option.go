@@ -27,7 +27,7 @@ type (
 	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
 	// A ListOption fits List and the functions built on it: those below.
 	ListOption interface{ applyList(*ListOptions) }
-	// A RemoveOption is [WithVersion], [IfRevision], [WithGovernanceBypass], [WithNative].
+	// A RemoveOption is [WithVersion] or [IfRevision], not both, [WithGovernanceBypass], [WithNative].
 	RemoveOption interface{ applyRemove(*RemoveOptions) }
 	// A CopyOption fits [Copy], [Compose] and [Move]: those below, each [WriteOption] and
 	// [TransferOption], [IfRevision], [WithVersion], [WithResume].

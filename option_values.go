@@ -186,7 +186,11 @@ func (r *ListOptions) Apply(opts ...ListOption) error {
 
 // Apply reads options.
 func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
-	return each(&r.set, opts, func(o RemoveOption) { o.applyRemove(r) })
+	err := each(&r.set, opts, func(o RemoveOption) { o.applyRemove(r) })
+	if err == nil && r.set.Version && r.set.Guarded { // Amazon would compare the current version
+		err = invalid("IfRevision", "does not fit beside WithVersion, which names one object")
+	}
+	return err
 }
 
 // ApplyMultipart is Apply for BeginUpload.

@@ -18,7 +18,7 @@ func (b *bucket) ListPage(ctx context.Context, token string, opts ...storage.Lis
 		e = l.openPage(token)
 	}
 	page, err := run(ctx, &l.op, e, l.onePage)
-	if page != nil && page.Entries == nil { // of a local directory; no entry is [] in JSON, and not null
+	if page != nil && page.Entries == nil { // in JSON, no entry is [] and not null
 		page.Entries = []storage.ListEntry{}
 	}
 	return page, err

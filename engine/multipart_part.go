@@ -206,16 +206,14 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 
 // orGone returns e, or that the upload is gone if the store refused e's request for that reason.
 func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
-	if e.Code == storage.ObjectNotFound {
-		return errUploadGone(e)
+	gone := e.Code == storage.ObjectNotFound
+	if e.Code == storage.InvalidArgument || mustRestart(e) {
+		_, failed := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
+			return o.core.driver.ListParts(ctx, &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: 1, Native: u.put.Native})
+		})
+		gone = failed != nil && failed.Code == storage.ObjectNotFound
 	}
-	if e.Code != storage.InvalidArgument && !mustRestart(e) {
-		return e
-	}
-	_, failed := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
-		return o.core.driver.ListParts(ctx, &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: 1, Native: u.put.Native})
-	})
-	if failed != nil && failed.Code == storage.ObjectNotFound {
+	if gone {
 		return errUploadGone(e)
 	}
 	return e

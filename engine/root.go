@@ -73,11 +73,8 @@ func openForeignSource(ctx context.Context, src storage.Downloader, key string, 
 
 // moveByCopy moves an object by a copy and a removal.
 func moveByCopy(ctx context.Context, b *bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error) {
-	a, err := unexported.Root.MoveByCopy(ctx, b, from, to, opts)
-	if err != nil {
-		return nil, err
-	}
-	return a.(*storage.Attrs), nil
+	a, err := unexported.Root.MoveByCopy(ctx, b, from, to, opts) // a *Attrs, nil if it failed
+	return a.(*storage.Attrs), err
 }
 
 func openOptionsOf(opts any) *unexported.OpenOptions { return unexported.Root.OpenOptions(opts) }

@@ -82,6 +82,6 @@ func TestAnUploadAbortedDuringItsCompletion(t *testing.T) {
 	part := putPart(t, d, "k", upload, 1, "x")
 	meanwhile = func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }
 	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload, Parts: []driver.Part{part}})
-	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Empty(t, keys(t, d))
 }

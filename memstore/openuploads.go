@@ -19,7 +19,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	defer b.mu.RUnlock()
 	u, err := b.findUpload(r.Key, r.Upload)
 	if err != nil {
-		return nil, storage.ObjectNotFound
+		return nil, err
 	}
 	page := &driver.PartPage{}
 	for _, number := range slices.Sorted(maps.Keys(u.parts)) {

@@ -3,7 +3,6 @@ package memstore
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -139,7 +138,7 @@ func (u *upload) release() { u.calls.Add(-1) }
 func (b *bucket) findUpload(key, name string) (*upload, error) {
 	u, found := b.uploads[name]
 	if !found || u.key != key {
-		return nil, unknownUpload(name)
+		return nil, &storage.Error{Code: storage.ObjectNotFound, Err: fmt.Errorf("unknown upload %q", name)}
 	}
 	return u, nil
 }
@@ -161,8 +160,4 @@ func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, tota
 		total += len(stored.data)
 	}
 	return chunks, total, nil
-}
-
-func unknownUpload(name string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("unknown upload " + strconv.Quote(name))}
 }

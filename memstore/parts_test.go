@@ -49,7 +49,7 @@ func TestPartsBecomeAnObject(t *testing.T) {
 	require.Equal(t, "hello, world", get(t, d, "k", ""))
 
 	_, err = d.CompleteParts(t.Context(), r)
-	require.ErrorIs(t, err, storage.InvalidArgument, "the upload is completed")
+	require.ErrorIs(t, err, storage.ObjectNotFound, "the upload is completed")
 }
 
 func TestPartsReturnTheirChecksum(t *testing.T) {
@@ -75,18 +75,19 @@ func TestCompletePartsRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		key, upload string
 		part        driver.Part
+		err         storage.Code
 	}{
-		"a replaced part":          {"k", upload, replaced},
-		"a part of another size":   {"k", upload, other},
-		"a missing part":           {"k", upload, missing},
-		"an unknown upload":        {"k", "x", part},
-		"an upload to another key": {"j", upload, part},
+		"a replaced part":          {"k", upload, replaced, storage.InvalidArgument},
+		"a part of another size":   {"k", upload, other, storage.InvalidArgument},
+		"a missing part":           {"k", upload, missing, storage.InvalidArgument},
+		"an unknown upload":        {"k", "x", part, storage.ObjectNotFound},
+		"an upload to another key": {"j", upload, part, storage.ObjectNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
 				Put: &driver.PutRequest{Key: test.key}, Upload: test.upload, Parts: []driver.Part{test.part},
 			})
-			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorIs(t, err, test.err)
 			require.Empty(t, keys(t, d))
 		})
 	}
@@ -117,7 +118,7 @@ func TestAbortParts(t *testing.T) {
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload), "aborting an unknown upload succeeds")
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
-	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
 func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
@@ -125,7 +126,7 @@ func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	upload := begin(t, d, "k")
 	body := &seekable{&hooked{strings.NewReader("x"), func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }}}
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
-	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
 func TestAPartOfABrokenBodyIsNotStored(t *testing.T) {

@@ -34,7 +34,7 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, fro
 	}
 	versioned, err := b.info.Versioning, error(nil)
 	if from != nil && b.uploads[from.name] != from {
-		err = unknownUpload(from.name) // completed or aborted meanwhile
+		err = storage.ObjectNotFound // completed or aborted meanwhile
 	} else if err = b.lockNew(o); err != nil {
 		// nothing is written
 	} else if err = b.swap(o, c); err == nil && from != nil {

@@ -67,7 +67,7 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 			clock.now = begun.Add(row.Sweep)
 			sweep(t, d)
 			if err := complete(t, d, row.Key, upload, parts...); row.Discarded {
-				require.ErrorIs(t, err, storage.InvalidArgument)
+				require.ErrorIs(t, err, storage.ObjectNotFound)
 			} else {
 				require.NoError(t, err)
 			}
@@ -83,9 +83,9 @@ func TestADiscardedUploadIsUnknown(t *testing.T) {
 	clock.pass(7 * day)
 	sweep(t, d)
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
-	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.ErrorContains(t, err, upload)
-	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.InvalidArgument)
+	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 }
 
@@ -136,7 +136,7 @@ func TestUploadsAreSweptOnceAnHour(t *testing.T) {
 	part := putPart(t, d, "k", upload, 1, "the last sweep was half an hour ago")
 	clock.pass(7 * day)
 	sweep(t, d)
-	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.InvalidArgument)
+	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
 }
 
 func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
@@ -148,7 +148,7 @@ func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
 	upload := begin(t, d, "k")
 	clock.pass(7 * day)
 	sweep(t, d)
-	require.ErrorIs(t, complete(t, d, "k", upload), storage.InvalidArgument)
+	require.ErrorIs(t, complete(t, d, "k", upload), storage.ObjectNotFound)
 }
 
 func TestASweepKeepsAnUploadInProgress(t *testing.T) {
@@ -183,5 +183,5 @@ func TestAnUploadWithOnlyFailedCallsIsDiscarded(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	clock.pass(7 * day)
 	sweep(t, d)
-	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.InvalidArgument)
+	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
 }

@@ -198,6 +198,8 @@ var conditionCases = []Case{
 				t.requireNothingDone(err, storage.InvalidArgument)
 				_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfRevision(revision), storage.IfRevision(revision))
 				t.requireNothingDone(err, storage.InvalidArgument)
+				err = b.Remove(t.Context(), "a", storage.WithVersion("1"), storage.IfRevision(revision))
+				t.requireNothingDone(err, storage.InvalidArgument) // S3 would compare the current version
 				_, err = b.Download(t.Context(), "a", storage.IfRevision(revision), storage.IfRevisionNot(revision))
 				t.requireCode(err, storage.InvalidArgument)
 				_, err = b.Attrs(t.Context(), "a", storage.IfRevisionNot(revision), storage.IfRevisionNot(revision))
