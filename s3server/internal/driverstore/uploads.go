@@ -174,7 +174,7 @@ func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, p
 		}
 	}
 	switch storage.CodeOf(err) {
-	case storage.InvalidArgument, storage.Changed:
+	case storage.InvalidArgument, storage.ObjectNotFound, storage.Changed:
 		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID) // it was replaced meanwhile
 	}
 	if err != nil {
