@@ -29,7 +29,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if err := w.open(); err != nil {
 		return nil, err
 	}
-	page := &storage.Page{}
+	page := &storage.Page{Entries: r.Entries[:0]}
 	for {
 		found, ok, err := w.next()
 		if err != nil {
