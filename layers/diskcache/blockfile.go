@@ -83,7 +83,13 @@ func (c *Cache) write(name string, data []byte) {
 
 func (c *Cache) store(name string, data []byte) error {
 	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
-	file, err := c.create(temp)
+	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
+	file, err := c.root.OpenFile(temp, flags, 0o600)
+	if errors.Is(err, fs.ErrNotExist) { // the first block of its folder
+		if err = c.root.Mkdir(path.Dir(name), 0o700); err == nil || errors.Is(err, fs.ErrExist) {
+			file, err = c.root.OpenFile(temp, flags, 0o600)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -101,11 +107,4 @@ func (c *Cache) store(name string, data []byte) error {
 		_ = c.root.Remove(temp)
 	}
 	return err
-}
-
-func (c *Cache) create(name string) (*os.File, error) {
-	if err := c.root.Mkdir(path.Dir(name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	return c.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 }
