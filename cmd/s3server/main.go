@@ -3,6 +3,7 @@
 //
 //	s3server --create photos
 //	s3server --listen :9000 /data
+//	s3server 'file:///data?sync=false'                 # the operating system flushes
 //	s3server server /data --console-address :9001     # as MinIO
 //
 // This package handles only arguments, output and exit codes.
@@ -24,6 +25,8 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/internal/s3command"
 	"github.com/omnibucket/storage/cmd/internal/version"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/providers/local"
 )
 
@@ -129,11 +132,19 @@ func serve(ctx context.Context, f *s3command.Flags, args []string, env s3command
 	case 0:
 		return f.Serve(ctx, env, nil)
 	case 1:
-		service, err := local.NewServiceDriver(args[0], local.Config{Create: true})
+		service, err := serviceOf(ctx, args[0])
 		if err != nil {
 			return err
 		}
 		return f.Serve(ctx, env, service)
 	}
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("arguments must be flags and at most one directory, after them")}
+}
+
+// serviceOf opens a directory, which is created, or one with an address, such as file:///data?sync=false.
+func serviceOf(ctx context.Context, directory string) (driver.ServiceDriver, error) {
+	if strings.HasPrefix(directory, "file:") {
+		return engine.OpenServiceDriver(ctx, directory)
+	}
+	return local.NewServiceDriver(directory, local.Config{Create: true})
 }

@@ -25,6 +25,7 @@ const (
 
 	serverInMemory    = "cmd/s3server, memory"
 	serverOnDirectory = "cmd/s3server, a directory"
+	serverUnsynced    = "cmd/s3server, a directory without flushes" // as versitygw
 	serverMinIO       = "MinIO"
 	serverVersityGW   = "versitygw"
 
@@ -33,7 +34,7 @@ const (
 
 // serverNames are the servers that are compared: ours, and those whose programs are named.
 func serverNames() []string {
-	names := []string{serverInMemory, serverOnDirectory, serverMinIO}
+	names := []string{serverInMemory, serverOnDirectory, serverUnsynced, serverMinIO}
 	if os.Getenv(versitygwProgramVariable) != "" {
 		names = append(names, serverVersityGW)
 	}
@@ -50,7 +51,7 @@ func s3ServerCases() []benchCase {
 		return nil
 	}
 	var ahead, lighter []goal
-	for _, other := range serverNames()[2:] {
+	for _, other := range serverNames()[3:] {
 		ahead = append(ahead, faster(serverInMemory, other, 1), faster(serverOnDirectory, other, 1))
 		lighter = append(lighter, lessMemory(serverOnDirectory, other, 1))
 	}
@@ -229,8 +230,11 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 			return nil, err
 		}
 		cmd = exec.CommandContext(e.ctx, program, "--listen", address)
-		if name == serverOnDirectory {
+		switch name {
+		case serverOnDirectory:
 			cmd.Args = append(cmd.Args, dir)
+		case serverUnsynced:
+			cmd.Args = append(cmd.Args, "file://"+dir+"?sync=false")
 		}
 	}
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "MINIO_ROOT_USER="+key, "MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off", "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret)

@@ -23,7 +23,7 @@ func TestGarbageIsCollectedLessOftenOverAStore(t *testing.T) {
 		env     func(string) (string, bool)
 		percent uint64
 	}{
-		{"a directory", directory, environment(), 400},
+		{"a directory", directory, environment(), 200},
 		{"a directory, with GOGC", directory, environment("GOGC", "77"), 77},
 		{"memory", func() driver.ServiceDriver { return nil }, environment(), 100},
 	} {
