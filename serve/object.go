@@ -25,7 +25,9 @@ import (
 // backwards or are too far apart. At most 1 MiB between ranges, or as much as was
 // requested, is read and discarded. If several ranges would take more than 16
 // requests, or have more bytes than the object, the response is the whole object with
-// 200. So is that to a range of another unit than bytes (RFC 9110, section 14.2).
+// 200. So is that to a range of another unit than bytes (RFC 9110, section 14.2). As on
+// Amazon S3, it is also that to a header with an invalid range, such as bytes=1-0, and 416 is
+// that to bytes=0- of an empty object.
 //
 // An error becomes a status with a short body:
 //
@@ -66,7 +68,7 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 		return o.bad
 	}
 	a := &response{w: w, r: r, options: o, requested: parseRange(r.Header.Get("Range"))}
-	if !a.requested.given { // one request, whichever revision it gets
+	if a.requested == nil { // one request, whichever revision it gets
 		return a.attempt(b, key)
 	}
 	before := w.Header().Clone()
@@ -114,15 +116,13 @@ func (a *response) attempt(b storage.Downloader, key string) (err error) {
 		return nil
 	}
 	asked := a.requested
-	if asked.given && !rangeApplies(a.r, etag, attrs.Modified) {
-		asked = rangeHeader{}
+	if asked != nil && !rangeApplies(a.r, etag, attrs.Modified) {
+		asked = nil
 	}
-	ranges, err := asked.resolve(attrs.Size)
-	if err != nil {
-		if err == errNoOverlap {
-			h.Set("Content-Range", "bytes */"+strconv.FormatInt(attrs.Size, 10))
-		}
-		return &storage.Error{Code: storage.RangeNotSatisfiable, Op: "Download", Key: key, Err: err}
+	ranges, ok := asked.resolve(attrs.Size)
+	if !ok {
+		h.Set("Content-Range", "bytes */"+strconv.FormatInt(attrs.Size, 10))
+		return &storage.Error{Code: storage.RangeNotSatisfiable, Op: "Download", Key: key, Err: errNoOverlap}
 	}
 	return a.send(ranges)
 }

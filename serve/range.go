@@ -20,39 +20,34 @@ const (
 	maxReadSpans = 16
 )
 
+var errNoOverlap = errors.New("invalid range: failed to overlap")
+
 // A rangeSpec is one range as the request states it.
 type rangeSpec struct {
-	first  int64 // -1: the last bytes, as many as last says
-	last   int64 // inclusive; -1: to the end
-	broken bool  // the end is malformed, or is before the beginning
+	first int64 // -1: the last bytes, as many as last says
+	last  int64 // inclusive; -1: to the end
 }
 
-// A rangeHeader is a parsed Range header. Its zero value requests the whole object.
-type rangeHeader struct {
-	given     bool
-	malformed bool
-	specs     []rangeSpec
-}
+// A rangeHeader is a parsed Range header. A nil one requests the whole object.
+type rangeHeader []rangeSpec
 
-var (
-	errMalformed = errors.New("invalid range")
-	errNoOverlap = errors.New("invalid range: failed to overlap")
-)
-
-// parseRange parses a Range header as http.ServeContent does, and ignores other units (RFC 9110, section 14.2).
+// parseRange parses a Range header. It ignores other units, as RFC 9110 demands in section 14.2, and a header with an
+// invalid range, as Amazon S3 does.
 func parseRange(header string) rangeHeader {
 	list, found := strings.CutPrefix(header, "bytes=")
 	if !found {
-		return rangeHeader{}
+		return nil
 	}
-	asked := rangeHeader{given: true}
+	var asked rangeHeader
 	for text := range strings.SplitSeq(list, ",") {
 		if text = trimSpace(text); text == "" {
 			continue
 		}
 		s, ok := parseRangeSpec(text)
-		asked.malformed = asked.malformed || !ok
-		asked.specs = append(asked.specs, s)
+		if !ok {
+			return nil
+		}
+		asked = append(asked, s)
 	}
 	return asked
 }
@@ -60,23 +55,21 @@ func parseRange(header string) rangeHeader {
 func parseRangeSpec(text string) (s rangeSpec, ok bool) {
 	first, last, ok := strings.Cut(text, "-")
 	first, last = trimSpace(first), trimSpace(last)
-	if !ok {
-		return s, false
+	s = rangeSpec{-1, -1}
+	if ok && first != "" {
+		s.first, ok = parsePosition(first)
 	}
-	var err error
-	if first == "" {
-		s.first = -1
-		s.last, err = strconv.ParseInt(last, 10, 64)
-		return s, err == nil && s.last >= 0 && last[0] != '-'
+	if ok && (first == "" || last != "") {
+		s.last, ok = parsePosition(last)
+		ok = ok && s.last >= s.first
 	}
-	if s.first, err = strconv.ParseInt(first, 10, 64); err != nil || s.first < 0 {
-		return s, false
-	}
-	if s.last = -1; last != "" {
-		s.last, err = strconv.ParseInt(last, 10, 64)
-		s.broken = err != nil || s.last < s.first
-	}
-	return s, true
+	return s, ok
+}
+
+// parsePosition parses a number of any length. One that no object can have is the greatest position.
+func parsePosition(digits string) (position int64, ok bool) {
+	n, err := strconv.ParseUint(digits, 10, 63)
+	return int64(n), err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // A byteRange is a part of an object.
@@ -89,23 +82,19 @@ func (r byteRange) contentRange(size int64) string {
 }
 
 // resolve returns the requested ranges of an object of size bytes; nil is the whole
-// object. An empty range is left out, because it has no Content-Range.
-func (a rangeHeader) resolve(size int64) ([]byteRange, error) {
-	if a.malformed {
-		return nil, errMalformed
-	}
-	var ranges []byteRange
+// object. It returns false if none of them is in the object.
+func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 	var total int64
-	for _, s := range a.specs {
+	for _, s := range a {
 		r := byteRange{s.first, size - s.first}
 		switch {
+		case s.first < 0 && size == 0 && s.last > 0: // all of a shorter object, and nothing has no Content-Range
+			return nil, true
 		case s.first < 0:
 			r.length = min(s.last, size)
 			r.start = size - r.length
 		case s.first >= size:
 			continue
-		case s.broken:
-			return nil, errMalformed
 		case s.last >= 0:
 			r.length = min(s.last, size-1) - s.first + 1
 		}
@@ -115,12 +104,12 @@ func (a rangeHeader) resolve(size int64) ([]byteRange, error) {
 		}
 	}
 	switch {
-	case len(ranges) == 0 && len(a.specs) > 0 && size > 0:
-		return nil, errNoOverlap
+	case len(ranges) == 0:
+		return nil, len(a) == 0
 	case total > size || len(mergeRanges(ranges)) > maxReadSpans:
-		return nil, nil
+		return nil, true
 	}
-	return ranges, nil
+	return ranges, true
 }
 
 // firstRead returns the option for the first request to the store, before the size of
@@ -128,16 +117,14 @@ func (a rangeHeader) resolve(size int64) ([]byteRange, error) {
 // it.
 func (a rangeHeader) firstRead() storage.DownloadOption {
 	switch {
-	case a.malformed:
-		return attributesOnly
-	case len(a.specs) == 0:
+	case len(a) == 0:
 		return everything
-	case a.specs[0].first < 0 && a.specs[0].last > 0:
-		return storage.WithRange(-a.specs[0].last, -1)
+	case a[0].first < 0 && a[0].last > 0:
+		return storage.WithRange(-a[0].last, -1)
 	}
 	var ranges []byteRange
-	for _, s := range a.specs {
-		if s.first < 0 || s.broken {
+	for _, s := range a {
+		if s.first < 0 {
 			break
 		}
 		r := byteRange{s.first, math.MaxInt64 - s.first}

@@ -17,6 +17,9 @@ import (
 // rangeCases say why the two differ here.
 var suffixOfNothing = regexp.MustCompile(`(^|[=,])\s*-\s*\+?0+\s*(,|$)`)
 
+// signOrLongNumber is in a range that only one of the two takes.
+var signOrLongNumber = regexp.MustCompile(`\+|[0-9]{19}`)
+
 const manyPieces = 16
 
 func FuzzObjectRespondsLikeServeContent(f *testing.F) {
@@ -31,7 +34,7 @@ func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 	attrs, err := b.Upload(f.Context(), "key", strings.NewReader(data))
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, ranges, ifNoneMatch, ifMatch string) {
-		if anotherUnit := ranges != "" && !strings.HasPrefix(ranges, "bytes="); anotherUnit || suffixOfNothing.MatchString(ranges) || strings.Count(ranges, ",") > manyPieces {
+		if anotherUnit := ranges != "" && !strings.HasPrefix(ranges, "bytes="); anotherUnit || suffixOfNothing.MatchString(ranges) || signOrLongNumber.MatchString(ranges) || strings.Count(ranges, ",") > manyPieces {
 			t.Skip("differs on purpose")
 		}
 		answered := func(handle func(w http.ResponseWriter, r *http.Request)) (int, http.Header, string) {
@@ -48,6 +51,11 @@ func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 		}
 		status, header, body := answered(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") })
 		wantStatus, wantHeader, wantBody := answered(func(w http.ResponseWriter, r *http.Request) { serveContent(w, r, attrs, []byte(data)) })
+		if wantStatus == http.StatusRequestedRangeNotSatisfiable && status != wantStatus { // an invalid range is ignored
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, data, body)
+			return
+		}
 		require.Equal(t, wantStatus, status)
 		require.Equal(t, wantHeader, header)
 		require.Equal(t, wantBody, body)

@@ -61,8 +61,6 @@ func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error)
 // nothing of err except an invalid range.
 func textOf(status int, err error) string {
 	switch {
-	case errors.Is(err, errMalformed):
-		return errMalformed.Error()
 	case errors.Is(err, errNoOverlap):
 		return errNoOverlap.Error()
 	case status == http.StatusNotFound:
