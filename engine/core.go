@@ -188,10 +188,10 @@ func (c *core) untagged(revision string) (string, *storage.Error) {
 }
 
 // isRevision reports whether a store can have given a revision. In a header, "*" is any object, a list
-// is several, and a blank no condition at all.
+// is several, and a blank or an empty tag no condition at all.
 func isRevision(bare string) bool {
 	unsafe := func(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r == ',' }
-	return bare != "" && len(bare) <= 1024 && !strings.ContainsFunc(bare, unsafe)
+	return strings.Trim(bare, `"`) != "" && len(bare) <= 1024 && !strings.ContainsFunc(bare, unsafe)
 }
 
 // condition checks that the driver supports a condition, and removes the tag of its

@@ -233,7 +233,7 @@ var conditionCases = []Case{
 			b := t.open()
 			t.put(b, "a", "x")
 			t.requireNoRequests(func() {
-				for _, revision := range []string{"elsewhere:1", "1", t.desc.Provider + ":", "W/\"etag\"", t.desc.Provider + ":*", t.desc.Provider + ": ", t.desc.Provider + `:"a", *`} {
+				for _, revision := range []string{"elsewhere:1", "1", t.desc.Provider + ":", "W/\"etag\"", t.desc.Provider + ":*", t.desc.Provider + ": ", t.desc.Provider + `:""`, t.desc.Provider + `:"a", *`} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfRevision(revision))
 					t.requireNothingDone(err, storage.InvalidArgument)
 					_, err = b.Download(t.Context(), "a", storage.IfRevision(revision))
