@@ -18,7 +18,6 @@ type candidates struct {
 	reader     *reader
 	staging    *staging
 	noncurrent *noncurrent
-	visible    bool
 
 	l         location
 	plain     *osdir.Dir // the caller closes it
@@ -42,8 +41,7 @@ func (s objectFile) found() bool { return s.dir != nil }
 // candidates returns the candidates of the object at l. plain is the directory of its plain name.
 func (o *objects) candidates(l location, plain *osdir.Dir) *candidates {
 	return &candidates{
-		tree: o.tree, reader: o.reader, staging: o.staging, noncurrent: o.noncurrent,
-		visible: o.visible, l: l, plain: plain,
+		tree: o.tree, reader: o.reader, staging: o.staging, noncurrent: o.noncurrent, l: l, plain: plain,
 	}
 }
 

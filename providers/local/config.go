@@ -80,7 +80,8 @@ type Config struct {
 	FileMode os.FileMode
 	// Sidecars also writes the attributes of each object into a file beside it, for
 	// backup tools that lose extended attributes. It costs a second file for each
-	// object. Such files are also read without this option.
+	// object. Such files are also read without this option. A disk without extended attributes
+	// and exact times, such as FAT and exFAT, has them always, because it may number its files anew.
 	Sidecars bool
 }
 

@@ -82,7 +82,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 			return err
 		}
 		_ = f.Close()
-		if a == nil || a.ContentType == "" || a.publicRead || f.Meta.Links > 1 || s.objects.visible {
+		if a == nil || a.ContentType == "" || a.publicRead || f.Meta.Links > 1 || s.reader.writesVisible() {
 			return storage.Unsupported
 		}
 		moved = s.reader.attrsOf(r.Key, f.Meta, a)

@@ -95,6 +95,12 @@ func TestMove(t *testing.T) {
 				return s.driver.Move(t.Context(), &driver.MoveRequest{From: from, Key: to, Condition: c})
 			}
 			source := s.putTyped("a/b/from", "bytes")
+			if disk.name == "everything bad" { // objects have visible sidecars there
+				_, err := move(source.Key, "to", storage.Condition{Absent: true})
+				require.ErrorIs(t, err, storage.Unsupported)
+				require.Equal(t, "bytes", s.get(source.Key))
+				return
+			}
 			for _, key := range []string{"to", "c/d/to", "TO", "c/d", "x/c"} {
 				a, err := move(source.Key, key, storage.Condition{Absent: true})
 				if key == "x/c" && disk.name != disks[0].name && storage.CodeOf(err) == storage.Unsupported {

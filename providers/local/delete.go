@@ -124,7 +124,7 @@ func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location
 	switch {
 	case r.Version != "":
 		promoted, err := o.noncurrent.promote(ctx, r.Key, current)
-		if promoted && err == nil && o.visible {
+		if promoted && err == nil && o.reader.writesVisible() {
 			err = at.rewriteVisible(ctx, current)
 		}
 		if promoted || err != nil {

@@ -102,9 +102,9 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*osdir.F
 			return o.tree.notFoundError()
 		}
 		a, err := o.reader.attrsOfFile(f)
-		if err == nil && a == nil && version == "" {
-			a, err = o.reader.visibleAttrs(l, f.Meta)
-			if err == nil && a != nil && !o.reader.isStillCurrent(l, f) {
+		if own := a; err == nil && version == "" && (a == nil || o.reader.forgets()) {
+			a, err = o.reader.visibleOr(own, l, f.Meta)
+			if err == nil && a != own && !o.reader.isStillCurrent(l, f) {
 				a = nil
 			}
 		}
@@ -122,6 +122,7 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*osdir.F
 type reader struct {
 	tree    *tree
 	noXattr bool // as on a file system without extended attributes
+	visible bool // Config.Sidecars
 
 	cache    listCache
 	sidecars atomic.Bool // sidecars may exist

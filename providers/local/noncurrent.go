@@ -270,7 +270,7 @@ func (s *candidates) restore(ctx context.Context, d *osdir.Dir, version string) 
 	if err := errors.Join(s.tree.flush(s.plain), s.tree.flush(d)); err != nil {
 		return unknownOutcome(err)
 	}
-	if !s.visible {
+	if !s.reader.writesVisible() {
 		return nil
 	}
 	at, err := s.find()

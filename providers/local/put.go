@@ -41,7 +41,6 @@ type objects struct {
 	settings   *settings
 	noncurrent *noncurrent
 	removed    *removed
-	visible    bool
 }
 
 // save seals a staged file and makes it the object of key.
@@ -52,7 +51,7 @@ func (o *objects) save(ctx context.Context, key string, st *stagedFile, c storag
 	if err := o.staging.seal(st); err != nil {
 		return nil, err
 	}
-	if o.visible {
+	if o.reader.writesVisible() {
 		var err error
 		if st.visible, err = o.staging.stageVisible(ctx, &st.attrs, st.meta); err != nil {
 			return nil, err

@@ -106,7 +106,7 @@ func divide(d *objectDriver, root *os.Root, top *osdir.Dir) *store {
 		like: format{Strict: d.strictNames, Coarse: d.coarseTimes},
 	}
 	s := &store{root: root, tree: t}
-	s.reader = &reader{tree: t, noXattr: d.noXattr}
+	s.reader = &reader{tree: t, noXattr: d.noXattr, visible: d.visible}
 	s.locks = &locks{tree: t}
 	s.staging = &staging{tree: t, reader: s.reader, fileMode: d.fileMode}
 	s.settings = &settings{tree: t, locks: s.locks, staging: s.staging, locksObjects: &d.locksObjects, configKeys: d.configKeys}
@@ -114,7 +114,7 @@ func divide(d *objectDriver, root *os.Root, top *osdir.Dir) *store {
 	s.noncurrent = &noncurrent{tree: t, reader: s.reader, base: versionsPath, removed: s.removed}
 	s.objects = &objects{
 		tree: t, reader: s.reader, locks: s.locks, staging: s.staging,
-		settings: s.settings, noncurrent: s.noncurrent, removed: s.removed, visible: d.visible,
+		settings: s.settings, noncurrent: s.noncurrent, removed: s.removed,
 	}
 	s.uploads = &uploads{tree: t, staging: s.staging, settings: s.settings, objects: s.objects}
 	return s

@@ -136,7 +136,7 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 		}
 	}()
 	err = s.staging.changeFile(ctx, f, change, func(a *attrs) (err error) {
-		if s.visible {
+		if s.reader.writesVisible() {
 			if visible, err = s.staging.stageVisible(ctx, a, f.Meta); err != nil {
 				return err
 			}

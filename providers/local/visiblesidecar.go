@@ -12,8 +12,8 @@ import (
 )
 
 // A visibleSidecar has the attributes of an object in a file beside it, which zip, tar and
-// cp -r copy: photo.jpg has .omnibucket~photo.jpg. Config.Sidecars turns it on. It is only
-// read if the object has no other attributes, and only used if the size matches.
+// cp -r copy: photo.jpg has .omnibucket~photo.jpg. See writesVisible. It is only
+// read if the object has no other attributes, or if the disk forgets them, and only used if the size matches.
 //
 // It is removed before the object is replaced, and written again afterwards. A process that
 // is killed in between leaves an object without a sidecar, but never one with a wrong one.
@@ -33,6 +33,25 @@ type visibleSidecar struct {
 	CRC32C             storage.CRC32C    `json:"crc32c,omitzero"`
 	Size               int64             `json:"size"`
 	Modified           time.Time         `json:"modified"`
+}
+
+// writesVisible reports whether objects get visible sidecars.
+func (r *reader) writesVisible() bool { return r.visible || r.forgets() }
+
+// forgets reports whether the disk may number its files anew when it is mounted, as FAT and exFAT, which have no extended
+// attributes and coarse times. A sidecar by inode may then be lost, or that of another file of the same size and time.
+func (r *reader) forgets() bool { return r.tree.coarse.Load() && r.sidecars.Load() }
+
+// visibleOr returns the attributes of the visible sidecar with the revision of own, or own if there is none. own may be nil.
+func (r *reader) visibleOr(own *attrs, l location, m osdir.Meta) (*attrs, error) {
+	a, err := r.visibleAttrs(l, m)
+	if a == nil || err != nil {
+		return own, err
+	}
+	if own != nil {
+		a.unique = own.unique
+	}
+	return a, nil
 }
 
 const maxVisible = 1 << 20 // bytes; this package writes no larger one
@@ -157,11 +176,12 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	a, err := s.reader.attrsOfFile(f)
-	if a != nil || err != nil {
+	own, err := s.reader.attrsOfFile(f)
+	if err != nil || own != nil && !s.reader.forgets() {
 		return err
 	}
-	if a, err = s.reader.visibleAttrs(s.l, f.Meta); a == nil || err != nil {
+	a, err := s.reader.visibleOr(own, s.l, f.Meta)
+	if a == own || err != nil {
 		return err
 	}
 	if !a.matches(f.Meta) {

@@ -235,3 +235,34 @@ func TestARetentionThatAnotherProgramWrote(t *testing.T) {
 		})
 	}
 }
+
+// As on FAT and exFAT, which have no extended attributes and number their files anew at each mount.
+func TestAttributesSurviveNewInodeNumbers(t *testing.T) {
+	other := &attrs{Properties: storage.Properties{ContentType: "text/x-other"}, crc: storage.CRC32C{Sum: 1, Known: true}, unique: "other"}
+	for name, sidecar := range map[string]*attrs{"no number has a sidecar": nil, "the number has the sidecar of another object": other} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, withoutXattrs, withCoarseTimes)
+			_, err := s.driver.Put(t.Context(), described("a/b", "content"))
+			require.NoError(t, err)
+			dir := filepath.Join(s.root, attrsPath)
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Len(t, left, 1)
+			require.NoError(t, os.Remove(filepath.Join(dir, left[0].Name())))
+			if sidecar != nil {
+				info, err := os.Stat(filepath.Join(s.root, "a/b"))
+				require.NoError(t, err)
+				sidecar.size, sidecar.mtime = info.Size(), info.ModTime().UnixNano()
+				require.NoError(t, os.WriteFile(filepath.Join(dir, left[0].Name()), sidecar.encode(), 0o666))
+			}
+			s = reopen(t, s.root, withoutXattrs, withCoarseTimes)
+			require.Equal(t, described("a/b", "").Properties, s.head("a/b").Properties)
+			page, err := s.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
+			require.NoError(t, err)
+			require.Equal(t, s.head("a/b").Revision, page.Entries[0].Revision)
+			s.setTags("a/b", map[string]string{"k": "v"})
+			require.Equal(t, described("a/b", "").Properties, s.head("a/b").Properties)
+			require.Equal(t, 1, s.head("a/b").TagCount)
+		})
+	}
+}
