@@ -47,6 +47,9 @@ func failure(err error) error {
 	if _, ok := errors.AsType[*storage.Error](err); ok {
 		return err
 	}
+	if osdir.LeadsOutside(err) {
+		return &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "remove the symbolic link in the path that leads out of the bucket's directory"}
+	}
 	for _, f := range failures {
 		if errors.Is(err, f.err) {
 			return &storage.Error{Code: f.code, Err: err, Hint: f.hint}

@@ -27,6 +27,7 @@ func TestCodesAndHintsOfErrors(t *testing.T) {
 		{"no permission", &fs.PathError{Err: fs.ErrPermission}, storage.PermissionDenied, true},
 		{"mount point inside", &os.LinkError{Err: osdir.ErrCrossDevice}, storage.Unsupported, true},
 		{"name too long", osdir.ErrNameTooLong, storage.InvalidArgument, true},
+		{"a link that leads outside", &fs.PathError{Err: errors.New("path escapes from parent")}, storage.PermissionDenied, true},
 		{"anything else", errors.New("x"), storage.Internal, false},
 		{"an error with a code", &storage.Error{Code: storage.Changed}, storage.Changed, false},
 	} {

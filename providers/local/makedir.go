@@ -5,7 +5,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
@@ -16,12 +15,7 @@ func (o *objects) makeDirs(ctx context.Context, key string, l location) (*osdir.
 	var d *osdir.Dir
 	err := retry(ctx, func() (err error) {
 		d, err = o.tree.open(l.dir)
-		switch {
-		case err == nil:
-			return nil
-		case osdir.LeadsOutside(err):
-			return &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "remove the symbolic link in the path of the key that leads out of the bucket's directory"}
-		case !osdir.IsNotExist(err):
+		if !osdir.IsNotExist(err) {
 			return failure(err)
 		}
 		if err := o.tree.checkPlace(); err != nil {
