@@ -81,7 +81,7 @@ type Config struct {
 	// Sidecars also writes the attributes of each object into a file beside it, for
 	// backup tools that lose extended attributes. It costs a second file for each
 	// object. Such files are also read without this option. A disk without extended attributes
-	// and exact times, such as FAT and exFAT, has them always, because it may number its files anew.
+	// and exact times, such as FAT and exFAT, has them always, because it may give files other numbers at each mount.
 	Sidecars bool
 }
 

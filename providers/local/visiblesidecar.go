@@ -38,7 +38,7 @@ type visibleSidecar struct {
 // writesVisible reports whether objects get visible sidecars.
 func (r *reader) writesVisible() bool { return r.visible || r.forgets() }
 
-// forgets reports whether the disk may number its files anew when it is mounted, as FAT and exFAT, which have no extended
+// forgets reports whether files may get other inodes when the disk is mounted, as on FAT and exFAT, which have no extended
 // attributes and coarse times. A sidecar by inode may then be lost, or that of another file of the same size and time.
 func (r *reader) forgets() bool { return r.tree.coarse.Load() && r.sidecars.Load() }
 

@@ -236,7 +236,7 @@ func TestARetentionThatAnotherProgramWrote(t *testing.T) {
 	}
 }
 
-// As on FAT and exFAT, which have no extended attributes and number their files anew at each mount.
+// As on FAT and exFAT, which have no extended attributes and give files other inodes at each mount.
 func TestAttributesSurviveNewInodeNumbers(t *testing.T) {
 	other := &attrs{Properties: storage.Properties{ContentType: "text/x-other"}, crc: storage.CRC32C{Sum: 1, Known: true}, unique: "other"}
 	for name, sidecar := range map[string]*attrs{"no number has a sidecar": nil, "the number has the sidecar of another object": other} {
