@@ -22,10 +22,7 @@ type access struct {
 	header  http.Header   // of the request, or of the form that has its role
 	tags    []tagging.Tag // that the request's document has
 	prefix  *string       // for s3:prefix, if the query has none
-
-	searched bool
-	found    *state.Version // the object, or nil
-	failed   error          // of the search
+	failed  error         // of the search for the object
 }
 
 // authorizesItself are the operations that ask for permission after they have read their
@@ -129,32 +126,23 @@ func (a *access) checkAll() error {
 func (a *access) checkFurther(further furtherAction) error {
 	next := *a
 	next.action = further.action
-	_, denied := next.judge()
-	permitted := next.permitted()
-	if next.failed != nil {
-		return next.failed
+	err := next.check()
+	if _, denied := next.judge(); !denied && further.optional && !a.request.server.config.Strict && s3error.Is(err, "AccessDenied") {
+		return nil
 	}
-	if denied || !permitted && (a.request.server.config.Strict || !further.optional) {
-		return s3error.New("AccessDenied")
-	}
-	return nil
+	return err
 }
 
-// version returns the object that the access is about, or nil. It asks the store once, and
-// only if the answer matters.
+// version returns the object that the access is about, or nil. The store is asked only if the answer matters.
 func (a *access) version() *state.Version {
-	if a.key != "" && !a.searched {
-		a.searched = true
-		name := state.VersionName{Bucket: a.bucket.Name, Key: a.key, ID: a.id}
-		v, _, err := a.request.server.store.Find(a.request.in.Context(), name)
-		a.request.server.store.Release(v) // only its properties are needed
-		if err != nil {
-			a.failed = err
-		} else if v != nil && !v.Marker {
-			a.found = v
-		}
+	if a.key == "" {
+		return nil
 	}
-	return a.found
+	v, _, err := a.request.look(state.VersionName{Bucket: a.bucket.Name, Key: a.key, ID: a.id})
+	if a.failed = err; v == nil || v.Marker {
+		return nil
+	}
+	return v
 }
 
 // permitted decides. A Deny binds everybody but the owner who wants to change the policy.
@@ -201,7 +189,7 @@ func (a *access) needsObject() bool {
 // mayList reports whether the caller may list the key.
 func (a *access) mayList() bool {
 	list := *a
-	list.action, list.key, list.found, list.prefix = "s3:ListBucket", "", nil, &a.key
+	list.action, list.key, list.prefix = "s3:ListBucket", "", &a.key
 	return list.permitted()
 }
 

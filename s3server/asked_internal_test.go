@@ -54,7 +54,7 @@ func TestARequestAsksTheStoreOnlyWhatItDoesNotKnow(t *testing.T) {
 		asked       []string
 	}{
 		{"PUT", "http://localhost/photos/k", 200, []string{"Bucket", "Put"}},
-		{"GET", "http://photos.s3-website.localhost/k", 200, []string{"Bucket", "Find", "Find"}},
+		{"GET", "http://photos.s3-website.localhost/k", 200, []string{"Bucket", "Find"}},
 	} {
 		store.asked = nil
 		w := httptest.NewRecorder()

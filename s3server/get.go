@@ -14,7 +14,7 @@ import (
 )
 
 // getObject is also HEAD, which differs only in the body. An object that is replaced before it is
-// read is searched again.
+// read is searched and judged again.
 func getObject(r *request) error {
 	const most = 10
 	header := r.w.Header()
@@ -26,6 +26,9 @@ func getObject(r *request) error {
 		}
 		clear(header)
 		maps.Copy(header, before)
+		if err := mayRead(r); err != nil {
+			return err
+		}
 	}
 }
 
@@ -44,10 +47,6 @@ func getVersion(r *request) (replaced bool, err error) {
 		return false, err
 	}
 	defer r.server.store.Release(v)
-	if location := v.Object.Properties.Header.Get(state.Redirection); location != "" && r.operation == "GetWebsiteDocument" {
-		r.w.Header().Set("Location", location)
-		return false, r.done(http.StatusMovedPermanently)
-	}
 	if err := noEncryption(r.in.Header); err != nil {
 		return false, err
 	}
@@ -229,9 +228,28 @@ func (s span) write(header http.Header, size int64) int {
 // reader gets if there is none or it is a delete marker. The caller must release the version,
 // also with an error.
 func (r *request) find(name state.VersionName) (v *state.Version, shown string, err error) {
-	v, shown, err = r.server.store.Find(r.in.Context(), name)
+	v, shown, err = r.look(name)
+	r.looked = lookedAt{} // it is the caller's
 	if err == nil {
 		err = state.Readable(v, name)
 	}
 	return v, shown, err
+}
+
+// A lookedAt is a version that look has found, or nil if there is none.
+type lookedAt struct {
+	name    state.VersionName
+	version *state.Version
+	shown   string
+	err     error
+}
+
+// look returns what find will, and keeps it for that: what was judged is what is read, and it is opened once.
+func (r *request) look(name state.VersionName) (v *state.Version, shown string, err error) {
+	if r.looked.name != name {
+		r.server.store.Release(r.looked.version)
+		v, shown, err = r.server.store.Find(r.in.Context(), name)
+		r.looked = lookedAt{name, v, shown, err}
+	}
+	return r.looked.version, r.looked.shown, r.looked.err
 }

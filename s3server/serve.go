@@ -28,6 +28,7 @@ type request struct {
 	query     url.Values
 	caller    caller
 	found     *state.Bucket // nil until somebody asks for it
+	looked    lookedAt      // zero unless a version was judged and not yet read
 	fault     *Fault        // noFault if none applies
 	body      *impatientBody
 	events    []Event        // of what the request has done
@@ -67,6 +68,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	}
 	defer func() {
 		r.leave()
+		h.store.Release(r.looked.version)
 		h.recorder.end(recorded, response.status)
 		log(response)
 	}()

@@ -120,7 +120,7 @@ func redirect(r *request, code int, protocol, host, key string) error {
 // encodePath returns the path of a key in a URL.
 func encodePath(key string) string { return "/" + urlpath.Escape(key) }
 
-// mayRead fails unless everyone may read the object of the request.
+// mayRead fails unless the caller may read the object of the request.
 func mayRead(r *request) error {
 	operation := r.operation
 	r.operation = "GetObject"
@@ -136,7 +136,7 @@ func readableDocument(r *request, key string) bool {
 	if mayRead(r) != nil {
 		return false
 	}
-	v, _, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: key, ID: ""})
+	v, _, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: key})
 	r.server.store.Release(v)
 	return err == nil
 }
@@ -145,6 +145,12 @@ func readableDocument(r *request, key string) bool {
 func serveDocument(r *request) error {
 	if err := mayRead(r); err != nil {
 		return err
+	}
+	if v, _, _ := r.look(state.VersionName{Bucket: r.target.bucket, Key: r.target.key}); v != nil {
+		if location := v.Object.Properties.Header.Get(state.Redirection); location != "" {
+			r.w.Header().Set("Location", location)
+			return r.done(http.StatusMovedPermanently)
+		}
 	}
 	return getObject(r)
 }
