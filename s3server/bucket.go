@@ -247,7 +247,7 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	var parsed *policy.Policy
 	if setup.Policy != nil {
 		var err error
-		if parsed, err = policy.Parse(setup.Policy, setup.Name, false); err != nil {
+		if parsed, err = policy.Parse(setup.Policy, setup.Name); err != nil {
 			return argument.Invalid("policy", "of bucket "+setup.Name+" must be valid: "+err.Error(), "")
 		}
 	}

@@ -37,7 +37,7 @@ func putPolicy(r *request) error {
 		return err
 	}
 	return r.setting(http.StatusNoContent, func(b *state.Bucket) error {
-		p, err := policy.Parse(document, b.Name, false)
+		p, err := policy.Parse(document, b.Name)
 		if err != nil {
 			return err
 		}

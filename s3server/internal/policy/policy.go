@@ -115,9 +115,18 @@ func (p *Policy) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, 
 // unescaped writes the beginning of a variable without JSON's escapes.
 var unescaped = strings.NewReplacer(`\u0024`, "$", `\u007b`, "{", `\u007B`, "{")
 
-// Parse refuses a policy that AWS refuses, and one that it does not understand. One that is stored may have an
-// action that applies to none of its resources: earlier servers accepted it.
-func Parse(document []byte, bucket string, stored bool) (*Policy, error) {
+// Parse refuses a policy that AWS refuses, and one that it does not understand.
+func Parse(document []byte, bucket string) (*Policy, error) {
+	p, err := Restore(document, bucket)
+	if err == nil && slices.ContainsFunc(p.Statement, statement.hasIdleAction) {
+		return nil, malformedPolicy("Action does not apply to any resource(s) in statement")
+	}
+	return p, err
+}
+
+// Restore is Parse for a policy that is stored, which may have an action that applies to none of its resources:
+// earlier servers accepted it.
+func Restore(document []byte, bucket string) (*Policy, error) {
 	p := &Policy{document: document}
 	if len(document) > maxPolicy {
 		return nil, s3error.New("PolicyTooLarge")
@@ -147,7 +156,7 @@ func Parse(document []byte, bucket string, stored bool) (*Policy, error) {
 			return nil, malformedPolicy("Statement IDs (SID) in a single policy must be unique.")
 		}
 		ids[s.Sid] = true
-		if err := s.check(bucket, stored); err != nil {
+		if err := s.check(bucket); err != nil {
 			return nil, err
 		}
 	}
@@ -155,7 +164,7 @@ func Parse(document []byte, bucket string, stored bool) (*Policy, error) {
 }
 
 // check checks a statement.
-func (s *statement) check(bucket string, stored bool) error {
+func (s *statement) check(bucket string) error {
 	switch {
 	case s.Effect != "Allow" && s.Effect != "Deny":
 		return malformedPolicy("Invalid effect: %s", s.Effect)
@@ -168,27 +177,30 @@ func (s *statement) check(bucket string, stored bool) error {
 	case (s.Resource == nil) == (s.NotResource == nil) || len(s.Resource)+len(s.NotResource) == 0:
 		return malformedPolicy("Missing required field Resource")
 	}
-	onBucket, onObject := false, false
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
 		name, found := strings.CutPrefix(resource, "arn:aws:s3:::")
-		name, _, object := strings.Cut(name, "/")
+		name, _, _ = strings.Cut(name, "/")
 		if resource != "*" && (!found || !wildcard.Match(name, bucket)) {
 			return malformedPolicy("Policy has invalid resource")
 		}
-		wild := strings.Contains(name, "*") || resource == "*"
-		onBucket, onObject = onBucket || !object, onObject || object || wild
 	}
 	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
-		actions := actionsLike(pattern)
-		if len(actions) == 0 {
+		if len(actionsLike(pattern)) == 0 {
 			return malformedPolicy("Policy has invalid action")
-		}
-		applies := func(action string) bool { return OnObjects(action) && onObject || !OnObjects(action) && onBucket }
-		if !stored && s.Action != nil && s.Resource != nil && !slices.ContainsFunc(actions, applies) {
-			return malformedPolicy("Action does not apply to any resource(s) in statement")
 		}
 	}
 	return nil
+}
+
+// hasIdleAction reports whether an action applies to none of the resources.
+func (s statement) hasIdleAction() bool {
+	onBucket, onObject := false, false
+	for _, resource := range s.Resource {
+		name, _, object := strings.Cut(resource, "/")
+		onBucket, onObject = onBucket || !object, onObject || object || strings.Contains(name, "*")
+	}
+	applies := func(action string) bool { return OnObjects(action) && onObject || !OnObjects(action) && onBucket }
+	return s.Resource != nil && slices.ContainsFunc(s.Action, func(pattern string) bool { return !slices.ContainsFunc(actionsLike(pattern), applies) })
 }
 
 // actionsLike returns the actions that a pattern of a policy names.

@@ -76,11 +76,11 @@ func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {
 		"no statement":                 {"", "MalformedPolicy"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := policy.Parse(document(test.statements), "photos", false)
+			_, err := policy.Parse(document(test.statements), "photos")
 			require.True(t, s3error.Is(err, test.code), err)
 		})
 	}
-	_, err := policy.Parse(document(denying("s3:ListBucket", inKeys, "")), "photos", true)
+	_, err := policy.Restore(document(denying("s3:ListBucket", inKeys, "")), "photos")
 	require.NoError(t, err, "an earlier server has stored it")
 	for name, test := range map[string]struct{ document, code string }{
 		"another version":     {`{"Version":"2026-01-01","Statement":[` + allowGet + `]}`, "MalformedPolicy"},
@@ -90,7 +90,7 @@ func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {
 		"one that is too big": {`{"Statement":` + strings.Repeat(" ", 20<<10) + `[` + allowGet + `]}`, "PolicyTooLarge"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := policy.Parse([]byte(test.document), "photos", false)
+			_, err := policy.Parse([]byte(test.document), "photos")
 			require.True(t, s3error.Is(err, test.code), err)
 		})
 	}
@@ -113,7 +113,7 @@ func TestAPolicyIsPublicByAWSsRule(t *testing.T) {
 		"a Deny":                      {denying("s3:GetObject", inKeys, ""), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := policy.Parse(document(test.statement), "photos", false)
+			p, err := policy.Parse(document(test.statement), "photos")
 			require.NoError(t, err)
 			require.Equal(t, test.public, p.Public())
 		})
@@ -164,14 +164,14 @@ func TestConditions(t *testing.T) {
 		"any of the values of one that has no": {`{"ForAnyValue:StringEquals":{"aws:UserAgent":"x"}}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos", false)
+			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos")
 			require.NoError(t, err)
 			allowed, denied := p.Judge(request(nil))
 			require.Equal(t, test.applies, allowed)
 			require.False(t, denied)
 		})
 	}
-	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)), "photos", false)
+	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)), "photos")
 	require.NoError(t, err)
 	allowed, denied := p.Judge(request(func(r *policy.Request) { r.Header = nil }))
 	require.True(t, allowed && denied, "both statements apply")
@@ -189,7 +189,7 @@ func TestTheAgeOfASignature(t *testing.T) {
 		"of nobody's signature": {"", "", `{"Null":{"s3:signatureAge":"false"}}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos", false)
+			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, test.condition)), "photos")
 			require.NoError(t, err)
 			allowed, _ := p.Judge(&policy.Request{
 				Operation: "GetObject", Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/k", Algorithm: test.algorithm, SignedAt: test.at,

@@ -37,7 +37,7 @@ func (b *Bucket) Rename(name string) (err error) {
 	stored := cmp.Or(b.Name, name)
 	if b.Name = name; b.Policy != nil {
 		document := bytes.ReplaceAll(b.Policy.Text(), []byte(arn+stored), []byte(arn+name))
-		b.Policy, err = policy.Parse(document, name, true)
+		b.Policy, err = policy.Restore(document, name)
 	}
 	return err
 }

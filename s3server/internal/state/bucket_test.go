@@ -46,7 +46,7 @@ func TestEverySettingIsStored(t *testing.T) {
 		<Redirect><HostName>h</HostName><ReplaceKeyPrefixWith></ReplaceKeyPrefixWith></Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>`, b.Website)
 	allow := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 	var err error
-	b.Policy, err = policy.Parse([]byte(allow), b.Name, false)
+	b.Policy, err = policy.Parse([]byte(allow), b.Name)
 	require.NoError(t, err)
 
 	fields := reflect.ValueOf(b.Settings)
