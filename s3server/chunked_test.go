@@ -33,6 +33,7 @@ func TestBodiesInChunks(t *testing.T) {
 		"another checksum":               {hello + "x-amz-checksum-crc32c:AAAAAA==\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "BadDigest"},
 		"an invalid checksum":            {hello + "x-amz-checksum-crc32c:hello\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "InvalidRequest"},
 		"another trailer than announced": {hello + "x-amz-checksum-crc32:AAAAAA==\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError"},
+		"an empty trailer":               {hello + "x-amz-checksum-crc32c:\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "InvalidRequest"},
 		"no trailer":                     {hello + "\r\n", "5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError"},
 		"none announced":                 {hello + sum + "\r\n", "5", "", 400, "InvalidRequest"},
 		"a longer body":                  {hello + sum + "\r\n", "4", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
