@@ -81,7 +81,7 @@ func crc32cOf(sum checksum.Sum) storage.CRC32C {
 var storageCodes = map[string]storage.Code{
 	"NoSuchKey": storage.ObjectNotFound, "NoSuchVersion": storage.ObjectNotFound, "MethodNotAllowed": storage.ObjectNotFound,
 	"NoSuchBucket": storage.BucketNotFound, "PreconditionFailed": storage.PreconditionFailed, "EntityTooLarge": storage.TooLarge,
-	"InvalidObjectState": storage.Archived, "AccessDenied": storage.PermissionDenied, "BadDigest": storage.ChecksumMismatch,
+	"InvalidObjectState": storage.Archived, "AccessDenied": storage.PermissionDenied, "AllAccessDisabled": storage.PermissionDenied, "BadDigest": storage.ChecksumMismatch,
 	"NotImplemented": storage.Unsupported, "SlowDown": storage.RateLimited, "ServiceUnavailable": storage.Unavailable,
 	"ConditionalRequestConflict": storage.Unavailable, // the next attempt knows whether the condition holds
 	"InternalError":              storage.Internal, "XMinioStorageFull": storage.Internal,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -164,6 +165,8 @@ func TestErrorsOfAStoreHaveCodesOfS3(t *testing.T) {
 		storage.DeadlineExceeded: {503, "ServiceUnavailable"},
 		storage.PermissionDenied: {403, "AccessDenied"},
 		storage.Unauthenticated:  {403, "AccessDenied"},
+		&storage.Error{Code: storage.PermissionDenied, Err: &fs.PathError{Op: "open", Path: "k", Err: syscall.EROFS}}:  {403, "AllAccessDisabled"},
+		&storage.Error{Code: storage.PermissionDenied, Err: &fs.PathError{Op: "open", Path: "k", Err: syscall.EACCES}}: {403, "AllAccessDisabled"},
 		storage.Unsupported:      {501, "NotImplemented"},
 		storage.ChecksumMismatch: {500, "InternalError"},
 		&storage.Error{Code: storage.Unavailable, Err: errors.New("the network is down")}:       {503, "ServiceUnavailable"},

@@ -24,7 +24,7 @@ var translator = &sdkerror.Translator{
 	FromResponse:    fromResponse,
 	WithoutResponse: withoutResponse,
 	MaybeSent:       mayHaveBeenSent,
-	MaybeApplied:    sdkerror.MaybeApplied,
+	MaybeApplied:    maybeApplied,
 }
 
 var (
@@ -57,6 +57,11 @@ func sendWrite[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In,
 // request, which does not tell how much was sent.
 func mayHaveBeenSent(err error) bool {
 	return isUnsent(err) || sdkerror.IsType[*smithy.CanceledError](err)
+}
+
+// maybeApplied says that a full store has stored nothing. A 507 without its code is a gateway's, and foreign.
+func maybeApplied(status int) bool {
+	return status != http.StatusInsufficientStorage && sdkerror.MaybeApplied(status)
 }
 
 func isUnsent(err error) bool { return sdkerror.IsType[*smithyhttp.RequestSendError](err) }

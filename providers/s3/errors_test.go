@@ -78,6 +78,12 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
+func TestAFullStoreHasStoredNothing(t *testing.T) {
+	_, err := newStandIn(t, failing(507, "XMinioStorageFull", "")).on(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
+	require.Equal(t, storage.Internal, storage.CodeOf(err))
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+}
+
 func TestErrorHasTheRequestID(t *testing.T) {
 	_, _, err := newStandIn(t, failing(403, "AccessDenied", "no")).on(t, "aws").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	e := &storage.Error{}

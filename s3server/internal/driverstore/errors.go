@@ -41,6 +41,7 @@ func ErrorOf(err error, name string) error {
 		return err
 	}
 	code, found := driverCodes[storage.CodeOf(err)]
+	_, ofSystem := systemCause(err)
 	switch {
 	case errors.Is(err, fs.ErrClosed): // DeleteBucket has closed it meanwhile
 		code = "NoSuchBucket"
@@ -48,6 +49,8 @@ func ErrorOf(err error, name string) error {
 		code = "InternalError"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		code = "XMinioStorageFull"
+	case ofSystem && code == "AccessDenied": // to this server, whatever the client's credentials may do
+		code = "AllAccessDisabled"
 	case !found:
 		code = "InternalError"
 	}

@@ -68,6 +68,7 @@ var catalog = map[string]entry{
 	"AccessControlListNotSupported":              {400, "The bucket does not allow ACLs"},
 	"AccessDenied":                               {403, "Access Denied"},
 	"AccessForbidden":                            {403, "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."},
+	"AllAccessDisabled":                          {403, "All access to this object has been disabled"},
 	"AuthorizationHeaderMalformed":               {400, "The authorization header is malformed."},
 	"AuthorizationQueryParametersError":          {400, "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."},
 	"BadRequest":                                 {400, "Bad Request"},
