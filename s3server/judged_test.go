@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -16,11 +17,11 @@ import (
 )
 
 // A judgedService counts the reads of the object k. After the first one, another client replaces the object
-// by one with other tags.
+// by one of this kind, which is also its content.
 type judgedService struct {
 	driver.ServiceDriver
-	replaces bool
-	reads    int
+	next  string // "" for none
+	reads int
 }
 
 func (s *judgedService) Driver(name string) (driver.Driver, error) {
@@ -48,10 +49,11 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 		return err
 	}
 	d.service.reads++
-	if d.service.reads > 1 || !d.service.replaces {
+	next := d.service.next
+	if d.service.reads > 1 || next == "" {
 		return nil
 	}
-	_, err = d.Put(ctx, &driver.PutRequest{Key: "k", Body: strings.NewReader("secret"), Size: 6, Controls: storage.Controls{Tags: map[string]string{"kind": "private"}}})
+	_, err = d.Put(ctx, &driver.PutRequest{Key: "k", Body: strings.NewReader(next), Size: int64(len(next)), Controls: storage.Controls{Tags: map[string]string{"kind": next}}})
 	return err
 }
 
@@ -67,31 +69,38 @@ func TestAnObjectIsReadAsItWasJudged(t *testing.T) {
 		return service
 	}
 	for _, row := range []struct {
-		name     string
-		service  func(*testing.T) driver.ServiceDriver
-		method   string
-		path     string
-		header   map[string]string
-		replaces bool
-		status   int
-		reads    int
+		name    string
+		service func(*testing.T) driver.ServiceDriver
+		method  string
+		path    string
+		header  map[string]string
+		first   string // what the object is, and by what another client replaces it
+		next    string
+		status  int
+		reads   int
 	}{
-		{"in a directory, one read finds, judges and sends it", onDirectory, "GET", "/photos/k", nil, false, 200, 1},
-		{"in a directory, one read describes it", onDirectory, "HEAD", "/photos/k", nil, false, 200, 1},
-		{"in a directory, what replaces it is not sent", onDirectory, "GET", "/photos/k", nil, true, 200, 1},
-		{"in a directory, what replaces it is not copied", onDirectory, "PUT", "/photos/copy", map[string]string{"X-Amz-Copy-Source": "/photos/k"}, true, 503, 1},
-		{"far away, what replaces it is judged", inMemory, "GET", "/photos/k", nil, true, 403, 2},
+		{"in a directory, one read finds, judges and sends it", onDirectory, "GET", "/photos/k", nil, "public", "", 200, 1},
+		{"in a directory, one read describes it", onDirectory, "HEAD", "/photos/k", nil, "public", "", 200, 1},
+		{"in a directory, what replaces it is not sent", onDirectory, "GET", "/photos/k", nil, "public", "private", 200, 1},
+		{"in a directory, what replaces it is not copied", onDirectory, "PUT", "/photos/copy", map[string]string{"X-Amz-Copy-Source": "/photos/k"}, "public", "private", 503, 1},
+		{"far away, what replaces it is judged", inMemory, "GET", "/photos/k", nil, "public", "private", 403, 2},
+		{"in a directory, it is not judged by the tags of what replaces it", onDirectory, "GET", "/photos/k", nil, "private", "public", 200, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			service := &judgedService{ServiceDriver: row.service(t)}
 			s := start(t, s3server.Config{Service: service, Credentials: twoAccounts, Buckets: []string{bucket}})
 			s.openBucket(t)
 			require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+public+","+allowing("s3:PutObject", inKeys, "")+`]}`))
-			s.put(t, "k", "public")
-			service.reads, service.replaces = 0, row.replaces
+			in := putInput("k", row.first)
+			if row.first == "private" {
+				in.Tagging = aws.String("kind=private")
+			}
+			_, err := s.PutObject(t.Context(), in)
+			require.NoError(t, err)
+			service.reads, service.next = 0, row.next
 			response, body := s.sendAs(t, nobody, row.method, row.path, "", row.header)
 			require.Equal(t, row.status, response.StatusCode, body)
-			require.NotContains(t, body, "secret")
+			require.NotContains(t, body, "private")
 			require.Equal(t, row.reads, service.reads)
 		})
 	}

@@ -22,8 +22,8 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 		return nil, err
 	}
 	_ = f.Close()
-	if a == nil {
-		return nil, nil
+	if err := checkRead(s.reader.tagOf(f.Meta, a).revision(), r.Condition); err != nil || a == nil {
+		return nil, err
 	}
 	return a.tags, nil
 }

@@ -62,9 +62,13 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	case err != nil:
 		return nil, ErrorOf(err, key)
 	}
+	request.Condition.Revision = h.attrs.Revision // else the tags could be another object's
 	tags, err := b.tags(ctx, h.attrs, request)
 	if err != nil {
 		h.close()
+		if isCode(err, storage.PreconditionFailed) {
+			return b.find(ctx, key, id) // it was replaced meanwhile
+		}
 		return nil, ErrorOf(err, key)
 	}
 	v := b.version(key, h.attrs, tags)
@@ -76,7 +80,7 @@ func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *driver.Get
 	if a.TagCount == 0 || !b.has(storage.ObjectTags) {
 		return nil, nil
 	}
-	return b.driver.Tags(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
+	return b.driver.Tags(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Condition: r.Condition, Length: -1})
 }
 
 func (h *heldObject) close() {
