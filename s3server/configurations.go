@@ -1,7 +1,6 @@
 package s3server
 
 import (
-	"cmp"
 	"encoding/xml"
 	"net/http"
 	"strings"
@@ -14,10 +13,6 @@ import (
 type accelerateConfiguration struct {
 	XMLName xml.Name `xml:"AccelerateConfiguration"`
 	Status  string   `xml:",omitempty"`
-}
-
-func getAcceleration(b *state.Bucket) (any, error) {
-	return accelerateConfiguration{Status: b.Acceleration}, nil
 }
 
 // putAcceleration keeps the status. It changes nothing else: a server on a loopback port has no
@@ -119,10 +114,6 @@ const payerRequester, payerOwner = "Requester", "BucketOwner"
 type requestPayment struct {
 	XMLName xml.Name `xml:"RequestPaymentConfiguration"`
 	Payer   string
-}
-
-func getRequestPayment(b *state.Bucket) (any, error) {
-	return requestPayment{Payer: cmp.Or(b.Payer, payerOwner)}, nil
 }
 
 func (p *requestPayment) Check() error {

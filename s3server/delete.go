@@ -163,6 +163,6 @@ func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Remova
 func remove(r *request, key, id, match string) (state.Removal, error) {
 	return r.server.store.Remove(r.in.Context(), &state.RemoveRequest{
 		VersionName: state.VersionName{Bucket: r.target.bucket, Key: key, ID: id}, Condition: state.WriteCondition{Match: match},
-		Bypass: bypasses(r), Account: r.caller.account,
+		Bypass: isTrue(r.in.Header, bypassHeader), Account: r.caller.account,
 	})
 }

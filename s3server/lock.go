@@ -12,12 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
+// bypassHeader, if it is true, bypasses a retention in the mode GOVERNANCE.
 const bypassHeader = "X-Amz-Bypass-Governance-Retention"
-
-// bypasses reports whether the request bypasses a retention in the mode GOVERNANCE.
-func bypasses(r *request) bool {
-	return isTrue(r.in.Header, bypassHeader)
-}
 
 // checkBypass refuses the header of a bypass, whatever its value, in a bucket without object lock. Programs that
 // empty any bucket send it to other servers, so that only Config.Strict does.
@@ -138,7 +134,7 @@ func putRetention(r *request) error {
 	}
 	return changeLock(r, http.Header{state.LockMode: {asked.Mode}, state.LockUntil: {asked.RetainUntilDate}}, func(l *state.Lock) error {
 		extends := changed.Mode == l.Mode && !changed.Until.Before(l.Until)
-		bypassed := l.Mode == state.Governance && bypasses(r)
+		bypassed := l.Mode == state.Governance && isTrue(r.in.Header, bypassHeader)
 		if r.server.now().Before(l.Until) && !extends && !bypassed {
 			return state.Protected()
 		}

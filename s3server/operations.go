@@ -1,12 +1,14 @@
 package s3server
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/acl"
 	"github.com/omnibucket/storage/s3server/internal/cors"
 	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/tagging"
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
@@ -42,7 +44,7 @@ var operations = map[string]operation{
 	"BUCKET GET location":             {"GetBucketLocation", show("LocationConstraint", getLocation)},
 	"BUCKET POST delete":              {"DeleteObjects", deleteObjects},
 	"BUCKET POST ":                    {"PostObject", postObject},
-	"BUCKET GET versioning":           {"GetBucketVersioning", show("VersioningConfiguration", getVersioning)},
+	"BUCKET GET versioning":           {"GetBucketVersioning", show("VersioningConfiguration", func(b *state.Bucket) (any, error) { return versioningConfiguration{Status: b.Versioning}, nil })},
 	"BUCKET PUT versioning":           {"PutBucketVersioning", putVersioning},
 	"BUCKET GET cors":                 {"GetBucketCors", showIf("CORSConfiguration", "NoSuchCORSConfiguration", func(b *state.Bucket) *cors.Configuration { return b.CORS })},
 	"BUCKET PUT cors":                 {"PutBucketCors", configure((*request).readVouched, func(b *state.Bucket, c *cors.Configuration) { b.CORS = c })},
@@ -70,9 +72,9 @@ var operations = map[string]operation{
 	"BUCKET GET encryption":           {"GetBucketEncryption", show("ServerSideEncryptionConfiguration", getBucketEncryption)},
 	"BUCKET PUT encryption":           {"PutBucketEncryption", configure((*request).readVouched, func(b *state.Bucket, c *encryptionConfiguration) { b.Encryption = &c.Rule[0] })},
 	"BUCKET DELETE encryption":        {"DeleteBucketEncryption", reset(func(b *state.Bucket) { b.Encryption = nil })},
-	"BUCKET GET requestPayment":       {"GetBucketRequestPayment", show("RequestPaymentConfiguration", getRequestPayment)},
+	"BUCKET GET requestPayment":       {"GetBucketRequestPayment", show("RequestPaymentConfiguration", func(b *state.Bucket) (any, error) { return requestPayment{Payer: cmp.Or(b.Payer, payerOwner)}, nil })},
 	"BUCKET PUT requestPayment":       {"PutBucketRequestPayment", configure((*request).readXML, func(b *state.Bucket, c *requestPayment) { b.Payer = c.Payer })},
-	"BUCKET GET accelerate":           {"GetBucketAccelerateConfiguration", show("AccelerateConfiguration", getAcceleration)},
+	"BUCKET GET accelerate":           {"GetBucketAccelerateConfiguration", show("AccelerateConfiguration", func(b *state.Bucket) (any, error) { return accelerateConfiguration{Status: b.Acceleration}, nil })},
 	"BUCKET PUT accelerate":           {"PutBucketAccelerateConfiguration", putAcceleration},
 	"BUCKET GET logging":              {"GetBucketLogging", getLogging},
 	"BUCKET PUT logging":              {"PutBucketLogging", putLogging},
@@ -110,7 +112,7 @@ var operations = map[string]operation{
 	"OBJECT GET attributes":  {"GetObjectAttributes", getAttributes},
 	"OBJECT GET acl":         {"GetObjectAcl", getACL},
 	"OBJECT PUT acl":         {"PutObjectAcl", putObjectACL},
-	"OBJECT GET tagging":     {"GetObjectTagging", showVersion("Tagging", getTagging)},
+	"OBJECT GET tagging":     {"GetObjectTagging", showVersion("Tagging", func(v *state.Version) (any, error) { return tagging.DocumentOf(v.Object.Properties.Tags), nil })},
 	"OBJECT PUT tagging":     {"PutObjectTagging", putTagging},
 	"OBJECT DELETE tagging":  {"DeleteObjectTagging", deleteTagging},
 	"OBJECT GET retention":   {"GetObjectRetention", showLock("Retention", getRetention)},

@@ -73,10 +73,6 @@ type versioningConfiguration struct {
 	MfaDelete string `xml:",omitempty"`
 }
 
-func getVersioning(b *state.Bucket) (any, error) {
-	return versioningConfiguration{Status: b.Versioning}, nil
-}
-
 // putVersioning enables or suspends versioning, which cannot be turned off again.
 func putVersioning(r *request) error {
 	var asked versioningConfiguration

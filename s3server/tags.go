@@ -8,10 +8,6 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-func getTagging(v *state.Version) (any, error) {
-	return tagging.DocumentOf(v.Object.Properties.Tags), nil
-}
-
 func putTagging(r *request) error {
 	var asked tagging.Document
 	if err := r.readVouched(&asked); err != nil {

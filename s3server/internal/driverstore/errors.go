@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
-	"os"
 	"syscall"
 
 	"github.com/omnibucket/storage"
@@ -95,9 +94,6 @@ func driverMessage(err error) string {
 // that err itself tells. ok is false if err is not one of the system.
 func systemCause(err error) (cause string, ok bool) {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err.Error(), true
-	}
-	if e, ok := errors.AsType[*os.LinkError](err); ok {
 		return e.Err.Error(), true
 	}
 	if e, ok := errors.AsType[syscall.Errno](err); ok {
