@@ -34,14 +34,8 @@ func putAcceleration(r *request) error {
 	})
 }
 
-// getReplication is the response for a configuration that no bucket of this server has. So are
-// those for analytics, inventory, metrics and intelligent tiering: AWS's for a new bucket. A write
-// is NotImplemented.
-func getReplication(b *state.Bucket) (any, error) {
-	return nil, s3error.New("ReplicationConfigurationNotFoundError", "BucketName", b.Name)
-}
-
-// noConfiguration is the response for one configuration by its id.
+// noConfiguration is the response for one configuration by its id that no bucket of this server has: one for analytics,
+// inventory, metrics or intelligent tiering. Like that for replication, it is AWS's for a new bucket. A write is NotImplemented.
 var noConfiguration = show("", func(*state.Bucket) (any, error) { return nil, s3error.New("NoSuchConfiguration") })
 
 // listNothing returns a handler that lists no configurations, in an element with this name.

@@ -83,7 +83,7 @@ var operations = map[string]operation{
 	"BUCKET GET website":              {"GetBucketWebsite", showIf("WebsiteConfiguration", "NoSuchWebsiteConfiguration", func(b *state.Bucket) *website.Configuration { return b.Website })},
 	"BUCKET PUT website":              {"PutBucketWebsite", configure((*request).readXML, func(b *state.Bucket, c *website.Configuration) { b.Website = c })},
 	"BUCKET DELETE website":           {"DeleteBucketWebsite", reset(func(b *state.Bucket) { b.Website = nil })},
-	"BUCKET GET replication":          {"GetBucketReplication", show("", getReplication)},
+	"BUCKET GET replication":          {"GetBucketReplication", showIf("", "ReplicationConfigurationNotFoundError", func(*state.Bucket) *struct{} { return nil })},
 	"BUCKET DELETE replication":       {"DeleteBucketReplication", reset(func(*state.Bucket) {})}, // AWS does not mind that there is none
 
 	// With an id, these name one configuration, and else all.

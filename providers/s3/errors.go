@@ -24,7 +24,9 @@ var translator = &sdkerror.Translator{
 	FromResponse:    fromResponse,
 	WithoutResponse: withoutResponse,
 	MaybeSent:       mayHaveBeenSent,
-	MaybeApplied:    maybeApplied,
+	MaybeApplied: func(status int) bool { // a full store has stored nothing; a 507 without its code is foreign
+		return status != http.StatusInsufficientStorage && sdkerror.MaybeApplied(status)
+	},
 }
 
 var (
@@ -57,11 +59,6 @@ func sendWrite[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In,
 // request, which does not tell how much was sent.
 func mayHaveBeenSent(err error) bool {
 	return isUnsent(err) || sdkerror.IsType[*smithy.CanceledError](err)
-}
-
-// maybeApplied says that a full store has stored nothing. A 507 without its code is a gateway's, and foreign.
-func maybeApplied(status int) bool {
-	return status != http.StatusInsufficientStorage && sdkerror.MaybeApplied(status)
 }
 
 func isUnsent(err error) bool { return sdkerror.IsType[*smithyhttp.RequestSendError](err) }

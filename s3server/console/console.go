@@ -49,7 +49,10 @@ func Handler(server *s3server.Handler, requests *Record, hosts ...string) http.H
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /object", c.download)
 	mux.HandleFunc("GET /api/requests", c.listRequests)
-	mux.HandleFunc("DELETE /api/requests", c.clearRequests)
+	mux.HandleFunc("DELETE /api/requests", func(w http.ResponseWriter, _ *http.Request) {
+		c.requests.clear()
+		w.WriteHeader(http.StatusNoContent)
+	})
 	admin := server.Admin()
 	for _, view := range []string{"GET /api/buckets", "GET /api/objects", "GET /api/versions", "GET /api/uploads", "/api/faults", "/api/faults/{id}"} {
 		mux.HandleFunc(view, func(w http.ResponseWriter, r *http.Request) {
@@ -145,9 +148,4 @@ func cannotRead(w http.ResponseWriter, _ *http.Request, status int, err error) {
 func (c *console) listRequests(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{"requests": c.requests.latest()})
-}
-
-func (c *console) clearRequests(w http.ResponseWriter, _ *http.Request) {
-	c.requests.clear()
-	w.WriteHeader(http.StatusNoContent)
 }

@@ -37,6 +37,7 @@ type statement struct {
 	Resource     oneOrMany[string]
 	NotResource  oneOrMany[string]
 	Condition    conditions
+	idle         bool // an action applies to none of the resources
 }
 
 // oneOrMany is a JSON list, or its only element without brackets.
@@ -118,7 +119,7 @@ var unescaped = strings.NewReplacer(`\u0024`, "$", `\u007b`, "{", `\u007B`, "{")
 // Parse refuses a policy that AWS refuses, and one that it does not understand.
 func Parse(document []byte, bucket string) (*Policy, error) {
 	p, err := Restore(document, bucket)
-	if err == nil && slices.ContainsFunc(p.Statement, statement.hasIdleAction) {
+	if err == nil && slices.ContainsFunc(p.Statement, func(s statement) bool { return s.idle }) {
 		return nil, malformedPolicy("Action does not apply to any resource(s) in statement")
 	}
 	return p, err
@@ -177,30 +178,24 @@ func (s *statement) check(bucket string) error {
 	case (s.Resource == nil) == (s.NotResource == nil) || len(s.Resource)+len(s.NotResource) == 0:
 		return malformedPolicy("Missing required field Resource")
 	}
+	onBucket, onObject := false, false
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
 		name, found := strings.CutPrefix(resource, "arn:aws:s3:::")
-		name, _, _ = strings.Cut(name, "/")
+		name, _, object := strings.Cut(name, "/")
 		if resource != "*" && (!found || !wildcard.Match(name, bucket)) {
 			return malformedPolicy("Policy has invalid resource")
 		}
-	}
-	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
-		if len(actionsLike(pattern)) == 0 {
-			return malformedPolicy("Policy has invalid action")
-		}
-	}
-	return nil
-}
-
-// hasIdleAction reports whether an action applies to none of the resources.
-func (s statement) hasIdleAction() bool {
-	onBucket, onObject := false, false
-	for _, resource := range s.Resource {
-		name, _, object := strings.Cut(resource, "/")
 		onBucket, onObject = onBucket || !object, onObject || object || strings.Contains(name, "*")
 	}
-	applies := func(action string) bool { return OnObjects(action) && onObject || !OnObjects(action) && onBucket }
-	return s.Resource != nil && slices.ContainsFunc(s.Action, func(pattern string) bool { return !slices.ContainsFunc(actionsLike(pattern), applies) })
+	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
+		actions := actionsLike(pattern)
+		if len(actions) == 0 {
+			return malformedPolicy("Policy has invalid action")
+		}
+		applies := func(action string) bool { return OnObjects(action) && onObject || !OnObjects(action) && onBucket }
+		s.idle = s.idle || s.Action != nil && s.Resource != nil && !slices.ContainsFunc(actions, applies)
+	}
+	return nil
 }
 
 // actionsLike returns the actions that a pattern of a policy names.
