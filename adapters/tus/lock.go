@@ -40,14 +40,9 @@ type lock struct {
 // is lost, it calls requestUnlock once. If ctx ends first, the error is handler.ErrLockTimeout. If the ID
 // cannot be a key, nobody has such an upload: the error is handler.ErrNotFound.
 func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
-	held, err := lease.Acquire(ctx, l.locker.bucket, l.key, lease.WithTTL(l.locker.ttl), lease.WithHandover(), lease.WithRemoval())
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return handler.ErrLockTimeout
-	case isNoKey(err):
-		return handler.ErrNotFound
-	case err != nil:
-		return err
+	held, err := l.locker.acquire(ctx, l.key)
+	if err != nil {
+		return l.failure(ctx, err)
 	}
 	l.lease = held
 	go func() {
@@ -61,6 +56,26 @@ func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 		}
 	}()
 	return nil
+}
+
+func (l *Locker) acquire(ctx context.Context, key string) (*lease.Lease, error) {
+	return lease.Acquire(ctx, l.bucket, key, lease.WithTTL(l.ttl), lease.WithHandover(), lease.WithRemoval())
+}
+
+func (l *lock) failure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return handler.ErrLockTimeout
+	}
+	if there, _ := l.locker.bucket.Exists(ctx, l.key); there { // an object that is not a lock
+		return err
+	}
+	return orNotFound(err, func(key string) error {
+		probe, err := l.locker.acquire(ctx, key)
+		if err == nil {
+			err = probe.Release()
+		}
+		return err
+	})
 }
 
 // Unlock releases the lock. If another server has taken it, that one keeps it.

@@ -1,5 +1,5 @@
 // Package tus makes a data store and a locker of package github.com/tus/tusd/v2 of any bucket with
-// [storage.OpenUploads] and conditional writes.
+// [storage.OpenUploads], [storage.Metadata] and conditional writes.
 //
 //	store, err := tus.New(bucket, tus.Config{})
 //	composer := tusd.NewStoreComposer()
@@ -14,7 +14,8 @@
 // An upload with the ID "a" has these objects. [storage.Prefixed] puts them below a prefix:
 //
 //   - "a" is the content, or the key that a pre-create hook sets as Storage["Key"]. It appears when
-//     all bytes have arrived. Until then they are in parts of an open upload of the store.
+//     all bytes have arrived. Until then they are in parts of an open upload of the store. If its key or ID
+//     is that of a hook, its metadata has "tusupload", by which the store knows it.
 //   - "a.info" is the state. Every write of it is conditional: a server that has lost its lock
 //     cannot acknowledge bytes.
 //   - "a.part" has the bytes after the last whole part, while there are some.
@@ -69,15 +70,15 @@ type Store struct {
 }
 
 // New returns a store of uploads in b. It makes no request. If b is nil, New fails with
-// InvalidArgument. If b lacks conditional writes or open uploads, New fails with Unsupported.
+// InvalidArgument. If b lacks conditional writes, open uploads or metadata, New fails with Unsupported.
 func New(b storage.ReadWriter, c Config) (*Store, error) {
 	const op = "tus.New"
 	if b == nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("bucket must not be nil")}
 	}
-	const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.OpenUploads
+	const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.OpenUploads | storage.Metadata
 	if !storage.Supports(b, features) {
-		return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket must have conditional writes and open uploads")}
+		return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket must have conditional writes, open uploads and metadata")}
 	}
 	if c.Options == nil {
 		c.Options = fileType
@@ -138,6 +139,9 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 	if key == "" {
 		key = info.ID
 	}
+	if !u.state.OwnKey {
+		u.state.Mark = rand.Text()
+	}
 	u.id = info.ID
 	info.Offset, info.Storage = 0, map[string]string{"Type": "omnibucket", "Key": key, "InfoKey": u.stateKey()}
 	u.state.Info = info
@@ -147,6 +151,7 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 		u.state.PartSize = deferredParts * s.basePart
 	case info.Size > s.basePart && !info.IsFinal: // a final one is joined of others
 		if err := u.begin(ctx); err != nil {
+			u.dropUnnamed(context.WithoutCancel(ctx))
 			return nil, err
 		}
 	}
@@ -167,18 +172,25 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 func (s *Store) GetUpload(ctx context.Context, id string) (handler.Upload, error) {
 	u := &upload{store: s, id: id}
 	err := u.load(ctx)
-	switch {
-	case err == nil:
+	switch storage.CodeOf(err) {
+	case "":
 		return u, nil
-	case storage.CodeOf(err) == storage.ObjectNotFound, isNoKey(err):
+	case storage.ObjectNotFound:
 		return nil, handler.ErrNotFound
 	}
-	return nil, err
+	return nil, orNotFound(err, func(id string) error { return (&upload{store: s, id: id}).load(ctx) })
 }
 
-// isNoKey reports whether the library or the store refuses an ID: nobody has such an upload. A hint says what is
-// wrong with the store instead, such as its region; a client would give its upload up after 404.
-func isNoKey(err error) bool {
-	refused, ok := errors.AsType[*storage.Error](err)
-	return ok && refused.Code == storage.InvalidArgument && refused.Hint == ""
+// orNotFound returns handler.ErrNotFound if a request failed because the library or the store refuses an ID: nobody
+// has such an upload. Otherwise it returns err, because a client would give its upload up after 404. A store with
+// wrong settings, such as its region, refuses every key: then probe fails, too, which is the same request for a
+// key that every store takes.
+func orNotFound(err error, probe func(key string) error) error {
+	if storage.CodeOf(err) != storage.InvalidArgument {
+		return err
+	}
+	if code := storage.CodeOf(probe(rand.Text())); code == "" || code == storage.ObjectNotFound {
+		return handler.ErrNotFound
+	}
+	return err
 }

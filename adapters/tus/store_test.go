@@ -328,12 +328,20 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 		sent int64
 		make func(t *testing.T, u handler.Upload) error
 	}{
-		"in parts":               {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "other/a"}}, 10, finish},
-		"in parts, a made-up ID": {handler.FileInfo{Size: 10}, 10, finish},
-		"in a part, a made-up ID": {handler.FileInfo{Size: 3}, 0, func(t *testing.T, u handler.Upload) error {
-			_, err := u.WriteChunk(t.Context(), 0, bytes.NewReader(random(3)))
-			return err
+		"in parts":                         {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "other/a"}}, 10, finish},
+		"in parts, a made-up ID":           {handler.FileInfo{Size: 10}, 10, finish},
+		"in a part, a made-up ID":          {handler.FileInfo{Size: 3}, 0, writeThree},
+		"in a part, at the key of a hook":  {handler.FileInfo{ID: "a", Size: 3, Storage: map[string]string{"Key": "other/a"}}, 0, writeThree},
+		"in a part, with the ID of a hook": {handler.FileInfo{ID: "a", Size: 3}, 0, writeThree},
+		"joined, at the key of a hook": {handler.FileInfo{ID: "a", IsFinal: true, Storage: map[string]string{"Key": "other/a"}}, 0, func(t *testing.T, u handler.Upload) error {
+			piece, err := u.(*upload).store.NewUpload(t.Context(), handler.FileInfo{Size: 3})
+			require.NoError(t, err)
+			require.NoError(t, writeThree(t, piece))
+			failed := u.(*upload).ConcatUploads(t.Context(), []handler.Upload{piece})
+			require.NoError(t, piece.(*upload).Terminate(t.Context()))
+			return failed
 		}},
+		"empty, at the key of a hook": {handler.FileInfo{ID: "a", Storage: map[string]string{"Key": "other/a"}}, 0, finish},
 	} {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
@@ -362,6 +370,48 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 }
 
 func finish(t *testing.T, u handler.Upload) error { return u.FinishUpload(t.Context()) }
+
+func writeThree(t *testing.T, u handler.Upload) error {
+	_, err := u.WriteChunk(t.Context(), 0, bytes.NewReader(random(3)))
+	return err
+}
+
+// Somebody has replaced the object that an upload made before its state could not be saved.
+func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
+	injector := faults.New()
+	b := memstore.New(driver.WithLayer(injector.Layer()))
+	store, err := New(b, Config{})
+	require.NoError(t, err)
+	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 3})
+	require.NoError(t, err)
+	injector.Set(faults.Fail(faults.Put).ForKey("a.info").WithError(storage.PermissionDenied))
+	require.ErrorIs(t, writeThree(t, u), storage.PermissionDenied)
+	injector.Set()
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	again, err := store.GetUpload(t.Context(), "a") // as another server would
+	require.NoError(t, err)
+	require.NoError(t, again.(*upload).Terminate(t.Context()))
+	require.Equal(t, []string{"a"}, server{t: t, bucket: b}.keys())
+}
+
+// The metadata by which Terminate knows an object stands beside that of Config.Options.
+func TestAnObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
+	b := memstore.New()
+	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {
+		return []storage.WriteOption{storage.WithMetadata(map[string]string{"owner": "alice"}), storage.WithContentType("text/plain")}
+	}})
+	require.NoError(t, err)
+	for _, id := range []string{"a", ""} {
+		u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: id, Size: 3})
+		require.NoError(t, err)
+		require.NoError(t, writeThree(t, u))
+		attrs, err := b.Attrs(t.Context(), u.(*upload).key())
+		require.NoError(t, err)
+		require.Equal(t, "alice", attrs.Metadata["owner"])
+		require.Equal(t, "text/plain", attrs.ContentType)
+	}
+}
 
 // An object at the key of a hook is somebody else's while the upload has made none.
 func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
@@ -487,16 +537,38 @@ func TestAnIDThatCannotBeAKeyIsNotFound(t *testing.T) {
 
 // A store that refuses every request, as in another region than that of the bucket, has all uploads nevertheless.
 func TestAStoreThatRefusesRequestsHasItsUploads(t *testing.T) {
-	region := &storage.Error{Code: storage.InvalidArgument, Status: http.StatusBadRequest, Hint: "set region=eu-central-1"}
 	for name, refused := range map[string]faults.Calls{"the lock": faults.Put, "the state": faults.Get} {
+		for hint, text := range map[string]string{"": "", ", and says why": "set region=eu-central-1"} {
+			t.Run(name+hint, func(t *testing.T) {
+				injector := faults.New()
+				s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
+				url := s.create("Upload-Length", "4")
+				injector.Set(faults.Fail(refused).WithError(&storage.Error{Code: storage.InvalidArgument, Status: http.StatusBadRequest, Hint: text}))
+				s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+			})
+		}
+	}
+}
+
+// A store refuses a key that the library permits, and says so in its own way.
+func TestAnIDThatOnlyTheStoreRefusesIsNotFound(t *testing.T) {
+	for name, key := range map[string]string{"the lock": "odd.lock", "the state": "odd.info"} {
 		t.Run(name, func(t *testing.T) {
-			injector := faults.New()
+			injector := faults.New(faults.Fail(faults.Put | faults.Get).ForKey(key).WithError(&storage.Error{Code: storage.InvalidArgument, Hint: "use another key"}))
 			s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
-			url := s.create("Upload-Length", "4")
-			injector.Set(faults.Fail(refused).WithError(region))
-			s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+			s.do(http.MethodHead, s.url+"odd", nil, http.StatusNotFound)
+			require.Empty(t, s.keys())
 		})
 	}
+}
+
+// An upload is there, though an object that is no lock has the key of its lock.
+func TestAnObjectInPlaceOfALockHidesNoUpload(t *testing.T) {
+	s := serve(t, memstore.New(), 1<<10)
+	url := s.create("Upload-Length", "4")
+	_, err := s.bucket.Upload(t.Context(), url[strings.LastIndex(url, "/")+1:]+".lock", strings.NewReader("text"))
+	require.NoError(t, err)
+	s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 }
 
 func TestAFileTypeOfAClientIsKeptIfItIsOne(t *testing.T) {
@@ -608,6 +680,29 @@ func TestAPartThatFailsLeavesNoOpenUpload(t *testing.T) {
 	}
 }
 
+// The response to the beginning of an open upload is lost, so that no state can name it.
+func TestAnOpenUploadWhoseBeginningWasLostIsFound(t *testing.T) {
+	for name, row := range map[string]struct{ attempts, want int }{
+		"the upload fails":                      {1, http.StatusInternalServerError},
+		"another one is begun, and is given up": {3, http.StatusCreated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			injector := faults.New(faults.DropResponse(faults.BeginParts).Nth(1))
+			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: row.attempts}))
+			s := serve(t, b, 4)
+			url := s.do(http.MethodPost, s.url, nil, row.want, "Upload-Length", "10").Header.Get("Location")
+			if row.want == http.StatusCreated {
+				s.do(http.MethodDelete, url, nil, http.StatusNoContent)
+			}
+			require.Len(t, injector.Hits(), 1)
+			for open, err := range storage.ListUploads(t.Context(), b) {
+				require.NoError(t, err)
+				require.Fail(t, "an upload is open", open.Key)
+			}
+		})
+	}
+}
+
 func TestALengthThatTheStoreCannotHoldIsRefused(t *testing.T) {
 	for name, row := range map[string]struct {
 		length string
@@ -652,18 +747,25 @@ func TestAnUploadWithMorePartsThanTheStoreTakesIsRefused(t *testing.T) {
 func TestABucketMustDoWhatIsNeeded(t *testing.T) {
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = New(memstore.New(driver.WithLayer(unconditional)), Config{})
-	require.ErrorIs(t, err, storage.Unsupported)
+	for name, missing := range map[string]storage.Features{
+		"conditional writes": storage.ConditionalUpdate, "open uploads": storage.OpenUploads, "metadata, which tails have": storage.Metadata,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err = New(memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, missing} })), Config{})
+			require.ErrorIs(t, err, storage.Unsupported)
+		})
+	}
 }
 
-// unconditional is a driver without conditional writes.
-func unconditional(d driver.Driver) driver.Driver { return plain{d} }
+// A without is a driver without some features.
+type without struct {
+	driver.Driver
+	features storage.Features
+}
 
-type plain struct{ driver.Driver }
-
-func (d plain) Describe() driver.Description {
+func (d without) Describe() driver.Description {
 	description := d.Driver.Describe()
-	description.Features &^= storage.ConditionalUpdate
+	description.Features &^= d.features
 	return description
 }
 

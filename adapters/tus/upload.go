@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,6 +28,8 @@ type state struct {
 	TailRevision string
 	Done         bool // the content is an object
 	OwnKey       bool // nobody else can have an object with the key, because it was drawn here
+	// Mark is in the metadata of an object at a key that others may write; "" for a key of its own.
+	Mark string
 }
 
 // An upload is one upload of a client. One request at a time has it.
@@ -143,25 +146,22 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 	return u.finished(ctx)
 }
 
-// Terminate removes everything of the upload; the state last, so that it may be repeated. If a call made the
-// object of one part and could not save that, Terminate leaves it at a key that others may write.
+// Terminate removes everything of the upload; the state last, so that it may be repeated. At a key that others may
+// write, it removes an object only if the upload has made that.
 func (u *upload) Terminate(ctx context.Context) error {
-	made := u.state.Done
-	if u.state.Token != "" && !made {
-		if err := u.open(ctx); err != nil {
-			return err
-		}
-		var err error
-		if !u.state.OwnKey {
-			made, err = u.isMade(ctx)
-		}
-		if err == nil && !made {
+	made, err := u.state.Done, error(nil)
+	if !made && !u.state.OwnKey {
+		made, err = u.isMade(ctx)
+	}
+	if err == nil && !made && u.state.Token != "" {
+		if err = u.open(ctx); err == nil {
 			err = u.parts.Abort(ctx)
 		}
-		if err != nil {
-			return err
-		}
 	}
+	if err != nil {
+		return err
+	}
+	u.dropUnnamed(ctx)
 	keys := []string{u.tailKey()}
 	if made || u.state.OwnKey { // a server may have died between the object and the state
 		keys = append(keys, u.key())
@@ -174,22 +174,26 @@ func (u *upload) Terminate(ctx context.Context) error {
 	return nil
 }
 
-// isMade reports whether the open upload has become the object, and the state could not be saved after it. It
-// makes none: there are no parts then, and Complete looks for the object that it has made.
+// dropUnnamed drops open uploads that no state names, because the response to their beginning was lost. Only at a
+// key of its own there are none of others. If that fails, they are left to the store.
+func (u *upload) dropUnnamed(ctx context.Context) {
+	if !u.state.OwnKey {
+		return
+	}
+	for open, err := range storage.ListUploads(ctx, u.store.bucket, storage.WithPrefix(u.key())) {
+		if err != nil || open.Key == u.key() && storage.AbortUpload(ctx, u.store.bucket, open) != nil {
+			return
+		}
+	}
+}
+
+// isMade reports whether the upload has made the object, and its state could not be saved after that.
 func (u *upload) isMade(ctx context.Context) (bool, error) {
-	if info := u.state.Info; info.SizeIsDeferred || info.Offset < info.Size {
+	found, err := u.store.bucket.Attrs(ctx, u.key())
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
 	}
-	parts, err := u.parts.Parts(ctx)
-	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound || len(parts) > 0 {
-		return false, err
-	}
-	_, err = u.parts.Complete(ctx)
-	switch storage.CodeOf(err) {
-	case storage.ObjectNotFound, storage.InvalidArgument: // it was dropped, or has no parts
-		return false, nil
-	}
-	return err == nil, err
+	return err == nil && u.state.Mark != "" && found.Metadata[markName] == u.state.Mark, err
 }
 
 // GetReader reads the content. If the upload is not finished, it reads what has arrived while no
@@ -252,10 +256,22 @@ func (u *upload) withTail(ctx context.Context, f func(io.Reader) error) error {
 	return errors.Join(f(tail), tail.Close())
 }
 
+// markName is the name of the metadata that has state.Mark.
+const markName = "tusupload"
+
 // optionsOf returns the options of the object, as options of a call.
 func optionsOf[O any](u *upload) (opts []O) {
 	for _, o := range u.store.options(u.state.Info) {
 		opts = append(opts, any(o).(O))
+	}
+	if u.state.Mark != "" {
+		marked := map[string]string{markName: u.state.Mark}
+		var asked storage.UploadOptions
+		for _, o := range u.store.options(u.state.Info) {
+			_ = asked.Apply(o) // the call that gets it fails
+		}
+		maps.Copy(marked, asked.Metadata)
+		opts = append(opts, any(storage.WithMetadata(marked)).(O))
 	}
 	return opts
 }
