@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
@@ -79,7 +80,7 @@ func (h *handler) maxBody() int64 {
 
 // A formReader finds the files of a form. It limits the bytes between them.
 type formReader struct {
-	body    *intake.Form
+	body    *bodylimit.Reader // mime/multipart would hold up to 10 MiB of a part's header, several times over
 	parts   *multipart.Reader
 	name    string // of the field of a file; "": any
 	skipped int    // fields
@@ -93,16 +94,16 @@ func newFormReader(c *call, body io.Reader, name string, fieldBytes int64) (*for
 	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" {
 		return nil, wrongType("The files must be sent as multipart/form-data.")
 	}
-	form := &intake.Form{From: body, Lifted: true}
+	form := &bodylimit.Reader{Body: body, TooLarge: notUnderstood()}
 	return &formReader{body: form, parts: multipart.NewReader(form, parameters["boundary"]), name: name, skip: fieldBytes}, nil
 }
 
 // next returns the next file, and skips fields before it. It returns io.EOF after the last one.
 func (f *formReader) next() (*multipart.Part, error) {
 	for ; f.skipped <= maxFields; f.skipped++ {
-		f.body.Lifted, f.body.Left = false, maxPartHeader
+		f.body.Left = maxPartHeader
 		part, err := f.parts.NextPart()
-		f.body.Lifted = true
+		f.body.Left = math.MaxInt64
 		switch {
 		case err == io.EOF:
 			return nil, err

@@ -13,6 +13,7 @@ type Reader struct {
 	Body     io.Reader
 	Left     int64 // bytes that are still allowed
 	TooLarge error
+	Failed   error // of Body, unless that is io.EOF
 	// More returns how many more bytes are allowed. It is called once, when Left is used up;
 	// nil: none are.
 	More func() (int64, error)
@@ -47,6 +48,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 		p = p[:left+1]
 	}
 	n, err := r.Body.Read(p)
+	if err != nil && err != io.EOF {
+		r.Failed = err
+	}
 	if r.Left -= int64(n); r.Left < 0 {
 		if err := r.Ask(); err != nil {
 			return 0, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -15,7 +16,6 @@ import (
 	"github.com/omnibucket/storage/internal/bodylimit"
 	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/uploads"
-	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
 // maxFormFields limits the bytes of a form besides its file, including names and
@@ -25,7 +25,7 @@ const maxFormFields = 64 << 10
 // A form is a multipart/form-data body that has been read up to its file.
 type form struct {
 	parts  *multipart.Reader
-	body   *intake.Form
+	body   *bodylimit.Reader
 	known  []string // the fields that are allowed besides the file
 	fields map[string]string
 	// fileName is as the client sent it. multipart.Part.FileName would remove
@@ -40,7 +40,7 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
 		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
 	}
-	body := &intake.Form{From: r.Body, Left: maxFormFields}
+	body := &bodylimit.Reader{Body: r.Body, Left: maxFormFields, TooLarge: errors.New("the fields of the form are too long")}
 	f := &form{parts: multipart.NewReader(body, params["boundary"]), body: body, known: known, fields: map[string]string{}}
 	for f.file == nil {
 		err := f.next(maxFile)
@@ -79,7 +79,7 @@ func (f *form) next(maxFile int64) error {
 	case name == fieldFile && !isFile:
 		return invalid(fieldFile, "This must be a file.")
 	case name == fieldFile:
-		f.body.Lifted = true
+		f.body.Left = math.MaxInt64
 		f.fileName = fileName
 		tooLarge := refuse(fieldFile, uploads.TooLarge, "The file is too large: at most "+words.Bytes(maxFile)+" in one request. Send it in parts.")
 		f.file = &formFile{body: bodylimit.New(part, maxFile, tooLarge), form: f}
@@ -107,7 +107,7 @@ func (f *form) failure(field string, err error) *uploads.Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // from an http.MaxBytesHandler around this handler
 		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
-	if f.body.Exhausted() {
+	if f.body.Left < 0 {
 		if field == "" {
 			field = f.longestField()
 		}
@@ -190,7 +190,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 
 // end returns io.EOF, unless something after the file is wrong.
 func (f *formFile) end() error {
-	f.form.body.Lifted, f.form.body.Left = false, maxFormFields
+	f.form.body.Left = maxFormFields
 	for {
 		err := f.form.next(0)
 		if err == io.EOF && f.after != nil {
