@@ -86,12 +86,7 @@ var meanings = map[Code]struct {
 
 // Storage returns the [storage.Code] that an [Error] with this code has if no error of the store says
 // more. It returns [storage.Internal] if the package does not have the code.
-func (c Code) Storage() storage.Code {
-	if meaning, known := meanings[c]; known {
-		return meaning.Storage
-	}
-	return storage.Internal
-}
+func (c Code) Storage() storage.Code { return cmp.Or(meanings[c].Storage, storage.Internal) }
 
 // An Error is the error of every function of this package, except [New], which returns a
 // *storage.Error. The functions of [Config] may return one to choose the response.
@@ -127,10 +122,7 @@ func (e *Error) HTTPStatus() int {
 	if e.Status >= http.StatusBadRequest && e.Status <= 599 {
 		return e.Status
 	}
-	if meaning, known := meanings[e.Code]; known {
-		return meaning.Status
-	}
-	return http.StatusForbidden
+	return cmp.Or(meanings[e.Code].Status, http.StatusForbidden)
 }
 
 // Unwrap returns Err.

@@ -42,10 +42,7 @@ type Deletion struct {
 // DeleteMany removes client files, and continues after failures. It returns one
 // result for each ID, in order.
 func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, error) {
-	r, err := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
-	if err != nil {
-		return nil, err
-	}
+	r := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
 	type deletions struct {
 		Items []struct {
 			ID      string
@@ -69,11 +66,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 
 // SetPurpose changes a client file's purpose; "" removes it.
 func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.Record, error) {
-	r, err := jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose})
-	if err != nil {
-		return nil, err
-	}
-	return c.record(ctx, r)
+	return c.record(ctx, jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose}))
 }
 
 // A Page is one page of [Client.List].
@@ -135,13 +128,13 @@ func (c *Client) record(ctx context.Context, r request) (*filesapi.Record, error
 	return ask(ctx, c, r, isRecord)
 }
 
-func jsonRequest(method, path string, value any) (request, error) {
-	document, err := json.Marshal(value)
+func jsonRequest(method, path string, value any) request {
+	document, _ := json.Marshal(value) // texts never fail
 	return request{
 		method: method, path: path, success: ok,
 		header: http.Header{"Content-Type": {"application/json"}},
 		body:   bytes.NewReader(document), length: int64(len(document)),
-	}, err
+	}
 }
 
 // A Content has the bytes of a file, or of a range. The caller must close it.

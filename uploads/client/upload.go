@@ -93,20 +93,14 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 	if body == nil {
 		return request{}, &storage.Error{Code: storage.InvalidArgument, Op: "client", Hint: "give a body that is not nil"}
 	}
-	var frame bytes.Buffer
+	var frame bytes.Buffer // whose writes never fail
 	form := multipart.NewWriter(&frame)
 	for _, f := range fields {
-		if err := form.WriteField(f.name, f.value); err != nil {
-			return request{}, err
-		}
+		_ = form.WriteField(f.name, f.value)
 	}
-	if _, err := form.CreateFormFile("file", name); err != nil {
-		return request{}, err
-	}
+	_, _ = form.CreateFormFile("file", name)
 	before := frame.Len()
-	if err := form.Close(); err != nil {
-		return request{}, err
-	}
+	_ = form.Close()
 	head, tail := frame.Bytes()[:before], frame.Bytes()[before:]
 	r := request{
 		method: http.MethodPost, path: path, length: -1, success: []int{http.StatusCreated},
