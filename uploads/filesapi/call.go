@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads"
@@ -53,10 +54,14 @@ func (h *handler) authorizeFile(c *call, id string) error {
 	if err := validateID(id); err != nil || h.config.AuthorizeFile == nil {
 		return err
 	}
-	if err := h.config.AuthorizeFile(c.Request, c.user, id); err != nil {
-		return unauthorized(err)
+	err := h.config.AuthorizeFile(c.Request, c.user, id)
+	switch {
+	case err == nil:
+		return nil
+	case storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "": // of Records
+		return notFound()
 	}
-	return nil
+	return unauthorized(err)
 }
 
 func unauthorized(err error) *uploads.Error {

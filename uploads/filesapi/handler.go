@@ -28,7 +28,7 @@ type Config struct {
 	Authorize func(*http.Request) (uploads.User, error)
 	// AuthorizeFile is called after Authorize for each file that a request names,
 	// including each of several files to delete. Its errors become responses in the
-	// same way. It is not called for the files of a list: if users may not see all of
+	// same way, and [storage.ObjectNotFound] 404. It is not called for the files of a list: if users may not see all of
 	// them, let Authorize refuse "GET /files", or require its uploadedBy. nil: an
 	// authorized user may do anything with a file whose ID is known.
 	AuthorizeFile func(r *http.Request, user uploads.User, id string) error

@@ -3,6 +3,7 @@ package filesapi_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -226,6 +227,29 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 		require.Equal(t, filesclient.Deletion{ID: mine.ID, Deleted: true}, deletions[1])
 		require.Equal(t, "theirs", content(t, f.store, theirs.ID))
 	})
+}
+
+// An application that looks up whose file it is returns the error of its records.
+func TestAFileThatAuthorizeFileDoesNotFindIsNotFound(t *testing.T) {
+	f := inMemory(t, filesapi.StoreConfig{})
+	gone := f.upload(t, "x").ID
+	require.NoError(t, f.store.Delete(t.Context(), gone))
+	own := &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."}
+	for name, row := range map[string]struct {
+		err   error
+		field string
+	}{
+		"the code": {storage.ObjectNotFound, "ID"}, "the error of a store": {fmt.Errorf("owner: %w", &storage.Error{Code: storage.ObjectNotFound}), "ID"},
+		"an error of its own": {own, "file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(*http.Request, string, string) error { return row.err }})
+			for _, r := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"GET", "/content"}} {
+				a.ask(t, r[0], "/files/"+gone+r[1], "", nil).problem(t, http.StatusNotFound, row.field, uploads.NotFound)
+			}
+			require.Empty(t, a.hidden)
+		})
+	}
 }
 
 func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
