@@ -32,8 +32,9 @@ func (h *handler) storeForm(c *call) (err error) {
 		return err
 	}
 	var stored []*File
+	telling := false
 	defer func() {
-		if err != nil {
+		if err != nil || !telling { // not told if the application's judge panics
 			for _, f := range stored {
 				h.service.discardFile(c.Context(), f)
 			}
@@ -59,6 +60,7 @@ func (h *handler) storeForm(c *call) (err error) {
 	if len(stored) == 0 {
 		return noFile()
 	}
+	telling = true
 	for _, f := range stored {
 		if err = h.service.tell(c.Context(), f); err != nil {
 			if errors.Is(err, storage.OutcomeUnknown) { // the application may know of the files

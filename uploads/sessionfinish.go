@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/writeid"
 )
 
@@ -52,6 +53,7 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 		return nil, err
 	}
 	claimed, stop := k.keepClaim(ctx, s)
+	defer stop() // if the application's judge panics
 	done, err := k.finishClaimed(claimed, s, make)
 	lost := stop()
 	if err != nil {
@@ -100,9 +102,9 @@ func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, er
 // returns true.
 func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
-	claim, ended, lost := s.Claim, make(chan struct{}), false
-	go func() {
-		defer close(ended)
+	var renewing panics.Group
+	claim, lost := s.Claim, false
+	renewing.Go(func() {
 		for k.service.memory.Pulse(held, claimFor/4) == nil {
 			if lost = !k.renew(held, s, claim); !lost {
 				continue
@@ -112,10 +114,10 @@ func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Contex
 			}
 			return
 		}
-	}()
+	}, cancel)
 	return held, func() bool {
 		cancel()
-		<-ended
+		renewing.Wait()
 		return lost
 	}
 }

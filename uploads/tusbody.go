@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
@@ -20,7 +21,7 @@ type feed struct {
 	pieces  chan chunk
 	free    chan []byte
 	stop    chan struct{}
-	ended   chan struct{}
+	reading panics.Group
 	w       http.ResponseWriter
 	release func()
 	over    bool // the last chunk was received
@@ -35,11 +36,11 @@ func (t *tus) newFeed(c *call, left int64) (*feed, error) {
 	}
 	f := &feed{
 		pieces: make(chan chunk), free: make(chan []byte, 2),
-		stop: make(chan struct{}), ended: make(chan struct{}), w: c.w, release: release,
+		stop: make(chan struct{}), w: c.w, release: release,
 	}
 	f.free <- make([]byte, intake.PieceBytes)
 	f.free <- make([]byte, intake.PieceBytes)
-	go f.read(c.Body, left)
+	f.reading.Go(func() { f.read(c.Body, left) }, func() { f.pass(chunk{err: panics.ErrPanicked}) })
 	return f, nil
 }
 
@@ -55,7 +56,6 @@ func (c *call) share(held int64) (release func(), err error) {
 // read reads at most one byte more than is allowed at once: a chunked body fills the buffer before
 // it returns, however slowly the bytes come.
 func (f *feed) read(body io.Reader, left int64) {
-	defer close(f.ended)
 	for {
 		var buf []byte
 		select {
@@ -70,14 +70,19 @@ func (f *feed) read(body io.Reader, left int64) {
 		if left -= int64(n); left < 0 { // too many bytes, which are refused
 			left = -1
 		}
-		select {
-		case f.pieces <- chunk{buf[:n], err}:
-		case <-f.stop:
+		if !f.pass(chunk{buf[:n], err}) || err != nil {
 			return
 		}
-		if err != nil {
-			return
-		}
+	}
+}
+
+// pass returns false if nobody takes the chunk.
+func (f *feed) pass(p chunk) bool {
+	select {
+	case f.pieces <- p:
+		return true
+	case <-f.stop:
+		return false
 	}
 }
 
@@ -94,7 +99,7 @@ func (f *feed) close() bool {
 	defer f.release()
 	close(f.stop)
 	if f.over {
-		<-f.ended
+		f.reading.Wait()
 		return true
 	}
 	conn := http.NewResponseController(f.w)
@@ -102,7 +107,7 @@ func (f *feed) close() bool {
 		f.w.Header().Set("Connection", "close")
 		return false
 	}
-	<-f.ended
+	f.reading.Wait()
 	f.w.Header().Set("Connection", "close") // not earlier: a Read of http.MaxBytesReader may change the header
 	_ = conn.SetReadDeadline(time.Time{})
 	return true

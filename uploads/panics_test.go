@@ -1,0 +1,96 @@
+package uploads_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A form stores all of its files or none, also if the application's judge panics.
+func TestAPanicOfTheJudgeLeavesNoFileOfAForm(t *testing.T) {
+	judged := 0
+	s := newSite(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
+		if judged++; judged == 2 {
+			panic("cannot decode")
+		}
+		return nil
+	}})
+	file := formFile{"photo", "me.png", "image/png", aPNG()}
+	require.PanicsWithValue(t, "cannot decode", func() { s.form("42", file, file) })
+	require.Empty(t, keys(t, s.bucket))
+}
+
+// A panickingStates panics once, when it is armed.
+type panickingStates struct {
+	uploads.States
+	armed atomic.Bool
+}
+
+func (s *panickingStates) State(ctx context.Context, key string) ([]byte, string, error) {
+	if s.armed.CompareAndSwap(true, false) {
+		panic("no database")
+	}
+	return s.States.State(ctx, key)
+}
+
+// A panic while a claim is renewed reaches the caller, which can recover from it. It does not end the process.
+func TestAPanicOfAHeartbeatReachesTheCaller(t *testing.T) {
+	bucket, beat := memstore.New(), make(chan struct{})
+	states := &panickingStates{States: uploads.BucketStates(bucket)}
+	service, err := uploads.New(bucket, uploads.Config{States: states, Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
+		states.armed.Store(true)
+		close(beat)
+		<-ctx.Done()
+		return ctx.Err()
+	}})
+	require.NoError(t, err)
+	beats := 0
+	service.SetPulse(func(ctx context.Context) error {
+		if beats++; beats == 1 {
+			<-beat
+			return nil
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	require.PanicsWithValue(t, "no database", func() {
+		_, _ = service.PutPiece(t.Context(), uploads.Piece{Token: "token", Count: 1, Number: 1, Name: "me.png", Body: strings.NewReader(aPNG())})
+	})
+}
+
+// A panickingBody is that of a middleware.
+type panickingBody struct{}
+
+func (panickingBody) Read([]byte) (int, error) { panic("a broken middleware") }
+func (panickingBody) Close() error             { return nil }
+
+func TestAPanicOfABodyReachesTheServer(t *testing.T) {
+	s := unserved(t, memstore.New(), uploads.Config{})
+	ask := func(method, path string, body io.Reader, h headers) http.Header {
+		r := httptest.NewRequestWithContext(t.Context(), method, path, body)
+		r.Header.Set("X-User", alice)
+		r.Header.Set("Tus-Resumable", "1.0.0")
+		for name, value := range h {
+			r.Header.Set(name, value)
+		}
+		w := httptest.NewRecorder()
+		s.routes().ServeHTTP(w, r)
+		return w.Header()
+	}
+	address := ask(http.MethodPost, "/uploads/tus/", nil, headers{"Upload-Length": "10"}).Get("Location")
+	require.NotEmpty(t, address)
+	require.PanicsWithValue(t, "a broken middleware", func() {
+		ask(http.MethodPatch, address, panickingBody{}, headers{"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"})
+	})
+	require.Zero(t, s.handler.FeedsUsed())
+}
