@@ -141,9 +141,11 @@ const (
 	tokenField = "token" // the field of errors about the ticket
 )
 
-func refuseFile(code Code, message string) *Error {
-	return &Error{Field: fileField, Code: code, Message: message, Err: code.Storage()}
+func refuse(field string, code Code, message string) *Error {
+	return &Error{Field: field, Code: code, Message: message, Err: code.Storage()}
 }
+
+func refuseFile(code Code, message string) *Error { return refuse(fileField, code, message) }
 
 // refused returns the error for a file that breaks a rule, or nil.
 func refused(err error) *Error {
@@ -158,12 +160,6 @@ func wrongSize() *Error {
 }
 
 func noFile() *Error { return refuseFile(NoFile, "There is no file.") }
-
-func refuse(field string, code Code, message string) *Error {
-	e := refuseFile(code, message)
-	e.Field = field
-	return e
-}
 
 // about returns a copy with the name of the file: the application may return one error for many files.
 func (e *Error) about(name string) *Error {

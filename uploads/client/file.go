@@ -20,7 +20,7 @@ var ok = []int{http.StatusOK}
 
 // Details returns the record of a client file.
 func (c *Client) Details(ctx context.Context, id string) (*filesapi.Record, error) {
-	return c.record(ctx, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: ok})
+	return ask(ctx, c, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: ok}, isRecord)
 }
 
 // Delete removes a client file. If there is none, it returns nil.
@@ -66,7 +66,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 
 // SetPurpose changes a client file's purpose; "" removes it.
 func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.Record, error) {
-	return c.record(ctx, jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose}))
+	return ask(ctx, c, jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose}), isRecord)
 }
 
 // A Page is one page of [Client.List].
@@ -122,10 +122,6 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 		return nil, foreignResponse(response)
 	}
 	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
-}
-
-func (c *Client) record(ctx context.Context, r request) (*filesapi.Record, error) {
-	return ask(ctx, c, r, isRecord)
 }
 
 func jsonRequest(method, path string, value any) request {

@@ -34,7 +34,7 @@ func (c *Client) upload(ctx context.Context, path, name string, body io.Reader, 
 	if err != nil {
 		return nil, err
 	}
-	return c.record(ctx, r)
+	return ask(ctx, c, r, isRecord)
 }
 
 // A Part describes one part of a file.
