@@ -6,7 +6,7 @@ import (
 	"errors"
 	"iter"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -80,14 +80,14 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	w.now = now
 	w.add(s.bucket.Remove(ctx, clock))
 	start := sessionName(rand.Text())
-	w.each(ctx, w.sessions(ctx, start), func(g group) (bool, error) {
+	w.each(w.sessions(ctx, start), func(g group) (bool, error) {
 		if g.hasState {
 			return w.expire(ctx, g)
 		}
 		return w.removeOrphan(ctx, g)
 	})
 	if w.beside() && len(w.errs) < maxFailures {
-		w.each(ctx, around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
+		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
 	if s.config.Records != nil && len(w.errs) < maxFailures { // after uploads, which leave bytes without a record
 		err := w.expired(ctx)
@@ -111,21 +111,28 @@ type sweeper struct {
 }
 
 // each calls f for sessions, several at once, until there are too many failures.
-func (w *sweeper) each(ctx context.Context, groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
-	var mu sync.Mutex
-	w.add(parallel.Stream(ctx, groups, readConcurrency, func(_ context.Context, g group) error {
-		removed, err := f(g)
-		mu.Lock()
-		defer mu.Unlock()
-		if removed {
-			w.report.Uploads++
+func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
+	var removed atomic.Int32
+	var failed error
+	listed := func(yield func(group) bool) {
+		for g, err := range groups {
+			if failed = err; err != nil || !yield(g) {
+				return
+			}
 		}
-		if len(w.errs) >= maxFailures-1 {
+	}
+	_, errs := parallel.Groups(listed, readConcurrency, maxFailures, func(some []group) ([]error, bool) {
+		return parallel.All(len(some), readConcurrency, func(i int) error {
+			gone, err := f(some[i])
+			if gone {
+				removed.Add(1)
+			}
 			return err
-		}
-		w.add(err)
-		return nil
-	}))
+		}), true
+	})
+	w.report.Uploads += int(removed.Load())
+	w.errs = append(w.errs, errs...)
+	w.add(failed)
 }
 
 func (w *sweeper) add(err error) {
