@@ -49,9 +49,9 @@ type moveOp struct {
 
 // open checks the options and keys; failed is how reading the options went.
 func (m *moveOp) open(b, src *bucket, from, to string, failed error) *storage.Error {
-	e := m.op.prepare(src, scope.Download|scope.Remove, "Move", from)
-	if e == nil {
-		e = m.op.prepare(b, scope.Upload|scope.Remove, "Move", to)
+	e := m.op.prepare(b, scope.Upload|scope.Remove, "Move", to)
+	if e == nil { // an error names the destination: the source would say that the object is at both
+		e = new(operation).prepare(src, scope.Download|scope.Remove, "Move", from)
 	}
 	if e == nil {
 		e = ownError(failed)

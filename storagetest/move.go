@@ -85,7 +85,7 @@ var moveCases = []Case{
 	},
 	{
 		Name: "a move that is refused changes nothing", Rule: "W15",
-		Explanation: "a missing source is ObjectNotFound with its key; a version, the same key and a key that cannot be written are InvalidArgument, before any request",
+		Explanation: "a missing source is ObjectNotFound with its key; a version, the same key and a key that cannot be written are InvalidArgument, and a reference without the methods is PermissionDenied, before any request",
 		run: func(t *T) {
 			for path, b := range t.movePaths() {
 				t.puts(b, "a", "b")
@@ -102,6 +102,8 @@ var moveCases = []Case{
 					t.requireNothingDone(err, storage.InvalidArgument)
 					_, err = storage.Move(t.Context(), storage.Prefixed(b, "p"), "a", "c")
 					t.requireNothingDone(err, storage.InvalidArgument)
+					_, err = storage.Move(t.Context(), storage.Ref[storage.Remover](b).(storage.ReadWriter), "a", "c")
+					require.Equal(t, "c", t.requireNothingDone(err, storage.PermissionDenied).Key, path)
 				})
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
