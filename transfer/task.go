@@ -28,21 +28,21 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	}
 	if t.comparison == unclear {
 		equal, err := j.compare(ctx, t)
-		if err == nil && equal {
-			err = j.finishMove(ctx, t.src)
-		}
 		if err != nil {
 			return err
 		}
 		if equal {
-			j.skip(t)
-			return nil
+			return j.skipSame(ctx, t)
 		}
 		j.reporter.meter.totalBytes.Add(t.src.size)
 		*n += j.slots.tryAcquire(j.requestsFor(t.src.size) - *n)
 	}
 	if !j.settings.dryRun {
-		return j.transferFile(ctx, t, *n)
+		err := j.transferFile(ctx, t, *n)
+		if storage.CodeOf(err) == storage.PreconditionFailed && j.appeared(ctx, t) {
+			return j.skipSame(ctx, t)
+		}
+		return err
 	}
 	if !j.comparing { // a comparison writes no file
 		if err := j.dst.checkWrite(t.src.key, t.known); err != nil {
@@ -51,6 +51,31 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	}
 	j.reporter.stored(Transferred, t.src.key, t.known, t.src.size, 0)
 	return nil
+}
+
+func (j *job) skipSame(ctx context.Context, t task) error {
+	err := j.finishMove(ctx, t.src)
+	if err == nil {
+		j.skip(t)
+	}
+	return err
+}
+
+// appeared reports whether another job has written the same file to the directory since it was walked.
+func (j *job) appeared(ctx context.Context, t task) bool {
+	to, ok := j.dst.(*tree)
+	if ok {
+		t.dst, ok = to.named(t.src.key)
+	}
+	if !ok {
+		return false
+	}
+	comparison := j.compareKnown(&t)
+	if comparison == unclear {
+		equal, err := j.compare(ctx, t)
+		return err == nil && equal
+	}
+	return comparison == same
 }
 
 // changedSince reports whether an object is not that of the inventory any more. It is then skipped.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
@@ -130,6 +131,22 @@ func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 		return nil, &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("key is the name of another file, which was created meanwhile or differs in case")}
 	}
 	return info, nil
+}
+
+// named returns the file that has this very name. It returns false if the file system may also find the file under a name
+// that differs in case, or in how its letters are composed.
+func (t *tree) named(key string) (entry, bool) {
+	info, err := t.root.Lstat(key)
+	if err != nil || !info.Mode().IsRegular() {
+		return entry{}, false
+	}
+	for i, c := range []byte(key) {
+		folded, err := t.root.Lstat(key[:i] + string(rune(c^0x20)) + key[i+1:]) // a letter in its other case
+		if c > unicode.MaxASCII || err == nil && os.SameFile(info, folded) {
+			return entry{}, false
+		}
+	}
+	return entry{key: key, size: info.Size(), modified: info.ModTime()}, true
 }
 
 // checkDirs fails if a file or a symbolic link is in the way of a directory of key. A walk does not follow

@@ -1,0 +1,60 @@
+package transfer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// Two runs of one job overlap if the first takes longer than the time between them.
+func TestAFileThatAppearsInTheDirectoryMeanwhile(t *testing.T) {
+	other := func(t *testing.T, source storage.Bucket, dir string) { // another run of the job
+		_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(source))
+		require.NoError(t, err)
+	}
+	for _, row := range []struct {
+		name    string
+		key     string
+		appears func(t *testing.T, source storage.Bucket, dir string)
+		want    error
+	}{
+		{"that of another run of the job is the same", "folder/a", other, nil},
+		{"another file stays", "a", func(t *testing.T, _ storage.Bucket, dir string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("theirs"), 0o600))
+		}, storage.PreconditionFailed},
+		{"one that is also found in another case may have another name", "a", func(t *testing.T, source storage.Bucket, dir string) {
+			other(t, source, dir)
+			require.NoError(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "A")))
+		}, storage.PreconditionFailed},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			d := memstore.NewDriver(memstore.Config{})
+			source, dir := engine.New(d), t.TempDir()
+			_, err := source.Upload(t.Context(), row.key, strings.NewReader("ours"))
+			require.NoError(t, err)
+			injector := faults.New(faults.Delay(faults.Get, 1))
+			injector.SetSleep(func(context.Context, time.Duration) error {
+				row.appears(t, source, dir)
+				return nil
+			})
+			report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(engine.New(d, driver.WithLayer(injector.Layer()))))
+			require.ErrorIs(t, err, row.want)
+			if row.want == nil {
+				require.EqualValues(t, 1, report.Skipped)
+				require.Zero(t, report.Transferred)
+			}
+		})
+	}
+}
