@@ -17,7 +17,8 @@
 //     ".avro", because manifests are read from start to end.
 //   - RenameNoReplace is atomic if the store has conditional writes, and otherwise Unsupported:
 //     of several writers one wins. The Hadoop catalog commits by it. Rename and RenameNoReplace
-//     copy inside the store, then remove.
+//     make one request if the store can move; otherwise they copy inside the store, then remove what
+//     was copied. A file that another writer has replaced meanwhile stays.
 //   - There are no directories: one exists while an object is below it, or while the empty object
 //     that MkdirAll leaves in it is there ([Marker], which WalkDir does not show).
 //   - DeleteFiles removes in the provider's batches.
@@ -126,9 +127,9 @@ func (o *IO) WriteFile(location string, content []byte) error {
 	return failed("write", location, err)
 }
 
-// Rename moves a file, in place of one that is there. It is not atomic. If it is interrupted, both
-// may be there.
-func (o *IO) Rename(from, to string) error { return o.move("rename", from, to) }
+// Rename moves a file, in place of one that is there, by [storage.Move]. If it fails, both may be
+// there: with Changed, the old one was replaced meanwhile.
+func (o *IO) Rename(from, to string) error { return o.move(from, to) }
 
 // RenameNoReplace moves a file if there is none at its new location. If there is one, it fails
 // with fs.ErrExist. The file appears at its new location atomically, and then disappears from the
@@ -136,31 +137,24 @@ func (o *IO) Rename(from, to string) error { return o.move("rename", from, to) }
 // committed by then, and must not take it for a failure. RenameNoReplace fails with Unsupported if
 // the store has no conditional writes.
 func (o *IO) RenameNoReplace(from, to string) error {
-	err := o.move("rename", from, to, storage.IfAbsent())
-	if errors.Is(err, errLeft) {
-		return nil
+	err := o.move(from, to, storage.IfAbsent())
+	var e *storage.Error
+	if source, _ := o.key(from); errors.As(err, &e) && e.Key == source && e.Code != storage.ObjectNotFound {
+		return nil // Move says so that the object is at both keys
 	}
 	return err
 }
 
-// errLeft is the cause of the error of a move that has not removed the old file.
-var errLeft = errors.New("the old file is left")
-
-func (o *IO) move(op, from, to string, opts ...storage.CopyOption) error {
+func (o *IO) move(from, to string, opts ...storage.CopyOption) error {
 	source, err := o.key(from)
 	if err != nil {
-		return failed(op, from, err)
+		return failed("rename", from, err)
 	}
 	target, err := o.key(to)
 	if err == nil && target != source {
-		_, err = storage.Copy(o.ctx, o.bucket, target, o.bucket, source, opts...)
+		_, err = storage.Move(o.ctx, o.bucket, source, target, opts...)
 	}
-	if err == nil && target != source {
-		if left := o.bucket.Remove(o.ctx, source); left != nil {
-			err = fmt.Errorf("%w: %w", errLeft, left)
-		}
-	}
-	return failed(op, to, err)
+	return failed("rename", to, err)
 }
 
 // Remove removes a file or an empty directory. It fails with fs.ErrNotExist if there is neither.

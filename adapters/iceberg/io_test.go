@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/stretchr/testify/require"
@@ -214,7 +215,8 @@ func TestARenameThatCannotBeAtomicIsRefused(t *testing.T) {
 // A commit that is there has succeeded: a catalog that is told otherwise lets its caller repeat it.
 func TestARenameThatLeavesTheOldFileIsDone(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
-	o := New(t.Context(), memstore.New(driver.WithLayer(injector.Layer())), "s3://lake")
+	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
+	o := New(t.Context(), memstore.New(withoutMove, driver.WithLayer(injector.Layer())), "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))
 	require.NoError(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"))
 	text, err := o.ReadFile("s3://lake/b")
@@ -222,6 +224,21 @@ func TestARenameThatLeavesTheOldFileIsDone(t *testing.T) {
 	require.Equal(t, "text", string(text))
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), fs.ErrExist)
 	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission)
+}
+
+func TestARenameKeepsAFileThatWasWrittenMeanwhile(t *testing.T) {
+	injector := faults.New(faults.Delay(faults.Delete, 1))
+	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
+	o := New(t.Context(), memstore.New(withoutMove, driver.WithLayer(injector.Layer())), "s3://lake")
+	injector.SetSleep(func(context.Context, time.Duration) error { return o.WriteFile("s3://lake/a", []byte("new")) })
+	require.NoError(t, o.WriteFile("s3://lake/a", []byte("old")))
+	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/b"), storage.Changed)
+	text, err := o.ReadFile("s3://lake/a")
+	require.NoError(t, err)
+	require.Equal(t, "new", string(text))
+	text, err = o.ReadFile("s3://lake/b")
+	require.NoError(t, err)
+	require.Equal(t, "old", string(text))
 }
 
 func TestCallsMakeFewRequests(t *testing.T) {
