@@ -138,7 +138,7 @@ func (a *access) version() *state.Version {
 	if a.key == "" {
 		return nil
 	}
-	v, _, err := a.request.look(state.VersionName{Bucket: a.bucket.Name, Key: a.key, ID: a.id})
+	v, _, err := a.request.looked.at(a.request, state.VersionName{Bucket: a.bucket.Name, Key: a.key, ID: a.id})
 	if a.failed = err; v == nil || v.Marker {
 		return nil
 	}

@@ -228,7 +228,7 @@ func (s span) write(header http.Header, size int64) int {
 // reader gets if there is none or it is a delete marker. The caller must release the version,
 // also with an error.
 func (r *request) find(name state.VersionName) (v *state.Version, shown string, err error) {
-	v, shown, err = r.look(name)
+	v, shown, err = r.looked.at(r, name)
 	r.looked = lookedAt{} // it is the caller's
 	if err == nil {
 		err = state.Readable(v, name)
@@ -236,7 +236,7 @@ func (r *request) find(name state.VersionName) (v *state.Version, shown string, 
 	return v, shown, err
 }
 
-// A lookedAt is a version that look has found, or nil if there is none.
+// A lookedAt is a version that was judged, or nil if there is none.
 type lookedAt struct {
 	name    state.VersionName
 	version *state.Version
@@ -244,12 +244,13 @@ type lookedAt struct {
 	err     error
 }
 
-// look returns what find will, and keeps it for that: what was judged is what is read, and it is opened once.
-func (r *request) look(name state.VersionName) (v *state.Version, shown string, err error) {
-	if r.looked.name != name {
-		r.server.store.Release(r.looked.version)
+// at returns what find will, and keeps it for that: what was judged is what is read, and it is opened once.
+// DeleteObjects, which judges keys beside each other, asks for no version.
+func (l *lookedAt) at(r *request, name state.VersionName) (v *state.Version, shown string, err error) {
+	if l.name != name {
+		r.server.store.Release(l.version)
 		v, shown, err = r.server.store.Find(r.in.Context(), name)
-		r.looked = lookedAt{name, v, shown, err}
+		*l = lookedAt{name, v, shown, err}
 	}
-	return r.looked.version, r.looked.shown, r.looked.err
+	return l.version, l.shown, l.err
 }

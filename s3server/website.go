@@ -146,7 +146,7 @@ func serveDocument(r *request) error {
 	if err := mayRead(r); err != nil {
 		return err
 	}
-	if v, _, _ := r.look(state.VersionName{Bucket: r.target.bucket, Key: r.target.key}); v != nil {
+	if v, _, _ := r.looked.at(r, state.VersionName{Bucket: r.target.bucket, Key: r.target.key}); v != nil {
 		if location := v.Object.Properties.Header.Get(state.Redirection); location != "" {
 			r.w.Header().Set("Location", location)
 			return r.done(http.StatusMovedPermanently)
