@@ -46,15 +46,9 @@ func (p *optionPool[T]) put(given *T) {
 func state(e *storage.Error) *unexported.ErrorState { return unexported.Root.ErrorState(e) }
 
 // asError returns an *Error of its own for any error of a driver, and decides whether the caller's ctx
-// caused it. An operation that a layer has made in another bucket is only the cause.
+// caused it.
 func asError(ctx context.Context, err error) *storage.Error {
-	e := unexported.Root.AsError(ctx, err).(*storage.Error)
-	if e.Op != "" {
-		cause := *e
-		cause.Hint, cause.Unknown = "", false
-		e.Op, e.Err = "", &cause
-	}
-	return e
+	return unexported.Root.AsError(ctx, err).(*storage.Error)
 }
 
 // ownError returns an *Error of its own for any error, and nil for nil.

@@ -73,7 +73,6 @@ func both(err, failed error) error {
 	own := &storage.Error{Code: storage.CodeOf(err), Retryable: true}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		*own = *e
-		own.Op = "" // the call's
 	}
 	own.Err = fmt.Errorf("%w; the second store: %v", err, failed)
 	return own
