@@ -100,3 +100,33 @@ func TestRecordsOfPartsAreRemovedSeveralAtATime(t *testing.T) {
 	require.Empty(t, parts)
 	require.Error(t, err)
 }
+
+// stagingService is a service far away whose drivers take parts in order only.
+type stagingService struct{ driver.ServiceDriver }
+
+func (s stagingService) Driver(name string) (driver.Driver, error) {
+	d, err := s.ServiceDriver.Driver(name)
+	return stagingDriver{d}, err
+}
+
+type stagingDriver struct{ driver.Driver }
+
+func (d stagingDriver) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Local, desc.FixedParts = false, true
+	return desc
+}
+
+// The driver does not know an upload whose parts are staged.
+func TestASweepLeavesUploadsWhosePartsAreStaged(t *testing.T) {
+	s := New(Config{Service: stagingService{memstore.NewServiceDriver(memstore.ServiceConfig{})}, Now: time.Now, Account: "1", Region: "us-east-1"})
+	t.Cleanup(s.Close)
+	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})
+	require.NoError(t, err)
+	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
+	u.Object.Encryption.Algorithm = state.ByStore
+	require.NoError(t, s.BeginUpload(t.Context(), u))
+	s.SweepUploads(t.Context())
+	_, err = s.Upload(t.Context(), "photos", "k", u.ID)
+	require.NoError(t, err)
+}

@@ -42,8 +42,8 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 			return ctx.Err() == nil, nil // it has ended, or the record cannot be read
 		}
 		record := u.Object.Data.(*uploadRecord)
-		if !record.AnyOrder && !m.bucket.description().Local {
-			return true, nil // only the driver that began it knows it
+		if record.Staged || !record.AnyOrder && !m.bucket.description().Local {
+			return true, nil // no driver knows it, or only the one that began it
 		}
 		_, err = m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1})
 		if storage.CodeOf(err) == storage.ObjectNotFound {

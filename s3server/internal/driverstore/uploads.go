@@ -43,9 +43,9 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	if err := b.need(storage.MultipartUploads, "multipart upload"); err != nil {
 		return err
 	}
-	// On this machine, all uploads take parts in any order, and the records list them.
-	anyOrder := b.has(storage.OpenUploads) && !b.description().Local
 	staged := b.uploads.stages()
+	// On this machine, all uploads take parts in any order, and the records list them.
+	anyOrder := !staged && b.has(storage.OpenUploads) && !b.description().Local
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
 		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
