@@ -116,12 +116,16 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 		r, body := drain.Of(r)
 		c := &call{Request: r, w: w, memory: h.memory}
 		err := f(c)
+		ctx := r.Context()
+		if ctx.Err() == nil {
+			ctx = context.WithoutCancel(ctx) // net/http ends it with the Read that close ends
+		}
 		switch {
 		case err == nil:
 		case c.refused == nil:
 			body.Refuse(w, r, maxDrain, func() { h.fail(w, r, err) })
 		case c.refused.close():
-			drain.Respond(r.Context(), w, body.ReadCloser, maxDrain, func() { h.fail(w, r, err) })
+			drain.Respond(ctx, w, body.ReadCloser, maxDrain, func() { h.fail(w, r, err) })
 		default:
 			h.fail(w, r, err)
 		}

@@ -1,7 +1,10 @@
 package uploads_test
 
 import (
+	"bufio"
 	"context"
+	"io"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
 )
 
 // patchAndStall sends a PATCH whose body does not end. The channel gets the response.
@@ -63,4 +67,31 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client that does not know the size may still send when the response comes. A connection that is closed at once
+// would be reset, and the client would not read the response.
+func TestTheConnectionOfARefusedChunkedBodyStaysOpenForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Rules: rules.Any(10)})
+		conn, err := s.client.Transport.(*http.Transport).DialContext(t.Context(), "", "")
+		require.NoError(t, err)
+		defer func() { _ = conn.Close() }()
+		_, err = io.WriteString(conn, "POST /uploads/tus/ HTTP/1.1\r\nHost: x\r\nX-User: alice\r\nUpload-Draft-Interop-Version: 8\r\n"+
+			"Upload-Complete: ?1\r\nContent-Type: application/partial-upload\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n")
+		require.NoError(t, err)
+		from, began := bufio.NewReader(conn), time.Now()
+		response, err := http.ReadResponse(from, nil)
+		require.NoError(t, err)
+		require.Equal(t, 104, response.StatusCode)
+		response, err = http.ReadResponse(from, nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+		_, err = io.Copy(io.Discard, response.Body)
+		require.NoError(t, err)
+		require.Less(t, time.Since(began), 100*time.Millisecond)
+		_, err = from.Peek(1)
+		require.Equal(t, io.EOF, err)
+		require.GreaterOrEqual(t, time.Since(began), 500*time.Millisecond)
+	})
 }

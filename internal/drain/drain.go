@@ -34,7 +34,7 @@ const (
 //
 // No Read is in progress during the response: that of [http.MaxBytesReader] may change its header.
 // Therefore a chunked body is not read on after the response, because its reader keeps the error of
-// a Read that was ended. Its connection stays open for another 500 milliseconds.
+// a Read that was ended, here or by the caller. Its connection stays open for another 500 milliseconds.
 //
 // A middleware may hide the connection, and so its deadline, from [http.ResponseController]. Then
 // the response comes with the end of the body, or after 30 seconds, and only the server's
@@ -55,18 +55,24 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 		_ = conn.EnableFullDuplex() // the body is read on
 	}
 	respond()
-	if over || stopped {
-		first.caught.Raise()
+	if !over && !stopped {
+		return
 	}
-	if stopped && !gone {
+	first.caught.Raise()
+	if gone {
+		return
+	}
+	last := first
+	if stopped {
 		_ = conn.Flush()
 		_ = conn.SetReadDeadline(until)
-		second := begin(rest, max-first.bytes.Load(), until)
-		_ = second.wait(context.WithoutCancel(ctx), time.Until(until)) || second.stop(conn)
-		second.caught.Raise()
-		if second.timedOut && time.Now().Before(until) {
-			time.Sleep(linger)
-		}
+		last = begin(rest, max-first.bytes.Load(), until)
+		_ = last.wait(context.WithoutCancel(ctx), time.Until(until)) || last.stop(conn)
+		last.caught.Raise()
+	}
+	if last.timedOut && time.Now().Before(until) {
+		_ = conn.Flush()
+		time.Sleep(linger)
 	}
 }
 

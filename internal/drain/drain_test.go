@@ -52,13 +52,14 @@ func TestRespond(t *testing.T) {
 		hidden   bool
 		canceled bool
 	}{
-		"a short body is read to its end":                            {body: strings.NewReader("text")},
-		"a long body is cut off":                                     {body: strings.NewReader(strings.Repeat("x", 100)), closes: true},
-		"a body that fails is cut off":                               {body: iotest.ErrReader(io.ErrUnexpectedEOF), closes: true},
-		"a slow body is read after the response, for a while":        {after: 200 * time.Millisecond, takes: 30 * time.Second, closes: true},
-		"a slow body is not read any more if the context is done":    {closes: true, canceled: true},
-		"a slow body comes first if a middleware hides the deadline": {after: 30 * time.Second, takes: 30 * time.Second, closes: true, hidden: true},
-		"not if the context is done":                                 {closes: true, hidden: true, canceled: true},
+		"a short body is read to its end":                                {body: strings.NewReader("text")},
+		"a long body is cut off":                                         {body: strings.NewReader(strings.Repeat("x", 100)), closes: true},
+		"a body that fails is cut off":                                   {body: iotest.ErrReader(io.ErrUnexpectedEOF), closes: true},
+		"a body whose Read a deadline has ended stays open, for a while": {body: iotest.ErrReader(os.ErrDeadlineExceeded), takes: 500 * time.Millisecond, closes: true},
+		"a slow body is read after the response, for a while":            {after: 200 * time.Millisecond, takes: 30 * time.Second, closes: true},
+		"a slow body is not read any more if the context is done":        {closes: true, canceled: true},
+		"a slow body comes first if a middleware hides the deadline":     {after: 30 * time.Second, takes: 30 * time.Second, closes: true, hidden: true},
+		"not if the context is done":                                     {closes: true, hidden: true, canceled: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
