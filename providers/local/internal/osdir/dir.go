@@ -98,7 +98,7 @@ func (d *Dir) Names(keep func(Entry) bool) ([]string, error) {
 		return true
 	})
 	slices.Sort(names)
-	return names, err
+	return slices.Compact(names), err
 }
 
 // PathOf returns the path of the entry base.

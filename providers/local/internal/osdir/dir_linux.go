@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"math"
 	"sync"
 	"syscall"
 	"time"
@@ -53,37 +54,75 @@ var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); retur
 
 // Each calls each for the names in d, from the first one, until each returns false. After
 // os.Root, ReadDir of os.File would stat every entry. A page only needs to stat its own.
+//
+// A name that is removed or made meanwhile may be left out, and one that is replaced may come twice.
 func (d *Dir) Each(each func(Entry) bool) error {
+	begun := time.Now()
+	end, more, err := d.eachFrom(0, each)
+	for range maxEnds {
+		if err != nil || !more || !d.appends(begun) {
+			break
+		}
+		begun = time.Now()
+		end, more, err = d.eachFrom(end, each)
+	}
+	return err
+}
+
+// maxEnds is how often the end of a directory that always changes is read again.
+const maxEnds = 8
+
+// appends reports whether a name that was replaced since begun may have been left out. On btrfs, renaming a file to a name
+// that exists moves the name to the end, and who reads the directory does not see what was moved there since its first entry.
+func (d *Dir) appends(begun time.Time) bool {
+	const tick = 20 * time.Millisecond // twice that of the slowest kernel: what follows a change within one has its time
+	m, err := d.StatSelf()
+	if err != nil || m.Time().Before(begun.Add(-tick)) {
+		return false
+	}
+	var s unix.Statfs_t
+	return unix.Fstatfs(d.fd(), &s) == nil && s.Type == unix.BTRFS_SUPER_MAGIC
+}
+
+// eachFrom is Each from an offset, and returns that of the end. more is false if each returned false.
+func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more bool, err error) {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
-	if _, err := unix.Seek(d.fd(), 0, 0); err != nil {
-		return err
+	for _, to := range []int64{0, offset} { // btrfs looks for the end at the first one
+		if _, err := unix.Seek(d.fd(), to, 0); err != nil {
+			return offset, false, err
+		}
 	}
-	for {
+	for more = true; more; {
 		n, err := unix.Getdents(d.fd(), *buffer)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if errors.Is(err, unix.ENOENT) {
-			return nil // the directory was removed, so it is empty
+			return offset, true, nil // the directory was removed, so it is empty
 		}
 		if err != nil || n <= 0 {
-			return err
+			return offset, true, err
 		}
-		if !parseDirents((*buffer)[:n], each) {
-			return nil
-		}
+		offset, more = parseDirents((*buffer)[:n], offset, each)
 	}
+	return offset, false, nil
 }
 
-// parseDirents parses entries of type struct linux_dirent64: inode (8 bytes), offset (8),
-// record length (2), type (1), name and NULs.
-func parseDirents(b []byte, each func(Entry) bool) bool {
+// parseDirents parses entries of type struct linux_dirent64: inode (8 bytes), offset of the next one (8),
+// record length (2), type (1), name and NULs. offset is that of the first one.
+func parseDirents(b []byte, offset int64, each func(Entry) bool) (int64, bool) {
 	const header = 19
 	for len(b) > header {
 		size := int(binary.NativeEndian.Uint16(b[16:]))
 		if size <= header || size > len(b) {
-			return true
+			break
+		}
+		switch next := int64(binary.NativeEndian.Uint64(b[8:])); next {
+		case math.MaxInt32, math.MaxInt64: // this was the last one on btrfs
+			offset++
+		default:
+			offset = next
 		}
 		name := b[header:size]
 		if end := bytes.IndexByte(name, 0); end >= 0 {
@@ -91,12 +130,12 @@ func parseDirents(b []byte, each func(Entry) bool) bool {
 		}
 		if string(name) != "." && string(name) != ".." && binary.NativeEndian.Uint64(b) != 0 {
 			if !each(Entry{Name: string(name), Kind: kindOfDirent(b[18])}) {
-				return false
+				return offset, false
 			}
 		}
 		b = b[size:]
 	}
-	return true
+	return offset, true
 }
 
 func kindOfDirent(t byte) Kind {
