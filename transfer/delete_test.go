@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,6 +29,22 @@ func filled(t *testing.T, keys []string, opts ...storage.OpenOption) storage.Buc
 		require.NoError(t, err)
 	}
 	return b
+}
+
+// A program that saves a file may remove it for a moment, and a file system may leave one out that is replaced while its
+// directory is read.
+func TestAFileThatIsInTheSourceAgainIsNotRemoved(t *testing.T) {
+	src := tree(t, map[string]string{"new": "new"})
+	injector := faults.New()
+	b := filled(t, []string{"gone", "saved"}, driver.WithLayer(injector.Layer()))
+	injector.Set(faults.Delay(faults.Put, 1))
+	injector.SetSleep(func(context.Context, time.Duration) error {
+		return os.WriteFile(filepath.Join(src, "saved"), []byte("later"), 0o600)
+	})
+	report, err := transfer.Upload(t.Context(), b, src, transfer.WithDelete())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, report.Deleted)
+	require.ElementsMatch(t, []string{"new", "saved"}, keysOf(contents(t, b)))
 }
 
 var spare = []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}

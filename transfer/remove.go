@@ -22,8 +22,10 @@ func (j *job) removeLater(ctx context.Context, file entry) error {
 	return tempError("", "", j.extraneous.Add(ctx, []byte(file.key), binary.AppendVarint(nil, file.size)))
 }
 
-// removeExtraneous removes files from the destination that the source does not have.
+// removeExtraneous removes files from the destination that the source does not have. A file that a directory has by now
+// stays.
 func (j *job) removeExtraneous(ctx context.Context) error {
+	from, ofFiles := j.src.(*tree)
 	var unread error
 	files := func(yield func(storage.VersionEntry) bool) {
 		for r, err := range j.extraneous.Sorted(ctx) {
@@ -32,6 +34,11 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 			}
 			if err != nil || ctx.Err() != nil {
 				return
+			}
+			if ofFiles {
+				if _, there := from.named(string(r.Key)); there {
+					continue
+				}
 			}
 			size, _ := binary.Varint(r.Value)
 			file := entry{key: string(r.Key), size: size}
