@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,6 +67,29 @@ func TestAPanicOfAHeartbeatReachesTheCaller(t *testing.T) {
 	require.PanicsWithValue(t, "no database", func() {
 		_, _ = service.PutPiece(t.Context(), uploads.Piece{Token: "token", Count: 1, Number: 1, Name: "me.png", Body: strings.NewReader(aPNG())})
 	})
+}
+
+// Another process need not wait until the claim of the one that panicked is over.
+func TestAnotherProcessContinuesAfterAPanicOfTheJudge(t *testing.T) {
+	bucket, panics := memstore.New(), true
+	c := uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
+		if panics {
+			panic("cannot decode")
+		}
+		return nil
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a quarter of a claim
+	defer cancel()
+	put := func() (*uploads.File, error) {
+		service, err := uploads.New(bucket, c)
+		require.NoError(t, err)
+		return service.PutPiece(ctx, uploads.Piece{Token: "token", Count: 1, Number: 1, Name: "me.png", Body: strings.NewReader(aPNG())})
+	}
+	require.PanicsWithValue(t, "cannot decode", func() { _, _ = put() })
+	panics = false
+	file, err := put()
+	require.NoError(t, err)
+	require.NotNil(t, file)
 }
 
 // A panickingBody is that of a middleware.

@@ -53,17 +53,18 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 		return nil, err
 	}
 	claimed, stop := k.keepClaim(ctx, s)
-	defer stop() // if the application's judge panics
-	done, err := k.finishClaimed(claimed, s, make)
-	lost := stop()
-	if err != nil {
-		k.release(ctx, s, claim)
-		if lost {
-			return nil, beingCompleted()
+	finished := false
+	defer func() { // also if the application's judge panics
+		if stop(); !finished {
+			k.release(ctx, s, claim)
 		}
-		return nil, err
+	}()
+	done, err := k.finishClaimed(claimed, s, make)
+	if lost := stop(); lost && err != nil {
+		return nil, beingCompleted()
 	}
-	return done, nil
+	finished = err == nil
+	return done, err
 }
 
 // claim reserves the session for a call.
