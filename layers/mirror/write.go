@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/properties"
 	"github.com/omnibucket/storage/internal/writeid"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // A note says that the second store may lack what the primary has of a key.
@@ -262,7 +261,7 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(ours.Revision))
 		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key, condition,
-			idOf(ours.Revision).(storage.CopyOption), storage.WithProgress(func(int64, int64) { alive() }))
+			writeid.Option(otherstore.CopyID(ours.Revision)).(storage.CopyOption), storage.WithProgress(func(int64, int64) { alive() }))
 		return err
 	})
 	switch storage.CodeOf(err) {
@@ -270,12 +269,6 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 		return nil, errAgain
 	}
 	return copied, err
-}
-
-// idOf returns the option with the write id of the copy of a revision.
-func idOf(revision string) any {
-	sum := sha256.Sum256([]byte(revision))
-	return writeid.Option(hex.EncodeToString(sum[:16]))
 }
 
 // verify returns errAgain if the primary has another object, or other tags, than was copied.

@@ -10,7 +10,7 @@
 //
 // Every write goes to the new store, the one with the layer. Reads look there, and then in the old
 // store. Listings have the objects of both. Conditions hold for both together: [storage.IfAbsent]
-// fails if either store has the key, and a revision names its store. [Finish] copies what only the
+// fails if either store has the key, and a revision of the old store names its copy, too. [Finish] copies what only the
 // old store has, while readers and writers go on.
 //
 // All writers must use the overlay: a write straight to the old store is not seen if the new one has

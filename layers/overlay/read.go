@@ -117,11 +117,18 @@ func (s *stores) readNew(ctx context.Context, r *driver.GetRequest, get func(*dr
 			return found{}, err
 		}
 		p, failed := s.look(ctx, r.Key)
-		switch {
+		switch moved := s.ofCopy(p, r.Condition); {
 		case failed != nil:
 			return found{}, failed
 		case !p.hasObject():
 			return found{}, p.lacks()
+		case moved != r.Condition:
+			copied := *r
+			copied.Condition = moved
+			if f, err = get(&copied); err == nil {
+				f.attrs.Revision = r.Condition.Revision
+			}
+			return f, err
 		case again:
 			return found{}, err
 		}

@@ -7,6 +7,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/writeid"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // writeCondition returns the condition in the new store that stands for one in both. For a revision of
@@ -18,9 +21,11 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 		return c, nil // the new store can judge it
 	}
 	p, err := s.look(ctx, key)
-	switch {
+	switch moved := s.ofCopy(p, c); {
 	case err != nil:
 		return c, err
+	case moved != c:
+		return moved, nil
 	case p.hasObject(), p.marker == removed && isOld:
 		return c, storage.PreconditionFailed
 	case p.marker == removed:
@@ -50,6 +55,15 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 		return c, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
 	return p.condition(), nil
+}
+
+// ofCopy returns a condition with a revision of the old store as one with that of its copy, if the new store has that.
+func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
+	revision, isOld := s.old.Cut(c.Revision)
+	if isOld && p.hasObject() && metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision)) {
+		return p.condition()
+	}
+	return c
 }
 
 // write makes a write with the condition that stands for one in both stores. If a marker that came or
@@ -130,10 +144,12 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if err != nil {
 		return err
 	}
+	own := *r
+	own.Condition = s.ofCopy(p, r.Condition)
 	revision, isOld := s.old.Cut(r.Condition.Revision)
 	conditional := r.Condition.Revision != ""
 	switch {
-	case p.hasObject() && conditional && r.Condition.Revision != p.attrs.Revision:
+	case p.hasObject() && conditional && own.Condition.Revision != p.attrs.Revision:
 		return storage.PreconditionFailed // before anything is removed
 	case p.hasObject():
 		if attrs != nil {
@@ -141,7 +157,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 				return err
 			}
 		}
-		return s.driver.Delete(ctx, r)
+		return s.driver.Delete(ctx, &own)
 	case p.marker == removed: // by a process that was killed
 		return s.endRemoval(ctx, r.Key, p)
 	case attrs == nil && p.marker == "":
@@ -241,7 +257,8 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if err != nil {
 		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
-	attrs, err = storage.Copy(driver.WithLayerMetadata(ctx), s.new, key, s.old.Bucket, key, storage.IfRevision(s.old.Public(p.attrs.Revision)))
+	attrs, err = storage.Copy(driver.WithLayerMetadata(ctx), s.new, key, s.old.Bucket, key,
+		storage.IfRevision(s.old.Public(p.attrs.Revision)), writeid.Option(otherstore.CopyID(attrs.Revision)).(storage.CopyOption))
 	switch storage.CodeOf(err) {
 	case "":
 		return attrs, nil

@@ -3,6 +3,8 @@ package otherstore
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"iter"
@@ -130,6 +132,12 @@ func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 	own := *r
 	own.Condition = storage.Condition{}
 	return &own
+}
+
+// CopyID returns the write id of the copy of a revision: the public one of the store that was read.
+func CopyID(revision string) string {
+	sum := sha256.Sum256([]byte(revision))
+	return hex.EncodeToString(sum[:16])
 }
 
 // attrs returns attributes of the other store as those of a driver.

@@ -1,0 +1,83 @@
+package overlay_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestARevisionHoldsAfterTheObjectHasMoved(t *testing.T) {
+	uses := map[string]func(t *testing.T, b storage.Bucket, revision string) error{
+		"Upload": func(t *testing.T, b storage.Bucket, revision string) error {
+			_, err := b.Upload(t.Context(), "k", strings.NewReader("next"), storage.IfRevision(revision))
+			return err
+		},
+		"Remove": func(t *testing.T, b storage.Bucket, revision string) error {
+			return b.Remove(t.Context(), "k", storage.IfRevision(revision))
+		},
+		"Attrs": func(t *testing.T, b storage.Bucket, revision string) error {
+			attrs, err := b.Attrs(t.Context(), "k", storage.IfRevision(revision))
+			if err == nil {
+				require.Equal(t, revision, attrs.Revision)
+			}
+			return err
+		},
+		"Download": func(t *testing.T, b storage.Bucket, revision string) error {
+			_, _, err := storage.ReadAll(t.Context(), b, "k", storage.IfRevision(revision))
+			return err
+		},
+	}
+	for name, move := range map[string]func(t *testing.T, b storage.Bucket) error{
+		"by a download": func(t *testing.T, b storage.Bucket) error {
+			_, _, err := storage.ReadAll(t.Context(), b, "k")
+			return err
+		},
+		"by a signature": func(t *testing.T, b storage.Bucket) error {
+			_, err := b.SignedDownloadURL(t.Context(), "k")
+			return err
+		},
+		"by SetTags": func(t *testing.T, b storage.Bucket) error {
+			return storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"})
+		},
+		"by Finish": func(t *testing.T, b storage.Bucket) error {
+			_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+			return err
+		},
+	} {
+		for use, try := range uses {
+			t.Run(use+" "+name, func(t *testing.T) {
+				open := func() (storage.Bucket, string) {
+					old := memstore.New()
+					b := memstore.New(storage.WithSigningBaseURL("http://localhost/"), driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true, KeepOld: true})))
+					put(t, old, "k", "old")
+					attrs, err := b.Attrs(t.Context(), "k")
+					require.NoError(t, err)
+					require.NoError(t, move(t, b))
+					return b, attrs.Revision
+				}
+				b, revision := open()
+				require.NoError(t, try(t, b, revision))
+				b, revision = open()
+				put(t, b, "k", "of another writer")
+				require.ErrorIs(t, try(t, b, revision), storage.PreconditionFailed)
+			})
+		}
+	}
+}
+
+func TestAMoveCopiesOnRead(t *testing.T) {
+	old := memstore.New()
+	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))
+	put(t, old, "from", "text")
+	_, err := storage.Move(t.Context(), b, "from", "to")
+	require.NoError(t, err)
+	exists, err := b.Exists(t.Context(), "from")
+	require.NoError(t, err)
+	require.False(t, exists)
+}
