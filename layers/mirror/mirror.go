@@ -122,7 +122,7 @@ type stores struct {
 
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.second.Describe(storage.ContentProperties)
-	desc.CheckNative, desc.MaxBatch = nil, 0
+	desc.CheckNative = nil
 	desc.Features |= storage.OrderedListing // List asks a bucket
 	return desc
 }

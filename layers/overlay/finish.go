@@ -86,63 +86,53 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 //
 // InvalidArgument: b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
-	s, err := storesOf(b, "overlay.RemoveMarkers")
-	if err != nil {
-		return 0, err
-	}
-	for l, err := range s.left(ctx) {
-		if err != nil {
-			return removedNow, err
-		}
-		if !l.inNew {
-			continue
-		}
-		p, err := s.look(ctx, l.key)
-		if err != nil {
-			return removedNow, err
-		}
+	err = eachLeft(ctx, b, "overlay.RemoveMarkers", func(s *stores, l leftover, p place) error {
 		if p.marker == "" || l.inOld && p.marker == copying {
-			continue
+			return nil
 		}
 		if l.inOld {
 			if err := s.removeOld(ctx, l.key); err != nil {
-				return removedNow, err
+				return err
 			}
 		}
 		removedNow++
-		if err := s.new.Remove(ctx, l.key); err != nil {
-			return removedNow, err
-		}
-	}
-	return removedNow, nil
+		return s.new.Remove(ctx, l.key)
+	})
+	return removedNow, err
 }
 
 // Left returns how many objects only the old store has.
 //
 // InvalidArgument: b was not opened with the layer.
 func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
-	s, err := storesOf(b, "overlay.Left")
-	if err != nil {
-		return 0, err
-	}
-	for l, err := range s.left(ctx) {
-		if err != nil {
-			return objects, err
-		}
-		if !l.inOld {
-			continue
-		}
-		var p place
-		if l.inNew {
-			if p, err = s.look(ctx, l.key); err != nil {
-				return objects, err
-			}
-		}
-		if !p.hasObject() && p.marker != removed {
+	err = eachLeft(ctx, b, "overlay.Left", func(_ *stores, l leftover, p place) error {
+		if l.inOld && !p.hasObject() && p.marker != removed {
 			objects++
 		}
+		return nil
+	})
+	return objects, err
+}
+
+// eachLeft calls do for each leftover, with what the new store has of it.
+func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *stores, l leftover, p place) error) error {
+	s, err := storesOf(b, op)
+	if err != nil {
+		return err
 	}
-	return objects, nil
+	for l, err := range s.left(ctx) {
+		var p place
+		if err == nil && l.inNew {
+			p, err = s.look(ctx, l.key)
+		}
+		if err == nil {
+			err = do(s, l, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func storesOf(b storage.Bucket, op string) (*stores, error) {

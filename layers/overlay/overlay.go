@@ -74,7 +74,7 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		}
 		s := &stores{driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, removes: old, config: c, desc: desc}
 		if c.NewOnly {
-			s.old.Bucket = engine.New(emptyDriver{d})
+			s.old.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
 		}
 		return &objectDriver{d, s}
 	}, nil

@@ -117,10 +117,8 @@ const removeAttempts = 5
 // Delete removes the object from both stores. The object of the old store is never seen again: either the
 // new store has an object until the old one is gone, or a marker hides it.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	var err error
 	for range removeAttempts {
-		err = d.stores.deleteOnce(ctx, r)
-		if !errors.Is(err, errAgain) {
+		if err := d.stores.deleteOnce(ctx, r); !errors.Is(err, errAgain) {
 			return err
 		}
 	}
@@ -211,15 +209,6 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 // unknown returns the error of a write of which a part was done.
 func unknown(err error) error {
 	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: storage.IsTemporary(err), Err: err}
-}
-
-// DeleteBatch removes one object after the other.
-func (d *objectDriver) DeleteBatch(ctx context.Context, requests []driver.DeleteRequest) []error {
-	errs := make([]error, len(requests))
-	for i := range requests {
-		errs[i] = d.Delete(ctx, &requests[i])
-	}
-	return errs
 }
 
 // copyOld copies an object of the old store, and returns its attributes. They are nil if the new store

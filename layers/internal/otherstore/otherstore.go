@@ -65,7 +65,7 @@ func (s Store) Describe(also storage.Features) driver.Description {
 			desc.Features &^= f
 		}
 	}
-	desc.Versioned, desc.CopiesWithoutAttrs = false, false
+	desc.Versioned, desc.CopiesWithoutAttrs, desc.MaxBatch = false, false, 0
 	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock = nil, nil, nil
 	desc.StartsAfter, desc.FolderOrder, desc.FolderPrefixes = nil, false, false
 	desc.TokenAfterLast = true
