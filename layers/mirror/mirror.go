@@ -90,12 +90,12 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 		if otherstore.IsOwn(d, second) {
 			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket"))
 		}
-		return &objectDriver{d, &stores{
+		return otherstore.Calls(&objectDriver{d, &stores{
 			second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe()}, config: c,
 			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 			source:    engine.New(pinned{d}),
 			ofPrimary: circuit{limit: 3, wait: c.Probe}, ofSecond: circuit{limit: 1, wait: c.Probe},
-		}}
+		}})
 	}, nil
 }
 

@@ -48,7 +48,7 @@ func notOfTheCall(err error) error {
 		return err
 	}
 	own := *failed
-	own.Op, own.Provider, own.Bucket, own.Key, own.Unknown = "", "", "", "", false
+	own.Unknown = false
 	return &own
 }
 

@@ -76,7 +76,7 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if c.NewOnly {
 			s.old.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
 		}
-		return &objectDriver{d, s}
+		return otherstore.Calls(&objectDriver{d, s})
 	}, nil
 }
 

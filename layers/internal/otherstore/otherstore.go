@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"strings"
@@ -46,6 +47,22 @@ const withheld = storage.Versioning | storage.SoftDelete | storage.ObjectLock | 
 // Refuse returns a driver whose every call fails with err.
 func Refuse(d driver.Driver, err error) driver.Driver {
 	return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return err })
+}
+
+// Calls returns the driver of a layer whose errors name the call, and not what it failed with in another bucket.
+func Calls(d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		err := next(ctx)
+		e, ok := errors.AsType[*storage.Error](err)
+		if !ok || e.Op == "" {
+			return err
+		}
+		own, where := *e, fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
+		if own.Op, own.Err = "", errors.New(where); e.Err != nil { // no *Error: an error has one Code
+			own.Err = fmt.Errorf("%s: %w", where, e.Err)
+		}
+		return &own
+	})
 }
 
 // IsOwn reports whether the other bucket is known to be that of the layer's own store. Then there is one store

@@ -1,0 +1,68 @@
+package layers_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestAnErrorOfOneOfTwoStoresNamesTheCall(t *testing.T) {
+	stores := map[string]func(t *testing.T, failing ...storage.OpenOption) storage.Bucket{
+		"the old store of an overlay": func(t *testing.T, failing ...storage.OpenOption) storage.Bucket {
+			layer, err := overlay.New(memstore.New(failing...), overlay.Config{})
+			require.NoError(t, err)
+			return memstore.New(driver.WithLayer(layer))
+		},
+		"both stores of a mirror": func(t *testing.T, failing ...storage.OpenOption) storage.Bucket {
+			layer, err := mirror.New(memstore.New(failing...), mirror.Config{})
+			require.NoError(t, err)
+			return memstore.New(append(failing, driver.WithLayer(layer))...)
+		},
+	}
+	for op, call := range map[string]func(t *testing.T, b storage.Bucket) error{
+		"Download": func(t *testing.T, b storage.Bucket) error { _, err := b.Download(t.Context(), "k"); return err },
+		"Attrs":    func(t *testing.T, b storage.Bucket) error { _, err := b.Attrs(t.Context(), "k"); return err },
+		"Exists":   func(t *testing.T, b storage.Bucket) error { _, err := b.Exists(t.Context(), "k"); return err },
+		"Tags":     func(t *testing.T, b storage.Bucket) error { _, err := storage.Tags(t.Context(), b, "k"); return err },
+		"SetTags": func(t *testing.T, b storage.Bucket) error {
+			return storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"})
+		},
+		"Remove": func(t *testing.T, b storage.Bucket) error { return b.Remove(t.Context(), "k") },
+		"List": func(t *testing.T, b storage.Bucket) error {
+			for _, err := range b.List(t.Context(), storage.WithPrefix("k")) {
+				return err
+			}
+			return nil
+		},
+		"ListPage": func(t *testing.T, b storage.Bucket) error {
+			_, err := storage.ListPage(t.Context(), b, "", storage.WithPrefix("k"))
+			return err
+		},
+	} {
+		for store, open := range stores {
+			for fault, failure := range map[string]*storage.Error{
+				"deny": {Code: storage.PermissionDenied, Hint: "ask the owner"}, "respond with an error": {Code: storage.Unavailable},
+			} {
+				t.Run(op+" if "+store+" "+fault, func(t *testing.T) {
+					injector := faults.New(faults.Fail(faults.Any).WithError(failure))
+					b := open(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+					err := call(t, storage.Prefixed(b, "folder/"))
+					require.ErrorIs(t, err, failure.Code)
+					var e *storage.Error
+					require.ErrorAs(t, err, &e)
+					require.Equal(t, []string{op, "k"}, []string{e.Op, e.Key}, err)
+					require.Equal(t, failure.Hint, e.Hint)
+					require.LessOrEqual(t, strings.Count(err.Error(), "ask the owner"), 1, err)
+				})
+			}
+		}
+	}
+}
