@@ -92,6 +92,7 @@ func (c *copyOp) openSource(ctx context.Context, src *bucket) *storage.Error {
 	given.Length, given.Version = -1, c.req.Source.Version
 	*settings(given) = unexported.Settings{Version: set.Version, Transfer: unexported.Transfer{Concurrency: set.Transfer.Concurrency}, Natives: set.SourceNatives}
 	e := d.prepare(src, c.srcKey, given, nil)
+	d.first.req.Auxiliary = (src.core == c.op.core || set.Transfer.WriteID != "") && len(set.SourceNatives) == 0 // no older object is written again
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}

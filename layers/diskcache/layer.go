@@ -55,7 +55,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	case r.Condition.Revision != "":
 		return d.read(ctx, r, nil)
 	case d.cache.config.Unpinned && r.Version == "" && r.Condition == storage.Condition{}:
-		now, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
+		now, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: r.Auxiliary})
 		if err != nil {
 			break
 		}

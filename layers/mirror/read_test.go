@@ -280,3 +280,33 @@ func (l lacking) Describe() driver.Description {
 	desc.Features &^= l.features
 	return desc
 }
+
+// The primary does not answer once, and the second store still has what was removed.
+func TestACopyWithinTheBucketIsOfThePrimary(t *testing.T) {
+	for name, call := range map[string]func(t *testing.T, b storage.Bucket) error{
+		"Copy": func(t *testing.T, b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "to", b, "a")
+			return err
+		},
+		"Move": func(t *testing.T, b storage.Bucket) error {
+			_, err := storage.Move(t.Context(), b, "a", "to")
+			return err
+		},
+		"Compose": func(t *testing.T, b storage.Bucket) error {
+			_, err := storage.Compose(t.Context(), b, "to", []string{"a", "a"})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, mirror.Config{Probe: time.Nanosecond}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			put(t, p.mirror, "a", "removed")
+			p.inSecond.Set(faults.Fail(faults.Writes))
+			require.NoError(t, p.mirror.Remove(t.Context(), "a"))
+			p.inSecond.Set()
+			p.inPrimary.Set(faults.Fail(faults.Reads).First(1))
+			require.Error(t, call(t, p.mirror))
+			p.inPrimary.Set()
+			require.Empty(t, content(t, p.mirror))
+		})
+	}
+}

@@ -256,3 +256,24 @@ func TestAMarkerOfTheSecondStoreOfAMirrorTellsNothing(t *testing.T) {
 		})
 	}
 }
+
+// The old store is a mirror whose second store is behind, and its primary does not answer once.
+func TestACopyOfAMirrorIsOfItsPrimary(t *testing.T) {
+	for call := range 12 {
+		inPrimary, inSecond := faults.New(), faults.New()
+		mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer())), mirror.Config{Probe: time.Nanosecond})
+		require.NoError(t, err)
+		old := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		put(t, old, "a", "former")
+		inSecond.Set(faults.Fail(faults.Writes))
+		put(t, old, "a", "last")
+		inSecond.Set()
+		inPrimary.Set(faults.Fail(faults.Reads).Nth(call))
+		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		_, _ = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+		inPrimary.Set()
+		data, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Equal(t, "last", string(data), "call %d", call)
+	}
+}
