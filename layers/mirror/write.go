@@ -36,20 +36,13 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 	}
 	err = s.askPrimary(ctx, func(ctx context.Context) error {
 		_, err := s.once.Upload(ctx, name, strings.NewReader(string(body)))
-		return notOfTheCall(err)
-	})
-	return name, err
-}
-
-// notOfTheCall returns the error of a request that the caller did not ask for: nothing was written for it.
-func notOfTheCall(err error) error {
-	failed, ok := errors.AsType[*storage.Error](err)
-	if !ok {
 		return err
+	})
+	if e, ok := errors.AsType[*storage.Error](err); ok {
+		own := *e
+		own.Unknown, err = false, &own // nothing was written for the call
 	}
-	own := *failed
-	own.Unknown = false
-	return &own
+	return name, err
 }
 
 // removeNote removes a note that is not needed. One that stays costs a copy by [Repair].
@@ -87,13 +80,11 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 // no object. It asks the primary, so that reads use it again if it responds.
 func (s *stores) refuse(ctx context.Context, key string) error {
 	return s.askPrimary(ctx, func(ctx context.Context) error {
-		switch attrs, err := attrsOf(ctx, s.once, key); {
-		case err != nil:
-			return notOfTheCall(err)
-		case attrs != nil:
-			return storage.PreconditionFailed
+		attrs, err := attrsOf(ctx, s.once, key)
+		if attrs != nil {
+			err = storage.PreconditionFailed
 		}
-		return nil
+		return err
 	})
 }
 

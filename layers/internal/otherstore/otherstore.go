@@ -53,15 +53,14 @@ func Refuse(d driver.Driver, err error) driver.Driver {
 func Calls(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)
-		e, ok := errors.AsType[*storage.Error](err)
-		if !ok || e.Op == "" {
-			return err
+		if e, ok := errors.AsType[*storage.Error](err); ok && e.Op != "" {
+			own, where := *e, fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
+			if own.Op, own.Err = "", errors.New(where); e.Err != nil { // no *Error: an error has one Code
+				own.Err = fmt.Errorf("%s: %w", where, e.Err)
+			}
+			return &own
 		}
-		own, where := *e, fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
-		if own.Op, own.Err = "", errors.New(where); e.Err != nil { // no *Error: an error has one Code
-			own.Err = fmt.Errorf("%s: %w", where, e.Err)
-		}
-		return &own
+		return err
 	})
 }
 
