@@ -66,3 +66,18 @@ func TestAnErrorOfOneOfTwoStoresNamesTheCall(t *testing.T) {
 		}
 	}
 }
+
+// The outer one would take the revisions, markers and notes of the inner one for its own.
+func TestTwoLayersOfAKindAreRefused(t *testing.T) {
+	for name, layer := range map[string]func() (driver.Layer, error){
+		"overlay": func() (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },
+		"mirror":  func() (driver.Layer, error) { return mirror.New(memstore.New(), mirror.Config{}) },
+	} {
+		inner, err := layer()
+		require.NoError(t, err)
+		outer, err := layer()
+		require.NoError(t, err)
+		_, err = memstore.New(driver.WithLayer(inner), driver.WithLayer(outer)).Exists(t.Context(), "a")
+		require.ErrorIs(t, err, storage.InvalidArgument, name)
+	}
+}

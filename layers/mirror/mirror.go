@@ -90,6 +90,9 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 		if otherstore.IsOwn(d, second) {
 			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket"))
 		}
+		if _, twice := d.Native().(*objectDriver); twice {
+			return otherstore.Refuse(d, invalid("", "the primary of a mirror must not be a mirror: the second store may"))
+		}
 		return otherstore.Calls(&objectDriver{d, &stores{
 			second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe()}, config: c,
 			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
