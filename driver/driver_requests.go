@@ -108,8 +108,8 @@ type (
 		NativeAttrs    bool // fill Attrs.Native, if the driver has answers of its own
 		// Auxiliary is true if the request is part of another operation, such as a write whose
 		// response was lost: an option in Native that does not fit Head is not a mistake. A copy
-		// sets it for Tags, which then leave out those that a service of the store has set, and
-		// within one bucket for its source, which must not be older than what the bucket has.
+		// sets it for Tags, which then leave out those that a service of the store has set. Within
+		// one bucket it sets it for its source, which must not be older than what the bucket has.
 		Auxiliary bool
 	}
 	// A ListRequest asks for one page.
