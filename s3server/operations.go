@@ -144,7 +144,7 @@ func chooseOperation(r *request) (string, handler) {
 			subresource = "list-type"
 		}
 	}
-	if copying := r.in.Header.Get("X-Amz-Copy-Source") != ""; copying && kind == "OBJECT" && r.in.Method == http.MethodPut {
+	if _, copying := r.in.Header[copySource]; copying && kind == "OBJECT" && r.in.Method == http.MethodPut {
 		switch subresource {
 		case "":
 			return "CopyObject", copyObject

@@ -80,6 +80,7 @@ func TestRefusedRequests(t *testing.T) {
 		"an unknown access list":           {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Acl": "all"}, 400, "InvalidArgument"},
 		"a post without a form":            {"POST", "/photos", "x", nil, 412, "PreconditionFailed"},
 		"a copy by an unknown directive":   {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": "photos/k", "X-Amz-Metadata-Directive": "MOVE"}, 400, "InvalidArgument"},
+		"a copy of nothing":                {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": ""}, 400, "InvalidArgument"},
 		"a copy of a marker's version":     {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": "photos/k?versionId=x"}, 400, "InvalidArgument"},
 		"a preflight without an origin":    {"OPTIONS", "/photos/l", "", nil, 400, "BadRequest"},
 	} {
