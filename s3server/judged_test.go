@@ -84,6 +84,8 @@ func TestAnObjectIsReadAsItWasJudged(t *testing.T) {
 		{"in a directory, what replaces it is not sent", onDirectory, "GET", "/photos/k", nil, "public", "private", 200, 1},
 		{"in a directory, what replaces it is not copied", onDirectory, "PUT", "/photos/copy", map[string]string{"X-Amz-Copy-Source": "/photos/k"}, "public", "private", 503, 1},
 		{"far away, what replaces it is judged", inMemory, "GET", "/photos/k", nil, "public", "private", 403, 2},
+		{"far away, it is not described by the tags of what replaces it", inMemory, "HEAD", "/photos/k", nil, "private", "public", 200, 2},
+		{"far away, it is not judged by the tags of what replaces it", inMemory, "GET", "/photos/k", nil, "private", "public", 200, 3},
 		{"in a directory, it is not judged by the tags of what replaces it", onDirectory, "GET", "/photos/k", nil, "private", "public", 200, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
