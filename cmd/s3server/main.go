@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -133,12 +134,20 @@ func serve(ctx context.Context, f *s3command.Flags, args []string, env s3command
 		return f.Serve(ctx, env, nil)
 	case 1:
 		service, err := serviceOf(ctx, args[0])
-		if err != nil {
-			return err
+		if err == nil {
+			err = f.Serve(ctx, env, service)
 		}
-		return f.Serve(ctx, env, service)
+		return named(err, args[0])
 	}
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("arguments must be flags and at most one directory, after them")}
+}
+
+// named adds what to do if the directory belongs to another user, as a folder that a container mounts often does.
+func named(err error, directory string) error {
+	if storage.CodeOf(err) != storage.PermissionDenied || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("user %d must be able to write to %s: %w", os.Getuid(), directory, err)
 }
 
 // serviceOf opens a directory, which is created, or one with an address, such as file:///data?sync=false.

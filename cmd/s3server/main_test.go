@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage"
 )
 
 func TestMain(m *testing.M) {
@@ -74,6 +78,16 @@ func TestExitCodes(t *testing.T) {
 			require.Contains(t, strings.ReplaceAll(errs.String(), " -", " --"), row.says)
 		})
 	}
+}
+
+// The image does not run as root: a folder of the host that it mounts belongs to another user.
+func TestADirectoryOfAnotherUserIsNamed(t *testing.T) {
+	closed := &fs.PathError{Op: "mkdir", Path: "/data/photos", Err: fs.ErrPermission}
+	denied := &storage.Error{Code: storage.PermissionDenied, Err: closed}
+	require.ErrorContains(t, named(denied, "/data"), fmt.Sprintf("user %d must be able to write to /data: ", os.Getuid()))
+	require.ErrorIs(t, named(denied, "/data"), denied)
+	require.Equal(t, closed, named(closed, "/data"), "of a port or a certificate")
+	require.NoError(t, named(nil, "/data"))
 }
 
 func TestNamesOfTheProgramInTheImage(t *testing.T) {
