@@ -168,7 +168,8 @@ func WithMissingOnly() Option { return option(func(s *settings) { s.missingOnly 
 
 // WithDelete removes files from the destination that the source does not have, at the
 // end of the job. If a listing failed or ctx is done, it removes nothing. Files that
-// may lie below a link that could not be followed stay, too.
+// may lie below a link that could not be followed stay, too, and so do those that a
+// directory has again by then.
 //
 // If the source has no file and the destination has files to remove, the job removes
 // nothing and fails with ObjectNotFound: a misspelled prefix and a volume that is not

@@ -72,8 +72,9 @@ func (d *Dir) Each(each func(Entry) bool) error {
 // maxEnds is how often the end of a directory that always changes is read again.
 const maxEnds = 8
 
-// appends reports whether a name that was replaced since begun may have been left out. On btrfs, renaming a file to a name
+// appends reports whether a name that was replaced since begun may have been left out. On Btrfs, renaming a file to a name
 // that exists moves the name to the end, and who reads the directory does not see what was moved there since its first entry.
+// An overlay, as containers have, may be on it.
 func (d *Dir) appends(begun time.Time) bool {
 	const tick = 20 * time.Millisecond // twice that of the slowest kernel: what follows a change within one has its time
 	m, err := d.StatSelf()
@@ -81,16 +82,18 @@ func (d *Dir) appends(begun time.Time) bool {
 		return false
 	}
 	var s unix.Statfs_t
-	return unix.Fstatfs(d.fd(), &s) == nil && s.Type == unix.BTRFS_SUPER_MAGIC
+	return unix.Fstatfs(d.fd(), &s) == nil && (s.Type == unix.BTRFS_SUPER_MAGIC || s.Type == unix.OVERLAYFS_SUPER_MAGIC)
 }
 
 // eachFrom is Each from an offset, and returns that of the end. more is false if each returned false.
 func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more bool, err error) {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
-	for _, to := range []int64{0, offset} { // btrfs looks for the end at the first one
-		if _, err := unix.Seek(d.fd(), to, 0); err != nil {
+	for _, to := range []int64{0, offset} { // Btrfs looks for the end at the first one
+		if _, err := unix.Seek(d.fd(), to, 0); err != nil && to == 0 {
 			return offset, false, err
+		} else if err != nil {
+			return offset, false, nil // an overlay is not on Btrfs
 		}
 	}
 	for more = true; more; {
@@ -119,7 +122,7 @@ func parseDirents(b []byte, offset int64, each func(Entry) bool) (int64, bool) {
 			break
 		}
 		switch next := int64(binary.NativeEndian.Uint64(b[8:])); next {
-		case math.MaxInt32, math.MaxInt64: // this was the last one on btrfs
+		case math.MaxInt32, math.MaxInt64: // this was the last one on Btrfs
 			offset++
 		default:
 			offset = next

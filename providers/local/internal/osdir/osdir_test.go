@@ -48,7 +48,7 @@ func names(t *testing.T, d *Dir) (found []string) {
 	return found
 }
 
-// The names are more than one system call returns, and those that are replaced are read last. Run it on btrfs, too: there a
+// The names are more than one system call returns, and those that are replaced are read last. Run it on Btrfs, too: there a
 // name that is replaced moves to the end.
 func TestANameThatIsReplacedWhileTheDirectoryIsReadIsSeen(t *testing.T) {
 	path, top := openTemp(t)
