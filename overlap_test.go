@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -103,24 +104,28 @@ func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
 	}
 }
 
-// Package transfer moves between folders whose objects look the same.
-func TestFoldersBesideEachOtherAreOfOneBucket(t *testing.T) {
+// Package transfer moves between such ends without asking, also if their objects look the same.
+func TestWhatIsKnownToBeApart(t *testing.T) {
 	b := memstore.New()
 	for name, c := range map[string]struct {
 		a, b any
 		want bool
 	}{
-		"two folders":                       {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2025/"), true},
-		"one folder":                        {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2026/"), false},
-		"a folder of a folder":              {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2026/11/"), false},
-		"a folder and its bucket":           {b, storage.Prefixed(b, "2026/"), false},
-		"folders of two buckets":            {storage.Prefixed(b, "2026/"), storage.Prefixed(memstore.New(), "2025/"), false},
-		"folders of two addresses, unknown": {storage.Prefixed(b, "2026/"), storage.Prefixed(wrapped{b}, "2025/"), false},
-		"folders of a type of a user's own": {storage.Prefixed(wrapped{b}, "2026/"), storage.Prefixed(wrapped{b}, "2025/"), true},
-		"a folder and what is not a bucket": {storage.Prefixed(b, "2026/"), 42, false},
+		"two folders":                        {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2025/"), true},
+		"one folder":                         {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2026/"), false},
+		"a folder of a folder":               {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2026/11/"), false},
+		"a folder and its bucket":            {b, storage.Prefixed(b, "2026/"), false},
+		"folders of two buckets":             {storage.Prefixed(b, "2026/"), storage.Prefixed(memstore.New(), "2025/"), true},
+		"two buckets in memory":              {b, memstore.New(), true},
+		"a bucket in memory and a directory": {b, serving.Directory(t.TempDir()), true},
+		"two directories":                    {serving.Directory(t.TempDir()), serving.Directory(t.TempDir()), true},
+		"folders of two addresses, unknown":  {storage.Prefixed(b, "2026/"), storage.Prefixed(wrapped{b}, "2025/"), false},
+		"folders of a type of a user's own":  {storage.Prefixed(wrapped{b}, "2026/"), storage.Prefixed(wrapped{b}, "2025/"), true},
+		"a folder and what is not a bucket":  {storage.Prefixed(b, "2026/"), 42, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{serving.Beside(c.a, c.b), serving.Beside(c.b, c.a)})
+			apart := func(a, b any) bool { return evidence.Apart(serving.Places(a), serving.Places(b)) }
+			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{apart(c.a, c.b), apart(c.b, c.a)})
 		})
 	}
 }

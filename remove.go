@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/removal"
 	"github.com/omnibucket/storage/internal/serving"
@@ -48,6 +49,7 @@ func RemoveMatching(ctx context.Context, b interface {
 	Remover
 }, match func(ListEntry) bool, opts ...ListOption) (removed int, err error) {
 	var listed error
+	ctx = evidence.WithoutFailover(ctx)
 	held := serving.HeldIn(ctx, b)
 	removed, err = RemoveAll(ctx, b, func(yield func(string) bool) {
 		for entry, failed := range b.List(ctx, append(slices.Clip(opts), WithAnyOrder())...) {

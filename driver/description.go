@@ -15,7 +15,11 @@ type Description struct {
 	// Location distinguishes the bucket from one of the same name elsewhere: the endpoint
 	// and account, or the directory, without credentials. It must be the same in every
 	// process.
-	Location      string
+	Location string
+	// Places returns where the objects are, in each store that the bucket has. A layer with a second store adds the
+	// places of that, and one that overrides Locate passes on those below it: see [PlacesOf]. If it is nil, Locate
+	// tells. Jobs compare places before they remove anything, so that a missing one loses objects.
+	Places        func() []Place
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersioning
 	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/unexported"
@@ -25,9 +27,16 @@ func (b *bucket) Place() (provider, location, bucket string) {
 
 func (b *bucket) Core() unexported.Core { return b.core }
 
-func (c *core) Stored() (account any, bucket, directory string) {
+func (c *core) Stored() (account any, bucket string) {
 	ref := c.driver.Locate("")
-	return ref.Account, ref.Bucket, ref.Directory
+	return ref.Account, ref.Bucket
+}
+
+func (c *core) Places() []evidence.Place {
+	if c.desc.Places != nil {
+		return c.desc.Places()
+	}
+	return driver.PlacesOf(c.driver)
 }
 
 func (b *bucket) BufferLimit() *buffer.Limit { return b.core.bufferLimit }

@@ -45,6 +45,7 @@ func (d *objectDriver) Describe() driver.Description {
 		Provider:         provider,
 		Bucket:           d.bucket,
 		Location:         d.account.location, // it ends with this process
+		Places:           func() []driver.Place { return []driver.Place{{Account: d.account, Bucket: d.bucket, Direct: true}} },
 		Features:         features,
 		Versioned:        d.versioned(),
 		EnableVersions:   func() { d.configure(func(info *storage.BucketInfo) { info.Versioning = true }) },

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/removeeach"
 )
 
@@ -96,6 +97,7 @@ func Remove(ctx context.Context, b interface {
 }
 
 func (e *expiry) run(ctx context.Context) (*Report, error) {
+	ctx = evidence.WithoutFailover(ctx)
 	e.tags, _ = e.lister.(storage.AttrsReader)
 	e.uploader, _ = e.lister.(storage.Uploader)
 	e.settings.leaveOutHeld(ctx, e.lister)

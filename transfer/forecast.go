@@ -40,7 +40,7 @@ func (j *job) forecast(dst End) *Forecast {
 		removes = false
 	case *bucketCopier:
 		f.Writes = files
-		if removes && j.areFolders() && storage.Supports(t.to, storage.ServerMove) {
+		if removes && j.places.beside && storage.Supports(t.to, storage.ServerMove) {
 			removes = false // with the write
 			break
 		}

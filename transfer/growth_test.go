@@ -69,7 +69,7 @@ func TestMemoryDoesNotGrowWithTheNumberOfKeys(t *testing.T) {
 		filled(t, nil), transfer.WithDelete(), transfer.WithEmptySource())
 	require.NoError(t, err)
 	require.Equal(t, int64(keys), report.Deleted)
-	require.Equal(t, int64(keys), removed.Load())
+	require.Equal(t, int64(keys+1), removed.Load(), "and what the job asked with")
 	require.Less(t, int64(peak)-int64(before.HeapAlloc), int64(6<<20), "bytes; the keys take more")
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -109,7 +110,7 @@ func (s *settings) checkInventory(b any) error {
 	if s.inventory == nil {
 		return nil
 	}
-	if prefix, ok := serving.Below(b, s.inventory.of); !ok || prefix != "" {
+	if !evidence.Same(serving.Places(b), serving.Places(s.inventory.of)) {
 		return invalid("WithInventory", "must be the inventory of the bucket of the job")
 	}
 	if _, ok := b.(storage.ReadWriter); !ok {

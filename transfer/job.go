@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/serving"
@@ -30,7 +31,8 @@ type job struct {
 	sourceHasFiles  bool    // the source has a file
 	comparing       bool    // a dry run for Compare
 	saved           *backup // with WithBackup
-	after           string  // with WithJournal: the key after which the job continues
+	places          places
+	after           string // with WithJournal: the key after which the job continues
 }
 
 func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
@@ -41,7 +43,10 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 	j.settings = readOptions(opts)
 	j.settings.leaveOutHeld(ctx, dst.location(), src.location(), j.settings.backup.location())
 	j.reporter.begin(j.settings)
-	early := j.open(op, dst, src)
+	if j.comparing || j.settings.remove || j.settings.move {
+		ctx = evidence.WithoutFailover(ctx)
+	}
+	early := j.open(ctx, op, dst, src)
 	if early == nil {
 		early = j.execute(ctx)
 		if j.settings.dryRun && !j.comparing {
@@ -79,7 +84,7 @@ func (j *job) check(dst, src End) error {
 }
 
 // open opens both ends.
-func (j *job) open(op string, dst, src End) (err error) {
+func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	if err := j.check(dst, src); err != nil {
 		return err
 	}
@@ -108,8 +113,11 @@ func (j *job) open(op string, dst, src End) (err error) {
 	if err = j.skipDirs(); err == nil {
 		err = j.openBackup(dst, src)
 	}
+	if err == nil {
+		err = j.checkPlaces(ctx, dst, src)
+	}
 	if err != nil {
-		_, _ = j.src.close(), j.dst.close() // nothing was written
+		_, _, _ = j.src.close(), j.dst.close(), j.saved.close() // nothing was written
 		return fileError(op, "", err)
 	}
 	j.transferrer = newTransferrer(j.dst, j.src, j.settings)

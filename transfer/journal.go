@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,8 +68,7 @@ func (l *journal) liesIn(s *settings, e End) bool {
 	if l == nil {
 		return false
 	}
-	key, ok := serving.KeyIn(l.bucket, l.key, e.location())
-	return ok && !s.inExcludedDir(key)
+	return slices.ContainsFunc(serving.KeysIn(l.bucket, l.key, e.location()), func(key string) bool { return !s.inExcludedDir(key) })
 }
 
 // A journalState is the content of the object.

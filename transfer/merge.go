@@ -67,6 +67,16 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 		if err := cmp.Or(src.err, dst.err); err != nil {
 			return err
 		}
+		if dst.more {
+			if err := see(ctx, j.places.ofDst, dst.entry); err != nil {
+				return err
+			}
+		}
+		if src.more {
+			if err := see(ctx, j.places.ofSrc, src.entry); err != nil {
+				return err
+			}
+		}
 		both := dst.more && dst.entry.key == src.entry.key
 		switch {
 		case !src.more || dst.more && dst.entry.key < src.entry.key:
@@ -101,7 +111,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 // skipExtraneous steps over an entry that the source does not have, after so many others. It returns how
 // many there are now. If there are many, it lists the destination again, from shortly before key.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passed int) int {
-	if passed >= relistAfter && !j.settings.remove && j.dst.startsAnywhere() {
+	if passed >= relistAfter && !j.settings.remove && j.places.ofDst == nil && j.dst.startsAnywhere() {
 		if start := predecessor(key); start > dst.entry.key {
 			dst.stop()
 			dst.open(j.dst.entries(ctx, j.settings, start), start)
@@ -171,7 +181,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		j.taskFailed(ctx, t.src.key, err)
 		return true
 	}
-	if t.known {
+	if t.known && !(j.places.copied && !j.settings.missingOnly) {
 		t.comparison = j.compareKnown(&t)
 	}
 	switch t.comparison {
@@ -200,7 +210,7 @@ func (j *job) checkTask(t *task, files *paths) error {
 			return fileError("Download", key, collision(key, file))
 		}
 	}
-	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.areFolders() {
+	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.places.apart {
 		return &storage.Error{
 			Code: storage.InvalidArgument, Op: "Sync", Key: key, Err: errOneObject, Hint: "check that source and destination are not two addresses of one bucket",
 		}

@@ -37,14 +37,6 @@ func sameObject(src, dst entry) bool {
 	return src.etag != "" && src.etag == dst.etag && src.size == dst.size && !src.modified.IsZero() && src.modified.Equal(dst.modified)
 }
 
-// areFolders reports whether both ends are folders of one bucket, so that they cannot be two
-// addresses of one object. A copy may have the time of its source: some stores list seconds.
-func (j *job) areFolders() bool {
-	src, ok := j.src.(*objects)
-	dst, both := j.dst.(*objects)
-	return ok && both && serving.Beside(src.from, dst.bucket)
-}
-
 // moveInOneStep moves an object within one bucket, if that moves it in one step.
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
 	c, ok := j.transferrer.(*bucketCopier)

@@ -214,7 +214,7 @@ func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 		require.NoError(t, err)
 	}
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(struct{ storage.Bucket }{src}), transfer.Bucket(src), transfer.WithMove())
-	require.ErrorContains(t, err, "seem to be one object")
+	require.ErrorContains(t, err, "what is stored in the one appears in the other")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ElementsMatch(t, keysOf(moved), keysOf(contents(t, src)))
 

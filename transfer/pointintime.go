@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/removeeach"
 )
@@ -101,6 +102,7 @@ type reverting struct {
 }
 
 func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, list func(context.Context, storage.Bucket, string) iter.Seq2[[]storage.VersionEntry, error], decide func([]storage.VersionEntry) reversion) (*Report, error) {
+	ctx = evidence.WithoutFailover(ctx)
 	r := &reverting{settings: readOptions(opts), bucket: b, list: list, decide: decide}
 	r.settings.leaveOutHeld(ctx, b)
 	r.reporter.begin(r.settings)

@@ -28,6 +28,9 @@ type Report struct {
 	Started  time.Time
 	Duration time.Duration
 	DryRun   bool
+	// PlacesUnknown tells, of a dry run of a job that removes, that its ends may be one place under two addresses.
+	// The job itself asks: it stores a small object at one end and looks for it at the other.
+	PlacesUnknown bool
 	// Inventory is when the inventory of [WithInventory] was taken; zero without one.
 	Inventory time.Time
 	Forecast  *Forecast // of a dry run of [Sync] and the like; otherwise nil
@@ -69,6 +72,9 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, "%s in %s", strings.Join(counts, ", "), r.Duration.Round(time.Millisecond))
 	if r.Bytes > 0 && r.Duration > 0 && !r.DryRun {
 		fmt.Fprintf(&b, ", %s/s", formatBytes(r.Rate()))
+	}
+	if r.PlacesUnknown {
+		b.WriteString("; it was not asked whether both ends are one place, as the job does before it removes anything")
 	}
 	if !r.Inventory.IsZero() {
 		fmt.Fprintf(&b, "; the inventory was %s old", r.Started.Sub(r.Inventory).Round(time.Second))

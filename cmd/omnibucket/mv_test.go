@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -25,12 +26,49 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	s.env["OMNIBUCKET_SAME"] = strings.Replace(address, "127.0.0.1", "localhost", 1)
 	for _, args := range [][]string{{"box:a", "same:a"}, {"box:a", "same:"}, {"-r", "box:tree", "same:"}, {"box:tree/*", "same:tree/"}, {"-r", "box:", "same:"}} {
 		_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
-		require.Contains(t, stderr, "seem to be one object", args)
-		require.Contains(t, stderr, "hint: check that", args)
+		require.Contains(t, stderr, "must not", args)
 		require.Equal(t, "a\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"), args)
 	}
 	s.ok("mv", "box:a", "same:b")
 	require.Equal(t, "b\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"))
+}
+
+// A directory and a server over it are one place, under two kinds of addresses.
+func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
+	files := map[string]string{"photos/a": "one", "photos/tree/1": "two", "photos/tree/x/2": "three"}
+	for _, args := range [][]string{
+		{"-r", "served:", "DIR/"}, {"-r", "DIR/", "served:"}, {"-r", "served:", "box:"}, {"-r", "box:", "served:"},
+		{"-r", "served:tree/", "DIR/tree/"}, {"served:a", "DIR/a"}, {"DIR/a", "served:a"}, {"served:a", "box:a"}, {"box:a", "served:"},
+		{"-r", "DIR/", "both:"}, {"-r", "served:", "both:"}, {"-r", "both:", "served:"}, {"served:a", "both:a"},
+		{"-r", "moving:", "served:"}, {"-r", "served:", "moving:"}, {"-r", "box:", "moving:"}, {"-r", "moving:", "box:"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			root := t.TempDir()
+			writeFiles(t, root, files)
+			account, err := local.NewServiceDriver(root, local.Config{})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, account.Close()) }()
+			server, err := s3server.Start(s3server.Config{Service: account})
+			require.NoError(t, err)
+			defer server.Close()
+			t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
+			t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
+			dir := filepath.Join(root, "photos")
+			address := "file://" + filepath.ToSlash(dir)
+			s, _ := configured(t, "locations:\n  box: "+address+"\n  served: s3://photos?profile=omnibucket&region="+s3server.DefaultRegion+"&endpoint="+server.URL+
+				"\n  both:\n    address: "+directory(t)+"\n    layers: [{mirror: box}]\n  moving:\n    address: "+directory(t)+"\n    layers: [{overlay: {old: box}}]\n")
+			for i := range args {
+				args[i] = strings.Replace(args[i], "DIR", filepath.ToSlash(dir), 1)
+			}
+			_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
+			require.Regexp(t, "must not (overlap|be the same)", stderr)
+			for name, text := range files {
+				data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+				require.NoError(t, err)
+				require.Equal(t, text, string(data))
+			}
+		})
+	}
 }
 
 // A device is not what can be read from it.

@@ -51,7 +51,7 @@ var shared = []string{
 }
 
 // machines are parts of the core that need nothing of the API.
-var machines = []string{"internal/backoff", "internal/blockcache", "internal/buffer", "internal/headertext", "internal/keyrule", "internal/metadata", "internal/pace", "internal/progress", "internal/rangeplan", "internal/redact", "internal/scope", "internal/telemetry", "internal/unexported", "internal/uploadtoken"}
+var machines = []string{"internal/backoff", "internal/blockcache", "internal/buffer", "internal/evidence", "internal/headertext", "internal/keyrule", "internal/metadata", "internal/pace", "internal/progress", "internal/rangeplan", "internal/redact", "internal/scope", "internal/telemetry", "internal/unexported", "internal/uploadtoken"}
 
 var rules = []rule{
 	{

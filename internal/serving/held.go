@@ -2,7 +2,7 @@ package serving
 
 import (
 	"context"
-	"strings"
+	"slices"
 )
 
 // A held object is one under which a job runs, such as a lease. Jobs leave it out.
@@ -25,20 +25,21 @@ func Hold(ctx context.Context, bucket any, key string) context.Context {
 func HeldIn(ctx context.Context, in any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {
-		if key, ok := KeyIn(h.bucket, h.key, in); ok {
-			keys = append(keys, key)
-		}
+		keys = append(keys, KeysIn(h.bucket, h.key, in)...)
 	}
 	return keys
 }
 
-// KeyIn returns the key that an object of a bucket has in what another Bucket or a Directory
-// reaches, if it is known to lie there.
-func KeyIn(bucket any, key string, in any) (string, bool) {
-	if prefix, ok := Below(bucket, in); ok {
-		return prefix + key, true
+// KeysIn returns the keys that an object of a bucket has in what another Bucket or a Directory
+// reaches, if it is known to lie there. Among several stores it may have several.
+func KeysIn(bucket any, key string, in any) (keys []string) {
+	ends := Places(in)
+	for _, of := range Places(bucket) {
+		for _, end := range ends {
+			if found, ok := of.KeyIn(key, end); ok && !slices.Contains(keys, found) {
+				keys = append(keys, found)
+			}
+		}
 	}
-	prefix, ok := Below(in, bucket)
-	rest, below := strings.CutPrefix(key, prefix)
-	return rest, ok && below
+	return keys
 }

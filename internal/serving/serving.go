@@ -2,7 +2,11 @@
 // package. The root cannot import those packages, and users cannot import this one.
 package serving
 
-import "context"
+import (
+	"context"
+
+	"github.com/omnibucket/storage/internal/evidence"
+)
 
 // A Bucket is a bucket that engine.New returned and that was not narrowed.
 type Bucket interface {
@@ -15,21 +19,23 @@ type Bucket interface {
 // A Token keeps other modules from calling [Bucket.Served]: they cannot name it.
 type Token struct{}
 
-// A Directory is the path of a directory of this machine, for [Below].
+// A Directory is the path of a directory of this machine, for [Places].
 type Directory string
 
-// Below reports whether everything that inner reaches is known to lie in what outer
+// Places returns where the objects of a Bucket, as for driver.Overlap, or a Directory are: in several stores if a
+// layer has a second one, in none if that is unknown. The root package sets Places.
+var Places func(of any) []evidence.Place
+
+// Below reports whether something that inner reaches is known to lie in what outer
 // reaches. It returns the prefix there: "", or one that ends in a slash. Both arguments
-// are Buckets, as for driver.Overlap, or Directories. The root package sets Below.
-var Below func(inner, outer any) (prefix string, ok bool)
+// are as for Places.
+func Below(inner, outer any) (prefix string, ok bool) {
+	return evidence.Below(Places(inner), Places(outer))
+}
 
 // Reach returns the bucket that engine.New returned and that b is, shows or unwraps to; nil if there
 // is none. The root package sets Reach.
 var Reach func(b any) Bucket
-
-// Beside reports whether two Buckets are known to be folders of one bucket, neither in the other,
-// so that no object is in both. The root package sets Beside.
-var Beside func(a, b any) bool
 
 // MoveInOneStep moves an object between two Buckets that show one bucket, if that moves it in one step.
 // Else it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs. The root package sets

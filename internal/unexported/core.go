@@ -1,13 +1,17 @@
 package unexported
 
-import "github.com/omnibucket/storage/internal/backoff"
+import (
+	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/evidence"
+)
 
 // A Core identifies one opened bucket. It is comparable.
 type Core interface {
-	// Stored returns where the objects are. The account is comparable, and equal if one credential
-	// reaches both; nil means nowhere. The directory is "" unless the objects are files of this
-	// machine.
-	Stored() (account any, bucket, directory string)
+	// Stored returns where the server finds the objects for a copy. The account is comparable, and equal if one
+	// credential reaches both; nil means nowhere.
+	Stored() (account any, bucket string)
+	// Places returns where the objects are; nothing if that is unknown.
+	Places() []evidence.Place
 	Client() any // of the provider
 	RetryPolicy() *backoff.Policy
 }

@@ -98,7 +98,8 @@ const withheld = storage.SignedURLs | storage.SignedContentType | storage.Signed
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
-	if desc.PartUnit > 1 { // chunks with their tags never fill such parts
+	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) } // Locate is of this layer's copies
+	if desc.PartUnit > 1 {                                                   // chunks with their tags never fill such parts
 		desc.Features &^= storage.MultipartUploads | driver.SequentialParts
 	}
 	desc.PartUnit, desc.MinPartSize = chunkSize, max(1, (desc.MinPartSize+chunkSize-1)/chunkSize)*chunkSize

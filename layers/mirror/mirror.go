@@ -74,7 +74,8 @@ type Config struct {
 // [storage.Metadata] is Unsupported: every call fails.
 //
 // InvalidArgument: second is nil or not a bucket of this library, a duration is negative. If second is known to
-// be the bucket of the primary, every call fails with it.
+// be the bucket of the primary, a folder of it, or a directory around or in it ([driver.Overlap]), every call fails
+// with it.
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	switch {
 	case second == nil || serving.Reach(second) == nil: // a write id names what was copied
@@ -87,8 +88,8 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 		if !storage.Supports(second, otherstore.Needed) {
 			return otherstore.Refuse(d, otherstore.ErrNeeds("the second store of a mirror"))
 		}
-		if otherstore.IsOwn(d, second) {
-			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket"))
+		if otherstore.Overlaps(d, second) {
+			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket, nor one in the other"))
 		}
 		if _, twice := d.Native().(*objectDriver); twice {
 			return otherstore.Refuse(d, invalid("", "the primary of a mirror must not be a mirror: the second store may"))
@@ -126,6 +127,7 @@ type stores struct {
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.second.Describe(storage.ContentProperties)
 	desc.CheckNative = nil
+	desc.Places = d.stores.second.Places(d.Driver)
 	desc.Features |= storage.OrderedListing // List asks a bucket
 	return desc
 }
@@ -133,5 +135,5 @@ func (d *objectDriver) Describe() driver.Description {
 // Native returns the driver itself, for [Repair] and [Status].
 func (d *objectDriver) Native() any { return d }
 
-// Locate returns nowhere: a copy on the server would not reach the second store.
+// Locate returns nowhere for copies on the server, which would not reach the second store.
 func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }

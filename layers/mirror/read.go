@@ -21,9 +21,9 @@ import (
 func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == otherstore.FailedOver }
 
 // read asks the primary, and if that is down the second store. A read that decides about a write asks the primary
-// only. One of a revision of the second store, such as the rest of a read that failed over, stays there.
+// only, as does one of a job that removes. One of a revision of the second store, such as the rest of a read that failed over, stays there.
 func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second func(context.Context) error) error {
-	if r.Auxiliary {
+	if r.Auxiliary || !driver.MayFailOver(ctx) {
 		return primary(ctx)
 	}
 	if s.second.Has(r.Condition.Revision) {

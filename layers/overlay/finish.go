@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
@@ -64,6 +65,7 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	if c.Concurrency < 0 {
 		return Report{}, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.Finish", Err: errors.New("the concurrency must not be negative")}
 	}
+	ctx = driver.WithoutFailover(ctx)
 	f, limit := finisher{stores: s, config: c}, cmp.Or(c.Concurrency, 16)
 	err = parallel.Stream(ctx, s.left(ctx), limit, f.end)
 	for wait := time.Second; len(f.later) > 0 && err == nil; wait *= 2 {
@@ -120,6 +122,7 @@ func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *store
 	if err != nil {
 		return err
 	}
+	ctx = driver.WithoutFailover(ctx)
 	for l, err := range s.left(ctx) {
 		var p place
 		if err == nil && l.inNew {

@@ -59,7 +59,8 @@ type Config struct {
 // A new store without [storage.ConditionalCreate], [storage.ConditionalUpdate] or
 // [storage.Metadata] is Unsupported: every call fails.
 //
-// InvalidArgument: old is nil. If old is known to be the bucket of the new store, every call fails with it.
+// InvalidArgument: old is nil. If old is known to be the bucket of the new store, a folder of it, or a
+// directory around or in it ([driver.Overlap]), every call fails with it.
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.New", Err: errors.New("old must not be nil")}
@@ -69,8 +70,8 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if desc.Features&otherstore.Needed != otherstore.Needed {
 			return otherstore.Refuse(d, otherstore.ErrNeeds("the new store of an overlay"))
 		}
-		if otherstore.IsOwn(d, old) {
-			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket")})
+		if otherstore.Overlaps(d, old) {
+			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket, nor one in the other")})
 		}
 		if _, twice := d.Native().(*objectDriver); twice { // it would take the revisions and markers of the other one for its own
 			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the new store of an overlay must not have an overlay: the old store may")})
@@ -103,6 +104,7 @@ func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.old.Describe(storage.LeadingSlashes)
 	desc.Features &^= storage.SignedIfAbsent // that would hold in one store only
 	desc.PublicBaseURL = ""
+	desc.Places = otherstore.Store{Bucket: d.stores.removes}.Places(d.Driver) // also with NewOnly
 	return desc
 }
 
@@ -110,5 +112,5 @@ func (d *objectDriver) Describe() driver.Description {
 // the old one.
 func (d *objectDriver) Native() any { return d }
 
-// Locate returns nowhere: an object may be in the old store.
+// Locate returns nowhere for copies on the server: an object may be in the old store.
 func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }

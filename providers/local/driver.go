@@ -77,6 +77,7 @@ func (d *objectDriver) Describe() driver.Description {
 		Provider: provider,
 		Bucket:   d.bucket,
 		Location: d.parent,
+		Places:   d.places,
 		Features: driver.StreamingPut | storage.MultipartUploads |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
@@ -213,6 +214,12 @@ type account struct{ dir string }
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	parent, bucket := d.resolve()
 	return driver.ObjectRef{Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket)}
+}
+
+// places returns the directory to which the path leads now.
+func (d *objectDriver) places() []driver.Place {
+	ref := d.Locate("")
+	return []driver.Place{{Account: ref.Account, Bucket: ref.Bucket, Directory: ref.Directory, Direct: true}}
 }
 
 // resolve returns the account and the name of the directory to which the path leads now. If it

@@ -55,6 +55,7 @@ func (d *objectDriver) Describe() driver.Description {
 	desc := driver.Description{
 		Provider:      provider,
 		Bucket:        d.bucket.name,
+		Places:        d.places,
 		Features:      p.features(),
 		PublicBaseURL: d.bucket.publicURL(),
 		ASCIIMetadata: true,
@@ -121,6 +122,15 @@ func (a *account) signingHint() string {
 		return a.featureHint()
 	}
 	return ""
+}
+
+// places returns the bucket. An alias of an access point is a second name of one.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html
+func (d *objectDriver) places() []driver.Place {
+	return []driver.Place{{
+		Account: d.account.identity, Bucket: d.bucket.name,
+		Alias: isARN(d.bucket.name) || strings.HasSuffix(d.bucket.name, "s3alias"),
+	}}
 }
 
 // Locate returns a reference that all buckets with the same credential can copy from.

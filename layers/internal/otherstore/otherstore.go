@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/serving"
 )
 
 // A Store is the other store of a layer. Its methods return attributes and revisions as the driver of the own
@@ -64,11 +64,16 @@ func Calls(d driver.Driver) driver.Driver {
 	})
 }
 
-// IsOwn reports whether the other bucket is known to be that of the layer's own store. Then there is one store
-// only: a removal from one of them takes the object of both.
-func IsOwn(d driver.Driver, other storage.Bucket) bool {
-	prefix, inside := serving.Below(other, engine.New(d))
-	return inside && prefix == ""
+// Overlaps reports whether the other bucket is known to be that of the layer's own store, a folder of it, or a
+// directory around it. A removal from one of them then takes the object of both, and copies beget copies.
+func Overlaps(d driver.Driver, other storage.Bucket) bool {
+	return driver.Overlap(other, engine.New(d))
+}
+
+// Places returns the function that tells where the objects of a layer are: in its own store, whose driver is own,
+// and in the other one.
+func (s Store) Places(own driver.Driver) func() []driver.Place {
+	return func() []driver.Place { return slices.Concat(driver.PlacesOf(own), driver.Places(s.Bucket)) }
 }
 
 // Describe returns the description of the own store without the features that one store cannot keep for both, and

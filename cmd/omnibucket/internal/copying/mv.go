@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +15,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/jobends"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -47,10 +52,8 @@ to continue. Objects at the destination that have the same content are not copie
 
 // mvOne copies one file or object with cp, and then removes it.
 func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location, cp func() error) error {
-	if same, err := isSame(ctx, p, src, dst); same || err != nil {
-		if err == nil {
-			err = errSame
-		}
+	ctx = driver.WithoutFailover(ctx) // what is removed afterwards must not be newer than what is read
+	if err := checkTwo(ctx, p, src, dst); err != nil {
 		return err
 	}
 	if src.Kind == location.InBucket && dst.Kind == location.InBucket && !p.Global.DryRun {
@@ -150,6 +153,51 @@ func removeCopied(ctx context.Context, bucket storage.Bucket, before *storage.At
 		return &storage.Error{Code: storage.Changed, Op: "Remove", Key: before.Key, Err: errMoving}
 	}
 	return err
+}
+
+// checkTwo refuses a move whose source and destination are one file or object, also under two addresses of one store.
+// If the addresses do not tell, it asks: what is stored beside the destination must not appear beside the source.
+func checkTwo(ctx context.Context, p *program.Program, src, dst location.Location) error {
+	if same, err := isSame(ctx, p, src, dst); same || err != nil {
+		return cmp.Or(err, errSame)
+	}
+	source, err := place(ctx, p, src)
+	if err != nil {
+		return err
+	}
+	destination, err := place(ctx, p, dst)
+	if err != nil || p.Global.DryRun || evidence.Apart(serving.Places(source), serving.Places(destination)) {
+		return err
+	}
+	there, folder, name, err := openEnd(ctx, p, dst)
+	if err != nil {
+		return err
+	}
+	here, ofSource, from, err := openEnd(ctx, p, src)
+	if err != nil || name != from {
+		return err // two names in one store are two objects
+	}
+	found, err := evidence.Appears(ctx, there, folder, here, ofSource)
+	switch {
+	case found:
+		return errors.Join(errSame, err)
+	case errors.Is(err, fs.ErrNotExist): // the folder of the destination, which has nothing
+		return nil
+	}
+	return err
+}
+
+// openEnd returns what holds a file or object, as the end of a question, with its folder there and its name.
+func openEnd(ctx context.Context, p *program.Program, l location.Location) (end evidence.End, folder, name string, err error) {
+	if l.Kind == location.LocalPath {
+		return jobends.OfPath(filepath.Dir(l.Path)), "", filepath.Base(l.Path), nil
+	}
+	bucket, err := p.Stores.Open(ctx, l)
+	if err != nil {
+		return nil, "", "", err
+	}
+	folder, name = path.Split(l.Key)
+	return jobends.OfBucket(bucket, bucket), folder, name, nil
 }
 
 // isSame reports whether two locations are known to be one file or object.

@@ -1,0 +1,77 @@
+package evidence
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// relative reports whether dir is outer or lies in it, and the path from outer to dir,
+// "" if they are the same. With files it also compares the directories themselves:
+// a file system that folds case, or that is mounted twice, has several paths to one.
+func relative(dir, outer string, files bool) (rel string, ok bool) {
+	dir, outer = resolved(dir), resolved(outer)
+	if rel, ok := pathFrom(outer, dir); ok || !files {
+		return rel, ok
+	}
+	want, err := os.Stat(outer)
+	if err != nil {
+		return "", false
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err == nil && os.SameFile(info, want) {
+			return pathFrom(at, dir)
+		}
+		if at == filepath.Dir(at) {
+			return "", false
+		}
+	}
+}
+
+// pathFrom returns the path from outer to dir if dir is outer, or lies in it.
+func pathFrom(outer, dir string) (rel string, ok bool) {
+	rel, err := filepath.Rel(outer, dir)
+	switch {
+	case err != nil, rel == "..", strings.HasPrefix(rel, ".."+string(filepath.Separator)):
+		return "", false
+	case rel == ".":
+		return "", true
+	}
+	return rel, true
+}
+
+// resolved returns path as an absolute path without symbolic links, as far as it
+// exists. It resolves a link before the ".." after it, as the operating system does.
+func resolved(path string) string {
+	if !filepath.IsAbs(path) {
+		if wd, err := os.Getwd(); err == nil {
+			path = wd + string(filepath.Separator) + path
+		}
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	end := len(path)
+	for end > 0 && os.IsPathSeparator(path[end-1]) {
+		end--
+	}
+	start := end
+	for start > 0 && !os.IsPathSeparator(path[start-1]) {
+		start--
+	}
+	if start == end || start <= len(filepath.VolumeName(path)) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(resolved(path[:start]), path[start:end])
+}
+
+// existing returns the deepest directory of a path that exists.
+func existing(path string) string {
+	at := resolved(path)
+	for {
+		if _, err := os.Stat(at); err == nil || at == filepath.Dir(at) {
+			return at
+		}
+		at = filepath.Dir(at)
+	}
+}

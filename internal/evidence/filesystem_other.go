@@ -1,0 +1,13 @@
+//go:build !unix
+
+package evidence
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// oneFileSystem reports whether two directories are on one volume.
+func oneFileSystem(a, b string) bool {
+	return strings.EqualFold(filepath.VolumeName(existing(a)), filepath.VolumeName(existing(b)))
+}

@@ -1,0 +1,28 @@
+//go:build unix
+
+package evidence
+
+import (
+	"os"
+	"syscall"
+)
+
+// oneFileSystem reports whether two directories are on one device. Directories of two may be one behind a
+// mount of the network.
+func oneFileSystem(a, b string) bool {
+	first, ok := device(existing(a))
+	second, both := device(existing(b))
+	return ok && both && first == second
+}
+
+func device(path string) (uint64, bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return uint64(stat.Dev), true //nolint:unconvert // its type differs between systems
+}

@@ -1,0 +1,105 @@
+// Package jobends makes ends of a question of package evidence: of buckets and of directories.
+package jobends
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
+)
+
+// A bucket is an end. write is nil if nothing can be written.
+type bucket struct {
+	read    storage.AttrsReader
+	write   storage.ReadWriter
+	version string // of what Put has stored, in a bucket that keeps versions
+}
+
+// OfBucket returns an end that reads from one bucket, and writes to the same one or, if write is nil, not at all:
+// Put is then Unsupported.
+func OfBucket(read storage.AttrsReader, write storage.ReadWriter) evidence.End {
+	return &bucket{read: read, write: write}
+}
+
+func (b *bucket) Put(ctx context.Context, key string) error {
+	if b.write == nil {
+		return storage.Unsupported
+	}
+	attrs, err := b.write.Upload(ctx, key, strings.NewReader(evidence.Text))
+	if err == nil {
+		b.version = attrs.Version
+	}
+	return err
+}
+
+func (b *bucket) Has(ctx context.Context, key string) (bool, error) {
+	_, err := b.read.Attrs(ctx, key)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Discard removes the version, too. If that is not permitted, it removes the object.
+func (b *bucket) Discard(ctx context.Context, key string) error {
+	if b.version != "" && b.write.Remove(ctx, key, storage.WithVersion(b.version)) == nil {
+		return nil
+	}
+	return b.write.Remove(ctx, key)
+}
+
+// A fileSystem is an os.Root, or the system's files below a directory.
+type fileSystem interface {
+	OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error)
+	Lstat(name string) (fs.FileInfo, error)
+	Remove(name string) error
+}
+
+type directory struct{ files fileSystem }
+
+// OfDirectory returns an end whose files are below a directory. Its errors are those of the operating system.
+func OfDirectory(root *os.Root) evidence.End { return directory{root} }
+
+// OfPath returns an end whose files are below a directory, which is opened for each call.
+func OfPath(dir string) evidence.End { return directory{below(dir)} }
+
+func (d directory) Put(_ context.Context, key string) error {
+	f, err := d.files.OpenFile(key, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(evidence.Text)
+	return errors.Join(err, f.Close())
+}
+
+func (d directory) Has(_ context.Context, key string) (bool, error) {
+	_, err := d.files.Lstat(key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (d directory) Discard(_ context.Context, key string) error {
+	if err := d.files.Remove(key); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+type below string
+
+func (b below) OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error) {
+	return os.OpenFile(filepath.Join(string(b), name), flag, mode)
+}
+
+func (b below) Lstat(name string) (fs.FileInfo, error) {
+	return os.Lstat(filepath.Join(string(b), name))
+}
+
+func (b below) Remove(name string) error { return os.Remove(filepath.Join(string(b), name)) }

@@ -1,0 +1,252 @@
+package layers_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/diskcache"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	_ "github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A world is the stores "first", "second" and "third" of one account, and the ends of jobs that show them.
+type world struct {
+	t       *testing.T
+	account driver.ServiceDriver
+	dir     string // of an account of directories, or ""
+	server  *s3server.Server
+	failing *faults.Injector // of what ends have as their primary store
+}
+
+var storesOfTheWorld = []string{"first", "second", "third"}
+
+func newWorld(t *testing.T, kind string) *world {
+	w := &world{t: t, failing: faults.New()}
+	if kind == "memory" {
+		w.account = memstore.NewServiceDriver(memstore.ServiceConfig{})
+	} else {
+		w.dir = t.TempDir()
+		account, err := local.NewServiceDriver(w.dir, local.Config{})
+		require.NoError(t, err)
+		w.account = account
+	}
+	t.Cleanup(func() { require.NoError(t, w.account.Close()) })
+	w.server = s3server.ForTest(t, s3server.Config{Service: w.account, Buckets: storesOfTheWorld})
+	for _, variable := range w.server.Env() {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+	return w
+}
+
+// bucket opens a store with layers, of which the last is outermost.
+func (w *world) bucket(name string, layers ...driver.Layer) storage.Bucket {
+	d, err := w.account.Driver(name)
+	require.NoError(w.t, err)
+	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: 1})}
+	for _, l := range layers {
+		opts = append(opts, driver.WithLayer(l))
+	}
+	b := engine.New(d, opts...)
+	w.t.Cleanup(func() { _ = storage.Close(b) })
+	return b
+}
+
+func (w *world) mirror(primary, second string) storage.Bucket {
+	layer, err := mirror.New(w.bucket(second), mirror.Config{})
+	require.NoError(w.t, err)
+	return w.bucket(primary, w.failing.Layer(), layer)
+}
+
+func (w *world) overlay(over, old string) storage.Bucket {
+	layer, err := overlay.New(w.bucket(old), overlay.Config{})
+	require.NoError(w.t, err)
+	return w.bucket(over, w.failing.Layer(), layer)
+}
+
+// A foreign bucket is a type of a user's own, whose place is unknown.
+type foreignBucket struct{ storage.Bucket }
+
+// endsOfTheWorld are the ends of jobs, by what they are.
+var endsOfTheWorld = map[string]func(w *world) storage.Bucket{
+	"first":                     func(w *world) storage.Bucket { return w.bucket("first") },
+	"second":                    func(w *world) storage.Bucket { return w.bucket("second") },
+	"third":                     func(w *world) storage.Bucket { return w.bucket("third") },
+	"first by a wrapper":        func(w *world) storage.Bucket { return foreignBucket{w.bucket("first")} },
+	"first by a server":         func(w *world) storage.Bucket { return w.served("first") },
+	"second by a server":        func(w *world) storage.Bucket { return w.served("second") },
+	"a folder of first":         func(w *world) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
+	"a folder by a server":      func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
+	"a mirror":                  func(w *world) storage.Bucket { return w.mirror("first", "second") },
+	"a folder of a mirror":      func(w *world) storage.Bucket { return storage.Prefixed(w.mirror("first", "second"), "in/") },
+	"the mirror turned around":  func(w *world) storage.Bucket { return w.mirror("second", "first") },
+	"an overlay":                func(w *world) storage.Bucket { return w.overlay("second", "first") },
+	"a folder of an overlay":    func(w *world) storage.Bucket { return storage.Prefixed(w.overlay("second", "first"), "in/") },
+	"the overlay turned around": func(w *world) storage.Bucket { return w.overlay("first", "second") },
+	"first with a cache": func(w *world) storage.Bucket {
+		return w.bucket("first", newCache(w.t, diskcache.Config{Unpinned: true}))
+	},
+}
+
+func (w *world) served(name string) storage.Bucket {
+	b, err := storage.Open(w.t.Context(), w.server.Address(name))
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { _ = storage.Close(b) })
+	return b
+}
+
+// fill stores objects in the stores, with contents of their own. Some have the same key as another one and
+// some the same content, so that jobs take them for the same.
+func (w *world) fill(mirrored bool) {
+	for name, keys := range map[string][]string{
+		"first":  {"a", "b", "in/a", "in/b", "in/in/a", "same"},
+		"second": {"a", "c", "in/c", "same"},
+		"third":  {"d", "in/a", "same"},
+	} {
+		if mirrored && name == "second" {
+			continue // has what the primary has
+		}
+		for _, key := range keys {
+			text := name + " " + key
+			if key == "same" {
+				text = key
+			}
+			_, err := w.bucket(name).Upload(w.t.Context(), key, strings.NewReader(text))
+			require.NoError(w.t, err)
+		}
+	}
+	if mirrored {
+		_, err := mirror.RepairAll(w.t.Context(), w.mirror("first", "second"))
+		require.NoError(w.t, err)
+	}
+}
+
+// contents returns what a bucket shows, by key. Without failures it shows everything.
+func (w *world) contents(b storage.Bucket) map[string]string {
+	all := map[string]string{}
+	for e, err := range b.List(w.t.Context()) {
+		require.NoError(w.t, err)
+		if strings.HasPrefix(e.Key, mirror.NotesPrefix) {
+			continue
+		}
+		data, _, err := storage.ReadAll(w.t.Context(), b, e.Key)
+		require.NoError(w.t, err)
+		all[e.Key] = string(data)
+	}
+	return all
+}
+
+// stored returns each content that a store has, wherever it lies.
+func (w *world) stored() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range storesOfTheWorld {
+		for _, text := range w.contents(w.bucket(name)) {
+			all[text] = true
+		}
+	}
+	return all
+}
+
+// A removingJob is a job that removes, with what it must leave.
+type removingJob struct {
+	name string
+	run  func(ctx context.Context, w *world, dst, src storage.Bucket, opts ...transfer.Option) error
+	// kept returns the contents that must be in some store afterwards, of what both ends showed before.
+	kept func(dst, src map[string]string) []string
+}
+
+func valuesOf(all ...map[string]string) (values []string) {
+	for _, m := range all {
+		for _, v := range m {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+// replaced are the contents of dst that a job may replace by those of src.
+func withoutReplaced(dst, src map[string]string) map[string]string {
+	left := map[string]string{}
+	for key, text := range dst {
+		if _, replaced := src[key]; !replaced {
+			left[key] = text
+		}
+	}
+	return left
+}
+
+var removingJobs = []removingJob{
+	{"move", func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
+		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), append(opts, transfer.WithMove())...)
+		return err
+	}, func(dst, src map[string]string) []string { return valuesOf(src, withoutReplaced(dst, src)) }},
+	{"delete", func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
+		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), append(opts, transfer.WithDelete())...)
+		return err
+	}, func(_, src map[string]string) []string { return valuesOf(src) }},
+	{"delete, with a source that is only read", func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
+		_, err := transfer.Copy(ctx, dst, src, append(opts, transfer.WithDelete())...)
+		return err
+	}, func(_, src map[string]string) []string { return valuesOf(src) }},
+	{"delete with a backup at the source's place", func(ctx context.Context, w *world, dst, backup storage.Bucket, opts ...transfer.Option) error {
+		_, err := transfer.Copy(ctx, dst, memstore.New(), append(opts, transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Bucket(backup)))...)
+		return err
+	}, func(dst, _ map[string]string) []string { return valuesOf(dst) }},
+}
+
+// listingsOfTheWorld are how the primary stores answer while the job runs.
+var listingsOfTheWorld = map[string][]faults.Rule{
+	"whole":       nil,
+	"fails once":  {faults.Fail(faults.List).Nth(1)},
+	"fails later": {faults.Fail(faults.List).Nth(2)},
+	"down":        {faults.Fail(faults.Reads | faults.Writes)},
+}
+
+// No job removes the last copy of an object that a caller has stored, whatever its two ends are.
+func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
+	rows := 0
+	for _, kind := range []string{"memory", "directory"} {
+		for _, job := range removingJobs {
+			for dstName := range endsOfTheWorld {
+				for srcName := range endsOfTheWorld {
+					for listing, rules := range listingsOfTheWorld {
+						if listing != "whole" && !strings.Contains(dstName+srcName, "mirror") && !strings.Contains(dstName+srcName, "overlay") {
+							continue // nothing fails over
+						}
+						rows++
+						t.Run(fmt.Sprintf("%s/%s/%s from %s/listing %s", kind, job.name, dstName, srcName, listing), func(t *testing.T) {
+							w := newWorld(t, kind)
+							w.fill(strings.Contains(dstName+srcName, "mirror"))
+							dst, src := endsOfTheWorld[dstName](w), endsOfTheWorld[srcName](w)
+							kept := job.kept(w.contents(dst), w.contents(src))
+							w.failing.Set(rules...)
+							err := job.run(t.Context(), w, dst, src)
+							w.failing.Set()
+							stored := w.stored()
+							for _, text := range kept {
+								require.True(t, stored[text], "%q is lost; the job: %v", text, err)
+							}
+							for text := range stored {
+								require.NotContains(t, text, "omnibucket asked")
+							}
+						})
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d rows", rows)
+}
