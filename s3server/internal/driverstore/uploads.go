@@ -17,6 +17,7 @@ import (
 
 // An uploadRecord is how an upload is stored, under "uploads/" and its id.
 type uploadRecord struct {
+	Place      string
 	Key        string
 	Initiated  time.Time
 	Initiator  string
@@ -70,7 +71,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return ErrorOf(err, u.Key)
 	}
 	record := &uploadRecord{
-		Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
+		Place: records.place(uploadName(u.ID)), Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
 		Kind: u.Kind.Name, Covers: u.Covers, Asked: u.Asked,
 	}
 	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
@@ -106,6 +107,9 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 			return nil, state.NoUpload(id)
 		}
 		return nil, ErrorOf(err, id)
+	}
+	if record.Place != records.place(uploadName(id)) {
+		return nil, state.NoUpload(id) // it was copied from another bucket
 	}
 	if dropped, err := m.isDropped(ctx, records, id, record); dropped || err != nil {
 		return nil, cmp.Or(ErrorOf(err, id), state.NoUpload(id))
