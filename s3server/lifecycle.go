@@ -106,7 +106,7 @@ func (l lifecycleRun) isOver(u *state.Upload) bool {
 	return u != nil && l.bucket.Lifecycle.Abortion(u.Key, u.Initiated, l.clock).IsOver(l.clock.Now)
 }
 
-// uploadNow returns an upload as it is, and not as the listing has it, or nil.
+// uploadNow looks a listed upload up. It returns nil if there is none.
 func (l lifecycleRun) uploadNow(u *state.Upload) *state.Upload {
 	found, err := l.server.store.Upload(l.ctx, u.Bucket, u.Key, u.ID)
 	if err != nil {

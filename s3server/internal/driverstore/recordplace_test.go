@@ -1,6 +1,7 @@
 package driverstore
 
 import (
+	"context"
 	"io"
 	"slices"
 	"strings"
@@ -125,7 +126,7 @@ func TestRecordsOfACopiedBucketMeanNothing(t *testing.T) {
 
 			parts, _, err := s.Parts(t.Context(), u, 0, 10)
 			require.NoError(t, err)
-			require.Len(t, parts, 1, "the upload goes on")
+			require.Len(t, parts, 1, "the upload continues")
 			require.NoError(t, s.Abort(t.Context(), u))
 			require.NoError(t, s.DeleteBucket(t.Context(), "archive"), "copied records keep no bucket")
 		})
@@ -202,6 +203,53 @@ func TestTheRulesOfACopiedBucketRemoveNothing(t *testing.T) {
 			require.NoError(t, err)
 			require.Nil(t, b.Lifecycle)
 			require.Equal(t, "Requester", b.Payer, "the other settings stay")
+		})
+	}
+}
+
+// withoutParts is the driver of records whose listing does not have the records of parts yet.
+type withoutParts struct{ driver.Driver }
+
+func (d withoutParts) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err == nil {
+		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return strings.Contains(e.Key, "parts/") })
+	}
+	return page, err
+}
+
+func TestAnUploadIsNotDroppedBecauseAListingLags(t *testing.T) {
+	ahead := time.Duration(0)
+	now := func() time.Time { return time.Now().UTC().Add(ahead) }
+	for name, service := range map[string]driver.ServiceDriver{
+		"directory": func() driver.ServiceDriver {
+			s, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true, Now: now})
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = s.Close() })
+			return s
+		}(),
+		"memory": memstore.NewServiceDriver(memstore.ServiceConfig{Now: now}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ahead = 0
+			s := New(Config{Service: service, Now: now, Account: "1", Region: "us-east-1"})
+			t.Cleanup(s.Close)
+			_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})
+			require.NoError(t, err)
+			u := beginUpload(t, s, "photos")
+			ahead = 6 * 24 * time.Hour
+			d := checksum.NewDigest(u.Kind, false)
+			_, err = s.PutPart(t.Context(), u, 2, &state.Body{From: teeReader("y", d), Size: 1, Digest: d, Check: func() error { return nil }})
+			require.NoError(t, err)
+			ahead = 8 * 24 * time.Hour
+			r := recordsOf(t, s, "photos")
+			r.driver = withoutParts{r.driver}
+			s.SweepUploads(t.Context())
+			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
+			require.NoError(t, err)
+			ahead = 14 * 24 * time.Hour
+			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
+			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
 		})
 	}
 }

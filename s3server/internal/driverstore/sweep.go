@@ -54,8 +54,8 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	})
 }
 
-// sweepParts removes the records of parts whose upload has none. What is no record, or was copied from
-// another bucket, stays.
+// sweepParts removes the records of parts whose upload has none. It leaves anything else, and the records of
+// a bucket that was copied.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	var orphans []string
 	last, ended := "", false // upload
