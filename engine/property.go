@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -15,8 +14,6 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/unexported"
 )
-
-const maxMetadataBytes = 2048 // S3 allows no more, names and values together
 
 // textProperties has the properties that are text, with their options.
 var textProperties = [...]struct {
@@ -138,37 +135,13 @@ func (c *core) dropProperties(p *storage.Properties) {
 // foldMetadata implements rule W8. It returns a map of its own: the caller's may
 // change.
 func foldMetadata(given map[string]string) (map[string]string, *storage.Error) {
-	folded := make(map[string]string, len(given)+1)
-	size := len(metadata.WriteIDName) + metadata.WriteIDLength // room for one, so that a condition does not change whether metadata fits
-	for key, value := range given {
-		name := metadata.LowerASCII(key)
-		if !metadata.ValidName(name) {
-			return nil, invalid("WithMetadata", "key "+redact.Quoted(key)+" must be a letter and up to 63 letters, digits, - or _")
-		}
-		if metadata.IsReserved(name) {
-			return nil, invalid("WithMetadata", "key "+redact.Quoted(key)+" is reserved: it begins with "+metadata.Reserved)
-		}
-		if !headertext.Plain(value) || strings.TrimSpace(value) != value {
-			e := invalid("WithMetadata", "value of "+redact.Quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
-			e.Hint = "percent-encode the value, as storage.EncodeMetadataValue does"
-			return nil, e
-		}
-		if _, twice := folded[name]; twice {
-			lower, isThere := given[name]
-			if !isThere {
-				return nil, invalid("WithMetadata", "key "+redact.Quoted(name)+" is given twice, in different case")
-			}
-			value = lower
-		}
-		folded[name] = value
+	folded, rule, hint := metadata.Fold(given)
+	if rule == "" {
+		return folded, nil
 	}
-	for name, value := range folded {
-		size += len(name) + len(metadata.EncodeValue(value))
-	}
-	if size > maxMetadataBytes {
-		return nil, invalid("WithMetadata", fmt.Sprintf("takes %d bytes as stored, the write id's place included, and may take 2,048", size))
-	}
-	return folded, nil
+	e := invalid("WithMetadata", rule)
+	e.Hint = cmp.Or(hint, e.Hint)
+	return nil, e
 }
 
 // contentType implements rule W9: the type that was given, else that of the key's

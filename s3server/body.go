@@ -67,16 +67,38 @@ func (r *request) expectBody() (*expectedBody, error) {
 	if err := p.readSums(r.in.Header); err != nil {
 		return nil, err
 	}
-	announced, err := checksum.Announced(p.trailers)
-	if err != nil {
+	if err := p.readTrailers(r.in.Header.Get("X-Amz-Trailer")); err != nil {
 		return nil, err
 	}
-	if p.given = p.sum.Kind; p.given == nil {
-		p.given = announced
-	} else if announced != nil {
-		return nil, checksum.MultipleChecksums()
-	}
 	return p, p.resolveChecksum(r.in.Header)
+}
+
+// readTrailers reads the announcement of trailers.
+func (p *expectedBody) readTrailers(names string) error {
+	p.given = p.sum.Kind
+	switch {
+	case names == "" && p.payload == sign.SignedChunksAndTrailer:
+		return s3error.New("MalformedTrailerError")
+	case names == "": // as at S3, a body with an unsigned trailer may come without one
+		return nil
+	}
+	var announced []string
+	for name := range strings.SplitSeq(names, ",") {
+		announced = append(announced, strings.ToLower(strings.TrimSpace(name)))
+	}
+	kind, err := checksum.Announced(announced)
+	switch {
+	case err != nil:
+		return err
+	case p.payload == sign.SignedChunks && kind == p.sum.Kind:
+		return nil // the AWS SDK for Java v2 announces a checksum that it sends in a header, and S3 takes that
+	case p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer:
+		return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
+	case p.sum.Kind != nil:
+		return checksum.MultipleChecksums()
+	}
+	p.trailers, p.given = announced, kind
+	return nil
 }
 
 // readSums reads the digest and the checksum in the headers.
@@ -97,24 +119,13 @@ func (p *expectedBody) readSums(header http.Header) (err error) {
 
 // readPayload reads x-amz-content-sha256 and the lengths.
 func (p *expectedBody) readPayload(r *request) error {
-	trailers := r.in.Header.Get("X-Amz-Trailer")
 	switch p.payload {
-	case sign.UnsignedTrailer, sign.SignedChunksAndTrailer:
-		if trailers == "" {
-			return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is missing")
-		}
-		for name := range strings.SplitSeq(trailers, ",") {
-			p.trailers = append(p.trailers, strings.ToLower(strings.TrimSpace(name)))
-		}
-	case sign.UnsignedPayload, sign.SignedChunks:
+	case sign.UnsignedPayload, sign.UnsignedTrailer, sign.SignedChunks, sign.SignedChunksAndTrailer:
 	default:
 		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 || strings.ToLower(p.payload) != p.payload {
 			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
 				WithMessage("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
 		}
-	}
-	if trailers != "" && p.trailers == nil {
-		return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
 	}
 	if !sign.IsChunked(p.payload) {
 		if p.size < 0 {

@@ -1,6 +1,9 @@
 package s3server_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 func TestBodiesInChunks(t *testing.T) {
@@ -35,7 +39,8 @@ func TestBodiesInChunks(t *testing.T) {
 		"another trailer than announced": {hello + "x-amz-checksum-crc32:AAAAAA==\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError"},
 		"an empty trailer":               {hello + "x-amz-checksum-crc32c:\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "InvalidRequest"},
 		"no trailer":                     {hello + "\r\n", "5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError"},
-		"none announced":                 {hello + sum + "\r\n", "5", "", 400, "InvalidRequest"},
+		"none announced":                 {hello + sum + "\r\n", "5", "", 400, "MalformedTrailerError"},
+		"none announced, and none comes": {hello + "\r\n", "5", "", 200, ""},
 		"a longer body":                  {hello + sum + "\r\n", "4", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"a shorter body":                 {hello + sum + "\r\n", "6", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"no decoded length":              {hello + sum + "\r\n", "", "x-amz-checksum-crc32c", 411, "MissingContentLength"},
@@ -62,6 +67,52 @@ func TestBodiesInChunks(t *testing.T) {
 	}
 }
 
+// The AWS SDK for Java v2 sends the checksum in a header, and announces the same in a trailer that does not come.
+func TestAChecksumInTheHeaderOfSignedChunks(t *testing.T) {
+	const right, wrong = "mnG7TA==", "AAAAAA=="
+	for _, c := range []struct {
+		name, value, trailer, comes string
+		status                      int
+		code                        string
+	}{
+		{"no trailer announced", right, "", "", 200, ""},
+		{"the same announced", right, "x-amz-checksum-crc32c", "", 200, ""},
+		{"the same announced, in capitals", right, "X-Amz-Checksum-CRC32C", "", 200, ""},
+		{"the same announced, and wrong", wrong, "x-amz-checksum-crc32c", "", 400, "BadDigest"},
+		{"the same announced, and it comes", right, "x-amz-checksum-crc32c", "x-amz-checksum-crc32c:" + right + "\r\n", 400, "MalformedTrailerError"},
+		{"another announced", right, "x-amz-checksum-crc32", "", 400, "InvalidRequest"},
+		{"announced, and not in a header", "", "x-amz-checksum-crc32c", "", 400, "InvalidRequest"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			header := http.Header{}
+			if c.value != "" {
+				header.Set("X-Amz-Checksum-Crc32c", c.value)
+				header.Set("X-Amz-Sdk-Checksum-Algorithm", "CRC32C")
+			}
+			if c.trailer != "" {
+				header.Set("X-Amz-Trailer", c.trailer)
+			}
+			response, body := s.sendSignedChunks(t, "hello", c.comes, header)
+			require.Equal(t, c.status, response.StatusCode, body)
+			if c.code != "" {
+				require.Equal(t, c.code, errorIn(t, body).Code, body)
+				require.Empty(t, s.keys(t))
+				return
+			}
+			require.Equal(t, right, response.Header.Get("X-Amz-Checksum-Crc32c"))
+			require.Equal(t, "hello", s.get(t, "k"))
+		})
+	}
+}
+
+func TestAnUnsignedBodyWithoutATrailerHasTheDefaultChecksum(t *testing.T) {
+	s := start(t, s3server.Config{})
+	response, body := s.sendChunks(t, "5\r\nhello\r\n0\r\n\r\n", "5", "")
+	require.Equal(t, http.StatusOK, response.StatusCode, body)
+	require.NotEmpty(t, response.Header.Get("X-Amz-Checksum-Crc64nvme"))
+}
+
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
@@ -86,4 +137,33 @@ func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.R
 	response, err := s.http.Do(r)
 	require.NoError(t, err)
 	return response, read(t, response.Body)
+}
+
+// sendSignedChunks puts the key k as one signed chunk, with the trailer lines.
+func (s *store) sendSignedChunks(t *testing.T, content, trailer string, header http.Header) (*http.Response, string) {
+	const payload = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k", http.NoBody)
+	require.NoError(t, err)
+	maps.Copy(r.Header, header)
+	r.Header.Set("X-Amz-Content-Sha256", payload)
+	r.Header.Set("X-Amz-Decoded-Content-Length", strconv.Itoa(len(content)))
+	as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+	now := time.Now().UTC()
+	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), as, r, payload, "s3", "us-east-1", now))
+	_, signature, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
+	scope := sign.Scope{Date: now.Format("20060102"), Region: "us-east-1", Service: sign.Service}
+	var b strings.Builder
+	for _, chunk := range []string{content, ""} {
+		hash := sha256.Sum256([]byte(chunk))
+		empty := sha256.Sum256(nil)
+		signature = sign.HexMAC(sign.Key(as.SecretAccessKey, scope), strings.Join([]string{
+			sign.Algorithm + "-PAYLOAD", r.Header.Get("X-Amz-Date"), scope.String(), signature,
+			hex.EncodeToString(empty[:]), hex.EncodeToString(hash[:]),
+		}, "\n"))
+		b.WriteString(strconv.FormatInt(int64(len(chunk)), 16) + ";chunk-signature=" + signature + "\r\n" + chunk)
+		if chunk != "" {
+			b.WriteString("\r\n")
+		}
+	}
+	return s.send(t, "PUT", r.URL.String(), strings.NewReader(b.String()+trailer+"\r\n"), r.Header)
 }

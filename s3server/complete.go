@@ -22,7 +22,7 @@ type completeRequest struct {
 }
 
 type completedPart struct {
-	PartNumber int
+	PartNumber *int // never nil after readCompletion
 	ETag       string
 	checksum.Elements
 	checksum.MissingElements
@@ -152,12 +152,23 @@ func readCompletion(r *request) (*completion, error) {
 	if err := xmldoc.Parse(document, &asked); err != nil {
 		return nil, err
 	}
-	incomplete := func(p completedPart) bool { return p.PartNumber == 0 || p.ETag == "" }
-	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts || slices.ContainsFunc(asked.Part, incomplete) {
-		return nil, s3error.New("MalformedXML")
-	}
 	c.parts = asked.Part
-	return c, nil
+	return c, r.checkCompletedParts(c.parts)
+}
+
+// checkCompletedParts checks the list of parts by itself.
+func (r *request) checkCompletedParts(parts []completedPart) error {
+	incomplete := func(p completedPart) bool { return p.PartNumber == nil || p.ETag == "" }
+	if len(parts) == 0 || len(parts) > r.server.limits.MaxParts || slices.ContainsFunc(parts, incomplete) {
+		return s3error.New("MalformedXML")
+	}
+	for _, p := range parts {
+		if *p.PartNumber < 1 {
+			return s3error.New("InvalidArgument", "ArgumentName", "PartNumber", "ArgumentValue", strconv.Itoa(*p.PartNumber)).
+				WithMessage("PartNumber must be >= 1")
+		}
+	}
+	return nil
 }
 
 // findUpload finds the upload that c completes.
@@ -184,12 +195,13 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 	var parts []*state.Part
 	last := 0
 	for _, asked := range c.parts {
-		if asked.PartNumber <= last {
+		number := *asked.PartNumber
+		if number <= last {
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
-		gap := asked.PartNumber > last+1
-		last = asked.PartNumber
-		p, found := byNumber[asked.PartNumber]
+		gap := number > last+1
+		last = number
+		p, found := byNumber[number]
 		if !found || !state.SameTag(p.ETag, asked.ETag) {
 			return nil, invalidPart(c.upload, asked)
 		}
@@ -211,7 +223,7 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 }
 
 func invalidPart(u *state.Upload, asked completedPart) *s3error.Error {
-	return s3error.New("InvalidPart", "UploadId", u.ID, "PartNumber", strconv.Itoa(asked.PartNumber), "ETag", strings.Trim(asked.ETag, `"`))
+	return s3error.New("InvalidPart", "UploadId", u.ID, "PartNumber", strconv.Itoa(*asked.PartNumber), "ETag", strings.Trim(asked.ETag, `"`))
 }
 
 // checkCompleted checks the asserted checksums of a part. With a composite checksum, every

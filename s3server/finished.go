@@ -42,7 +42,7 @@ type finishedUpload struct {
 func (c *completion) fingerprint() (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, p := range c.parts {
-		_, _ = fmt.Fprintf(h, "%d %q\n", p.PartNumber, strings.Trim(p.ETag, `"`))
+		_, _ = fmt.Fprintf(h, "%d %q\n", *p.PartNumber, strings.Trim(p.ETag, `"`))
 	}
 	h.Sum(sum[:0])
 	return sum

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -190,10 +191,14 @@ func wantedPart(r *request) (int, error) {
 }
 
 // span returns the bytes of the part with this number. With 0, it returns those of the Range
-// header.
+// header, or all of them if the client has a part of another object.
 func (r *request) span(v *state.Version, number int) (span, error) {
 	if number == 0 {
-		offset, length, partial, err := parseRange(r.in.Header.Get("Range"), v.Object.Size)
+		asked := r.in.Header.Get("Range")
+		if !headertext.RangeApplies(r.in.Header, v.Object.ETag, v.Modified) {
+			asked = ""
+		}
+		offset, length, partial, err := parseRange(asked, v.Object.Size)
 		return span{offset: offset, length: length, partial: partial, sum: v.SumOf(offset, length, partial)}, err
 	}
 	count := max(1, len(v.Object.Parts))

@@ -74,6 +74,8 @@ func TestContentEncodingIsKeptAsItWasSent(t *testing.T) {
 		"aws-chunked, deflate, gzip": "deflate, gzip",
 		"aws-chunked":                "",
 		"aws-chunked,aws-chunked":    "",
+		"AWS-CHUNKED":                "",
+		"gzip, Aws-Chunked":          "gzip",
 	} {
 		response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{"Content-Encoding": sent})
 		require.Equal(t, http.StatusOK, response.StatusCode, body)

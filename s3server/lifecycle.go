@@ -51,7 +51,8 @@ var headerClock = lifecycle.Clock{Day: lifecycle.FullDay}
 
 // RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It
 // removes objects, versions, delete markers and uploads, and changes storage classes. It skips
-// versions that an object lock protects. [Handler.Run] calls it 24 times a day.
+// versions that an object lock protects. A listing that lags removes nothing: each key is looked up first.
+// [Handler.Run] calls it 24 times a day.
 func (h *Handler) RunLifecycle() { h.runLifecycle(context.Background()) }
 
 func (h *Handler) runLifecycle(ctx context.Context) {
@@ -64,7 +65,7 @@ func (h *Handler) runLifecycle(ctx context.Context) {
 	})
 	clock := lifecycle.Clock{Now: h.now(), Day: h.config.LifecycleDay}
 	for _, b := range all {
-		run := lifecycleRun{h, ctx, b, clock}
+		run := &lifecycleRun{h, ctx, b, clock}
 		run.expireUploads()
 		run.expireVersions()
 	}
@@ -78,11 +79,20 @@ type lifecycleRun struct {
 	clock  lifecycle.Clock
 }
 
+// hasRules reads the rules again: they may have been changed or removed since the run began.
+func (l *lifecycleRun) hasRules() bool {
+	b, err := l.server.store.Bucket(l.ctx, l.bucket.Name)
+	if err == nil {
+		l.bucket = b
+	}
+	return err == nil && b.Lifecycle.Rules() != nil
+}
+
 // lifecyclePage is the number of versions or uploads that are read at once.
 const lifecyclePage = 1000
 
 // expireUploads removes uploads that have waited too long.
-func (l lifecycleRun) expireUploads() {
+func (l *lifecycleRun) expireUploads() {
 	var after state.UploadPosition
 	for more := true; more; {
 		var page []*state.Upload
@@ -93,22 +103,36 @@ func (l lifecycleRun) expireUploads() {
 		}
 		for _, u := range page {
 			after = state.UploadPosition{Key: u.Key, ID: u.ID}
-			if l.bucket.Lifecycle.Abortion(u.Key, u.Initiated, l.clock).IsOver(l.clock.Now) {
+			if l.isOver(u) && l.hasRules() && l.isOver(l.uploadNow(u)) {
 				_ = l.server.store.Abort(l.ctx, u)
 			}
 		}
 	}
 }
 
+// isOver reports whether an upload has waited too long; nil has not.
+func (l *lifecycleRun) isOver(u *state.Upload) bool {
+	return u != nil && l.bucket.Lifecycle.Abortion(u.Key, u.Initiated, l.clock).IsOver(l.clock.Now)
+}
+
+// uploadNow looks a listed upload up. It returns nil if there is none.
+func (l *lifecycleRun) uploadNow(u *state.Upload) *state.Upload {
+	found, err := l.server.store.Upload(l.ctx, u.Bucket, u.Key, u.ID)
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
 // expireVersions applies the rules to each key, with all of its versions.
-func (l lifecycleRun) expireVersions() {
+func (l *lifecycleRun) expireVersions() {
 	var after state.VersionPosition
 	var versions []*state.Version // of one key, newest first
 	for more := true; more; {
 		var page []*state.Version
 		var err error
 		more, err = l.server.store.ListVersions(l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after, func(v *state.Version, _ bool, _ string) { page = append(page, v) })
-		if err != nil {
+		if err != nil || more && len(page) == 0 {
 			return
 		}
 		for _, v := range page {
@@ -124,14 +148,22 @@ func (l lifecycleRun) expireVersions() {
 }
 
 // expireKey applies the rules to the versions of a key, newest first. It begins with the oldest,
-// because a delete marker expires when it is alone.
-func (l lifecycleRun) expireKey(versions []*state.Version) {
-	facts := make([]lifecycle.Version, len(versions))
-	for i, v := range versions {
-		facts[i] = lifecycleFacts(v)
+// because a delete marker expires when it is alone. The listing, which may lag, only says which keys are
+// worth a look: what happens to a version is decided by what the store says of the key now.
+func (l *lifecycleRun) expireKey(versions []*state.Version) {
+	facts := factsOf(versions)
+	acts := func(i int) lifecycle.Action { return l.bucket.Lifecycle.Action(facts, i, l.clock) }
+	due := false
+	for i := range versions {
+		due = due || acts(i) != lifecycle.Action{}
 	}
+	if !due || !l.hasRules() {
+		return
+	}
+	versions = l.versionsNow(versions)
+	facts = factsOf(versions)
 	for i := len(versions) - 1; i >= 0; i-- {
-		act := l.bucket.Lifecycle.Action(facts, i, l.clock)
+		act := acts(i)
 		switch {
 		case act.Expire && l.expire(versions[i], i == 0):
 			versions, facts = slices.Delete(versions, i, i+1), slices.Delete(facts, i, i+1)
@@ -139,6 +171,34 @@ func (l lifecycleRun) expireKey(versions []*state.Version) {
 			l.setClass(versions[i], act.Class)
 		}
 	}
+}
+
+// versionsNow looks each listed version of a key up, and returns those that are there. If another one
+// is current than the listing says, or the store does not answer, it returns none: a later run sees the key.
+func (l *lifecycleRun) versionsNow(listed []*state.Version) (found []*state.Version) {
+	for i, v := range listed {
+		name := state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}
+		if i == 0 {
+			name.ID = ""
+		}
+		now, _, err := l.server.store.Find(l.ctx, name)
+		l.server.store.Release(now) // only its attributes are read
+		switch {
+		case err != nil, i == 0 && (now == nil || now.ID != v.ID):
+			return nil
+		case now != nil:
+			found = append(found, now)
+		}
+	}
+	return found
+}
+
+func factsOf(versions []*state.Version) []lifecycle.Version {
+	facts := make([]lifecycle.Version, len(versions))
+	for i, v := range versions {
+		facts[i] = lifecycleFacts(v)
+	}
+	return facts
 }
 
 // lifecycleFacts returns what rules ask about a version.
@@ -149,7 +209,7 @@ func lifecycleFacts(v *state.Version) lifecycle.Version {
 
 // expire removes a version for good, or the current object as a client would. It reports whether
 // it has done so.
-func (l lifecycleRun) expire(v *state.Version, current bool) bool {
+func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
 	r := &state.RemoveRequest{VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, Written: v.Modified, Account: l.bucket.Account}
 	if current && !v.Marker {
 		r.ID, r.Condition.Match = "", v.Object.ETag
@@ -162,7 +222,7 @@ func (l lifecycleRun) expire(v *state.Version, current bool) bool {
 }
 
 // setClass changes the storage class of a version, unless it was replaced meanwhile.
-func (l lifecycleRun) setClass(v *state.Version, class string) {
+func (l *lifecycleRun) setClass(v *state.Version, class string) {
 	changed, shown, err := l.server.store.Change(l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, func(_ *state.Bucket, changed *state.Version) error {
 		if changed.Object.ETag != v.Object.ETag || !changed.Modified.Equal(v.Modified) {
 			return s3error.New("PreconditionFailed")

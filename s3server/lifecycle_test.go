@@ -1,6 +1,7 @@
 package s3server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -223,6 +224,24 @@ func TestASweepKeepsWhatReplacedAVersionMeanwhile(t *testing.T) {
 			require.Equal(t, "x", s.get(t, "b"))
 		})
 	}
+}
+
+func TestASweepEndsWithItsRules(t *testing.T) {
+	var s *store
+	s = start(t, s3server.Config{LifecycleDay: time.Hour, Notify: func(e s3server.Event) {
+		if e.Key == "a" {
+			s.clock.move(-2 * time.Hour) // that of the client
+			defer s.clock.move(2 * time.Hour)
+			_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{Bucket: aws.String(bucket)})
+			require.NoError(t, err)
+		}
+	}})
+	require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration)))
+	s.put(t, "a", "x")
+	s.put(t, "b", "x")
+	s.live(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
+	s.later(2*time.Hour, s.server.RunLifecycle)
+	require.Equal(t, []string{"b"}, s.keys(t))
 }
 
 func TestLockedVersionsDoNotExpire(t *testing.T) {

@@ -118,7 +118,7 @@ func listObjects(r *request) error {
 	if result.IsTruncated {
 		result.NextContinuationToken = listToken(last)
 	}
-	return r.writeXML("ListBucketResult", result)
+	return r.writeObjectList(result)
 }
 
 // objectList returns an empty page.
@@ -126,6 +126,16 @@ func (r *request) objectList(l listRequest) objectList {
 	return objectList{
 		Name: r.target.bucket, Prefix: l.encode(l.Prefix), MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
 	}
+}
+
+// writeObjectList responds with a page and, like AWS, with the region of the bucket.
+func (r *request) writeObjectList(page objectList) error {
+	b, err := r.bucket()
+	if err != nil {
+		return err
+	}
+	r.w.Header().Set("X-Amz-Bucket-Region", b.Region)
+	return r.writeXML("ListBucketResult", page)
 }
 
 // fill adds the entries after a position, and returns the position of the last one.
@@ -231,5 +241,5 @@ func listObjectsV1(r *request) error {
 	if result.IsTruncated && l.Delimiter != "" {
 		result.NextMarker = l.encode(last.Key)
 	}
-	return r.writeXML("ListBucketResult", result)
+	return r.writeObjectList(result)
 }

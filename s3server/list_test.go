@@ -165,3 +165,15 @@ func TestListingsLikeADirectoryTree(t *testing.T) {
 		})
 	}
 }
+
+func TestListingsNameTheRegionOfTheBucket(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "")
+	head, _ := s.signedSend(t, "HEAD", "/photos", "", nil)
+	for _, query := range []string{"", "?list-type=2"} {
+		response, body := s.signedSend(t, "GET", "/photos"+query, "", nil)
+		require.Equal(t, 200, response.StatusCode, body)
+		require.Equal(t, "us-east-1", response.Header.Get("X-Amz-Bucket-Region"), "%q", query)
+		require.Equal(t, head.Header.Get("X-Amz-Bucket-Region"), response.Header.Get("X-Amz-Bucket-Region"), "%q", query)
+	}
+}

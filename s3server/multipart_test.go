@@ -100,6 +100,12 @@ func TestRefusedCompletions(t *testing.T) {
 		"a part without a number": {func(in *s3.CompleteMultipartUploadInput) {
 			in.MultipartUpload.Parts[0].PartNumber = nil
 		}, 400, "MalformedXML"},
+		"a part with the number 0": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts[0].PartNumber = aws.Int32(0)
+		}, 400, "InvalidArgument"},
+		"a part with a negative number": {func(in *s3.CompleteMultipartUploadInput) {
+			in.MultipartUpload.Parts[1].PartNumber = aws.Int32(-1)
+		}, 400, "InvalidArgument"},
 		"order": {func(in *s3.CompleteMultipartUploadInput) {
 			p := in.MultipartUpload.Parts
 			p[0], p[1] = p[1], p[0]

@@ -1,6 +1,7 @@
 package s3server_test
 
 import (
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -215,6 +216,46 @@ func TestRanges(t *testing.T) {
 			}
 			require.Equal(t, test.want, body)
 			require.Equal(t, test.contentRange != "", response.StatusCode == 206)
+		})
+	}
+}
+
+func TestRangesOfAReplacedObject(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "0123456789")
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	old, written := *head.ETag, *head.LastModified
+	date := func(d time.Duration) string { return written.Add(d).UTC().Format(http.TimeFormat) }
+	for _, c := range []struct {
+		name, span, ifRange string
+		whole               bool
+	}{
+		{"the same", "bytes=5-", old, false},
+		{"the same date", "bytes=5-", date(0), false},
+		{"another", "bytes=5-", `"another"`, true},
+		{"the same, weakly", "bytes=5-", "W/" + old, true},
+		{"the same, unquoted", "bytes=5-", strings.Trim(old, `"`), true},
+		{"any", "bytes=5-", "*", true},
+		{"a date before", "bytes=5-", date(-time.Second), true},
+		{"a date after", "bytes=5-", date(time.Second), true},
+		{"another, past the end", "bytes=10-", `"another"`, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				header := map[string]string{"Range": c.span, "If-Range": c.ifRange}
+				response, body := s.signedSend(t, method, "/"+bucket+"/k", "", header)
+				want, status := "56789", http.StatusPartialContent
+				if c.whole {
+					want, status = "0123456789", http.StatusOK
+				}
+				require.Equal(t, status, response.StatusCode, method)
+				require.Equal(t, int64(len(want)), response.ContentLength, method)
+				require.Equal(t, c.whole, response.Header.Get("Content-Range") == "", method)
+				if method == http.MethodGet {
+					require.Equal(t, want, body)
+				}
+			}
 		})
 	}
 }

@@ -48,7 +48,7 @@ const noOrderOfIDs = "^TestAListingContinuesAfterAMissingVersion$"
 // that were uploaded in parts have no parts. Access lists of objects do not change, nothing is
 // encrypted, and no lifecycle runs: such requests are NotImplemented.
 const onGateways = "^Test(EveryKey|KeysThat|Listings|ArgumentsOfAList|Conditions|OneOfMany|Copy|ABatch|Bucket|Ranges$|Checksums$|ChecksumsOfParts|Refused|" +
-	"PartsAndUploads|ACompletion|AClientWhose|CompletionsAt|ADeletedBucket|Retention|ALegalHold|ADefaultRetention|Tags|Policies|CORS|Forms$|" +
+	"PartsAndUploads|RangesOfA|ACompletion|AClientWhose|CompletionsAt|ADeletedBucket|Retention|ALegalHold|ADefaultRetention|Tags|Policies|CORS|Forms$|" +
 	"LimitsOfAPut|BodiesInChunks|Attributes(OfAnObject|OfVersions)|AnUploadBelongs|CreateOverAMarker)"
 
 // ofDirectories are tests that start their own directory.

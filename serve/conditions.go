@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/headertext"
 )
 
 // evaluatePreconditions evaluates the conditions of a request in the order of RFC
@@ -12,7 +14,7 @@ import (
 func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if list := r.Header.Get("If-Match"); list != "" {
-		if !matches(list, etag, strongMatch) {
+		if !matches(list, etag, headertext.StrongMatch) {
 			return http.StatusPreconditionFailed
 		}
 	} else if since, given := headerDate(r, "If-Unmodified-Since", modified); given && isAfter(modified, since) {
@@ -33,18 +35,10 @@ func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int
 	return 0
 }
 
-// rangeApplies evaluates If-Range. It returns false if the client has a part of
-// another object.
+// rangeApplies returns false if If-Range says that the client has a part of another object.
 func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
-	condition := r.Header.Get("If-Range")
-	if condition == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return true
-	}
-	if tag, _ := cutTag(trimSpace(condition)); tag != "" {
-		return strongMatch(tag, etag)
-	}
-	date, err := http.ParseTime(condition)
-	return err == nil && !modified.IsZero() && date.Unix() == modified.Unix()
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	return !read || headertext.RangeApplies(r.Header, etag, modified)
 }
 
 // headerDate returns the date in a header. given is false if the date, or the
@@ -78,7 +72,7 @@ func matches(list, etag string, same func(a, b string) bool) bool {
 		if list[0] == '*' {
 			return true
 		}
-		tag, rest := cutTag(list)
+		tag, rest := headertext.CutTag(list)
 		if tag == "" {
 			return false
 		}
@@ -89,29 +83,7 @@ func matches(list, etag string, same func(a, b string) bool) bool {
 	}
 }
 
-// cutTag splits off the entity tag that s begins with. tag is "" if there is none.
-func cutTag(s string) (tag, rest string) {
-	opaque := strings.TrimPrefix(s, "W/")
-	if opaque == "" || opaque[0] != '"' {
-		return "", ""
-	}
-	begin := len(s) - len(opaque) + 1
-	for i := begin; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			return s[:i+1], s[i+1:]
-		case c <= ' ' || c == 0x7F:
-			return "", ""
-		}
-	}
-	return "", ""
-}
-
-// strongMatch and weakMatch compare entity tags by RFC 9110, section 8.8.3.2.
-func strongMatch(a, b string) bool {
-	return a == b && strings.HasPrefix(a, `"`)
-}
-
+// weakMatch compares entity tags by RFC 9110, section 8.8.3.2.
 func weakMatch(a, b string) bool {
 	return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
 }

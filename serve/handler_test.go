@@ -35,6 +35,8 @@ func TestASignedDownloadIsServed(t *testing.T) {
 		"head":              {"HEAD", nil, 200, ""},
 		"a range":           {"GET", []string{"Range", "bytes=2-4"}, 206, "234"},
 		"a suffix":          {"GET", []string{"Range", "bytes=-2"}, 206, "89"},
+		"of the same":       {"GET", []string{"Range", "bytes=2-4", "If-Range", attrs.ETag}, 206, "234"},
+		"of another":        {"GET", []string{"Range", "bytes=2-4", "If-Range", `"other"`}, 200, "0123456789"},
 		"known already":     {"GET", []string{"If-None-Match", attrs.ETag}, 304, ""},
 		"not known":         {"GET", []string{"If-None-Match", `"other"`}, 200, "0123456789"},
 		"not changed since": {"GET", []string{"If-Modified-Since", s.now.Format(http.TimeFormat)}, 304, ""},

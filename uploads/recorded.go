@@ -181,6 +181,11 @@ func (s *Service) checked(asked *Target, name string) (*Target, *Error) {
 	case t.Lifetime < 0, t.Lifetime > 0 && s.config.Records == nil:
 		return nil, invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
 	}
+	if flaw := t.flaw(); flaw != nil {
+		e := invalid("target", "The Target has what no object can have.")
+		e.Err = flaw
+		return nil, e
+	}
 	t.Overwrite = t.Overwrite || !s.guarded
 	switch keeps := storage.Supports(s.bucket, storage.ContentProperties); {
 	case !keeps && s.config.Records != nil:

@@ -39,7 +39,7 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 			return nil, err
 		}
 	}
-	if err := k.checkFeatures(t); err != nil {
+	if err := cmp.Or(t.checkKey(n), t.checkAttributes(), k.checkFeatures(t)); err != nil {
 		return nil, err
 	}
 	if t.ContentType == "" && !k.service.judge.LooksAtContent() && storage.Supports(k.bucket, storage.ContentProperties) {
@@ -47,8 +47,11 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 	}
 	if t.Key != "" && !t.Overwrite {
 		// It may appear later: the condition of the write decides.
-		if there, err := k.bucket.Exists(c.Context(), t.Key); err == nil && there {
+		switch there, err := k.bucket.Exists(c.Context(), t.Key); {
+		case err == nil && there:
 			return nil, exists()
+		case storage.CodeOf(err) == storage.InvalidArgument: // with the prefix of the bucket
+			return nil, badName(n, err)
 		}
 	}
 	return s, nil

@@ -49,8 +49,10 @@ type Request struct {
 // A Target is where a file is stored, and how. Rules judge the file all the same; those of
 // [rules.Any] let all files pass, and then the bytes go straight to their key. If the bucket
 // lacks a feature that it asks for, the upload is refused before any byte, with 501, and
-// Config.OnError is told.
+// Config.OnError is told. So is one whose attributes no object can have, with 500.
 type Target struct {
+	// Key is where the file is stored. If no object can have it, as with a backslash or ".." of the client's
+	// name, the upload is refused before any byte: 400 with the code [InvalidValue], about the name.
 	Key string
 	// ContentType is the media type; "": that of the content, if Rules look at it, else that
 	// of the extension of the key or of the name, else application/octet-stream. Check what the client says before

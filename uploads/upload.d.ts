@@ -13,7 +13,10 @@ export interface UploadOptions {
   headers?: Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
   /** Parts that are sent at once; 4. */
   concurrency?: number;
-  /** How often a request is repeated after a lost connection or a 5xx response; 8. */
+  /**
+   * How often a request is repeated after a lost connection or a 5xx response; 8. At most 3 times if the host can
+   * be reached, but has never shown the page a response to such a request: then a CORS rule is missing.
+   */
   retries?: number;
   /** Milliseconds without progress after which a connection is dead; 60,000. */
   timeout?: number;

@@ -15,6 +15,12 @@
 const second = 1000;
 const day = 24 * 60 * 60 * second;
 
+// unseenRetries is how often a request is repeated whose response no page may see. That is probably a CORS rule
+// that is missing, and else a proxy that answers for a server that is just starting.
+const unseenRetries = 3;
+// answered has the requests to which a page has seen a response, as "METHOD origin": a rule allows those.
+const answered = new Set();
+
 /** @typedef {import('./upload.d.ts').UploadOptions} UploadOptions */
 /** @typedef {import('./upload.d.ts').UploadResult} UploadResult */
 /** @typedef {import('./upload.d.ts').UploadState} UploadState */
@@ -297,7 +303,7 @@ export class Upload extends EventTarget {
   // with jitter, and ends when the browser is online again. Failures while it is offline do
   // not count. f gets a signal, and a function to call when bytes move.
   async #retry(signal, f) {
-    for (let failures = 0; ;) {
+    for (let failures = 0, unseen = 0; ;) {
       signal?.throwIfAborted();
       const attempt = new Attempt(failures === 0 && isOnline(), () => this.#connected());
       this.#attempts.add(attempt);
@@ -309,7 +315,7 @@ export class Upload extends EventTarget {
         signal?.throwIfAborted();
         if (!error.temporary) throw error;
         if (attempt.signal.aborted) continue; // the browser is online again
-        if (isOnline() && ++failures > this.#options.retries) throw error;
+        if (isOnline() && ++failures > this.#options.retries || error.unseen && ++unseen > unseenRetries) throw error;
         const longest = Math.min(30 * second, (second / 2) * 2 ** failures);
         pause = isOnline() ? Math.max(error.wait, longest * (0.5 + Math.random() / 2)) : Infinity;
       } finally {
@@ -529,13 +535,14 @@ class Handler {
         body: body ? JSON.stringify(body) : undefined,
         signal: signal ? AbortSignal.any([signal, patience]) : patience,
       });
+      sees(method, this.url);
       const text = await response.text();
       if (!response.ok) throw refused(response.status, text, response.headers.get('Retry-After'));
       return text ? JSON.parse(text) : null;
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof UploadError || error instanceof SyntaxError) throw error;
-      throw await unreached(this.url, signal, error);
+      throw await unreached(method, this.url, signal, error);
     }
   }
 }
@@ -559,12 +566,13 @@ export function send({ method = 'PUT', url, headers, expires }, body, { signal, 
   };
   if (!globalThis.XMLHttpRequest) {
     return fetch(url, { method, headers, body, signal }).then(async (response) => {
+      sees(method, url);
       const text = await response.text();
       if (!response.ok) throw fail(response.status, text);
       return text;
     }, async (cause) => {
       signal?.throwIfAborted();
-      throw await unreached(url, signal, cause);
+      throw await unreached(method, url, signal, cause);
     });
   }
   return new Promise((resolve, reject) => {
@@ -590,9 +598,13 @@ export function send({ method = 'PUT', url, headers, expires }, body, { signal, 
       sent = event.loaded;
       progress?.(sent);
     });
-    xhr.addEventListener('load', () => (xhr.status >= 200 && xhr.status < 300 ? resolve(xhr.responseText) : reject(fail(xhr.status, xhr.responseText))));
+    xhr.addEventListener('load', () => {
+      sees(method, url);
+      if (xhr.status >= 200 && xhr.status < 300) resolve(xhr.responseText);
+      else reject(fail(xhr.status, xhr.responseText));
+    });
     // After a byte was sent, the store has allowed the request: browsers ask it before.
-    xhr.addEventListener('error', () => (sent > 0 ? reject(lost()) : unreached(url, signal).then(reject, reject)));
+    xhr.addEventListener('error', () => (sent > 0 ? reject(lost()) : unreached(method, url, signal).then(reject, reject)));
     xhr.addEventListener('loadend', () => {
       clearTimeout(stalled);
       signal?.removeEventListener('abort', stop);
@@ -605,21 +617,31 @@ export function send({ method = 'PUT', url, headers, expires }, body, { signal, 
 
 const lost = () => new UploadError('The connection was lost.', { temporary: true });
 
+const originOf = (url) => new URL(url, globalThis.document?.baseURI).origin;
+
+function sees(method, url) {
+  answered.add(`${method} ${originOf(url)}`);
+}
+
 // unreached makes the error of a request without a response. Browsers do not tell pages why. If the host
-// answers a request whose response no page sees, it is its CORS rules.
-async function unreached(url, signal, cause) {
+// answers a request whose response no page sees, it is its CORS rules: unseen, unless a rule allowed such a
+// request before.
+async function unreached(method, url, signal, cause) {
   const { host, origin } = new URL(url, globalThis.document?.baseURI);
   const page = globalThis.location?.origin;
   let message = `${host} cannot be reached.`;
+  let unseen = false;
   if (!isOnline()) message = 'The browser is offline.';
   else if (page && page !== origin) {
     const probe = { method: 'HEAD', mode: 'no-cors', credentials: 'omit', cache: 'no-store', signal: AbortSignal.timeout(5 * second) };
     const reached = await fetch(`${origin}/`, probe).then(() => true, () => false);
     signal?.throwIfAborted();
-    if (reached) message = `${host} can be reached, but does not allow this request of a page from ${page}: check the CORS rules of ${host}.`;
-    else message += ' Either the connection was lost, or the Content-Security-Policy of the page does not name it.';
+    if (reached) {
+      message = `${host} can be reached, but does not allow this request of a page from ${page}: check the CORS rules of ${host}.`;
+      unseen = !answered.has(`${method} ${origin}`);
+    } else message += ' Either the connection was lost, or the Content-Security-Policy of the page does not name it.';
   }
-  return new UploadError(message, { temporary: true, cause });
+  return Object.assign(new UploadError(message, { temporary: true, cause }), { unseen });
 }
 
 function unreadable(cause) {

@@ -11,8 +11,8 @@ import (
 const byteOrderMark = "\xEF\xBB\xBF"
 
 // inspectSVG reads the whole document, at most 1 MiB. It refuses scripts, event
-// handlers, entities, external style sheets, and references to anything but the
-// document itself and raster pictures in it. It also refuses invalid XML, which a
+// handlers, entities, external style sheets and document types but the W3C's, and references to anything but
+// the document itself and raster pictures in it. It also refuses invalid XML, which a
 // browser that guesses would read by rules of its own.
 func inspectSVG(h *head) (width, height int, refused *reason) {
 	h.fill(headBytes)
@@ -117,6 +117,8 @@ var (
 		`(\s+encoding\s*=\s*["'](?i:utf-8|us-ascii)["'])?(\s+standalone\s*=\s*["'](yes|no)["'])?\s*$`)
 	// A document type without an internal subset, which could have entities.
 	documentType = regexp.MustCompile(`^DOCTYPE\s+([\w.-]+:)?svg(\s+(PUBLIC\s+["'][^"'<>]*["']|SYSTEM)\s+["'][^"'<>]*["'])?\s*$`)
+	// One whose definition nobody fetches, or only from the W3C: drawing programs write it.
+	knownType = regexp.MustCompile(`svg(\s+PUBLIC\s+["']-//W3C//DTD SVG [^"']*["']\s+["']https?://www\.w3\.org/[\w./-]+\.dtd["'])?\s*$`)
 )
 
 func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
@@ -137,6 +139,8 @@ func (v *svgVisitor) directive(t xml.Directive) *reason {
 		return activeContent
 	case typed || v.roots > 0 || !documentType.Match(t):
 		return damaged
+	case !knownType.Match(t):
+		return externalReference // a program that converts or shows the drawing may fetch it, with entities
 	}
 	return nil
 }

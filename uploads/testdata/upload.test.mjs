@@ -323,6 +323,57 @@ test('retries end', async () => {
   assert.equal(parts(), 2);
 });
 
+// seenFrom makes the tests a page of another origin, to which the store is reached, but its responses to parts are hidden.
+function seenFrom(t, origin) {
+  globalThis.location = { origin };
+  t.after(() => delete globalThis.location);
+  disturb = (line, { mode }) => {
+    if (mode === 'no-cors') return new Response('');
+    return isPart(line) ? lost() : undefined;
+  };
+}
+
+// hasten ends all pauses of an upload at once.
+async function hasten(browser, ended) {
+  let over = false;
+  ended.then(() => { over = true; }, () => { over = true; });
+  let pauses = 0;
+  while (!over) {
+    for (const pause of browser.pauses.splice(0)) {
+      pauses++;
+      pause.end();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return pauses;
+}
+
+test('a store that allows no request of the page ends the upload soon, with the reason', async (t) => {
+  const fresh = await import('../upload.js?page-without-rule'); // which has seen no response yet
+  const browser = new Browser();
+  t.after(() => browser.close());
+  seenFrom(t, 'https://page.example');
+  const upload = new fresh.Upload(makeFile(1), { endpoint, journal: journal() });
+  const ended = upload.start();
+  const pauses = await hasten(browser, ended);
+  await assert.rejects(ended, { message: /does not allow this request of a page from https:\/\/page.example: check the CORS rules/ });
+  assert.equal(parts(), 4);
+  assert.equal(pauses, 3);
+});
+
+test('a store that has answered the page is tried as often as the option says', async (t) => {
+  await isStored(await new Upload(makeFile(1), { endpoint, journal: journal() }).start(), makeFile(1));
+  requests = [];
+  const browser = new Browser();
+  t.after(() => browser.close());
+  seenFrom(t, 'https://page.example');
+  const upload = new Upload(makeFile(2), { endpoint, journal: journal(), retries: 6 });
+  const ended = upload.start();
+  await hasten(browser, ended);
+  await assert.rejects(ended, { temporary: true });
+  assert.equal(parts(), 7);
+});
+
 test('an upload that was stopped is continued by another with the same file', async () => {
   const file = makeFile(4 * partSize);
   const kept = journal();

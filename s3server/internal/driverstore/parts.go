@@ -16,6 +16,7 @@ import (
 
 // A partRecord is how a part is stored, under "parts/", the id of the upload, and the number.
 type partRecord struct {
+	Place     string
 	Number    int
 	ETag      string
 	Size      int64
@@ -74,7 +75,7 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 	}
 	p := state.NewPart(u, number, d, s.Now())
 	p.Data = &stored
-	record := &partRecord{Number: number, ETag: p.ETag, Size: p.Size, Sum: p.Sum.Value, Modified: p.Modified, Stored: stored}
+	record := &partRecord{Place: records.place(name), Number: number, ETag: p.ETag, Size: p.Size, Sum: p.Sum.Value, Modified: p.Modified, Stored: stored}
 	if p.Sum.Kind != nil {
 		record.Kind = p.Sum.Kind.Name
 	}
@@ -133,13 +134,16 @@ func (s *Store) Parts(ctx context.Context, u *state.Upload, after, most int) (pa
 // maxPartRecords is the number of records of parts that are read or removed at a time.
 const maxPartRecords = 16
 
-// parts reads the records of parts. It leaves out those that are gone.
+// parts reads the records of parts. It leaves out those that are gone, and those of another place.
 func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, error) {
 	parts := make([]*state.Part, len(names))
 	err := parallel.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
 		record := &partRecord{}
 		if _, err := r.get(ctx, names[i], record); err != nil {
 			return unless(err, storage.ObjectNotFound)
+		}
+		if record.Place != r.place(names[i]) {
+			return nil
 		}
 		p := &state.Part{Number: record.Number, ETag: record.ETag, Size: record.Size, Modified: record.Modified, Data: &record.Stored}
 		if kind := checksum.ByName(record.Kind); kind != nil {

@@ -27,9 +27,11 @@ const maxRecord = 4 << 20
 func isRecord(name string) bool { return strings.HasPrefix(name, recordPrefix) }
 
 // records are small documents about a bucket. They are private objects, if the driver has such,
-// and else objects under recordPrefix.
+// and else objects under recordPrefix. Each has its place, so that those of a bucket that was copied mean
+// nothing in the copy, and nothing else is taken for a record.
 type records struct {
 	driver driver.Driver
+	bucket string
 	prefix string
 	page   int // the largest page of the driver
 }
@@ -48,7 +50,7 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	if b.records != nil {
 		return b.records, nil
 	}
-	opened := &records{driver: b.driver, prefix: recordPrefix}
+	opened := &records{driver: b.driver, bucket: b.name, prefix: recordPrefix}
 	if private, ok := b.store.Service.(driver.PrivateDriver); ok {
 		drv, err := private.PrivateDriver(ctx, b.name, create)
 		if storage.CodeOf(err) == storage.BucketNotFound && !create {
@@ -57,7 +59,7 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 		if err != nil {
 			return nil, ErrorOf(err, b.name)
 		}
-		opened = &records{driver: drv}
+		opened = &records{driver: drv, bucket: b.name}
 	}
 	desc := opened.driver.Describe()
 	opened.page, b.records = pageOf(&desc), opened
@@ -66,7 +68,11 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 
 // get reads a record. It fails with ObjectNotFound if there is none.
 func (r *records) get(ctx context.Context, name string, into any) (revision string, err error) {
-	attrs, from, err := r.driver.Get(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1})
+	return r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1}, into)
+}
+
+func (r *records) read(ctx context.Context, request *driver.GetRequest, into any) (revision string, err error) {
+	attrs, from, err := r.driver.Get(ctx, request)
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +80,8 @@ func (r *records) get(ctx context.Context, name string, into any) (revision stri
 	if err = cmp.Or(err, from.Close()); err == nil {
 		err = json.Unmarshal(document, into)
 	}
-	if unreadable := (*json.SyntaxError)(nil); errors.As(err, &unreadable) { // a server with encryption has written it
+	syntax, other := (*json.SyntaxError)(nil), (*json.UnmarshalTypeError)(nil)
+	if errors.As(err, &syntax) || errors.As(err, &other) { // a server with encryption, or another program, has written it
 		err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the record cannot be read")}
 	}
 	return attrs.Revision, err

@@ -36,9 +36,12 @@ func (m *driverUploads) stage(ctx context.Context, id string, number int, from i
 		return driver.Part{}, err
 	}
 	defer file.close()
+	name := partRecordName(id, number) + stagedSuffix
 	attrs, err := records.driver.Put(ctx, &driver.PutRequest{
-		Key: records.prefix + partRecordName(id, number) + stagedSuffix, Body: file.File, Size: file.size, CRC32C: file.crc,
-		Properties: storage.Properties{ContentType: "application/octet-stream"},
+		Key: records.prefix + name, Body: file.File, Size: file.size, CRC32C: file.crc,
+		Properties: storage.Properties{
+			ContentType: "application/octet-stream", Metadata: map[string]string{reservedName: records.place(name)},
+		},
 	})
 	if err != nil {
 		return driver.Part{}, err

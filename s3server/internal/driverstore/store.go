@@ -3,6 +3,7 @@
 package driverstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -198,6 +199,9 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 	if r := b.records; r != nil && r.prefix != "" {
 		if err := b.checkEmpty(ctx); err != nil {
 			return err
+		}
+		if others, err := r.hasOthers(ctx, b.keepsVersions()); err != nil || others {
+			return cmp.Or(ErrorOf(err, b.name), error(s3error.New("BucketNotEmpty", "BucketName", b.name)))
 		}
 		if err := b.uploads.abortUploads(ctx); err != nil {
 			return ErrorOf(err, b.name)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -53,18 +54,31 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	})
 }
 
-// sweepParts removes the records of parts whose upload has none.
+// sweepParts removes the records of parts whose upload has none. It leaves anything else, and the records of
+// a bucket that was copied.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
-	last := "" // upload
-	return r.each(ctx, "parts/", "", func(name string) (bool, error) {
-		id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/")
-		if id == last {
-			return true, nil
+	var orphans []string
+	last, ended := "", false // upload
+	err := r.each(ctx, "parts/", "", func(name string) (bool, error) {
+		if id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/"); id != last {
+			_, err := r.revision(ctx, uploadName(id))
+			last, ended = id, storage.CodeOf(err) == storage.ObjectNotFound
+			if err != nil && !ended {
+				return false, err
+			}
 		}
-		last = id
-		if _, err := r.revision(ctx, uploadName(id)); storage.CodeOf(err) != storage.ObjectNotFound {
-			return err == nil, err
+		if ended {
+			orphans = append(orphans, name)
 		}
-		return true, m.dropUpload(ctx, id)
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	return parallel.Each(ctx, len(orphans), maxPartRecords, func(ctx context.Context, i int) error {
+		if own, err := r.isOwn(ctx, orphans[i]); err != nil || !own {
+			return err
+		}
+		return r.removeAll(ctx, orphans[i], m.bucket.keepsVersions()) // a staged part has the name of its record, and more
 	})
 }

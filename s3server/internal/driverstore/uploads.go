@@ -17,6 +17,7 @@ import (
 
 // An uploadRecord is how an upload is stored, under "uploads/" and its id.
 type uploadRecord struct {
+	Place      string
 	Key        string
 	Initiated  time.Time
 	Initiator  string
@@ -70,7 +71,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return ErrorOf(err, u.Key)
 	}
 	record := &uploadRecord{
-		Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
+		Place: records.place(uploadName(u.ID)), Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
 		Kind: u.Kind.Name, Covers: u.Covers, Asked: u.Asked,
 	}
 	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
@@ -107,6 +108,9 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 		}
 		return nil, ErrorOf(err, id)
 	}
+	if record.Place != records.place(uploadName(id)) {
+		return nil, state.NoUpload(id) // it was copied from another bucket
+	}
 	if dropped, err := m.isDropped(ctx, records, id, record); dropped || err != nil {
 		return nil, cmp.Or(ErrorOf(err, id), state.NoUpload(id))
 	}
@@ -127,14 +131,41 @@ func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u 
 	if u.Initiated.After(limit) || u.AnyOrder || u.Staged || m.bucket.description().Provider == "s3" {
 		return false, nil
 	}
-	newest, err := r.newest(ctx, partsPrefix(id))
-	if err != nil || newest.After(limit) {
+	if newest, err := r.newest(ctx, partsPrefix(id)); err != nil || newest.After(limit) {
+		return false, err
+	}
+	if idle, err := m.isIdle(ctx, r, id, u, limit); !idle || err != nil {
 		return false, err
 	}
 	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), u.Upload); err != nil { // a sweep may come later
 		return false, err
 	}
 	return true, m.dropUpload(ctx, id)
+}
+
+// isIdle looks up the record of each part that the driver has, because a listing of the records may lag. It reports
+// whether all are older than the limit.
+func (m *driverUploads) isIdle(ctx context.Context, r *records, id string, u *uploadRecord, limit time.Time) (bool, error) {
+	if !m.bucket.has(storage.OpenUploads) {
+		return true, nil
+	}
+	request := &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: u.Upload, Limit: pageLimit}
+	for {
+		page, err := m.bucket.driver.ListParts(ctx, request)
+		if err != nil {
+			return storage.CodeOf(err) == storage.ObjectNotFound, unless(err, storage.ObjectNotFound)
+		}
+		for _, p := range page.Parts {
+			request.After = p.Number
+			attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + partRecordName(id, p.Number), Length: -1})
+			if unless(err, storage.ObjectNotFound) != nil || err == nil && attrs.Modified.After(limit) {
+				return false, unless(err, storage.ObjectNotFound)
+			}
+		}
+		if !page.More {
+			return true, nil
+		}
+	}
 }
 
 func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, parts []*state.Part) (*state.Version, string, error) {

@@ -31,10 +31,14 @@ type Bucket struct {
 }
 
 // Rename gives a bucket that was stored its name, and reads its policy, which has the name: a mirror and an
-// overlay copy what is stored to a bucket of another name.
+// overlay copy what is stored to a bucket of another name. The rules by which objects of that other one expire
+// are not for what this one has.
 func (b *Bucket) Rename(name string) (err error) {
 	const arn = "arn:aws:s3:::"
 	stored := cmp.Or(b.Name, name)
+	if stored != name {
+		b.Lifecycle = nil
+	}
 	if b.Name = name; b.Policy != nil {
 		document := bytes.ReplaceAll(b.Policy.Text(), []byte(arn+stored), []byte(arn+name))
 		b.Policy, err = policy.Restore(document, name)

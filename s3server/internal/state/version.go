@@ -82,7 +82,7 @@ type Properties struct {
 // transfer.
 func (p *Properties) KeepEncoding(value string) {
 	kept := slices.DeleteFunc(strings.Split(value, ","), func(coding string) bool {
-		return strings.TrimSpace(coding) == "aws-chunked"
+		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
 	})
 	p.Header.Del("Content-Encoding")
 	if value = strings.TrimSpace(strings.Join(kept, ",")); value != "" {

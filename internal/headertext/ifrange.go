@@ -1,0 +1,46 @@
+package headertext
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// RangeApplies evaluates If-Range (RFC 9110, section 13.1.5) for an object with this ETag and this
+// modification time, which is zero if it is not known. It returns false if the client has a part of
+// another object, so that the Range header must be ignored. An entity tag is compared strongly; a date
+// must be the very second.
+func RangeApplies(header http.Header, etag string, modified time.Time) bool {
+	condition := strings.Trim(header.Get("If-Range"), " \t\r\n")
+	if condition == "" {
+		return true
+	}
+	if tag, _ := CutTag(condition); tag != "" {
+		return StrongMatch(tag, etag)
+	}
+	date, err := http.ParseTime(condition)
+	return err == nil && !modified.IsZero() && date.Unix() == modified.Unix()
+}
+
+// CutTag splits off the entity tag that s begins with. tag is "" if there is none.
+func CutTag(s string) (tag, rest string) {
+	opaque := strings.TrimPrefix(s, "W/")
+	if opaque == "" || opaque[0] != '"' {
+		return "", ""
+	}
+	begin := len(s) - len(opaque) + 1
+	for i := begin; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return s[:i+1], s[i+1:]
+		case c <= ' ' || c == 0x7F:
+			return "", ""
+		}
+	}
+	return "", ""
+}
+
+// StrongMatch compares entity tags by the strong comparison of RFC 9110, section 8.8.3.2.
+func StrongMatch(a, b string) bool {
+	return a == b && strings.HasPrefix(a, `"`)
+}

@@ -1,0 +1,46 @@
+package metadata
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/redact"
+)
+
+const maxBytes = 2048 // S3 allows no more, names and values together
+
+// Fold returns a user's metadata with its names in lower case (rule W8), in a map of its own, or the rule
+// that it breaks, perhaps with a hint.
+func Fold(given map[string]string) (folded map[string]string, rule, hint string) {
+	folded = make(map[string]string, len(given)+1)
+	size := len(WriteIDName) + WriteIDLength // room for one, so that a condition does not change whether metadata fits
+	for key, value := range given {
+		name := LowerASCII(key)
+		if !ValidName(name) {
+			return nil, "key " + redact.Quoted(key) + " must be a letter and up to 63 letters, digits, - or _", ""
+		}
+		if IsReserved(name) {
+			return nil, "key " + redact.Quoted(key) + " is reserved: it begins with " + Reserved, ""
+		}
+		if !headertext.Plain(value) || strings.TrimSpace(value) != value {
+			return nil, "value of " + redact.Quoted(key) + " must be UTF-8 text without control characters or spaces at its ends",
+				"percent-encode the value, as storage.EncodeMetadataValue does"
+		}
+		if _, twice := folded[name]; twice {
+			lower, isThere := given[name]
+			if !isThere {
+				return nil, "key " + redact.Quoted(name) + " is given twice, in different case", ""
+			}
+			value = lower
+		}
+		folded[name] = value
+	}
+	for name, value := range folded {
+		size += len(name) + len(EncodeValue(value))
+	}
+	if size > maxBytes {
+		return nil, fmt.Sprintf("takes %d bytes as stored, the write id's place included, and may take 2,048", size), ""
+	}
+	return folded, "", ""
+}

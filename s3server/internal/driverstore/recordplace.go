@@ -1,0 +1,89 @@
+package driverstore
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// place returns the mark of a record: where it is, and as what.
+func (r *records) place(name string) string { return r.bucket + "/" + name }
+
+// isOwn reports whether a record says that it was made in its place.
+func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
+	place, err := r.placeIn(ctx, name, "")
+	return place == r.place(name), err
+}
+
+// placeIn returns the place that an object among the records has as its mark, or "".
+func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
+	if isStaged(name) {
+		attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1})
+		if err != nil {
+			return "", unless(err, storage.ObjectNotFound)
+		}
+		return attrs.Metadata[reservedName], nil
+	}
+	var record struct{ Place, Name string }
+	_, err = r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1}, &record)
+	switch code := storage.CodeOf(err); {
+	case code == storage.ObjectNotFound, code == storage.ChecksumMismatch:
+		return "", nil
+	case name == bucketRecord && record.Name != "":
+		return record.Name + "/" + name, err
+	}
+	return record.Place, err
+}
+
+// hasOthers reports whether anything among the records is no record of a server, whatever its bucket was.
+func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
+	var found atomic.Bool
+	check := func(ctx context.Context, key, version string) error {
+		name := key[len(r.prefix):]
+		place, err := r.placeIn(ctx, name, version)
+		if !strings.HasSuffix(place, "/"+name) {
+			found.Store(true)
+		}
+		return err
+	}
+	request := &driver.ListRequest{Prefix: r.prefix, Limit: r.page}
+	for {
+		entries, token, err := r.stored(ctx, request, versioned)
+		if err == nil {
+			err = parallel.Each(ctx, len(entries), maxPartRecords, func(ctx context.Context, i int) error {
+				return check(ctx, entries[i].Key, entries[i].Version)
+			})
+		}
+		if request.Token = token; err != nil || found.Load() || token == "" {
+			return found.Load(), err
+		}
+	}
+}
+
+// stored returns a page of what lies among the records, with versions if the bucket keeps any.
+func (r *records) stored(ctx context.Context, request *driver.ListRequest, versioned bool) (found []storage.VersionEntry, token string, err error) {
+	if versioned {
+		page, err := r.driver.ListVersions(ctx, request)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, e := range page.Entries {
+			if !e.IsDeleteMarker {
+				found = append(found, e)
+			}
+		}
+		return found, page.Token, nil
+	}
+	page, err := r.driver.List(ctx, request)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, e := range page.Entries {
+		found = append(found, storage.VersionEntry{ListEntry: e})
+	}
+	return found, page.Token, nil
+}

@@ -1,0 +1,226 @@
+package s3server
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/s3server/internal/checksum"
+	"github.com/omnibucket/storage/s3server/internal/lifecycle"
+	"github.com/omnibucket/storage/s3server/internal/state"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
+)
+
+// A laggingStore lists its bucket as it was at a time, once lag was called.
+type laggingStore struct {
+	state.Store
+	lags     bool
+	versions []*state.Version
+	uploads  []*state.Upload
+}
+
+func (s *laggingStore) lag(t *testing.T) {
+	all := state.Listing{Max: 1000}
+	_, err := s.Store.ListVersions(t.Context(), lagging, all, state.VersionPosition{}, func(v *state.Version, _ bool, _ string) {
+		s.versions = append(s.versions, v)
+	})
+	require.NoError(t, err)
+	_, err = s.Store.ListUploads(t.Context(), lagging, all, state.UploadPosition{}, func(u *state.Upload, _ string) {
+		s.uploads = append(s.uploads, u)
+	})
+	require.NoError(t, err)
+	s.lags = true
+}
+
+func (s *laggingStore) ListVersions(ctx context.Context, bucket string, l state.Listing, after state.VersionPosition, show func(*state.Version, bool, string)) (bool, error) {
+	if !s.lags {
+		return s.Store.ListVersions(ctx, bucket, l, after, show)
+	}
+	for i, v := range s.versions {
+		show(v, i == 0, "")
+	}
+	return false, nil
+}
+
+func (s *laggingStore) ListUploads(ctx context.Context, bucket string, l state.Listing, after state.UploadPosition, show func(*state.Upload, string)) (bool, error) {
+	if !s.lags {
+		return s.Store.ListUploads(ctx, bucket, l, after, show)
+	}
+	for _, u := range s.uploads {
+		show(u, "")
+	}
+	return false, nil
+}
+
+const lagging = "lagging"
+
+// A laggingServer is a server over a laggingStore, with a bucket.
+type laggingServer struct {
+	*Handler
+	bucket storage.Bucket
+	store  *laggingStore
+	ahead  time.Duration
+}
+
+func startLagging(t *testing.T, directory, versioned bool, rule string) *laggingServer {
+	s := &laggingServer{}
+	c := Config{LifecycleDay: time.Hour, Now: func() time.Time { return time.Now().Add(s.ahead) }}
+	if directory {
+		service, err := local.NewServiceDriver(t.TempDir(), local.Config{Now: c.Now, NoSync: true})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = service.Close() })
+		c.Service = service
+	}
+	s.Handler = New(c)
+	s.store = &laggingStore{Store: s.Handler.store}
+	s.Handler.store = s.store
+	require.NoError(t, s.SetUpBucket(t.Context(), BucketSetup{Name: lagging, Versioning: versioned}))
+	rules := &lifecycle.Configuration{}
+	document := "<LifecycleConfiguration><Rule><ID>r</ID>" + rule + "<Status>Enabled</Status></Rule></LifecycleConfiguration>"
+	require.NoError(t, xmldoc.Parse([]byte(document), rules))
+	require.NoError(t, s.store.ChangeBucket(t.Context(), lagging, func(b *state.Bucket) error {
+		b.Lifecycle = rules
+		return nil
+	}))
+	s.bucket = s.Bucket(lagging)
+	return s
+}
+
+func (s *laggingServer) put(t *testing.T, content string, opts ...storage.UploadOption) (version string) {
+	t.Helper()
+	attrs, err := s.bucket.Upload(t.Context(), "k", strings.NewReader(content), opts...)
+	require.NoError(t, err)
+	return attrs.Version
+}
+
+func (s *laggingServer) remove(t *testing.T, version string) {
+	t.Helper()
+	var opts []storage.RemoveOption
+	if version != "" {
+		opts = append(opts, storage.WithVersion(version))
+	}
+	require.NoError(t, s.bucket.Remove(t.Context(), "k", opts...))
+}
+
+// there returns the ids of the versions and delete markers, newest first.
+func (s *laggingServer) there(t *testing.T) (ids []string) {
+	t.Helper()
+	_, err := s.store.Store.ListVersions(t.Context(), lagging, state.Listing{Max: 1000}, state.VersionPosition{}, func(v *state.Version, _ bool, _ string) {
+		ids = append(ids, v.ID)
+	})
+	require.NoError(t, err)
+	return ids
+}
+
+const (
+	expiresAfterADay    = "<Filter><Prefix/></Filter><Expiration><Days>1</Days></Expiration>"
+	expiresNoncurrent   = "<Filter><Prefix/></Filter><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
+	expiresTagged       = "<Filter><Tag><Key>keep</Key><Value>no</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>"
+	expiresAllButOne    = "<Filter><Prefix/></Filter><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"
+	expiresLoneMarkers  = "<Filter><Prefix/></Filter><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
+	transitionsAfterDay = "<Filter><Tag><Key>keep</Key><Value>no</Value></Tag></Filter><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>"
+)
+
+// Each row has what the listing knows, and then what it does not know: the rules remove nothing.
+func TestALaggingListingIsNoReasonToRemove(t *testing.T) {
+	for _, c := range []struct {
+		name, rule    string
+		versioned     bool
+		before, after func(*testing.T, *laggingServer)
+	}{
+		{"an object that was replaced", expiresAfterADay, false,
+			func(t *testing.T, s *laggingServer) { s.put(t, "x") },
+			func(t *testing.T, s *laggingServer) { s.put(t, "x") }},
+		{"an object that was replaced by a version", expiresAfterADay, true,
+			func(t *testing.T, s *laggingServer) { s.put(t, "x") },
+			func(t *testing.T, s *laggingServer) { s.put(t, "x") }},
+		{"an object whose tags were changed", expiresTagged, false,
+			func(t *testing.T, s *laggingServer) { s.put(t, "x", storage.WithTags(map[string]string{"keep": "no"})) },
+			func(t *testing.T, s *laggingServer) {
+				require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))
+			}},
+		{"a version that has become current", expiresNoncurrent, true,
+			func(t *testing.T, s *laggingServer) { s.put(t, "1"); s.put(t, "2") },
+			func(t *testing.T, s *laggingServer) { s.remove(t, s.there(t)[0]) }},
+		{"a version that was restored from below a marker", expiresNoncurrent, true,
+			func(t *testing.T, s *laggingServer) { s.put(t, "1"); s.remove(t, "") },
+			func(t *testing.T, s *laggingServer) { s.remove(t, s.there(t)[0]) }},
+		{"a version that has become one of the newest", expiresAllButOne, true,
+			func(t *testing.T, s *laggingServer) { s.put(t, "1"); s.put(t, "2"); s.put(t, "3") },
+			func(t *testing.T, s *laggingServer) { s.remove(t, s.there(t)[1]) }},
+		{"a delete marker that is below an object", expiresLoneMarkers, true,
+			func(t *testing.T, s *laggingServer) {
+				version := s.put(t, "1")
+				s.remove(t, "")
+				s.remove(t, version)
+			},
+			func(t *testing.T, s *laggingServer) { s.put(t, "2") }},
+	} {
+		for name, directory := range map[string]bool{"memory": false, "directory": true} {
+			t.Run(c.name+"/"+name, func(t *testing.T) {
+				s := startLagging(t, directory, c.versioned, c.rule)
+				c.before(t, s)
+				s.store.lag(t)
+				s.ahead = 2 * time.Hour
+				c.after(t, s)
+				there := s.there(t)
+				s.RunLifecycle()
+				require.Equal(t, there, s.there(t))
+			})
+		}
+	}
+}
+
+func TestALaggingListingIsNoReasonToArchive(t *testing.T) {
+	for name, directory := range map[string]bool{"memory": false, "directory": true} {
+		t.Run(name, func(t *testing.T) {
+			s := startLagging(t, directory, false, transitionsAfterDay)
+			s.put(t, strings.Repeat("x", 128<<10), storage.WithTags(map[string]string{"keep": "no"}))
+			s.store.lag(t)
+			s.ahead = 2 * time.Hour
+			require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))
+			s.RunLifecycle()
+			attrs, err := s.bucket.Attrs(t.Context(), "k")
+			require.NoError(t, err)
+			require.Empty(t, attrs.StorageClass)
+		})
+	}
+}
+
+// The listing has another time than the upload, as that of a store whose clock was wrong.
+func TestALaggingListingIsNoReasonToAbortAnUpload(t *testing.T) {
+	for name, directory := range map[string]bool{"memory": false, "directory": true} {
+		t.Run(name, func(t *testing.T) {
+			s := startLagging(t, directory, false, "<Filter><Prefix/></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>")
+			begin := func() *state.Upload {
+				u := &state.Upload{Bucket: lagging, Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
+				require.NoError(t, s.store.BeginUpload(t.Context(), u))
+				return u
+			}
+			young, old := begin(), begin()
+			s.store.lag(t)
+			for i, u := range s.store.uploads {
+				if u.ID == young.ID {
+					listed := *u
+					listed.Initiated = u.Initiated.Add(-2 * time.Hour)
+					s.store.uploads[i] = &listed
+				}
+			}
+			open := func(u *state.Upload) bool {
+				_, err := s.store.Upload(t.Context(), lagging, u.Key, u.ID)
+				return err == nil
+			}
+			s.RunLifecycle()
+			require.True(t, open(young))
+			require.True(t, open(old))
+			s.ahead = 2 * time.Hour
+			s.RunLifecycle()
+			require.False(t, open(old))
+		})
+	}
+}

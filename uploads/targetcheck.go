@@ -1,0 +1,68 @@
+package uploads
+
+import (
+	"cmp"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/tagrule"
+)
+
+// badName is the error for a file whose name makes a key that no object can have.
+func badName(n Request, cause error) *Error {
+	e := invalid("filename", "A file of this name cannot be stored. Choose another name.")
+	e.Err = cause
+	return e.about(CleanName(n.Name))
+}
+
+// checkKey fails if no object can have the key, which Config.Begin made, often of the client's name. The upload
+// would otherwise fail after its last byte.
+func (t *Target) checkKey(n Request) error {
+	if rule := keyrule.Write(t.Key); t.Key != "" && rule != "" {
+		cause := argument.Invalid("Target.Key", rule, "make the key of what the application knows, or escape the name")
+		cause.Op, cause.Key = "uploads", t.Key
+		return badName(n, cause)
+	}
+	return nil
+}
+
+// checkAttributes fails if no object can have the attributes. Those are the application's, so that the client
+// is told nothing of them.
+func (t *Target) checkAttributes() error {
+	if flaw := t.flaw(); flaw != nil {
+		return &Error{Code: Internal, Message: internalMessage, Err: flaw}
+	}
+	return nil
+}
+
+// flaw returns why no object can have the attributes, or nil.
+func (t *Target) flaw() *storage.Error {
+	field, rule, hint := "", "", ""
+	for _, text := range []struct{ field, value string }{
+		{"Target.ContentType", t.ContentType}, {"Target.CacheControl", t.CacheControl}, {"Target.ContentDisposition", t.ContentDisposition},
+	} {
+		if !headertext.ValidHeader(text.value) {
+			field, rule = text.field, "must be ASCII of at most 1,024 bytes without control characters or spaces at its ends"
+		}
+	}
+	if field == "" && t.ContentType != "" && !headertext.ValidMediaType(t.ContentType) {
+		field, rule = "Target.ContentType", "must be type/subtype"
+	}
+	if field == "" {
+		field = "Target.Tags"
+		rule = tagrule.Check(t.Tags)
+	}
+	if rule == "" {
+		field = "Target.Metadata"
+		_, rule, hint = metadata.Fold(t.Metadata)
+	}
+	if rule == "" {
+		return nil
+	}
+	cause := argument.Invalid(field, rule, cmp.Or(hint, "check what the client says before it becomes part of a Target"))
+	cause.Op, cause.Key = "uploads", t.Key
+	return cause
+}

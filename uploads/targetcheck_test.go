@@ -1,0 +1,115 @@
+package uploads_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// waysOfBegin are the ways on which Config.Begin chooses the key: the first request of each.
+var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
+	"tus": func(s *sessionSite, name string) *answer {
+		return s.tus("POST", "/tus/", nil, "Upload-Length", "3", "Upload-Metadata", named(name))
+	},
+	"tus, of many parts": func(s *sessionSite, name string) *answer {
+		return s.tus("POST", "/tus/", nil, "Upload-Length", "100000000", "Upload-Metadata", named(name))
+	},
+	"tus, of a length that comes later": func(s *sessionSite, name string) *answer {
+		return s.tus("POST", "/tus/", nil, "Upload-Defer-Length", "1", "Upload-Metadata", named(name))
+	},
+	"tus, of pieces": func(s *sessionSite, name string) *answer {
+		piece := s.create("Upload-Length", "3", "Upload-Concat", "partial")
+		s.patch(piece, 0, []byte("abc"), 3)
+		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+piece, "Upload-Metadata", named(name))
+	},
+	"the draft": func(s *sessionSite, name string) *answer {
+		return s.draft("POST", "/tus/", strings.NewReader("abc"), "Content-Disposition", `attachment; filename="`+strings.ReplaceAll(name, `\`, `\\`)+`"`)
+	},
+	"parts": func(s *sessionSite, name string) *answer {
+		return s.post(alice, "/s3/multipart", map[string]any{"filename": name, "size": 3})
+	},
+	"one request": func(s *sessionSite, name string) *answer {
+		return s.do(alice, "GET", "/s3/params?filename="+url.QueryEscape(name), nil, nil)
+	},
+}
+
+func TestANameThatMakesNoKeyIsRefusedBeforeAnyByte(t *testing.T) {
+	for name, bad := range map[string]string{
+		"a backslash": `a\b`, "dots": "..", "a dot at the end": "a.", "an empty folder": "a//b", "too long": strings.Repeat("n", 1100),
+		"too long with its folder": strings.Repeat("f/", 505) + "n",
+	} {
+		for way, begin := range waysOfBegin {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				s := newSessionSite(t, storage.Prefixed(memstore.New(), "tenants/"), uploads.Config{})
+				a := begin(s, bad)
+				require.Equal(t, http.StatusBadRequest, a.StatusCode, string(a.body))
+				var p struct{ Code, Field, File string }
+				a.json(t, &p)
+				require.Equal(t, "invalid_value", p.Code)
+				require.Equal(t, "filename", p.Field)
+				require.Equal(t, uploads.CleanName(bad), p.File)
+			})
+		}
+	}
+	for _, way := range []string{"tus", "parts"} { // headers have no line ends
+		t.Run("a line end/"+way, func(t *testing.T) {
+			a := waysOfBegin[way](newSessionSite(t, memstore.New(), uploads.Config{}), "a\nb")
+			require.Equal(t, http.StatusBadRequest, a.StatusCode, string(a.body))
+		})
+	}
+}
+
+// The attributes are the application's, which is told before any byte.
+func TestATargetThatNoObjectCanHaveIsToldBeforeAnyByte(t *testing.T) {
+	for name, target := range map[string]uploads.Target{
+		"a type":                     {ContentType: "text"},
+		"a name in a disposition":    {ContentDisposition: "attachment; filename=\u00e9"},
+		"a line end in a header":     {CacheControl: "a\nb"},
+		"a name of metadata":         {Metadata: map[string]string{"a b": "c"}},
+		"a reserved name":            {Metadata: map[string]string{"omnibucket-x": "c"}},
+		"a line end in metadata":     {Metadata: map[string]string{"a": "b\nc"}},
+		"too much metadata":          {Metadata: map[string]string{"a": strings.Repeat("b", 2048)}},
+		"a value of a tag":           {Tags: map[string]string{"a": "b\nc"}},
+		"tags of the store provider": {Tags: map[string]string{"aws:a": "b"}},
+	} {
+		for _, way := range []string{"tus", "tus, of many parts", "parts", "one request"} {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				var told error
+				s := newSessionSite(t, memstore.New(), uploads.Config{
+					Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
+						target := target
+						target.Key = "k"
+						return &target, nil
+					},
+					OnError: func(_ *http.Request, err error) { told = err },
+				})
+				a := waysOfBegin[way](s, "a")
+				require.Equal(t, http.StatusInternalServerError, a.StatusCode, string(a.body))
+				require.ErrorIs(t, told, storage.InvalidArgument)
+				require.ErrorContains(t, told, "Target.")
+			})
+		}
+		t.Run(name+"/Store", func(t *testing.T) {
+			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Any(0)})
+			_, err := s.Store(t.Context(), uploads.Upload{Body: failing{t}, Target: &target})
+			require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+// failing is a body that must not be read.
+type failing struct{ t *testing.T }
+
+func (f failing) Read([]byte) (int, error) {
+	require.Fail(f.t, "the body was read")
+	return 0, http.ErrBodyNotAllowed
+}
