@@ -105,7 +105,7 @@ func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
 }
 
 // Package transfer moves between such ends without asking, also if their objects look the same.
-func TestWhatIsKnownToBeApart(t *testing.T) {
+func TestEndsThatAreKnownToBeApart(t *testing.T) {
 	b := memstore.New()
 	for name, c := range map[string]struct {
 		a, b any

@@ -41,7 +41,7 @@ func newLaggingMirror(t *testing.T) (b storage.Bucket, failing *faults.Injector)
 	return b, failing
 }
 
-// What a listing of a store that lags says is no reason to remove an object, or to leave one out.
+// A listing of a store that lags is no reason to remove an object, or to leave one out.
 func TestALaggingListingRemovesNothing(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	aged := []transfer.Option{transfer.WithNow(func() time.Time { return now })}
