@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,17 @@ func init() {
 			return own
 		}
 		return nil
+	}
+	serving.Identity = func(b any) (string, bool) {
+		own, ok := reach(b)
+		if !ok {
+			return "", false
+		}
+		identity := own.Core().Identity() + " " + own.Scope().Prefix
+		if _, bare := b.(engineBucket); !bare {
+			identity = fmt.Sprintf("%T %s", b, identity)
+		}
+		return identity, true
 	}
 	serving.CopyInside = func(dst, src any) bool {
 		to, _ := reached(dst)

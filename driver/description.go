@@ -15,7 +15,11 @@ type Description struct {
 	// Location distinguishes the bucket from one of the same name elsewhere: the endpoint
 	// and account, or the directory, without credentials. It must be the same in every
 	// process.
-	Location      string
+	Location string
+	// Stack has one word for each layer above the store, from the store outwards, that changes the bytes
+	// of objects or has a second store: what it is, and what distinguishes it from another one, such as a public
+	// key or the identity of the second store, without secrets. Such a layer appends to it. See [StackIdentity].
+	Stack         []string
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersioning
 	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/scope"
@@ -29,6 +30,9 @@ func (c *core) Stored() (account any, bucket, directory string) {
 	ref := c.driver.Locate("")
 	return ref.Account, ref.Bucket, ref.Directory
 }
+
+// Identity names the place of the bucket and the layers on the way there.
+func (c *core) Identity() string { return driver.StackIdentity(c.driver) }
 
 func (b *bucket) BufferLimit() *buffer.Limit { return b.core.bufferLimit }
 

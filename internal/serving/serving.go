@@ -31,6 +31,11 @@ var Reach func(b any) Bucket
 // so that no object is in both. The root package sets Beside.
 var Beside func(a, b any) bool
 
+// Identity returns the identity of a Bucket with its layers and its prefix, in the same way in every process:
+// see driver.StackIdentity. A wrapper of a bucket has its type beside it. It reports false for a value that leads to
+// no bucket of engine.New. The root package sets Identity.
+var Identity func(b any) (identity string, known bool)
+
 // MoveInOneStep moves an object between two Buckets that show one bucket, if that moves it in one step.
 // Else it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs. The root package sets
 // MoveInOneStep.

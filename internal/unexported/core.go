@@ -8,6 +8,8 @@ type Core interface {
 	// reaches both; nil means nowhere. The directory is "" unless the objects are files of this
 	// machine.
 	Stored() (account any, bucket, directory string)
+	// Identity is driver.StackIdentity of the bucket's driver.
+	Identity() string
 	Client() any // of the provider
 	RetryPolicy() *backoff.Policy
 }

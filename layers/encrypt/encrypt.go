@@ -107,6 +107,7 @@ func (d *objectDriver) Describe() driver.Description {
 	desc.OpenUploadLimits, desc.HiddenMetadata = nil, append(slices.Clip(desc.HiddenMetadata), headerName)
 	desc.FixedParts, desc.ChecksumWhileSending, desc.CopiesWithoutAttrs = true, true, false
 	desc.PublicBaseURL, desc.NeedsSigningBase, desc.Origin = "", false, nil
+	desc.Stack = append(slices.Clip(desc.Stack), d.layer.identity())
 	desc.SigningHint = "the bucket is encrypted by this program, and the user of a signed URL would send or get other bytes; serve the object with serve.Object"
 	return desc
 }

@@ -94,7 +94,7 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 			return otherstore.Refuse(d, invalid("", "the primary of a mirror must not be a mirror: the second store may"))
 		}
 		return otherstore.Calls(&objectDriver{d, &stores{
-			second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe()}, config: c,
+			second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe(), ID: otherstore.Identity(second)}, config: c,
 			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 			source:    engine.New(pinned{d}),
 			ofPrimary: circuit{limit: 3, wait: c.Probe}, ofSecond: circuit{limit: 1, wait: c.Probe},

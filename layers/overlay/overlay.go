@@ -75,8 +75,10 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if _, twice := d.Native().(*objectDriver); twice { // it would take the revisions and markers of the other one for its own
 			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the new store of an overlay must not have an overlay: the old store may")})
 		}
-		s := &stores{driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, removes: old, config: c, desc: desc}
+		s := &stores{driver: d, new: engine.New(d), removes: old, config: c, desc: desc}
+		s.old = otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}
 		if c.NewOnly {
+			s.old.ID = "new only " + s.old.ID
 			s.old.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
 		}
 		return otherstore.Calls(&objectDriver{d, s})

@@ -3,12 +3,14 @@ package otherstore
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -24,6 +26,16 @@ type Store struct {
 	Bucket storage.Bucket
 	Tag    string             // begins the revisions of its objects
 	Own    driver.Description // of the layer's own store
+	ID     string             // what Identity returns
+}
+
+// Identity returns what distinguishes a bucket from others as the other store of a layer. If nothing is known of it, the
+// result ends with the layer: what is kept under it is never taken for that of another bucket.
+func Identity(b storage.Bucket) string {
+	if identity, known := serving.Identity(b); known {
+		return identity
+	}
+	return "unknown " + rand.Text()
 }
 
 // Needed are the features that a store must have to which a layer copies: writes by a condition, and a write id.
@@ -85,6 +97,7 @@ func (s Store) Describe(also storage.Features) driver.Description {
 	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock = nil, nil, nil
 	desc.StartsAfter, desc.FolderOrder, desc.FolderPrefixes = nil, false, false
 	desc.TokenAfterLast = true
+	desc.Stack = append(slices.Clip(desc.Stack), s.Tag+s.ID)
 	return desc
 }
 
