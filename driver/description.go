@@ -23,13 +23,13 @@ type Description struct {
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersioning
 	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket
-	// is opened WithVersioning. It is nil if the store itself decides (clouds).
+	// is opened WithVersioning. If it is nil, the store itself decides (clouds), and needs the feature.
 	EnableVersions func()
 	// EnableObjectLock makes the bucket keep versions and lock objects. New calls it if the bucket
-	// is opened WithObjectLock. It is nil if the store itself decides (clouds).
+	// is opened WithObjectLock. If it is nil, the store itself decides (clouds), and needs the feature.
 	EnableObjectLock func()
 	// EnableSoftDelete makes the bucket keep what is removed for a time. New calls it if the bucket is
-	// opened WithSoftDelete. It is nil if the store itself decides (clouds).
+	// opened WithSoftDelete. If it is nil, the store itself decides (clouds), and needs the feature.
 	EnableSoftDelete func(keep time.Duration)
 	// TaggedRevisions declares that the driver's revisions begin with Provider and ":"
 	// already, so that they need not be built for each response.

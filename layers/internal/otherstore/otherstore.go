@@ -12,6 +12,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -84,7 +85,8 @@ func IsOwn(d driver.Driver, other storage.Bucket) bool {
 }
 
 // Describe returns the description of the own store without the features that one store cannot keep for both, and
-// without checksums, tags and also if the other store lacks them.
+// without checksums, tags and also if the other store lacks them. The own store still keeps versions, and what was
+// removed, if it is opened so.
 func (s Store) Describe(also storage.Features) driver.Description {
 	desc := s.Own
 	desc.Features &^= withheld
@@ -94,7 +96,15 @@ func (s Store) Describe(also storage.Features) driver.Description {
 		}
 	}
 	desc.Versioned, desc.CopiesWithoutAttrs, desc.MaxBatch = false, false, 0
-	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock = nil, nil, nil
+	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 { // the store itself decides
+		desc.EnableVersions = func() {}
+	}
+	if desc.EnableSoftDelete == nil && s.Own.Features&storage.SoftDelete != 0 {
+		desc.EnableSoftDelete = func(time.Duration) {}
+	}
+	if desc.EnableObjectLock == nil && s.Own.Features&storage.ObjectLock != 0 {
+		desc.EnableObjectLock = func() {}
+	}
 	desc.StartsAfter, desc.FolderOrder, desc.FolderPrefixes = nil, false, false
 	desc.TokenAfterLast = true
 	desc.Stack = append(slices.Clip(desc.Stack), s.Tag+s.ID)
