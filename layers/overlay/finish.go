@@ -224,7 +224,7 @@ func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 			if !l.inNew {
 				l.key = o.Key
 			}
-			if (!l.inNew || n.Size == markerSize) && !yield(l, nil) {
+			if (!l.inNew || n.Size == markerSize(n.Key)) && !yield(l, nil) {
 				return
 			}
 			if l.inNew {
