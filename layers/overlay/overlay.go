@@ -24,6 +24,12 @@
 // and never brings back an object that was removed. A marker that a killed process left means the
 // same until a write, a removal or [Finish] ends it.
 //
+// # Public objects
+//
+// Objects that are public in the old store are private in the bucket from the first day, and so are their copies: no
+// store tells a driver which objects are public. If all are, open a new store that is public as a whole. Else make
+// them public again when [Finish] has ended, by a copy of each onto itself with [storage.WithPublicRead].
+//
 // # What is Unsupported
 //
 // Versions, locks, Restore, Compose, and IfAbsent on a signed upload: no single store can
