@@ -91,11 +91,12 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 		if otherstore.IsOwn(d, second) {
 			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket"))
 		}
-		if _, twice := d.Native().(*objectDriver); twice {
-			return otherstore.Refuse(d, invalid("", "the primary of a mirror must not be a mirror: the second store may"))
+		other := otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe(), ID: otherstore.Identity(second)}
+		if err := other.Refused("mirror"); err != nil {
+			return otherstore.Refuse(d, err)
 		}
 		return otherstore.Calls(&objectDriver{d, &stores{
-			second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe(), ID: otherstore.Identity(second)}, config: c,
+			second: other, config: c,
 			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 			source:    engine.New(pinned{d}),
 			ofPrimary: circuit{weight: 1, wait: c.Probe}, ofSecond: circuit{weight: opensAt, wait: c.Probe},

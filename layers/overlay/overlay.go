@@ -78,11 +78,11 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if otherstore.IsOwn(d, old) {
 			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket")})
 		}
-		if _, twice := d.Native().(*objectDriver); twice { // it would take the revisions and markers of the other one for its own
-			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the new store of an overlay must not have an overlay: the old store may")})
-		}
 		s := &stores{driver: d, new: engine.New(d), removes: old, config: c, desc: desc}
 		s.old = otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}
+		if err := s.old.Refused("overlay"); err != nil {
+			return otherstore.Refuse(d, err)
+		}
 		if c.NewOnly {
 			s.old.ID = "new only " + s.old.ID
 			s.old.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})

@@ -77,6 +77,23 @@ func Calls(d driver.Driver) driver.Driver {
 	})
 }
 
+// Refused returns the error of a layer of two stores that has another one below it which is of its kind, or which has the
+// same other store; nil if there is none. Two of a kind would take the revisions and the keys of the other one for their
+// own, and a store that is in both places would be emptied by the one and filled by the other.
+func (s Store) Refused(kind string) error {
+	for _, word := range s.Own.Stack {
+		switch {
+		case strings.HasPrefix(word, s.Tag):
+			return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("a bucket must not have two layers " + kind + ", whatever is between them"),
+				Hint: "give the second one to the other store, which may have layers of its own"}
+		case strings.HasSuffix(word, ":"+s.ID), strings.HasSuffix(word, " "+s.ID):
+			return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the other stores of two layers of a bucket must not be the same store"),
+				Hint: "name another store in one of the layers mirror and overlay, or remove one of them"}
+		}
+	}
+	return nil
+}
+
 // IsOwn reports whether the other bucket is known to be that of the layer's own store. Then there is one store
 // only: a removal from one of them takes the object of both.
 func IsOwn(d driver.Driver, other storage.Bucket) bool {
