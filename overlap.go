@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
@@ -16,6 +17,17 @@ func init() {
 			return own
 		}
 		return nil
+	}
+	serving.Identity = func(b any) (string, bool) {
+		own, ok := reach(b)
+		if !ok {
+			return "", false
+		}
+		identity := own.Core().Identity() + " " + own.Scope().Prefix
+		if _, bare := b.(engineBucket); !bare {
+			identity = fmt.Sprintf("%T %s", b, identity)
+		}
+		return identity, true
 	}
 	serving.CopyInside = func(dst, src any) bool {
 		to, _ := reached(dst)

@@ -124,7 +124,7 @@ func WithPublicAccess(public bool) interface {
 
 // WithVersioning makes the bucket keep versions, or no new ones. A bucket that is opened with
 // true is declared to keep them, and the store is not asked; a local or memory bucket then
-// keeps them.
+// keeps them. If the store cannot, every call is [Unsupported].
 func WithVersioning(on bool) interface {
 	BucketOption
 	OpenOption
@@ -138,7 +138,7 @@ func WithVersioning(on bool) interface {
 // WithObjectLock makes a bucket whose objects can be kept from removal: [WithRetention],
 // [WithLegalHold]. It keeps versions, and never loses the ability. Azure, and a bucket that
 // exists and cannot get it, is Unsupported. A bucket that is opened with it is declared to have
-// it; a local or memory bucket gets it.
+// it; a local or memory bucket gets it. If the store has no locks, every call is [Unsupported].
 func WithObjectLock() interface {
 	BucketOption
 	OpenOption
@@ -152,7 +152,7 @@ func WithObjectLock() interface {
 // WithSoftDelete makes a bucket keep for a time what is removed for good, or replaced
 // without versions ([WithSoftDeleted]). 0 keeps nothing more; what was kept stays. Google
 // takes 7 to 90 days, by default 7. S3 has none, and Azure's belongs to the account: they are
-// Unsupported. At the opening of a bucket no store is asked: a local or memory one keeps as much.
+// Unsupported, also at the opening of a bucket for S3. Else that asks no store: a local or memory one keeps as much.
 func WithSoftDelete(keep time.Duration) interface {
 	BucketOption
 	OpenOption

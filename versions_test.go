@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -31,6 +32,27 @@ func TestTheHintOfVersionsNeedsAStoreThatHasThem(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What an option asks to keep is not dropped in silence.
+func TestAnOptionToKeepNeedsAStoreThatCan(t *testing.T) {
+	for name, option := range map[string]storage.OpenOption{
+		"WithVersioning": storage.WithVersioning(true),
+		"WithSoftDelete": storage.WithSoftDelete(time.Hour),
+		"WithObjectLock": storage.WithObjectLock(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := engine.New(&mapDriver{objects: map[string]mapObject{}}, option)
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, name)
+			require.Equal(t, storage.Unsupported, storage.CodeOf(b.Remove(t.Context(), "a")))
+			require.NoError(t, storage.Close(b))
+		})
+	}
+	b := engine.New(&mapDriver{objects: map[string]mapObject{}}, storage.WithVersioning(false))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.NoError(t, err)
 }
 
 // A listing whose ctx ends between two pages requests no other page.

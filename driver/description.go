@@ -19,17 +19,21 @@ type Description struct {
 	// Places returns where the objects are, in each store that the bucket has. A layer with a second store adds the
 	// places of that, and one that overrides Locate passes on those below it: see [PlacesOf]. If it is nil, Locate
 	// tells. Jobs compare places before they remove anything, so that a missing one loses objects.
-	Places        func() []Place
+	Places func() []Place
+	// Stack has one word for each layer above the store, from the store outwards, that changes the bytes
+	// of objects or has a second store: what it is, and what distinguishes it from another one, such as a public
+	// key or the identity of the second store, without secrets. Such a layer appends to it. See [StackIdentity].
+	Stack         []string
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersioning
 	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket
-	// is opened WithVersioning. It is nil if the store itself decides (clouds).
+	// is opened WithVersioning. If it is nil, the store itself decides (clouds), and needs the feature.
 	EnableVersions func()
 	// EnableObjectLock makes the bucket keep versions and lock objects. New calls it if the bucket
-	// is opened WithObjectLock. It is nil if the store itself decides (clouds).
+	// is opened WithObjectLock. If it is nil, the store itself decides (clouds), and needs the feature.
 	EnableObjectLock func()
 	// EnableSoftDelete makes the bucket keep what is removed for a time. New calls it if the bucket is
-	// opened WithSoftDelete. It is nil if the store itself decides (clouds).
+	// opened WithSoftDelete. If it is nil, the store itself decides (clouds), and needs the feature.
 	EnableSoftDelete func(keep time.Duration)
 	// TaggedRevisions declares that the driver's revisions begin with Provider and ":"
 	// already, so that they need not be built for each response.

@@ -14,8 +14,8 @@ import (
 
 // A Layer wraps a driver to change its behavior: a fault injector and a throttle are layers. A
 // layer that changes the stored bytes must override Put, PutPart, ListParts, Get, Head, List,
-// Copy, Compose, Move, Sign, SignPart and Locate together, or remove the features in Describe. Calls of methods that
-// it does not override do not pass it.
+// Copy, Compose, Move, Sign, SignPart and Locate together, or remove the features in Describe. It also appends to
+// [Description.Stack] there. Calls of methods that it does not override do not pass it.
 type Layer func(Driver) Driver
 
 // WithLayer wraps the driver in l. With several layers, the last is outermost. If l is nil,

@@ -96,10 +96,25 @@ func newBucket(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucke
 	return &bucket{core: c, scope: scope.Scope{Mask: scope.Everything}}
 }
 
+// idle returns Unsupported for an option to keep what the store cannot keep.
+func (c *core) idle(o *unexported.OpenOptions) (e *storage.Error) {
+	if o.ObjectLock && c.desc.EnableObjectLock == nil {
+		e = c.need(storage.ObjectLock, "WithObjectLock")
+	}
+	if o.SoftDelete > 0 && c.desc.EnableSoftDelete == nil {
+		e = cmp.Or(e, c.need(storage.SoftDelete, "WithSoftDelete"))
+	}
+	if o.Versions && c.desc.EnableVersions == nil {
+		e = cmp.Or(e, c.need(storage.Versioning, "WithVersioning"))
+	}
+	return e
+}
+
 // openVersions makes the bucket keep versions and lock objects if the options ask for it and the store
 // does not decide itself.
 func (c *core) openVersions(o *unexported.OpenOptions, serviced bool) {
 	desc := &c.desc
+	c.optionError = cmp.Or(c.optionError, c.idle(o))
 	if o.ObjectLock && desc.EnableObjectLock != nil {
 		desc.EnableObjectLock()
 	}

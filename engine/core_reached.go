@@ -39,6 +39,9 @@ func (c *core) Places() []evidence.Place {
 	return driver.PlacesOf(c.driver)
 }
 
+// Identity names the place of the bucket and the layers on the way there.
+func (c *core) Identity() string { return driver.StackIdentity(c.driver) }
+
 func (b *bucket) BufferLimit() *buffer.Limit { return b.core.bufferLimit }
 
 func (c *core) Client() any { return c.driver.Native() }

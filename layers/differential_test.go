@@ -32,6 +32,7 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 	t.Run("overlay that copies what is read", func(t *testing.T) {
 		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{CopyOnRead: true})}, plain)
 	})
+	versions := storage.WithVersioning(true) // which the store keeps
 	for name, layer := range map[string]func(t *testing.T) (driver.Layer, error){
 		"overlay": func(*testing.T) (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },
 		"mirror":  func(*testing.T) (driver.Layer, error) { return mirror.New(memstore.New(), mirror.Config{}) },
@@ -43,7 +44,7 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 			differential.Run(t, differential.Config{}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 				l, err := layer(t)
 				require.NoError(t, err)
-				return memstore.New(append(opts, driver.WithLayer(l))...)
+				return memstore.New(append(opts, driver.WithLayer(l), versions)...)
 			})
 		})
 	}

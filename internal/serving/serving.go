@@ -37,6 +37,11 @@ func Below(inner, outer any) (prefix string, ok bool) {
 // is none. The root package sets Reach.
 var Reach func(b any) Bucket
 
+// Identity returns the identity of a Bucket with its layers and its prefix, in the same way in every process:
+// see driver.StackIdentity. A wrapper of a bucket has its type beside it. It reports false for a value that leads to
+// no bucket of engine.New. The root package sets Identity.
+var Identity func(b any) (identity string, known bool)
+
 // MoveInOneStep moves an object between two Buckets that show one bucket, if that moves it in one step.
 // Else it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs. The root package sets
 // MoveInOneStep.

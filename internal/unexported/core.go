@@ -12,6 +12,8 @@ type Core interface {
 	Stored() (account any, bucket string)
 	// Places returns where the objects are; nothing if that is unknown.
 	Places() []evidence.Place
+	// Identity is driver.StackIdentity of the bucket's driver.
+	Identity() string
 	Client() any // of the provider
 	RetryPolicy() *backoff.Policy
 }

@@ -22,13 +22,14 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 const (
@@ -60,7 +61,8 @@ type Config struct {
 // A Cache is a directory of blocks. It may serve several buckets.
 type Cache struct {
 	config Config
-	root   *os.Root
+	dir    string
+	root   *os.Root // of the folder of the blocks
 	now    func() time.Time
 
 	scanning sync.Mutex // one scan at a time
@@ -72,62 +74,52 @@ type Cache struct {
 	fullAt    time.Time
 }
 
-// Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. Files in
-// it that are not blocks stay as they are.
+// Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. The blocks are in its folder
+// omnibucket-blocks, which a file CACHEDIR.TAG marks. Other files in dir stay as they are, except the blocks that
+// former releases have left there, whose contents tell what they are: Open removes them.
 //
-// InvalidArgument: a number in c is out of range, or dir belongs to another user or others may write to it.
+// InvalidArgument: a number in c is out of range, dir belongs to another user or others may write to it, or the folder
+// has files and no mark.
 // Internal: dir cannot be used; errors.As reaches the *fs.PathError.
 func Open(dir string, c Config) (*Cache, error) {
 	c.MaxBytes, c.BlockBytes = cmp.Or(c.MaxBytes, defaultMaxBytes), cmp.Or(c.BlockBytes, defaultBlockBytes)
 	switch {
 	case c.MaxBytes < 0:
-		return nil, invalid("MaxBytes must not be negative")
+		return nil, invalid("MaxBytes must not be negative", "")
 	case c.BlockBytes < 1 || c.BlockBytes > maxBlockBytes:
-		return nil, invalid(fmt.Sprintf("BlockBytes must be from 1 to %d", maxBlockBytes))
+		return nil, invalid(fmt.Sprintf("BlockBytes must be from 1 to %d", maxBlockBytes), "")
 	case c.TrustFor < 0:
-		return nil, invalid("TrustFor must not be negative")
+		return nil, invalid("TrustFor must not be negative", "")
 	case dir == "":
-		return nil, invalid("dir must not be empty")
+		return nil, invalid("dir must not be empty", "")
 	}
 	root, err := openDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	cache := &Cache{config: c, root: root, now: time.Now, unscanned: math.MaxInt64 / 2}
+	cache := &Cache{config: c, dir: dir, root: root, now: time.Now, unscanned: math.MaxInt64 / 2}
 	cache.makeRoom(0)
 	return cache, nil
 }
 
-func openDir(dir string) (*os.Root, error) {
-	fail := func(err error) (*os.Root, error) {
-		return nil, &storage.Error{Code: storage.Internal, Op: "diskcache.Open", Err: err}
-	}
-	if err := os.MkdirAll(filepath.Clean(dir), 0o700); err != nil {
-		return fail(err)
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return fail(err)
-	}
-	info, err := root.Stat(".")
-	if err != nil {
-		_ = root.Close()
-		return fail(err)
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 || isForeign(info) { // a block of theirs would be believed
-		_ = root.Close()
-		return nil, invalid("dir must belong to the user of this process, and must not be writable for others")
-	}
-	return root, nil
-}
-
-func invalid(rule string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Op: "diskcache.Open", Err: errors.New(rule)}
+func invalid(rule, hint string) error {
+	return &storage.Error{Code: storage.InvalidArgument, Op: "diskcache.Open", Err: errors.New(rule), Hint: hint}
 }
 
 // Layer returns the layer for [driver.WithLayer]. Close the buckets before the cache.
+//
+// If the directory is known to lie in that of a bucket, or the reverse, every call of the bucket fails with
+// InvalidArgument: the blocks would be objects of it, and reading them would make further ones.
 func (c *Cache) Layer() driver.Layer {
-	return func(next driver.Driver) driver.Driver { return newDriver(next, c) }
+	return func(next driver.Driver) driver.Driver {
+		if driver.Overlap(serving.Directory(c.dir), engine.New(next)) {
+			return otherstore.Refuse(next, &storage.Error{
+				Code: storage.InvalidArgument, Err: errors.New("the directory of a cache must not overlap with that of the bucket"),
+				Hint: "name a directory outside of the bucket",
+			})
+		}
+		return newDriver(next, c)
+	}
 }
 
 // Close releases the directory. The blocks stay. Reads in progress no longer use them.

@@ -487,16 +487,18 @@ func TestOpenRefusesBadArguments(t *testing.T) {
 
 func TestOpenRemovesWhatAKilledProcessLeft(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
-	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ab"), 0o700))
+	openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	blocks := filepath.Join(dir, blocksFolder)
+	require.NoError(t, os.MkdirAll(filepath.Join(blocks, "ab"), 0o700))
 	for name, age := range map[string]time.Duration{"ab/tmp-old": 2 * tempAge, "ab/tmp-new": 0, "ab/notes.txt": 2 * tempAge, "notes.txt": 2 * tempAge} {
-		path := filepath.Join(dir, name)
+		path := filepath.Join(blocks, name)
 		require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
 	}
 	f := openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	var left []string
 	for _, path := range f.files(t) {
-		left = append(left, strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(dir)+"/"))
+		left = append(left, strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(blocks)+"/"))
 	}
 	require.Equal(t, []string{"ab/notes.txt", "ab/tmp-new", "notes.txt"}, left)
 }

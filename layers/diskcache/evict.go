@@ -1,7 +1,6 @@
 package diskcache
 
 import (
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"path"
@@ -118,9 +117,4 @@ func (c *Cache) scan() (blocks []keptBlock, total int64) {
 		}
 	}
 	return blocks, total
-}
-
-func isBlock(name string) bool {
-	_, err := hex.DecodeString(name)
-	return err == nil && len(name) == nameLength
 }

@@ -15,7 +15,7 @@ import (
 type objectDriver struct {
 	driver.Driver
 	cache  *Cache
-	bucket string // identifies it in every process
+	bucket string // its identity with the layers below, in every process
 
 	mu      sync.Mutex
 	trusted map[object]confirmed // with the credentials of this driver
@@ -35,8 +35,7 @@ type confirmed struct {
 const maxTrusted = 4096
 
 func newDriver(next driver.Driver, c *Cache) *objectDriver {
-	desc := next.Describe()
-	return &objectDriver{Driver: next, cache: c, bucket: desc.Provider + "\x00" + desc.Location + "\x00" + desc.Bucket, trusted: map[object]confirmed{}}
+	return &objectDriver{Driver: next, cache: c, bucket: driver.StackIdentity(next), trusted: map[object]confirmed{}}
 }
 
 // Head remembers the revision, so that a ReaderAt need not ask again.

@@ -79,11 +79,11 @@ func (f *fixture) get(t *testing.T, a *storage.Attrs, offset, length int64, opts
 	return string(data), f.store.Count(faults.Get) - gets, f.store.Count(faults.Head) - heads
 }
 
-// files returns the paths of all files in the cache.
+// files returns the paths of all files in the folder of the blocks, without its mark.
 func (f *fixture) files(t *testing.T) (paths []string) {
 	t.Helper()
-	require.NoError(t, filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
+	require.NoError(t, filepath.WalkDir(filepath.Join(f.dir, blocksFolder), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && d.Name() != markName {
 			paths = append(paths, path)
 		}
 		return err

@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/layers/meter"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -208,23 +209,100 @@ func TestEveryByteOfABodyIsChecked(t *testing.T) {
 	}
 }
 
-// Ranges deliver only what was authenticated. One that does not reach the end of an object that was cut off
-// is of true bytes.
+// A range of an object that was cut off is refused, wherever it is.
 func TestRangesOfAnObjectThatWasCutOff(t *testing.T) {
-	s, content := newStore(), text(4*chunk)
-	b := s.open(t, newKeys(t))
-	upload(t, b, "a", content)
+	s, keys, content := newStore(), newKeys(t), text(4*chunk)
+	upload(t, s.open(t, keys), "a", content)
 	object := s.get(t, "a")
-	s.put(t, "a", stored{object.body[:2*sealedChunk], object.metadata})
-	got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(10, 20))
-	require.NoError(t, err)
-	require.Equal(t, content[10:30], string(got))
-	for _, row := range []storage.DownloadOption{storage.WithRange(chunk+1, 10), storage.WithRange(chunk, -1), storage.WithRange(-3, -1)} {
-		_, _, err = storage.ReadAll(t.Context(), b, "a", row)
-		require.ErrorIs(t, err, storage.ChecksumMismatch)
+	ranges := map[string]storage.DownloadOption{
+		"inside":                           storage.WithRange(10, 20),
+		"of the last chunk that is left":   storage.WithRange(chunk+1, 10),
+		"to the end":                       storage.WithRange(chunk, -1),
+		"of the last bytes":                storage.WithRange(-3, -1),
+		"from where it was cut to the end": storage.WithRange(2*chunk, -1),
+		"of bytes from there":              storage.WithRange(2*chunk, 10),
+		"past that":                        storage.WithRange(3*chunk, 10),
+		"past that, to the end":            storage.WithRange(3*chunk, -1),
+		"past the object":                  storage.WithRange(100*chunk, -1),
 	}
-	_, _, err = storage.ReadAll(t.Context(), b, "a", storage.WithRange(3*chunk, 10))
-	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
+	for name, option := range ranges {
+		t.Run(name, func(t *testing.T) {
+			for opened, b := range map[string]storage.Bucket{"opened again": s.open(t, keys), "that has read it": s.open(t, keys)} {
+				s.put(t, "a", object)
+				if opened == "that has read it" {
+					_, _, err := storage.ReadAll(t.Context(), b, "a")
+					require.NoError(t, err)
+				}
+				s.put(t, "a", stored{object.body[:2*sealedChunk], object.metadata})
+				_, _, err := storage.ReadAll(t.Context(), b, "a", option)
+				require.ErrorIs(t, err, storage.ChecksumMismatch, opened)
+			}
+		})
+	}
+	s.put(t, "a", object)
+	for _, option := range []storage.DownloadOption{storage.WithRange(4*chunk+1, 10), storage.WithRange(5*chunk, -1)} {
+		_, _, err := storage.ReadAll(t.Context(), s.open(t, keys), "a", option)
+		require.ErrorIs(t, err, storage.RangeNotSatisfiable, "the object is whole")
+	}
+}
+
+// The last chunk is read once: the requests are those without the layer, and one for each object.
+func TestRangesCostOneRequestMoreForEachObject(t *testing.T) {
+	for name, row := range map[string]struct {
+		writer bool // the bucket that reads has written the object
+		size   int
+		opts   []storage.UploadOption
+		ranges []storage.Range
+		want   int
+	}{
+		"ten ranges":                {false, 9*chunk + 5, nil, slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 11},
+		"ten of what was written":   {true, 9*chunk + 5, nil, slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 10},
+		"ten of what has parts":     {true, 9*chunk + 5, []storage.UploadOption{storage.WithPartSize(chunk)}, slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 10},
+		"ranges with the end first": {false, 2 * chunk, nil, []storage.Range{{Offset: chunk, Length: -1}, {Offset: 0, Length: 1}}, 2},
+		"an object of one chunk":    {false, chunk - 1, nil, []storage.Range{{Offset: 0, Length: 1}, {Offset: chunk - 9, Length: -1}}, 2},
+		"bytes of the last chunk":   {false, 2 * chunk, nil, []storage.Range{{Offset: 2*chunk - 9, Length: 1}, {Offset: 0, Length: 1}}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, keys, counted := newStore(), newKeys(t), meter.New()
+			content := text(row.size)
+			reader := engine.New(counted.Layer()(s.Driver), driver.WithLayer(newLayer(t, keys)))
+			writer := reader
+			if !row.writer {
+				writer = s.open(t, keys)
+			}
+			upload(t, writer, "a", content, row.opts...)
+			before := counted.Counts().Reads
+			for _, r := range row.ranges {
+				got, _, err := storage.ReadAll(t.Context(), reader, "a", storage.WithRange(r.Offset, r.Length))
+				require.NoError(t, err)
+				if r.Length < 0 {
+					r.Length = int64(row.size) - r.Offset
+				}
+				require.Equal(t, content[r.Offset:r.Offset+r.Length], string(got))
+			}
+			require.EqualValues(t, row.want, counted.Counts().Reads-before)
+		})
+	}
+}
+
+// A range that meets the replacement of its object is that of one of both.
+func TestARangeOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
+	s, keys := newStore(), newKeys(t)
+	contents := []string{text(3 * chunk), text(5 * chunk)}
+	upload(t, s.open(t, keys), "a", contents[0])
+	gets := 0
+	replacing := driver.Intercept(s.Driver, func(ctx context.Context, call string, next func(context.Context) error) error {
+		if call == "Get" {
+			if gets++; gets == 2 { // that of the last chunk
+				upload(t, s.open(t, keys), "a", contents[1])
+			}
+		}
+		return next(ctx)
+	})
+	b := engine.New(replacing, driver.WithLayer(newLayer(t, keys)))
+	got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(5, 10))
+	require.NoError(t, err)
+	require.Equal(t, contents[1][5:15], string(got))
 }
 
 func TestNothingPlainIsStored(t *testing.T) {

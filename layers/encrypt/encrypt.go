@@ -17,8 +17,8 @@
 // with those of another object or of an older version: a read that meets such bytes fails with
 // ChecksumMismatch. With keys of age, the same key (name) in another bucket is no other object: use others for each
 // bucket. It can hide an object, or show an older version as a whole; a revision
-// that you have kept ([storage.IfRevision]) finds that. A range is checked chunk by chunk: if it does
-// not reach the end of an object that was cut off there, the read succeeds with the true bytes.
+// that you have kept ([storage.IfRevision]) finds that. A range is checked chunk by chunk. If it does not have the
+// last chunk, that is read first, once for each object that a bucket remembers: an object that was cut off is refused.
 //
 // Someone who knows a public key (a recipient) can make an object that your identity opens, as with
 // every file for an age recipient. Keep recipients out of the store, or use [Keys] of a key management
@@ -62,7 +62,7 @@ func New(c Config) (driver.Layer, error) {
 	}
 	l := &layer{config: c}
 	return func(next driver.Driver) driver.Driver {
-		return &objectDriver{Driver: next, layer: l, desc: next.Describe(), known: map[string]*dataKey{}, opening: map[string]*opening{}}
+		return &objectDriver{Driver: next, layer: l, desc: next.Describe(), known: map[string]*dataKey{}, opening: map[string]*opening{}, ends: map[string]int64{}}
 	}, nil
 }
 
@@ -85,6 +85,7 @@ type objectDriver struct {
 	mu      sync.Mutex
 	known   map[string]*dataKey // by object and header, so that the reads of one object unwrap it once
 	opening map[string]*opening // by the same
+	ends    map[string]int64    // bytes that the store has of objects that this driver has written, by header
 	begun   sync.Map            // data keys of uploads that this driver has begun, by the upload: the keys may not be able to unwrap
 }
 
@@ -108,6 +109,7 @@ func (d *objectDriver) Describe() driver.Description {
 	desc.OpenUploadLimits, desc.HiddenMetadata = nil, append(slices.Clip(desc.HiddenMetadata), headerName)
 	desc.FixedParts, desc.ChecksumWhileSending, desc.CopiesWithoutAttrs = true, true, false
 	desc.PublicBaseURL, desc.NeedsSigningBase, desc.Origin = "", false, nil
+	desc.Stack = append(slices.Clip(desc.Stack), d.layer.identity())
 	desc.SigningHint = "the bucket is encrypted by this program, and the user of a signed URL would send or get other bytes; serve the object with serve.Object"
 	return desc
 }

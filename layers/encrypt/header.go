@@ -11,6 +11,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"filippo.io/age"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -36,7 +37,8 @@ type dataKey struct {
 	nonce  [nonceSize]byte
 	header string // as in the metadata
 	cipher.AEAD
-	unstored sync.Map // *sentPart of the parts that the store is not known to have, by number
+	whole    atomic.Int64 // bytes of the whole object in the store, if its last chunk was seen; else 0
+	unstored sync.Map     // *sentPart of the parts that the store is not known to have, by number
 }
 
 // newDataKey returns a data key for a new object.

@@ -47,9 +47,13 @@ func (b *openingBody) fill() error {
 		}
 		return err
 	}
-	plain, err := b.key.unseal(sealed, b.index, int64(len(sealed)) == b.left)
+	last := int64(len(sealed)) == b.left
+	plain, err := b.key.unseal(sealed, b.index, last)
 	if err != nil {
 		return err
+	}
+	if last {
+		b.key.whole.Store(b.index*sealedChunk + b.left)
 	}
 	b.index++
 	b.left -= int64(len(sealed))

@@ -1,6 +1,7 @@
 package encrypt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -52,6 +53,14 @@ func encryptedETag(etag string) string {
 
 // Get reads the chunks that have the range, and decrypts them.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.get(ctx, r)
+	if errors.Is(err, storage.RangeNotSatisfiable) {
+		err = cmp.Or(d.refusePast(ctx, r), err)
+	}
+	return attrs, body, err
+}
+
+func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	in := *r
 	if !sealRange(&in) {
 		return nil, nil, storage.RangeNotSatisfiable
@@ -74,7 +83,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}
 	var plain io.ReadCloser
 	if err == nil {
-		plain, err = d.decrypt(ctx, r, &in, header, attrs.Size, sealed, body)
+		plain, err = d.decrypt(ctx, r, &in, header, attrs, sealed, body)
 	}
 	if err != nil {
 		_ = body.Close()
@@ -119,8 +128,10 @@ func sealRange(r *driver.GetRequest) bool {
 	return true
 }
 
-// decrypt returns the body of what r asks for. body answers in, and begins where in does.
-func (d *objectDriver) decrypt(ctx context.Context, r, in *driver.GetRequest, header string, size, sealed int64, body io.ReadCloser) (io.ReadCloser, error) {
+// decrypt returns the body of what r asks for. body answers in, and begins where in does. If it does not have the last
+// chunk of the object, that is looked at first.
+func (d *objectDriver) decrypt(ctx context.Context, r, in *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64, body io.ReadCloser) (io.ReadCloser, error) {
+	size := attrs.Size
 	from, to, err := r.Span(size)
 	if err != nil {
 		return nil, err
@@ -129,11 +140,16 @@ func (d *objectDriver) decrypt(ctx context.Context, r, in *driver.GetRequest, he
 	if err != nil {
 		return nil, err
 	}
+	if size > 0 && (from == to || (to-1)/chunkSize < (size-1)/chunkSize) {
+		if err = d.requireWhole(ctx, r, key, attrs, sealed); err != nil {
+			return nil, err
+		}
+	}
 	first := from / chunkSize
 	if in.Suffix > 0 {
 		early := first*sealedChunk - max(0, sealed-in.Suffix)
 		if _, err = io.CopyN(io.Discard, body, early); err != nil {
-			return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
+			return nil, again(err)
 		}
 	}
 	plain := &openingBody{sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from}

@@ -39,6 +39,9 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 	attrs, err := d.Driver.Put(ctx, &in)
+	if err == nil {
+		d.wrote(key.header, in.Size)
+	}
 	return written(attrs, err, in.CRC32C)
 }
 
@@ -188,6 +191,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	attrs, err := d.Driver.CompleteParts(ctx, &in)
 	if err == nil {
 		d.begun.Delete(r.Upload)
+		d.wrote(key.header, put.Size)
 	}
 	return written(attrs, err, put.CRC32C)
 }

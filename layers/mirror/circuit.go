@@ -12,20 +12,26 @@ import (
 
 // A circuit opens when a store has failed, so that no request waits for it.
 type circuit struct {
-	limit int           // failures in a row that open it
-	wait  time.Duration // between two requests while it is open
+	weight int           // of a failure: at opensAt in a row it opens; a caller's deadline that passed has 1
+	wait   time.Duration // between two requests while it is open
 
 	mu       sync.Mutex
 	failures int
 	probe    time.Time // when the next request may try
 }
 
+const (
+	opensAt = 3
+	// leastWait is how long a store must have had until the deadline of a caller tells something about the store.
+	leastWait = 25 * time.Millisecond
+)
+
 // allows reports whether a request may be made. While the circuit is open, one may at a time.
 func (c *circuit) allows() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.failures >= c.limit {
+	if c.failures >= opensAt {
 		if now.Before(c.probe) {
 			return false
 		}
@@ -36,20 +42,37 @@ func (c *circuit) allows() bool {
 
 // ended records the result of a request.
 func (c *circuit) ended(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !down(err) {
-		c.failures = 0
+	if down(err) {
+		c.failed(c.weight)
 		return
 	}
-	c.failures++
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failures = 0
+}
+
+// record records the result of a request that began at a time. If its caller has given up, that tells nothing of the
+// store, but for a deadline that has left it time to respond.
+func (c *circuit) record(ctx context.Context, began time.Time, err error) {
+	switch late := ctx.Err(); {
+	case late == nil || err == nil:
+		c.ended(err)
+	case errors.Is(late, context.DeadlineExceeded) && time.Since(began) >= leastWait:
+		c.failed(1)
+	}
+}
+
+func (c *circuit) failed(weight int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failures += weight
 	c.probe = time.Now().Add(c.wait)
 }
 
 func (c *circuit) isOpen() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.failures >= c.limit
+	return c.failures >= opensAt
 }
 
 // down reports whether an error means that a store cannot answer now.
@@ -116,9 +139,8 @@ func (s *stores) inSecond(ctx context.Context, size int64, do func(ctx context.C
 	if !s.ofSecond.allows() {
 		return unavailable(errOpen)
 	}
+	began := time.Now()
 	err := watch(ctx, s.config.Stall+time.Duration(size>>24)*time.Second, do)
-	if ctx.Err() == nil {
-		s.ofSecond.ended(err)
-	}
+	s.ofSecond.record(ctx, began, err)
 	return err
 }

@@ -64,7 +64,8 @@ type Config struct {
 	// copy are sent: a second more for each 16 MiB of the object. Then it counts as failed.
 	Stall time.Duration
 	// Probe is how long a store that has failed is left alone, by default 10 s: the primary after three
-	// failures in a row, the second store after one. Then one request tries it again.
+	// failures in a row, the second store after one. Then one request tries it again. The deadlines of three calls in
+	// a row that passed while a store did not respond count as well.
 	Probe time.Duration
 }
 
@@ -91,14 +92,15 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 		if otherstore.Overlaps(d, second) {
 			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket, nor one in the other"))
 		}
-		if _, twice := d.Native().(*objectDriver); twice {
-			return otherstore.Refuse(d, invalid("", "the primary of a mirror must not be a mirror: the second store may"))
+		other := otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe(), ID: otherstore.Identity(second)}
+		if err := other.Refused("mirror"); err != nil {
+			return otherstore.Refuse(d, err)
 		}
 		return otherstore.Calls(&objectDriver{d, &stores{
-			second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe()}, config: c,
+			second: other, config: c,
 			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 			source:    engine.New(pinned{d}),
-			ofPrimary: circuit{limit: 3, wait: c.Probe}, ofSecond: circuit{limit: 1, wait: c.Probe},
+			ofPrimary: circuit{weight: 1, wait: c.Probe}, ofSecond: circuit{weight: opensAt, wait: c.Probe},
 		}})
 	}, nil
 }

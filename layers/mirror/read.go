@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -52,10 +53,9 @@ func (s *stores) bounded(ctx context.Context, do func(context.Context) error) er
 }
 
 func (s *stores) askPrimary(ctx context.Context, primary func(context.Context) error) error {
+	began := time.Now()
 	err := s.bounded(ctx, primary)
-	if ctx.Err() == nil {
-		s.ofPrimary.ended(err)
-	}
+	s.ofPrimary.record(ctx, began, err)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package mirror_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -197,6 +198,93 @@ func TestAPrimaryThatStallsCostsReadersThreeWaits(t *testing.T) {
 		attrs, err := p.mirror.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 		require.False(t, mirror.FailedOver(attrs))
+	})
+}
+
+// Programs give calls less time than Config.Stall.
+func TestDeadlinesOfCallersOpenTheCircuit(t *testing.T) {
+	within := func(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return do(ctx)
+	}
+	for name, row := range map[string]struct {
+		limit time.Duration // of a call
+		calls int           // that fail until one uses the second store; 0: all do
+	}{
+		"a deadline before Config.Stall":             {limit: time.Second, calls: 3},
+		"a deadline after it: the call fails over":   {limit: time.Minute, calls: 0},
+		"no time to respond":                         {limit: time.Millisecond, calls: 20},
+		"callers that give up, which is no deadline": {limit: 0, calls: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
+				put(t, p.mirror, "a", "text")
+				p.inPrimary.Set(faults.Stall(faults.Any))
+				read := func(ctx context.Context) error {
+					_, got, err := storage.ReadAll(ctx, p.mirror, "a")
+					require.True(t, err != nil || mirror.FailedOver(got))
+					return err
+				}
+				failed := 0
+				for range 20 {
+					var err error
+					if row.limit > 0 {
+						err = within(t.Context(), row.limit, read)
+					} else {
+						ctx, cancel := context.WithCancel(t.Context())
+						time.AfterFunc(time.Second, cancel)
+						err = read(ctx)
+						cancel()
+					}
+					if err != nil {
+						failed++
+					}
+				}
+				require.Equal(t, row.calls, failed)
+				p.inPrimary.Set()
+				time.Sleep(time.Minute)
+				attrs, err := p.mirror.Attrs(t.Context(), "a")
+				require.NoError(t, err)
+				require.False(t, mirror.FailedOver(attrs), "it is tried again")
+			})
+		})
+	}
+}
+
+// An answer in between shows that the store responds.
+func TestADeadlineNowAndThenOpensNoCircuit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{})
+		put(t, p.mirror, "a", "text")
+		for range 10 {
+			p.inPrimary.Set(faults.Stall(faults.Any))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := p.mirror.Attrs(ctx, "a")
+			cancel()
+			require.ErrorIs(t, err, storage.DeadlineExceeded)
+			p.inPrimary.Set()
+			attrs, err := p.mirror.Attrs(t.Context(), "a")
+			require.NoError(t, err)
+			require.False(t, mirror.FailedOver(attrs))
+		}
+	})
+}
+
+// A writer with a deadline waits for a second store that is gone three times, too.
+func TestDeadlinesOfWritersOpenTheCircuitOfTheSecondStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
+		p.inSecond.Set(faults.Stall(faults.Any))
+		began := time.Now()
+		for n := range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := p.mirror.Upload(ctx, fmt.Sprint(n), strings.NewReader("x"))
+			cancel()
+			require.NoError(t, err)
+		}
+		require.Equal(t, 3*time.Second, time.Since(began))
 	})
 }
 

@@ -166,7 +166,7 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 			last = r
 		}})
 		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Equal(t, overlay.Report{Copied: 100, Bytes: 7200, Left: 1}, report)
+		require.Equal(t, overlay.Report{Copied: 100, Bytes: 100 * int64(markerSize), Left: 1}, report)
 		require.Equal(t, report, last)
 		injector.Set()
 		left, err := overlay.Left(t.Context(), b)

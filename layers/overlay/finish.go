@@ -46,7 +46,7 @@ type FinishConfig struct {
 // left, and what has moved costs only its place in the listings. When it returns nil and no
 // Markers, all reads find their object in the new store, if no writer bypasses the overlay. Then open
 // the bucket with [Config.NewOnly] in all processes, and after that without the layer. The old store keeps its objects, with [Config.KeepOld] also those that were
-// removed.
+// removed. The copies are private, also those of public objects.
 //
 // An object that another process copies now comes later: after a second, two, four and so on, Finish
 // copies it itself, for that process may have been killed. A request that failed for a passing
@@ -227,7 +227,7 @@ func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 			if !l.inNew {
 				l.key = o.Key
 			}
-			if (!l.inNew || n.Size == markerSize) && !yield(l, nil) {
+			if (!l.inNew || n.Size == markerSize(n.Key)) && !yield(l, nil) {
 				return
 			}
 			if l.inNew {

@@ -77,12 +77,12 @@ func pageOf(ctx context.Context, b storage.Bucket, r *driver.ListRequest, at pos
 // lookAhead is the number of possible markers that are looked at together.
 const lookAhead = 16
 
-// markers returns the kind of each entry that is a marker. It looks at those of a marker's size. An
+// markers returns the kind of each entry that is a marker. It looks at those that have the size of their marker. An
 // object that has come in place of one since the listing is an entry like others.
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []*storage.ListEntry
 	for i := range entries {
-		if e := &entries[i]; !e.IsPrefix && e.Size == markerSize {
+		if e := &entries[i]; !e.IsPrefix && e.Size == markerSize(e.Key) {
 			candidates = append(candidates, e)
 		}
 	}

@@ -4,14 +4,18 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // A listing of both stores is that of one store with the same objects, whatever the pages are.
@@ -68,4 +72,41 @@ func keys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOptio
 	}
 	require.Equal(t, found, paged)
 	return found
+}
+
+// The size of a marker depends on its key, so that a listing tells most objects from markers, whatever their size is.
+func TestAListingLooksAtFewObjects(t *testing.T) {
+	for _, size := range []int{0, 71, 72, 73, 100, 500, 1000, 1095, 1096, 5000} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			injected, d := faults.New(), memstore.NewDriver(memstore.Config{})
+			b := engine.New(injected.Layer()(d), driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
+			text := strings.Repeat("x", size)
+			for n := range 1000 {
+				put(t, engine.New(d), strconv.Itoa(n), text)
+			}
+			require.Len(t, content(t, b), 1000)
+			before, listed := injected.Count(faults.Head), 0
+			for entry, err := range b.List(t.Context()) {
+				require.NoError(t, err)
+				require.EqualValues(t, size, entry.Size)
+				listed++
+			}
+			require.Equal(t, 1000, listed)
+			require.LessOrEqual(t, injected.Count(faults.Head)-before, 5)
+		})
+	}
+}
+
+// An object that has the size of its marker is looked at, and shown.
+func TestAnObjectOfTheSizeOfItsMarkerIsListed(t *testing.T) {
+	d := memstore.NewDriver(memstore.Config{})
+	b := engine.New(d, driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
+	put(t, b, key, textOf("of a user"))
+	require.Equal(t, map[string]string{key: textOf("of a user")}, content(t, b))
+	_, err := d.Put(t.Context(), &driver.PutRequest{
+		Key: key, Body: strings.NewReader(textOf("marker")), Size: int64(markerSize),
+		Properties: storage.Properties{Metadata: map[string]string{"omnibucketoverlay": "removed"}},
+	})
+	require.NoError(t, err)
+	require.Empty(t, content(t, b))
 }

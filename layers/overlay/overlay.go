@@ -24,6 +24,12 @@
 // and never brings back an object that was removed. A marker that a killed process left means the
 // same until a write, a removal or [Finish] ends it.
 //
+// # Public objects
+//
+// Objects that are public in the old store are private in the bucket from the first day, and so are their copies: no
+// store tells a driver which objects are public. If all are, open a new store that is public as a whole. Else make
+// them public again when [Finish] has ended, by a copy of each onto itself with [storage.WithPublicRead].
+//
 // # What is Unsupported
 //
 // Versions, locks, Restore, Compose, and IfAbsent on a signed upload: no single store can
@@ -73,11 +79,13 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if otherstore.Overlaps(d, old) {
 			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket, nor one in the other")})
 		}
-		if _, twice := d.Native().(*objectDriver); twice { // it would take the revisions and markers of the other one for its own
-			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the new store of an overlay must not have an overlay: the old store may")})
+		s := &stores{driver: d, new: engine.New(d), removes: old, config: c, desc: desc}
+		s.old = otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}
+		if err := s.old.Refused("overlay"); err != nil {
+			return otherstore.Refuse(d, err)
 		}
-		s := &stores{driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, removes: old, config: c, desc: desc}
 		if c.NewOnly {
+			s.old.ID = "new only " + s.old.ID
 			s.old.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
 		}
 		return otherstore.Calls(&objectDriver{d, s})

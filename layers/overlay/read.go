@@ -101,7 +101,7 @@ func (s *stores) readNew(ctx context.Context, r *driver.GetRequest, get func(*dr
 			f, err = get(own)
 		}
 		switch {
-		case err == nil && markerOf(f.attrs) == "":
+		case err == nil && markerOf(r.Key, f.attrs) == "":
 			return f, nil
 		case err == nil:
 			if f.body != nil {
@@ -110,7 +110,7 @@ func (s *stores) readNew(ctx context.Context, r *driver.GetRequest, get func(*dr
 			if f.attrs.ReplicationStatus == otherstore.FailedOver { // an older marker
 				return found{}, errBusy
 			}
-			return found{}, place{marker: markerOf(f.attrs)}.lacks()
+			return found{}, place{marker: markerOf(r.Key, f.attrs)}.lacks()
 		case errors.Is(err, storage.ObjectNotFound):
 			return found{}, errLookInOld
 		case !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed):
@@ -157,7 +157,7 @@ func lacks(err error) bool {
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
 	_, err = d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
 		attrs, err := d.Driver.Head(ctx, own)
-		if err == nil && markerOf(attrs) == "" {
+		if err == nil && markerOf(r.Key, attrs) == "" {
 			tags, err = d.Driver.Tags(ctx, own)
 		}
 		return found{attrs: attrs}, err

@@ -422,7 +422,8 @@ func testAnswer(t *testing.T, service string, a *answer) {
 	}
 	d := w.on(t, service)
 	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	err := c.make(t.Context(), engine.New(d, once, storage.WithVersioning(true)), engine.NewService(&serviceDriver{account: d.account}, once))
+	versions := storage.WithVersioning(d.Describe().Features&storage.Versioning != 0)
+	err := c.make(t.Context(), engine.New(d, once, versions), engine.NewService(&serviceDriver{account: d.account}, once))
 	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())
 	if a.want == "" {
 		require.NoError(t, err)

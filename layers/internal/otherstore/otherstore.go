@@ -3,6 +3,7 @@ package otherstore
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,11 +12,13 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // A Store is the other store of a layer. Its methods return attributes and revisions as the driver of the own
@@ -24,6 +27,16 @@ type Store struct {
 	Bucket storage.Bucket
 	Tag    string             // begins the revisions of its objects
 	Own    driver.Description // of the layer's own store
+	ID     string             // what Identity returns
+}
+
+// Identity returns what distinguishes a bucket from others as the other store of a layer. If nothing is known of it, the
+// result ends with the layer: what is kept under it is never taken for that of another bucket.
+func Identity(b storage.Bucket) string {
+	if identity, known := serving.Identity(b); known {
+		return identity
+	}
+	return "unknown " + rand.Text()
 }
 
 // Needed are the features that a store must have to which a layer copies: writes by a condition, and a write id.
@@ -76,8 +89,26 @@ func (s Store) Places(own driver.Driver) func() []driver.Place {
 	return func() []driver.Place { return slices.Concat(driver.PlacesOf(own), driver.Places(s.Bucket)) }
 }
 
+// Refused returns the error of a layer of two stores that has another one below it which is of its kind, or which has the
+// same other store; nil if there is none. Two of a kind would take the revisions and the keys of the other one for their
+// own, and a store that is in both places would be emptied by the one and filled by the other.
+func (s Store) Refused(kind string) error {
+	for _, word := range s.Own.Stack {
+		switch {
+		case strings.HasPrefix(word, s.Tag):
+			return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("a bucket must not have two layers " + kind + ", whatever is between them"),
+				Hint: "give the second one to the other store, which may have layers of its own"}
+		case strings.HasSuffix(word, ":"+s.ID), strings.HasSuffix(word, " "+s.ID):
+			return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the other stores of two layers of a bucket must not be the same store"),
+				Hint: "name another store in one of the layers mirror and overlay, or remove one of them"}
+		}
+	}
+	return nil
+}
+
 // Describe returns the description of the own store without the features that one store cannot keep for both, and
-// without checksums, tags and also if the other store lacks them.
+// without checksums, tags and also if the other store lacks them. The own store still keeps versions, and what was
+// removed, if it is opened so.
 func (s Store) Describe(also storage.Features) driver.Description {
 	desc := s.Own
 	desc.Features &^= withheld
@@ -87,9 +118,18 @@ func (s Store) Describe(also storage.Features) driver.Description {
 		}
 	}
 	desc.Versioned, desc.CopiesWithoutAttrs, desc.MaxBatch = false, false, 0
-	desc.EnableVersions, desc.EnableSoftDelete, desc.EnableObjectLock = nil, nil, nil
+	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 { // the store itself decides
+		desc.EnableVersions = func() {}
+	}
+	if desc.EnableSoftDelete == nil && s.Own.Features&storage.SoftDelete != 0 {
+		desc.EnableSoftDelete = func(time.Duration) {}
+	}
+	if desc.EnableObjectLock == nil && s.Own.Features&storage.ObjectLock != 0 {
+		desc.EnableObjectLock = func() {}
+	}
 	desc.StartsAfter, desc.FolderOrder, desc.FolderPrefixes = nil, false, false
 	desc.TokenAfterLast = true
+	desc.Stack = append(slices.Clip(desc.Stack), s.Tag+s.ID)
 	return desc
 }
 

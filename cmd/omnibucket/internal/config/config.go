@@ -49,7 +49,41 @@ func Parse(path string, text []byte) (Content, error) {
 		}
 		c.Layers[name] = l.Layers
 	}
+	for name := range c.Layers {
+		if err := c.checkStores(name); err != nil {
+			return Content{}, fmt.Errorf("%s: location %s: %w", path, name, err)
+		}
+	}
 	return c, nil
+}
+
+// checkStores refuses layers of a location that have one other store twice: what one layer copies there, the other one
+// removes. That a store is the location's own is refused when it is opened.
+func (c Content) checkStores(name string) error {
+	kinds, stores := map[string]bool{}, map[string]bool{}
+	for _, layer := range c.Layers[name] {
+		other := layer.Other()
+		switch {
+		case other == "":
+			continue
+		case kinds[layer.Name()]:
+			return argument.Invalid("layers must have "+layer.Name()+" only once", "give the other location a layer in a program of your own, or remove one")
+		case stores[c.storeOf(other)]:
+			return argument.Invalid("mirror and overlay must name different stores", "name another location in one of them, or remove one")
+		}
+		kinds[layer.Name()], stores[c.storeOf(other)] = true, true
+	}
+	return nil
+}
+
+// storeOf returns the address of a location of the file, or else its variable.
+func (c Content) storeOf(name string) string {
+	for own, address := range c.Locations {
+		if location.VariableOf(own) == location.VariableOf(name) {
+			return address
+		}
+	}
+	return location.VariableOf(name)
 }
 
 // yamlPlace returns where a file is wrong. The text of the parser may quote an address, which

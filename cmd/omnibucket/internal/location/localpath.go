@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"unicode/utf8"
 )
@@ -73,6 +74,21 @@ func (l Location) InDirectory(dir, key string) (Location, error) {
 	}
 	u := url.URL{Path: "/" + strings.TrimPrefix(filepath.ToSlash(absolute), "/")}
 	return Location{Kind: InBucket, Path: l.Path, Scheme: "file", Dir: u.EscapedPath(), Key: key, HasWildcard: strings.ContainsAny(key, wildcards)}, nil
+}
+
+// Directory returns the path of the directory that a location names; "" if it names none.
+func (l Location) Directory() string {
+	if l.Scheme != "file" {
+		return l.Path
+	}
+	dir, err := url.PathUnescape(l.Dir)
+	if err != nil {
+		return ""
+	}
+	if runtime.GOOS == "windows" {
+		dir = strings.TrimPrefix(dir, "/")
+	}
+	return filepath.FromSlash(dir)
 }
 
 // AddressWithKey returns the whole address of a location in a bucket.

@@ -6,9 +6,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
@@ -54,14 +51,11 @@ func (s *Stores) addressToOpen(l location.Location) string {
 		return l.Address()
 	}
 	query, err := url.ParseQuery(l.Query)
-	dir, failed := url.PathUnescape(l.Dir)
-	if err != nil || failed != nil || query.Get("create") != "true" {
+	dir := l.Directory()
+	if err != nil || dir == "" || query.Get("create") != "true" {
 		return l.Address()
 	}
-	if runtime.GOOS == "windows" {
-		dir = strings.TrimPrefix(dir, "/")
-	}
-	if _, err := os.Stat(filepath.FromSlash(dir)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return l.Address()
 	}
 	return "mem://dry-run"

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // namedLayers are the layers of locations by the variable of their name. All buckets of a location
@@ -113,6 +114,9 @@ func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.
 	}
 	var layers []driver.Layer
 	for _, c := range s.configuredLayers(l) {
+		if dir := l.Directory(); c.DiskCache != nil && dir != "" && driver.Overlap(serving.Directory(c.DiskCache.Dir), serving.Directory(dir)) {
+			return nil, argument.Invalid("the directory of a cache must not overlap with that of the location", "name a directory outside of the location")
+		}
 		layer, closer, err := c.New(s.Lookup, func(name string) (storage.Bucket, error) { return s.openOther(ctx, name) })
 		if err != nil {
 			return nil, err

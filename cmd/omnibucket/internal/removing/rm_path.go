@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/url"
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
@@ -30,17 +27,11 @@ func asPlain(p *program.Program, bucket storage.Bucket, l location.Location) sto
 	if l.Path == "" {
 		return bucket
 	}
-	dir, err := url.PathUnescape(l.Dir)
-	if err != nil {
+	dir := l.Directory()
+	if _, err := os.Lstat(filepath.Join(dir, ".omnibucket")); dir == "" || !errors.Is(err, fs.ErrNotExist) {
 		return bucket
 	}
-	if runtime.GOOS == "windows" {
-		dir = strings.TrimPrefix(dir, "/")
-	}
-	if _, err := os.Lstat(filepath.Join(filepath.FromSlash(dir), ".omnibucket")); !errors.Is(err, fs.ErrNotExist) {
-		return bucket
-	}
-	return plainDirectory{bucket, filepath.FromSlash(dir), p.Global.DryRun}
+	return plainDirectory{bucket, dir, p.Global.DryRun}
 }
 
 // isLink reports whether a location is the path of a symbolic link, without a slash at its end. Like the system,

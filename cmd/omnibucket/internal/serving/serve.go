@@ -147,7 +147,7 @@ func handler(ctx context.Context, p *program.Program, l location.Location, base 
 		return nil, err
 	}
 	for _, err := range files.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
-		if errors.Is(err, storage.BucketNotFound) { // without permission to list, objects may still be readable
+		if errors.Is(err, storage.BucketNotFound) || errors.Is(err, storage.InvalidArgument) { // without permission to list, objects may still be readable
 			return nil, err
 		}
 	}

@@ -40,6 +40,9 @@ func (k *Key) tag() string {
 	return base64.RawStdEncoding.EncodeToString(sum[:6])
 }
 
+// PublicIdentity implements [encrypt.IdentifiedKeys].
+func (k *Key) PublicIdentity() string { return k.Type + " " + k.Name + " " + k.Bucket }
+
 // bound returns the object that the data key is bound to.
 func (k *Key) bound(of encrypt.Object) encrypt.Object {
 	if k.Bucket != "" {

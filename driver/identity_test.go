@@ -1,0 +1,86 @@
+package driver_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/limit"
+	"github.com/omnibucket/storage/layers/meter"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/layers/readonly"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+// A wrapper is a bucket of a type of a program.
+type wrapper struct{ storage.Bucket }
+
+func (w wrapper) Unwrap() storage.Bucket { return w.Bucket }
+
+// An opaque bucket shows nothing of what is below it.
+type opaque struct{ storage.Bucket }
+
+func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) string {
+	t.Helper()
+	d, err := local.NewDriver(filepath.Join(dir, bucket), local.Config{Create: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	for _, layer := range layers {
+		d = layer(d)
+	}
+	return driver.StackIdentity(d)
+}
+
+func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T) {
+	dir := t.TempDir()
+	plain := identityWith(t, dir, "photos")
+	require.Regexp(t, regexp.MustCompile("^[0-9a-f]{64}$"), plain)
+	limiting, err := limit.New(limit.Config{})
+	require.NoError(t, err)
+	first, second := memstore.New(), memstore.New()
+	mirrored := func(second storage.Bucket) driver.Layer {
+		layer, err := mirror.New(second, mirror.Config{})
+		require.NoError(t, err)
+		return layer
+	}
+	laid := func(old storage.Bucket, c overlay.Config) driver.Layer {
+		layer, err := overlay.New(old, c)
+		require.NoError(t, err)
+		return layer
+	}
+	for _, row := range []struct {
+		name   string
+		bucket string
+		layers []driver.Layer
+		as     []driver.Layer
+		same   bool
+	}{
+		{"the same place, opened again", "photos", nil, nil, true},
+		{"another bucket", "videos", nil, nil, false},
+		{"layers that change nothing", "photos", []driver.Layer{meter.New().Layer(), limiting, readonly.New(readonly.Config{})}, nil, true},
+		{"a second store", "photos", []driver.Layer{mirrored(first)}, nil, false},
+		{"the same second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(first)}, true},
+		{"another second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(second)}, false},
+		{"a folder of the second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(storage.Prefixed(first, "a/"))}, false},
+		{"a wrapper of the second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(wrapper{first})}, false},
+		{"a layer of the second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(laid(second, overlay.Config{}))))}, false},
+		{"an old store", "photos", []driver.Layer{laid(first, overlay.Config{})}, nil, false},
+		{"an old store, and a second one", "photos", []driver.Layer{laid(first, overlay.Config{})}, []driver.Layer{mirrored(first)}, false},
+		{"the same old store", "photos", []driver.Layer{laid(first, overlay.Config{})}, []driver.Layer{laid(first, overlay.Config{})}, true},
+		{"an old store that is read no more", "photos", []driver.Layer{laid(first, overlay.Config{})}, []driver.Layer{laid(first, overlay.Config{NewOnly: true})}, false},
+		{"old stores of which nothing is known", "photos", []driver.Layer{laid(opaque{first}, overlay.Config{})}, []driver.Layer{laid(opaque{first}, overlay.Config{})}, false},
+		{"two layers in another order", "photos", []driver.Layer{mirrored(first), laid(second, overlay.Config{})}, []driver.Layer{laid(second, overlay.Config{}), mirrored(first)}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			one, other := identityWith(t, dir, row.bucket, row.layers...), identityWith(t, dir, "photos", row.as...)
+			require.Equal(t, row.same, one == other)
+		})
+	}
+}

@@ -1,0 +1,176 @@
+package diskcache
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+// addressed writes n files as programs name them that address files by their content.
+func addressed(t *testing.T, dir string, n int, content func(number int) []byte) (paths []string) {
+	t.Helper()
+	for number := range n {
+		sum := sha256.Sum256(fmt.Append(nil, number))
+		name := hex.EncodeToString(sum[:])
+		paths = append(paths, filepath.Join(dir, name[:2], name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(paths[number]), 0o700))
+		require.NoError(t, os.WriteFile(paths[number], content(number), 0o600))
+	}
+	return paths
+}
+
+func former(number int) []byte {
+	data := fmt.Appendf(nil, "block %d", number)
+	return append(binary.BigEndian.AppendUint32(nil, crc32c.Sum(data)), data...)
+}
+
+func theirs(number int) []byte {
+	return fmt.Appendf(nil, "a pack of another program, number %d", number)
+}
+
+func TestFilesOfOthersThatLookLikeBlocksStay(t *testing.T) {
+	dir := t.TempDir()
+	paths := addressed(t, dir, 20, theirs)
+	paths = append(paths, filepath.Join(dir, "ab", "tmp-0"))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ab"), 0o700))
+	require.NoError(t, os.WriteFile(paths[20], nil, 0o600))
+	old := time.Now().Add(-2 * tempAge)
+	require.NoError(t, os.Chtimes(paths[20], old, old))
+	empty := filepath.Join(dir, "cd")
+	require.NoError(t, os.Mkdir(empty, 0o700))
+	f := openIn(t, dir, Config{MaxBytes: 10 * blockBytes}, memstore.NewDriver(memstore.Config{}))
+	a := f.put(t, "a", 50*blockBytes, 0)
+	f.get(t, a, 0, -1)
+	require.NotEmpty(t, f.files(t))
+	require.LessOrEqual(t, len(f.files(t)), 10)
+	for _, path := range paths {
+		require.FileExists(t, path)
+	}
+	require.DirExists(t, empty)
+}
+
+func TestBlocksOfFormerReleasesAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	paths := addressed(t, dir, 30, func(number int) []byte {
+		switch number {
+		case 3:
+			return theirs(number)
+		case 4:
+			return make([]byte, headerBytes) // the checksum of nothing
+		}
+		return former(number)
+	})
+	openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	for number, path := range paths {
+		if number == 3 || number == 4 {
+			require.FileExists(t, path)
+			continue
+		}
+		require.NoFileExists(t, path)
+	}
+	folders, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, folders, 3, "of the two files, and of the blocks")
+}
+
+// A directory with a million of them is not read as a whole.
+func TestAnotherProgramsFilesAreReadNoFurther(t *testing.T) {
+	dir := t.TempDir()
+	paths := addressed(t, dir, 300, func(number int) []byte {
+		if number%2 == 0 {
+			return theirs(number)
+		}
+		return former(number)
+	})
+	openIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+	left := 0
+	for _, path := range paths {
+		if _, err := os.Stat(path); err == nil {
+			left++
+		}
+	}
+	require.Greater(t, left, 200)
+}
+
+func TestTheFolderOfTheBlocksHasAMark(t *testing.T) {
+	for name, row := range map[string]struct {
+		files map[string]string // in the folder
+		code  storage.Code
+	}{
+		"a folder that a killed process made":   {map[string]string{}, ""},
+		"a mark that a killed process began":    {map[string]string{"tmp-x": "Sig"}, ""},
+		"the mark":                              {map[string]string{markName: mark, "ab/x": "x"}, ""},
+		"files without a mark":                  {map[string]string{"ab/x": "x"}, storage.InvalidArgument},
+		"the mark of another program's cache":   {map[string]string{markName: "Signature: 8a477f597d28d172789f06886806bc55\n"}, storage.InvalidArgument},
+		"a mark that was changed":               {map[string]string{markName: mark + "\n", "ab/x": "x"}, storage.InvalidArgument},
+		"a temporary file beside another's one": {map[string]string{"tmp-x": "", "x": ""}, storage.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			blocks := filepath.Join(dir, blocksFolder)
+			require.NoError(t, os.Mkdir(blocks, 0o700))
+			for name, content := range row.files {
+				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(blocks, name)), 0o700))
+				require.NoError(t, os.WriteFile(filepath.Join(blocks, name), []byte(content), 0o600))
+			}
+			cache, err := Open(dir, Config{})
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			if err == nil {
+				require.NoError(t, cache.Close())
+				text, err := os.ReadFile(filepath.Join(blocks, markName))
+				require.NoError(t, err)
+				require.Equal(t, mark, string(text))
+			}
+		})
+	}
+}
+
+func TestACacheAndItsBucketAreApart(t *testing.T) {
+	for name, row := range map[string]struct {
+		bucket, cache string
+		refused       bool
+	}{
+		"beside each other":            {"data", "cache", false},
+		"one name begins the other":    {"data", "data-cache", false},
+		"the cache in the bucket":      {"data", "data/c", true},
+		"by a link":                    {"data", "link/c", true},
+		"the bucket, by a link":        {"link", "data/c", true},
+		"the cache is the bucket":      {"data", "data", true},
+		"the bucket in the cache":      {"data/photos", "data", true},
+		"the bucket deeper, by a link": {"link/a/b", "data", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			top := t.TempDir()
+			require.NoError(t, os.Mkdir(filepath.Join(top, "data"), 0o700))
+			require.NoError(t, os.Symlink("data", filepath.Join(top, "link")))
+			cache, err := Open(filepath.Join(top, row.cache), Config{})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, cache.Close()) }()
+			b, err := local.Open(filepath.Join(top, row.bucket), local.Config{Create: true}, driver.WithLayer(cache.Layer()))
+			require.NoError(t, err)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
+			if !row.refused {
+				require.NoError(t, err)
+				return
+			}
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+			_, _, err = storage.ReadAll(t.Context(), b, "a")
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+		})
+	}
+}

@@ -1,0 +1,83 @@
+package encrypt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// requireWhole fails with ChecksumMismatch if the object does not end where its encryption ended. Only the last chunk
+// tells: it is read once for each object that a driver remembers. attrs and sealed, the bytes that the store has, are
+// what a read by r has found.
+func (d *objectDriver) requireWhole(ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64) error {
+	if whole := cmp.Or(key.whole.Load(), d.endOf(key.header)); whole == sealed {
+		return nil
+	} else if whole != 0 {
+		return damaged("the object was cut off")
+	}
+	last := (sealed - 1) / sealedChunk
+	found, body, err := d.Driver.Get(ctx, &driver.GetRequest{
+		Key: r.Key, Version: r.Version, Offset: last * sealedChunk, Length: sealed - last*sealedChunk,
+		Condition: storage.Condition{Revision: attrs.Revision}, Native: r.Native, Auxiliary: r.Auxiliary,
+	})
+	switch storage.CodeOf(err) {
+	case "":
+	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable: // it was replaced meanwhile
+		return again(err)
+	default:
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	if found.Metadata[headerName] != key.header || found.Size != sealed {
+		return again(errors.New("the object was replaced"))
+	}
+	tail := &openingBody{sealed: body, key: key, index: last, left: sealed - last*sealedChunk}
+	if err = tail.fill(); err != nil && storage.CodeOf(err) != storage.ChecksumMismatch {
+		return again(err)
+	}
+	return err
+}
+
+func (d *objectDriver) endOf(header string) int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ends[header]
+}
+
+// wrote remembers where an object ends. A program may read it that cannot unwrap its data key.
+func (d *objectDriver) wrote(header string, sealed int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.ends) >= maxKnown {
+		clear(d.ends)
+	}
+	d.ends[header] = max(0, sealed)
+}
+
+// refusePast returns the error of a read by r of a range that is past the end, if the object was cut off; else nil.
+func (d *objectDriver) refusePast(ctx context.Context, r *driver.GetRequest) error {
+	attrs, err := d.Driver.Head(ctx, &driver.GetRequest{
+		Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native, Auxiliary: true,
+	})
+	if err != nil {
+		return nil
+	}
+	sealed := attrs.Size
+	header, err := d.toPlain(attrs)
+	if err != nil || header == "" {
+		return err
+	}
+	key, err := d.open(ctx, Object{d.desc.Bucket, r.Key}, header)
+	if err != nil {
+		return err
+	}
+	return d.requireWhole(ctx, r, key, attrs, sealed)
+}
+
+// again returns an error that makes the core read again.
+func again(err error) error {
+	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
+}

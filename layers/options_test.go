@@ -1,0 +1,93 @@
+package layers_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/diskcache"
+	"github.com/omnibucket/storage/layers/limit"
+	"github.com/omnibucket/storage/layers/meter"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+// openShared returns two functions that open one store, with different options.
+func openShared(d driver.Driver) func(opts ...storage.OpenOption) storage.Bucket {
+	return func(opts ...storage.OpenOption) storage.Bucket { return engine.New(d, opts...) }
+}
+
+// A layer may be added to a bucket that keeps what is replaced or removed. It is kept in that store, which has it when
+// the layer is taken away.
+func TestAStoreKeepsUnderALayerWhatItsOptionsSay(t *testing.T) {
+	stores := map[string]func(t *testing.T) driver.Driver{
+		"memory": func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) },
+		"directory": func(t *testing.T) driver.Driver {
+			d, err := local.NewDriver(t.TempDir(), local.Config{})
+			require.NoError(t, err)
+			return d
+		},
+	}
+	layers := map[string]func(t *testing.T) driver.Layer{
+		"mirror": func(t *testing.T) driver.Layer {
+			layer, err := mirror.New(memstore.New(), mirror.Config{})
+			require.NoError(t, err)
+			return layer
+		},
+		"overlay": func(t *testing.T) driver.Layer {
+			layer, err := overlay.New(memstore.New(), overlay.Config{})
+			require.NoError(t, err)
+			return layer
+		},
+		"diskcache": func(t *testing.T) driver.Layer { return newCache(t, diskcache.Config{}) },
+		"limit":     func(t *testing.T) driver.Layer { return newLimit(t, limit.Config{}) },
+		"meter":     func(*testing.T) driver.Layer { return meter.New().Layer() },
+	}
+	count := func(t *testing.T, b storage.Bucket, opts ...storage.ListOption) (n int) {
+		for entry, err := range storage.Versions(t.Context(), b, opts...) {
+			require.NoError(t, err)
+			if entry.Key == "a" && !entry.IsDeleteMarker {
+				n++
+			}
+		}
+		return n
+	}
+	for name, row := range map[string]struct {
+		option storage.OpenOption
+		kept   func(t *testing.T, b storage.Bucket) int // of two objects, one replaced, one removed
+		want   int
+	}{
+		"versions": {storage.WithVersioning(true), func(t *testing.T, b storage.Bucket) int { return count(t, b) }, 2},
+		"what is removed": {storage.WithSoftDelete(time.Hour), func(t *testing.T, b storage.Bucket) int {
+			return count(t, b, storage.WithSoftDeleted())
+		}, 2},
+		"locks": {storage.WithObjectLock(), func(t *testing.T, b storage.Bucket) int {
+			_, err := b.Upload(t.Context(), "locked", strings.NewReader("x"))
+			require.NoError(t, err)
+			require.NoError(t, storage.SetLegalHold(t.Context(), b, "locked", true))
+			return count(t, b)
+		}, 2},
+	} {
+		for store, newStore := range stores {
+			for layer, newLayer := range layers {
+				t.Run(name+" "+store+" "+layer, func(t *testing.T) {
+					open := openShared(newStore(t))
+					b := open(row.option, driver.WithLayer(newLayer(t)))
+					for _, text := range []string{"first", "second"} {
+						_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
+						require.NoError(t, err)
+					}
+					require.NoError(t, b.Remove(t.Context(), "a"))
+					require.Equal(t, row.want, row.kept(t, open(storage.WithVersioning(true))))
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package overlay_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+// docs/moving-stores.md says so, and what to do.
+func TestPublicObjectsOfTheOldStoreArePrivateUntilTheyAreMadePublicAgain(t *testing.T) {
+	const base = "http://files.test/"
+	statusOf := func(b storage.Bucket) int {
+		w := httptest.NewRecorder()
+		serve.NewHandler(b).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+"a", nil))
+		return w.Code
+	}
+	old := memstore.New(storage.WithSigningBaseURL(base))
+	_, err := old.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithPublicRead())
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, statusOf(old))
+
+	d := memstore.NewDriver(memstore.Config{})
+	b := engine.New(d, storage.WithSigningBaseURL(base), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	require.Equal(t, http.StatusForbidden, statusOf(b), "before it moves")
+	_, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusForbidden, statusOf(b), "its copy")
+	require.Equal(t, http.StatusOK, statusOf(old), "the old store still serves it")
+
+	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithPublicRead())
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, statusOf(b))
+	require.Equal(t, http.StatusOK, statusOf(engine.New(d, storage.WithSigningBaseURL(base))), "without the layer")
+}
