@@ -2,6 +2,9 @@ package storage
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
@@ -16,6 +19,15 @@ func init() {
 			return own
 		}
 		return nil
+	}
+	serving.Place = func(b any) string {
+		own, ok := reach(b)
+		if !ok {
+			return ""
+		}
+		provider, location, bucket := own.Place()
+		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", provider, location, bucket, own.Scope().Prefix))
+		return hex.EncodeToString(sum[:8])
 	}
 	serving.CopyInside = func(dst, src any) bool {
 		to, _ := reached(dst)

@@ -50,3 +50,8 @@ var RemoveUnchanged func(ctx context.Context, b any, key string, source any) err
 // CopyInside reports whether a copy from one Bucket to another is made by the provider. The root package
 // sets CopyInside.
 var CopyInside func(dst, src any) bool
+
+// Place returns a short text that names the place of a Bucket and its prefix in every process: that of a mark in a
+// bucket, so that a copy of the mark in another place is recognized. Two places of one name are possible behind
+// servers that do not tell. It is "" for a type of the user's own. The root package sets Place.
+var Place func(b any) string

@@ -95,6 +95,7 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 			return otherstore.Refuse(d, invalid("", "the primary of a mirror must not be a mirror: the second store may"))
 		}
 		return otherstore.Calls(&objectDriver{d, &stores{
+			place: serving.Place(engine.New(d)), secondPlace: serving.Place(second),
 			second: otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe()}, config: c,
 			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 			source:    engine.New(pinned{d}),
@@ -120,6 +121,8 @@ type stores struct {
 	source  storage.Bucket // the primary, for reads of the revision that the context names
 	second  otherstore.Store
 	config  Config
+
+	place, secondPlace string // of both stores, in every process
 
 	ofPrimary, ofSecond circuit
 }
