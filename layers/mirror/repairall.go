@@ -235,7 +235,7 @@ func (c *comparison) refuse() error {
 	c.mu.Unlock()
 	e := &storage.Error{
 		Code: storage.PreconditionFailed, Op: "mirror.RepairAll",
-		Hint: "look at the objects of both stores. If the primary is right, use mirror.WithPrimaryRight. If the second store is right, " +
+		Hint: "look at the objects of both stores. If the primary is right, use WithPrimaryRight. If the second store is right, " +
 			"swap the roles of the stores, or copy it to an empty store: docs/when-a-store-is-gone.md",
 	}
 	why := "the primary has no mark that it was ever equal to this second store: it may be a new store, a copy, or at another address"
