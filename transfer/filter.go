@@ -8,6 +8,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/layerkeys"
 )
 
 // A Filter selects files by their key, size and time, and by a shard of all keys, as jobs
@@ -127,6 +128,9 @@ func (s *settings) selects(key string) bool {
 		return false
 	}
 	if len(s.include) > 0 && !matches(s.include, key) {
+		return false
+	}
+	if layerkeys.Hides(key, s.prefix) && !s.ofLayers {
 		return false
 	}
 	if s.only != nil && !s.only(key) || slices.Contains(s.held, key) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/storeclock"
 )
 
@@ -16,7 +17,7 @@ const (
 	// markKey is that of a mark. An earlier version of this package kept the same text there in both stores.
 	markKey = NotesPrefix + "pair"
 	// secondClockKey is that of an object in the second store while its clock is read.
-	secondClockKey = ".omnibucket-mirror-clock"
+	secondClockKey = layerkeys.MirrorClock
 	rolePrimary    = "primary"
 )
 

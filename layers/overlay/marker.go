@@ -2,27 +2,23 @@ package overlay
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/layerkeys"
 )
 
 // The metadata of a marker. Users see no names that begin with "omnibucket".
 const (
-	markerName = "omnibucketoverlay"
-	copying    = "copying" // readers look in the old store
-	removed    = "removed" // there is no object
+	markerName = layerkeys.MarkerName
+	copying    = "copying"               // readers look in the old store
+	removed    = layerkeys.RemovedMarker // there is no object
 )
 
-// newMarker returns the body of a marker. Each is another one, so that no two have one ETag. All have
-// markerSize bytes, by which listings find them.
-func newMarker() string { return "An overlay moves or removes this object now. " + rand.Text() + "\n" }
-
-var markerSize = int64(len(newMarker()))
+var markerSize = layerkeys.MarkerSize
 
 // A place is what the new store has of a key.
 type place struct {
@@ -65,7 +61,7 @@ func markerOf(attrs *storage.Attrs) string {
 
 // putMarker stores a marker. If c does not hold, it returns errAgain.
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
-	attrs, err := s.putText(ctx, key, newMarker(), map[string]string{markerName: kind}, c)
+	attrs, err := s.putText(ctx, key, layerkeys.NewMarker(), map[string]string{markerName: kind}, c)
 	switch {
 	case errors.Is(err, storage.PreconditionFailed):
 		return place{}, errAgain
