@@ -29,10 +29,10 @@ func NewFilter(opts ...Option) (*Filter, error) {
 }
 
 // Selects reports whether the filter selects an object or, if entry is that of a common
-// prefix, whether it may select a key below it.
+// prefix, whether it may select a key below it. As jobs do, it leaves out what layers keep in a bucket.
 func (f *Filter) Selects(entry storage.ListEntry) bool {
 	if entry.IsPrefix {
-		return !f.s.inExcludedDir(entry.Key)
+		return !f.s.inExcludedDir(entry.Key) && !layerkeys.Hides(entry.Key, f.s.prefix)
 	}
 	return f.s.selectsFile(entry.Key, entry.Size, entry.Modified)
 }

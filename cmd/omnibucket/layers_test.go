@@ -281,6 +281,9 @@ func TestAMirroredLocation(t *testing.T) {
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.ok("cat", "second:a"))
 	s.put("first:b", "past the layer")
+	require.Equal(t, "a\nb\n", s.ok("ls", "first:"), "not the notes")
+	require.Equal(t, "a\nb\n", s.ok("find", "first:"))
+	require.NotContains(t, s.ok("tree", "first:"), "omnibucket")
 	require.Equal(t, "0 notes\n", s.ok("repair", "--dry-run", "box:"))
 	require.JSONEq(t, `{"repaired":0,"removed":0,"recent":0,"failed":0,"undecided":0}`, s.ok("repair", "--json", "box:"))
 	require.Equal(t, "copied b\n1 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 0 undecided\n",
@@ -289,6 +292,8 @@ func TestAMirroredLocation(t *testing.T) {
 {"failed":0,"recent":0,"removed":0,"repaired":1,"undecided":0}
 `, s.ok("repair", "--all", "--json", "box:"))
 	require.Equal(t, "past the layer", s.ok("cat", "second:b"))
+	require.Equal(t, "a\nb\n", s.ok("ls", "first:"), "not the mark")
+	require.Contains(t, s.ok("ls", "first:.omnibucket-mirror/"), "pair", "unless it is named")
 	s.ok("rm", "box:a")
 	require.Equal(t, "b\n", s.ok("ls", "second:"))
 	s.put("second:c", "nobody knows whose")
