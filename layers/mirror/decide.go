@@ -14,8 +14,6 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/internal/properties"
-	"github.com/omnibucket/storage/internal/writeid"
-	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // planned returns keys of a Sorter as entries, whose ETag is the Action.
@@ -29,18 +27,18 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 	}
 }
 
-// decide looks again at keys that the mark does not decide. A note of the primary decides some, and others have the
-// same content in both stores. The rest is undecided.
+// decide looks again at keys that the mark does not decide. A note of the primary decides some, one of the former primary
+// others, and some have the same content in both stores. The rest is undecided.
 func (c *comparison) decide(ctx context.Context) error {
+	s := c.stores
 	var once sync.Once
-	var noted map[string]bool
 	var unread error
 	return c.job.run(ctx, planned(ctx, c.doubtful), func(ctx context.Context, e storage.ListEntry) error {
-		once.Do(func() { noted, unread = c.noted(ctx) })
+		once.Do(func() { c.noted, unread = c.ownNotes(ctx) })
 		if unread != nil {
 			return unread
 		}
-		s, ctx := c.stores, driver.WithLayerMetadata(ctx)
+		ctx = driver.WithLayerMetadata(ctx)
 		ours, err := attrsOf(ctx, s.primary, e.Key)
 		if err != nil {
 			return err
@@ -51,47 +49,74 @@ func (c *comparison) decide(ctx context.Context) error {
 			return err
 		case theirs == nil: // it was removed meanwhile
 			return nil
-		case noted[e.Key]:
+		case c.noted[e.Key]:
 			if c.dryRun && ours == nil {
 				c.removed.Add(1)
 			}
 			return nil
-		case ours == nil:
+		case ours == nil && !c.former[e.Key]:
 			c.leave(e.Key)
 			return nil
 		}
-		same, err := s.sameContent(ctx, ours, theirs)
-		if err != nil {
-			return err
-		}
-		if !same {
-			c.leave(e.Key)
-			return nil
+		action := Returned
+		if ours != nil {
+			if same, err := s.sameContent(ctx, ours, theirs); err != nil {
+				return err
+			} else if same {
+				action = Replaced
+			} else if !c.former[e.Key] {
+				c.leave(e.Key)
+				return nil
+			} else {
+				c.conflicts.Add(1)
+				c.first.CompareAndSwap(nil, &e.Key)
+			}
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.planned.Add(ctx, []byte(e.Key), []byte(Replaced))
+		return c.planned.Add(ctx, []byte(e.Key), []byte(action))
 	})
 }
 
-// noted returns the keys that notes of the primary name, if they are about these two stores. A note of an earlier
-// version tells no stores: after a swap it may be of a time before, and the value is false.
-func (c *comparison) noted(ctx context.Context) (map[string]bool, error) {
-	s, keys := c.stores, map[string]bool{}
+// notedIn returns the keys that notes in a store name, if they are about a pair of stores. With also, those of an earlier
+// version count, which name none.
+func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, also bool) (map[string]bool, error) {
+	keys := map[string]bool{}
 	var mu sync.Mutex
-	err := (&job{}).run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
-		n, err := readNote(ctx, s.primary, e.Key)
+	err := (&job{}).run(ctx, s.notes(ctx, b), func(ctx context.Context, e storage.ListEntry) error {
+		n, err := readNote(ctx, b, e.Key)
 		if errors.Is(err, storage.ObjectNotFound) {
 			return nil
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
-			keys[n.Key] = n.Pair != "" || !c.swapped
+		if n.Pair == pair || also && n.Pair == "" {
+			keys[n.Key] = true
 		}
 		return err
 	})
 	return keys, err
+}
+
+// ownNotes returns the keys that notes of the primary name. After a swap, one of an earlier version may be of before.
+func (c *comparison) ownNotes(ctx context.Context) (map[string]bool, error) {
+	s := c.stores
+	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former) == 0)
+}
+
+// endNotes removes the notes of the former primary: they would say the same again after another swap.
+func (c *comparison) endNotes(ctx context.Context) error {
+	s := c.stores
+	return c.job.run(ctx, s.notes(ctx, s.second.Bucket), func(ctx context.Context, e storage.ListEntry) error {
+		n, err := readNote(ctx, s.second.Bucket, e.Key)
+		if errors.Is(err, storage.ObjectNotFound) {
+			return nil
+		}
+		if err != nil || n.Pair != pairOf(s.secondPlace, s.place) {
+			return err
+		}
+		return s.second.Bucket.Remove(ctx, e.Key)
+	})
 }
 
 // countNotes counts what [Repair] would do. Whether a note is recent, only the clock of this process tells.
@@ -107,35 +132,8 @@ func (c *comparison) countNotes(ctx context.Context) error {
 	return nil
 }
 
-// adopt copies to the primary what notes of the former primary name, which has the second role now: their writes
-// succeeded, and may not have come here. A key of which this primary has a note was written later. A removal is not
-// adopted, so that no mistake can lose an object by it. The notes end here: they would say the same again after another
-// swap. With [WithPrimaryRight] they say nothing.
-func (c *comparison) adopt(ctx context.Context) error {
-	s := c.stores
-	later, err := c.noted(ctx)
-	if err != nil {
-		return err
-	}
-	return c.job.run(ctx, s.notes(ctx, s.second.Bucket), func(ctx context.Context, e storage.ListEntry) error {
-		n, err := readNote(ctx, s.second.Bucket, e.Key)
-		if errors.Is(err, storage.ObjectNotFound) {
-			return nil
-		}
-		if err != nil || n.Pair != "" && n.Pair != pairOf(s.secondPlace, s.place) {
-			return err
-		}
-		if _, is := later[n.Key]; !is && !c.primaryRight {
-			err = c.giveBack(ctx, n.Key)
-		}
-		if err != nil || c.dryRun {
-			return err
-		}
-		return s.second.Bucket.Remove(ctx, e.Key)
-	})
-}
-
-// giveBack copies an object of the former primary to the primary, unless that has it.
+// giveBack copies to the primary what a note of the former primary names, which has the second role now: its write
+// succeeded, and may not have come here. A removal is not adopted, so that no mistake can lose an object by it.
 func (c *comparison) giveBack(ctx context.Context, key string) error {
 	s, ctx := c.stores, driver.WithLayerMetadata(ctx)
 	theirs, err := attrsOf(ctx, s.second.Bucket, key)
@@ -153,16 +151,8 @@ func (c *comparison) giveBack(ctx context.Context, key string) error {
 		}
 		condition = storage.IfRevision(ours.Revision)
 	}
-	if !c.dryRun {
-		_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, condition,
-			writeid.Option(otherstore.CopyID(theirs.Revision)).(storage.CopyOption))
-		if err != nil {
-			return err
-		}
-	}
-	c.repaired.Add(1)
-	c.announce(key, Returned)
-	return nil
+	_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, condition)
+	return err
 }
 
 // sameContent reports whether two objects have the same bytes, properties and tags, so that to replace one by the other

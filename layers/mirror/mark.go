@@ -81,6 +81,9 @@ func (c *comparison) join(ctx context.Context) error {
 	if _, err := s.primary.Upload(ctx, markKey, strings.NewReader(string(data))); err != nil {
 		return err
 	}
+	if err := c.endNotes(ctx); err != nil {
+		return err
+	}
 	if c.swapped || c.theirText != "" && c.theirText == c.ourText {
 		return s.second.Bucket.Remove(ctx, markKey)
 	}

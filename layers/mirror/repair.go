@@ -73,7 +73,7 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 	}
 	s.ofSecond.ended(nil) // it is asked now
 	j := &job{}
-	err = s.repairNotes(ctx, j)
+	err = s.repairNotes(ctx, j, false)
 	return j.report(), err
 }
 
@@ -89,16 +89,24 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-func (s *stores) repairNotes(ctx context.Context, j *job) error {
+// repairNotes does what the notes say. Later notes are those of a primary that is known to have been written last: those
+// of the second store do not count then.
+func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	now, err := storeclock.Now(ctx, s.primary, clockKey)
 	if err != nil {
 		return err
 	}
 	s.ofPrimary.ended(nil)
+	former := sync.OnceValues(func() (map[string]bool, error) { // a second store that is down fails only what needs it
+		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
+	})
 	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
 		n, err := readNote(ctx, s.primary, e.Key)
 		if errors.Is(err, storage.ObjectNotFound) { // its writer, or another Repair, has removed it
 			return nil
+		}
+		if err == nil && !later {
+			err = s.refuseBoth(former, n.Key)
 		}
 		if err == nil {
 			err = s.obey(ctx, j, n)
@@ -112,6 +120,19 @@ func (s *stores) repairNotes(ctx context.Context, j *job) error {
 		}
 		return s.primary.Remove(ctx, e.Key)
 	})
+}
+
+// refuseBoth fails if the second store has a note of a key, too: it was the primary, and its object may be the later one.
+func (s *stores) refuseBoth(former func() (map[string]bool, error), key string) error {
+	keys, err := former()
+	if err != nil || !keys[key] {
+		return err
+	}
+	return &storage.Error{
+		Code: storage.PreconditionFailed, Op: "mirror.Repair", Key: key,
+		Err:  errors.New("both stores have a note of this object, because their roles were swapped"),
+		Hint: "call mirror.RepairAll",
+	}
 }
 
 // obey makes both stores equal for the key of a note. A note that was made in another place, or beside another second

@@ -67,8 +67,9 @@ const sortMemory = 8 << 20
 // one that was lost, an interrupted copy, or restored from a snapshot. If one object is undecided, RepairAll removes and
 // replaces nothing, and fails with PreconditionFailed. Its hint says how to decide.
 //
-// If the roles of the stores were swapped, RepairAll first copies to the primary what a note of the former primary
-// names, unless this primary has a note, too.
+// If the roles of the stores were swapped, RepairAll also copies to the primary what a note of the former primary names,
+// unless this primary has a note, too. It replaces an object so only if no other object is missing in the former primary:
+// else that may be restored from a snapshot.
 //
 // ObjectNotFound: the primary has no objects, and the second store has. InvalidArgument: b was not opened with the
 // layer.
@@ -103,12 +104,16 @@ type comparison struct {
 	ourText, theirText string
 	proven             bool // the mark is of these stores
 	swapped            bool // the second store has a mark as the primary
+	// The keys of notes of the second store, if it was the primary, and then those of this primary.
+	former, noted map[string]bool
 
 	objects, matched atomic.Int64 // of the primary, and those of which the second store has the copy
+	older            atomic.Int64 // objects that the second store lacks, and no note says why
+	conflicts        atomic.Int64 // keys of planned that are to be replaced in the primary
 	undecided        atomic.Int64
 	first            atomic.Pointer[string] // an undecided key
 
-	// job.mu guards what follows.
+	// job.mu guards what follows while entries are compared.
 	newest   time.Time       // of the second store's objects
 	byMark   int64           // keys of planned that the mark decides
 	planned  *keysort.Sorter // keys to be made equal, with their Action
@@ -118,8 +123,11 @@ type comparison struct {
 func (c *comparison) run(ctx context.Context) error {
 	s := c.stores
 	err := c.prove(ctx)
-	if err == nil && c.swapped {
-		err = c.adopt(ctx)
+	if err == nil && !c.primaryRight {
+		c.former, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
+	}
+	if err == nil && len(c.former) > 0 {
+		c.noted, err = c.ownNotes(ctx)
 	}
 	if err == nil {
 		err = c.job.run(ctx, s.objects(ctx, s.primary), c.ofPrimary)
@@ -144,7 +152,7 @@ func (c *comparison) run(ctx context.Context) error {
 	case c.dryRun:
 		return c.countNotes(ctx)
 	}
-	if err = s.repairNotes(ctx, &c.job); err != nil {
+	if err = s.repairNotes(ctx, &c.job, true); err != nil {
 		return err
 	}
 	return c.join(ctx)
@@ -166,6 +174,9 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 	case err != nil:
 		return err
 	case theirs == nil:
+		if !c.noted[e.Key] && !c.former[e.Key] {
+			c.older.Add(1)
+		}
 		return c.do(ctx, e.Key, Copied)
 	}
 	return c.plan(ctx, e.Key, Replaced, theirs.Modified)
@@ -188,7 +199,7 @@ func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 func (c *comparison) plan(ctx context.Context, key string, a Action, modified time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.primaryRight || c.proven && !modified.IsZero() && modified.Before(c.mark.Since) {
+	if c.primaryRight || !c.former[key] && c.proven && !modified.IsZero() && modified.Before(c.mark.Since) {
 		c.byMark++
 		return c.planned.Add(ctx, []byte(key), []byte(a))
 	}
@@ -197,6 +208,11 @@ func (c *comparison) plan(ctx context.Context, key string, a Action, modified ti
 
 // do makes both stores equal for a key.
 func (c *comparison) do(ctx context.Context, key string, a Action) error {
+	if a == Returned && !c.dryRun {
+		if err := c.giveBack(ctx, key); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !c.dryRun:
 		if err := c.repair(ctx, c.stores, key); err != nil {
@@ -230,9 +246,10 @@ func (c *comparison) leave(key string) {
 
 // refuse fails if it is not known which store is right.
 func (c *comparison) refuse() error {
-	c.mu.Lock()
+	if c.older.Load() > 0 {
+		c.undecided.Add(c.conflicts.Load())
+	}
 	unlike := c.byMark > 0 && c.matched.Load() == 0
-	c.mu.Unlock()
 	e := &storage.Error{
 		Code: storage.PreconditionFailed, Op: "mirror.RepairAll",
 		Hint: "look at the objects of both stores. If the primary is right, use WithPrimaryRight. If the second store is right, " +
