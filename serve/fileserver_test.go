@@ -142,7 +142,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 	})
 }
 
-// What layers keep in a bucket is in no listing.
+// A listing has nothing that layers keep in a bucket.
 func TestAListingLeavesOutTheObjectsOfLayers(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{".omnibucket-mirror/pair", ".omnibucket-overlay/a", "a"} {

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// passMarkers makes delete markers without a version of the versions that are markers of an overlay: they are no objects,
-// and are passed over. One that says that an object is being copied stays if it is current: an overlay is using it.
+// passMarkers makes delete markers without a version of the versions that are markers of an overlay, so that
+// none becomes an object. One that says that an object is being copied stays if it is current: an overlay is using it.
 func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]

@@ -26,8 +26,8 @@ import (
 // An object that is written again meanwhile is not replaced if the store supports
 // [storage.IfAbsent].
 //
-// What layers keep in a bucket is not brought back: the notes of a mirror, the tombstones of an overlay, and its markers.
-// Of an object with a marker, the version below comes back. A marker that is soft-deleted is known only when it was
+// It brings back nothing that layers keep in a bucket: the notes of a mirror, the tombstones of an overlay, and its markers.
+// The version below a marker comes back. A marker that is soft-deleted is known only when it was
 // restored: it is removed again, and a dry run counts it.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
 	return revert(ctx, "Undelete", b, opts, removedVersions, func(versions []storage.VersionEntry) reversion {

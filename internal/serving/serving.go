@@ -51,7 +51,7 @@ var RemoveUnchanged func(ctx context.Context, b any, key string, source any) err
 // sets CopyInside.
 var CopyInside func(dst, src any) bool
 
-// Place returns a short text that names the place of a Bucket and its prefix in every process: that of a mark in a
-// bucket, so that a copy of the mark in another place is recognized. Two places of one name are possible behind
-// servers that do not tell. It is "" for a type of the user's own. The root package sets Place.
+// Place returns a short text that names the place of a Bucket and its prefix, the same in every process. A mark in a
+// bucket has it, so that a copy of the mark in another place is recognized. Two places have one name if their servers
+// do not tell. It is "" for a type of the user's own. The root package sets Place.
 var Place func(b any) string

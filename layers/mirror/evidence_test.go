@@ -281,8 +281,8 @@ func open2(*testing.T) [2]driver.Driver {
 	return [2]driver.Driver{memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})}
 }
 
-// The second store, opened alone, shows nothing of the layer: not while it is in use, and not after RepairAll.
-func TestTheSecondStoreAloneHasOnlyObjects(t *testing.T) {
+// The second store shows nothing of the layer if it is opened without that, also after RepairAll.
+func TestTheSecondStoreHasOnlyObjects(t *testing.T) {
 	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
 	filled(t, primary, second)
 	for e, err := range engine.New(second).List(t.Context()) {

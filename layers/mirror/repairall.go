@@ -62,8 +62,8 @@ const sortMemory = 8 << 20
 // writes past the layer, and after a store was lost or restored.
 //
 // It removes and replaces only what the primary is known to have had. When it has made both stores equal, it puts a
-// mark into the primary, which says when and of which second store. What the second store has had since before then,
-// the primary has removed or changed itself. Anything else is undecided: the primary may be a new store in the place of
+// mark into the primary, which says when and of which second store. If the primary lacks an object that the second store
+// has had since before then, the primary itself has removed it. Anything else is undecided: the primary may be a new store in the place of
 // one that was lost, an interrupted copy, or restored from a snapshot. If one object is undecided, RepairAll removes and
 // replaces nothing, and fails with PreconditionFailed. Its hint says how to decide.
 //
