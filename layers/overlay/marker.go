@@ -16,6 +16,7 @@ const (
 	markerName = layerkeys.MarkerName
 	copying    = "copying"               // readers look in the old store
 	removed    = layerkeys.RemovedMarker // there is no object
+	pairName   = "omnibucketoverlaypair" // names the stores of the marker; an earlier version wrote none
 )
 
 var markerSize = layerkeys.MarkerSize
@@ -51,6 +52,13 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 	return place{attrs, markerOf(attrs)}, nil
 }
 
+// isForeign reports whether a marker was made in another new store, or above another old one. It came with a copy of its
+// bucket: it hides the object, but nothing is removed because of it.
+func (s *stores) isForeign(p place) bool {
+	pair := p.attrs.Metadata[pairName]
+	return pair != "" && pair != s.pair
+}
+
 // markerOf returns what kind of marker an object of the new store is, or "".
 func markerOf(attrs *storage.Attrs) string {
 	if attrs.Size != markerSize {
@@ -61,7 +69,7 @@ func markerOf(attrs *storage.Attrs) string {
 
 // putMarker stores a marker. If c does not hold, it returns errAgain.
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
-	attrs, err := s.putText(ctx, key, layerkeys.NewMarker(), map[string]string{markerName: kind}, c)
+	attrs, err := s.putText(ctx, key, layerkeys.NewMarker(), map[string]string{markerName: kind, pairName: s.pair}, c)
 	switch {
 	case errors.Is(err, storage.PreconditionFailed):
 		return place{}, errAgain

@@ -36,6 +36,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -76,7 +77,7 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if _, twice := d.Native().(*objectDriver); twice { // it would take the revisions and markers of the other one for its own
 			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the new store of an overlay must not have an overlay: the old store may")})
 		}
-		s := &stores{driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, removes: old, config: c, desc: desc}
+		s := &stores{pair: serving.Place(engine.New(d)) + "-" + serving.Place(old), driver: d, new: engine.New(d), old: otherstore.Store{Bucket: old, Tag: "old:", Own: desc}, removes: old, config: c, desc: desc}
 		if c.NewOnly {
 			s.old.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
 		}
@@ -98,6 +99,7 @@ type stores struct {
 	removes storage.Bucket // the old store, also with NewOnly
 	config  Config
 	desc    driver.Description // of the new store
+	pair    string             // names the new and the old store in every process
 }
 
 func (d *objectDriver) Describe() driver.Description {
