@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
@@ -23,11 +22,7 @@ func init() {
 		if !ok {
 			return "", false
 		}
-		identity := own.Core().Identity() + " " + own.Scope().Prefix
-		if _, bare := b.(engineBucket); !bare {
-			identity = fmt.Sprintf("%T %s", b, identity)
-		}
-		return identity, true
+		return own.Core().Identity() + " " + own.Scope().Prefix, true
 	}
 	serving.CopyInside = func(dst, src any) bool {
 		to, _ := reached(dst)

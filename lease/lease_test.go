@@ -1,6 +1,7 @@
 package lease_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -656,5 +657,47 @@ func TestRequestsAreBounded(t *testing.T) {
 		require.NoError(t, l.Release()) // ends what counts the holder's calls
 		require.LessOrEqual(t, waiter.calls, 60*12+1)
 		require.LessOrEqual(t, holder.calls, 60*4+3)
+	})
+}
+
+// A lease that was copied with its bucket, or restored from a snapshot, has no holder that renews it. Nobody takes it from
+// a holder that lives, and a process that waits gets it after a TTL.
+func TestALeaseOfAnotherPlaceOrTime(t *testing.T) {
+	t.Run("copied with its bucket while it is held", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b, copied := memstore.New(), memstore.New()
+			held, err := lease.Acquire(t.Context(), b, key)
+			require.NoError(t, err)
+			_, err = storage.Copy(t.Context(), copied, key, b, key)
+			require.NoError(t, err)
+			began := time.Now()
+			other, err := lease.Acquire(t.Context(), copied, key)
+			require.NoError(t, err)
+			require.Equal(t, time.Minute, time.Since(began))
+			require.NoError(t, other.Release())
+			require.NoError(t, held.Context().Err(), "the original has its holder")
+			require.NoError(t, held.Release())
+		})
+	})
+	t.Run("restored from a snapshot in which another one held it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := memstore.New()
+			former, err := lease.Acquire(t.Context(), b, key)
+			require.NoError(t, err)
+			snapshot, _, err := storage.ReadAll(t.Context(), b, key)
+			require.NoError(t, err)
+			require.NoError(t, former.Release())
+			held, err := lease.Acquire(t.Context(), b, key)
+			require.NoError(t, err)
+			_, err = b.Upload(t.Context(), key, bytes.NewReader(snapshot))
+			require.NoError(t, err)
+			restored := time.Now()
+			next, err := lease.Acquire(t.Context(), b, key)
+			require.NoError(t, err)
+			require.Equal(t, time.Minute, time.Since(restored))
+			require.ErrorIs(t, context.Cause(held.Context()), storage.Changed, "it has stopped before")
+			require.NoError(t, next.Release())
+			require.ErrorIs(t, held.Release(), storage.Changed)
+		})
 	})
 }

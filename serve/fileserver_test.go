@@ -142,6 +142,19 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 	})
 }
 
+// A listing has nothing that layers keep in a bucket.
+func TestAListingLeavesOutTheObjectsOfLayers(t *testing.T) {
+	b := memstore.New()
+	for _, key := range []string{".omnibucket-mirror/pair", ".omnibucket-overlay/a", "a"} {
+		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	w := httptest.NewRecorder()
+	serve.FileServer(b, serve.WithListing(b)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	require.NotContains(t, w.Body.String(), "omnibucket")
+	require.Contains(t, w.Body.String(), ">a<")
+}
+
 func TestListing(t *testing.T) {
 	b := memstore.New()
 	pagesOf(t, b)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
@@ -28,6 +29,9 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 		if err != nil {
 			_, _ = io.WriteString(w, listingLost)
 			return true, nil
+		}
+		if layerkeys.Hides(entry.Key, prefix) {
+			continue
 		}
 		if !listed {
 			beginListing(w)

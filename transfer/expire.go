@@ -253,7 +253,7 @@ func (e *expiry) remove(ctx context.Context) {
 // versions applies one rule's OldVersionsAge.
 func (e *expiry) versions(ctx context.Context, rule int) error {
 	selecting := *e.settings
-	selecting.held = nil // old versions of a lease are not the lease
+	selecting.held, selecting.ofLayers = nil, true // old versions of a lease or a note are not it
 	expire := func(v storage.VersionEntry, since time.Time) error {
 		if v.Key != "" && selecting.selectsFile(v.Key, v.Size, v.Modified) {
 			e.expire(ctx, rule, expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge}, func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge) })

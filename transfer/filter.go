@@ -8,6 +8,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/layerkeys"
 )
 
 // A Filter selects files by their key, size and time, and by a shard of all keys, as jobs
@@ -28,10 +29,10 @@ func NewFilter(opts ...Option) (*Filter, error) {
 }
 
 // Selects reports whether the filter selects an object or, if entry is that of a common
-// prefix, whether it may select a key below it.
+// prefix, whether it may select a key below it. As jobs do, it leaves out what layers keep in a bucket.
 func (f *Filter) Selects(entry storage.ListEntry) bool {
 	if entry.IsPrefix {
-		return !f.s.inExcludedDir(entry.Key)
+		return !f.s.inExcludedDir(entry.Key) && !layerkeys.Hides(entry.Key, f.s.prefix)
 	}
 	return f.s.selectsFile(entry.Key, entry.Size, entry.Modified)
 }
@@ -127,6 +128,9 @@ func (s *settings) selects(key string) bool {
 		return false
 	}
 	if len(s.include) > 0 && !matches(s.include, key) {
+		return false
+	}
+	if layerkeys.Hides(key, s.prefix) && !s.ofLayers {
 		return false
 	}
 	if s.only != nil && !s.only(key) || slices.Contains(s.held, key) {

@@ -20,6 +20,8 @@ import (
 const (
 	// journalEvery is the time between two writes of the journal.
 	journalEvery = 10 * time.Second
+	// journalClock is how much the clock of this machine and that of the store may differ.
+	journalClock = 15 * time.Minute
 	// journalTimeout is the time for the last write after ctx is done.
 	journalTimeout = 10 * time.Second
 )
@@ -36,6 +38,11 @@ const (
 // [WithDelete] it begins with the first key, because it must know all files. Only [Sync] and
 // the jobs that are short for it keep a journal. If the object lies in an end of the job, and
 // [WithExclude] does not exclude its directory, the job fails with InvalidArgument.
+//
+// A journal that was copied with its bucket, or brought back after its job had ended, such as by
+// [Undelete] or [RestoreAt], means nothing: the job begins with the first key. It names its place, that
+// its job has ended, and when it was written. If the clock of this machine differs from that of the store
+// by more than 15 minutes, each job begins with the first key.
 func WithJournal(b interface {
 	storage.Uploader
 	storage.Downloader
@@ -75,6 +82,11 @@ func (l *journal) liesIn(s *settings, e End) bool {
 type journalState struct {
 	Job   string `json:"job"`   // the options that select and compare
 	After []byte `json:"after"` // a key, which need not be UTF-8
+	// Place is that of the journal, see serving.Place. Ended is true in the last version, which a store may
+	// keep. Written is by the clock of the job's machine. A journal of an earlier version has none of them.
+	Place   string    `json:"place,omitempty"`
+	Ended   bool      `json:"ended,omitempty"`
+	Written time.Time `json:"written,omitzero"`
 	journalCounts
 }
 
@@ -115,20 +127,29 @@ func (s *settings) job() string {
 		s.prefix, s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly, s.missingOnly, s.links, s.move)
 }
 
+// void reports whether a journal is not that of a job that was interrupted here. modified is by the clock of
+// the store.
+func (l *journal) void(modified time.Time) bool {
+	s := &l.state
+	return s.Ended || s.Place != "" && s.Place != serving.Place(l.bucket) ||
+		!s.Written.IsZero() && !modified.IsZero() && modified.Sub(s.Written).Abs() > journalClock
+}
+
 // load reads the journal. It returns the key after which the job continues.
 func (l *journal) load(ctx context.Context, s *settings) (after string, done journalCounts, err error) {
 	if l == nil {
 		return "", done, nil
 	}
-	text, _, err := storage.ReadAll(ctx, l.bucket, l.key)
+	text, attrs, err := storage.ReadAll(ctx, l.bucket, l.key)
+	unread := err == nil && json.Unmarshal(text, &l.state) != nil
 	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		l.state.Job = s.job()
+	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && !unread && l.void(attrs.Modified):
+		l.state = journalState{Job: s.job()}
 		return "", done, l.write(ctx, l.state)
 	case err != nil:
 		return "", done, err
 	}
-	if json.Unmarshal(text, &l.state) != nil || l.state.Job != s.job() {
+	if unread || l.state.Job != s.job() {
 		return "", done, &storage.Error{
 			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key, Err: errors.New("journal is that of a job with other options"),
 			Hint: "use another key, or remove this object to begin again",
@@ -229,6 +250,7 @@ func (l *journal) save(ctx context.Context) error {
 }
 
 func (l *journal) write(ctx context.Context, state journalState) error {
+	state.Place, state.Written = serving.Place(l.bucket), time.Now()
 	text, err := json.Marshal(state)
 	if err != nil {
 		return err
@@ -248,6 +270,9 @@ func (l *journal) finish(ctx context.Context, complete bool) error {
 	case l == nil:
 		return nil
 	case complete:
+		state := l.state
+		state.Ended = true
+		_ = l.write(ctx, state) // for a store that keeps it as a version; the removal counts
 		return l.bucket.Remove(ctx, l.key)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTimeout)

@@ -2,8 +2,10 @@ package transfer_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -98,4 +100,82 @@ func TestAJournalLiesOutsideTheEnds(t *testing.T) {
 	require.NoError(t, job(b, "j"), "beside the destination")
 	require.NoError(t, job(src, "outer"), "beside the source")
 	require.NoError(t, job(storage.Prefixed(src, "in/"), "x/j", transfer.WithExclude("/x/")), "an excluded folder")
+}
+
+// A journal says something only about the job that was interrupted: not in another bucket, not after that job has ended,
+// and not when it was brought back later. Each row interrupts a job, and returns a bucket with what somebody made of its
+// journal. The next job must see a file that has changed before the key of the journal.
+func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
+	const key = "jobs/nightly"
+	for _, row := range []struct {
+		name string
+		make func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket
+		old  bool // the job continues
+	}{
+		{"the journal of the interrupted job", func(_ *testing.T, state storage.Bucket, _ func()) storage.Bucket { return state }, true},
+		{"brought back by Undelete after the job had ended", func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket {
+			repeat()
+			report, err := transfer.Undelete(t.Context(), state)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, report.Transferred)
+			return state
+		}, false},
+		{"copied with its bucket", func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
+			copied := memstore.New()
+			_, err := storage.Copy(t.Context(), copied, key, state, key)
+			require.NoError(t, err)
+			return copied
+		}, false},
+		{"restored from a snapshot of an hour ago", func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
+			text, _, err := storage.ReadAll(t.Context(), state, key)
+			require.NoError(t, err)
+			var fields map[string]any
+			require.NoError(t, json.Unmarshal(text, &fields))
+			fields["written"] = time.Now().Add(-time.Hour)
+			text, err = json.Marshal(fields)
+			require.NoError(t, err)
+			put(t, state, key, string(text))
+			return state
+		}, false},
+		{"written by an earlier version", func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
+			text, _, err := storage.ReadAll(t.Context(), state, key)
+			require.NoError(t, err)
+			var fields map[string]any
+			require.NoError(t, json.Unmarshal(text, &fields))
+			delete(fields, "written")
+			delete(fields, "place")
+			text, err = json.Marshal(fields)
+			require.NoError(t, err)
+			put(t, state, key, string(text))
+			return state
+		}, true},
+	} {
+		for kind, state := range kept(t) {
+			t.Run(kind+", "+row.name, func(t *testing.T) {
+				src, dst := filled(t, []string{"a", "b", "c", "d", "e"}), memstore.New()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				n := 0
+				_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithJournal(state, key), transfer.WithConcurrency(1),
+					transfer.WithChanges(func(transfer.Change) {
+						if n++; n == 3 {
+							cancel()
+						}
+					}))
+				require.ErrorIs(t, err, storage.Canceled)
+				in := row.make(t, state, func() {
+					_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithJournal(state, key))
+					require.NoError(t, err)
+				})
+				put(t, src, "a", "changed")
+				_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithJournal(in, key))
+				require.NoError(t, err)
+				if !row.old {
+					require.Equal(t, contents(t, src), contents(t, dst))
+				} else {
+					require.NotEqual(t, "changed", contents(t, dst)["a"])
+				}
+			})
+		}
+	}
 }

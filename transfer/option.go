@@ -58,7 +58,8 @@ type settings struct {
 	bounded                       bool       // WithShardBounds was given
 	ranges                        *keyRange  // the shard, if it is a range of keys; or nil
 
-	held []string // the keys of leases under which the job runs, which it leaves out
+	ofLayers bool     // also the objects of layers, which a job leaves out
+	held     []string // the keys of leases under which the job runs, which it leaves out
 }
 
 // leaveOutHeld leaves out the leases under which the job runs, if they lie in its ends.

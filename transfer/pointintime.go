@@ -25,6 +25,10 @@ import (
 //
 // An object that is written again meanwhile is not replaced if the store supports
 // [storage.IfAbsent].
+//
+// It brings back nothing that layers keep in a bucket: the notes of a mirror, the tombstones of an overlay, and its markers.
+// The version below a marker comes back. A marker that is soft-deleted is known only when it was
+// restored: it is removed again, and a dry run counts it.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
 	return revert(ctx, "Undelete", b, opts, removedVersions, func(versions []storage.VersionEntry) reversion {
 		if versions[0].Current && !versions[0].IsDeleteMarker {
@@ -34,9 +38,9 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 			switch {
 			case v.IsDeleteMarker:
 			case !v.SoftDeletedUntil.IsZero():
-				return reversion{action: restoreRemoved, version: v}
+				return reversion{action: restoreRemoved, version: v, below: slices.Clone(versions[i+1:])}
 			case i == 0 || slices.ContainsFunc(versions[:i], func(marker storage.VersionEntry) bool { return marker.Version == "" }):
-				return reversion{action: bringBack, version: v}
+				return reversion{action: bringBack, version: v, replaces: versions[0].Current}
 			default:
 				return reversion{action: removeMarkers, version: v, markers: slices.Clone(versions[:i])}
 			}
@@ -77,6 +81,7 @@ type reversion struct {
 	version  storage.VersionEntry
 	replaces bool // the object has a current version
 	markers  []storage.VersionEntry
+	below    []storage.VersionEntry // older ones, with restoreRemoved
 }
 
 type revertAction int
@@ -134,6 +139,10 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 	for versions, err := range r.list(ctx, r.bucket, r.settings.prefix) {
 		if err != nil {
 			return err
+		}
+		if err := r.passMarkers(ctx, versions); err != nil {
+			r.reporter.failed(ctx, versions[0].Key, err)
+			continue
 		}
 		if !r.start(ctx, group, versions) {
 			return nil
@@ -231,11 +240,7 @@ func (r *reverting) do(ctx context.Context, what reversion) error {
 	case removeCurrent:
 		return r.bucket.Remove(ctx, key)
 	case restoreRemoved:
-		opts := []storage.RestoreOption{storage.WithSoftDeleted()}
-		if what.version.Version != "" {
-			opts = append(opts, storage.WithVersion(what.version.Version))
-		}
-		return storage.Restore(ctx, r.bucket, key, opts...)
+		return r.restore(ctx, what)
 	}
 	opts := []storage.CopyOption{storage.WithVersion(what.version.Version)}
 	if !what.replaces && storage.Supports(r.bucket, storage.ConditionalCreate) {

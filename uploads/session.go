@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/uploadtoken"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
@@ -246,13 +247,16 @@ func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 }
 
 // remove removes everything of a session: the store's upload, objects and the state,
-// which is last. The session must be aborted or done. If the upload is completed, Abort removes
+// which is last. The session must be aborted or done. An upload to another bucket stays: the state came with a copy. If the upload is completed, Abort removes
 // only parts that came later.
 func (k *keeper) remove(ctx context.Context, s *session) error {
 	if s.Token != "" {
 		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
-		if err == nil {
+		switch {
+		case err == nil:
 			err = upload.Abort(ctx)
+		case storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), uploadtoken.OtherBucket):
+			err = nil // the state came with a copy of its bucket: the upload is that of the original
 		}
 		if err != nil {
 			return err

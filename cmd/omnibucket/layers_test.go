@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -281,21 +284,118 @@ func TestAMirroredLocation(t *testing.T) {
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.ok("cat", "second:a"))
 	s.put("first:b", "past the layer")
+	require.Equal(t, "a\nb\n", s.ok("ls", "first:"), "not the notes")
+	require.Equal(t, "a\nb\n", s.ok("find", "first:"))
+	require.NotContains(t, s.ok("tree", "first:"), "omnibucket")
 	require.Equal(t, "0 notes\n", s.ok("repair", "--dry-run", "box:"))
-	require.JSONEq(t, `{"repaired":0,"recent":0,"failed":0}`, s.ok("repair", "--json", "box:"))
-	require.JSONEq(t, `{"repaired":1,"recent":0,"failed":0}`, s.ok("repair", "--all", "--json", "box:"))
+	require.JSONEq(t, `{"repaired":0,"removed":0,"recent":0,"failed":0,"undecided":0}`, s.ok("repair", "--json", "box:"))
+	require.Equal(t, "copied b\n1 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 0 undecided\n",
+		s.ok("repair", "--all", "--dry-run", "box:"))
+	require.Equal(t, `{"event":"copied","key":"b"}
+{"failed":0,"recent":0,"removed":0,"repaired":1,"undecided":0}
+`, s.ok("repair", "--all", "--json", "box:"))
 	require.Equal(t, "past the layer", s.ok("cat", "second:b"))
+	require.Equal(t, "a\nb\n", s.ok("ls", "first:"), "not the mark")
+	require.Contains(t, s.ok("ls", "first:.omnibucket-mirror/"), "pair", "unless it is named")
 	s.ok("rm", "box:a")
-	require.Equal(t, ".omnibucket-mirror/\nb\n", s.ok("ls", "second:"))
+	require.Equal(t, "b\n", s.ok("ls", "second:"))
+	s.put("second:c", "nobody knows whose")
 	s.put("other:b", "a new primary")
-	_, stderr := s.exits(4, "repair", "--all", "other:")
+	stdout, stderr := s.exits(4, "repair", "--all", "--dry-run", "other:")
+	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 1 undecided\n", stdout)
+	require.Contains(t, stderr, "use --primary-is-right")
+	_, stderr = s.exits(4, "repair", "--all", "other:")
 	require.Contains(t, stderr, "swap the roles")
+	require.Equal(t, "nobody knows whose", s.ok("cat", "second:c"))
+	_, stderr = s.exits(2, "repair", "--primary-is-right", "other:")
+	require.Contains(t, stderr, "must be used with --all")
+	s.ok("repair", "--all", "--primary-is-right", "other:")
+	require.Equal(t, "b\n", s.ok("ls", "second:"))
 	_, stderr = s.exits(2, "repair", "first:")
 	require.Contains(t, stderr, "must have the layer mirror")
 	_, stderr = s.exits(2, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
 	_, stderr = s.exits(2, "serve", "--s3", "account:")
 	require.Contains(t, stderr, "must be one bucket")
+}
+
+// This test runs the commands of docs/when-a-store-is-gone.md.
+func TestWhenAStoreIsGone(t *testing.T) {
+	root := t.TempDir()
+	address := func(name string) string {
+		return "file://" + filepath.ToSlash(filepath.Join(root, name)) + "?create=true"
+	}
+	var text strings.Builder
+	text.WriteString("locations:\n")
+	for _, name := range []string{"first", "second", "third"} {
+		fmt.Fprintf(&text, "  %s: %s\n", name, address(name))
+	}
+	for name, roles := range map[string][2]string{"photos": {"first", "second"}, "swapped": {"second", "first"}, "moved": {"second", "third"}, "replaced": {"first", "third"}} {
+		fmt.Fprintf(&text, "  %s:\n    address: %s\n    layers: [{mirror: %s}]\n", name, address(roles[0]), roles[1])
+	}
+	equal := func(s *shell, a, b string, objects map[string]string) {
+		for _, name := range []string{a, b} {
+			lines := ""
+			for _, key := range slices.Sorted(maps.Keys(objects)) {
+				lines += key + "\n"
+				require.Equal(t, objects[key], s.ok("cat", name+":"+key), name)
+			}
+			require.Equal(t, lines, s.ok("ls", name+":"))
+		}
+	}
+	for _, row := range []struct {
+		name string
+		do   func(s *shell)
+	}{
+		{"the primary is lost", func(s *shell) {
+			require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
+			s.put("moved:c", "new")
+			require.Equal(t, "copied a\ncopied b\n2 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 0 undecided\n",
+				s.ok("repair", "--all", "--dry-run", "moved:"))
+			s.ok("repair", "--all", "moved:")
+			equal(s, "second", "third", map[string]string{"a": "one", "b": "two", "c": "new"})
+		}},
+		{"a copy to a new primary was interrupted", func(s *shell) {
+			require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
+			s.ok("cp", "second:a", "first:a")
+			_, stderr := s.exits(4, "repair", "--all", "photos:")
+			require.Contains(t, stderr, "nothing was removed or replaced")
+			equal(s, "second", "second", map[string]string{"a": "one", "b": "two"})
+		}},
+		{"the second store is lost", func(s *shell) {
+			require.NoError(t, os.RemoveAll(filepath.Join(root, "second")))
+			s.put("replaced:c", "new")
+			s.ok("repair", "--all", "replaced:")
+			require.Equal(t, "0 notes\n", s.ok("repair", "--dry-run", "replaced:"))
+			equal(s, "first", "third", map[string]string{"a": "one", "b": "two", "c": "new"})
+		}},
+		{"the primary is restored from a snapshot", func(s *shell) {
+			require.NoError(t, os.CopyFS(filepath.Join(root, "snapshot"), os.DirFS(filepath.Join(root, "first"))))
+			s.put("photos:a", "changed")
+			s.put("photos:c", "new")
+			require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
+			require.NoError(t, os.Rename(filepath.Join(root, "snapshot"), filepath.Join(root, "first")))
+			stdout, _ := s.exits(4, "repair", "--all", "--dry-run", "photos:")
+			require.ElementsMatch(t, []string{"undecided a", "undecided c"}, strings.Split(stdout, "\n")[:2])
+			s.exits(4, "repair", "--all", "photos:")
+			s.ok("repair", "--all", "--primary-is-right", "swapped:")
+			equal(s, "first", "second", map[string]string{"a": "changed", "b": "two", "c": "new"})
+			s.ok("repair", "--all", "photos:")
+			s.ok("rm", "photos:a")
+			equal(s, "first", "second", map[string]string{"b": "two", "c": "new"})
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for _, name := range []string{"first", "second", "third", "snapshot"} {
+				require.NoError(t, os.RemoveAll(filepath.Join(root, name)))
+			}
+			s, _ := configured(t, text.String())
+			s.put("photos:a", "one")
+			s.put("photos:b", "two")
+			s.ok("repair", "--all", "photos:")
+			row.do(s)
+		})
+	}
 }
 
 func TestAMovingLocation(t *testing.T) {

@@ -4,6 +4,8 @@ package serving
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 
 	"github.com/omnibucket/storage/internal/evidence"
 )
@@ -38,7 +40,7 @@ func Below(inner, outer any) (prefix string, ok bool) {
 var Reach func(b any) Bucket
 
 // Identity returns the identity of a Bucket with its layers and its prefix, in the same way in every process:
-// see driver.StackIdentity. A wrapper of a bucket has its type beside it. It reports false for a value that leads to
+// see driver.StackIdentity. It reports false for a value that leads to
 // no bucket of engine.New. The root package sets Identity.
 var Identity func(b any) (identity string, known bool)
 
@@ -55,3 +57,15 @@ var RemoveUnchanged func(ctx context.Context, b any, key string, source any) err
 // CopyInside reports whether a copy from one Bucket to another is made by the provider. The root package
 // sets CopyInside.
 var CopyInside func(dst, src any) bool
+
+// Place returns a short text that names the place of a Bucket, its layers that change bytes and its prefix, the same in
+// every process. A mark in a bucket has it: a mark that was copied with its bucket has that of another one. Two addresses
+// of one place may have two, so that it does not tell that two places differ. It is "" for a type of the user's own.
+func Place(b any) string {
+	identity, known := Identity(b)
+	if !known {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(identity))
+	return hex.EncodeToString(sum[:8])
+}

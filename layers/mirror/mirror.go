@@ -48,12 +48,13 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // NotesPrefix begins the keys of notes in the primary. Writing such a key is InvalidArgument.
-const NotesPrefix = ".omnibucket-mirror/"
+const NotesPrefix = layerkeys.Mirror
 
 // A Config sets up a mirror. The zero value has the defaults.
 type Config struct {
@@ -97,6 +98,7 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 			return otherstore.Refuse(d, err)
 		}
 		return otherstore.Calls(&objectDriver{d, &stores{
+			place: serving.Place(engine.New(d)), secondPlace: serving.Place(second),
 			second: other, config: c,
 			primary: engine.New(d), once: engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 			source:    engine.New(pinned{d}),
@@ -122,6 +124,8 @@ type stores struct {
 	source  storage.Bucket // the primary, for reads of the revision that the context names
 	second  otherstore.Store
 	config  Config
+
+	place, secondPlace string // of both stores, in every process
 
 	ofPrimary, ofSecond circuit
 }

@@ -164,7 +164,8 @@ func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 	if _, err := s.copyOf(ctx, key, revision); err == nil {
 		return nil
 	}
-	return s.equalize(ctx, key, true)
+	_, err := s.equalize(ctx, key, true)
+	return err
 }
 
 // Tags are those of the primary, and else those of the second store.

@@ -1,9 +1,7 @@
 package mirror
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"iter"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
@@ -23,6 +22,10 @@ type Report struct {
 	Repaired int64 // notes, or differences that RepairAll found, of which both stores are equal now
 	Recent   int64 // of these, notes that stay: a writer may be about to write. A later Repair removes them
 	Failed   int64 // the error says why
+	Removed  int64 // of Repaired, objects that the second store does not have any more
+	// Undecided are differences that [RepairAll] left, because nothing proves which store is right. Then it has neither
+	// removed nor replaced any object.
+	Undecided int64
 }
 
 // A State tells how a mirror is.
@@ -36,8 +39,7 @@ const (
 	atOnce   = 16
 	settling = time.Hour // how long after its note a write may be in progress
 	clockKey = NotesPrefix + "clock"
-	pairKey  = NotesPrefix + "pair" // has the same text in two stores that RepairAll has made equal
-	maxNote  = 16 << 10             // bytes
+	maxNote  = 16 << 10 // bytes
 )
 
 // Status counts the notes of b, and tells which store this process takes for down.
@@ -49,7 +51,7 @@ func Status(ctx context.Context, b storage.Bucket) (State, error) {
 		return State{}, err
 	}
 	state := State{PrimaryDown: s.ofPrimary.isOpen(), SecondDown: s.ofSecond.isOpen()}
-	for _, err := range s.notes(ctx) {
+	for _, err := range s.notes(ctx, s.primary) {
 		if err != nil {
 			return state, err
 		}
@@ -70,106 +72,14 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 		return Report{}, err
 	}
 	s.ofSecond.ended(nil) // it is asked now
-	return s.repairNotes(ctx)
-}
-
-// RepairAll compares all objects, and then does what [Repair] does. It copies what the second store lacks or
-// has of another revision, and removes what the primary does not have. A copy that was not made by the layer
-// counts as another revision. It asks each store about each object of the other one. Use it to fill an empty
-// second store, and after writes past the layer.
-//
-// It removes nothing until it has once made these two stores equal without that: the primary may be a new store in
-// the place of one that was lost. Both stores then have a small object below [NotesPrefix].
-//
-// PreconditionFailed: the second store was made equal to another primary. ObjectNotFound: only the second store has
-// some objects, and it was not made equal to this primary before, or that has none. InvalidArgument: b was not
-// opened with the layer.
-func RepairAll(ctx context.Context, b storage.Bucket) (Report, error) {
-	s, err := storesOf(b, "mirror.RepairAll")
-	if err != nil {
-		return Report{}, err
-	}
-	s.ofSecond.ended(nil)
-	ours, equal, err := s.pair(ctx)
-	if err != nil {
-		return Report{}, err
-	}
 	j := &job{}
-	var objects atomic.Int64
-	err = j.run(ctx, s.objects(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
-		objects.Add(1)
-		if _, err := s.copyOf(ctx, e.Key, s.second.Bare(e.Revision)); !errors.Is(err, storage.ObjectNotFound) {
-			return err
-		}
-		return j.repair(ctx, s, e.Key)
-	})
-	if err == nil {
-		err = j.run(ctx, s.objects(ctx, s.second.Bucket), func(ctx context.Context, e storage.ListEntry) error {
-			if there, err := s.primary.Exists(ctx, e.Key); there || err != nil {
-				return err
-			}
-			if equal && objects.Load() > 0 {
-				return j.repair(ctx, s, e.Key)
-			}
-			if there, err := s.second.Bucket.Exists(ctx, e.Key); !there || err != nil { // it was removed meanwhile
-				return err
-			}
-			return &storage.Error{
-				Code: storage.ObjectNotFound, Op: "mirror.RepairAll", Key: e.Key, Err: errors.New("only the second store has the object"),
-				Hint: "if the primary store was lost, swap the roles of the stores (docs/two-stores.md); else call Repair, and remove what is left from the second store yourself",
-			}
-		})
-	}
-	if err == nil && !equal {
-		err = s.join(ctx, ours)
-	}
-	report := j.report()
-	if err != nil {
-		return report, err
-	}
-	notes, err := s.repairNotes(ctx)
-	return Report{report.Repaired + notes.Repaired, notes.Recent, notes.Failed}, err
+	err = s.repairNotes(ctx, j, false)
+	return j.report(), err
 }
 
-// pair returns what the primary has at pairKey, and whether the second store has the same. It fails if that has another
-// text. A second store that is a mirror has that of its own stores, which tells nothing.
-func (s *stores) pair(ctx context.Context) (ours string, equal bool, err error) {
-	if _, nested := storage.As[*objectDriver](s.second.Bucket); nested {
-		return "", true, nil
-	}
-	var theirs string
-	for _, of := range []struct {
-		bucket storage.Bucket
-		text   *string
-	}{{s.primary, &ours}, {s.second.Bucket, &theirs}} {
-		data, _, err := storage.ReadAll(ctx, of.bucket, pairKey, storage.WithRange(0, maxNote))
-		if err != nil && !errors.Is(err, storage.ObjectNotFound) {
-			return "", false, err
-		}
-		*of.text = string(data)
-	}
-	if theirs != "" && theirs != ours {
-		return "", false, &storage.Error{
-			Code: storage.PreconditionFailed, Op: "mirror.RepairAll", Err: errors.New("the second store was made equal to another primary store"),
-			Hint: "if that was lost, swap the roles of the stores (docs/two-stores.md); if this primary is the right one, remove " + pairKey + " from the second store",
-		}
-	}
-	return ours, theirs != "", nil
-}
-
-// join makes both stores a pair. ours is what the primary has, or "".
-func (s *stores) join(ctx context.Context, ours string) error {
-	text := cmp.Or(ours, rand.Text())
-	_, err := s.primary.Upload(ctx, pairKey, strings.NewReader(text))
-	if err == nil {
-		_, err = s.second.Bucket.Upload(ctx, pairKey, strings.NewReader(text))
-	}
-	return err
-}
-
-// objects returns the entries of a store without notes.
+// objects returns the entries of a store without those of this layer.
 func (s *stores) objects(ctx context.Context, b storage.Bucket) iter.Seq2[storage.ListEntry, error] {
-	return otherstore.Without(b.List(ctx), func(key string) bool { return strings.HasPrefix(key, NotesPrefix) })
+	return otherstore.Without(b.List(ctx), func(key string) bool { return strings.HasPrefix(key, NotesPrefix) || key == secondClockKey })
 }
 
 func storesOf(b storage.Bucket, op string) (*stores, error) {
@@ -179,20 +89,27 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-func (s *stores) repairNotes(ctx context.Context) (Report, error) {
+// repairNotes does what the notes say. Later notes are those of a primary that is known to have been written last: those
+// of the second store do not count then.
+func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	now, err := storeclock.Now(ctx, s.primary, clockKey)
 	if err != nil {
-		return Report{}, err
+		return err
 	}
 	s.ofPrimary.ended(nil)
-	j := &job{}
-	err = j.run(ctx, s.notes(ctx), func(ctx context.Context, e storage.ListEntry) error {
-		n, err := s.readNote(ctx, e.Key)
+	former := sync.OnceValues(func() (map[string]bool, error) { // a second store that is down fails only what needs it
+		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
+	})
+	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
+		n, err := readNote(ctx, s.primary, e.Key)
 		if errors.Is(err, storage.ObjectNotFound) { // its writer, or another Repair, has removed it
 			return nil
 		}
+		if err == nil && !later {
+			err = s.refuseBoth(former, n.Key)
+		}
 		if err == nil {
-			err = j.repair(ctx, s, n.Key)
+			err = s.obey(ctx, j, n)
 		}
 		if err != nil {
 			return err
@@ -203,16 +120,60 @@ func (s *stores) repairNotes(ctx context.Context) (Report, error) {
 		}
 		return s.primary.Remove(ctx, e.Key)
 	})
-	return j.report(), err
 }
 
-// notes returns the entries of all notes.
-func (s *stores) notes(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
-	return otherstore.Without(s.primary.List(ctx, storage.WithPrefix(NotesPrefix)), func(key string) bool { return key == clockKey || key == pairKey })
+// refuseBoth fails if the second store has a note of a key, too: it was the primary, and its object may be the later one.
+func (s *stores) refuseBoth(former func() (map[string]bool, error), key string) error {
+	keys, err := former()
+	if err != nil || !keys[key] {
+		return err
+	}
+	return &storage.Error{
+		Code: storage.PreconditionFailed, Op: "mirror.Repair", Key: key,
+		Err:  errors.New("both stores have a note of this object, because their roles were swapped"),
+		Hint: "call mirror.RepairAll",
+	}
 }
 
-func (s *stores) readNote(ctx context.Context, name string) (note, error) {
-	data, _, err := storage.ReadAll(ctx, s.primary, name, storage.WithRange(0, maxNote))
+// obey makes both stores equal for the key of a note. A note that was made in another place, or beside another second
+// store, came with a copy of its bucket. It says nothing about these two, so it replaces and removes nothing.
+func (s *stores) obey(ctx context.Context, j *job, n note) error {
+	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
+		return j.repair(ctx, s, n.Key)
+	}
+	ctx = driver.WithLayerMetadata(ctx)
+	ours, err := attrsOf(ctx, s.primary, n.Key)
+	if err != nil {
+		return err
+	}
+	theirs, err := attrsOf(ctx, s.second.Bucket, n.Key)
+	if err != nil {
+		return err
+	}
+	equal := theirs == nil
+	if !equal && ours != nil {
+		equal, err = s.sameContent(ctx, ours, theirs)
+	}
+	switch {
+	case err != nil:
+		return err
+	case equal:
+		return j.repair(ctx, s, n.Key)
+	}
+	return &storage.Error{
+		Code: storage.PreconditionFailed, Op: "mirror.Repair", Key: n.Key,
+		Err:  errors.New("the note of this object was made in another store, or beside another second store"),
+		Hint: "call mirror.RepairAll, which tells how to decide which store is right",
+	}
+}
+
+// notes returns the entries of all notes in a store.
+func (s *stores) notes(ctx context.Context, b storage.Bucket) iter.Seq2[storage.ListEntry, error] {
+	return otherstore.Without(b.List(ctx, storage.WithPrefix(NotesPrefix)), func(key string) bool { return key == clockKey || key == markKey })
+}
+
+func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) {
+	data, _, err := storage.ReadAll(ctx, b, name, storage.WithRange(0, maxNote))
 	if err != nil {
 		return note{}, err
 	}
@@ -225,16 +186,18 @@ func (s *stores) readNote(ctx context.Context, name string) (note, error) {
 
 // A job repairs several keys at once.
 type job struct {
-	repaired, recent, failed atomic.Int64
+	repaired, recent, failed, removed atomic.Int64
 
-	mu       sync.Mutex
-	failures []error
+	mu sync.Mutex
 }
 
-func (j *job) report() Report { return Report{j.repaired.Load(), j.recent.Load(), j.failed.Load()} }
+func (j *job) report() Report {
+	return Report{Repaired: j.repaired.Load(), Recent: j.recent.Load(), Failed: j.failed.Load(), Removed: j.removed.Load()}
+}
 
 // run calls do for all entries, and keeps the first ten errors. It ends if a store is down.
 func (j *job) run(ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error) error {
+	var failures []error
 	err := parallel.Stream(ctx, all, atOnce, func(ctx context.Context, e storage.ListEntry) error {
 		err := do(ctx, e)
 		if err != nil {
@@ -245,18 +208,21 @@ func (j *job) run(ctx context.Context, all iter.Seq2[storage.ListEntry, error], 
 		}
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		if err != nil && len(j.failures) < 10 {
-			j.failures = append(j.failures, err)
+		if err != nil && len(failures) < 10 {
+			failures = append(failures, err)
 		}
 		return nil
 	})
-	return errors.Join(append(j.failures, err)...)
+	return errors.Join(append(failures, err)...)
 }
 
 func (j *job) repair(ctx context.Context, s *stores, key string) error {
-	err := s.equalize(ctx, key, true)
+	removed, err := s.equalize(ctx, key, true)
 	if err == nil {
 		j.repaired.Add(1)
+	}
+	if removed {
+		j.removed.Add(1)
 	}
 	return err
 }

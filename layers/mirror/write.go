@@ -22,6 +22,8 @@ import (
 type note struct {
 	Key string        `json:"key"`
 	For time.Duration `json:"for,omitempty"` // how long a signed upload is possible, in nanoseconds
+	// Pair is that of the stores that it is about: see pairOf. It is "" if an earlier version of this package wrote it.
+	Pair string `json:"pair,omitempty"`
 }
 
 // putNote writes a note, and returns its own key.
@@ -30,7 +32,7 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 		return "", invalid("", "key must not begin with "+NotesPrefix+": a mirror keeps its notes there")
 	}
 	name := NotesPrefix + rand.Text()
-	body, err := json.Marshal(note{key, valid})
+	body, err := json.Marshal(note{key, valid, pairOf(s.place, s.secondPlace)})
 	if err != nil {
 		return "", err
 	}
@@ -62,7 +64,7 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 		}
 		return err
 	}
-	err = s.equalize(ctx, key, false)
+	_, err = s.equalize(ctx, key, false)
 	if err == nil {
 		s.removeNote(ctx, name)
 		return nil
@@ -167,42 +169,44 @@ const rounds = 8
 var errAgain = errors.New("look again")
 
 // equalize gives the second store what the primary has of a key. When it returns nil, the second store has
-// it, or a later writer has a note.
+// it, or a later writer has a note. It also reports whether it has removed an object from the second store.
 // With look, it may have it already. Every other round looks, because another writer may have made the copy.
-func (s *stores) equalize(ctx context.Context, key string, look bool) error {
+func (s *stores) equalize(ctx context.Context, key string, look bool) (removed bool, err error) {
 	for range rounds {
-		if err := s.equalizeOnce(ctx, key, look); !errors.Is(err, errAgain) {
-			return err
+		gone, err := s.equalizeOnce(ctx, key, look)
+		removed = removed || gone
+		if !errors.Is(err, errAgain) {
+			return removed, err
 		}
 		look = !look
 	}
-	return unavailable(errors.New("others wrote the object again and again"))
+	return removed, unavailable(errors.New("others wrote the object again and again"))
 }
 
-func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) error {
+func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) (removed bool, err error) {
 	var theirs *storage.Attrs
-	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
+	err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 		theirs, err = attrsOf(ctx, s.second.Bucket, key)
 		return err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	ours, err := attrsOf(ctx, s.primary, key)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case ours == nil && theirs == nil:
-		return nil
+		return false, nil
 	case ours == nil:
 		return s.removeSecond(ctx, key, theirs)
 	}
 	if !look || !s.isCopy(ctx, ours, theirs) {
 		if theirs, err = s.copy(ctx, ours, theirs); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return s.verify(ctx, ours, theirs)
+	return false, s.verify(ctx, ours, theirs)
 }
 
 // isCopy reports whether theirs is known to be a copy of ours. On S3, equal content has one revision.
@@ -230,16 +234,16 @@ func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs,
 }
 
 // removeSecond removes an object that the primary does not have, and returns errAgain: it may have come back.
-func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) error {
+func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) (removed bool, err error) {
 	var opts []storage.RemoveOption
 	if storage.Supports(s.second.Bucket, storage.ConditionalRemove) {
 		opts = append(opts, storage.IfRevision(theirs.Revision))
 	}
-	err := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return s.second.Bucket.Remove(ctx, key, opts...) })
+	err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return s.second.Bucket.Remove(ctx, key, opts...) })
 	if err == nil || errors.Is(err, storage.PreconditionFailed) {
-		return errAgain
+		return err == nil, errAgain
 	}
-	return err
+	return false, err
 }
 
 // copy copies one revision of the primary in place of what the second store has. The write id of the copy

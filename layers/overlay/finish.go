@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
@@ -20,8 +21,8 @@ type Report struct {
 	Copied int64 // objects
 	Bytes  int64 // of the copied objects
 	Left   int64 // objects of the old store that could not be copied: the error says why
-	// Markers are small objects that are in the way, and that the new store cannot remove by a condition:
-	// [RemoveMarkers] does. It is 0 if the store has [storage.ConditionalRemove].
+	// Markers are small objects that are in the way: [RemoveMarkers] removes them. The new store cannot remove them by a
+	// condition, or they were made in another store, and came with a copy of its bucket.
 	Markers int64
 	// Tombstones are removals that the old store has not seen, with [Config.KeepOld]. They stay in the new store
 	// until [FinishConfig.RemoveTombstones].
@@ -83,7 +84,8 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	return f.report, err
 }
 
-// RemoveMarkers removes the markers that are left, without a condition, and returns how many. Call it
+// RemoveMarkers removes the markers that are left, without a condition, and returns how many. A marker that came with a
+// copy of its bucket does not remove the object of the old store, which is seen again: call Finish once more. Call it
 // after [Finish] while no writer uses the bucket: a write at the same moment would be lost.
 //
 // InvalidArgument: b was not opened with the layer.
@@ -92,7 +94,7 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 		if p.marker == "" || l.inOld && p.marker == copying {
 			return nil
 		}
-		if l.inOld {
+		if l.inOld && !s.isForeign(p) {
 			if err := s.removeOld(ctx, l.key); err != nil {
 				return err
 			}
@@ -166,7 +168,7 @@ func (f *finisher) end(ctx context.Context, l leftover) error {
 	stays := false
 	if errors.Is(err, storage.ObjectNotFound) { // it was removed meanwhile
 		err = nil
-		if l.inNew && f.stores.desc.Features&storage.ConditionalRemove == 0 {
+		if l.inNew {
 			var p place
 			p, err = f.stores.look(ctx, l.key)
 			stays = p.marker != ""
@@ -227,7 +229,7 @@ func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 			if !l.inNew {
 				l.key = o.Key
 			}
-			if (!l.inNew || n.Size == markerSize(n.Key)) && !yield(l, nil) {
+			if (!l.inNew || n.Size == layerkeys.MarkerSize(n.Key)) && !yield(l, nil) {
 				return
 			}
 			if l.inNew {

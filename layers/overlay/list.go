@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
@@ -82,7 +83,7 @@ const lookAhead = 16
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []*storage.ListEntry
 	for i := range entries {
-		if e := &entries[i]; !e.IsPrefix && e.Size == markerSize(e.Key) {
+		if e := &entries[i]; !e.IsPrefix && e.Size == layerkeys.MarkerSize(e.Key) {
 			candidates = append(candidates, e)
 		}
 	}

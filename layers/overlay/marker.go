@@ -2,36 +2,22 @@ package overlay
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/layerkeys"
 )
 
 // The metadata of a marker. Users see no names that begin with "omnibucket".
 const (
-	markerName = "omnibucketoverlay"
-	copying    = "copying" // readers look in the old store
-	removed    = "removed" // there is no object
+	markerName = layerkeys.MarkerName
+	copying    = "copying"               // readers look in the old store
+	removed    = layerkeys.RemovedMarker // there is no object
+	pairName   = "omnibucketoverlaypair" // names the stores of the marker; an earlier version wrote none
 )
-
-// newMarker returns the body of the marker of a key. Each is another one, so that no two have one ETag.
-func newMarker(key string) string {
-	text := "An overlay moves or removes this object now. " + rand.Text()
-	return text + strings.Repeat(" ", int(markerSize(key))-len(text)-1) + "\n"
-}
-
-const (
-	leastMarker = 72
-	markerSizes = 1024
-)
-
-// markerSize returns the bytes of the marker of a key, by which a listing finds what may be one. They depend on the key:
-// of a thousand objects of one size, whatever it is, about one has that of its marker, and needs another request.
-func markerSize(key string) int64 { return leastMarker + int64(crc32c.Sum([]byte(key))%markerSizes) }
 
 // A place is what the new store has of a key.
 type place struct {
@@ -64,9 +50,16 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 	return place{attrs, markerOf(key, attrs)}, nil
 }
 
+// isForeign reports whether a marker was made in another new store, or above another old one. It came with a copy of its
+// bucket: it hides the object, but nothing is removed because of it.
+func (s *stores) isForeign(p place) bool {
+	pair := p.attrs.Metadata[pairName]
+	return pair != "" && pair != s.pair
+}
+
 // markerOf returns what kind of marker an object of the new store is, or "".
 func markerOf(key string, attrs *storage.Attrs) string {
-	if attrs.Size != markerSize(key) {
+	if attrs.Size != layerkeys.MarkerSize(key) {
 		return ""
 	}
 	return attrs.Metadata[markerName]
@@ -74,7 +67,7 @@ func markerOf(key string, attrs *storage.Attrs) string {
 
 // putMarker stores a marker. If c does not hold, it returns errAgain.
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
-	attrs, err := s.putText(ctx, key, newMarker(key), map[string]string{markerName: kind}, c)
+	attrs, err := s.putText(ctx, key, layerkeys.NewMarker(key), map[string]string{markerName: kind, pairName: s.pair}, c)
 	switch {
 	case errors.Is(err, storage.PreconditionFailed):
 		return place{}, errAgain

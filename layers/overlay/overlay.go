@@ -42,6 +42,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -84,6 +85,7 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if err := s.old.Refused("overlay"); err != nil {
 			return otherstore.Refuse(d, err)
 		}
+		s.pair = serving.Place(engine.New(d)) + "-" + serving.Place(old)
 		if c.NewOnly {
 			s.old.ID = "new only " + s.old.ID
 			s.old.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
@@ -106,6 +108,7 @@ type stores struct {
 	removes storage.Bucket // the old store, also with NewOnly
 	config  Config
 	desc    driver.Description // of the new store
+	pair    string             // names the new and the old store in every process
 }
 
 func (d *objectDriver) Describe() driver.Description {

@@ -221,6 +221,8 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return nil, err
 	case p.hasObject():
 		return nil, nil
+	case p.marker == removed && s.isForeign(p):
+		return nil, storage.ObjectNotFound
 	case p.marker == removed:
 		return nil, cmp.Or[error](s.endRemoval(ctx, key, p), storage.ObjectNotFound)
 	}

@@ -21,6 +21,7 @@ const start = [
   ['Layers', 'layers'],
   ['Moving stores', 'moving-stores'],
   ['Two stores', 'two-stores'],
+  ['When a store is gone', 'when-a-store-is-gone'],
   ['Encryption', 'encryption'],
   ['Signed URLs', 'signed-urls'],
   ['Files of users', 'files-of-users'],

@@ -2,34 +2,51 @@ package buckets
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/layers/mirror"
 )
 
 // Repair returns the command repair.
 func Repair(p *program.Program) *cobra.Command {
-	var all bool
+	var all, right bool
 	c := &cobra.Command{
 		Use:   "repair [flags] LOCATION",
 		Short: "Make both stores of a mirrored location equal",
 		Long: `Copies what the second store of a location with the layer mirror lacks, and removes what
-the first one does not have any more: where a write left a note or, with --all, for every
-object. With --dry-run, only counts the notes.`,
+the first one does not have any more, where a write left a note. With --dry-run, only counts
+the notes.
+
+With --all, compares all objects. It removes and replaces only what the first store is known
+to have removed or changed itself. If that is not known of one object, it removes and
+replaces nothing, and exits with 4: the first store may be new, or restored from a snapshot.
+Look at the differences with --dry-run. Then use --primary-is-right, or swap the roles of the
+stores. With -v and --json, prints what it did with each object.`,
 		Example: `  omnibucket repair photos:
-  omnibucket repair --all photos:
-  omnibucket repair --dry-run --json photos:`,
+  omnibucket repair --all --dry-run photos:
+  omnibucket repair --all --primary-is-right photos:`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return repair(c.Context(), p, args[0], all) },
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case all:
+				return repairAll(c.Context(), p, args[0], right)
+			case right:
+				return argument.Invalid("--primary-is-right must be used with --all", "")
+			}
+			return repair(c.Context(), p, args[0])
+		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "compare all objects")
+	c.Flags().BoolVar(&right, "primary-is-right", false, "with --all: replace and remove whatever the first store does not have in the second one")
 	return c
 }
 
-func repair(ctx context.Context, p *program.Program, text string, all bool) error {
+func repair(ctx context.Context, p *program.Program, text string) error {
 	bucket, err := openWhole(ctx, p, text)
 	if err != nil {
 		return err
@@ -41,16 +58,37 @@ func repair(ctx context.Context, p *program.Program, text string, all bool) erro
 		}
 		return print(p, map[string]int64{"notes": state.Notes}, "%d notes\n", state.Notes)
 	}
-	do := mirror.Repair
-	if all {
-		do = mirror.RepairAll
+	report, err := mirror.Repair(ctx, bucket)
+	return repaired(ctx, p, bucket, report, err)
+}
+
+func repairAll(ctx context.Context, p *program.Program, text string, right bool) error {
+	bucket, err := openWhole(ctx, p, text)
+	if err != nil {
+		return err
 	}
-	report, err := do(ctx, bucket)
-	if err != nil && report == (mirror.Report{}) {
+	opts := []mirror.RepairOption{mirror.WithDifferences(func(d mirror.Difference) {
+		p.Emit(program.Event{Event: string(d.Action), Key: d.Key}, fmt.Sprintf("%s %s", d.Action, p.Out.Printable(d.Key)))
+	})}
+	if right {
+		opts = append(opts, mirror.WithPrimaryRight())
+	}
+	if p.Global.DryRun {
+		opts = append(opts, mirror.WithDryRun())
+	}
+	report, err := mirror.RepairAll(ctx, bucket, opts...)
+	return repaired(ctx, p, bucket, report, err)
+}
+
+// repaired prints a report.
+func repaired(ctx context.Context, p *program.Program, bucket storage.Bucket, r mirror.Report, err error) error {
+	if err != nil && r == (mirror.Report{}) {
 		return program.InLines(withoutLayer(ctx, bucket, err, "mirror", "NAME"))
 	}
-	if failed := print(p, map[string]int64{"repaired": report.Repaired, "recent": report.Recent, "failed": report.Failed},
-		"%d repaired, %d of them with a note that stays for an hour, %d failed\n", report.Repaired, report.Recent, report.Failed); err == nil {
+	numbers := map[string]int64{"repaired": r.Repaired, "removed": r.Removed, "recent": r.Recent, "failed": r.Failed, "undecided": r.Undecided}
+	failed := print(p, numbers, "%d repaired, %d of them removed from the second store, %d with a note that stays for an hour, %d failed, %d undecided\n",
+		r.Repaired, r.Removed, r.Recent, r.Failed, r.Undecided)
+	if err == nil {
 		err = failed
 	}
 	return program.InLines(err)

@@ -58,6 +58,7 @@ var flagNames = map[string]string{
 	"WithMissingOnly":                "ignore-existing",
 	"WithModifiedAfter":              "newer",
 	"WithModifiedBefore":             "older",
+	"WithPrimaryRight":               "primary-is-right",
 	"WithPublicAccess":               "public",
 	"WithPublicRead":                 "public",
 	"WithResponseContentDisposition": "disposition",

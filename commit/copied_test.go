@@ -1,0 +1,56 @@
+package commit_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/commit"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// The mark of a trimmed log travels with a copy of its bucket, or older entries come back beside it. Trim never removes an
+// entry that an earlier call did not name, and nothing from the original.
+func TestTheMarkOfALogThatWasCopiedOrRestored(t *testing.T) {
+	for name, back := range map[string][]string{
+		"copied with its bucket":  nil,
+		"older entries came back": {"log/00000000000000000001", "log/00000000000000000002"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log, b := inMemory(t)
+			for range 10 {
+				_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("text"), nil })
+				require.NoError(t, err)
+			}
+			require.NoError(t, log.Trim(t.Context(), 3))
+			require.NoError(t, log.Trim(t.Context(), 6)) // removes 1 to 3
+			copied := memstore.New()
+			for e, err := range b.List(t.Context()) {
+				require.NoError(t, err)
+				_, err = storage.Copy(t.Context(), copied, e.Key, b, e.Key)
+				require.NoError(t, err)
+			}
+			for _, key := range back {
+				_, err := copied.Upload(t.Context(), key, strings.NewReader("text"))
+				require.NoError(t, err)
+			}
+			other, err := commit.New(copied, "log/")
+			require.NoError(t, err)
+			require.NoError(t, other.Trim(t.Context(), 8))
+			require.Equal(t, []string{"07", "08", "09", "10", "ed"}, ends(t, copied))
+			require.Equal(t, []string{"04", "05", "06", "07", "08", "09", "10", "ed"}, ends(t, b))
+		})
+	}
+}
+
+// ends returns the last two characters of each key.
+func ends(t *testing.T, b storage.Bucket) (all []string) {
+	t.Helper()
+	for e, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		all = append(all, e.Key[len(e.Key)-2:])
+	}
+	return all
+}

@@ -1,0 +1,38 @@
+package layerkeys
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestKeysOfLayersAreHiddenUnlessTheyAreNamed(t *testing.T) {
+	for _, row := range []struct {
+		key, prefix string
+		hidden      bool
+	}{
+		{".omnibucket-mirror/pair", "", true},
+		{".omnibucket-mirror/", "", true},
+		{".omnibucket-mirror-clock", "", true},
+		{".omnibucket-overlay/a", ".o", true},
+		{".omnibucket-mirror/pair", ".omnibucket-mirror/", false},
+		{"a/.omnibucket-mirror/pair", "", false},
+		{".omnibucket-mirror", "", false},
+		{".omnibucket-x/pair", "", false},
+		{"a", "", false},
+	} {
+		require.Equal(t, row.hidden, Hides(row.key, row.prefix), row)
+	}
+}
+
+func TestTheSizeOfAMarkerIsThatOfItsKey(t *testing.T) {
+	sizes := map[int64]bool{}
+	for _, key := range []string{"", "a", "b", "a/b", strings.Repeat("k", 1024)} {
+		require.Len(t, NewMarker(key), int(MarkerSize(key)))
+		require.NotEqual(t, NewMarker(key), NewMarker(key))
+		require.GreaterOrEqual(t, MarkerSize(key), int64(leastMarker))
+		sizes[MarkerSize(key)] = true
+	}
+	require.Len(t, sizes, 5)
+}

@@ -1,0 +1,193 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/keysort"
+	"github.com/omnibucket/storage/internal/properties"
+)
+
+// planned returns keys of a Sorter as entries, whose ETag is the Action.
+func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for record, err := range s.Sorted(ctx) {
+			if !yield(storage.ListEntry{Key: string(record.Key), ETag: string(record.Value)}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// decide looks again at keys that the mark does not decide. A note of the primary decides some, one of the former primary
+// others, and some have the same content in both stores. The rest is undecided.
+func (c *comparison) decide(ctx context.Context) error {
+	s := c.stores
+	var once sync.Once
+	var unread error
+	return c.job.run(ctx, planned(ctx, c.doubtful), func(ctx context.Context, e storage.ListEntry) error {
+		once.Do(func() { c.noted, unread = c.ownNotes(ctx) })
+		if unread != nil {
+			return unread
+		}
+		ctx = driver.WithLayerMetadata(ctx)
+		ours, err := attrsOf(ctx, s.primary, e.Key)
+		if err != nil {
+			return err
+		}
+		theirs, err := attrsOf(ctx, s.second.Bucket, e.Key)
+		switch {
+		case err != nil:
+			return err
+		case theirs == nil: // it was removed meanwhile
+			return nil
+		case c.noted[e.Key]:
+			if c.dryRun && ours == nil {
+				c.removed.Add(1)
+			}
+			return nil
+		case ours == nil && !c.former[e.Key]:
+			c.leave(e.Key)
+			return nil
+		}
+		action := Returned
+		if ours != nil {
+			if same, err := s.sameContent(ctx, ours, theirs); err != nil {
+				return err
+			} else if same {
+				action = Replaced
+			} else if !c.former[e.Key] {
+				c.leave(e.Key)
+				return nil
+			} else {
+				c.conflicts.Add(1)
+				c.first.CompareAndSwap(nil, &e.Key)
+			}
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.planned.Add(ctx, []byte(e.Key), []byte(action))
+	})
+}
+
+// notedIn returns the keys that notes in a store name, if they are about a pair of stores. With also, those of an earlier
+// version count, which name none.
+func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, also bool) (map[string]bool, error) {
+	keys := map[string]bool{}
+	var mu sync.Mutex
+	err := (&job{}).run(ctx, s.notes(ctx, b), func(ctx context.Context, e storage.ListEntry) error {
+		n, err := readNote(ctx, b, e.Key)
+		if errors.Is(err, storage.ObjectNotFound) {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if n.Pair == pair || also && n.Pair == "" {
+			keys[n.Key] = true
+		}
+		return err
+	})
+	return keys, err
+}
+
+// ownNotes returns the keys that notes of the primary name. After a swap, one of an earlier version may be of before.
+func (c *comparison) ownNotes(ctx context.Context) (map[string]bool, error) {
+	s := c.stores
+	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former) == 0)
+}
+
+// endNotes removes the notes of the former primary: they would say the same again after another swap.
+func (c *comparison) endNotes(ctx context.Context) error {
+	s := c.stores
+	return c.job.run(ctx, s.notes(ctx, s.second.Bucket), func(ctx context.Context, e storage.ListEntry) error {
+		n, err := readNote(ctx, s.second.Bucket, e.Key)
+		if errors.Is(err, storage.ObjectNotFound) {
+			return nil
+		}
+		if err != nil || n.Pair != pairOf(s.secondPlace, s.place) {
+			return err
+		}
+		return s.second.Bucket.Remove(ctx, e.Key)
+	})
+}
+
+// countNotes counts what [Repair] would do. Whether a note is recent, only the clock of this process tells.
+func (c *comparison) countNotes(ctx context.Context) error {
+	for e, err := range c.stores.notes(ctx, c.stores.primary) {
+		if err != nil {
+			return err
+		}
+		if c.repaired.Add(1); time.Since(e.Modified) < settling {
+			c.recent.Add(1)
+		}
+	}
+	return nil
+}
+
+// giveBack copies to the primary what a note of the former primary names, which has the second role now: its write
+// succeeded, and may not have come here. A removal is not adopted, so that no mistake can lose an object by it.
+func (c *comparison) giveBack(ctx context.Context, key string) error {
+	s, ctx := c.stores, driver.WithLayerMetadata(ctx)
+	theirs, err := attrsOf(ctx, s.second.Bucket, key)
+	if theirs == nil || err != nil {
+		return err
+	}
+	ours, err := attrsOf(ctx, s.primary, key)
+	if err != nil {
+		return err
+	}
+	var condition storage.CopyOption = storage.IfAbsent()
+	if ours != nil {
+		if same, err := s.sameContent(ctx, ours, theirs); same || err != nil {
+			return err
+		}
+		condition = storage.IfRevision(ours.Revision)
+	}
+	_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, condition)
+	return err
+}
+
+// sameContent reports whether two objects have the same bytes, properties and tags, so that to replace one by the other
+// loses nothing.
+func (s *stores) sameContent(ctx context.Context, ours, theirs *storage.Attrs) (bool, error) {
+	if ours.Size != theirs.Size || !properties.Same(&ours.Properties, &theirs.Properties) {
+		return false, nil
+	}
+	first, err := checksum(ctx, s.primary, ours)
+	if err != nil {
+		return false, err
+	}
+	second, err := checksum(ctx, s.second.Bucket, theirs)
+	if err != nil || first != second || ours.TagCount == 0 && theirs.TagCount == 0 {
+		return first == second, err
+	}
+	tags, err := storage.Tags(ctx, s.primary, ours.Key)
+	if err != nil {
+		return false, err
+	}
+	others, err := storage.Tags(ctx, s.second.Bucket, ours.Key)
+	return maps.Equal(tags, others), err
+}
+
+// checksum returns that of an object, which it reads if the store does not tell.
+func checksum(ctx context.Context, b storage.Bucket, attrs *storage.Attrs) (uint32, error) {
+	if attrs.CRC32C.Known {
+		return attrs.CRC32C.Sum, nil
+	}
+	r, err := b.Download(ctx, attrs.Key, storage.IfRevision(attrs.Revision))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = r.Close() }() // always nil
+	sum := crc32c.New()
+	_, err = io.Copy(sum, r)
+	return sum.Sum32(), err
+}

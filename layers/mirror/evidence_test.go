@@ -1,0 +1,311 @@
+package mirror_test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// kindsOfStores are those on which evidence is tried.
+var kindsOfStores = map[string]func(t *testing.T) driver.Driver{
+	"memory":    func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) },
+	"directory": newDirectory,
+}
+
+func mirrorOf(t *testing.T, primary driver.Driver, second storage.Bucket) storage.Bucket {
+	return engine.New(primary, driver.WithLayer(newLayer(t, second, mirror.Config{})))
+}
+
+// raw copies all objects of a store, also those of layers, as a program does that knows nothing of them. It copies only
+// the first ones, if most is not 0.
+func raw(t *testing.T, to, from storage.Bucket, most int) {
+	t.Helper()
+	ctx := driver.WithLayerMetadata(t.Context())
+	for e, err := range from.List(ctx) {
+		require.NoError(t, err)
+		_, err = storage.Copy(ctx, to, e.Key, from, e.Key)
+		require.NoError(t, err)
+		if most--; most == 0 {
+			return
+		}
+	}
+}
+
+func empty(t *testing.T, b storage.Bucket) {
+	t.Helper()
+	_, err := storage.RemoveMatching(t.Context(), b, nil)
+	require.NoError(t, err)
+}
+
+// later waits until a file of a directory has a later time.
+func later(t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	require.Eventually(t, func() bool { return time.Since(began) > 10*time.Millisecond }, time.Second, time.Millisecond)
+}
+
+// filled returns a mirror of 10 objects that RepairAll has made equal.
+func filled(t *testing.T, primary, second driver.Driver) storage.Bucket {
+	t.Helper()
+	b := mirrorOf(t, primary, engine.New(second))
+	for n := range 10 {
+		put(t, b, fmt.Sprint("old/", n), fmt.Sprint("old ", n))
+	}
+	later(t)
+	_, err := mirror.RepairAll(t.Context(), b)
+	require.NoError(t, err)
+	later(t)
+	return b
+}
+
+// RepairAll never takes an object from the only store that has it, whatever came with a copy. Each row makes a primary
+// of which somebody believes that it is the right one, and returns its driver.
+func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
+	for kind, open := range kindsOfStores {
+		for _, row := range []struct {
+			name string
+			make func(t *testing.T, primary, second driver.Driver, snapshot storage.Bucket) driver.Driver
+		}{
+			{"the second store, copied to a new one, and interrupted", func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
+				d := open(t)
+				raw(t, engine.New(d), engine.New(second), 3)
+				return d
+			}},
+			{"the primary, copied to a new one, and interrupted", func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
+				d := open(t)
+				raw(t, engine.New(d), engine.New(primary), 4)
+				return d
+			}},
+			{"an older backup of the primary, in a new store", func(t *testing.T, _, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
+				d := open(t)
+				raw(t, engine.New(d), snapshot, 0)
+				return d
+			}},
+			{"the primary, restored from an older snapshot", func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
+				empty(t, engine.New(primary))
+				raw(t, engine.New(primary), snapshot, 0)
+				return primary
+			}},
+			{"an interrupted restore of an older snapshot", func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
+				empty(t, engine.New(primary))
+				raw(t, engine.New(primary), snapshot, 4)
+				return primary
+			}},
+			{"the primary, which somebody emptied", func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
+				for key := range content(t, engine.New(primary)) {
+					require.NoError(t, engine.New(primary).Remove(t.Context(), key))
+				}
+				return primary
+			}},
+			{"a new store that got a write", func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
+				d := open(t)
+				put(t, mirrorOf(t, d, engine.New(second)), "new", "written beside the second store")
+				return d
+			}},
+		} {
+			t.Run(kind+", "+row.name, func(t *testing.T) {
+				primary, second := open(t), open(t)
+				b := filled(t, primary, second)
+				snapshot := memstore.New()
+				raw(t, snapshot, engine.New(primary), 0)
+				for n := range 10 {
+					put(t, b, fmt.Sprint("today/", n), fmt.Sprint("today ", n))
+					if n%2 == 0 {
+						put(t, b, fmt.Sprint("old/", n), fmt.Sprint("changed today ", n))
+					}
+				}
+				primary = row.make(t, primary, second, snapshot)
+				before := content(t, engine.New(second))
+				require.GreaterOrEqual(t, len(before), 20)
+
+				for range 2 {
+					_, err := mirror.RepairAll(t.Context(), mirrorOf(t, primary, engine.New(second)))
+					require.Error(t, err)
+					require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.ObjectNotFound}, storage.CodeOf(err))
+					require.ErrorContains(t, err, "nothing was removed or replaced")
+					require.Equal(t, before, content(t, engine.New(second)))
+				}
+			})
+		}
+	}
+}
+
+// What the primary removed and changed itself, past the layer, leaves the second store: it has had it since both were
+// equal.
+func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
+	for kind, open := range kindsOfStores {
+		t.Run(kind, func(t *testing.T) {
+			primary, second := open(t), open(t)
+			b := filled(t, primary, second)
+			require.NoError(t, engine.New(primary).Remove(t.Context(), "old/1"))
+			put(t, engine.New(primary), "old/2", "changed past the layer")
+			report, err := mirror.RepairAll(t.Context(), b)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, report.Removed)
+			require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))
+			require.Len(t, content(t, engine.New(second)), 9)
+		})
+	}
+}
+
+// A dry run counts and names what the run then does.
+func TestADryRunCountsAsTheRun(t *testing.T) {
+	for kind, open := range kindsOfStores {
+		t.Run(kind, func(t *testing.T) {
+			primary, second := open(t), open(t)
+			b := filled(t, primary, second)
+			require.NoError(t, engine.New(primary).Remove(t.Context(), "old/1"))
+			put(t, engine.New(primary), "old/2", "changed past the layer")
+			put(t, engine.New(primary), "more", "only in the primary")
+			put(t, engine.New(second), "stray", "only in the second store")
+			put(t, engine.New(primary), mirror.NotesPrefix+"a-note", `{"key":"old/3"}`)
+			for _, opts := range [][]mirror.RepairOption{nil, {mirror.WithPrimaryRight()}} {
+				stores := func() map[string]string {
+					all := content(t, engine.New(primary))
+					for key, text := range content(t, engine.New(second)) {
+						all["second "+key] = text
+					}
+					return all
+				}
+				run := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
+					told := map[string]mirror.Action{}
+					report, err := mirror.RepairAll(t.Context(), b, append(opts, mirror.WithDifferences(func(d mirror.Difference) { told[d.Key] = d.Action }))...)
+					return report, told, err
+				}
+				before := stores()
+				dry, toldDry, failed := run(append(opts, mirror.WithDryRun())...)
+				require.Equal(t, before, stores(), "a dry run changes nothing")
+				real, told, err := run(opts...)
+				require.Equal(t, storage.CodeOf(failed), storage.CodeOf(err))
+				require.Equal(t, dry, real)
+				require.Equal(t, toldDry, told)
+				if opts == nil {
+					require.Equal(t, mirror.Report{Repaired: 1, Undecided: 1}, real)
+					require.Equal(t, map[string]mirror.Action{"more": mirror.Copied, "stray": mirror.Undecided}, told)
+				} else {
+					require.Equal(t, mirror.Report{Repaired: 4, Recent: 1, Removed: 2}, real)
+					require.Equal(t, map[string]mirror.Action{"old/1": mirror.Removed, "old/2": mirror.Replaced, "stray": mirror.Removed}, told)
+				}
+			}
+			require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))
+		})
+	}
+}
+
+// A primary without objects is never right.
+func TestAnEmptyPrimaryIsNeverRight(t *testing.T) {
+	second := memstore.New()
+	put(t, second, "a", "precious")
+	_, err := mirror.RepairAll(t.Context(), mirrorOf(t, memstore.NewDriver(memstore.Config{}), second), mirror.WithPrimaryRight())
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Equal(t, map[string]string{"a": "precious"}, content(t, second))
+}
+
+// A note that came with a copy of its bucket, or with another second store, says nothing about these stores.
+func TestANoteThatWasCopiedMeansNothing(t *testing.T) {
+	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	b := engine.New(primary, driver.WithLayer(newLayer(t, engine.New(second), mirror.Config{})), storage.WithSigningBaseURL("http://127.0.0.1/"))
+	_, err := b.SignedUploadURL(t.Context(), "a") // leaves a note
+	require.NoError(t, err)
+	_, err = b.SignedUploadURL(t.Context(), "b")
+	require.NoError(t, err)
+	copied := memstore.NewDriver(memstore.Config{})
+	raw(t, engine.New(copied), engine.New(primary), 0)
+	put(t, engine.New(copied), "b", "older")
+	put(t, engine.New(second), "a", "precious")
+	put(t, engine.New(second), "b", "newer")
+	before := content(t, engine.New(second))
+	report, err := mirror.Repair(t.Context(), mirrorOf(t, copied, engine.New(second)))
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	require.Equal(t, mirror.Report{Failed: 2}, report)
+	require.Equal(t, before, content(t, engine.New(second)))
+}
+
+// Two stores that an earlier version made equal have one text in both. Nothing says when that was: what differs stays
+// until somebody decides, and stores that are equal become a pair of today.
+func TestStoresOfAnEarlierVersion(t *testing.T) {
+	const pair = mirror.NotesPrefix + "pair"
+	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	b := mirrorOf(t, primary, engine.New(second))
+	put(t, b, "a", "text")
+	for _, d := range []driver.Driver{primary, second} {
+		put(t, engine.New(d), pair, "OLDTEXTOFBOTHSTORES")
+	}
+	put(t, engine.New(second), "b", "only there")
+	_, err := mirror.RepairAll(t.Context(), b)
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	require.Len(t, content(t, engine.New(second)), 2)
+	require.NoError(t, engine.New(second).Remove(t.Context(), "b"))
+	_, err = mirror.RepairAll(t.Context(), b)
+	require.NoError(t, err)
+	_, err = engine.New(second).Attrs(t.Context(), pair)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	later(t)
+	require.NoError(t, engine.New(primary).Remove(t.Context(), "a"))
+	put(t, b, "c", "text")
+	_, err = mirror.RepairAll(t.Context(), b)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"c": "text"}, content(t, engine.New(second)))
+}
+
+// A second store that belongs to another mirror has no copy of this primary.
+func TestTheSecondStoreOfAnotherMirrorLosesNothing(t *testing.T) {
+	one, two := open2(t), open2(t)
+	filled(t, one[0], one[1])
+	b := filled(t, two[0], two[1])
+	later(t)
+	empty(t, engine.New(two[1])) // the disk of the other mirror is mounted in its place
+	for key, text := range content(t, engine.New(one[1])) {
+		put(t, engine.New(two[1]), "one/"+key, text)
+	}
+	before := content(t, engine.New(two[1]))
+	_, err := mirror.RepairAll(t.Context(), b)
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	after := content(t, engine.New(two[1]))
+	for key, text := range before {
+		require.Equal(t, text, after[key])
+	}
+}
+
+func open2(*testing.T) [2]driver.Driver {
+	return [2]driver.Driver{memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})}
+}
+
+// The second store shows nothing of the layer if it is opened without that, also after RepairAll.
+func TestTheSecondStoreHasOnlyObjects(t *testing.T) {
+	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+	filled(t, primary, second)
+	for e, err := range engine.New(second).List(t.Context()) {
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(e.Key, "old/"), e.Key)
+	}
+}
+
+// Somebody opens the stores in the wrong roles while the primary has writes that the second store lacks. Nothing is lost.
+func TestRolesThatWereSwappedByMistakeLoseNothing(t *testing.T) {
+	for kind, open := range kindsOfStores {
+		t.Run(kind, func(t *testing.T) {
+			primary, second := open(t), open(t)
+			filled(t, primary, second)
+			down := mirrorOf(t, primary, engine.New(second, driver.WithLayer(func(d driver.Driver) driver.Driver { return (&dying{from: 1}).layer(d) }),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
+			put(t, down, "old/1", "changed while the second store was down")
+			put(t, down, "new", "written while the second store was down")
+			want := content(t, engine.New(primary))
+			_, err := mirror.RepairAll(t.Context(), mirrorOf(t, second, engine.New(primary)))
+			require.NoError(t, err)
+			require.True(t, maps.Equal(want, content(t, engine.New(primary))))
+			require.Equal(t, want, content(t, engine.New(second)))
+		})
+	}
+}

@@ -1,0 +1,272 @@
+package mirror_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/layers/mirror"
+)
+
+// These tests play docs/when-a-store-is-gone.md. Each command of a procedure is killed at each of its calls of a store,
+// and then repeated. At no moment is an object lost that a caller has stored and not removed.
+
+// A scene has the stores of one procedure, and what callers have stored.
+type scene struct {
+	t       *testing.T
+	stores  map[string]driver.Driver // by name
+	down    map[string]*atomic.Bool
+	objects map[string]string
+	kill    *killer // of the command that runs; or nil
+	reached bool    // the last one was killed
+}
+
+// A killer fails the calls of a command from one on, as if its process had been killed there, or ends its context.
+type killer struct {
+	from   int64
+	taken  bool // the call has its effect
+	cancel context.CancelFunc
+	calls  atomic.Int64
+}
+
+func (k *killer) call(ctx context.Context, next func(context.Context) error) error {
+	switch n := k.calls.Add(1); {
+	case n < k.from:
+		return next(ctx)
+	case k.cancel != nil:
+		k.cancel()
+		return next(ctx)
+	case n == k.from && k.taken:
+		_ = next(ctx)
+	}
+	return errKilled
+}
+
+func newScene(t *testing.T, open func(*testing.T) driver.Driver) *scene {
+	s := &scene{t: t, stores: map[string]driver.Driver{}, down: map[string]*atomic.Bool{}, objects: map[string]string{}}
+	for _, name := range []string{"first", "second", "third"} {
+		s.stores[name], s.down[name] = open(t), new(atomic.Bool)
+	}
+	b := s.open("first", "second")
+	for n := range 4 {
+		s.put(b, fmt.Sprint(n), fmt.Sprint("old ", n))
+	}
+	_, err := mirror.RepairAll(t.Context(), b)
+	require.NoError(t, err)
+	return s
+}
+
+// open returns a mirror of two stores, as of a new process.
+func (s *scene) open(primary, second string) storage.Bucket {
+	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	layer := func(name string) storage.OpenOption {
+		down, kill := s.down[name], s.kill
+		return driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+				if down.Load() {
+					return &storage.Error{Code: storage.Unavailable, Err: errors.New("the store is gone")}
+				}
+				if kill != nil {
+					return kill.call(ctx, next)
+				}
+				return next(ctx)
+			})
+		})
+	}
+	other := engine.New(s.stores[second], layer(second), once)
+	return engine.New(s.stores[primary], layer(primary), driver.WithLayer(newLayer(s.t, other, mirror.Config{})), once)
+}
+
+func (s *scene) put(b storage.Bucket, key, text string) {
+	put(s.t, b, key, text)
+	s.objects[key] = text
+}
+
+func (s *scene) remove(b storage.Bucket, key string) {
+	require.NoError(s.t, b.Remove(s.t.Context(), key))
+	delete(s.objects, key)
+}
+
+// requireSafe requires each object to be in a store that is not lost.
+func (s *scene) requireSafe(text string, lost ...string) {
+	s.t.Helper()
+	found := map[string]bool{}
+	for name, d := range s.stores {
+		if len(lost) > 0 && name == lost[0] {
+			continue
+		}
+		for key, is := range content(s.t, engine.New(d)) {
+			found[key+" "+is] = true
+		}
+	}
+	for key, is := range s.objects {
+		require.True(s.t, found[key+" "+is], "%s: %q is lost", text, key)
+	}
+}
+
+func (s *scene) requireIn(names ...string) {
+	s.t.Helper()
+	for _, name := range names {
+		require.Equal(s.t, s.objects, content(s.t, engine.New(s.stores[name])), name)
+	}
+}
+
+// A step is a command, or what happens between two of them.
+type step struct {
+	command func(s *scene, ctx context.Context) error
+	happens func(s *scene)
+}
+
+func happens(do func(s *scene)) step { return step{happens: do} }
+
+func repairAll(primary, second string, opts ...mirror.RepairOption) step {
+	return step{command: func(s *scene, ctx context.Context) error {
+		_, err := mirror.RepairAll(ctx, s.open(primary, second), opts...)
+		return err
+	}}
+}
+
+func repair(primary, second string) step {
+	return step{command: func(s *scene, ctx context.Context) error {
+		_, err := mirror.Repair(ctx, s.open(primary, second))
+		return err
+	}}
+}
+
+// busy is what callers do with a mirror: they store, replace and remove.
+func busy(primary, second, word string) step {
+	return happens(func(s *scene) {
+		b := s.open(primary, second)
+		s.put(b, "new "+word, word)
+		s.put(b, "0", "changed "+word)
+		if _, there := s.objects["new"]; there {
+			s.remove(b, "new")
+		} else {
+			s.put(b, "new", word)
+		}
+	})
+}
+
+func goes(name string) step  { return happens(func(s *scene) { s.down[name].Store(true) }) }
+func comes(name string) step { return happens(func(s *scene) { s.down[name].Store(false) }) }
+
+func TestWhenAStoreIsGone(t *testing.T) {
+	var snapshot map[string]string
+	for _, procedure := range []struct {
+		name  string
+		lost  string // a store that never comes back
+		steps []step
+		equal []string // at the end
+	}{
+		{"the primary is lost", "first", []step{
+			busy("first", "second", "before"), goes("first"),
+			busy("second", "third", "with the roles swapped"), repairAll("second", "third"),
+			busy("second", "third", "afterwards"),
+		}, []string{"second", "third"}},
+		{"the primary is lost, and the new store becomes the primary", "first", []step{
+			busy("first", "second", "before"), goes("first"),
+			repairAll("second", "third"), busy("second", "third", "with the roles swapped"),
+			repairAll("third", "second"), busy("third", "second", "afterwards"),
+		}, []string{"second", "third"}},
+		{"the second store is lost", "second", []step{
+			goes("second"), busy("first", "second", "while it is gone"),
+			busy("first", "third", "with a new one"), repairAll("first", "third"), busy("first", "third", "afterwards"),
+		}, []string{"first", "third"}},
+		{"the second store is gone for an hour", "", []step{
+			goes("second"), busy("first", "second", "while it is gone"), comes("second"), repair("first", "second"),
+			busy("first", "second", "afterwards"),
+		}, []string{"first", "second"}},
+		{"both are gone for an hour", "", []step{
+			goes("second"), busy("first", "second", "while one is gone"), goes("first"),
+			happens(func(s *scene) {
+				_, err := s.open("first", "second").Upload(s.t.Context(), "never", nil)
+				require.Error(s.t, err)
+			}),
+			comes("first"), busy("first", "second", "while one is back"), comes("second"), repair("first", "second"), repairAll("first", "second"),
+		}, []string{"first", "second"}},
+		{"the primary is gone for an hour", "", []step{
+			goes("second"), busy("first", "second", "only in the primary"), comes("second"), goes("first"),
+			busy("second", "first", "with the roles swapped"), comes("first"), repairAll("second", "first"),
+			busy("second", "first", "with both"), repairAll("first", "second"), busy("first", "second", "swapped again"),
+		}, []string{"first", "second"}},
+		{"the primary is restored from a snapshot", "", []step{
+			happens(func(s *scene) { snapshot = content(s.t, engine.New(s.stores["first"])) }),
+			busy("first", "second", "after the snapshot"),
+			happens(func(s *scene) {
+				for key := range content(s.t, engine.New(s.stores["first"])) {
+					require.NoError(s.t, engine.New(s.stores["first"]).Remove(s.t.Context(), key))
+				}
+				for key, text := range snapshot {
+					put(s.t, engine.New(s.stores["first"]), key, text)
+				}
+				_, err := mirror.RepairAll(s.t.Context(), s.open("first", "second"))
+				require.ErrorIs(s.t, err, storage.PreconditionFailed)
+			}),
+			repairAll("second", "first", mirror.WithPrimaryRight()), busy("second", "first", "with the roles swapped"),
+			repairAll("first", "second"), busy("first", "second", "swapped again"),
+		}, []string{"first", "second"}},
+	} {
+		for kind, open := range kindsOfStores {
+			ways := []string{"killed after the call", "canceled", "killed"}
+			if kind == "directory" {
+				ways = testserver.Sample(ways[:1], ways)
+			}
+			for _, way := range ways {
+				t.Run(fmt.Sprintf("%s, %s, %s", procedure.name, kind, way), func(t *testing.T) {
+					for at, step := range procedure.steps {
+						for from := int64(1); step.command != nil; from++ {
+							s := newScene(t, open)
+							for n, each := range procedure.steps {
+								switch {
+								case each.happens != nil:
+									each.happens(s)
+								case n == at:
+									s.interrupt(each, from, way, procedure.lost)
+								default:
+									require.NoError(t, each.command(s, t.Context()))
+								}
+							}
+							s.requireIn(procedure.equal...)
+							if !s.reached {
+								require.Greater(t, from, int64(5), "some calls were tried")
+								break
+							}
+							if from > 12 { // the calls of each object repeat
+								from += 6
+							}
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// interrupt runs a command, kills it at a call, and repeats it.
+func (s *scene) interrupt(each step, from int64, way, lost string) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	defer cancel()
+	s.kill = &killer{from: from, taken: way == "killed after the call"}
+	if way == "canceled" {
+		s.kill.cancel = cancel
+	}
+	before := maps.Clone(s.objects)
+	err := each.command(s, ctx)
+	killed := s.kill
+	s.kill = nil
+	require.Equal(s.t, before, s.objects)
+	text := fmt.Sprintf("%s at call %d: %v", way, from, err)
+	s.requireSafe(text, lost)
+	require.NoError(s.t, each.command(s, s.t.Context()), text)
+	s.requireSafe("repeated after "+text, lost)
+	s.reached = killed.calls.Load() >= from
+}

@@ -1,0 +1,273 @@
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/keysort"
+)
+
+// A RepairOption is an option of [RepairAll]: [WithDryRun], [WithPrimaryRight] or [WithDifferences].
+type RepairOption interface{ applyRepair(*comparison) }
+
+type repairOption func(*comparison)
+
+func (o repairOption) applyRepair(c *comparison) { o(c) }
+
+// WithDryRun makes [RepairAll] change nothing. It counts and tells what it would do otherwise.
+func WithDryRun() RepairOption { return repairOption(func(c *comparison) { c.dryRun = true }) }
+
+// WithPrimaryRight makes [RepairAll] replace and remove whatever the primary has not in the second store, also if
+// nothing proves that the primary is right. Look first what it would remove, by [WithDryRun] and [WithDifferences]. A
+// primary without objects is ObjectNotFound nevertheless.
+func WithPrimaryRight() RepairOption {
+	return repairOption(func(c *comparison) { c.primaryRight = true })
+}
+
+// WithDifferences makes [RepairAll] call report for each key that it changes or leaves undecided, by one goroutine at a
+// time. Without it, only the counts tell. Keys that only a note names are counted only.
+func WithDifferences(report func(Difference)) RepairOption {
+	return repairOption(func(c *comparison) { c.tell = report })
+}
+
+// A Difference is a key that [RepairAll] has found different in both stores.
+type Difference struct {
+	Key    string
+	Action Action
+}
+
+// An Action is what [RepairAll] has done with an object, or would do.
+type Action string
+
+// The actions of RepairAll.
+const (
+	Copied    Action = "copied"    // the second store had none
+	Replaced  Action = "replaced"  // in the second store
+	Removed   Action = "removed"   // from the second store
+	Returned  Action = "returned"  // from the second store, which was the primary, to the primary
+	Undecided Action = "undecided" // see [Report]
+)
+
+// sortMemory is the number of bytes for keys in memory. More are in temporary files.
+const sortMemory = 8 << 20
+
+// RepairAll compares all objects, and does what [Repair] does. It copies what the second store lacks. It replaces what
+// is different there, and removes what the primary does not have. A copy that was not made by the layer counts as
+// another revision. It asks each store about each object of the other one. Use it to fill an empty second store, after
+// writes past the layer, and after a store was lost or restored.
+//
+// It removes and replaces only what the primary is known to have had. When it has made both stores equal, it puts a
+// mark into the primary, which says when and of which second store. If the primary lacks an object that the second store
+// has had since before then, the primary itself has removed it. Anything else is undecided: the primary may be a new store in the place of
+// one that was lost, an interrupted copy, or restored from a snapshot. If one object is undecided, RepairAll removes and
+// replaces nothing, and fails with PreconditionFailed. Its hint says how to decide.
+//
+// If the roles of the stores were swapped, RepairAll also copies to the primary what a note of the former primary names,
+// unless this primary has a note, too. It replaces an object so only if no other object is missing in the former primary:
+// else that may be restored from a snapshot.
+//
+// ObjectNotFound: the primary has no objects, and the second store has. InvalidArgument: b was not opened with the
+// layer.
+func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Report, error) {
+	s, err := storesOf(b, "mirror.RepairAll")
+	if err != nil {
+		return Report{}, err
+	}
+	c := &comparison{stores: s, planned: keysort.New(sortMemory), doubtful: keysort.New(sortMemory)}
+	defer func() { _, _ = c.planned.Close(), c.doubtful.Close() }() // their files are temporary
+	for _, o := range opts {
+		if o == nil {
+			return Report{}, invalid("mirror.RepairAll", "an option must not be nil")
+		}
+		o.applyRepair(c)
+	}
+	s.ofSecond.ended(nil)
+	err = c.run(ctx)
+	report := c.report()
+	report.Undecided = c.undecided.Load()
+	return report, err
+}
+
+// A comparison is one call of [RepairAll].
+type comparison struct {
+	job
+	stores               *stores
+	dryRun, primaryRight bool
+	tell                 func(Difference) // or nil
+
+	mark               mark // of the primary
+	ourText, theirText string
+	proven             bool // the mark is of these stores
+	swapped            bool // the second store has a mark as the primary
+	// The keys of notes of the second store, if it was the primary, and then those of this primary.
+	former, noted map[string]bool
+
+	objects, matched atomic.Int64 // of the primary, and those of which the second store has the copy
+	older            atomic.Int64 // objects that the second store lacks, and no note says why
+	conflicts        atomic.Int64 // keys of planned that are to be replaced in the primary
+	undecided        atomic.Int64
+	first            atomic.Pointer[string] // an undecided key
+
+	// job.mu guards what follows while entries are compared.
+	newest   time.Time       // of the second store's objects
+	byMark   int64           // keys of planned that the mark decides
+	planned  *keysort.Sorter // keys to be made equal, with their Action
+	doubtful *keysort.Sorter // keys that the mark does not decide
+}
+
+func (c *comparison) run(ctx context.Context) error {
+	s := c.stores
+	err := c.prove(ctx)
+	if err == nil && !c.primaryRight {
+		c.former, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
+	}
+	if err == nil && len(c.former) > 0 {
+		c.noted, err = c.ownNotes(ctx)
+	}
+	if err == nil {
+		err = c.job.run(ctx, s.objects(ctx, s.primary), c.ofPrimary)
+	}
+	if err == nil {
+		err = c.job.run(ctx, s.objects(ctx, s.second.Bucket), c.ofSecond)
+	}
+	if err == nil {
+		err = c.decide(ctx)
+	}
+	if err == nil {
+		err = c.refuse()
+	}
+	if err == nil {
+		err = c.job.run(ctx, planned(ctx, c.planned), func(ctx context.Context, e storage.ListEntry) error {
+			return c.do(ctx, e.Key, Action(e.ETag))
+		})
+	}
+	switch {
+	case err != nil:
+		return err
+	case c.dryRun:
+		return c.countNotes(ctx)
+	}
+	if err = s.repairNotes(ctx, &c.job, true); err != nil {
+		return err
+	}
+	return c.join(ctx)
+}
+
+// ofPrimary compares an object of the primary.
+func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
+	s := c.stores
+	c.objects.Add(1)
+	_, err := s.copyOf(ctx, e.Key, s.second.Bare(e.Revision))
+	if err == nil {
+		c.matched.Add(1)
+	}
+	if !errors.Is(err, storage.ObjectNotFound) {
+		return err
+	}
+	theirs, err := attrsOf(ctx, s.second.Bucket, e.Key)
+	switch {
+	case err != nil:
+		return err
+	case theirs == nil:
+		if !c.noted[e.Key] && !c.former[e.Key] {
+			c.older.Add(1)
+		}
+		return c.do(ctx, e.Key, Copied)
+	}
+	return c.plan(ctx, e.Key, Replaced, theirs.Modified)
+}
+
+// ofSecond compares an object of the second store.
+func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
+	c.mu.Lock()
+	if e.Modified.After(c.newest) {
+		c.newest = e.Modified
+	}
+	c.mu.Unlock()
+	if there, err := c.stores.primary.Exists(ctx, e.Key); there || err != nil {
+		return err
+	}
+	return c.plan(ctx, e.Key, Removed, e.Modified)
+}
+
+// plan keeps a key for later, when all differences are known. The second store has had the object since modified.
+func (c *comparison) plan(ctx context.Context, key string, a Action, modified time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.primaryRight || !c.former[key] && c.proven && !modified.IsZero() && modified.Before(c.mark.Since) {
+		c.byMark++
+		return c.planned.Add(ctx, []byte(key), []byte(a))
+	}
+	return c.doubtful.Add(ctx, []byte(key), []byte(a))
+}
+
+// do makes both stores equal for a key.
+func (c *comparison) do(ctx context.Context, key string, a Action) error {
+	if a == Returned && !c.dryRun {
+		if err := c.giveBack(ctx, key); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !c.dryRun:
+		if err := c.repair(ctx, c.stores, key); err != nil {
+			return err
+		}
+	case a == Removed:
+		c.removed.Add(1)
+		fallthrough
+	default:
+		c.repaired.Add(1)
+	}
+	c.announce(key, a)
+	return nil
+}
+
+func (c *comparison) announce(key string, a Action) {
+	if c.tell == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tell(Difference{key, a})
+}
+
+// leave counts a key as undecided.
+func (c *comparison) leave(key string) {
+	c.undecided.Add(1)
+	c.first.CompareAndSwap(nil, &key)
+	c.announce(key, Undecided)
+}
+
+// refuse fails if it is not known which store is right.
+func (c *comparison) refuse() error {
+	if c.older.Load() > 0 {
+		c.undecided.Add(c.conflicts.Load())
+	}
+	unlike := c.byMark > 0 && c.matched.Load() == 0
+	e := &storage.Error{
+		Code: storage.PreconditionFailed, Op: "mirror.RepairAll",
+		Hint: "look at the objects of both stores. If the primary is right, use WithPrimaryRight. If the second store is right, " +
+			"swap the roles of the stores, or copy it to an empty store: docs/when-a-store-is-gone.md",
+	}
+	why := "the primary has no mark that it was ever equal to this second store: it may be a new store, a copy, or at another address"
+	switch n := c.undecided.Load(); {
+	case c.objects.Load() == 0 && (unlike || n > 0):
+		e.Code, e.Err = storage.ObjectNotFound, errors.New("nothing was removed or replaced, because the primary store has no objects")
+		return e
+	case n == 0 && (!unlike || c.primaryRight):
+		return nil
+	case n == 0:
+		why = "the second store has no copy of any object of the primary: one of them may be another store"
+	case c.proven:
+		why = "they were written after both stores were last known to be equal: the primary may be restored from a snapshot"
+	}
+	e.Key = *cmp.Or(c.first.Load(), new(string))
+	e.Err = fmt.Errorf("nothing was removed or replaced, because it is not known which store is right about %d objects: %s", max(c.undecided.Load(), 1), why)
+	return e
+}

@@ -1,0 +1,155 @@
+package transfer_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A keeping store keeps what is removed. It can be opened with layers and without.
+type keeping struct {
+	name  string
+	alone storage.Bucket
+	with  func(driver.Layer) storage.Bucket
+}
+
+func keepingStores(t *testing.T) (all []keeping) {
+	t.Helper()
+	for way, opt := range map[string]storage.OpenOption{"versions": storage.WithVersioning(true), "soft delete": storage.WithSoftDelete(time.Hour)} {
+		memory := memstore.NewDriver(memstore.Config{})
+		directory, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
+		require.NoError(t, err)
+		for kind, d := range map[string]driver.Driver{"memory": memory, "directory": directory} {
+			alone := engine.New(d, opt)
+			t.Cleanup(func() { require.NoError(t, storage.Close(alone)) })
+			all = append(all, keeping{way + " in " + kind, alone, func(l driver.Layer) storage.Bucket { return engine.New(d, opt, driver.WithLayer(l)) }})
+		}
+	}
+	return all
+}
+
+// An overlay was in use, moved and removed objects, and was taken away. Neither Undelete nor RestoreAt brings a marker
+// or a tombstone back as an object.
+func TestMarkersOfAnOverlayDoNotComeBack(t *testing.T) {
+	for _, keepOld := range []bool{false, true} {
+		for _, b := range keepingStores(t) {
+			t.Run(fmt.Sprintf("%s, keep old %t", b.name, keepOld), func(t *testing.T) {
+				old := memstore.New()
+				for _, key := range []string{"moved", "removed before it moved", "removed after it moved", "written"} {
+					put(t, old, key, "old "+key)
+				}
+				layer, err := overlay.New(old, overlay.Config{KeepOld: keepOld})
+				require.NoError(t, err)
+				both := b.with(layer)
+				require.NoError(t, both.Remove(t.Context(), "removed before it moved"))
+				_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{})
+				require.NoError(t, err)
+				put(t, both, "written", "new")
+				require.NoError(t, both.Remove(t.Context(), "written"))
+				require.NoError(t, both.Remove(t.Context(), "removed after it moved"))
+				_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{RemoveTombstones: true})
+				require.NoError(t, err)
+
+				report, err := transfer.Undelete(t.Context(), b.alone)
+				require.NoError(t, err)
+				require.EqualValues(t, 2, report.Transferred)
+				want := map[string]string{"moved": "old moved", "written": "new", "removed after it moved": "old removed after it moved"}
+				require.Equal(t, want, contents(t, b.alone))
+				if storage.Supports(b.alone, storage.Versioning) && strings.HasPrefix(b.name, "versions") {
+					_, err = transfer.RestoreAt(t.Context(), b.alone, time.Now())
+					require.NoError(t, err)
+					require.Equal(t, want, contents(t, b.alone))
+				}
+			})
+		}
+	}
+}
+
+// RestoreAt to each moment of an overlay's work never makes an object of a marker.
+func TestAMomentOfAnOverlayHasNoMarkers(t *testing.T) {
+	for _, b := range keepingStores(t) {
+		if !strings.HasPrefix(b.name, "versions") {
+			continue
+		}
+		t.Run(b.name, func(t *testing.T) {
+			old := memstore.New()
+			put(t, old, "photo", "the photo")
+			layer, err := overlay.New(old, overlay.Config{})
+			require.NoError(t, err)
+			both := b.with(layer)
+			_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{})
+			require.NoError(t, err)
+			require.NoError(t, both.Remove(t.Context(), "photo"))
+			var moments []time.Time
+			for v, err := range storage.Versions(t.Context(), b.alone) {
+				require.NoError(t, err)
+				moments = append(moments, v.Modified)
+			}
+			require.Greater(t, len(moments), 1)
+			for _, at := range moments {
+				_, err := transfer.RestoreAt(t.Context(), b.alone, at)
+				require.NoError(t, err)
+				for key, text := range contents(t, b.alone) {
+					require.Equal(t, "the photo", text, "%s at %s", key, at)
+				}
+			}
+		})
+	}
+}
+
+// Each write to a mirror leaves a version of a note. No job makes an object of one.
+func TestNotesOfAMirrorDoNotComeBack(t *testing.T) {
+	for _, b := range keepingStores(t) {
+		t.Run(b.name, func(t *testing.T) {
+			layer, err := mirror.New(memstore.New(), mirror.Config{})
+			require.NoError(t, err)
+			both := b.with(layer)
+			for n := range 5 {
+				put(t, both, fmt.Sprint(n), "text")
+			}
+			require.NoError(t, both.Remove(t.Context(), "1"))
+			_, err = mirror.RepairAll(t.Context(), both)
+			require.NoError(t, err)
+			report, err := transfer.Undelete(t.Context(), b.alone)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, report.Transferred)
+			state, err := mirror.Status(t.Context(), both)
+			require.NoError(t, err)
+			require.Zero(t, state.Notes)
+		})
+	}
+}
+
+// Jobs neither copy, compare nor remove what layers keep in a bucket, unless it is named.
+func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
+	const note, stone, clock = mirror.NotesPrefix + "pair", overlay.TombstonesPrefix + "a", ".omnibucket-mirror-clock"
+	src, dst := memstore.New(), memstore.New()
+	for _, key := range []string{note, stone, clock, "a", "deep/" + note} {
+		put(t, src, key, "text")
+	}
+	put(t, dst, mirror.NotesPrefix+"own", "stays")
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithDelete())
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{mirror.NotesPrefix + "own": "stays", "a": "text", "deep/" + note: "text"}, contents(t, dst))
+	compared, err := transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil)
+	require.NoError(t, err)
+	require.True(t, compared.Equal())
+	_, err = transfer.Remove(t.Context(), src)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{note: "text", stone: "text", clock: "text"}, contents(t, src))
+	_, err = transfer.Remove(t.Context(), src, transfer.WithPrefix(mirror.NotesPrefix))
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{stone: "text", clock: "text"}, contents(t, src))
+}

@@ -1,0 +1,44 @@
+package uploads_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A bucket is copied while uploads are open, such as for a test system. A Sweep there removes what the copy has of them
+// when they have expired, and touches no upload of the original.
+func TestASweepOfACopiedBucketLeavesTheUploadsOfTheOriginal(t *testing.T) {
+	b, copied := memstore.New(), memstore.New()
+	s := newSessionSite(t, b, uploads.Config{})
+	begun := s.begin(map[string]any{"filename": "a"})
+	part := begun.send(1, content(1000))
+	address := s.create("Upload-Length", "3")
+	s.patch(address, 0, []byte("a"), 1)
+	ctx := driver.WithLayerMetadata(t.Context())
+	for e, err := range b.List(ctx) {
+		require.NoError(t, err)
+		_, err = storage.Copy(ctx, copied, e.Key, b, e.Key)
+		require.NoError(t, err)
+	}
+	clock := &clock{}
+	clock.Advance(100 * time.Hour)
+	sweeping, err := uploads.New(movedClock{copied, clock}, configured(uploads.Config{Now: clock.Now}))
+	require.NoError(t, err)
+	report, err := sweeping.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, report.Uploads)
+	for e, err := range copied.List(t.Context()) {
+		require.NoError(t, err)
+		require.Fail(t, "the copy is swept", e.Key)
+	}
+	s.patch(address, 1, []byte("bc"), 3)
+	require.Equal(t, 200, begun.complete(part).StatusCode)
+	s.stored("files/alice/a", content(1000))
+}
