@@ -84,6 +84,7 @@ func fromResponse(err error) *storage.Error {
 		status = http.StatusConflict // also after status 200
 	}
 	e := m.NewError(status, response.Response.Header, err)
+	e.Retryable = e.Retryable || areReplaced(err)
 	e.RequestID = response.ServiceRequestID()
 	e.Unknown = sdkerror.IsForeign(status, hasOwnCode(code, message, status), hasOwnHeader(response.Response.Header))
 	if region := otherRegion(err); region != "" {

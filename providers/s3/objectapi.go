@@ -59,6 +59,7 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		Owner: a.expectedOwner, UnsignedEncoding: a.profile.UnsignedEncoding,
 		See: func(response *http.Response) {
 			a.server.see(response.Header)
+			a.renewer.see(response)
 			a.clock.see(response)
 		},
 		Check: func(response *http.Response) error {
