@@ -55,7 +55,11 @@ func fromResponse(err error) *storage.Error {
 	if response.Message == "" && len(response.Errors) == 0 { // its text would be the body, in which a proxy may show the request
 		response.Message = http.StatusText(response.Code)
 	}
-	e := meaningOf(response).NewError(response.Code, response.Header, err)
+	m := meaningOf(response)
+	if redirect, is := sdkerror.Redirect(response.Code, response.Header); is {
+		m = redirect
+	}
+	e := m.NewError(response.Code, response.Header, err)
 	e.RequestID = response.Header.Get(requestIDHeader)
 	e.Unknown = isForeign(response)
 	return e

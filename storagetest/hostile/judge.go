@@ -59,6 +59,7 @@ func (r *tried) judge(t *testing.T) {
 	if len(r.fault.codes) > 0 {
 		require.Contains(t, r.fault.codes, storage.CodeOf(r.err), "%v", r)
 	}
+	require.Contains(t, own.Hint, r.fault.hint, "%v", r)
 }
 
 // judgeEffect compares what the operation says of its effect with the bucket.
