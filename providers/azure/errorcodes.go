@@ -92,8 +92,8 @@ var errorMeanings = sdkerror.Table{
 	}),
 
 	Statuses: map[int]sdkerror.Meaning{
-		http.StatusUnauthorized:     {Code: storage.Unauthenticated, Hint: publicHint},
-		http.StatusForbidden:        {Code: storage.PermissionDenied, Hint: deniedHint},
+		http.StatusUnauthorized: {Code: storage.Unauthenticated, Hint: publicHint},
+		http.StatusForbidden:    {Code: storage.PermissionDenied, Hint: deniedHint},
 	},
 }
 

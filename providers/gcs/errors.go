@@ -54,6 +54,7 @@ func fromResponse(err error) *storage.Error {
 	}
 	if response.Message == "" && len(response.Errors) == 0 { // its text would be the body, in which a proxy may show the request
 		response.Message = http.StatusText(response.Code)
+		err = &pageError{response.Error(), err}
 	}
 	m := meaningOf(response)
 	if redirect, is := sdkerror.Redirect(response.Code, response.Header); is {
@@ -64,6 +65,15 @@ func fromResponse(err error) *storage.Error {
 	e.Unknown = isForeign(response)
 	return e
 }
+
+// A pageError is an error of the SDK whose text has a page in place of a message.
+type pageError struct {
+	text string
+	err  error
+}
+
+func (e *pageError) Error() string { return e.text }
+func (e *pageError) Unwrap() error { return e.err }
 
 func isForeign(response *googleapi.Error) bool {
 	_, hasID := response.Header[requestIDHeader]

@@ -69,6 +69,7 @@ var unavailable = []storage.Code{storage.Unavailable}
 func faults(s *Store) []fault {
 	all := append(portals(), applied()...)
 	all = append(all, redirects()...)
+	all = append(all, sizes()...)
 	all = append(all, framings()...)
 	all = append(all, otherRanges()...)
 	all = append(all, floods()...)
@@ -221,6 +222,30 @@ func framings() []fault {
 		}},
 	}
 }
+
+// sizes are true responses but for the size of the object, and long pages.
+func sizes() []fault {
+	const size = 4 << 60
+	asked := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
+	all := []fault{{name: "an object of 4 EiB", only: asked, codes: unavailable, respond: func(x *exchange) {
+		if x.truth.status == http.StatusOK && (x.request.Method == http.MethodHead || x.truth.body.String() == before) {
+			x.truth.header.Set("Content-Length", fmt.Sprint(size))
+		} else if found := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size)); len(found) != x.truth.body.Len() {
+			x.truth.body = *bytes.NewBuffer(found)
+			x.truth.header.Set("Content-Length", fmt.Sprint(len(found)))
+		}
+		x.write(x.truth.raw(x.request))
+	}}}
+	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
+		all = append(all, fault{name: fmt.Sprintf("a page of 60 KiB with status %d", status), instead: true, success: status == http.StatusOK,
+			respond: func(x *exchange) {
+				x.respond(status, "text/html", "<html><body>"+strings.Repeat("all the news ", 60<<10/13)+"</body></html>")
+			}})
+	}
+	return all
+}
+
+var resourceSize = regexp.MustCompile(`"size":\s*"[0-9]+"`)
 
 // otherRanges are true bytes of the object, but not those that the request asks for.
 func otherRanges() []fault {
