@@ -50,12 +50,15 @@ func WrapTransport(base http.RoundTripper) http.RoundTripper { return transport.
 func NetworkError(err error) *storage.Error { return translator.Translate(err) }
 
 // StatusError returns the error for an unsuccessful response. Its Code is the
-// usual one for the status: ObjectNotFound for 404, and Internal for 409 and for
-// redirects. The driver changes Code if it knows better. It sets Unknown if the
+// usual one for the status: ObjectNotFound for 404, Internal for 409, and
+// InvalidArgument with a hint for redirects. The driver changes Code if it knows better. It sets Unknown if the
 // response lacks what the store always sends: it may be a gateway's, after the effect.
 // StatusError leaves the body alone.
 func StatusError(response *http.Response) *storage.Error {
-	meaning := sdkerror.Meaning{Code: sdkerror.CodeFromStatus(response.StatusCode)}
+	meaning, isRedirect := sdkerror.Redirect(response.StatusCode, response.Header)
+	if !isRedirect {
+		meaning.Code = sdkerror.CodeFromStatus(response.StatusCode)
+	}
 	return meaning.NewError(response.StatusCode, response.Header, errors.New("HTTP status "+response.Status))
 }
 

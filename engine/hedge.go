@@ -84,21 +84,24 @@ func (l *latencies) add(took time.Duration) {
 func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	driver, h := o.core.driver, o.core.hedger
 	if h == nil {
-		return driver.Get(ctx, r)
+		attrs, body, err := driver.Get(ctx, r)
+		return o.core.believeSize(attrs, body, err)
 	}
 	first := o.hedge(ctx, &h.get, func(ctx context.Context) (a response) {
 		copied := *r
 		a.attrs, a.body, a.err = driver.Get(ctx, &copied)
 		return a
 	})
-	return first.attrs, first.body, first.err
+	return o.core.believeSize(first.attrs, first.body, first.err)
 }
 
 // hedgedHead is the driver's Head.
 func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	driver, h := o.core.driver, o.core.hedger
 	if h == nil {
-		return driver.Head(ctx, r)
+		attrs, err := driver.Head(ctx, r)
+		attrs, _, err = o.core.believeSize(attrs, nil, err)
+		return attrs, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -107,7 +110,8 @@ func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*stor
 		a.attrs, a.err = driver.Head(ctx, &copied)
 		return a
 	})
-	return first.attrs, first.err
+	attrs, _, err := o.core.believeSize(first.attrs, nil, first.err)
+	return attrs, err
 }
 
 // A response is what the driver has returned.

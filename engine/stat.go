@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -59,6 +61,24 @@ func head(ctx context.Context, o *operation, r *driver.GetRequest) (*storage.Att
 		withoutEffect(e)
 	}
 	return a, e
+}
+
+// maxObjectSize is in bytes: no store has a larger object. Azure's may have 190.7 TiB, all others less.
+const maxObjectSize = 1 << 50
+
+// believeSize refuses a size that no object has: the response is not the store's. Believed, it would become a copy of
+// 50,000 parts. A file of this machine may have any size.
+func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*storage.Attrs, io.ReadCloser, error) {
+	if err != nil || c.desc.Local || a.Size <= maxObjectSize {
+		return a, body, err
+	}
+	if body != nil {
+		_ = body.Close()
+	}
+	return nil, nil, &storage.Error{
+		Code: storage.Unavailable, Retryable: true, Err: fmt.Errorf("the response says that the object has %d bytes, which none has", a.Size),
+		Hint: "check the endpoint: a program between here and the store may change responses",
+	}
 }
 
 // getOf returns what the options of a read ask for.

@@ -225,6 +225,31 @@ var readCases = []Case{
 		},
 	},
 	{
+		Name: "an object is longer than any document", Rule: "E1",
+		Explanation: "the bound of documents, 16 MiB, is none of objects: not of their attributes, copies, moves and random access either",
+		run: func(t *T) {
+			b := t.open()
+			text := body(17<<20, 1)
+			t.put(b, "a", text)
+			require.EqualValues(t, len(text), t.attrs(b, "a").Size)
+			found, err := b.Exists(t.Context(), "a")
+			require.NoError(t, err)
+			require.True(t, found)
+			_, err = storage.Copy(t.Context(), b, "copy", b, "a")
+			require.NoError(t, err)
+			_, err = storage.Move(t.Context(), b, "copy", "moved")
+			require.NoError(t, err)
+			at, err := storage.NewReaderAt(t.Context(), b, "moved")
+			require.NoError(t, err)
+			last := make([]byte, 100)
+			_, err = at.ReadAt(last, int64(len(text)-len(last)))
+			require.NoError(t, err)
+			require.NoError(t, at.Close())
+			requireSame(t, text[len(text)-len(last):], string(last))
+			requireSame(t, text, t.get(b, "a"))
+		},
+	},
+	{
 		Name: "a canceled read stops within a chunk", Rule: "E3",
 		Explanation: "if ctx ends in the middle of a read, the read is Canceled before another MiB, whichever path the bytes take; DownloadFile leaves nothing",
 		run: func(t *T) {

@@ -36,6 +36,7 @@ func (t *Translator) Translate(err error) *storage.Error {
 		return &storage.Error{Code: bare, Err: err}
 	}
 	if e := t.FromResponse(err); e != nil {
+		e.Err = withShortText(e.Err)
 		return e
 	}
 	return t.WithoutResponse(err)

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -194,4 +196,15 @@ func TestCodeFromStatus(t *testing.T) {
 	require.True(t, IsRetryable(storage.RateLimited))
 	require.True(t, IsRetryable(storage.Unavailable))
 	require.False(t, IsRetryable(storage.Internal))
+}
+
+func TestALongTextIsShownInPart(t *testing.T) {
+	short := errors.New("refused: " + strings.Repeat("é", 100))
+	long := errors.New("x" + strings.Repeat("é", maxText))
+	require.Equal(t, short, withShortText(short))
+	shown := withShortText(long)
+	require.ErrorIs(t, shown, long)
+	require.LessOrEqual(t, len(shown.Error()), maxText+len("…"))
+	require.True(t, utf8.ValidString(shown.Error()))
+	require.NoError(t, withShortText(nil))
 }

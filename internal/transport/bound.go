@@ -27,12 +27,19 @@ var ErrTooLong = errors.New("the response is longer than a true one can be")
 // an object, which goes to the user, or its length has a bound.
 func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Call) (*http.Response, error) {
 	success := response.StatusCode >= 200 && response.StatusCode < 300
-	if !success {
-		x.readError(r, response)
+	if hasNoBody(r, response) {
+		if response.Body != nil {
+			_ = response.Body.Close()
+		}
+		response.Body = http.NoBody
+		if !success {
+			maskHeader(response, secretsOf(r))
+		}
+		x.end()
 		return response, nil
 	}
-	if response.Body == nil || response.Body == http.NoBody {
-		x.end()
+	if !success {
+		x.readError(r, response)
 		return response, nil
 	}
 	x.reply.inner, x.reply.exchange = response.Body, x
@@ -56,6 +63,13 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 	return response, nil
 }
 
+// hasNoBody reports whether a response has no body, whatever its length says. A transport of the user may have wrapped
+// http.NoBody, and the length of the response to a HEAD is that of the object.
+func hasNoBody(r *http.Request, response *http.Response) bool {
+	return r.Method == http.MethodHead || response.Body == nil || response.Body == http.NoBody ||
+		response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified
+}
+
 func tooLong(bound int64) error {
 	return fmt.Errorf("%w: more than %d KiB", ErrTooLong, bound>>10)
 }
@@ -65,10 +79,6 @@ func tooLong(bound int64) error {
 func (x *exchange) readError(r *http.Request, response *http.Response) {
 	secrets := secretsOf(r)
 	maskHeader(response, secrets)
-	if response.Body == nil || response.Body == http.NoBody {
-		x.end()
-		return
-	}
 	x.wait(x.stall) // for all reads
 	content, err := io.ReadAll(io.LimitReader(response.Body, ErrorBody))
 	x.rest()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,6 +56,38 @@ func TestBodiesHaveABound(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, row.read, n)
 		})
+	}
+}
+
+// A wrapping RoundTripper wraps each body, as one that logs or traces does, and implements nothing more.
+type wrapping struct{ base http.RoundTripper }
+
+func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := w.base.RoundTrip(r)
+	if err == nil {
+		response.Body = struct{ io.ReadCloser }{response.Body}
+	}
+	return response, err
+}
+
+func TestAResponseToAHeadHasNoBody(t *testing.T) {
+	const length = 5 << 40
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(length))
+		if r.URL.Path == "/failed" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	})
+	for name, tr := range map[string]*Transport{"as it is": tr, "wrapped": Over(wrapping{tr})} {
+		for _, path := range []string{"/", "/failed"} {
+			t.Run(name+path, func(t *testing.T) {
+				r := request(t, wire.With(t.Context(), &wire.Call{}), http.MethodHead, server.URL+path, nil)
+				response, err := tr.RoundTrip(r)
+				require.NoError(t, err)
+				require.EqualValues(t, length, response.ContentLength)
+				require.Equal(t, http.NoBody, response.Body)
+			})
+		}
 	}
 }
 

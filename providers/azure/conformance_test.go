@@ -1,24 +1,37 @@
 package azure_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/azurite"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/storagetest"
 )
 
 func TestConformance(t *testing.T) {
-	s := needAzurite(t)
-	opts := []storagetest.Option{storagetest.WithName("azure (Azurite)")}
+	conformTo(t, needAzurite(t), nil, storagetest.WithName("azure (Azurite)"))
+}
+
+// Programs give a client that logs or traces.
+func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
+	testserver.Further(t)
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	conformTo(t, needAzurite(t), &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)})
+}
+
+func conformTo(t *testing.T, s *azuriteServer, client *http.Client, opts ...storagetest.Option) {
+	t.Helper()
 	for name, reason := range azurite.Skipped {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: s.container(t), Endpoint: s.endpoint})
+		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: s.container(t), Endpoint: s.endpoint, HTTPClient: client})
 		require.NoError(t, err)
 		return d
 	}, opts...)

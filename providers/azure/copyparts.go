@@ -21,9 +21,12 @@ type copyRange struct {
 }
 
 // split appends the ranges of a source. If there are more than the blocks of a
-// blob, it returns Unsupported.
+// blob, or larger ones, it returns Unsupported.
 func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef) ([]copyRange, error) {
 	length := max(cp.blockSize(), (size+maxBlocks-1)/maxBlocks)
+	if length > maxBlockSize {
+		return nil, storage.Unsupported
+	}
 	for at := int64(0); at < size; at += length {
 		if len(ranges) == maxBlocks {
 			return nil, storage.Unsupported

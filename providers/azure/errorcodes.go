@@ -26,7 +26,6 @@ const (
 	deletingHint     = "a container of this name is being deleted, which takes half a minute or more"
 	managementHint   = "the container has an immutability policy: delete it in the management plane (portal, az, ARM)"
 	operationHint    = "the account does not have this operation, such as tags in a hierarchical namespace, or the service version is too old for it"
-	redirectHint     = "check the endpoint: its response is a redirect"
 )
 
 // errorMeanings has the codes of Blob Storage, and the statuses of responses
@@ -93,10 +92,8 @@ var errorMeanings = sdkerror.Table{
 	}),
 
 	Statuses: map[int]sdkerror.Meaning{
-		http.StatusMovedPermanently: {Code: storage.InvalidArgument, Hint: redirectHint},
-		http.StatusFound:            {Code: storage.InvalidArgument, Hint: redirectHint},
-		http.StatusUnauthorized:     {Code: storage.Unauthenticated, Hint: publicHint},
-		http.StatusForbidden:        {Code: storage.PermissionDenied, Hint: deniedHint},
+		http.StatusUnauthorized: {Code: storage.Unauthenticated, Hint: publicHint},
+		http.StatusForbidden:    {Code: storage.PermissionDenied, Hint: deniedHint},
 	},
 }
 

@@ -50,6 +50,9 @@ func fromResponse(err error) *storage.Error {
 	document := documentOf(response)
 	code := cmp.Or(response.ErrorCode, document.Code)
 	m := meaningOf(code, response.StatusCode)
+	if redirect, is := sdkerror.Redirect(response.StatusCode, header); is {
+		m = redirect
+	}
 	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // the name of an operation
 		m.Code, m.Hint = storage.Unsupported, operationHint
 	}

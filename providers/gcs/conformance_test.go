@@ -2,6 +2,7 @@ package gcs_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/signingkey"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -214,6 +216,19 @@ func TestFurtherConformanceToGooglesRules(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	conformToRules(t, startRuleServer(t), composite)
+}
+
+// Programs give a client that logs or traces.
+func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
+	testserver.Further(t)
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	client := &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
+	s := startSignedServer(t)
+	conformToRules(t, s.rules, setting{config: func(*testing.T, string) gcs.Config {
+		c := s.config("")
+		c.HTTPClient = client
+		return c
+	}, opt: storagetest.WithName("gcs")})
 }
 
 // asGoogle declares what the driver declares only if it makes its requests to Google.

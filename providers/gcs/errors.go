@@ -54,12 +54,26 @@ func fromResponse(err error) *storage.Error {
 	}
 	if response.Message == "" && len(response.Errors) == 0 { // its text would be the body, in which a proxy may show the request
 		response.Message = http.StatusText(response.Code)
+		err = &pageError{response.Error(), err}
 	}
-	e := meaningOf(response).NewError(response.Code, response.Header, err)
+	m := meaningOf(response)
+	if redirect, is := sdkerror.Redirect(response.Code, response.Header); is {
+		m = redirect
+	}
+	e := m.NewError(response.Code, response.Header, err)
 	e.RequestID = response.Header.Get(requestIDHeader)
 	e.Unknown = isForeign(response)
 	return e
 }
+
+// A pageError is an error of the SDK whose text has a page in place of a message.
+type pageError struct {
+	text string
+	err  error
+}
+
+func (e *pageError) Error() string { return e.text }
+func (e *pageError) Unwrap() error { return e.err }
 
 func isForeign(response *googleapi.Error) bool {
 	_, hasID := response.Header[requestIDHeader]

@@ -1,7 +1,6 @@
 package gcs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +42,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		}
 	}
 	page := &storage.Page{Token: token, Entries: slices.Grow(r.Entries[:0], len(found))}
+	var prefixes []storage.ListEntry
 	for _, o := range found {
 		hidden, err := d.bucket.hidesOnlyReserved(ctx, o.Prefix)
 		switch {
@@ -50,14 +50,30 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 			return nil, err
 		case hidden || isReserved(o.Name):
 		case o.Prefix != "":
-			page.Entries = append(page.Entries, storage.ListEntry{Key: o.Prefix, IsPrefix: true})
+			prefixes = append(prefixes, storage.ListEntry{Key: o.Prefix, IsPrefix: true})
 		default:
 			page.Entries = append(page.Entries, entryOf(o))
 		}
 	}
-	// The response has the prefixes separately.
-	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
+	page.Entries = mergePrefixes(page.Entries, prefixes)
 	return page, nil
+}
+
+// mergePrefixes merges the prefixes of a page into its objects, which the response has separately. It does not sort either: if
+// they are not in order, the core ends the listing (rule K4).
+func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
+	at := len(objects) - 1
+	merged := append(objects, prefixes...)
+	for to := len(merged) - 1; len(prefixes) > 0; to-- {
+		last := len(prefixes) - 1
+		if at >= 0 && merged[at].Key > prefixes[last].Key {
+			merged[to] = merged[at]
+			at--
+			continue
+		}
+		merged[to], prefixes = prefixes[last], prefixes[:last]
+	}
+	return merged
 }
 
 // hidesOnlyReserved reports whether all keys with a common prefix, which may be "" for none, are reserved.

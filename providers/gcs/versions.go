@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	gcs "cloud.google.com/go/storage"
 
@@ -46,9 +45,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		page.Token = found[len(found)-1].Name
 		found = found[:slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name == page.Token })]
 	}
-	slices.SortFunc(found, func(a, b *gcs.ObjectAttrs) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(b.Generation, a.Generation))
-	})
+	newestFirst(found)
 	for _, o := range found {
 		if isReserved(o.Name) {
 			continue
@@ -65,4 +62,16 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		page.Entries = append(page.Entries, e)
 	}
 	return page, nil
+}
+
+// newestFirst orders the versions of each key. Google lists the oldest first. The order of the keys stays (rule K4).
+func newestFirst(found []*gcs.ObjectAttrs) {
+	for len(found) > 0 {
+		end := slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name != found[0].Name })
+		if end < 0 {
+			end = len(found)
+		}
+		slices.SortFunc(found[:end], func(a, b *gcs.ObjectAttrs) int { return cmp.Compare(b.Generation, a.Generation) })
+		found = found[end:]
+	}
 }

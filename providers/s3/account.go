@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,7 +29,9 @@ import (
 type account struct {
 	client             *awss3.Client // sends each request once, because the core retries
 	credentials        aws.CredentialsProvider
-	environmentExpires time.Time // expiry of the environment's credentials; zero if unknown
+	renewer            *renewer                   // below credentials; nil if their source has no others
+	denied             *atomic.Pointer[time.Time] // when a denied HEAD was last found not to be about the credentials
+	environmentExpires time.Time                  // expiry of the environment's credentials; zero if unknown
 	anonymous          bool
 	requesterPays      bool // Config.RequesterPays
 	expectedOwner      string
@@ -65,7 +68,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	}
 	a := &account{
 		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays, expectedOwner: c.ExpectedBucketOwner, profileGiven: c.Profile != nil,
-		environmentExpires: environmentExpiry(), keys: &signature.Keys{}, clock: &clock{now: time.Now}, server: &serverKind{},
+		environmentExpires: environmentExpiry(), keys: &signature.Keys{}, clock: &clock{now: time.Now}, server: &serverKind{}, denied: &atomic.Pointer[time.Time]{},
 	}
 	if err := a.resolveEndpoint(c, &s); err != nil {
 		return nil, err
@@ -131,11 +134,15 @@ func (a *account) configureClient(o *awss3.Options) {
 	corrects := !o.DisableClockSkewCorrection
 	o.APIOptions = append(o.APIOptions, withResponse(func(operation string, response *http.Response) error {
 		a.server.see(response.Header)
+		a.renewer.see(response)
 		if corrects {
 			a.clock.see(response)
 		}
 		return checkEvidence(operation, response, a.profile.identifies)
 	}))
+	if a.renewer != nil {
+		a.renewer.configure(o)
+	}
 	if a.profile.UnsignedEncoding {
 		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
 	}

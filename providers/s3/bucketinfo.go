@@ -62,6 +62,13 @@ func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx con
 func (b *managed) head(ctx context.Context) (region string, err error) {
 	out, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	if err != nil {
+		refused := b.account.hiddenRefusal(err, func() error {
+			_, err := b.account.client.GetBucketLocation(ctx, &awss3.GetBucketLocationInput{Bucket: &b.name})
+			return err
+		})
+		if refused != nil {
+			return "", reads(refused)
+		}
 		err = reads(err)
 		if storage.CodeOf(err) == storage.ObjectNotFound { // a 404 to HEAD does not say what is missing
 			return "", storage.BucketNotFound

@@ -49,6 +49,10 @@ const provider = "s3"
 // is sent to a metadata service for static credentials, an anonymous bucket, or an
 // endpoint that is not Amazon's.
 //
+// If the store refuses credentials that it has accepted before, their source is asked for
+// others, and the request is repeated: the chain reads its files again, and the cache of
+// Client or AWS is invalidated. AccessKeyID and SecretKey stay.
+//
 // With static credentials or Anonymous, the default chain still has the region, the
 // endpoint and FIPS, unless Config has them. With an Endpoint, only AWS_CA_BUNDLE is
 // read.

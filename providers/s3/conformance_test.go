@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/folderorder"
 	"github.com/omnibucket/storage/internal/testing/minio"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/providers/s3"
@@ -140,6 +142,20 @@ func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 		storagetest.SkipRules("no listing changes this", "R1", "R2", "R3", "R5", "R6", "R7", "R8", "S3", "T1", "W1", "W2", "W3", "W5", "W7", "W9", "W13"))
 }
 
+// Programs give a client that logs or traces. The SDK sends all requests then, too.
+func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
+	testserver.Further(t)
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	const least = 64 << 10
+	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
+	require.NoError(t, err)
+	t.Cleanup(func() { server.Close() })
+	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s.raw = s.clientOver(withoutKeepAlive())
+	s.client = &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
+	conform(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} })
+}
+
 func conform(t *testing.T, s *testServer, layer func(driver.Driver) driver.Driver, opts ...storagetest.Option) {
 	t.Helper()
 	opts = append(opts,
@@ -174,7 +190,7 @@ func (s *testServer) config(t *testing.T, bucket string) s3.Config {
 	profile, known := s3.NamedProfile(name)
 	require.True(t, known, name)
 	profile.OrderedListing = profile.OrderedListing && s.name != tree
-	return s3.Config{Bucket: bucket, Endpoint: s.endpoint, Region: "us-east-1", Profile: &profile, AccessKeyID: s.key, SecretKey: s.secret}
+	return s3.Config{Bucket: bucket, Endpoint: s.endpoint, Region: "us-east-1", Profile: &profile, AccessKeyID: s.key, SecretKey: s.secret, HTTPClient: s.client}
 }
 
 func (s *testServer) open(t *testing.T, bucket string, opts ...storage.OpenOption) storage.Bucket {

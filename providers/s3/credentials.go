@@ -144,11 +144,33 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 	if a.anonymous {
 		return
 	}
-	if c.Client == nil && c.AWS == nil && a.endpoint != nil && !amazonEndpoint(a.endpoint.String()) && fromMetadata(s.Credentials) {
+	if a.isForeignMetadata(c, s.Credentials) {
 		a.credentials = noCredentials{credentialsHint(c)}
 		return
 	}
-	a.credentials = credentialErrors{s.Credentials, credentialsHint(c)}
+	a.renewer = newRenewer(s.Credentials, a.reloader(c))
+	a.renewer.signs = c.Client == nil && (c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // else the caller may have a signer
+	a.credentials = credentialErrors{a.renewer, credentialsHint(c)}
+}
+
+// isForeignMetadata reports whether a chain would send credentials of Amazon's metadata service to another server.
+func (a *account) isForeignMetadata(c Config, p aws.CredentialsProvider) bool {
+	return c.Client == nil && c.AWS == nil && a.endpoint != nil && !amazonEndpoint(a.endpoint.String()) && fromMetadata(p)
+}
+
+// reloader returns a function that reads the default chain of a Config again: the SDK reads the shared files only
+// once. It returns nil if a Config has the provider.
+func (a *account) reloader(c Config) func(context.Context) (aws.CredentialsProvider, error) {
+	if c.Client != nil || c.AWS != nil {
+		return nil
+	}
+	return func(ctx context.Context) (aws.CredentialsProvider, error) {
+		s, err := sdkOptions(ctx, c)
+		if err == nil && (s.Credentials == nil || a.isForeignMetadata(c, s.Credentials)) {
+			err = storage.Unauthenticated
+		}
+		return s.Credentials, err
+	}
 }
 
 // fromMetadata reports whether credentials come from a metadata service of Amazon's: that

@@ -67,9 +67,9 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.Unauthenticated, Hint: "the secret key does not match the access key, or a proxy changed the request"}:      "SignatureDoesNotMatch",
 		// ExpiredRequest: R2
 		{Code: storage.Unauthenticated, Hint: "the signature has expired: check the clock of this machine, and sign the URL again"}: "ExpiredRequest",
-		// AuthenticationLockout: Wasabi
+		// AuthenticationLockout: Wasabi; InvalidTokenId: MinIO
 		{Code: storage.Unauthenticated, Hint: "too many requests had wrong credentials: correct them, and wait five minutes"}: "AuthenticationLockout",
-		{Code: storage.Unauthenticated, Hint: "the session token has expired, is missing, or belongs to another access key"}:  "ExpiredToken InvalidToken TokenRefreshRequired",
+		{Code: storage.Unauthenticated, Hint: "the session token has expired, is missing, or belongs to another access key"}:  "ExpiredToken InvalidToken InvalidTokenId TokenRefreshRequired",
 		// The driver takes the difference from the response and corrects the next attempt.
 		{Code: storage.Unauthenticated, Retryable: true, Hint: clockHint}: "RequestTimeTooSkewed",
 		{Code: storage.RateLimited}: `

@@ -83,9 +83,14 @@ func fromResponse(err error) *storage.Error {
 	if code == "ConditionalRequestConflict" {
 		status = http.StatusConflict // also after status 200
 	}
+	isOwn := hasOwnCode(code, message, status) || hasOwnHeader(response.Response.Header)
+	if redirect, is := sdkerror.Redirect(status, response.Response.Header); is && !isOwn {
+		m = redirect
+	}
 	e := m.NewError(status, response.Response.Header, err)
+	e.Retryable = e.Retryable || areReplaced(err)
 	e.RequestID = response.ServiceRequestID()
-	e.Unknown = sdkerror.IsForeign(status, hasOwnCode(code, message, status), hasOwnHeader(response.Response.Header))
+	e.Unknown = sdkerror.IsForeign(status, isOwn, false)
 	if region := otherRegion(err); region != "" {
 		e.Hint = "the bucket is in region " + region + ": set region=" + region
 	}

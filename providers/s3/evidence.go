@@ -14,8 +14,8 @@ import (
 
 // A login page, a proxy or another program may answer any request with status 200. A response is
 // a success only if it carries what an S3 server sends: an ETag, the id of an upload, a result for
-// each key, the root element of a listing. A response that has none of these has a header of the
-// protocol.
+// each key, the root element of a document. A response that has none of these has a header of the
+// protocol, and no page: a gateway may add the header to a page.
 
 func noEvidence() error {
 	return sdkerror.NoEvidence("an S3 server", "it has nothing that one sends")
@@ -45,10 +45,14 @@ func hasOwnHeader(h http.Header) bool {
 	return false
 }
 
-// An expected is what a successful response has, if its header does not show that an S3 server made it.
+// An expected is what a successful response has.
 type expected struct {
+	// tag says that it has an ETag.
+	tag bool
 	// text is near the beginning of the document. "" means that the response has none.
 	text string
+	// empty says that some servers send no document for a setting that a bucket does not have.
+	empty bool
 	// bare is for responses that may have no header of the protocol on servers such as Garage and
 	// R2. Only a web page is refused then.
 	bare bool
@@ -56,22 +60,23 @@ type expected struct {
 
 // evidenceOf has the requests whose responses the SDK takes for a success, whatever they contain.
 var evidenceOf = map[string]expected{
-	"GetObject": {}, "HeadObject": {}, "GetObjectTagging": {},
+	"GetObject": {tag: true}, "HeadObject": {tag: true},
 	"DeleteObject": {}, "PutObjectTagging": {}, "PutObjectRetention": {},
 	"PutObjectLegalHold": {}, "RestoreObject": {},
 
 	"ListBuckets":                     {text: "ListAllMyBucketsResult"},
 	"ListMultipartUploads":            {text: "ListMultipartUploadsResult"},
 	"ListParts":                       {text: "ListPartsResult"},
-	"GetObjectRetention":              {text: "Retention"},
-	"GetObjectLegalHold":              {text: "LegalHold"},
-	"GetBucketVersioning":             {text: "VersioningConfiguration"},
-	"GetBucketCors":                   {text: "CORSConfiguration"},
-	"GetBucketLifecycleConfiguration": {text: "LifecycleConfiguration"},
-	"GetBucketAcl":                    {text: "AccessControlPolicy"},
-	"GetObjectLockConfiguration":      {text: "ObjectLockConfiguration"},
-	"GetPublicAccessBlock":            {text: "PublicAccessBlockConfiguration"},
-	"GetBucketPolicy":                 {text: `"Statement"`},
+	"GetObjectTagging":                {text: "Tagging"},
+	"GetObjectRetention":              {text: "Retention", empty: true},
+	"GetObjectLegalHold":              {text: "LegalHold", empty: true},
+	"GetBucketVersioning":             {text: "VersioningConfiguration", empty: true},
+	"GetBucketCors":                   {text: "CORSConfiguration", empty: true},
+	"GetBucketLifecycleConfiguration": {text: "LifecycleConfiguration", empty: true},
+	"GetBucketAcl":                    {text: "AccessControlPolicy", empty: true},
+	"GetObjectLockConfiguration":      {text: "ObjectLockConfiguration", empty: true},
+	"GetPublicAccessBlock":            {text: "PublicAccessBlockConfiguration", empty: true},
+	"GetBucketPolicy":                 {text: `"Statement"`, empty: true},
 
 	"HeadBucket":   {bare: true},
 	"CreateBucket": {bare: true}, "DeleteBucket": {bare: true},
@@ -97,32 +102,36 @@ const peeked = 4 << 10
 
 // isIn reports whether the response has what is expected. It leaves the body unread.
 func (e *expected) isIn(response *http.Response, always bool) bool {
+	own := hasEvidence(response)
 	switch {
-	case hasEvidence(response):
-		return true
+	case e.tag:
+		return response.Header.Get(rawclient.ETagHeader) != ""
+	case e.text != "":
+		document := bytes.TrimSpace(peek(response))
+		return bytes.Contains(document, []byte(e.text)) && (own || !always) || own && e.empty && len(document) == 0
+	case own:
+		return !isPage(response)
 	case always:
 		return false
 	case response.StatusCode == http.StatusNoContent: // a login page has no reason to send it
 		return true
-	case e.text != "":
-		return bytes.Contains(peek(response), []byte(e.text))
-	case e.bare:
-		return !isWebPage(response)
 	}
-	return false
+	return e.bare && !isWebPage(response)
 }
 
-// isWebPage reports whether a response that should have no document has one of another protocol.
-func isWebPage(response *http.Response) bool {
-	contentType := strings.ToLower(response.Header.Get("Content-Type"))
-	switch {
-	case strings.Contains(contentType, "html"), strings.Contains(contentType, "json"):
-		return true
-	case response.Request != nil && response.Request.Method == http.MethodHead: // a document would have a length
-		return response.ContentLength > 0 && !strings.Contains(contentType, "xml")
+// isPage reports whether a response that should have no document has one of another protocol.
+func isPage(response *http.Response) bool {
+	if response.Request != nil && response.Request.Method == http.MethodHead { // a document would have a length
+		return response.ContentLength > 0 && !strings.Contains(strings.ToLower(response.Header.Get("Content-Type")), "xml")
 	}
 	document := bytes.ToLower(bytes.TrimSpace(peek(response)))
 	return len(document) > 0 && document[0] != '<' || bytes.HasPrefix(document, []byte("<!doctype")) || bytes.HasPrefix(document, []byte("<html"))
+}
+
+// isWebPage is isPage if the header shows nothing of the protocol: an empty page has a type.
+func isWebPage(response *http.Response) bool {
+	contentType := strings.ToLower(response.Header.Get("Content-Type"))
+	return strings.Contains(contentType, "html") || strings.Contains(contentType, "json") || isPage(response)
 }
 
 func peek(response *http.Response) []byte {

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -13,12 +14,18 @@ import (
 )
 
 // A portal answers every request with one page.
-type portal struct{ contentType, page string }
+type portal struct {
+	contentType, page string
+	own               bool // it has a header of the protocol
+}
 
 func (p portal) RoundTrip(r *http.Request) (*http.Response, error) {
 	header := http.Header{}
 	if p.contentType != "" {
 		header.Set("Content-Type", p.contentType)
+	}
+	if p.own {
+		header.Set("X-Amz-Request-Id", "R1")
 	}
 	page := p.page
 	if r.Method == http.MethodHead {
@@ -54,18 +61,20 @@ var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 
 func TestABucketIsNotManagedByAWebPage(t *testing.T) {
 	for name, at := range map[string]portal{
-		"a login page":                    {"text/html", "<!DOCTYPE html><html><body>Log in</body></html>"},
-		"a login page without a type":     {"", "<html><body>Log in</body></html>"},
-		"JSON":                            {"application/json", "{}"},
-		"text":                            {"text/plain", "please log in"},
-		"a login page with a line before": {"", "\n<HTML></HTML>"},
+		"a login page":                    {contentType: "text/html", page: "<!DOCTYPE html><html><body>Log in</body></html>"},
+		"a login page without a type":     {page: "<html><body>Log in</body></html>"},
+		"JSON":                            {contentType: "application/json", page: "{}"},
+		"text":                            {contentType: "text/plain", page: "please log in"},
+		"a login page with a line before": {page: "\n<HTML></HTML>"},
 	} {
-		for call, do := range bucketCalls {
-			t.Run(name+", "+call, func(t *testing.T) {
-				err := do(t, accountAt(t, at))
-				require.ErrorIs(t, err, storage.Unavailable)
-				require.ErrorContains(t, err, "not that of an S3 server")
-			})
+		for _, at.own = range []bool{false, true} {
+			for call, do := range bucketCalls {
+				t.Run(fmt.Sprintf("%s, %s, header of the protocol: %t", name, call, at.own), func(t *testing.T) {
+					err := do(t, accountAt(t, at))
+					require.ErrorIs(t, err, storage.Unavailable)
+					require.ErrorContains(t, err, "not that of an S3 server")
+				})
+			}
 		}
 	}
 }
@@ -73,8 +82,9 @@ func TestABucketIsNotManagedByAWebPage(t *testing.T) {
 // Garage, R2 and others send no header of the protocol with buckets.
 func TestAServerWithoutHeadersManagesBuckets(t *testing.T) {
 	for name, at := range map[string]portal{
-		"no document": {"", ""},
-		"a document":  {"application/xml", `<?xml version="1.0"?><VersioningConfiguration/>`},
+		"no document": {},
+		"a document":  {contentType: "application/xml", page: `<?xml version="1.0"?><VersioningConfiguration/>`},
+		"no document, a header and a type, as Google": {contentType: "text/html", own: true},
 	} {
 		for _, call := range []string{"DeleteBucket", "UpdateBucket"} {
 			t.Run(name+", "+call, func(t *testing.T) {
@@ -82,14 +92,14 @@ func TestAServerWithoutHeadersManagesBuckets(t *testing.T) {
 			})
 		}
 	}
-	listing := portal{"application/xml", `<?xml version="1.0"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets/></ListAllMyBucketsResult>`}
+	listing := portal{contentType: "application/xml", page: `<?xml version="1.0"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets/></ListAllMyBucketsResult>`}
 	page, _, err := accountAt(t, listing).ListBuckets(t.Context(), "")
 	require.NoError(t, err)
 	require.Empty(t, page)
 }
 
 func TestPartsAndUploadsAreNotListedByAWebPage(t *testing.T) {
-	at := portal{"text/html", "<html></html>"}
+	at := portal{contentType: "text/html", page: "<html></html>"}
 	d, err := accountAt(t, at).Driver("photos")
 	require.NoError(t, err)
 	_, err = d.(*objectDriver).ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 10})

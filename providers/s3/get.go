@@ -139,18 +139,19 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// headError translates the error of a HeadObject. A 400 has no body with the code, which is ExpiredToken if a session
-// has ended: then headError reads the first byte, whose refusal has one (aws/aws-sdk-js#2219).
+// headError translates the error of a HeadObject. If that may hide a refusal of the credentials, it reads the first byte.
 func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
-	if statusOf(err) == http.StatusBadRequest && isOfSession(responseOf(err).Response.Response) {
+	refused := d.account.hiddenRefusal(err, func() error {
 		first := *r
 		first.Length, first.NativeAttrs, first.Auxiliary = 1, false, true
-		_, body, refused := d.Get(ctx, &first)
-		if refused == nil {
+		_, body, err := d.Get(ctx, &first)
+		if err == nil {
 			_ = body.Close()
-		} else if asError(refused).Status == http.StatusBadRequest {
-			return refused
 		}
+		return err
+	})
+	if refused != nil {
+		return refused
 	}
 	return d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 }

@@ -59,10 +59,12 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		Owner: a.expectedOwner, UnsignedEncoding: a.profile.UnsignedEncoding,
 		See: func(response *http.Response) {
 			a.server.see(response.Header)
+			a.renewer.see(response)
 			a.clock.see(response)
 		},
 		Check: func(response *http.Response) error {
-			if hasEvidence(response) {
+			read := response.Request.Method != http.MethodPut
+			if want := (expected{tag: true}); read && want.isIn(response, false) || !read && hasEvidence(response) {
 				return nil
 			}
 			return noEvidence()

@@ -25,6 +25,7 @@ type testServer struct {
 	endpoint string
 	key      string
 	secret   string
+	client   *http.Client                      // of the driver; nil: its own
 	raw      *awss3.Client                     // the SDK's own, for what the driver is not to be asked
 	made     func(t *testing.T, bucket string) // called with each new bucket, if it is set
 	retains  bool                              // made gives each bucket a default retention

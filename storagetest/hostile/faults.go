@@ -20,6 +20,7 @@ type fault struct {
 	success   bool                  // the response says that the request succeeded
 	fails     bool                  // the operation cannot succeed
 	codes     []storage.Code        // of the error; nil: any
+	hint      string                // within that of the error
 	stall     time.Duration         // of the bucket; 0: the default
 	attempts  int                   // of one request; 0: 1
 	requests  int                   // that the operation may make, beyond maxRequests
@@ -67,6 +68,8 @@ var unavailable = []storage.Code{storage.Unavailable}
 
 func faults(s *Store) []fault {
 	all := append(portals(), applied()...)
+	all = append(all, redirects()...)
+	all = append(all, sizes()...)
 	all = append(all, framings()...)
 	all = append(all, otherRanges()...)
 	all = append(all, floods()...)
@@ -98,14 +101,34 @@ func portals() []fault {
 			x.respond(http.StatusOK, "application/xml", `<?xml version="1.0"?><Welcome><To>nothing</To></Welcome>`)
 		}),
 		portal("nothing", func(x *exchange) { x.respond(http.StatusOK, "text/plain", "") }),
-		{name: "a redirect loop", instead: true, fails: true, respond: func(x *exchange) {
+		redirect("a redirect loop", http.StatusTemporaryRedirect, func(x *exchange) string {
 			separator := "?"
 			if x.request.URL.RawQuery != "" {
 				separator = "&"
 			}
-			x.print("HTTP/1.1 307 Temporary Redirect\r\nLocation: %s%sagain=%d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", x.request.RequestURI, separator, x.nth)
-		}},
+			return fmt.Sprintf("%s%sagain=%d", x.request.RequestURI, separator, x.nth)
+		}),
 	}
+}
+
+// redirects are those of a proxy that wants https.
+func redirects() []fault {
+	var all []fault
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		f := redirect(fmt.Sprintf("a redirect with status %d", status), status, func(x *exchange) string {
+			return "https://secure.invalid" + x.request.RequestURI
+		})
+		f.hint = "https://secure.invalid: "
+		all = append(all, f)
+	}
+	return all
+}
+
+// redirect is an answer with one meaning, whatever its status is: the endpoint is not the store's.
+func redirect(name string, status int, location func(*exchange) string) fault {
+	return fault{name: name, instead: true, fails: true, codes: []storage.Code{storage.InvalidArgument}, hint: "endpoint", respond: func(x *exchange) {
+		x.print("HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, location(x))
+	}}
 }
 
 // applied are the errors of gateways that come after the store did what was asked.
@@ -199,6 +222,30 @@ func framings() []fault {
 		}},
 	}
 }
+
+// sizes are true responses but for the size of the object, and long pages.
+func sizes() []fault {
+	const size = 4 << 60
+	asked := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
+	all := []fault{{name: "an object of 4 EiB", only: asked, codes: unavailable, respond: func(x *exchange) {
+		if x.truth.status == http.StatusOK && (x.request.Method == http.MethodHead || x.truth.body.String() == before) {
+			x.truth.header.Set("Content-Length", fmt.Sprint(size))
+		} else if found := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size)); len(found) != x.truth.body.Len() {
+			x.truth.body = *bytes.NewBuffer(found)
+			x.truth.header.Set("Content-Length", fmt.Sprint(len(found)))
+		}
+		x.write(x.truth.raw(x.request))
+	}}}
+	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
+		all = append(all, fault{name: fmt.Sprintf("a page of 60 KiB with status %d", status), instead: true, success: status == http.StatusOK,
+			respond: func(x *exchange) {
+				x.respond(status, "text/html", "<html><body>"+strings.Repeat("all the news ", 60<<10/13)+"</body></html>")
+			}})
+	}
+	return all
+}
+
+var resourceSize = regexp.MustCompile(`"size":\s*"[0-9]+"`)
 
 // otherRanges are true bytes of the object, but not those that the request asks for.
 func otherRanges() []fault {

@@ -22,6 +22,7 @@ const (
 	// maxTaken is how much of a response may leave the server: the most that a driver reads, and
 	// what the buffers of the two systems hold.
 	maxTaken = 40 << 20
+	maxText  = 16 << 10 // bytes of an error; RemoveAll has several
 )
 
 // A lie is the result of an operation that succeeded with something untrue.
@@ -54,11 +55,13 @@ func (r *tried) judge(t *testing.T) {
 		require.False(t, r.fault.fails, "it must fail. %v", r)
 		return
 	}
+	require.LessOrEqual(t, len(r.err.Error()), maxText, "the error shows too much of a response. %v", r)
 	var own *storage.Error
 	require.ErrorAs(t, r.err, &own, "%v", r)
 	if len(r.fault.codes) > 0 {
 		require.Contains(t, r.fault.codes, storage.CodeOf(r.err), "%v", r)
 	}
+	require.Contains(t, own.Hint, r.fault.hint, "%v", r)
 }
 
 // judgeEffect compares what the operation says of its effect with the bucket.

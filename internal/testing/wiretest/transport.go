@@ -3,6 +3,7 @@ package wiretest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -172,4 +173,18 @@ func CountedRequests(t *testing.T, open OpenWithClient) {
 			}
 		})
 	}
+}
+
+// WrapBodies returns a RoundTripper that wraps the body of each response, as those of users do which log or trace. It
+// implements nothing more, and neither do the bodies.
+func WrapBodies(base http.RoundTripper) http.RoundTripper { return wrapping{base} }
+
+type wrapping struct{ base http.RoundTripper }
+
+func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := w.base.RoundTrip(r)
+	if err == nil {
+		response.Body = struct{ io.ReadCloser }{response.Body}
+	}
+	return response, err
 }

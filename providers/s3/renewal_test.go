@@ -1,0 +1,392 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// A rotation is a store that accepts one access key at a time: key-1, then key-2 and so on. It checks signatures.
+type rotation struct {
+	server  *s3server.Server
+	valid   atomic.Int64
+	code    string // of a refusal
+	status  int
+	refused atomic.Int64
+}
+
+func newRotation(t *testing.T, code string, status int) *rotation {
+	r := &rotation{code: code, status: status}
+	r.valid.Store(1)
+	keys := make([]s3server.Credential, 50)
+	for i := range keys {
+		n := strconv.Itoa(i + 1)
+		keys[i] = s3server.Credential{AccessKeyID: "key-" + n, SecretKey: "secret-" + n}
+	}
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Credentials: keys, Middleware: r.gate})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	r.server = server
+	return r
+}
+
+func (r *rotation) gate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		if strings.Contains(in.Header.Get("Authorization"), fmt.Sprintf("Credential=key-%d/", r.valid.Load())) {
+			next.ServeHTTP(w, in)
+			return
+		}
+		_, _ = io.Copy(io.Discard, in.Body)
+		r.refused.Add(1)
+		w.Header().Set("X-Amz-Request-Id", "R1")
+		w.WriteHeader(r.status)
+		if in.Method != http.MethodHead {
+			_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no longer</Message></Error>", r.code)
+		}
+	})
+}
+
+// key returns a pair of keys.
+func key(n int64) aws.Credentials {
+	return aws.Credentials{AccessKeyID: fmt.Sprintf("key-%d", n), SecretAccessKey: fmt.Sprintf("secret-%d", n), Source: "test"}
+}
+
+func writeProfile(t *testing.T, file string, c aws.Credentials) {
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKeyID, c.SecretAccessKey), 0o600))
+}
+
+// A source gives a Config whose credentials are the key that is valid when they are asked for.
+type source struct {
+	name   string
+	config func(t *testing.T, r *rotation) (c Config, rotate func())
+}
+
+var sources = []source{
+	{"a shared file that is written again", func(t *testing.T, r *rotation) (Config, func()) {
+		file := filepath.Join(t.TempDir(), "credentials")
+		write := func() { writeProfile(t, file, key(r.valid.Load())) }
+		write()
+		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
+		return Config{}, write
+	}},
+	{"a profile by its name", func(t *testing.T, r *rotation) (Config, func()) {
+		file := filepath.Join(t.TempDir(), "credentials")
+		write := func() { writeProfile(t, file, key(r.valid.Load())) }
+		write()
+		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
+		return Config{Credentials: "default"}, write
+	}},
+	{"a process without an expiry", func(t *testing.T, r *rotation) (Config, func()) {
+		cat, err := exec.LookPath("cat")
+		if err != nil {
+			t.Skip("there is no cat")
+		}
+		dir := t.TempDir()
+		write := func() {
+			c := key(r.valid.Load())
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "out"), fmt.Appendf(nil, `{"Version":1,"AccessKeyId":%q,"SecretAccessKey":%q}`, c.AccessKeyID, c.SecretAccessKey), 0o600))
+		}
+		write()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "config"), []byte("[default]\ncredential_process = "+cat+" "+filepath.Join(dir, "out")+"\n"), 0o600))
+		setEnv(t, map[string]string{"AWS_CONFIG_FILE": filepath.Join(dir, "config")})
+		return Config{}, write
+	}},
+	{"a role", func(t *testing.T, r *rotation) (Config, func()) {
+		sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			c := key(r.valid.Load())
+			_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey>`+
+				`<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, c.AccessKeyID, c.SecretAccessKey)
+		}))
+		t.Cleanup(sts.Close)
+		config := filepath.Join(t.TempDir(), "config")
+		require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
+		setEnv(t, map[string]string{"AWS_CONFIG_FILE": config, "AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL})
+		return Config{}, func() {}
+	}},
+	{"a configuration of the SDK with a cache", func(_ *testing.T, r *rotation) (Config, func()) {
+		return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(r.provider())}}, func() {}
+	}},
+	{"a client of the SDK with a cache", func(_ *testing.T, r *rotation) (Config, func()) {
+		return Config{Client: awss3.New(awss3.Options{Region: s3server.DefaultRegion, Credentials: aws.NewCredentialsCache(r.provider())})}, func() {}
+	}},
+	{"a provider without a cache", func(_ *testing.T, r *rotation) (Config, func()) {
+		return Config{AWS: &aws.Config{Credentials: r.provider()}}, func() {}
+	}},
+}
+
+func (r *rotation) provider() aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return key(r.valid.Load()), nil })
+}
+
+// open opens the bucket and its account with the credentials of a source.
+func (r *rotation) open(t *testing.T, from source) (b storage.Bucket, s storage.Service, rotate func()) {
+	c, write := from.config(t, r)
+	p, _ := NamedProfile("aws")
+	yes := true
+	c.Endpoint, c.Region, c.Profile, c.PathStyle = r.server.URL, s3server.DefaultRegion, &p, &yes
+	s, err := NewService(t.Context(), c)
+	require.NoError(t, err)
+	c.Bucket = "photos"
+	b, err = Open(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, errors.Join(storage.Close(b), s.Close())) })
+	return b, s, func() {
+		r.valid.Add(1)
+		write()
+	}
+}
+
+// renewedCalls are calls whose first request is refused.
+var renewedCalls = []struct {
+	name string
+	call func(ctx context.Context, b storage.Bucket, s storage.Service) error
+}{
+	{"Upload", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		_, err := b.Upload(ctx, "a", strings.NewReader("hello world"))
+		return err
+	}},
+	{"Upload in parts", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		_, err := b.Upload(ctx, "large", strings.NewReader(strings.Repeat("x", 6<<20)), storage.WithPartSize(5<<20))
+		return err
+	}},
+	{"Download", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		_, _, err := storage.ReadAll(ctx, b, "kept")
+		return err
+	}},
+	{"Attrs, a HEAD", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		_, err := b.Attrs(ctx, "kept")
+		return err
+	}},
+	{"Exists of a missing object", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		_, err := b.Exists(ctx, "missing")
+		return err
+	}},
+	{"List", func(ctx context.Context, b storage.Bucket, _ storage.Service) error { return drain(b.List(ctx)) }},
+	{"Remove", func(ctx context.Context, b storage.Bucket, _ storage.Service) error { return b.Remove(ctx, "none") }},
+	{"RemoveAll", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"none", "neither"}))
+		return err
+	}},
+	{"Copy", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		_, err := storage.Copy(ctx, b, "copy", b, "kept")
+		return err
+	}},
+	{"Tags", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		_, err := storage.Tags(ctx, b, "kept")
+		return err
+	}},
+	{"SetTags", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		return storage.SetTags(ctx, b, "kept", map[string]string{"k": "v"})
+	}},
+	{"ListUploads", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		return drain(storage.ListUploads(ctx, b))
+	}},
+	{"AbortUpload", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		return storage.AbortUpload(ctx, b, storage.UploadEntry{Key: "a", Upload: "none"})
+	}},
+	{"BucketInfo, a HEAD", func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+		_, err := s.BucketInfo(ctx, "photos")
+		return err
+	}},
+	{"CreateBucket", func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+		_, err := s.CreateBucket(ctx, "new")
+		return err
+	}},
+	{"UpdateBucket", func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+		_, err := s.UpdateBucket(ctx, "new", storage.WithCORS())
+		return err
+	}},
+	{"DeleteBucket", func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+		return s.DeleteBucket(ctx, "new")
+	}},
+	{"Buckets", func(ctx context.Context, _ storage.Bucket, s storage.Service) error { return drain(s.Buckets(ctx)) }},
+}
+
+func drain[E any](entries func(yield func(E, error) bool)) error {
+	for _, err := range entries {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestRefusedCredentialsAreReplaced(t *testing.T) {
+	for _, from := range sources {
+		for code, status := range map[string]int{"ExpiredToken": http.StatusBadRequest, "InvalidAccessKeyId": http.StatusForbidden} {
+			t.Run(from.name+"/"+code, func(t *testing.T) {
+				r := newRotation(t, code, status)
+				b, s, rotate := r.open(t, from)
+				_, err := b.Upload(t.Context(), "kept", strings.NewReader("hello world"))
+				require.NoError(t, err)
+				for _, row := range renewedCalls {
+					require.NoError(t, drain(b.List(t.Context())), "they are accepted")
+					require.NoError(t, drain(s.Buckets(t.Context())), "they are accepted")
+					rotate()
+					require.NoError(t, row.call(t.Context(), b, s), row.name)
+				}
+			})
+		}
+	}
+}
+
+func TestCallsAtOnceShareTheNewCredentials(t *testing.T) {
+	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
+	asked := atomic.Int64{}
+	b, _, rotate := r.open(t, source{config: func(*testing.T, *rotation) (Config, func()) {
+		return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			asked.Add(1)
+			return key(r.valid.Load()), nil
+		}))}}, func() {}
+	}})
+	for range 3 {
+		require.NoError(t, drain(b.List(t.Context())))
+		rotate()
+		require.NoError(t, parallel.Each(t.Context(), 50, 50, func(ctx context.Context, i int) error {
+			_, err := b.Upload(ctx, strconv.Itoa(i), strings.NewReader("hello"))
+			return err
+		}))
+	}
+	require.EqualValues(t, 4, asked.Load())
+}
+
+// grafana/loki#8964: the abort has the token that was refused, and the parts stay.
+func TestTheAbortOfAnUploadHasNewCredentials(t *testing.T) {
+	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
+	b, _, rotate := r.open(t, sources[0])
+	body := io.MultiReader(strings.NewReader(strings.Repeat("x", 11<<20)), readerFunc(func([]byte) (int, error) {
+		rotate()
+		return 0, iotest.ErrTimeout
+	}))
+	_, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(5<<20), storage.WithConcurrency(1))
+	require.ErrorIs(t, err, storage.BodyFailed)
+	for entry, err := range storage.ListUploads(t.Context(), b) {
+		require.NoError(t, err)
+		require.Fail(t, "an upload is left", entry.Key)
+	}
+	require.NotZero(t, r.refused.Load())
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestCredentialsWithoutSuccessorsAreRefusedOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	for _, row := range []struct {
+		name    string
+		config  Config
+		accepts bool // the first request
+		refused int64
+	}{
+		{"keys of a Config", Config{AccessKeyID: "key-1", SecretKey: "secret-1"}, true, 1},
+		{"a file that has the same keys, which were accepted", Config{}, true, 2},
+		{"a file with keys that were never accepted", Config{}, false, 1},
+		{"a static provider", Config{AWS: &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("key-1", "secret-1", "")}}, true, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			writeProfile(t, file, key(1))
+			r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
+			b, _, rotate := r.open(t, source{config: func(t *testing.T, _ *rotation) (Config, func()) {
+				setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
+				return row.config, func() {}
+			}})
+			if row.accepts {
+				require.NoError(t, drain(b.List(t.Context())))
+			}
+			rotate()
+			require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
+			require.Equal(t, row.refused, r.refused.Load())
+			for range 3 {
+				require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
+			}
+			require.Equal(t, row.refused+3, r.refused.Load(), "one request each")
+		})
+	}
+}
+
+// The first call may have found a file that was about to be written.
+func TestAFileIsReadAgainAfterItsFirstRefusal(t *testing.T) {
+	r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
+	file := filepath.Join(t.TempDir(), "credentials")
+	writeProfile(t, file, key(40))
+	b, _, rotate := r.open(t, source{config: func(t *testing.T, _ *rotation) (Config, func()) {
+		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
+		return Config{}, func() { writeProfile(t, file, key(r.valid.Load())) }
+	}})
+	require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
+	rotate()
+	require.NoError(t, drain(b.List(t.Context())))
+}
+
+// MinIO lets the secret of an access key change.
+func TestASecretThatChanges(t *testing.T) {
+	var current atomic.Pointer[s3server.Server]
+	next := func(secret string) {
+		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Credentials: []s3server.Credential{{AccessKeyID: "key", SecretKey: secret}}})
+		require.NoError(t, err)
+		t.Cleanup(server.Close)
+		current.Store(server)
+	}
+	next("secret-1")
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) { current.Load().ServeHTTP(w, in) }))
+	t.Cleanup(front.Close)
+	file := filepath.Join(t.TempDir(), "credentials")
+	setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
+	writeProfile(t, file, aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret-1"})
+	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: front.URL, Region: s3server.DefaultRegion})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	for _, secret := range []string{"secret-2", "secret-3"} {
+		require.NoError(t, drain(b.List(t.Context())))
+		next(secret)
+		writeProfile(t, file, aws.Credentials{AccessKeyID: "key", SecretAccessKey: secret})
+		require.NoError(t, drain(b.List(t.Context())), "signed by the SDK")
+		_, err = b.Upload(t.Context(), "a", strings.NewReader("hello"))
+		require.NoError(t, err)
+	}
+}
+
+// A HEAD that is denied says as much as one whose credentials are refused.
+func TestDeniedHeadsAskOnceAMinuteWhy(t *testing.T) {
+	var requests atomic.Int64
+	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		w.Header().Set("X-Amz-Request-Id", "R1")
+		requests.Add(1)
+		w.WriteHeader(http.StatusForbidden)
+		if in.Method != http.MethodHead {
+			_, _ = io.WriteString(w, "<Error><Code>AccessDenied</Code></Error>")
+		}
+	}))
+	t.Cleanup(denied.Close)
+	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "key-1", "AWS_SECRET_ACCESS_KEY": "secret-1"})
+	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: denied.URL, Region: s3server.DefaultRegion})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	for range 5 {
+		_, err := b.Attrs(t.Context(), "a")
+		require.ErrorIs(t, err, storage.PermissionDenied)
+	}
+	require.EqualValues(t, 6, requests.Load(), "five HEADs and one GET")
+}
