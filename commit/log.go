@@ -116,7 +116,7 @@ func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 	}
 	return false, &storage.Error{
 		Code: storage.Changed, Op: "Append", Key: l.key(seen.number), Err: fmt.Errorf(text, seen.number),
-		Hint: "remove entries only with Trim: if a backup was restored, drop what was read of this log, and begin with a new Log",
+		Hint: "remove entries only with Trim: if a backup was restored, drop what was read of this log, and call New",
 	}
 }
 
