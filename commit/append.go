@@ -41,9 +41,9 @@ const (
 // It takes three requests if nobody else has appended since the last call, or two more after a minute. Data of more
 // than [MaxEntry] bytes is TooLarge.
 //
-// Before the first call of next, Append looks for the last entry that this Log has seen. If it was removed by other
-// means than Trim, or replaced, as by an expiry rule or a backup that was restored, Append stores nothing and fails
-// with Changed, each time: no reader would see what is appended after a gap. A new Log takes the log as it is.
+// Before the first call of next, Append looks for the last entry that this Log has seen. An expiry rule may have removed
+// it, or a restored backup may have replaced it. Then Append stores nothing and fails with Changed, each time: no reader
+// would see an entry after a gap. A new Log takes the log as it is.
 //
 // If the response to the write is lost, Append finds out whether the entry is stored.
 // If it cannot within ten seconds, errors.Is(err, [storage.OutcomeUnknown]): the entries from then on

@@ -44,8 +44,8 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 		mark []int64 // the calls of Trim in the other log
 		trim int64
 	}{
-		{"it tells of entries after the last one", []int64{6, 8}, 5},
-		{"it tells of entries that are others here", []int64{2, 3}, 5},
+		{"it names an entry after the last one", []int64{6, 8}, 5},
+		{"it names an entry that is another one here", []int64{2, 3}, 5},
 		{"to remove the rest", []int64{2, 3}, 1},
 		{"one call before the first removal", []int64{3}, 5},
 	} {

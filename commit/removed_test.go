@@ -16,8 +16,8 @@ import (
 
 func entryKey(number int) string { return fmt.Sprintf("log/%020d", number) }
 
-// Entries disappear below a Log that has seen them: a backup is restored, an expiry rule removes them. What
-// the Log appends after them is seen by no reader.
+// Entries disappear below a Log that has seen them: a backup is restored, an expiry rule removes them. No reader
+// sees an entry that the Log appends after them.
 func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
 	remove := func(t *testing.T, b storage.Bucket, from, to int) {
@@ -85,7 +85,7 @@ func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
 	require.ErrorIs(t, err, storage.Changed)
 }
 
-// What Trim has removed is missing rightly: a Log that has not been used for some time appends after the last entry.
+// Trim may have removed the entry: a Log that has not been used for some time appends after the last one.
 func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 	log, b := inMemory(t)
 	other, err := commit.New(b, "log/")

@@ -14,7 +14,7 @@ import (
 type mark struct {
 	removed int64  // entries up to this one may have been removed
 	next    int64  // the next call of Trim removes those up to this one; 0 if there is no mark
-	id      string // of the entry next, which is in the log: it tells whether the mark is that of this log
+	id      string // of the entry next, which is in the log: a mark with another id is that of another log
 }
 
 func (m mark) String() string { return fmt.Sprintf("%d %d %s\n", m.removed, m.next, m.id) }
