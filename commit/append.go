@@ -38,16 +38,19 @@ const (
 //		return table.commit() // or an error, because a row is gone
 //	})
 //
-// It takes two requests if nobody else has appended since the last call, or two more after a minute. Data of more than [MaxEntry]
-// bytes is TooLarge. If the response to the write is lost, Append finds out whether the entry is stored.
+// It takes three requests if nobody else has appended since the last call, or two more after a minute. Data of more
+// than [MaxEntry] bytes is TooLarge.
+//
+// Before the first call of next, Append looks for the last entry that this Log has seen. An expiry rule may have removed
+// it, or a restored backup may have replaced it. Then Append stores nothing and fails with Changed, each time: no reader
+// would see an entry after a gap. A new Log takes the log as it is.
+//
+// If the response to the write is lost, Append finds out whether the entry is stored.
 // If it cannot within ten seconds, errors.Is(err, [storage.OutcomeUnknown]): the entries from then on
-// tell. The error is the same if others have trimmed the log twice beyond the entry while it was written, or
-// since this Log has last been used, up to a minute ago.
+// tell. The error is the same if others have trimmed the log twice beyond the entry while it was written.
 func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
-	last, err := l.known.Load(), error(nil)
-	if last == 0 || time.Since(*l.learned.Load()) > fresh {
-		last, err = l.Last(ctx)
-	}
+	begun := time.Now()
+	last, err := l.before(ctx, begun)
 	for conflicts := 0; err == nil; conflicts++ {
 		data, failed := next(last)
 		switch {
@@ -70,9 +73,26 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 		if err := ctxtime.Sleep(ctx, mathrand.N(backoff.FirstDelay<<min(conflicts, 5))); err != nil {
 			return 0, l.interrupted("Append", err)
 		}
-		last, err = l.Last(ctx)
+		last, err = l.last(ctx, begun)
 	}
 	return 0, err
+}
+
+// before returns the entry after which the first attempt of Append is made: that which this Log knows, if it
+// was seen lately and is there, and otherwise the last one.
+func (l *Log) before(ctx context.Context, begun time.Time) (int64, error) {
+	seen := l.known.Load()
+	if seen == nil || begun.Sub(seen.at) > fresh {
+		return l.last(ctx, begun)
+	}
+	switch there, err := l.look(ctx, seen); {
+	case err != nil:
+		return 0, err
+	case there:
+		return seen.number, nil
+	}
+	l.forget()
+	return l.last(ctx, time.Time{}) // it was trimmed
 }
 
 // put stores an entry, unless the number is taken. All attempts have the same id and bytes: however
@@ -85,9 +105,9 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		unsure = unsure || errors.Is(err, storage.OutcomeUnknown)
 		switch {
 		case err == nil:
-			return true, l.confirm(ctx, number)
+			return true, l.confirm(ctx, number, id)
 		case taken && !unsure: // by another one, perhaps after a retry of the bucket's, and this one was trimmed
-			return false, l.confirm(ctx, number)
+			return false, l.confirm(ctx, number, "")
 		case !unsure:
 			return false, err
 		}
@@ -96,7 +116,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		case unread != nil:
 			return false, l.unknown(number, errors.Join(err, unread))
 		case stored: // by another one perhaps after this one was trimmed
-			return by == id, l.confirm(ctx, number)
+			return by == id, l.confirm(ctx, number, by)
 		}
 		delay, again := policy.Allow(&tries, false, 0)
 		if !again || ctxtime.Sleep(ctx, delay) != nil {
@@ -127,16 +147,16 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 
 // confirm fails unless an entry that was just stored is the first of its number. If an entry of the number
 // may have been removed, another writer may have had it: this one was paused while others trimmed twice.
-func (l *Log) confirm(ctx context.Context, number int64) error {
+func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	trimmed, err := persist(ctx, l.Trimmed)
 	switch {
 	case err != nil:
 		return l.unknown(number, err)
 	case number <= trimmed:
-		l.learned.Store(new(time.Time)) // the next call asks for the last entry
+		l.forget()
 		return l.unknown(number, errors.New("the log was trimmed beyond this entry while it was written"))
 	}
-	l.learn(number)
+	l.learn(number, id)
 	return nil
 }
 

@@ -29,10 +29,16 @@ const MaxEntry = 16 << 20
 
 // A Log is a log in one folder of a bucket. Its methods may be called concurrently.
 type Log struct {
-	bucket  storage.ReadWriter
-	prefix  string
-	known   atomic.Int64              // an entry that is or was in the log; 0: none is known
-	learned atomic.Pointer[time.Time] // when that was not trimmed; set before known is
+	bucket storage.ReadWriter
+	prefix string
+	known  atomic.Pointer[known] // nil if no entry is known
+}
+
+// known is the greatest entry that this Log has seen.
+type known struct {
+	number int64
+	id     string    // of the call that appended it; "" if that was not seen
+	at     time.Time // when it, or an entry before it, was last seen in the log, and so was not trimmed
 }
 
 // An Entry is one entry of a log.
@@ -71,18 +77,66 @@ func (l *Log) interrupted(op string, cause error) error {
 
 func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix, number) }
 
-// learn remembers that an entry is in the log, and thereby that known is not trimmed.
-func (l *Log) learn(number int64) {
-	l.learned.Store(new(time.Now()))
-	for known := l.known.Load(); known < number && !l.known.CompareAndSwap(known, number); {
-		known = l.known.Load()
+// learn remembers that an entry is in the log, and thereby that the greatest one is not trimmed.
+func (l *Log) learn(number int64, id string) {
+	for {
+		old, now := l.known.Load(), known{number: number, id: id, at: time.Now()}
+		if old != nil && (old.number > number || old.number == number && id == "") {
+			now.number, now.id = old.number, old.id
+		}
+		if l.known.CompareAndSwap(old, &now) {
+			return
+		}
+	}
+}
+
+// forget makes the next call of Append ask for the last entry.
+func (l *Log) forget() {
+	if old := l.known.Load(); old != nil {
+		l.known.CompareAndSwap(old, &known{number: old.number, id: old.id})
+	}
+}
+
+// look reports whether an entry that this Log has seen is there. If it is not, and was not trimmed, or
+// is another one by now, look fails with Changed: the log is not the one that this Log knows.
+func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
+	attrs, err := l.bucket.Attrs(ctx, l.key(seen.number))
+	text := "entry %d is another one than was in the log"
+	switch {
+	case err == nil && (seen.id == "" || seen.id == attrs.Metadata[idName]):
+		return true, nil
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		text = "entry %d was in the log, and is gone"
+	case err != nil:
+		return false, err
+	}
+	trimmed, err := l.Trimmed(ctx)
+	if err != nil || seen.number <= trimmed {
+		return false, err
+	}
+	return false, &storage.Error{
+		Code: storage.Changed, Op: "Append", Key: l.key(seen.number), Err: fmt.Errorf(text, seen.number),
+		Hint: "remove entries only with Trim: if a backup was restored, drop what was read of this log, and call New",
 	}
 }
 
 // Last returns the number of the last entry, or 0 if nothing was ever appended. It lists nothing: after
-// n new entries it takes about 2 log n requests.
-func (l *Log) Last(ctx context.Context) (int64, error) {
-	for low := l.known.Load(); ; {
+// n new entries it takes about 2 log n requests. If an entry that this Log has seen was removed by
+// other means than Trim, or replaced, Last fails with Changed, as [Log.Append] does.
+func (l *Log) Last(ctx context.Context) (int64, error) { return l.last(ctx, time.Now()) }
+
+// last is Last. It looks for the entry that this Log knows unless that was seen since a time.
+func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
+	low := int64(0)
+	if seen := l.known.Load(); seen != nil {
+		low = seen.number
+		if !seen.at.After(since) {
+			if _, err := l.look(ctx, seen); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for {
 		last, err := l.search(ctx, low)
 		if err != nil {
 			return 0, err
@@ -92,7 +146,9 @@ func (l *Log) Last(ctx context.Context) (int64, error) {
 			return 0, err
 		}
 		if trimmed <= last { // else what was absent may have been removed
-			l.learn(last)
+			if last > 0 {
+				l.learn(last, "")
+			}
 			return last, nil
 		}
 		low = trimmed

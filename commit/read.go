@@ -81,9 +81,9 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	if first < 1 {
 		return nil, l.failed(op, storage.InvalidArgument, "number must be at least 1")
 	}
-	entries := make([]Entry, size)
+	entries, ids := make([]Entry, size), make([]string, size)
 	errs := parallel.All(size, size, func(i int) (err error) {
-		entries[i], err = l.get(ctx, first+int64(i))
+		entries[i], ids[i], err = l.get(ctx, first+int64(i))
 		return err
 	})
 	n, err := 0, error(nil)
@@ -103,22 +103,22 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 		return nil, e
 	}
 	if n > 0 {
-		l.learn(first + int64(n) - 1)
+		l.learn(first+int64(n)-1, ids[n-1])
 	}
 	return entries[:n], err
 }
 
-// get reads the object of an entry.
-func (l *Log) get(ctx context.Context, number int64) (Entry, error) {
+// get reads the object of an entry, and the id of the call that appended it.
+func (l *Log) get(ctx context.Context, number int64) (_ Entry, id string, _ error) {
 	r, err := l.bucket.Download(ctx, l.key(number))
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, "", err
 	}
 	defer func() { _ = r.Close() }() // always nil
 	attrs := r.Attrs()
 	if attrs.Size > MaxEntry {
-		return Entry{}, l.failed("Read", storage.TooLarge, fmt.Sprintf("entry %d has %d bytes", number, attrs.Size))
+		return Entry{}, "", l.failed("Read", storage.TooLarge, fmt.Sprintf("entry %d has %d bytes", number, attrs.Size))
 	}
 	data, err := io.ReadAll(r)
-	return Entry{Number: number, Data: data, Modified: attrs.Modified}, err
+	return Entry{Number: number, Data: data, Modified: attrs.Modified}, attrs.Metadata[idName], err
 }

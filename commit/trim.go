@@ -5,18 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/omnibucket/storage"
 )
 
 // A mark says which entries are not in the log any more, and which are to follow. It is one object.
 type mark struct {
-	removed int64 // entries up to this one may have been removed
-	next    int64 // the next call of Trim removes those up to this one
+	removed int64  // entries up to this one may have been removed
+	next    int64  // the next call of Trim removes those up to this one; 0 if there is no mark
+	id      string // of the entry next, which is in the log: a mark with another id is that of another log
 }
 
+func (m mark) String() string { return fmt.Sprintf("%d %d %s\n", m.removed, m.next, m.id) }
+
 // maxMark is more bytes than a mark has.
-const maxMark = 64
+const maxMark = 128
 
 func (l *Log) markKey() string { return l.prefix + "trimmed" }
 
@@ -27,6 +31,9 @@ func (l *Log) markKey() string { return l.prefix + "trimmed" }
 //
 // If there is no such entry yet, Trim fails with InvalidArgument. If it is not greater than before, Trim only
 // removes what an interrupted call has left. [Log.Trimmed] tells what has gone, also after a failure.
+//
+// Trim removes what the object "trimmed" of this log says, whatever a listing has. If that object was written in
+// another log, as after a copy of a part of one, Trim removes nothing and fails with Changed.
 func (l *Log) Trim(ctx context.Context, number int64) error {
 	last, err := l.Last(ctx)
 	switch {
@@ -54,20 +61,66 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 	return errors.Join(listed, err)
 }
 
-// advance excludes entries from the log, before the first of them is removed.
-func (l *Log) advance(ctx context.Context, number int64) (now mark, err error) {
-	for tries := 0; ; tries++ {
-		_, err := storage.Update(ctx, l.bucket, l.markKey(), func(old []byte, attrs *storage.Attrs) (_ []byte, err error) {
-			if now = (mark{}); attrs != nil {
-				now, err = l.parseMark(old)
+// errMoved is the error of a mark that another call has moved.
+var errMoved = errors.New("the mark has moved")
+
+// advance excludes entries from the log, before the first of them is removed. It returns a mark that is known to
+// be that of this log.
+func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
+	for unsure := 0; ; {
+		now, err := l.ownMark(ctx)
+		if err != nil || number <= now.next {
+			return now, err
+		}
+		attrs, err := l.bucket.Attrs(ctx, l.key(number))
+		if err != nil {
+			return mark{}, err
+		}
+		to := mark{removed: now.next, next: number, id: attrs.Metadata[idName]}
+		_, err = storage.Update(ctx, l.bucket, l.markKey(), func(old []byte, attrs *storage.Attrs) ([]byte, error) {
+			there, err := mark{}, error(nil)
+			if attrs != nil {
+				there, err = l.parseMark(old)
 			}
-			if number > now.next {
-				now = mark{removed: now.next, next: number}
+			if err == nil && there != now {
+				err = errMoved
 			}
-			return fmt.Appendf(nil, "%d %d\n", now.removed, now.next), err
+			return []byte(to.String()), err
 		})
-		if !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || tries == 3 {
-			return now, err // else: to repeat it changes nothing more
+		switch {
+		case err == nil:
+			return to, nil
+		case errors.Is(err, errMoved):
+		case !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unsure == 3:
+			return mark{}, err
+		default:
+			unsure++ // what is there by now tells
+		}
+	}
+}
+
+// ownMark returns the mark, or the zero mark if there is none. If the mark is that of this log, the entry that it
+// names is there, unless the mark has moved meanwhile. Otherwise it fails with Changed.
+func (l *Log) ownMark(ctx context.Context) (mark, error) {
+	now, err := l.mark(ctx)
+	for {
+		if err != nil || now.next == 0 {
+			return now, err
+		}
+		attrs, failed := l.bucket.Attrs(ctx, l.key(now.next))
+		switch {
+		case failed == nil && attrs.Metadata[idName] == now.id:
+			return now, nil
+		case failed != nil && storage.CodeOf(failed) != storage.ObjectNotFound:
+			return mark{}, failed
+		}
+		before := now
+		if now, err = l.mark(ctx); err == nil && now == before {
+			return mark{}, &storage.Error{
+				Code: storage.Changed, Op: "Trim", Key: l.markKey(),
+				Err:  fmt.Errorf("the mark is of another log: entry %d here is not the one that it names", now.next),
+				Hint: "copy a log with all of its entries, or begin one below another prefix",
+			}
 		}
 	}
 }
@@ -75,19 +128,26 @@ func (l *Log) advance(ctx context.Context, number int64) (now mark, err error) {
 // Trimmed returns up to which number entries were removed, or 0: the one after it is the first that
 // can be read.
 func (l *Log) Trimmed(ctx context.Context) (int64, error) {
-	text, _, err := storage.ReadAll(ctx, l.bucket, l.markKey(), storage.WithRange(0, maxMark))
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return 0, nil
-	case err != nil:
-		return 0, err
-	}
-	now, err := l.parseMark(text)
+	now, err := l.mark(ctx)
 	return now.removed, err
 }
 
-func (l *Log) parseMark(text []byte) (m mark, err error) {
-	if _, err := fmt.Sscanf(string(text), "%d %d\n", &m.removed, &m.next); err != nil || m.removed < 0 || m.next <= m.removed {
+// mark reads the mark; the zero mark if there is none.
+func (l *Log) mark(ctx context.Context) (mark, error) {
+	text, _, err := storage.ReadAll(ctx, l.bucket, l.markKey(), storage.WithRange(0, maxMark))
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return mark{}, nil
+	case err != nil:
+		return mark{}, err
+	}
+	return l.parseMark(text)
+}
+
+func (l *Log) parseMark(text []byte) (mark, error) {
+	var m mark
+	read, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
+	if read < 2 || m.removed < 0 || m.next <= m.removed || string(text) != m.String() {
 		return mark{}, &storage.Error{
 			Code: storage.InvalidArgument, Op: "Trimmed", Key: l.markKey(), Err: errors.New("object is not the mark of a log"),
 			Hint: "pass another prefix, or remove the object if nothing was ever trimmed",
@@ -98,6 +158,6 @@ func (l *Log) parseMark(text []byte) (m mark, err error) {
 
 // isEntry reports whether key is that of an entry.
 func (l *Log) isEntry(key string) bool {
-	number, err := strconv.ParseInt(key[len(l.prefix):], 10, 64)
+	number, err := strconv.ParseInt(strings.TrimPrefix(key, l.prefix), 10, 64)
 	return err == nil && key == l.key(number)
 }

@@ -145,7 +145,8 @@ func (c *core) serveAtBase() {
 }
 
 // A bucket is the one concrete Bucket: what a scope shows of a core. It has the scope itself,
-// because an operation through Prefixed must cost no call and no allocation more than any other.
+// because an operation through Prefixed must cost no call more than any other, and no allocation more than the text
+// of the whole key.
 type bucket struct {
 	core  *core
 	scope scope.Scope

@@ -67,7 +67,7 @@ func (l *listOp) open(b *bucket, op string, opts []storage.ListOption) *storage.
 			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
 		}
 	}
-	r.Prefix = b.scope.Prefix + r.Prefix
+	r.Prefix = cmp.Or(l.op.key, b.scope.Prefix)
 	if e := b.core.checkLeadingSlash(r.Prefix); e != nil {
 		return e
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/serve"
 )
@@ -194,6 +195,24 @@ func TestListing(t *testing.T) {
 		w := list(http.MethodGet, "/d/", serve.WithListing(foreign))
 		require.Equal(t, 1, strings.Count(w.Body.String(), "<a"))
 		require.Contains(t, w.Body.String(), `<a href="ok">ok</a>`)
+	})
+	t.Run("folder markers are no entries", func(t *testing.T) {
+		tree := []string{"a/b/c.txt", "a/b.txt", "empty/", "/", "/rooted", "a//nameless"}
+		marked, plant := foldermarker.New(t)
+		plant(tree...)
+		plant(foldermarker.Of(tree...)...)
+		for path, links := range map[string][]string{"/": {"a/", "empty/"}, "/a/": {"b.txt", "b/"}, "/a/b/": {"c.txt"}, "/empty/": nil} {
+			w := httptest.NewRecorder()
+			serve.FileServer(marked, serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			require.Equal(t, http.StatusOK, w.Code, path)
+			require.Equal(t, len(links), strings.Count(w.Body.String(), "<a"), path)
+			for _, link := range links {
+				require.Contains(t, w.Body.String(), `<a href="`+link+`">`, path)
+			}
+		}
+		w := httptest.NewRecorder()
+		serve.FileServer(marked, serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/empty", nil))
+		require.Equal(t, http.StatusMovedPermanently, w.Code, "it is a directory")
 	})
 	t.Run("a failure before the first entry is a status", func(t *testing.T) {
 		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{}))

@@ -129,7 +129,7 @@ func Cases() []Case { return bucketCases() }
 func bucketCases() []Case {
 	return slices.Concat(
 		keyCases, roundTripCases(), orderCases, anyOrderCases, treeCases, prefixedCases,
-		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, uploadJournalCases, openUploadCases, completeUploadCases, completeBesideCases, signedPartCases, conditionCases, reconcileCases,
+		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, resumedViewCases, uploadJournalCases, openUploadCases, completeUploadCases, completeBesideCases, signedPartCases, conditionCases, reconcileCases,
 		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
 		readCases, slowReadCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,

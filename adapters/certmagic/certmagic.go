@@ -14,7 +14,7 @@
 //
 // # What differs from FileStorage
 //
-//   - A folder exists while a key is below it.
+//   - A folder exists while a key is below it, or a folder marker: the empty object "folder/" of consoles and rclone.
 //   - A key may be the prefix of other keys and have a value, too, if the store permits it.
 //   - If the store cannot be reached, Exists returns false.
 //   - List is in the order of the bytes of the keys.
@@ -126,6 +126,9 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 		if err != nil {
 			return nil, err
 		}
+		if !hasName(strings.TrimPrefix(entry.Key, prefix)) {
+			continue
+		}
 		if recursive {
 			keys = appendFolders(keys, prefix, last, entry.Key)
 			last = entry.Key[:strings.LastIndexByte(entry.Key, '/')+1]
@@ -139,6 +142,10 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 	slices.Sort(keys) // a key may be a value and a folder
 	return slices.Compact(keys), nil
 }
+
+// hasName reports whether what is at a path below a folder has a name there. The folder's own marker, the empty
+// object "folder/" that consoles and rclone store, has none, nor has what a "//" leads to.
+func hasName(below string) bool { return below != "" && !strings.Contains("/"+below, "//") }
 
 // appendFolders appends the folders of key below prefix that last, the folder of the key before, is not in.
 func appendFolders(keys []string, prefix, last, key string) []string {

@@ -22,6 +22,7 @@
 //   - A file may not grow after Commit, unless it is empty.
 //   - Close keeps what was written, even if the request that wrote it was canceled.
 //   - Walk takes one listing for each folder, in the order of the registry, and no Stat.
+//   - Folder markers, the empty objects "a/" of consoles and rclone, are no files. Delete removes those of its folder.
 //   - RedirectURL is empty for a store without signed URLs; the registry then sends the bytes itself.
 //     HEAD requests are not redirected.
 package distribution

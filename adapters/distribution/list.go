@@ -51,7 +51,9 @@ func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 	return paths, nil
 }
 
-// children returns the files and folders in a folder by their names. Only the root may be empty.
+// children returns the files and folders in a folder by their names. A folder that exists may be empty, because
+// other tools mark a folder by an empty object "folder/". That object has no name in the folder and is left out,
+// as is what a "//" in a key leads to: either would be the folder itself, and a walk would never end.
 func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo, error) {
 	var children []registry.FileInfo
 	found := path == "/"
@@ -60,6 +62,9 @@ func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo
 			return nil, err
 		}
 		found = true
+		if strings.TrimSuffix(strings.TrimPrefix(entry.Key, below(path)), "/") == "" {
+			continue
+		}
 		if folder, ok := strings.CutSuffix(entry.Key, "/"); ok {
 			children = append(children, fileInfo(pathOf(folder), 0, nil))
 		} else if !strings.HasSuffix(entry.Key, stateSuffix) {

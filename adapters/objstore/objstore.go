@@ -11,7 +11,8 @@
 //     revisions of an object.
 //   - Upload stores an object whole or not at all, on every store, and retries.
 //   - Delete succeeds if there is no object.
-//   - Iter and IterWithAttributes are in byte order on every store.
+//   - Iter and IterWithAttributes are in byte order on every store. They leave out folder markers, which are objects
+//     whose names end in a slash.
 //
 // # Conditional uploads
 //
@@ -156,8 +157,8 @@ func (b *bucket) IterWithAttributes(ctx context.Context, dir string, f func(than
 		if err != nil {
 			return err
 		}
-		if entry.Key == dir {
-			continue // the mark of a folder, which other tools leave
+		if !entry.IsPrefix && strings.HasSuffix(entry.Key, thanos.DirDelim) {
+			continue // the marker of a folder, which consoles and rclone leave: the caller would take it for a folder
 		}
 		a := thanos.IterObjectAttributes{Name: entry.Key}
 		if params.LastModified {

@@ -52,13 +52,14 @@ func (d *remoteDriver) isObject(ctx context.Context, dir string) bool {
 	return dir != "" && d.underObject(ctx, dir+"/x")
 }
 
-// appendEntry appends what is a folder or an object.
+// appendEntry appends what is a folder or an object. An object whose name ends in a slash, as other tools mark a
+// folder, is neither: it could not be read.
 func appendEntry(ctx context.Context, entries []storage.ListEntry, found fs.DirEntry) []storage.ListEntry {
 	switch found := found.(type) {
 	case fs.Directory:
 		return append(entries, storage.ListEntry{Key: found.Remote() + "/", IsPrefix: true})
 	case fs.Object:
-		if found.Size() >= 0 && found.Storable() {
+		if found.Size() >= 0 && found.Storable() && mayBe(found.Remote()) {
 			a := attrsOf(ctx, found.Remote(), found)
 			return append(entries, storage.ListEntry{Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified})
 		}

@@ -118,6 +118,9 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 		if err != nil {
 			break
 		}
+		if entry.Key == l.Key && !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") {
+			continue // the marker of the folder, whose name is there already
+		}
 		if completed := withKey(text, l, entry.Key); completed != "" {
 			found = append(found, completed)
 		}

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/openfiles"
 )
 
 func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
-	files, known := openFileLimit()
+	files, known := openfiles.Limit()
 	if !known {
 		t.Skip("the system has no such limit")
 	}

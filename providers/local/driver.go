@@ -116,9 +116,26 @@ func (d *objectDriver) Native() any {
 	return d.live.root
 }
 
-// acquire begins a call. The directories stay open until release, even if Close is called
-// meanwhile.
+// acquire begins a call, when it is its turn. The directories stay open until release, even if Close is called
+// meanwhile. A call that has acquired one bucket acquires another by acquireNow.
 func (d *objectDriver) acquire(ctx context.Context) (s *store, err error) {
+	if err := calls.take(ctx); err != nil {
+		return nil, err
+	}
+	if s, err = d.acquireNow(ctx); err != nil {
+		calls.end()
+	}
+	return s, err
+}
+
+// release ends a call that acquire began.
+func (d *objectDriver) release(s *store) {
+	d.releaseNow(s)
+	calls.end()
+}
+
+// acquireNow begins a call that has a turn, or needs none. It ends by releaseNow.
+func (d *objectDriver) acquireNow(ctx context.Context) (s *store, err error) {
 	err = retry(ctx, func() error {
 		found, opened, err := d.use()
 		if err != nil || opened {
@@ -132,7 +149,7 @@ func (d *objectDriver) acquire(ctx context.Context) (s *store, err error) {
 			d.forget(found)
 			return errAgain
 		default:
-			d.release(found)
+			d.releaseNow(found)
 		}
 		return err
 	})
@@ -141,12 +158,12 @@ func (d *objectDriver) acquire(ctx context.Context) (s *store, err error) {
 
 // openOnce acquires a bucket by a driver that has one call. done also closes the driver; it may be called again.
 func openOnce(ctx context.Context, d *objectDriver) (s *store, done func(), err error) {
-	if s, err = d.acquire(ctx); err != nil {
+	if s, err = d.acquireNow(ctx); err != nil {
 		_ = d.Close()
 		return nil, nil, err
 	}
 	return s, sync.OnceFunc(func() {
-		d.release(s)
+		d.releaseNow(s)
 		_ = d.Close()
 	}), nil
 }
@@ -171,8 +188,8 @@ func (d *objectDriver) use() (s *store, opened bool, err error) {
 	return d.live, opened, nil
 }
 
-// release ends a call. It closes directories that are not used any more.
-func (d *objectDriver) release(s *store) {
+// releaseNow ends a call that acquireNow began. It closes directories that are not used any more.
+func (d *objectDriver) releaseNow(s *store) {
 	d.mu.Lock()
 	s.users--
 	last := s.users == 0 && (d.closed || d.live != s)
@@ -182,14 +199,14 @@ func (d *objectDriver) release(s *store) {
 	}
 }
 
-// forget is release that makes the next call open the directories again.
+// forget is releaseNow that makes the next call open the directories again.
 func (d *objectDriver) forget(s *store) {
 	d.mu.Lock()
 	if d.live == s {
 		d.live, d.gone = nil, true
 	}
 	d.mu.Unlock()
-	d.release(s)
+	d.releaseNow(s)
 }
 
 // Close closes the directory after the calls in progress have ended. Open bodies can

@@ -30,8 +30,9 @@ var failures = []struct {
 	{osdir.ErrDiskFull, storage.Unavailable, "free some space: the disk is full"},
 	{osdir.ErrQuota, storage.Unavailable, "raise the disk quota: it is used up"},
 	{osdir.ErrReadOnly, storage.PermissionDenied, "mount the file system for writing: it is read-only"},
-	{syscall.EMFILE, storage.Unavailable, "raise the limit of open files of the process (ulimit -n)"},
-	{syscall.ENFILE, storage.Unavailable, "raise the limit of open files of the system"},
+	// As the cloud drivers say of connections: the core repeats the call for longer, and slows the others down.
+	{syscall.EMFILE, storage.RateLimited, "raise the limit of open files of the process (ulimit -n), or make fewer calls at once"},
+	{syscall.ENFILE, storage.RateLimited, "raise the limit of open files of the system, or make fewer calls at once"},
 	{osdir.ErrCrossDevice, storage.Unsupported, "unmount the file system inside the bucket's directory: objects cannot be moved onto it atomically"},
 	{fs.ErrPermission, storage.PermissionDenied, "check the owner and mode of the bucket's directory"},
 	{osdir.ErrBusy, storage.Unavailable, "close the file in the program that has it open"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,8 @@ func TestCodesAndHintsOfErrors(t *testing.T) {
 	}{
 		{"full disk", &fs.PathError{Err: osdir.ErrDiskFull}, storage.Unavailable, true},
 		{"used up quota", osdir.ErrQuota, storage.Unavailable, true},
+		{"no file left in the process", &fs.PathError{Err: syscall.EMFILE}, storage.RateLimited, true},
+		{"no file left in the system", syscall.ENFILE, storage.RateLimited, true},
 		{"read-only file system", osdir.ErrReadOnly, storage.PermissionDenied, true},
 		{"no permission", &fs.PathError{Err: fs.ErrPermission}, storage.PermissionDenied, true},
 		{"mount point inside", &os.LinkError{Err: osdir.ErrCrossDevice}, storage.Unsupported, true},

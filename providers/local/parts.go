@@ -87,11 +87,16 @@ func (u *uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *st
 // PutPart stores a part, and atomically replaces an earlier one with that number. The tag
 // of the part identifies its file or slot.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	s, err := d.acquire(ctx)
+	turn, err := bodies.takeOrPass(ctx)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	defer d.release(s)
+	defer bodies.endIf(turn)
+	s, err := d.acquireNow(ctx)
+	if err != nil {
+		return driver.Part{}, err
+	}
+	defer d.releaseNow(s)
 	if r.Number < 1 || r.Number > maxParts {
 		return driver.Part{}, argument.Invalid("part number", "must be from 1 to 10,000", "")
 	}

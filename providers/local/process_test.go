@@ -36,7 +36,7 @@ const (
 func play(role string) int {
 	roles := map[string]func(d *objectDriver, text string) error{
 		"writer": writeForEver, "reader": readForEver, "creator": createOnce, "overwriter": overwriteForEver, "adder": addUp,
-		"sender": sendSlowly, "tagger": tagForEver, "holder": holdForEver,
+		"sender": sendSlowly, "tagger": tagForEver, "holder": holdForEver, "crowd": crowd,
 	}
 	if role == "deleter" {
 		if err := deleteBucket(os.Getenv(rootVariable)); err != nil {

@@ -12,11 +12,16 @@ import (
 // Put writes a hidden file with its attributes, and renames it to its place. Readers get
 // either the old object or the new one, each with its own attributes.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	s, err := d.acquire(ctx)
+	turn, err := bodies.takeOrPass(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
+	defer bodies.endIf(turn)
+	s, err := d.acquireNow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.releaseNow(s)
 	if err := s.settings.checkControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
@@ -29,6 +34,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 	st.attrs = newAttrs(r.Properties, &r.Controls, r.CRC32C)
+	if err := calls.take(ctx); err != nil {
+		return nil, err
+	}
+	defer calls.end()
 	return s.objects.save(ctx, r.Key, st, r.Condition)
 }
 

@@ -25,13 +25,18 @@ var errRounds = &storage.Error{
 	Hint: "stop the program that keeps changing the bucket's directory",
 }
 
-// retry calls f until it does not return errAgain. It fails if ctx is done or no rounds are left.
+// retry calls f until it does not return errAgain. It fails if ctx is done or no rounds are left. If f finds no file left
+// to open, retry waits for one, for up to fileWait.
 func retry(ctx context.Context, f func() error) error {
-	for range maxRounds {
+	var files fileWaiter
+	for round := 0; round < maxRounds; {
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
-		if err := f(); err != errAgain {
+		switch err := f(); {
+		case err == errAgain:
+			round++
+		case !noFile(err) || !files.wait(ctx):
 			return err
 		}
 	}

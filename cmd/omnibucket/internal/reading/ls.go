@@ -4,6 +4,7 @@ package reading
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -36,7 +37,8 @@ func Ls(p *program.Program) *cobra.Command {
 		Use:   "ls [flags] ADDRESS...",
 		Short: "List objects, folders, versions or buckets",
 		Long: `Lists the object with exactly this key or, if there is none, the content of the
-folder of this name, one level deep. Folders end in "/".
+folder of this name, one level deep. Folders end in "/". With -r, so do the empty
+objects that consoles and other tools store for folders.
 ` + program.WildcardHelp,
 		Example: `  omnibucket ls 's3://photos/2026/?region=eu-west-1'
   omnibucket ls -r -l file:///srv/files
@@ -155,22 +157,27 @@ func lsMatching(ctx context.Context, p *program.Program, f *lsFlags, w *program.
 	return nil
 }
 
-// lsFolder lists a folder. An empty folder does not exist, unless it is the whole
-// bucket.
+// lsFolder lists a folder, without the marker that consoles and rclone store for it. An empty folder does not
+// exist unless it has that marker, or is the whole bucket.
 func lsFolder(ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Lister, key string) error {
-	opts := []storage.ListOption{storage.WithPrefix(location.AsFolder(key)), storage.WithAnyOrder()}
-	if !f.filter.Given() {
-		opts = append(opts, f.limit...)
-	}
+	folder := location.AsFolder(key)
+	opts := []storage.ListOption{storage.WithPrefix(folder), storage.WithAnyOrder()}
 	if !f.recursive {
 		opts = append(opts, storage.WithDelimiter("/"))
+	}
+	if f.limit != nil && !f.filter.Given() {
+		limit := f.limitCount
+		if !f.recursive && limit > 0 && limit < math.MaxInt {
+			limit++ // for the marker of the folder, which is left out
+		}
+		opts = append(opts, storage.WithLimit(limit))
 	}
 	if f.startAfter != "" {
 		opts = append(opts, storage.WithStartAfter(f.startAfter))
 	}
 	listed := bucket.List(ctx, opts...)
 	if f.recursive && f.startAfter == "" && f.limit == nil {
-		listed = program.ListBelow(ctx, bucket, location.AsFolder(key))
+		listed = program.ListBelow(ctx, bucket, folder)
 	}
 	found, printed := false, 0
 	for entry, err := range listed {
@@ -178,7 +185,7 @@ func lsFolder(ctx context.Context, p *program.Program, f *lsFlags, w *program.Wa
 			return err
 		}
 		found = true
-		if !program.SelectsBelow(w.Filter, location.AsFolder(key), entry) {
+		if !f.recursive && entry.Key == folder || !program.SelectsBelow(w.Filter, folder, entry) {
 			continue
 		}
 		if err := printEntry(p, f, entry); err != nil {

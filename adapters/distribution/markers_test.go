@@ -1,0 +1,129 @@
+package distribution
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"testing"
+	"time"
+
+	regstorage "github.com/distribution/distribution/v3/registry/storage"
+	registry "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
+)
+
+// marked returns a driver over a bucket with these objects, and a marker in each of their folders.
+func marked(t *testing.T, keys ...string) (registry.StorageDriver, storage.Bucket) {
+	t.Helper()
+	b, plant := foldermarker.New(t)
+	plant(keys...)
+	plant(foldermarker.Of(keys...)...)
+	return newDriver(t, b), b
+}
+
+func TestFolderMarkersAreNoEntries(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		keys []string
+		list map[string][]string
+		walk []string
+	}{
+		{
+			"at every level", []string{"a/b/c", "a/d"},
+			map[string][]string{"/": {"/a"}, "/a": {"/a/b", "/a/d"}, "/a/b": {"/a/b/c"}},
+			[]string{"/a", "/a/b", "/a/b/c", "/a/d"},
+		},
+		{"of an empty folder", []string{"a/b/"}, map[string][]string{"/a": {"/a/b"}, "/a/b": {}}, []string{"/a", "/a/b"}},
+		{"beside an object of the folder's name", []string{"a", "a/"}, map[string][]string{"/a": {}}, nil},
+		{"of the root", []string{"/", "a"}, map[string][]string{"/": {"/a"}}, []string{"/a"}},
+		{"a key that begins with a slash", []string{"/x", "a"}, map[string][]string{"/": {"/a"}}, []string{"/a"}},
+		{"a folder without a name", []string{"a//x", "a/y"}, map[string][]string{"/a": {"/a/y"}}, []string{"/a", "/a/y"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			d, _ := marked(t, row.keys...)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for folder, want := range row.list {
+				got, err := d.List(ctx, folder)
+				require.NoError(t, err, folder)
+				require.Equal(t, want, got, folder)
+			}
+			if row.walk == nil {
+				return
+			}
+			var walked []string
+			require.NoError(t, d.Walk(ctx, "/", func(info registry.FileInfo) error {
+				if walked = append(walked, info.Path()); len(walked) > 100 {
+					return context.DeadlineExceeded // the walk has no end
+				}
+				return nil
+			}))
+			require.Equal(t, row.walk, walked)
+		})
+	}
+}
+
+const root = "docker/registry/v2/"
+
+// The registry purges uploads that nobody continues. With a marker in a folder of uploads, its walk never ended.
+func TestPurgeUploadsWithFolderMarkers(t *testing.T) {
+	const before, now = "0bcd4e0f-1f53-4f9a-a71c-3a4ef2a4a5b1", "7c7e2b43-0a39-4d9e-9d5e-6a7d1c1b2c3d"
+	const uploads = root + "repositories/team/app/_uploads/"
+	d, b := marked(t, uploads+before+"/data", uploads+now+"/data")
+	require.NoError(t, d.PutContent(t.Context(), "/"+uploads+before+"/startedat", []byte("2026-01-01T00:00:00Z")))
+	require.NoError(t, d.PutContent(t.Context(), "/"+uploads+now+"/startedat", []byte("2026-03-01T00:00:00Z")))
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	purged, errs := regstorage.PurgeUploads(ctx, d, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), true)
+	require.Empty(t, errs)
+	require.Equal(t, []string{"/" + uploads + before}, purged)
+	require.Empty(t, foldermarker.Keys(t, b, storage.WithPrefix(uploads+before)), "its markers are removed with it")
+	require.Contains(t, foldermarker.Keys(t, b), uploads+now+"/data")
+}
+
+// The registry's collection of garbage removes what no image needs, and nothing else.
+func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
+	digest := func(content string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(content))) }
+	blob := func(content string) string {
+		return root + "blobs/sha256/" + digest(content)[:2] + "/" + digest(content) + "/data"
+	}
+	const config, layer, garbage = `{"architecture":"amd64","os":"linux"}`, "a layer", "a layer that no image has"
+	manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
+		`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%d},`+
+		`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%d}]}`,
+		digest(config), len(config), digest(layer), len(layer))
+	const repository = root + "repositories/team/app/"
+	files := map[string]string{blob(manifest): manifest, blob(config): config, blob(layer): layer, blob(garbage): garbage}
+	for _, content := range []string{config, layer, garbage} {
+		files[repository+"_layers/sha256/"+digest(content)+"/link"] = "sha256:" + digest(content)
+	}
+	for _, link := range []string{"revisions", "tags/v1/index"} {
+		files[repository+"_manifests/"+link+"/sha256/"+digest(manifest)+"/link"] = "sha256:" + digest(manifest)
+	}
+	files[repository+"_manifests/tags/v1/current/link"] = "sha256:" + digest(manifest)
+
+	b, plant := foldermarker.New(t)
+	d := newDriver(t, b)
+	for key, content := range files {
+		require.NoError(t, d.PutContent(t.Context(), "/"+key, []byte(content)))
+		plant(foldermarker.Of(key)...)
+	}
+	tags, err := d.List(t.Context(), "/"+repository+"_manifests/tags")
+	require.NoError(t, err)
+	require.Equal(t, []string{"/" + repository + "_manifests/tags/v1"}, tags)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	images, err := regstorage.NewRegistry(ctx, d)
+	require.NoError(t, err)
+	require.NoError(t, regstorage.MarkAndSweep(ctx, d, images, regstorage.GCOpts{RemoveUntagged: true, Quiet: true}))
+	for key := range files {
+		there, err := b.Exists(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, key != blob(garbage) && key != repository+"_layers/sha256/"+digest(garbage)+"/link", there, key)
+	}
+}

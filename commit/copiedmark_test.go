@@ -1,0 +1,119 @@
+package commit_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/commit"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
+	"github.com/omnibucket/storage/memstore"
+)
+
+const markKey = "log/trimmed"
+
+// trimmedTwice returns a bucket whose log had ten entries and has the last of them, with its mark.
+func trimmedTwice(t *testing.T, numbers ...int64) storage.Bucket {
+	log, b := inMemory(t)
+	appendText(t, log, "A", "B", "C", "D", "E", "F", "G", "H", "I", "J")
+	for _, number := range numbers {
+		require.NoError(t, log.Trim(t.Context(), number))
+	}
+	return b
+}
+
+func copied(t *testing.T, to, from storage.Bucket, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		require.NoError(t, to.Remove(t.Context(), key))
+		_, err := storage.Copy(t.Context(), to, key, from, key)
+		require.NoError(t, err)
+	}
+}
+
+// A mark says what may be removed in its own log. One that came with a copy, or is newer than the entries of a backup
+// that was restored, says nothing of the entries beside it.
+func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		mark []int64 // the calls of Trim in the other log
+		trim int64
+	}{
+		{"it names an entry after the last one", []int64{6, 8}, 5},
+		{"it names an entry that is another one here", []int64{2, 3}, 5},
+		{"to remove the rest", []int64{2, 3}, 1},
+		{"one call before the first removal", []int64{3}, 5},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			writer, b := inMemory(t)
+			appendText(t, writer, "a", "b", "c", "d", "e")
+			copied(t, b, trimmedTwice(t, row.mark...), markKey)
+			before := foldermarker.Keys(t, b)
+
+			for _, log := range []*commit.Log{writer, newLog(t, b)} {
+				err := log.Trim(t.Context(), row.trim)
+				require.ErrorIs(t, err, storage.Changed)
+				require.ErrorContains(t, err, markKey)
+				require.Equal(t, before, foldermarker.Keys(t, b))
+			}
+			there, _, err := storage.ReadAll(t.Context(), b, markKey)
+			require.NoError(t, err)
+			from, _, err := storage.ReadAll(t.Context(), trimmedTwice(t, row.mark...), markKey)
+			require.NoError(t, err)
+			require.Equal(t, strings.Fields(string(from))[:2], strings.Fields(string(there))[:2], "the mark stays")
+		})
+	}
+}
+
+func newLog(t *testing.T, b storage.Bucket) *commit.Log {
+	t.Helper()
+	log, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	return log
+}
+
+// A whole copy is the same log.
+func TestACopiedLogIsTrimmed(t *testing.T) {
+	from, to := trimmedTwice(t, 6, 8), memstore.New()
+	copied(t, to, from, foldermarker.Keys(t, from)...)
+	require.NoError(t, newLog(t, to).Trim(t.Context(), 10))
+	require.Equal(t, []string{entryKey(9), entryKey(10), markKey}, foldermarker.Keys(t, to))
+}
+
+// A listing that lags shows entries that are gone, and lacks others: neither matters to what the mark says.
+func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
+	d := memstore.NewDriver(memstore.Config{})
+	b := engine.New(d)
+	log := newLog(t, b)
+	appendText(t, log, "a", "b", "c", "d", "e", "f")
+	require.NoError(t, log.Trim(t.Context(), 4))
+	_, err := b.Upload(t.Context(), entryKey(2)+".txt", strings.NewReader("of somebody else"))
+	require.NoError(t, err)
+	others := []string{entryKey(2) + ".txt", entryKey(5), entryKey(6), markKey}
+
+	late := engine.New(lagging{d, []string{entryKey(0), entryKey(1), entryKey(4), entryKey(5), entryKey(6), "log/x"}})
+	require.NoError(t, newLog(t, late).Trim(t.Context(), 5))
+	require.Equal(t, append([]string{entryKey(2)}, others[:1]...), foldermarker.Keys(t, b)[:2])
+	require.Equal(t, append([]string{entryKey(3)}, others[1:]...), foldermarker.Keys(t, b)[2:])
+	require.NoError(t, newLog(t, b).Trim(t.Context(), 5))
+	require.Equal(t, others, foldermarker.Keys(t, b), "what the listing lacked is removed by the next call")
+}
+
+// A lagging driver lists other keys than it has.
+type lagging struct {
+	driver.Driver
+	keys []string
+}
+
+func (l lagging) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
+	page := &storage.Page{}
+	for _, key := range l.keys {
+		page.Entries = append(page.Entries, storage.ListEntry{Key: key})
+	}
+	return page, nil
+}

@@ -1,0 +1,115 @@
+package commit_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/commit"
+)
+
+func entryKey(number int) string { return fmt.Sprintf("log/%020d", number) }
+
+// Entries disappear below a Log that has seen them: a backup is restored, an expiry rule removes them. No reader
+// sees an entry that the Log appends after them.
+func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
+	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
+	remove := func(t *testing.T, b storage.Bucket, from, to int) {
+		for number := from; number <= to; number++ {
+			require.NoError(t, b.Remove(t.Context(), entryKey(number)))
+		}
+	}
+	for _, row := range []struct {
+		name   string
+		happen func(t *testing.T, b storage.Bucket)
+		text   string
+	}{
+		{"the last entries", func(t *testing.T, b storage.Bucket) { remove(t, b, 6, 10) }, "entry 10 was in the log, and is gone"},
+		{"all entries", func(t *testing.T, b storage.Bucket) { remove(t, b, 1, 10) }, "entry 10 was in the log, and is gone"},
+		{"and others appended in their place", func(t *testing.T, b storage.Bucket) {
+			remove(t, b, 6, 10)
+			other, err := commit.New(b, "log/")
+			require.NoError(t, err)
+			appendText(t, other, "1", "2", "3", "4", "5", "6")
+		}, "entry 10 is another one than was in the log"},
+	} {
+		for after, wait := range map[string]time.Duration{"at once": 0, "after an hour": time.Hour} {
+			t.Run(row.name+", "+after, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					log, b := inMemory(t)
+					appendText(t, log, ten...)
+					row.happen(t, b)
+					time.Sleep(wait)
+					for range 2 { // it does not forget
+						_, err := log.Append(t.Context(), func(int64) ([]byte, error) {
+							require.Fail(t, "nothing may be decided on such a log")
+							return nil, nil
+						})
+						require.ErrorIs(t, err, storage.Changed)
+						require.ErrorContains(t, err, row.text)
+						require.ErrorContains(t, err, entryKey(10))
+					}
+					require.ErrorIs(t, log.Trim(t.Context(), 10), storage.Changed)
+					_, err := log.Last(t.Context())
+					require.ErrorIs(t, err, storage.Changed)
+
+					again, err := commit.New(b, "log/")
+					require.NoError(t, err)
+					appendText(t, again, "x")
+					got, err := texts(t.Context(), again, 1)
+					require.NoError(t, err)
+					require.Equal(t, "x", got[len(got)-1], "a new Log takes the log as it is")
+				})
+			})
+		}
+	}
+}
+
+// A Log that has read an entry, and not written it, has seen it too.
+func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
+	writer, b := inMemory(t)
+	appendText(t, writer, "a", "b")
+	log, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	_, err = texts(t.Context(), log, 1)
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), entryKey(2), strings.NewReader("another"))
+	require.NoError(t, err)
+	_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return nil, nil })
+	require.ErrorIs(t, err, storage.Changed)
+}
+
+// Trim may have removed the entry: a Log that has not been used for some time appends after the last one.
+func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
+	log, b := inMemory(t)
+	other, err := commit.New(b, "log/")
+	require.NoError(t, err)
+	appendText(t, log, "a")
+	appendText(t, other, "b", "c", "d")
+	require.NoError(t, other.Trim(t.Context(), 3))
+	require.NoError(t, other.Trim(t.Context(), 4))
+	number, err := log.Append(t.Context(), func(last int64) ([]byte, error) {
+		require.EqualValues(t, 4, last)
+		return []byte("e"), nil
+	})
+	require.NoError(t, err)
+	require.EqualValues(t, 5, number)
+}
+
+func TestAnAppendWhoseLookFailsStoresNothing(t *testing.T) {
+	log, b := inMemory(t)
+	appendText(t, log, "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := log.Append(ctx, func(int64) ([]byte, error) { return []byte("b"), nil })
+	require.ErrorIs(t, err, storage.Canceled)
+	there, err := b.Exists(t.Context(), entryKey(2))
+	require.NoError(t, err)
+	require.False(t, there)
+}

@@ -1,0 +1,15 @@
+//go:build unix
+
+package openfiles
+
+import "syscall"
+
+// Limit returns how many files, connections among them, the process may have open at once. known is false if the system
+// has no such limit.
+func Limit() (files uint64, known bool) {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 0, false
+	}
+	return uint64(limit.Cur), true
+}

@@ -1,0 +1,2 @@
+// Package openfiles tells how many files this process may open.
+package openfiles

@@ -1,0 +1,220 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+)
+
+// More calls at once than files that the process may open: each waits, and none fails.
+func TestManyCallsAtOnceWaitForFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the system has no such limit")
+	}
+	for name, row := range map[string]struct{ limit, held int }{
+		"a limit of 256": {256, 0},
+		"a limit of 64":  {64, 0},
+		"a limit of 256, of which others have 220": {256, 220},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n "$0" && exec "$1"`, strconv.Itoa(row.limit), os.Args[0])
+			c.Env = append(os.Environ(), roleVariable+"=crowd", rootVariable+"="+t.TempDir(), textVariable+"="+strconv.Itoa(row.held))
+			output, err := c.CombinedOutput()
+			require.NoError(t, err, "%s", output)
+		})
+	}
+}
+
+// crowd makes each kind of call 2,000 times at once, beside so many files of the program's own.
+func crowd(d *objectDriver, held string) error {
+	const n = 2000
+	own, err := strconv.Atoi(held)
+	if err != nil {
+		return err
+	}
+	for range own {
+		f, err := os.Open(os.Args[0])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+	}
+	b, ctx := engine.New(d), context.Background()
+	key := func(i int) string { return fmt.Sprintf("d%d/e%d/%d", i%10, i%7, i) }
+	content := []byte("some content")
+	for _, call := range []struct {
+		name string
+		do   func(i int) error
+	}{
+		{"Upload", func(i int) error { return onlyErr(b.Upload(ctx, key(i), bytes.NewReader(content))) }},
+		{"Upload of a stream", func(i int) error {
+			return onlyErr(b.Upload(ctx, key(i), io.MultiReader(bytes.NewReader(content))))
+		}},
+		{"Upload of a body that makes calls", func(i int) error {
+			if i >= n/20 {
+				return nil
+			}
+			return onlyErr(b.Upload(ctx, "outer/"+key(i), &callingBody{func() error {
+				_, _, err := storage.ReadAll(ctx, b, key(i))
+				return errors.Join(err, onlyErr(b.Upload(ctx, "inner/"+key(i), bytes.NewReader(content))))
+			}, bytes.NewReader(content)}))
+		}},
+		{"ReadAll", func(i int) error {
+			_, _, err := storage.ReadAll(ctx, b, key(i))
+			return err
+		}},
+		{"Attrs", func(i int) error { return onlyErr(b.Attrs(ctx, key(i))) }},
+		{"List", func(i int) error {
+			for _, err := range b.List(ctx, storage.WithPrefix(fmt.Sprintf("d%d/", i%10)), storage.WithLimit(20)) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"Copy", func(i int) error { return onlyErr(storage.Copy(ctx, b, "copy/"+key(i), b, key(i))) }},
+		{"Remove", func(i int) error { return b.Remove(ctx, key(i)) }},
+	} {
+		errs := make([]error, n)
+		var all sync.WaitGroup
+		for i := range n {
+			all.Go(func() { errs[i] = call.do(i) })
+		}
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			first, _, _ := strings.Cut(err.Error(), "\n")
+			return fmt.Errorf("%s: %d failed: %s", call.name, strings.Count(err.Error(), "\n")+1, first)
+		}
+	}
+	return nil
+}
+
+func onlyErr[T any](_ T, err error) error { return err }
+
+// A callingBody makes calls before its first byte.
+type callingBody struct {
+	call func() error
+	io.Reader
+}
+
+func (c *callingBody) Read(p []byte) (int, error) {
+	if call := c.call; call != nil {
+		c.call = nil
+		if err := call(); err != nil {
+			return 0, err
+		}
+	}
+	return c.Reader.Read(p)
+}
+
+func TestACallWaitsForAFile(t *testing.T) {
+	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
+		none := failure(&os.PathError{Op: "open", Path: "x", Err: code})
+		synctest.Test(t, func(t *testing.T) {
+			begun, tried := time.Now(), 0
+			require.NoError(t, retry(t.Context(), func() error {
+				if tried++; time.Since(begun) < 10*time.Second {
+					return none
+				}
+				return nil
+			}))
+			require.Less(t, time.Since(begun), 10*time.Second+2*maxFileDelay)
+			require.Less(t, tried, 200)
+
+			begun = time.Now()
+			err := retry(t.Context(), func() error { return none })
+			require.ErrorIs(t, err, storage.RateLimited)
+			require.ErrorIs(t, err, code)
+			require.InDelta(t, fileWait.Seconds(), time.Since(begun).Seconds(), 1, "it ends")
+
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			begun = time.Now()
+			require.Error(t, retry(ctx, func() error { return none }))
+			require.Equal(t, time.Second, time.Since(begun), "and with its ctx")
+
+			tried = 0
+			err = retry(t.Context(), func() error { tried++; return unknownOutcome(none) })
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			require.Equal(t, 1, tried, "what may have been done is not repeated")
+		})
+	}
+}
+
+func TestTurns(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		files, each uint64
+		want        int // 0 for any number
+	}{
+		{"a quarter of the files", 256, 4, 16},
+		{"at least one", 8, 4, 1},
+		{"many files", manyFiles, 4, 0},
+		{"no limit", 0, 4, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			turns := newTurns(row.files, row.each)
+			if row.want == 0 {
+				require.Nil(t, turns)
+				require.NoError(t, turns.take(t.Context()))
+				turns.end()
+				return
+			}
+			require.Equal(t, row.want, cap(turns.taken))
+		})
+	}
+	t.Run("a call waits for its turn, or for the end of its ctx", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			turns := newTurns(16, 4)
+			require.NoError(t, turns.take(t.Context()))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			require.ErrorIs(t, turns.take(ctx), storage.DeadlineExceeded)
+			time.AfterFunc(time.Hour, turns.end)
+			begun := time.Now()
+			require.NoError(t, turns.take(t.Context()))
+			require.Equal(t, time.Hour, time.Since(begun))
+			turns.end()
+		})
+	})
+	t.Run("a call with a body goes ahead if none has ended for a moment", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			turns := newTurns(8, 2)
+			taken, err := turns.takeOrPass(t.Context())
+			require.NoError(t, err)
+			require.True(t, taken)
+			begun := time.Now()
+			passed, err := turns.takeOrPass(t.Context())
+			require.NoError(t, err)
+			require.False(t, passed)
+			require.Equal(t, stalled, time.Since(begun))
+			turns.endIf(passed)
+			turns.endIf(taken)
+			taken, err = turns.takeOrPass(t.Context())
+			require.NoError(t, err)
+			require.True(t, taken)
+			ctx, cancel := context.WithTimeout(t.Context(), stalled/2)
+			defer cancel()
+			_, err = turns.takeOrPass(ctx)
+			require.ErrorIs(t, err, storage.DeadlineExceeded)
+		})
+	})
+}

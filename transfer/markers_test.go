@@ -1,0 +1,99 @@
+package transfer_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// Consoles and rclone mark each folder by an empty object. A job neither transfers nor removes it, and does not
+// find the folder different for it.
+func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
+	files := []string{"a/b/c", "a/b.d", "a/d", "beside", "beside/x", "z"}
+	markers := append(foldermarker.Of(files...), "a/empty/deep/", "a/empty/")
+	marked := func(t *testing.T) storage.Bucket {
+		b, plant := foldermarker.New(t)
+		plant(files...)
+		plant(markers...)
+		return b
+	}
+	disk := map[string]string{"a/b/c": "a/b/c", "a/b.d": "a/b.d", "a/d": "a/d", "beside": "beside", "z": "z"} // a file is no folder
+	opts := []transfer.Option{transfer.WithExclude("beside/x")}
+
+	t.Run("Download", func(t *testing.T) {
+		dir := t.TempDir()
+		report, err := transfer.Download(t.Context(), marked(t), dir, opts...)
+		require.NoError(t, err)
+		require.Equal(t, int64(len(disk)), report.Transferred)
+		require.Equal(t, int64(len(markers)), report.Ignored)
+		require.Equal(t, fingerprints(t, tree(t, disk)), fingerprints(t, dir))
+		require.NoDirExists(t, dir+"/a/empty", "a directory has no markers")
+	})
+	t.Run("Download of a folder", func(t *testing.T) {
+		dir := t.TempDir()
+		_, err := transfer.Download(t.Context(), storage.Prefixed(marked(t), "a/"), dir)
+		require.NoError(t, err)
+		require.Equal(t, fingerprints(t, tree(t, map[string]string{"b/c": "a/b/c", "b.d": "a/b.d", "d": "a/d"})), fingerprints(t, dir))
+	})
+	t.Run("Copy", func(t *testing.T) {
+		to := memstore.New()
+		_, err := transfer.Copy(t.Context(), to, marked(t))
+		require.NoError(t, err)
+		require.ElementsMatch(t, files, foldermarker.Keys(t, to))
+	})
+	t.Run("Sync deletes files, and leaves the markers of the destination", func(t *testing.T) {
+		to, dir := marked(t), tree(t, map[string]string{"a/d": "a/d", "new/file": "x"})
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Dir(dir), transfer.WithDelete())
+		require.NoError(t, err)
+		require.Equal(t, int64(len(files)-1), report.Deleted)
+		require.ElementsMatch(t, append([]string{"a/d", "new/file"}, markers...), foldermarker.Keys(t, to))
+	})
+	t.Run("Sync of a tree with markers deletes what is not there", func(t *testing.T) {
+		dir := tree(t, map[string]string{"a/empty/file": "x", "a/d": "old"})
+		report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(marked(t)), append(opts, transfer.WithDelete())...)
+		require.NoError(t, err)
+		require.Equal(t, int64(1), report.Deleted)
+		require.Equal(t, fingerprints(t, tree(t, disk)), fingerprints(t, dir))
+	})
+	t.Run("Sync finds both sides the same", func(t *testing.T) {
+		dir, b := t.TempDir(), marked(t)
+		for _, transferred := range []int{len(disk), 0} {
+			report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b), append(opts, transfer.WithDelete())...)
+			require.NoError(t, err)
+			require.Equal(t, int64(transferred), report.Transferred)
+			require.Zero(t, report.Deleted)
+		}
+	})
+	t.Run("Compare finds both sides the same", func(t *testing.T) {
+		for name, ends := range map[string][2]transfer.End{
+			"a marked bucket and a directory":      {transfer.Bucket(marked(t)), transfer.Dir(tree(t, disk))},
+			"a directory and a marked bucket":      {transfer.Dir(tree(t, disk)), transfer.Bucket(marked(t))},
+			"a marked bucket and one without them": {transfer.Bucket(marked(t)), transfer.Bucket(filled(t, files))},
+		} {
+			var different []string
+			_, err := transfer.Compare(t.Context(), ends[0], ends[1], func(d transfer.Difference) {
+				different = append(different, d.Key)
+			}, append(opts, transfer.WithSizeOnly())...)
+			require.NoError(t, err, name)
+			require.Empty(t, different, name)
+		}
+	})
+	t.Run("a move", func(t *testing.T) {
+		from, to := marked(t), memstore.New()
+		_, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(from), transfer.WithMove())
+		require.NoError(t, err)
+		require.ElementsMatch(t, files, foldermarker.Keys(t, to))
+		require.ElementsMatch(t, markers, foldermarker.Keys(t, from))
+	})
+	t.Run("Remove removes the tree with its markers", func(t *testing.T) {
+		b := marked(t)
+		_, err := transfer.Remove(t.Context(), b, transfer.WithPrefix("a/"))
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{"beside", "beside/", "beside/x", "z"}, foldermarker.Keys(t, b))
+	})
+}
