@@ -40,7 +40,8 @@ type Header struct {
 	Request                         string // fingerprint of what is uploaded
 	Upload                          string // the driver's name for it: a secret with GCS
 	WriteID                         string
-	PartSize                        int64 // bytes of the first part
+	PartSize                        int64  // bytes of the first part
+	Layers                          string `json:",omitempty"` // what the layers under which it was begun ask of parts
 }
 
 // A Part is a part that the store has.
