@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/partfile"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -28,6 +29,9 @@ func init() {
 			identity = fmt.Sprintf("%T %s", b, identity)
 		}
 		return identity, true
+	}
+	serving.Source, serving.Record, serving.Continue = sourceOf, record, func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (any, bool, error) {
+		return continueDownload(ctx, b.(Downloader), key, part, opts.([]DownloadOption), progress)
 	}
 	serving.CopyInside = func(dst, src any) bool {
 		to, _ := reached(dst)
