@@ -97,6 +97,12 @@ func Create(dir Dir, target string, mode os.FileMode) (*File, error) {
 	return f, err
 }
 
+// Replace is [Create], after it has removed what a dead process has left for target.
+func Replace(dir Dir, target string, mode os.FileMode) (*File, error) {
+	_ = Find(dir, target, "")
+	return Create(dir, target, mode)
+}
+
 func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 	m, err := createMark(dir, filepath.Join(filepath.Dir(target), name), header{Target: filepath.Base(target)})
 	if err == nil {
@@ -112,7 +118,7 @@ func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 // Record begins to record what is written, of an object. With sync, a power failure does not lose the mark.
 func (f *File) Record(of Object, sync bool) error {
 	f.recorded, f.active = true, map[int64]span{}
-	err := f.mark.start(header{Target: f.mark.header.Target, Object: of})
+	err := f.mark.restart(header{Target: f.mark.header.Target, Object: of})
 	if err == nil && sync {
 		err = f.mark.file.Sync()
 	}

@@ -99,6 +99,7 @@ var errForeign = errors.New("the file is not a mark, or its process is alive")
 // was killed when it had just made it.
 func createMark(dir Dir, path string, h header) (*mark, error) {
 	f, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	created := err == nil
 	if errors.Is(err, os.ErrExist) {
 		f, err = openOwn(dir, path)
 	}
@@ -106,12 +107,17 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 		return nil, err
 	}
 	m := &mark{dir: dir, path: path, file: f}
-	info, err := f.Stat()
-	if free, _ := filelock.Try(f); !free || err != nil || info.Size() > 0 || !m.isThere() {
+	if free, _ := filelock.Try(f); !free || !created && !m.isEmpty() {
 		m.close()
 		return nil, os.ErrExist
 	}
-	return m, m.start(h)
+	return m, m.begin(h)
+}
+
+// isEmpty reports whether the file is empty and still has its name.
+func (m *mark) isEmpty() bool {
+	info, err := m.file.Stat()
+	return err == nil && info.Size() == 0 && m.isThere()
 }
 
 // openOwn opens a file that nobody but this user can have made, and that has no other name.
@@ -198,16 +204,21 @@ func (m *mark) read() error {
 	return err
 }
 
-// start writes the first line over what the mark held.
-func (m *mark) start(h header) error {
+// begin writes the first line of an empty mark.
+func (m *mark) begin(h header) error {
 	h.Format, h.Name = format, filepath.Base(m.path)
 	m.header, m.spans = h, nil
+	return m.write(h)
+}
+
+// restart writes the first line over what the mark held.
+func (m *mark) restart(h header) error {
 	err := m.file.Truncate(0)
 	if err == nil {
 		_, err = m.file.Seek(0, io.SeekStart)
 	}
 	if err == nil {
-		err = m.write(h)
+		err = m.begin(h)
 	}
 	return err
 }

@@ -58,3 +58,13 @@ func (m *mark) removeWithFile() {
 	}
 	m.remove()
 }
+
+// SweepAll removes what dead processes have left in and below a directory.
+func SweepAll(root *os.Root, dir string) {
+	_ = fs.WalkDir(root.FS(), filepath.ToSlash(dir), func(at string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && IsMark(d.Name()) {
+			Sweep(root, filepath.FromSlash(at), func(string) bool { return false })
+		}
+		return nil
+	})
+}
