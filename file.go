@@ -31,11 +31,11 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // there is the old file or the new one: both file and name are on the disk before
 // DownloadFile returns, unless [WithNoSync]. If only that fails, the new file may be there.
 //
-// A killed process leaves a temporary file beside path. The next call for path removes it or,
-// if it has at least 16 MiB of the object and that has the same revision, downloads only the
-// rest: all but 4 MiB, or a thousandth of the object, of what was written. If that fails for
-// a reason that passes, the file stays for another call. A job of package transfer into the
-// directory removes it, too.
+// A killed process leaves a temporary file beside path. The next call for path removes it. If
+// the object has at least 16 MiB, and still the same revision, it downloads only the rest: a
+// kill loses 4 MiB, or a thousandth of the object, of what was written. If that fails for a
+// reason that passes, the file stays for another call. A job of package transfer into the
+// directory removes or continues it, too.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, located(b, "DownloadFile", key, e)

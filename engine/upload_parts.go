@@ -34,8 +34,8 @@ const (
 	// Each sequential part waits for a response. Those of a stream double after each
 	// sequentialStep parts, to four times the size of the first.
 	sequentialStep = 8
-	// With WithResume, the parts sent at once have lossBytes together, or one in lossShare of the body if
-	// that is more: a killed process loses those that the store has received and the file has not recorded.
+	// With WithResume, the parts sent at once have at most lossBytes together, or one in lossShare of
+	// the body. A killed process loses those that the file has not recorded.
 	lossBytes = 16 << 20
 	lossShare = 10
 	// abortTimeout bounds how long an abort may take.

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// What killed commands leave in a directory is removed by the next one. What only has such a name stays.
+// The next command removes the files that killed ones have left in a directory. A file that only has such a name stays.
 func TestTheNextCommandRemovesWhatKilledOnesLeave(t *testing.T) {
 	for _, row := range []struct {
 		name string

@@ -131,7 +131,7 @@ func (f *File) Object() Object { return f.mark.header.Object }
 // Path returns the path of the temporary file.
 func (f *File) Path() string { return f.path }
 
-// OS returns the file itself. What is written to it is not recorded.
+// OS returns the file itself. It records nothing that is written to it.
 func (f *File) OS() *os.File { return f.file }
 
 // Unrecorded returns the file itself, at its position, and ends recording.

@@ -61,7 +61,7 @@ var CopyInside func(dst, src any) bool
 var Source func(b any, key string) string
 
 // Continue downloads what a file lacks of an object of a Downloader: opts is []DownloadOption, and attrs an *Attrs.
-// It returns done false if the object is another now, or the file is damaged: the download has to begin anew.
+// It returns done false if the object is another now, or the file is damaged: the download has to start over.
 var Continue func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (attrs any, done bool, err error)
 
 // Record has a file record what a download writes to it, if that can be continued: attrs is an *Attrs.
