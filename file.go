@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/partfile"
 )
 
 // UploadFile uploads a file in place. If reading it fails, it is BodyFailed.
@@ -28,44 +30,95 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // InvalidArgument; so is a missing directory, also fs.ErrNotExist. After a power failure
 // there is the old file or the new one: both file and name are on the disk before
 // DownloadFile returns, unless [WithNoSync]. If only that fails, the new file may be there.
+//
+// A killed process leaves a temporary file beside path. The next call for path removes it. If
+// the object has at least 16 MiB, and still the same revision, it downloads only the rest: a
+// kill loses 4 MiB, or a thousandth of the object, of what was written. If that fails for a
+// reason that passes, the file stays for another call. A job of package transfer into the
+// directory removes or continues it, too.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, located(b, "DownloadFile", key, e)
 	}
-	r, err := b.Download(ctx, key, opts...)
+	var given DownloadOptions
+	whole := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 && given.Version == "" && given.Condition == Condition{}
+	d := &fileDownload{b: b, key: key, path: path, opts: opts, sync: !given.set.NoSync, progress: given.set.Transfer.Progress}
+	if whole {
+		d.source = sourceOf(b, key)
+	}
+	d.part = partfile.Find(partfile.System{}, path, d.source)
+	defer d.clean()
+	a, err := d.fill(ctx)
+	if err == nil {
+		err = d.rename()
+	}
+	if err == nil {
+		return a, nil
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return nil, err
+	}
+	return nil, located(b, "DownloadFile", key, &Error{Code: Internal, Err: durable.OfFile(err, path), Hint: durable.Hint(err)})
+}
+
+// A fileDownload is one call of DownloadFile.
+type fileDownload struct {
+	b         Downloader
+	key, path string
+	opts      []DownloadOption
+	source    string // "" if the download cannot be continued
+	sync      bool
+	progress  func(done, total int64)
+	part      *partfile.File // nil until it is open, and after the rename
+}
+
+// clean removes what is not renamed.
+func (d *fileDownload) clean() {
+	if d.part != nil {
+		d.part.Remove()
+	}
+}
+
+// fill writes the object to the temporary file.
+func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
+	mode, replaces := modeOf(d.path)
+	if d.part != nil {
+		if a, done, err := continueDownload(ctx, d.b, d.key, d.part, d.opts, d.progress); done {
+			if err == nil {
+				err = setMode(d.part.OS(), mode, replaces)
+			} else if IsTemporary(err) { // what an earlier process has received is not lost
+				d.part.Keep()
+				d.part = nil
+			}
+			return a, err
+		}
+		d.part.Remove()
+		d.part = nil
+	}
+	r, err := d.b.Download(ctx, d.key, d.opts...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
-	fail := func(err error) (*Attrs, error) {
-		return nil, located(b, "DownloadFile", key, &Error{Code: Internal, Err: durable.OfFile(err, path), Hint: durable.Hint(err)})
+	if d.part, err = partfile.Create(partfile.System{}, d.path, mode); err != nil {
+		d.part = nil
+		return nil, err
 	}
-	file, err := createBeside(path)
-	if err != nil {
-		return fail(err)
+	if err := setMode(d.part.OS(), mode, replaces); err != nil {
+		return nil, err
 	}
-	defer func() { // does nothing after the rename
-		_ = file.Close()
-		_ = os.Remove(file.Name())
-	}()
-	if _, err := r.WriteTo(file); err != nil {
-		if _, ok := errors.AsType[*Error](err); ok {
-			return nil, err
-		}
-		return fail(err)
+	to := io.Writer(d.part.OS())
+	if record(d.part, d.source, r.Attrs(), d.sync) {
+		to = d.part
 	}
-	var given DownloadOptions
-	_ = given.Apply(opts...) // Download has refused bad options
-	if err := rename(file, path, !given.set.NoSync); err != nil {
-		return fail(err)
-	}
-	return r.Attrs(), nil
+	_, err = r.WriteTo(to)
+	return r.Attrs(), err
 }
 
-// rename closes a complete file, and gives it the name path. With sync, a power failure afterwards loses
-// nothing of it.
-func rename(file *os.File, path string, sync bool) error {
-	if sync { // before the rename: else the name could survive a power failure without the bytes
+// rename gives the complete file its name. With sync, a power failure afterwards loses nothing of it.
+func (d *fileDownload) rename() error {
+	file := d.part.OS()
+	if d.sync { // before the rename: else the name could survive a power failure without the bytes
 		if err := file.Sync(); err != nil {
 			return err
 		}
@@ -73,10 +126,15 @@ func rename(file *os.File, path string, sync bool) error {
 	if err := file.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(file.Name(), path); err != nil || !sync {
+	if err := os.Rename(d.part.Path(), d.path); err != nil {
 		return err
 	}
-	return durable.SyncDir(filepath.Dir(path))
+	d.part.Renamed()
+	d.part = nil
+	if !d.sync {
+		return nil
+	}
+	return durable.SyncDir(filepath.Dir(d.path))
 }
 
 // checkTarget refuses a path that a file must not replace: a directory, or a device
@@ -108,27 +166,22 @@ func checkDir(dir string) *Error {
 	return nil // creating the file tells any other error
 }
 
-// createBeside creates a temporary file in the directory of path, so that the rename
-// stays on one file system.
-func createBeside(path string) (*os.File, error) {
-	mode := os.FileMode(0o666) // less the umask
+// modeOf returns the mode of a file that replaces the one at path, or is new.
+func modeOf(path string) (mode os.FileMode, replaces bool) {
 	info, err := os.Lstat(path)
-	replaces := err == nil && info.Mode().IsRegular()
-	if replaces {
-		mode = info.Mode().Perm()
+	if err == nil && info.Mode().IsRegular() {
+		return info.Mode().Perm(), true
 	}
-	name := filepath.Join(filepath.Dir(path), durable.TempName())
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
-	if err != nil || !replaces {
-		return file, err
+	return 0o666, false // less the umask
+}
+
+// setMode restores what the umask has removed from the mode of a file that replaces another.
+func setMode(file *os.File, mode os.FileMode, replaces bool) error {
+	if !replaces {
+		return nil
 	}
 	if made, err := file.Stat(); err == nil && made.Mode().Perm() == mode {
-		return file, nil // some file systems refuse Chmod
+		return nil // some file systems refuse Chmod
 	}
-	if err := file.Chmod(mode); err != nil { // restores what the umask removed
-		_ = file.Close()
-		_ = os.Remove(name)
-		return nil, err
-	}
-	return file, nil
+	return file.Chmod(mode)
 }

@@ -177,11 +177,12 @@ func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number i
 // then resumes an upload that was canceled, that failed for a reason that passes, or whose
 // process was killed. It sends only the parts that the store lacks, or whose bytes have
 // another CRC32C. A body in one request has no file: on local and memory buckets, each
-// without a part size.
+// without a part size. Without WithPartSize, the parts in flight, which a killed process loses,
+// are at most 16 MiB together, or a tenth of the body. [WithDefaultPartSize] may make one larger.
 //
-// The call has the same key, attributes, condition, size and WithPartSize. Otherwise, or if
-// the store has dropped the parts ([LifecycleRule]), a new upload starts; [AbandonUpload]
-// drops them. A stream must deliver the same bytes again: without its parts, one call is
+// The call has the same key, attributes, condition, size, WithPartSize and layers. Otherwise, or
+// if the store has dropped the parts ([LifecycleRule]) or the keys of encryption are others, a new
+// upload starts; [AbandonUpload] drops them. A stream must deliver the same bytes again: without its parts, one call is
 // Unavailable.
 //
 // Each upload needs a file of its own, in a directory that exists; in use by a call, it is

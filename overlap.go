@@ -5,6 +5,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/partfile"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/unexported"
 )
@@ -23,6 +24,9 @@ func init() {
 			return "", false
 		}
 		return own.Core().Identity() + " " + own.Scope().Prefix, true
+	}
+	serving.Source, serving.Record, serving.Continue = sourceOf, record, func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (any, bool, error) {
+		return continueDownload(ctx, b.(Downloader), key, part, opts.([]DownloadOption), progress)
 	}
 	serving.CopyInside = func(dst, src any) bool {
 		to, _ := reached(dst)

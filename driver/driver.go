@@ -87,7 +87,7 @@ type Driver interface {
 	Delete(ctx context.Context, r *DeleteRequest) error
 
 	// BeginParts begins a multipart upload. The core keeps its name, and may use it from
-	// another process.
+	// another process. A layer that adds text to the name writes it in front, with a newline after it.
 	BeginParts(ctx context.Context, r *PutRequest) (upload string, err error)
 
 	// PutPart stores one part. It is called concurrently, and may be called again with the

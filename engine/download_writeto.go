@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/partfile"
 )
 
 // deliverBytes is how many bytes one call delivers before it checks ctx again.
@@ -19,13 +20,20 @@ const deliverBytes = 1 << 20
 // a file to a socket by the kernel. If w is a file and there are several sections, they are written to
 // their places. Else it writes what Read delivers.
 func (d *download) WriteTo(w io.Writer) (int64, error) {
+	if part, ok := w.(*partfile.File); ok && d.op.core.desc.Local { // nothing is received, and the kernel copies
+		file, err := part.Unrecorded()
+		if err != nil {
+			return 0, err
+		}
+		w = file
+	}
 	if d.fetch == nil && d.remaining > 0 && d.failure() == nil {
 		body, _ := d.first.opened()
 		if from, ok := body.(io.WriterTo); ok {
 			return d.bodyTo(w, from)
 		}
 	}
-	if file := d.regularFile(w); file != nil {
+	if file := d.fileTarget(w); file != nil {
 		return d.writeFile(file)
 	}
 	return chunks.Copy(w, d)
@@ -136,15 +144,28 @@ func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 	return n, err
 }
 
-// regularFile returns w if it is a file into which sections can be written, each to its place: none
+// A fileTarget takes bytes at any place.
+type fileTarget interface {
+	io.Writer
+	io.WriterAt
+	io.Seeker
+}
+
+// fileTarget returns w if it is a file into which sections can be written, each to its place: none
 // of them is in memory then. It returns nil if it is not, or if there will be no fetch.
-func (d *download) regularFile(w io.Writer) *os.File {
-	file, ok := w.(*os.File)
+func (d *download) fileTarget(w io.Writer) fileTarget {
 	pending := d.probe != nil
 	if d.fetch != nil {
 		pending = d.fetch.sink == nil
 	}
-	if !ok || !pending || d.failure() != nil {
+	if !pending || d.failure() != nil {
+		return nil
+	}
+	if part, ok := w.(*partfile.File); ok {
+		return part
+	}
+	file, ok := w.(*os.File)
+	if !ok {
 		return nil
 	}
 	info, err := file.Stat()
@@ -160,7 +181,7 @@ func (d *download) regularFile(w io.Writer) *os.File {
 // writeFile writes the rest to file, from its position on, and moves the position past it. First it
 // writes what the first connection delivers before a fetch can begin: all, if none will. If the fetch
 // fails, the position stays before its bytes, and these are undefined.
-func (d *download) writeFile(file *os.File) (int64, error) {
+func (d *download) writeFile(file fileTarget) (int64, error) {
 	d.toFile = true
 	written, err := chunks.Copy(file, d)
 	d.toFile = false

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +34,10 @@ const (
 	// Each sequential part waits for a response. Those of a stream double after each
 	// sequentialStep parts, to four times the size of the first.
 	sequentialStep = 8
+	// With WithResume, the parts sent at once have at most lossBytes together, or one in lossShare of
+	// the body. A killed process loses those that the file has not recorded.
+	lossBytes = 16 << 20
+	lossShare = 10
 	// abortTimeout bounds how long an abort may take.
 	abortTimeout = 30 * time.Second
 	// beginTimeout bounds how long the beginning of an upload outlives the caller's context.
@@ -66,7 +71,22 @@ func (w *write) plan() partPlan {
 		p.memory = streamBuffers
 		p.concurrency = max(1, min(p.concurrency, int(p.memory/p.first)))
 	}
+	if loss := w.loss(); loss > 0 {
+		p.concurrency = int(max(1, min(int64(p.concurrency), loss/p.first)))
+		if c.has(driver.SequentialParts) { // others grow with what was sent
+			p.doublings = min(p.doublings, bits.Len64(uint64(max(1, loss/p.first)))-1)
+		}
+	}
 	return p
+}
+
+// loss returns how many bytes may be in parts that are sent at once; 0 if there is no limit, because the upload is not
+// recorded or its user has chosen the size of parts.
+func (w *write) loss() int64 {
+	if w.journal == nil || w.transfer.PartSize > 0 {
+		return 0
+	}
+	return max(lossBytes, w.src.size/lossShare)
 }
 
 // inMemory returns how many parts of a stream may be in memory with part number: while one is sent, the next
@@ -105,7 +125,7 @@ func (w *write) firstPart() int64 {
 	switch {
 	case c.partSize > 0:
 	case w.src.readerAt != nil: // a larger part costs no memory
-		size = min(max(size, body/int64(w.inPlaceParts())), maxInPlacePart)
+		size = min(max(size, w.inPlacePart()), maxInPlacePart)
 	case c.has(driver.EqualParts) && body < 0:
 		size = equalPartSize
 	}
@@ -142,6 +162,14 @@ func (w *write) inPlaceParts() int {
 		return w.maxConcurrency()
 	}
 	return defaultConcurrency
+}
+
+// inPlacePart returns the size in bytes of the parts of a random-access body, if limits allow it.
+func (w *write) inPlacePart() int64 {
+	if loss := w.loss(); loss > 0 {
+		return min(loss/int64(w.maxConcurrency()), w.src.size/int64(w.inPlaceParts()))
+	}
+	return w.src.size / int64(w.inPlaceParts())
 }
 
 // newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts

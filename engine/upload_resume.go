@@ -43,9 +43,11 @@ func (b *bucket) AbandonUpload(ctx context.Context, path string) error {
 // abandonUpload removes an upload from the store, then its file.
 func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *storage.Error {
 	h := j.Header()
-	e := o.call(ctx, func(ctx context.Context) error {
-		return o.core.driver.AbortParts(ctx, h.Key, h.Upload)
-	})
+	upload := h.Upload
+	if h.Layers != o.core.layers() {
+		upload = upload[strings.LastIndexByte(upload, '\n')+1:]
+	}
+	e := o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, h.Key, upload) })
 	if e != nil {
 		return e
 	}
@@ -56,6 +58,12 @@ func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *stora
 func (c *core) hasBegun(j *journal.Journal) bool {
 	h := j.Header()
 	return h.Provider == c.desc.Provider && h.Bucket == c.desc.Bucket && h.Location == c.desc.Location
+}
+
+// layers identifies what the layers above the store ask of parts. Under other layers, an upload cannot be resumed, and
+// its name is the store's: a layer writes its own text before that, and ends it with a newline.
+func (c *core) layers() string {
+	return fmt.Sprintf("%d %t", c.desc.PartUnit, c.desc.FixedParts)
 }
 
 func journalFailed(err error) *storage.Error {
@@ -96,7 +104,7 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	case !j.Begun():
 	case !w.op.core.hasBegun(j), !strings.HasPrefix(j.Header().Key, w.op.prefix):
 		j.Ignore()
-	case j.Header().Request == w.fingerprint():
+	case j.Header().Request == w.fingerprint() && j.Header().Layers == w.op.core.layers():
 		w.writeID = j.Header().WriteID
 	default:
 		if e := abandonUpload(ctx, w.op, j); e != nil && ctx.Err() != nil {
@@ -146,6 +154,7 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 	return journal.Header{
 		Provider: desc.Provider, Bucket: desc.Bucket, Location: desc.Location, Key: w.op.key,
 		Request: w.fingerprint(), Upload: m.id, WriteID: w.writeID, PartSize: m.plan.first,
+		Layers: w.op.core.layers(),
 	}
 }
 

@@ -77,6 +77,17 @@ func (b *backup) save(ctx context.Context, was entry) error {
 	return fileError("WithBackup", was.key, err)
 }
 
+// sweep removes what earlier jobs have left in a directory.
+func (b *backup) sweep(s *settings) {
+	if b == nil {
+		return
+	}
+	if to, ok := b.end.(*tree); ok {
+		to.noteTopMarks()
+		to.sweep(s)
+	}
+}
+
 func (b *backup) close() error {
 	if b == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/partfile"
 )
 
 var _ transferrer = (*downloader)(nil)
@@ -72,6 +73,9 @@ func (d *downloader) transfer(ctx context.Context, src entry, known bool, reques
 	if err := checkPath(src.key); err != nil { // before any request
 		return 0, fileError("Download", src.key, err)
 	}
+	if src.size >= partfile.Least {
+		return d.transferLarge(ctx, src, known, requests, moved)
+	}
 	r, err := d.from.Download(ctx, src.key, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if err != nil {
 		return 0, err
@@ -80,12 +84,17 @@ func (d *downloader) transfer(ctx context.Context, src entry, known bool, reques
 	if err := checkListedSize("Download", src, r.Attrs()); err != nil {
 		return 0, err
 	}
-	err = d.to.writeFile(src.key, known, defaultPermissions, func(f *os.File) (_ time.Time, err error) {
+	err = d.to.writeFile(src.key, known, defaultPermissions, d.to.small(src.key), func(f *os.File) (_ time.Time, err error) {
 		stored, err = r.WriteTo(f)
 		return fileTime(r.Attrs(), src), err
 	})
+	return stored, downloadError(src.key, err)
+}
+
+// downloadError gives the error of a file the name of its object.
+func downloadError(key string, err error) error {
 	if own := (*storage.Error)(nil); err != nil && !(errors.As(err, &own) && own.Key != "") {
-		err = fileError("Download", src.key, err)
+		return fileError("Download", key, err)
 	}
-	return stored, err
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/partfile"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -157,7 +158,8 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, destination: true, sync: !j.settings.noSync, changes: map[string]bool{}}, nil
+	sync := !j.settings.noSync
+	return &tree{root: root, destination: true, temps: partfile.NewJob(root, ".", sync), sync: sync, changes: map[string]bool{}}, nil
 }
 
 // resumeDirIn reports whether the directory of WithResume lies in a bucket, in which
@@ -240,9 +242,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 	if err := j.transferJournaled(ctx); err != nil {
 		return err
 	}
-	if to, ok := j.dst.(*objects); ok && !j.settings.dryRun {
-		resumeDir(j.settings.resume).sweep(ctx, to.bucket, j.settings.now())
-	}
+	j.sweep(ctx)
 	if !j.settings.remove || j.extraneousCount == 0 {
 		return nil
 	}
@@ -262,6 +262,20 @@ func (j *job) execute(ctx context.Context) (early error) {
 		return err
 	}
 	return j.removeExtraneous(ctx)
+}
+
+// sweep removes what earlier jobs have left, when this one has continued what it could.
+func (j *job) sweep(ctx context.Context) {
+	if j.settings.dryRun {
+		return
+	}
+	switch to := j.dst.(type) {
+	case *objects:
+		resumeDir(j.settings.resume).sweep(ctx, to.bucket, j.settings.now())
+	case *tree:
+		to.sweep(j.settings)
+	}
+	j.saved.sweep(j.settings)
 }
 
 // lookElsewhere looks whether a source that has no file in the range of the shard has one elsewhere.

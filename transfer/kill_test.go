@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -95,11 +96,25 @@ func TestAKilledJobIsRepeated(t *testing.T) {
 		require.Contains(t, line, " transferred ")
 	}
 
+	require.Empty(t, hidden(t, k.down()), "killed processes have left files")
+
 	// Temporary files of killed processes are not visible.
 	b, err := local.Open(k.bucket(), local.Config{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	require.Len(t, contents(t, b), len(want))
+}
+
+// hidden returns the temporary files below dir.
+func hidden(t *testing.T, dir string) (paths []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if strings.HasPrefix(d.Name(), ".omnibucket-") {
+			paths = append(paths, path)
+		}
+		return err
+	}))
+	return paths
 }
 
 func (k killedJob) command(t *testing.T) *exec.Cmd {

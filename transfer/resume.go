@@ -25,7 +25,12 @@ const (
 // WithResume keeps the state of large uploads in the directory dir, which is created
 // if necessary, in a small file for each upload in progress. If the job is killed and
 // then repeated, it sends only the missing parts of such a file, as
-// [storage.WithResume] does.
+// [storage.WithResume] does: all but 16 MiB, or a tenth of the file, of what was sent.
+//
+// A download of at least 16 MiB needs no such file. If its job is killed, the next one
+// into the directory continues it, also without WithResume, if the object has the same
+// revision. With WithResume, it also stays for the next job if this one is canceled, or
+// fails for a reason that passes. The temporary file lies in the directory of the file.
 //
 // Each job needs its own directory on this machine. If dir lies in a directory of the
 // job, it is skipped. If it is that directory, the job fails with InvalidArgument. A

@@ -6,8 +6,8 @@
 //	fmt.Println(report)
 //
 // A job skips files that are the same on both ends. To continue a job that was killed
-// or had failures, make the same call again: it does only the rest. With [WithResume]
-// it also resumes large files. If a file fails, the job counts the failure and
+// or had failures, make the same call again: it does only the rest. It also continues large
+// downloads and, with [WithResume], large uploads. If a file fails, the job counts the failure and
 // continues.
 //
 // # Comparison
@@ -57,7 +57,17 @@
 // or if the key needs a directory in place of a file: if a bucket has a and a/b, a/b
 // fails. A symbolic link in the destination is not followed, and files below it fail,
 // too. A directory .omnibucket, in which a local bucket keeps its signing key, is
-// never read or written. The directory of [WithResume] is skipped, too.
+// never read or written. The directory of [WithResume] is skipped, too, and so are
+// temporary files: their names are .omnibucket-, 16 hexadecimal digits and, for some, a
+// hyphen and a number.
+//
+// # Temporary files
+//
+// A file gets its name when it is complete. Until then it has a temporary one, in the
+// same directory, and there is a small file that marks it, which the process holds
+// locked. A process that is killed leaves both. The next job into the directory
+// continues a large file, or removes it, unless its process is alive. A file that is only
+// named like a temporary one stays. On a file system without locks, that waits for a day.
 //
 // # Patterns
 //

@@ -12,24 +12,22 @@ import (
 	"math"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/omnibucket/storage/internal/chunks"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/internal/partfile"
 )
 
 const (
 	// reservedName is the directory for a local bucket's own files, such as a signing
 	// key.
 	reservedName = ".omnibucket"
-	// staleAfter is the age of a temporary file, and of its last write, at which it belongs to a
-	// dead process: a live transfer gives up earlier.
-	staleAfter = 15 * time.Minute
 )
 
 var _ openedEnd = (*tree)(nil)
@@ -39,11 +37,14 @@ var _ openedEnd = (*tree)(nil)
 type tree struct {
 	root        *os.Root      // nil for a destination that does not exist, in a dry run
 	destination bool          // temporary files are swept, and links are not followed
+	temps       *partfile.Job // of a destination
 	skipped     []fs.FileInfo // directories: of the other end, and of WithResume
 	sync        bool          // written files are on the disk when the job ends
 
 	mu      sync.Mutex
 	changes map[string]bool // directories that need a sync
+	marks   []string        // of temporary files that the walk has met
+	kept    map[string]bool // files of which a part stays for the next job
 
 	syncing  sync.Mutex // held by syncDirs
 	unsynced error      // of a sync that failed: a later success says nothing about its names
@@ -53,7 +54,45 @@ func (t *tree) close() error {
 	if t.root == nil {
 		return nil
 	}
+	t.temps.Close()
 	return errors.Join(t.syncDirs(), t.root.Close())
+}
+
+// keep notes that a part of a file stays for the next job.
+func (t *tree) keep(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kept == nil {
+		t.kept = map[string]bool{}
+	}
+	t.kept[key] = true
+}
+
+// noteMark notes what may be the mark of temporary files.
+func (t *tree) noteMark(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.marks = append(t.marks, key)
+}
+
+// sweep removes what dead processes have left, and nobody continues.
+func (t *tree) sweep(s *settings) {
+	for _, mark := range t.marks {
+		partfile.Sweep(t.root, mark, func(target string) bool {
+			key := filepath.ToSlash(target)
+			return t.kept[key] || !s.inShard(key)
+		})
+	}
+}
+
+// noteTopMarks notes the marks of a directory that the job does not walk.
+func (t *tree) noteTopMarks() {
+	top, _ := fs.ReadDir(t.root.FS(), ".") // may be incomplete
+	for _, d := range top {
+		if partfile.IsMark(d.Name()) {
+			t.noteMark(d.Name())
+		}
+	}
 }
 
 // noteChange notes that names in dir have changed. A directory is synced once at the

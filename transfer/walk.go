@@ -10,10 +10,10 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/internal/partfile"
 )
 
 // A child is an entry of one directory.
@@ -158,8 +158,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return child{order: d.Name(), entry: entry{key: key, kind: ignored}}, true
 	}
 	if durable.IsTempName(d.Name()) {
-		if w.tree.destination {
-			w.sweep(key, d)
+		if w.tree.destination && partfile.IsMark(d.Name()) {
+			w.tree.noteMark(key)
 		}
 		return child{}, false
 	}
@@ -194,14 +194,4 @@ func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 		return w.tree.root.Stat(key)
 	}
 	return d.Info()
-}
-
-// sweep removes temporary files of dead processes.
-func (w *treeWalker) sweep(key string, d fs.DirEntry) {
-	if w.settings.dryRun || !d.Type().IsRegular() || time.Since(durable.TempMade(d.Name())).Abs() < staleAfter {
-		return
-	}
-	if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
-		_ = w.tree.root.Remove(key) // if this fails, the next job tries again
-	}
 }

@@ -50,7 +50,7 @@ func collision(key, file string) error {
 // writeFile has write fill a temporary file and then renames it to key: with its
 // time, and never incomplete. If known is set, the destination had a file, which is
 // replaced.
-func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) (err error) {
+func (t *tree) writeFile(key string, known bool, p permissions, open opener, write func(f *os.File) (modified time.Time, err error)) (err error) {
 	defer func() { err = durable.OfFile(err, key) }()
 	if err := checkPath(key); err != nil {
 		return err
@@ -65,29 +65,28 @@ func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os
 	if runtime.GOOS == "windows" {
 		p.file |= 0o200 // no later job could replace a read-only file
 	}
-	f, temp, err := t.createBeside(key, p)
+	temp, err := t.createBeside(key, p, open)
 	if err != nil {
 		return err
 	}
-	defer func() { // no effect after the rename
-		_ = f.Close()
-		_ = t.root.Remove(temp)
-	}()
+	renamed := false
+	defer func() { temp.end(renamed, err) }()
 	if p.source == nil && replaced != nil {
-		if err := copyPermissions(f, p.file); err != nil {
+		if err := copyPermissions(temp.file, p.file); err != nil {
 			return err
 		}
 	}
-	modified, err := write(f)
+	modified, err := write(temp.file)
 	if err != nil {
 		return err
 	}
-	if err := t.closeFile(f, temp, modified); err != nil {
+	if err := t.closeFile(temp.file, temp.path, modified); err != nil {
 		return err
 	}
-	if err := t.root.Rename(temp, key); err != nil {
+	if err := t.root.Rename(temp.path, key); err != nil {
 		return err
 	}
+	renamed = true
 	return t.noteChange(path.Dir(key))
 }
 
@@ -169,19 +168,41 @@ func (t *tree) checkDirs(key string) error {
 	return nil
 }
 
-// createBeside creates the temporary file in the target's directory, so that the
-// rename stays on one file system.
-func (t *tree) createBeside(key string, p permissions) (*os.File, string, error) {
+// A temporary is the file that becomes another.
+type temporary struct {
+	file *os.File
+	path string
+	end  func(renamed bool, err error) // called once
+}
+
+// An opener creates a temporary in the directory of the file that it becomes, so that the rename stays on one file
+// system.
+type opener func(mode fs.FileMode) (temporary, error)
+
+// small opens a file that is not continued.
+func (t *tree) small(key string) opener {
+	return func(mode fs.FileMode) (temporary, error) {
+		f, path, err := t.temps.Create(key, mode)
+		return temporary{f, path, func(renamed bool, _ error) {
+			_ = f.Close()
+			if !renamed {
+				_ = t.root.Remove(path)
+			}
+		}}, err
+	}
+}
+
+// createBeside opens a temporary, and makes the directories that it needs.
+func (t *tree) createBeside(key string, p permissions, open opener) (temporary, error) {
 	dir := path.Dir(key)
-	temp := path.Join(dir, durable.TempName())
-	f, err := t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, p.file)
+	temp, err := open(p.file)
 	if errors.Is(err, fs.ErrNotExist) || dir != "." && err != nil {
 		if err := t.makeDirs(key, dir, p); err != nil {
-			return nil, "", err
+			return temporary{}, err
 		}
-		f, err = t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, p.file)
+		temp, err = open(p.file)
 	}
-	return f, temp, err
+	return temp, err
 }
 
 // makeDirs creates the directories of key. If a file is in the way, the error names

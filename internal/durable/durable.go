@@ -4,38 +4,31 @@ package durable
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/omnibucket/storage/internal/hexid"
 )
 
-const tempPrefix = ".omnibucket-"
+// TempPrefix begins the names of temporary files.
+const TempPrefix = ".omnibucket-"
 
-// TempName returns a name for a file that is renamed when it is complete. Jobs take it for no object. It has
-// the time, in seconds, because that of a complete file is another's.
-func TempName() string {
-	return fmt.Sprintf("%s%08x%s", tempPrefix, uint32(time.Now().Unix()), hexid.New(4))
-}
+// TempName returns a name for a file that is renamed when it is complete. Jobs take it for no object.
+func TempName() string { return TempPrefix + hexid.New(8) }
 
-// TempMade returns when the name was made, which must be one of [TempName].
-func TempMade(name string) time.Time {
-	seconds, _ := strconv.ParseUint(name[len(tempPrefix):][:8], 16, 32) // never fails
-	return time.Unix(int64(seconds), 0)
-}
-
-// IsTempName reports whether name is one of [TempName].
+// IsTempName reports whether name is one of [TempName], or such a name with a hyphen and a number. Files with such
+// names are no objects; whose they are, only their content tells.
 func IsTempName(name string) bool {
-	digits, ok := strings.CutPrefix(name, tempPrefix)
-	return ok && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
+	digits, ok := strings.CutPrefix(name, TempPrefix)
+	digits, number, numbered := strings.Cut(digits, "-")
+	return ok && len(digits) == 16 && isHex(digits) && (!numbered || number != "" && len(number) <= 16 && isHex(number))
 }
+
+func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
 
 // OfFile returns an error of such a file as one of the file that it becomes: its own name would tell nobody
 // anything. Other errors stay.

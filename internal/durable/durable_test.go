@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -37,10 +36,15 @@ func TestMkdirAll(t *testing.T) {
 	require.DirExists(t, filepath.Join(dir, "relative", "path"))
 }
 
-func TestANameHasItsTime(t *testing.T) {
-	name := TempName()
-	require.True(t, IsTempName(name))
-	require.WithinDuration(t, time.Now(), TempMade(name), time.Minute)
+func TestTemporaryNames(t *testing.T) {
+	require.True(t, IsTempName(TempName()))
+	for name, want := range map[string]bool{
+		TempPrefix + "0123456789abcdef": true, TempPrefix + "0123456789abcdef-1f": true,
+		TempPrefix + "0123456789abcdef-": false, TempPrefix + "0123456789abcdef-x": false, TempPrefix + "0123456789abcde": false,
+		TempPrefix + "mine": false, "0123456789abcdef": false,
+	} {
+		require.Equal(t, want, IsTempName(name), name)
+	}
 }
 
 func TestErrorsNameTheFileThatATemporaryOneBecomes(t *testing.T) {

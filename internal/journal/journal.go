@@ -21,6 +21,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/filelock"
 )
 
 // A Journal is the record of one upload. One that is not recorded has a nil Journal: Begun returns false, and
@@ -40,7 +41,8 @@ type Header struct {
 	Request                         string // fingerprint of what is uploaded
 	Upload                          string // the driver's name for it: a secret with GCS
 	WriteID                         string
-	PartSize                        int64 // bytes of the first part
+	PartSize                        int64  // bytes of the first part
+	Layers                          string `json:",omitempty"` // what the layers under which it was begun ask of parts
 }
 
 // A Part is a part that the store has.
@@ -117,7 +119,7 @@ func (j *Journal) Ignore() { j.header, j.parts, j.completing = Header{}, nil, fa
 // lock excludes other calls. If another call has ended since the file was opened,
 // it has removed the file that is locked here.
 func (j *Journal) lock() error {
-	if !tryLock(j.file) {
+	if free, _ := filelock.Try(j.file); !free {
 		return ErrInUse
 	}
 	locked, err := j.file.Stat()
@@ -268,7 +270,7 @@ func (j *Journal) Forget() error {
 		return nil
 	}
 	err := j.file.Truncate(0) // for other users of the file, and if an open file cannot be removed
-	if !removesOpenFiles {
+	if !filelock.RemovesOpenFiles() {
 		j.Close()
 	}
 	removed := os.Remove(j.path)

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/partfile"
 )
 
 // A Bucket is a bucket that engine.New returned and that was not narrowed.
@@ -69,3 +70,13 @@ func Place(b any) string {
 	sum := sha256.Sum256([]byte(identity))
 	return hex.EncodeToString(sum[:8])
 }
+
+// Source identifies an object of a bucket in every process. It is "" if the bucket is not known to be one of the engine.
+var Source func(b any, key string) string
+
+// Continue downloads what a file lacks of an object of a Downloader: opts is []DownloadOption, and attrs an *Attrs.
+// It returns done false if the object is another now, or the file is damaged: the download has to start over.
+var Continue func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (attrs any, done bool, err error)
+
+// Record has a file record what a download writes to it, if that can be continued: attrs is an *Attrs.
+var Record func(part *partfile.File, source string, attrs any, sync bool) bool

@@ -253,6 +253,8 @@ func (u *unwrapper) Unwrap(stanzas []*age.Stanza) (secret []byte, err error) {
 	return secret, err
 }
 
+var errOtherKeys = errors.New("the keys do not decrypt the object's data key")
+
 // keysFailed returns the error of an operation whose Keys have failed with err.
 func keysFailed(err error) error {
 	var own *storage.Error
@@ -260,7 +262,7 @@ func keysFailed(err error) error {
 	case errors.As(err, &own), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, age.ErrIncorrectIdentity):
-		return &storage.Error{Code: storage.PermissionDenied, Err: errors.New("the keys do not decrypt the object's data key"),
+		return &storage.Error{Code: storage.PermissionDenied, Err: errOtherKeys,
 			Hint: "the object was encrypted for other keys, or its header was changed"}
 	}
 	return &storage.Error{Code: storage.Internal, Err: err}

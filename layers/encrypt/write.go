@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -118,6 +119,9 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 		return k.(*dataKey), below, nil
 	}
 	k, err := d.open(ctx, Object{d.desc.Bucket, key}, header)
+	if errors.Is(err, errOtherKeys) {
+		err = &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: errOtherKeys, Hint: "make the same call again: it starts over, because the upload was begun with other keys"}
+	}
 	return k, below, err
 }
 

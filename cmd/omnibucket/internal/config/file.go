@@ -3,11 +3,11 @@ package config
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/partfile"
 )
 
 // A File is a configuration file that is being changed. Comments and the order
@@ -96,20 +96,23 @@ func (f *File) Write() error {
 	if err := encoder.Encode(&f.document); err != nil {
 		return err
 	}
-	name := filepath.Join(filepath.Dir(f.path), durable.TempName())
-	temp, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // for the user only
+	temp, err := partfile.Replace(partfile.System{}, f.path, 0o600) // for the user only
 	if err != nil {
 		return durable.OfFile(err, f.path)
 	}
-	defer func() { _ = os.Remove(name) }()
-	if _, err = temp.Write(b.Bytes()); err == nil {
-		err = temp.Sync()
+	if _, err = temp.OS().Write(b.Bytes()); err == nil {
+		err = temp.OS().Sync()
 	}
-	if closed := temp.Close(); err == nil {
+	if closed := temp.OS().Close(); err == nil {
 		err = closed
 	}
+	if err == nil {
+		err = os.Rename(temp.Path(), f.path)
+	}
 	if err != nil {
+		temp.Remove()
 		return durable.OfFile(err, f.path)
 	}
-	return os.Rename(name, f.path)
+	temp.Renamed()
+	return nil
 }

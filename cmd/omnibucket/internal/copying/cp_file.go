@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/internal/partfile"
 )
 
 // cpFile copies a file of this machine to another path, with its permissions and time. The
@@ -69,15 +70,17 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	if err := makeDirectories(dir, sync); err != nil {
 		return 0, err
 	}
-	name := filepath.Join(dir, durable.TempName())
-	to, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	temp, err := partfile.Replace(partfile.System{}, destination, 0o600)
 	if err != nil {
 		return 0, durable.OfFile(err, destination)
 	}
-	defer func() { // no effect after the rename
-		_ = to.Close()
-		_ = os.Remove(to.Name())
+	renamed := false
+	defer func() {
+		if !renamed {
+			temp.Remove()
+		}
 	}()
+	to := temp.OS()
 	content := io.Reader(from)
 	if info.Size() > 0 { // files of /proc have size 0 and content
 		content = localfile.NewStable(from, info).Reader()
@@ -91,6 +94,10 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	}
 	if err == nil {
 		err = os.Rename(to.Name(), destination)
+	}
+	if err == nil {
+		temp.Renamed()
+		renamed = true
 	}
 	if err != nil || !sync {
 		return n, durable.OfFile(err, destination)

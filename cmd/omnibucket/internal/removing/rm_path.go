@@ -1,6 +1,7 @@
 package removing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/partfile"
 )
 
 // A plainDirectory is a directory of this machine that no program uses as a bucket: removing a file
@@ -81,11 +83,16 @@ func (d plainDirectory) Remove(ctx context.Context, key string, opts ...storage.
 	return nil
 }
 
-// printLeft says how many files of a folder from which all objects were removed are still there.
+// printLeft says how many files of a folder from which all objects were removed are still there. It removes those
+// that killed downloads have left.
 func printLeft(p *program.Program, bucket storage.Bucket, folder string) {
 	d, plain := bucket.(plainDirectory)
 	if !plain || d.dryRun {
 		return
+	}
+	if root, err := os.OpenRoot(d.path); err == nil {
+		partfile.SweepAll(root, cmp.Or(strings.TrimSuffix(folder, "/"), "."))
+		_ = root.Close()
 	}
 	left := 0
 	_ = filepath.WalkDir(filepath.Join(d.path, filepath.FromSlash(folder))+string(filepath.Separator), func(_ string, e fs.DirEntry, err error) error {

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/partfile"
+)
+
+// The next command removes the files that killed ones have left in a directory. A file that only has such a name stays.
+func TestTheNextCommandRemovesWhatKilledOnesLeave(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		args func(dir string) []string
+	}{
+		{"sync", func(dir string) []string { return []string{"sync", "box:", dir} }},
+		{"sync --delete", func(dir string) []string { return []string{"sync", "--delete", "box:", dir} }},
+		{"cp -r", func(dir string) []string { return []string{"cp", "-r", "box:", dir} }},
+		{"cp to the same file", func(dir string) []string { return []string{"cp", "box:sub/a", filepath.Join(dir, "sub", "a")} }},
+		{"cp of a file", func(dir string) []string { return []string{"cp", os.Args[0], filepath.Join(dir, "sub", "a")} }},
+		{"rm -r", func(dir string) []string { return []string{"rm", "-r", filepath.Join(dir, "sub")} }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, dir := newShell(t), t.TempDir()
+			s.env["OMNIBUCKET_BOX"] = memory(t)
+			s.put("box:sub/a", "x")
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o755))
+			killed, err := partfile.Create(partfile.System{}, filepath.Join(dir, "sub", "a"), 0o644)
+			require.NoError(t, err)
+			killed.Keep() // ends the lock, as a kill
+			require.Len(t, temporary(t, dir), 2)
+			foreign := filepath.Join(dir, "sub", ".omnibucket-0123456789abcdef")
+			require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o600))
+
+			s.exits(0, row.args(dir)...)
+			require.Equal(t, []string{foreign}, temporary(t, dir))
+		})
+	}
+}
+
+func temporary(t *testing.T, dir string) (paths []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if strings.HasPrefix(d.Name(), ".omnibucket-") {
+			paths = append(paths, path)
+		}
+		return err
+	}))
+	return paths
+}

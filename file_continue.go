@@ -1,0 +1,67 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/partfile"
+)
+
+// sourceOf identifies an object of a bucket, in every process; "" if b is not from engine.New.
+func sourceOf(b any, key string) string {
+	own, ok := reach(b)
+	if !ok {
+		return ""
+	}
+	provider, location, bucket := own.Place()
+	return strings.Join([]string{provider, location, bucket, own.Scope().Prefix + key}, "\n")
+}
+
+// record has part record what is written to it of an object, if a later call can continue that. A small object is not
+// worth it.
+func record(part *partfile.File, source string, attrs any, sync bool) bool {
+	a := attrs.(*Attrs)
+	if source == "" || a.Revision == "" || a.Size < partfile.Least {
+		return false
+	}
+	of := partfile.Object{Source: source, Revision: a.Revision, Size: a.Size}
+	if a.CRC32C.Known {
+		of.CRC32C = &a.CRC32C.Sum
+	}
+	return part.Record(of, sync) == nil
+}
+
+// continueDownload writes what part lacks of the revision of which it has the rest.
+func continueDownload(ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption, progress func(done, total int64)) (a *Attrs, done bool, err error) {
+	of, has := part.Object(), part.Has()
+	err = part.Fill(func(offset, length int64) (partfile.Reader, error) {
+		more := append(opts[:len(opts):len(opts)], WithRange(offset, length), IfRevision(of.Revision))
+		if progress != nil {
+			before := has
+			more = append(more, WithProgress(func(done, _ int64) { progress(before+done, of.Size) }))
+		}
+		has += length
+		r, err := b.Download(ctx, key, more...)
+		if err == nil && a == nil {
+			a = r.Attrs()
+		}
+		return r, err
+	})
+	if err == nil {
+		if err = part.Check(); err != nil {
+			return nil, false, nil
+		}
+		if !a.CRC32C.Known && of.CRC32C != nil {
+			a.CRC32C = CRC32C{Sum: *of.CRC32C, Known: true}
+		}
+		return a, true, nil
+	}
+	switch CodeOf(err) {
+	case PreconditionFailed, Changed, ObjectNotFound, RangeNotSatisfiable, InvalidArgument, Unsupported, ChecksumMismatch:
+		if own := (*Error)(nil); errors.As(err, &own) {
+			return nil, false, nil // the whole download tells any failure but a change
+		}
+	}
+	return nil, true, err
+}

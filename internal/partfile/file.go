@@ -1,0 +1,307 @@
+package partfile
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/omnibucket/storage/internal/chunks"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/hexid"
+)
+
+const (
+	// Least is the size in bytes of the smallest object that is worth continuing.
+	Least = 16 << 20
+	// unnotedBytes is how many written bytes the mark does not have at most, unless a thousandth of the
+	// file is more.
+	unnotedBytes = 4 << 20
+)
+
+// A File is the temporary file of one download. It records what is written to it. WriteAt may be called
+// concurrently; Write and Seek may not.
+type File struct {
+	mark     *mark
+	file     *os.File // nil until Start
+	path     string
+	position int64 // of Write
+	recorded bool
+
+	mu      sync.Mutex
+	active  map[int64]span // spans that grow, by their ends
+	unnoted int64          // bytes of them
+	done    []span         // spans that the mark has
+	failed  bool           // whether the mark could not be written: a later call knows no more spans
+}
+
+// A span is a part of the file, from offset to end, with the checksum of its bytes.
+type span struct {
+	offset, end int64
+	crc         uint32
+}
+
+// A spanLine is a later line of a mark.
+type spanLine struct {
+	Offset, Length int64
+	CRC32C         uint32
+}
+
+// Find returns the File that a dead process has left for target, or nil. It must have been of an object of the same
+// source, and have bytes of it. Else what is left is removed.
+func Find(dir Dir, target, source string) *File {
+	path := filepath.Join(filepath.Dir(target), nameFor(target))
+	m, err := openDead(dir, path)
+	if err != nil {
+		return nil
+	}
+	f := &File{mark: m, path: dataPath(filepath.Dir(path), filepath.Base(path), "0"), recorded: true, active: map[int64]span{}}
+	if m.header.Target == filepath.Base(target) && m.header.Source == source && source != "" && m.header.Revision != "" {
+		if f.file, err = openOwn(dir, f.path); err == nil && f.verify() {
+			return f
+		}
+	}
+	f.Remove()
+	return nil
+}
+
+// verify keeps the spans that the file has.
+func (f *File) verify() bool {
+	spans := f.mark.spans
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
+	end := int64(0)
+	for _, s := range spans {
+		if s.offset < end || s.end <= s.offset || s.end > f.mark.header.Size {
+			continue
+		}
+		sum := crc32c.New()
+		n, err := chunks.Copy(sum, io.NewSectionReader(f.file, s.offset, s.end-s.offset))
+		if err == nil && n == s.end-s.offset && sum.Sum32() == s.crc {
+			f.done, end = append(f.done, s), s.end
+		}
+	}
+	return len(f.done) > 0
+}
+
+// Create returns a File for target. If another process is writing the same file, its mark has a name that a later call
+// does not know.
+func Create(dir Dir, target string, mode os.FileMode) (*File, error) {
+	f, err := create(dir, target, nameFor(target), mode)
+	if errors.Is(err, os.ErrExist) || errors.Is(err, errForeign) {
+		f, err = create(dir, target, durable.TempPrefix+hexid.New(8), mode)
+	}
+	return f, err
+}
+
+// Replace is [Create], after it has removed what a dead process has left for target.
+func Replace(dir Dir, target string, mode os.FileMode) (*File, error) {
+	_ = Find(dir, target, "")
+	return Create(dir, target, mode)
+}
+
+func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
+	m, err := createMark(dir, filepath.Join(filepath.Dir(target), name), header{Target: filepath.Base(target)})
+	if err == nil {
+		f := &File{mark: m, path: dataPath(filepath.Dir(target), name, "0")}
+		if f.file, err = dir.OpenFile(f.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, mode); err == nil {
+			return f, nil
+		}
+	}
+	m.remove()
+	return nil, err
+}
+
+// Record begins to record what is written, of an object. With sync, a power failure does not lose the mark.
+func (f *File) Record(of Object, sync bool) error {
+	f.recorded, f.active = true, map[int64]span{}
+	err := f.mark.restart(header{Target: f.mark.header.Target, Object: of})
+	if err == nil && sync {
+		err = f.mark.file.Sync()
+	}
+	return err
+}
+
+// Object returns what the file has a part of.
+func (f *File) Object() Object { return f.mark.header.Object }
+
+// Path returns the path of the temporary file.
+func (f *File) Path() string { return f.path }
+
+// OS returns the file itself. It records nothing that is written to it.
+func (f *File) OS() *os.File { return f.file }
+
+// Unrecorded returns the file itself, at its position, and ends recording.
+func (f *File) Unrecorded() (*os.File, error) {
+	f.recorded = false
+	_, err := f.file.Seek(f.position, io.SeekStart)
+	return f.file, err
+}
+
+// Write writes at the position.
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.WriteAt(p, f.position)
+	f.position += int64(n)
+	return n, err
+}
+
+// Seek sets the position.
+func (f *File) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekCurrent {
+		offset += f.position
+	}
+	f.position = offset
+	return offset, nil
+}
+
+// WriteAt writes and records p.
+func (f *File) WriteAt(p []byte, offset int64) (int, error) {
+	n, err := f.file.WriteAt(p, offset)
+	if !f.recorded || n == 0 {
+		return n, err
+	}
+	f.mu.Lock()
+	s, found := f.active[offset]
+	delete(f.active, offset)
+	f.mu.Unlock()
+	if !found {
+		s = span{offset: offset, end: offset}
+	}
+	s.crc = crc32c.Update(s.crc, p[:n])
+	s.end += int64(n)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.active[s.end] = s
+	if f.unnoted += int64(n); f.unnoted >= max(unnotedBytes, f.mark.header.Size>>10) {
+		f.note()
+	}
+	return n, err
+}
+
+// note writes all spans to the mark that it does not have.
+func (f *File) note() {
+	lines := make([]any, 0, len(f.active))
+	for _, s := range f.active {
+		f.done = append(f.done, s)
+		lines = append(lines, spanLine{s.offset, s.end - s.offset, s.crc})
+	}
+	clear(f.active)
+	f.unnoted = 0
+	if !f.failed { // a torn line would hide later ones
+		f.failed = f.mark.write(lines...) != nil
+	}
+}
+
+// flush is note if there is something.
+func (f *File) flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.active) > 0 {
+		f.note()
+	}
+	slices.SortFunc(f.done, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
+}
+
+// Missing returns the offsets and lengths of what the file does not have. It is never empty: if nothing is
+// missing, the last span is fetched again, to find out whether the object is still the same.
+func (f *File) Missing() (missing [][2]int64) {
+	f.flush()
+	end := int64(0)
+	for _, s := range f.done {
+		if s.offset > end {
+			missing = append(missing, [2]int64{end, s.offset - end})
+		}
+		end = s.end
+	}
+	size := f.mark.header.Size
+	if end < size {
+		missing = append(missing, [2]int64{end, size - end})
+	}
+	if len(missing) == 0 && len(f.done) > 0 {
+		last := f.done[len(f.done)-1]
+		f.done = f.done[:len(f.done)-1]
+		missing = append(missing, [2]int64{last.offset, size - last.offset})
+	}
+	return missing
+}
+
+// Has returns how many bytes the file has.
+func (f *File) Has() (bytes int64) {
+	for _, s := range f.done {
+		bytes += s.end - s.offset
+	}
+	return bytes
+}
+
+// A Reader delivers a part of an object.
+type Reader interface {
+	io.WriterTo
+	io.Closer
+}
+
+// Fill writes what is missing. open returns a reader of that part of the object.
+func (f *File) Fill(open func(offset, length int64) (Reader, error)) error {
+	for _, m := range f.Missing() {
+		r, err := open(m[0], m[1])
+		if err != nil {
+			return err
+		}
+		f.position = m[0]
+		_, err = r.WriteTo(f)
+		_ = r.Close() // it was only read
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var (
+	errIncomplete = errors.New("not all bytes of the object were written")
+	// ErrMismatch is the error of a File that has other bytes than the object.
+	ErrMismatch = errors.New("the file has another checksum than the object")
+)
+
+// Check fails unless a continued file has the whole object, with its checksum.
+func (f *File) Check() error {
+	f.flush()
+	end, sum := int64(0), uint32(0)
+	for _, s := range f.done {
+		if s.offset != end {
+			return errIncomplete
+		}
+		end, sum = s.end, crc32c.Join(sum, s.crc, s.end-s.offset)
+	}
+	want := f.Object()
+	if end != want.Size {
+		return errIncomplete
+	}
+	if want.CRC32C != nil && *want.CRC32C != sum {
+		return ErrMismatch
+	}
+	return nil
+}
+
+// Renamed ends a file that has its own name now.
+func (f *File) Renamed() {
+	_ = f.file.Close()
+	f.mark.remove()
+}
+
+// Keep leaves the file for a later call.
+func (f *File) Keep() {
+	f.flush()
+	_ = f.file.Close()
+	f.mark.close()
+}
+
+// Remove removes the file.
+func (f *File) Remove() {
+	if f.file != nil {
+		_ = f.file.Close()
+	}
+	f.mark.removeWithFile()
+}

@@ -1,0 +1,70 @@
+package partfile
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/omnibucket/storage/internal/durable"
+)
+
+// Sweep removes what dead processes have left at and below the mark at path. keep reports whether the temporary file of
+// a target stays, because somebody may continue it.
+func Sweep(root *os.Root, path string, keep func(target string) bool) {
+	m, err := openDead(root, path)
+	if err != nil {
+		return
+	}
+	if m.header.Target != "" {
+		target := filepath.Join(filepath.Dir(path), m.header.Target)
+		if filepath.Base(m.header.Target) != m.header.Target || keep(target) {
+			m.close()
+			return
+		}
+		m.removeWithFile()
+		return
+	}
+	name := filepath.Base(path)
+	whole := true
+	_ = fs.WalkDir(root.FS(), filepath.ToSlash(filepath.Dir(path)), func(at string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			whole = false
+		case !d.Type().IsRegular() || !durable.IsTempName(d.Name()) || d.Name() == name:
+		case markOf(d.Name()) == name:
+			if root.Remove(filepath.FromSlash(at)) != nil {
+				whole = false
+			}
+		case IsMark(d.Name()):
+			Sweep(root, filepath.FromSlash(at), keep)
+		}
+		return nil
+	})
+	if !whole { // the next job tries again
+		m.close()
+		return
+	}
+	m.remove()
+}
+
+// removeWithFile removes the mark of one file, and the file.
+func (m *mark) removeWithFile() {
+	data := dataPath(filepath.Dir(m.path), filepath.Base(m.path), "0")
+	if info, err := m.dir.Lstat(data); err == nil {
+		if !info.Mode().IsRegular() || m.dir.Remove(data) != nil {
+			m.close()
+			return
+		}
+	}
+	m.remove()
+}
+
+// SweepAll removes what dead processes have left in and below a directory.
+func SweepAll(root *os.Root, dir string) {
+	_ = fs.WalkDir(root.FS(), filepath.ToSlash(dir), func(at string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && IsMark(d.Name()) {
+			Sweep(root, filepath.FromSlash(at), func(string) bool { return false })
+		}
+		return nil
+	})
+}

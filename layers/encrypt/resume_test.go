@@ -1,0 +1,68 @@
+package encrypt_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/encrypt"
+)
+
+// An upload that was begun under other layers or keys is abandoned: nothing of it stays in the store, and a new
+// one starts.
+func TestAnUploadOfOtherKeysOrLayersStartsOver(t *testing.T) {
+	first, second := newKeys(t), newKeys(t)
+	sealed := func(keys encrypt.Keys) []storage.OpenOption {
+		return []storage.OpenOption{driver.WithLayer(newLayer(t, keys))}
+	}
+	for name, row := range map[string]struct{ before, after []storage.OpenOption }{
+		"other keys":                    {sealed(first), sealed(second)},
+		"without the layer":             {sealed(first), nil},
+		"with the layer, not before":    {nil, sealed(first)},
+		"keys that can only be written": {sealed(first), sealed(encrypt.JoinKeys([]encrypt.Keys{first}, nil))},
+	} {
+		for form, body := range map[string]func(string) io.Reader{
+			"in place": func(text string) io.Reader { return strings.NewReader(text) },
+			"a stream": func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} },
+		} {
+			t.Run(name+"/"+form, func(t *testing.T) {
+				s, content := newStore(), text(4*chunk)
+				opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk), storage.WithConcurrency(1)}
+				failing := engine.New(&recorder{Driver: s.Driver, failAt: 3, seen: func(*driver.PartRequest, string) {}}, row.before...)
+				_, err := failing.Upload(t.Context(), "a", body(content), opts...)
+				require.ErrorIs(t, err, storage.PermissionDenied)
+				require.Len(t, pending(t, s), 1)
+
+				b := engine.New(s.Driver, row.after...)
+				_, err = b.Upload(t.Context(), "a", body(content), opts...)
+				if err != nil && form == "a stream" { // which cannot be read again
+					require.ErrorIs(t, err, storage.Unavailable)
+					require.ErrorContains(t, err, "make the same call again")
+					_, err = b.Upload(t.Context(), "a", body(content), opts...)
+				}
+				require.NoError(t, err)
+				require.Empty(t, pending(t, s), "parts are paid for")
+				if name != "keys that can only be written" {
+					got, _, err := storage.ReadAll(t.Context(), b, "a")
+					require.NoError(t, err)
+					require.Equal(t, content, string(got))
+				}
+			})
+		}
+	}
+}
+
+// pending returns the uploads that the store has.
+func pending(t testing.TB, s store) (names []string) {
+	for entry, err := range storage.ListUploads(t.Context(), engine.New(s.Driver)) {
+		require.NoError(t, err)
+		names = append(names, fmt.Sprint(entry))
+	}
+	return names
+}

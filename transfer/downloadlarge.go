@@ -1,0 +1,104 @@
+package transfer
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/internal/serving"
+)
+
+// transferLarge downloads a file that a later job continues if this process is killed, and continues
+// what a killed one has left.
+func (d *downloader) transferLarge(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (int64, error) {
+	if err := d.to.checkWrite(src.key, known); err != nil {
+		return 0, err
+	}
+	source := serving.Source(d.from, src.key)
+	part := partfile.Find(d.to.root, src.key, source)
+	if part != nil {
+		opts := []storage.DownloadOption{storage.WithConcurrency(requests)}
+		attrs, done, err := serving.Continue(ctx, d.from, src.key, part, opts, moved)
+		if done && err == nil {
+			return d.finishContinued(src, known, part, attrs.(*storage.Attrs))
+		}
+		d.endPart(ctx, src.key, part, done, err)
+		if done {
+			return 0, err
+		}
+	}
+	r, err := d.from.Download(ctx, src.key, storage.WithConcurrency(requests), storage.WithProgress(moved))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = r.Close() }() // always nil
+	if err := checkListedSize("Download", src, r.Attrs()); err != nil {
+		return 0, err
+	}
+	var stored int64
+	open := func(mode fs.FileMode) (temporary, error) {
+		part, err = partfile.Create(d.to.root, src.key, mode)
+		if err != nil {
+			return temporary{}, err
+		}
+		return temporary{part.OS(), part.Path(), func(renamed bool, err error) {
+			if renamed {
+				part.Renamed()
+				return
+			}
+			d.endPart(ctx, src.key, part, false, err)
+		}}, nil
+	}
+	err = d.to.writeFile(src.key, known, defaultPermissions, open, func(f *os.File) (_ time.Time, err error) {
+		if serving.Record(part, source, r.Attrs(), d.to.sync) {
+			stored, err = r.WriteTo(part)
+		} else {
+			stored, err = r.WriteTo(f)
+		}
+		return fileTime(r.Attrs(), src), err
+	})
+	return stored, downloadError(src.key, err)
+}
+
+// finishContinued gives a file that was continued its name.
+func (d *downloader) finishContinued(src entry, known bool, part *partfile.File, attrs *storage.Attrs) (int64, error) {
+	err := checkListedSize("Download", src, attrs)
+	if err != nil {
+		part.Remove()
+		return 0, err
+	}
+	ended := false
+	open := func(fs.FileMode) (temporary, error) {
+		return temporary{part.OS(), part.Path(), func(renamed bool, _ error) {
+			ended = true
+			if renamed {
+				part.Renamed()
+			} else {
+				part.Remove()
+			}
+		}}, nil
+	}
+	err = d.to.writeFile(src.key, known, defaultPermissions, open, func(*os.File) (time.Time, error) {
+		return fileTime(attrs, src), nil
+	})
+	if !ended {
+		part.Remove()
+	}
+	return attrs.Size, downloadError(src.key, err)
+}
+
+// endPart ends a download that has failed: its file stays for the next job with WithResume, or if an earlier
+// process had left it, if that may succeed.
+func (d *downloader) endPart(ctx context.Context, key string, part *partfile.File, continued bool, err error) {
+	temporary := storage.IsTemporary(err)
+	interrupted := ctx.Err() != nil || temporary || storage.CodeOf(err) == storage.PermissionDenied || storage.CodeOf(err) == storage.Unauthenticated
+	if err != nil && (d.settings.resume != "" && interrupted || continued && temporary) {
+		part.Keep()
+		d.to.keep(key)
+		return
+	}
+	part.Remove()
+}

@@ -1,0 +1,251 @@
+package transfer_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// largeKills makes the tests of killed transfers use files of 200 and 400 MB, too.
+const largeKills = "OMNIBUCKET_LARGE_KILLS"
+
+// A countedJob is a large file that a killed process transfers from or to an S3 server, which counts bytes. It is a
+// directory with these in it.
+type countedJob string
+
+func (c countedJob) tree() string   { return filepath.Join(string(c), "tree") }
+func (c countedJob) down() string   { return filepath.Join(string(c), "down") }
+func (c countedJob) kept() string   { return filepath.Join(string(c), "kept") }
+func (c countedJob) server() string { return filepath.Join(string(c), "server") }
+
+// countedWays are the transfers, with the defaults of everything but WithResume for an upload.
+var countedWays = map[string]func(ctx context.Context, c countedJob, b storage.Bucket) error{
+	"upload": func(ctx context.Context, c countedJob, b storage.Bucket) error {
+		_, err := transfer.Upload(ctx, b, c.tree(), transfer.WithResume(c.kept()))
+		return err
+	},
+	"upload file": func(ctx context.Context, c countedJob, b storage.Bucket) error {
+		_, err := storage.UploadFile(ctx, b, "large", filepath.Join(c.tree(), "large"), storage.WithResume(c.kept()))
+		return err
+	},
+	"download": func(ctx context.Context, c countedJob, b storage.Bucket) error {
+		_, err := transfer.Download(ctx, b, c.down())
+		return err
+	},
+	"download file": func(ctx context.Context, c countedJob, b storage.Bucket) error {
+		_, err := storage.DownloadFile(ctx, b, "large", filepath.Join(c.down(), "large"))
+		return err
+	},
+}
+
+// runCounted runs one way: its name, a colon and the directory.
+func runCounted(job string) error {
+	way, dir, _ := strings.Cut(job, ":")
+	c := countedJob(dir)
+	endpoint, err := os.ReadFile(c.server())
+	if err != nil {
+		return err
+	}
+	b, err := openCounted(context.Background(), string(endpoint))
+	if err != nil {
+		return err
+	}
+	return countedWays[way](context.Background(), c, b)
+}
+
+// openCounted opens the bucket over connections for which the kernel keeps few bytes: what it has accepted is not
+// received.
+func openCounted(ctx context.Context, endpoint string) (storage.Bucket, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err == nil {
+			err = conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+		}
+		return conn, err
+	}
+	return s3.Open(ctx, s3.Config{
+		Bucket: "photos", Endpoint: endpoint, PathStyle: aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,
+		HTTPClient: &http.Client{Transport: transport},
+	})
+}
+
+// A countingServer counts the bytes of bodies, both ways, and tells when there are so many.
+type countingServer struct {
+	http.Handler
+	bytes   atomic.Int64
+	at      atomic.Int64
+	reached chan struct{}
+}
+
+// startCounting starts a server until the test ends.
+func startCounting(t *testing.T, handler http.Handler) (s *countingServer, address string) {
+	s = &countingServer{Handler: handler, reached: make(chan struct{}, 1)}
+	listening := httptest.NewUnstartedServer(s)
+	listening.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			_ = conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
+		}
+	}
+	listening.Start()
+	t.Cleanup(listening.Close)
+	return s, listening.URL
+}
+
+func (s *countingServer) add(n int) {
+	if now, at := s.bytes.Add(int64(n)), s.at.Load(); now >= at && now-int64(n) < at {
+		s.reached <- struct{}{}
+	}
+}
+
+func (s *countingServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = &countedBody{r.Body, s}
+	s.Handler.ServeHTTP(&countedResponse{w, s}, r)
+}
+
+type countedBody struct {
+	io.ReadCloser
+	s *countingServer
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.s.add(n)
+	return n, err
+}
+
+type countedResponse struct {
+	http.ResponseWriter
+	s *countingServer
+}
+
+func (w *countedResponse) Write(p []byte) (written int, err error) {
+	for len(p) > 0 && err == nil { // large ones in pieces, as they are sent
+		n := 0
+		n, err = w.ResponseWriter.Write(p[:min(len(p), 64<<10)])
+		w.s.add(n)
+		written, p = written+n, p[n:]
+	}
+	return written, err
+}
+
+// A killed transfer sends or receives at most 16 MiB again, or a tenth of the file, and nothing of it stays.
+func TestAKilledTransferLosesLittle(t *testing.T) {
+	sizes := []int64{40e6, 100e6}
+	if os.Getenv(largeKills) != "" {
+		sizes = append(sizes, 200e6, 400e6)
+	}
+	for _, size := range sizes {
+		for way := range countedWays {
+			for _, percent := range []int64{45, 94} {
+				t.Run(fmt.Sprintf("%s of %d MB at %d %%", way, size/1e6, percent), func(t *testing.T) {
+					again := killOnce(t, way, size, size*percent/100)
+					t.Logf("%.1f MB again", float64(again)/1e6)
+					require.LessOrEqual(t, again, max(16<<20, size/10))
+				})
+			}
+		}
+	}
+}
+
+// killOnce kills a transfer after so many bytes, and repeats it. It returns how many bytes were transferred twice.
+func killOnce(t *testing.T, way string, size, after int64) (again int64) {
+	t.Helper()
+	c := countedJob(t.TempDir())
+	handler := s3server.New(s3server.Config{Strict: true, Buckets: []string{"photos"}})
+	server, address := startCounting(t, handler)
+	require.NoError(t, os.WriteFile(c.server(), []byte(address), 0o600))
+	require.NoError(t, os.MkdirAll(c.tree(), 0o755))
+	require.NoError(t, os.MkdirAll(c.down(), 0o755))
+	large := largeFile(t, c, size)
+	b, err := openCounted(t.Context(), address)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	if strings.HasPrefix(way, "download") {
+		_, err := storage.UploadFile(t.Context(), b, "large", large)
+		require.NoError(t, err)
+	}
+
+	server.bytes.Store(0)
+	server.at.Store(after)
+	first := c.command(t, way)
+	require.NoError(t, first.Start())
+	<-server.reached
+	require.NoError(t, first.Process.Kill())
+	require.Error(t, first.Wait())
+	if strings.HasPrefix(way, "download") {
+		require.NotEmpty(t, temporaryFiles(t, c.down()), "the test has killed nothing")
+	}
+	out, err := c.command(t, way).CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	again = server.bytes.Load() - size
+	require.Empty(t, temporaryFiles(t, c.down()))
+	require.NoFileExists(t, filepath.Join(c.kept(), "large"))
+	require.Zero(t, handler.Count("AbortMultipartUpload"))
+	got := filepath.Join(c.down(), "large")
+	if strings.HasPrefix(way, "upload") {
+		_, err := storage.DownloadFile(t.Context(), b, "large", got)
+		require.NoError(t, err)
+	}
+	want, err := os.ReadFile(large)
+	require.NoError(t, err)
+	is, err := os.ReadFile(got)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, is))
+	return again
+}
+
+func (c countedJob) command(t *testing.T, way string) *exec.Cmd {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), childVariable+"=counted:"+way+":"+string(c))
+	return cmd
+}
+
+// largeFile makes a file whose megabytes differ.
+func largeFile(t *testing.T, c countedJob, size int64) (path string) {
+	t.Helper()
+	path = filepath.Join(c.tree(), "large")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	block := make([]byte, 1<<20)
+	for off := int64(0); off < size; off += int64(len(block)) {
+		for i := 0; i < len(block); i += 64 {
+			block[i]++
+		}
+		block[off>>20]++
+		_, err := f.WriteAt(block[:min(int64(len(block)), size-off)], off)
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.Close())
+	return path
+}
+
+func temporaryFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, ".omnibucket-*"))
+	require.NoError(t, err)
+	return found
+}

@@ -1,0 +1,153 @@
+package transfer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/transfer"
+)
+
+const largeBytes = 40 << 20
+
+// A halfDownload is a directory with a part of an object, whose download was canceled.
+type halfDownload struct {
+	bucket storage.Bucket
+	server *countingServer
+	dir    string
+	text   string
+}
+
+// download runs the job of the directory.
+func (h *halfDownload) download(ctx context.Context, opts ...transfer.Option) error {
+	_, err := transfer.Download(ctx, h.bucket, h.dir, opts...)
+	return err
+}
+
+// interruptDownload cancels the download of an object of largeBytes when half of it has come.
+func interruptDownload(t *testing.T, opts ...transfer.Option) *halfDownload {
+	t.Helper()
+	server, address := startCounting(t, s3server.New(s3server.Config{Buckets: []string{"photos"}}))
+	b, err := openCounted(t.Context(), address)
+	h := &halfDownload{bucket: b, server: server, dir: t.TempDir()}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(h.bucket)) })
+	h.text = strings.Repeat("0123456789abcdef", largeBytes/16)
+	put(t, h.bucket, "sub/large", h.text)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	h.server.bytes.Store(0)
+	h.server.at.Store(largeBytes / 2)
+	go func() {
+		<-h.server.reached
+		cancel()
+	}()
+	require.ErrorIs(t, h.download(ctx, opts...), storage.Canceled)
+	h.server.bytes.Store(0)
+	return h
+}
+
+func (h *halfDownload) requireComplete(t *testing.T, text string) {
+	t.Helper()
+	got, err := os.ReadFile(filepath.Join(h.dir, "sub", "large"))
+	require.NoError(t, err)
+	require.True(t, string(got) == text)
+	require.Empty(t, hidden(t, h.dir))
+}
+
+func TestAnInterruptedDownload(t *testing.T) {
+	resume := transfer.WithResume(t.TempDir())
+	t.Run("leaves nothing without WithResume", func(t *testing.T) {
+		require.Empty(t, hidden(t, interruptDownload(t).dir))
+	})
+	t.Run("is continued with WithResume", func(t *testing.T) {
+		h := interruptDownload(t, resume)
+		require.NotEmpty(t, hidden(t, h.dir))
+		require.NoError(t, h.download(t.Context(), resume))
+		require.LessOrEqual(t, h.server.bytes.Load(), int64(largeBytes/2+16<<20))
+		h.requireComplete(t, h.text)
+	})
+	t.Run("is continued without it", func(t *testing.T) {
+		h := interruptDownload(t, resume)
+		require.NoError(t, h.download(t.Context()))
+		require.Less(t, h.server.bytes.Load(), int64(largeBytes))
+		h.requireComplete(t, h.text)
+	})
+	t.Run("is interrupted again", func(t *testing.T) {
+		h := interruptDownload(t, resume)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, h.download(ctx, resume), storage.Canceled)
+		require.NotEmpty(t, hidden(t, h.dir))
+		require.NoError(t, h.download(t.Context(), resume))
+		require.Less(t, h.server.bytes.Load(), int64(largeBytes))
+		h.requireComplete(t, h.text)
+	})
+	t.Run("of an object that was replaced starts over", func(t *testing.T) {
+		h := interruptDownload(t, resume)
+		other := strings.Repeat("another object..", largeBytes/16)
+		put(t, h.bucket, "sub/large", other)
+		require.NoError(t, h.download(t.Context(), resume))
+		h.requireComplete(t, other)
+	})
+	t.Run("of an object that was removed leaves nothing", func(t *testing.T) {
+		h := interruptDownload(t, resume)
+		require.NoError(t, h.bucket.Remove(t.Context(), "sub/large"))
+		put(t, h.bucket, "small", "x")
+		require.NoError(t, h.download(t.Context(), resume))
+		require.Empty(t, hidden(t, h.dir))
+	})
+	t.Run("is left to its shard", func(t *testing.T) {
+		h := interruptDownload(t, resume)
+		shard := 0
+		for range 2 {
+			require.NoError(t, h.download(t.Context(), transfer.WithShard(shard, 2)))
+			shard++
+		}
+		require.Less(t, h.server.bytes.Load(), int64(largeBytes))
+		h.requireComplete(t, h.text)
+	})
+	t.Run("is continued by DownloadFile", func(t *testing.T) {
+		h := interruptDownload(t, resume)
+		attrs, err := storage.DownloadFile(t.Context(), h.bucket, "sub/large", filepath.Join(h.dir, "sub", "large"))
+		require.NoError(t, err)
+		require.Equal(t, int64(largeBytes), attrs.Size)
+		require.Less(t, h.server.bytes.Load(), int64(largeBytes))
+		h.requireComplete(t, h.text)
+	})
+	t.Run("of another bucket starts over", func(t *testing.T) {
+		h, other := interruptDownload(t, resume), interruptDownload(t)
+		other.dir = h.dir
+		require.NoError(t, other.download(t.Context(), resume))
+		require.GreaterOrEqual(t, other.server.bytes.Load(), int64(largeBytes))
+		other.requireComplete(t, other.text)
+	})
+}
+
+// Several jobs may write to one directory at once: none removes files of another.
+func TestJobsInOneDirectoryAtOnce(t *testing.T) {
+	h := interruptDownload(t)
+	for i := range 20 {
+		put(t, h.bucket, "small/"+string(rune('a'+i)), "x")
+	}
+	errs := make(chan error, 3)
+	for range cap(errs) {
+		go func() { errs <- h.download(t.Context()) }()
+	}
+	failed := 0
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			require.ErrorIs(t, err, storage.PreconditionFailed, "a file that appeared meanwhile")
+			failed++
+		}
+	}
+	require.Less(t, failed, cap(errs))
+	h.requireComplete(t, h.text)
+}
