@@ -15,7 +15,7 @@ type Controls struct {
 	Tags       map[string]string
 	Retention  Retention
 	LegalHold  bool
-	Native     []any // values of WithNative, for this provider
+	Native     []any // values of WithNative, in order; in a driver's request only those of its provider
 }
 
 // WithTags sets all of the object's tags: a write replaces those that were there, and
