@@ -76,8 +76,8 @@ func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string
 
 // A Retention keeps one object, or one version, until a time; zero is none.
 type Retention struct {
-	Mode  RetentionMode
-	Until time.Time // UTC
+	Mode  RetentionMode `json:"mode"`
+	Until time.Time     `json:"until"` // UTC
 }
 
 // A RetentionMode says who can end or shorten a retention.
