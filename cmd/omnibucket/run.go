@@ -73,6 +73,7 @@ func commands() map[string]func(p *program.Program) *cobra.Command {
 		"rb":       buckets.Rb,
 		"repair":   buckets.Repair,
 		"restore":  removing.Restore,
+		"rewrap":   buckets.Rewrap,
 		"rm":       removing.Rm,
 		"run":      runCommand,
 		"serve":    serving.Serve,

@@ -13,7 +13,7 @@ import (
 
 // dryRunByLetter are the commands whose -n is --dry-run, as in rsync and rclone. That of cp and mv means
 // no clobber elsewhere, and that of head is a number.
-var dryRunByLetter = []string{"bucket", "expire", "finish", "rb", "repair", "restore", "rm", "sync", "tag", "undelete"}
+var dryRunByLetter = []string{"bucket", "expire", "finish", "rb", "repair", "restore", "rewrap", "rm", "sync", "tag", "undelete"}
 
 // addLetters adds letters to a command that people know from other programs. Help does not show them.
 func addLetters(c *cobra.Command) {

@@ -151,6 +151,11 @@ func (s *Stores) IsReadOnly(l location.Location) bool {
 	return slices.ContainsFunc(s.configuredLayers(l), func(c config.Layer) bool { return c.ReadOnly != nil })
 }
 
+// IsEncrypted reports whether a location has the layer encrypt.
+func (s *Stores) IsEncrypted(l location.Location) bool {
+	return slices.ContainsFunc(s.layersInFile(l), func(c config.Layer) bool { return c.Encrypt != nil })
+}
+
 // serviceOptions returns the options for the account of a location.
 func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 	if !s.IsReadOnly(l) {
