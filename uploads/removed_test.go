@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// What was derived from a file goes before its bytes, whichever way the file goes: else a thumbnail stays for ever.
+// A thumbnail goes before the bytes of its file, whichever way the file goes: else it stays for ever.
 func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 	eva := uploads.User{ID: "eva"}
 	for _, row := range []struct {
@@ -98,7 +98,7 @@ func TestRemovedIsCalledForAFileThatStoredRefuses(t *testing.T) {
 	require.Equal(t, stored, removed)
 }
 
-// What is judged waits under another key, and was no file yet.
+// Content that is judged waits under another key, and was no file yet.
 func TestRemovedIsNotCalledForWhatIsRefused(t *testing.T) {
 	b := memstore.New()
 	s, err := uploads.New(b, uploads.Config{

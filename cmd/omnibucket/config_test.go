@@ -72,7 +72,7 @@ func TestAddingLocationsRefuses(t *testing.T) {
 	require.Equal(t, "locations: {}\n", readFile(t, path))
 }
 
-// Of several names, one that is misspelled keeps no other from being removed.
+// A misspelled name keeps no other from being removed.
 func TestRemovingSeveralLocations(t *testing.T) {
 	const text = "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n"
 	for _, row := range []struct {

@@ -93,7 +93,7 @@ func TestServing(t *testing.T) {
 	require.Contains(t, w.Header().Get("Location"), "https://files.example.com/")
 }
 
-// Of two who have read the same photo, one replaces it.
+// Two clients have read the same photo, and one replaces it.
 func TestAPhotoIsReplacedByTheETagOfItsGet(t *testing.T) {
 	bucket := bucketWith(t, map[string]string{"photos/1": "old"})
 	mux := http.NewServeMux()
