@@ -15,7 +15,7 @@ type Controls struct {
 	Tags       map[string]string
 	Retention  Retention
 	LegalHold  bool
-	Native     []any // values of WithNative, for this provider
+	Native     []any // values of WithNative, in order; in a driver's request only those of its provider
 }
 
 // WithTags sets all of the object's tags: a write replaces those that were there, and
@@ -76,8 +76,8 @@ func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string
 
 // A Retention keeps one object, or one version, until a time; zero is none.
 type Retention struct {
-	Mode  RetentionMode
-	Until time.Time // UTC
+	Mode  RetentionMode `json:"mode"`
+	Until time.Time     `json:"until"` // UTC
 }
 
 // A RetentionMode says who can end or shorten a retention.

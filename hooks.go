@@ -28,4 +28,10 @@ func init() {
 	root.OpenOptions = func(opts any) *unexported.OpenOptions { return readOpenOptions(opts.([]OpenOption)) }
 	root.OpenOption = func(set func(*unexported.OpenOptions)) any { return openOption(set) }
 	root.Register, root.OpenDriver = register, openDriver
+	root.CheckAddress = func(address string) error {
+		if _, _, e := parseAddress(address); e != nil {
+			return e
+		}
+		return nil
+	}
 }

@@ -10,27 +10,27 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// Attrs describe one revision of an object. Zero means: not reported.
+// Attrs describe one revision of an object. Zero means: not reported. The names in JSON stay as they are.
 type Attrs struct {
-	Key  string
-	Size int64 // bytes
+	Key  string `json:"key"`
+	Size int64  `json:"size"` // bytes
 	Properties
 
-	ETag     string    // the HTTP entity tag, quoted, as the provider serves it
-	Revision string    // opaque, for IfRevision; changes with every write (UniqueRevisions) or every change of content
-	Version  string    // opaque; empty unless the bucket keeps versions
-	Modified time.Time // when this revision was written, UTC; zero in what a write on S3 returns
-	CRC32C   CRC32C    // of all bytes
-	MD5      []byte    // of all bytes, never guessed from an ETag
+	ETag     string    `json:"etag,omitempty"`     // the HTTP entity tag, quoted, as the provider serves it
+	Revision string    `json:"revision,omitempty"` // opaque, for IfRevision; changes with every write (UniqueRevisions) or every change of content
+	Version  string    `json:"version,omitempty"`  // opaque; empty unless the bucket keeps versions
+	Modified time.Time `json:"modified,omitzero"`  // when this revision was written, UTC; zero in what a write on S3 returns
+	CRC32C   CRC32C    `json:"crc32c,omitzero"`    // of all bytes
+	MD5      []byte    `json:"md5,omitempty"`      // of all bytes, never guessed from an ETag
 
-	TagCount          int       // see Tags; zero too in what a Download from Google returns, and on S3 if the credentials may not read tags
-	Retention         Retention // in force or passed; on S3 zero too if the credentials may not read it
-	LegalHold         bool      // see SetLegalHold; false too in what a Download from Google returns
-	Encryption        Encryption
-	Archived          bool         // a read of the content fails with Archived, until Restore has made a copy that is still there
-	Restore           RestoreState // of an archived object
-	ReplicationStatus string       // the provider's word, such as S3's COMPLETED or Azure's complete; "" if not replicated
-	Native            any          // the provider's own answer, of a read WithNativeAttrs: see AttrsAs
+	TagCount          int          `json:"tagCount,omitempty"`  // see Tags; zero too in what a Download from Google returns, and on S3 if the credentials may not read tags
+	Retention         Retention    `json:"retention,omitzero"`  // in force or passed; on S3 zero too if the credentials may not read it
+	LegalHold         bool         `json:"legalHold,omitempty"` // see SetLegalHold; false too in what a Download from Google returns
+	Encryption        Encryption   `json:"encryption,omitzero"`
+	Archived          bool         `json:"archived,omitempty"`          // a read of the content fails with Archived, until Restore has made a copy that is still there
+	Restore           RestoreState `json:"restore,omitzero"`            // of an archived object
+	ReplicationStatus string       `json:"replicationStatus,omitempty"` // the provider's word, such as S3's COMPLETED or Azure's complete; "" if not replicated
+	Native            any          `json:"-"`                           // the provider's own answer, of a read WithNativeAttrs: see AttrsAs
 }
 
 // AttrsAs returns the provider's own answer to a read [WithNativeAttrs], without a body: of
@@ -43,52 +43,52 @@ func AttrsAs[T any](a *Attrs) (T, bool) {
 
 // Encryption is how the store encrypts an object, if known, in its own words.
 type Encryption struct {
-	Algorithm string // "AES256", "aws:kms", …
-	KeyID     string // of a key management service, or Azure's encryption scope; of a customer's own key its hash
+	Algorithm string `json:"algorithm,omitempty"` // "AES256", "aws:kms", …
+	KeyID     string `json:"keyId,omitempty"`     // of a key management service, or Azure's encryption scope; of a customer's own key its hash
 }
 
 // A RestoreState tells how far [Restore] of an archived object is.
 type RestoreState struct {
-	InProgress bool
-	Until      time.Time // when the restored copy is removed; zero if there is none
+	InProgress bool      `json:"inProgress,omitempty"`
+	Until      time.Time `json:"until,omitzero"` // when the restored copy is removed; zero if there is none
 }
 
 // Properties are set by a write and returned by a read.
 type Properties struct {
-	ContentType        string
-	ContentEncoding    string
-	ContentDisposition string
-	ContentLanguage    string
-	CacheControl       string
-	Metadata           map[string]string // keys in lower case
-	StorageClass       string            // the provider's word; empty for its default, or if a write asked for none
+	ContentType        string            `json:"contentType,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	Metadata           map[string]string `json:"metadata,omitempty"`     // keys in lower case
+	StorageClass       string            `json:"storageClass,omitempty"` // the provider's word; empty for its default, or if a write asked for none
 }
 
 // A ListEntry is an object or, with WithDelimiter, a common prefix.
 type ListEntry struct {
-	Key          string // the object's key; for a prefix, the prefix with its delimiter
-	IsPrefix     bool   // everything below is zero for a prefix
-	Size         int64  // bytes
-	ETag         string
-	Revision     string
-	Modified     time.Time
-	StorageClass string // as in Attrs; empty if the listing does not say it, as that of a local directory
+	Key          string    `json:"key"`                // the object's key; for a prefix, the prefix with its delimiter
+	IsPrefix     bool      `json:"isPrefix,omitempty"` // everything below is zero for a prefix
+	Size         int64     `json:"size"`               // bytes
+	ETag         string    `json:"etag,omitempty"`
+	Revision     string    `json:"revision,omitempty"`
+	Modified     time.Time `json:"modified,omitzero"`
+	StorageClass string    `json:"storageClass,omitempty"` // as in Attrs; empty if the listing does not say it, as that of a local directory
 }
 
 // A VersionEntry is one kept version of an object.
 type VersionEntry struct {
 	ListEntry
-	Version          string    // for WithVersion
-	Current          bool      // a read without a version returns it, so that no delete marker is
-	IsDeleteMarker   bool      // a delete marker
-	NoncurrentSince  time.Time // when it was replaced or removed; zero for the current one, and on Azure for a blob that was removed
-	SoftDeletedUntil time.Time // when the store drops it; zero unless the listing is WithSoftDeleted
+	Version          string    `json:"version,omitempty"`         // for WithVersion
+	Current          bool      `json:"current"`                   // a read without a version returns it, so that no delete marker is
+	IsDeleteMarker   bool      `json:"isDeleteMarker,omitempty"`  // a delete marker
+	NoncurrentSince  time.Time `json:"noncurrentSince,omitzero"`  // when it was replaced or removed; zero for the current one, and on Azure for a blob that was removed
+	SoftDeletedUntil time.Time `json:"softDeletedUntil,omitzero"` // when the store drops it; zero unless the listing is WithSoftDeleted
 }
 
 // A Page is one page of a listing. The last page has an empty Token.
 type Page struct {
-	Entries []ListEntry
-	Token   string
+	Entries []ListEntry `json:"entries"`
+	Token   string      `json:"token,omitempty"`
 }
 
 // A CRC32C is a checksum (Castagnoli), in JSON a number, or null if unknown.

@@ -8,7 +8,8 @@ import (
 )
 
 // Each type holds what the options of one operation say. Code that implements a permission itself
-// reads the options with Apply.
+// reads the options with Apply. It must refuse a value in Native whose type it does not know, with
+// Unsupported: the value may be a key that encrypts the object.
 type (
 	// UploadOptions are those of Upload and BeginUpload.
 	UploadOptions struct {
@@ -28,6 +29,7 @@ type (
 		Suffix         int64 // > 0: the last bytes instead
 		Condition      Condition
 		NativeAttrs    bool
+		Native         []any // values of WithNative
 
 		set unexported.Settings
 	}
@@ -46,6 +48,7 @@ type (
 		Version          string
 		Condition        Condition
 		BypassGovernance bool
+		Native           []any // values of WithNative
 
 		set unexported.Settings
 	}
@@ -55,7 +58,8 @@ type (
 		Tail    []byte // what Append adds to the source, whose revision is then the condition; nil: none
 		Properties
 		Controls
-		Condition Condition // of the destination
+		Condition    Condition // of the destination
+		SourceNative []any     // values of WithSourceNative
 
 		set unexported.Settings
 	}
@@ -81,6 +85,7 @@ type (
 		RestoreDays      int
 		RestoreTier      string // the provider's word; "": its standard
 		SoftDeleted      bool   // of Restore
+		Native           []any  // values of WithNative
 
 		set unexported.Settings
 	}

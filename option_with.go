@@ -109,21 +109,22 @@ func WithCRC32C(sum uint32) SizeOption {
 
 type nativeOption unexported.Native
 
-func (o nativeOption) add(s *unexported.Settings) {
+func (o nativeOption) add(values *[]any, s *unexported.Settings) {
+	*values = append(*values, o.Value)
 	s.Natives = append(s.Natives, unexported.Native(o))
 }
-func (o nativeOption) applyUpload(r *UploadOptions)       { o.add(&r.set) }
-func (o nativeOption) applyMultipart(r *UploadOptions)    { o.add(&r.set) }
-func (o nativeOption) applyDownload(r *DownloadOptions)   { o.add(&r.set) }
-func (o nativeOption) applyAttrs(r *DownloadOptions)      { o.add(&r.set) }
-func (o nativeOption) applyReaderAt(r *readerAtRequest)   { o.add(&r.get.set) }
-func (o nativeOption) applyCopy(r *CopyOptions)           { o.add(&r.set) }
-func (o nativeOption) applyRemove(r *RemoveOptions)       { o.add(&r.set) }
-func (o nativeOption) applySignedUpload(r *SignOptions)   { o.add(&r.set) }
-func (o nativeOption) applySignedDownload(r *SignOptions) { o.add(&r.set) }
-func (o nativeOption) applySet(r *ChangeOptions)          { o.add(&r.set) }
-func (o nativeOption) applyRetention(r *ChangeOptions)    { o.add(&r.set) }
-func (o nativeOption) applyRestore(r *ChangeOptions)      { o.add(&r.set) }
+func (o nativeOption) applyUpload(r *UploadOptions)       { o.add(&r.Native, &r.set) }
+func (o nativeOption) applyMultipart(r *UploadOptions)    { o.applyUpload(r) }
+func (o nativeOption) applyDownload(r *DownloadOptions)   { o.add(&r.Native, &r.set) }
+func (o nativeOption) applyAttrs(r *DownloadOptions)      { o.applyDownload(r) }
+func (o nativeOption) applyReaderAt(r *readerAtRequest)   { o.applyDownload(&r.get) }
+func (o nativeOption) applyCopy(r *CopyOptions)           { o.add(&r.Native, &r.set) }
+func (o nativeOption) applyRemove(r *RemoveOptions)       { o.add(&r.Native, &r.set) }
+func (o nativeOption) applySignedUpload(r *SignOptions)   { o.add(&r.Native, &r.set) }
+func (o nativeOption) applySignedDownload(r *SignOptions) { o.add(&r.Native, &r.set) }
+func (o nativeOption) applySet(r *ChangeOptions)          { o.add(&r.Native, &r.set) }
+func (o nativeOption) applyRetention(r *ChangeOptions)    { o.applySet(r) }
+func (o nativeOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 
 // WithNative makes an option that is Unsupported by all other providers.
 func WithNative(provider string, value any) NativeOption {
@@ -133,6 +134,7 @@ func WithNative(provider string, value any) NativeOption {
 type sourceNativeOption unexported.Native
 
 func (o sourceNativeOption) applyCopy(r *CopyOptions) {
+	r.SourceNative = append(r.SourceNative, o.Value)
 	r.set.SourceNatives = append(r.set.SourceNatives, unexported.Native(o))
 }
 

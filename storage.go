@@ -3,14 +3,49 @@
 // Code that passes its tests on memory behaves the same on the others; the suite in
 // storagetest proves it.
 //
-//	bucket, err := storage.Open(ctx, "file:///var/data/files?create=true")
-//	attrs, err := bucket.Upload(ctx, "images/photo.jpg", file, storage.IfAbsent())
-//	reader, err := bucket.Download(ctx, "images/photo.jpg")
-//	for entry, err := range bucket.List(ctx, storage.WithPrefix("images/")) { … }
+//	package main
 //
-// A [Bucket] has nine methods. Everything else is a function that uses them: [ReadAll],
+//	import (
+//		"context"
+//		"fmt"
+//		"log"
+//		"strings"
+//
+//		"github.com/omnibucket/storage"
+//		_ "github.com/omnibucket/storage/memstore" // mem://
+//	)
+//
+//	func main() {
+//		ctx := context.Background()
+//		bucket, err := storage.Open(ctx, "mem://demo")
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		if _, err := bucket.Upload(ctx, "hello.txt", strings.NewReader("hello"), storage.IfAbsent()); err != nil {
+//			log.Fatal(err) // errors.Is(err, storage.PreconditionFailed): somebody else was first
+//		}
+//		text, attrs, err := storage.ReadAll(ctx, bucket, "hello.txt")
+//		fmt.Printf("%s, %s, %v\n", text, attrs.ContentType, err)
+//	}
+//
+// With another address, and the package of its provider imported, the same program works in a directory or a cloud.
+//
+// # A bucket
+//
+// A [Bucket] has nine methods:
+//
+//   - [Bucket.Upload] and [Bucket.Download] store and read an object, of any size.
+//   - [Bucket.List] ranges over keys in order, with a prefix and a delimiter.
+//   - [Bucket.Attrs] and [Bucket.Exists] look at an object.
+//   - [Bucket.Remove] removes it.
+//   - [Bucket.SignedUploadURL] and [Bucket.SignedDownloadURL] let anyone make one request, as a browser.
+//   - [Bucket.PublicURL] is the address of an object that everyone may read.
+//
+// Everything else is a function that uses them: [ReadAll],
 // [Copy], [Update], [FS] and more. To see or refuse whole operations, use a [Hook]; to
 // change requests or responses of the store, see package driver.
+//
+// # Errors and rules
 //
 // Every error is an *[Error] with a [Code]: errors.Is(err, storage.ObjectNotFound) holds,
 // and so does errors.Is(err, fs.ErrNotExist). Three rules hold for all functions and
@@ -23,6 +58,24 @@
 //   - If an object is missing, reading or changing it fails with [ObjectNotFound].
 //
 // All rules, such as what a key may be, are in docs/contract.md of the repository.
+//
+// # Packages
+//
+//   - [github.com/omnibucket/storage/memstore]: buckets in memory, for tests.
+//   - [github.com/omnibucket/storage/providers/local]: a directory.
+//   - [github.com/omnibucket/storage/providers/s3]: Amazon S3, and servers with its protocol.
+//   - [github.com/omnibucket/storage/providers/gcs]: Google Cloud Storage.
+//   - [github.com/omnibucket/storage/providers/azure]: Azure Blob Storage.
+//   - [github.com/omnibucket/storage/transfer]: jobs that copy, move, compare, remove or expire whole trees.
+//   - [github.com/omnibucket/storage/serve]: objects over HTTP.
+//   - [github.com/omnibucket/storage/uploads]: files of users, judged by their content before they exist.
+//   - [github.com/omnibucket/storage/lease]: a distributed lock, and the election of a leader.
+//   - [github.com/omnibucket/storage/commit]: a log to which several processes append.
+//   - [github.com/omnibucket/storage/layers]: encryption, two stores, a cache, limits and more below a bucket.
+//   - [github.com/omnibucket/storage/s3server]: an S3 server for tests and development.
+//   - [github.com/omnibucket/storage/storagetest]: the suite that judges a driver, and faults for your own tests.
+//   - [github.com/omnibucket/storage/driver] and [github.com/omnibucket/storage/engine]: for a driver or a layer of your own.
+//   - [github.com/omnibucket/storage/adapters/gocloud] and others beside it: buckets for the interfaces of other libraries.
 package storage
 
 import (

@@ -216,7 +216,9 @@ func nativeReads(natives []unexported.Native, auxiliary bool) []DownloadOption {
 		return nil
 	}
 	return []DownloadOption{downloadOption(func(r *DownloadOptions) {
-		r.set.Natives = append(r.set.Natives, natives...)
+		for _, n := range natives {
+			nativeOption(n).applyDownload(r)
+		}
 		r.set.Auxiliary = auxiliary
 	})}
 }

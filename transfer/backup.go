@@ -16,6 +16,21 @@ func WithMaxDelete(n int64) Option {
 	return checked(n >= 0, "WithMaxDelete", "must not be negative", func(s *settings) { s.maxDelete = &n })
 }
 
+// WithBeforeDelete calls f once before [WithDelete] removes its first file, also in a dry run: the job
+// removes files of those that the destination had, as far as it has compared them. If f fails, the job
+// removes none, and fails with this error. A job that removes nothing does not call f.
+func WithBeforeDelete(f func(files, of int64) error) Option {
+	return checked(f != nil, "WithBeforeDelete", "must not be nil", func(s *settings) { s.beforeDelete = f })
+}
+
+// announceDelete calls the function of WithBeforeDelete.
+func (j *job) announceDelete() error {
+	if j.settings.beforeDelete == nil {
+		return nil
+	}
+	return j.settings.beforeDelete(j.extraneousCount, j.extraneousCount+j.replaceable)
+}
+
 // WithBackup copies each file of the destination to the end b, under its key, before the job
 // replaces or removes it. A file that cannot be copied stays and counts as failed. A file that b
 // already has is replaced. If b overlaps with an end of the job, the job fails with

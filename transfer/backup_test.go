@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -41,6 +42,46 @@ func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
 	_, err = transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithMaxDelete(-1))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
+
+func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		source map[string]string
+		called bool
+		refuse error
+		opts   []transfer.Option
+		left   map[string]string
+	}{
+		{"a removal", map[string]string{"a": "a", "new": "n"}, true, nil, nil, map[string]string{"a": "a", "new": "n"}},
+		{"a refusal", map[string]string{"a": "a", "new": "n"}, true, errRefused, nil, map[string]string{"a": "a", "b": "b", "c": "c", "new": "n"}},
+		{"a dry run", map[string]string{"a": "a", "new": "n"}, true, nil, []transfer.Option{transfer.WithDryRun()}, map[string]string{"a": "a", "b": "b", "c": "c"}},
+		{"nothing to remove", map[string]string{"a": "a", "b": "b", "c": "c"}, false, nil, nil, map[string]string{"a": "a", "b": "b", "c": "c"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			src, dst := t.TempDir(), t.TempDir()
+			write(t, src, row.source)
+			write(t, dst, map[string]string{"a": "a", "b": "b", "c": "c"})
+			calls := 0
+			before := transfer.WithBeforeDelete(func(files, of int64) error {
+				calls++
+				require.EqualValues(t, 2, files)
+				require.EqualValues(t, 3, of, "what the job has copied does not count")
+				for _, key := range []string{"b", "c"} {
+					require.Contains(t, texts(t, dst), key)
+				}
+				return row.refuse
+			})
+			_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), append(row.opts, transfer.WithDelete(), before)...)
+			require.ErrorIs(t, err, row.refuse)
+			require.Equal(t, row.called, calls == 1)
+			require.Equal(t, row.left, texts(t, dst))
+		})
+	}
+	_, err := transfer.Sync(t.Context(), transfer.Dir(t.TempDir()), transfer.Dir(t.TempDir()), transfer.WithBeforeDelete(nil))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+var errRefused = errors.New("refused")
 
 func TestAFileThatCannotBeSavedStays(t *testing.T) {
 	for name, row := range map[string]struct{ saved, key string }{

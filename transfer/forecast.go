@@ -12,15 +12,15 @@ import (
 // A Forecast is what a dry run says of the work that the job would do after the listings. Parts of large
 // files, retries, and what compares files that listings cannot tell apart, come on top.
 type Forecast struct {
-	Reads    int64 // requests that read objects
-	Writes   int64 // requests that write objects, also those in which the provider copies
-	Removals int64 // objects removed; a request may remove many
-	Sent     int64 // bytes of objects to the destination
-	Received int64 // bytes of objects from the source
-	Needed   int64 // bytes in a destination directory
+	Reads    int64 `json:"reads"`    // requests that read objects
+	Writes   int64 `json:"writes"`   // requests that write objects, also those in which the provider copies
+	Removals int64 `json:"removals"` // objects removed; a request may remove many
+	Sent     int64 `json:"sent"`     // bytes of objects to the destination
+	Received int64 `json:"received"` // bytes of objects from the source
+	Needed   int64 `json:"needed"`   // bytes in a destination directory
 	// Free is how many bytes are free where the destination directory lies, or will lie; -1 if it is
 	// not known, or if the destination is a bucket.
-	Free int64
+	Free int64 `json:"free"`
 }
 
 // forecast returns the work of a job to dst whose changes were counted and not made.

@@ -28,6 +28,7 @@ type job struct {
 	slots           *semaphore
 	extraneous      *keysort.Sorter // with WithDelete: files that the source does not have, with their sizes
 	extraneousCount int64
+	replaceable     int64   // files of the destination that the source has, too
 	unlisted        bool    // a directory could not be listed
 	sourceHasFiles  bool    // the source has a file
 	comparing       bool    // a dry run for Compare
@@ -259,6 +260,9 @@ func (j *job) execute(ctx context.Context) (early error) {
 		}
 	}
 	if err := j.checkMaxDelete(); err != nil {
+		return err
+	}
+	if err := j.announceDelete(); err != nil {
 		return err
 	}
 	return j.removeExtraneous(ctx)

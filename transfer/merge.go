@@ -181,6 +181,9 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		j.taskFailed(ctx, t.src.key, err)
 		return true
 	}
+	if t.known {
+		j.replaceable++
+	}
 	if t.known && !(j.places.copied && !j.settings.missingOnly) {
 		t.comparison = j.compareKnown(&t)
 	}

@@ -19,35 +19,36 @@ const maxConcurrency = 10_000
 // The options are [WithConcurrency], [WithPrefix], [WithInclude], [WithExclude], [WithKeys],
 // [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard], [WithShardBounds],
 // [WithLinks], [WithChecksum], [WithSizeOnly], [WithMissingOnly], [WithDelete], [WithEmptySource], [WithMaxDelete],
-// [WithBackup], [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume],
+// [WithBeforeDelete], [WithBackup], [WithMove], [WithNoSync], [WithDryRun], [WithRule], [WithLocks], [WithResume],
 // [WithJournal], [WithInventory], [WithProgress], [WithChanges] and [WithNow].
 type Option interface{ apply(*settings) }
 
 type settings struct {
-	err         error
-	concurrency int
-	prefix      string
-	include     []string
-	exclude     []string
-	links       bool
-	checksum    bool
-	remove      bool
-	emptySource bool
-	dryRun      bool
-	rule        func(key string) []storage.WriteOption
-	locks       bool
-	progress    func(Progress)
-	changes     func(Change)
-	resume      string
-	now         func() time.Time
-	noSync      bool
-	maxDelete   *int64 // or nil
-	backup      End    // or none
-	only        func(key string) bool
-	sizeOnly    bool
-	missingOnly bool
-	move        bool
-	journal     *journal
+	err          error
+	concurrency  int
+	prefix       string
+	include      []string
+	exclude      []string
+	links        bool
+	checksum     bool
+	remove       bool
+	emptySource  bool
+	dryRun       bool
+	rule         func(key string) []storage.WriteOption
+	locks        bool
+	progress     func(Progress)
+	changes      func(Change)
+	resume       string
+	now          func() time.Time
+	noSync       bool
+	maxDelete    *int64                      // or nil
+	beforeDelete func(files, of int64) error // or nil
+	backup       End                         // or none
+	only         func(key string) bool
+	sizeOnly     bool
+	missingOnly  bool
+	move         bool
+	journal      *journal
 	// the selection by size, time and shard
 	minSize, maxSize              int64
 	hasMaxSize                    bool

@@ -1,11 +1,14 @@
 package transfer
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/omnibucket/storage"
 )
 
 // maxFailures limits the failures that a Report keeps. All are counted.
@@ -13,34 +16,71 @@ const maxFailures = 1000
 
 // A Report is the result of a job or, with [WithDryRun], its prediction.
 type Report struct {
-	Transferred int64 // files transferred to the destination
-	Skipped     int64 // files that were already the same
-	Ignored     int64 // skipped links, pipes, devices and sockets, and markers of empty folders
-	Failed      int64 // files that could not be read, written or removed, or have an invalid name
-	Deleted     int64 // files removed
-	Aborted     int64 // multipart uploads aborted, by [Expire]
-	Changed     int64 // with [WithInventory]: objects that were replaced or removed since, and skipped
+	Transferred int64 `json:"transferred"` // files transferred to the destination
+	Skipped     int64 `json:"skipped"`     // files that were already the same
+	Ignored     int64 `json:"ignored"`     // skipped links, pipes, devices and sockets, and markers of empty folders
+	Failed      int64 `json:"failed"`      // files that could not be read, written or removed, or have an invalid name
+	Deleted     int64 `json:"deleted"`     // files removed
+	Aborted     int64 `json:"aborted"`     // multipart uploads aborted, by [Expire]
+	Changed     int64 `json:"changed"`     // with [WithInventory]: objects that were replaced or removed since, and skipped
 
-	Bytes        int64 // stored for transferred files
-	DeletedBytes int64 // of removed files
+	Bytes        int64 `json:"bytes"`        // stored for transferred files
+	DeletedBytes int64 `json:"deletedBytes"` // of removed files
 
-	Failures []Failure // the first 1,000
-	Started  time.Time
-	Duration time.Duration
-	DryRun   bool
+	Failures []Failure     `json:"failures,omitempty"` // the first 1,000
+	Started  time.Time     `json:"started"`
+	Duration time.Duration `json:"durationNanoseconds"`
+	DryRun   bool          `json:"dryRun"`
 	// PlacesUnknown tells, of a dry run of a job that removes, that its ends may be one place under two addresses.
 	// The job itself asks: it stores a small object at one end and looks for it at the other.
-	PlacesUnknown bool
+	PlacesUnknown bool `json:"placesUnknown,omitempty"`
 	// Inventory is when the inventory of [WithInventory] was taken; zero without one.
-	Inventory time.Time
-	Forecast  *Forecast // of a dry run of [Sync] and the like; otherwise nil
+	Inventory time.Time `json:"inventory,omitzero"`
+	Forecast  *Forecast `json:"forecast,omitempty"` // of a dry run of [Sync] and the like; otherwise nil
 }
 
-// A Failure is a file that failed.
+// A Failure is a file that failed. In JSON, Err is its text and its Code.
 type Failure struct {
 	Key string // ends in a slash for a directory
-	Err error  // a *storage.Error
+	Err error  // a *storage.Error; of a report that was read from JSON, only its text and Code
 }
+
+// A failureRecord is a Failure in JSON.
+type failureRecord struct {
+	Key   string       `json:"key"`
+	Code  storage.Code `json:"code,omitempty"`
+	Error string       `json:"error,omitempty"`
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (f Failure) MarshalJSON() ([]byte, error) {
+	record := failureRecord{Key: f.Key, Code: storage.CodeOf(f.Err)}
+	if f.Err != nil {
+		record.Error = f.Err.Error()
+	}
+	return json.Marshal(record)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (f *Failure) UnmarshalJSON(text []byte) error {
+	var record failureRecord
+	if err := json.Unmarshal(text, &record); err != nil {
+		return err
+	}
+	*f = Failure{Key: record.Key, Err: &pastError{record.Error, record.Code}}
+	return nil
+}
+
+// A pastError is the error of a failure that was read from JSON.
+type pastError struct {
+	text string
+	code storage.Code
+}
+
+func (e *pastError) Error() string { return e.text }
+
+// Unwrap returns the Code, which is an error.
+func (e *pastError) Unwrap() error { return e.code }
 
 // Rate returns the transferred bytes per second; 0 if no time has passed.
 func (r *Report) Rate() float64 {

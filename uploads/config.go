@@ -90,6 +90,11 @@ type Config struct {
 	// for a file that was removed since.
 	// It may set f.Location. Its errors become responses as those of Authorize do.
 	Stored func(ctx context.Context, f *File) error
+	// Removed is called before the bytes of a file under Key are removed, whichever way: by DELETE, [Service.Delete],
+	// [Service.Remove], [Service.Sweep], or because Stored failed. It removes what was derived from the file, such as
+	// smaller pictures. It is called at least once for each file, perhaps for one that is gone. If it fails, so does the
+	// removal: the bytes stay until it is repeated, or with Records until Sweep.
+	Removed func(ctx context.Context, key string) error
 	// Records keeps a record of each file, if and only if its bytes exist: it is created after the bytes,
 	// before Stored is called, and removed before them. Key must then be fixed text, {id} and perhaps {ext};
 	// "" is then "files/content/{id}{ext}". Begin must return no Target. nil: no records.

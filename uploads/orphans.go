@@ -93,7 +93,7 @@ func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 	case storage.CodeOf(err) != storage.ObjectNotFound:
 		return err
 	}
-	if err := w.keeper.bucket.Remove(ctx, key); err != nil {
+	if err := w.keeper.service.removeBytes(ctx, key); err != nil {
 		return err
 	}
 	w.report.Bytes++

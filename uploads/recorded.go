@@ -59,12 +59,12 @@ func (s *Service) Remove(ctx context.Context, f *File) error {
 // deleteKey removes a file with its record. Without a record, it removes what a call that was interrupted has left.
 func (s *Service) deleteKey(ctx context.Context, key string) error {
 	if s.config.Records == nil {
-		return s.bucket.Remove(ctx, key)
+		return s.removeBytes(ctx, key)
 	}
 	f, err := s.config.Records.Record(ctx, s.pattern.ID(key))
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return s.bucket.Remove(ctx, key)
+		return s.removeBytes(ctx, key)
 	case err != nil || f.Key != key: // the latter is the key of no file, because an ID has one extension
 		return err
 	}
@@ -77,11 +77,28 @@ func (s *Service) removeRecorded(ctx context.Context, f *File) error {
 	case err != nil:
 		return err
 	case f.Key != "":
-		return s.bucket.Remove(ctx, f.Key)
+		return s.removeBytes(ctx, f.Key)
 	default:
-		_, err = storage.RemoveMatching(ctx, s.bucket, nil, storage.WithPrefix(before+f.ID))
-		return err
+		for entry, err := range s.bucket.List(ctx, storage.WithPrefix(before+f.ID), storage.WithAnyOrder()) {
+			if err == nil {
+				err = s.removeBytes(ctx, entry.Key)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	}
+}
+
+// removeBytes removes the object of a file, after what was derived from it.
+func (s *Service) removeBytes(ctx context.Context, key string) error {
+	if s.config.Removed != nil {
+		if err := s.config.Removed(ctx, key); err != nil {
+			return err
+		}
+	}
+	return s.bucket.Remove(ctx, key)
 }
 
 // identify sets what a record has of a file. Its name is as the client says if that is safe to show.

@@ -189,11 +189,15 @@ func randomKey(from io.Reader) (random keypattern.Random, err error) {
 	return random, err
 }
 
-// discard removes an object that must not stay, even if the sender has gone. If that
+// discard removes an object that never was a file, even if the sender has gone. If that
 // fails, the object stays under a key that nobody knows.
-func (s *Service) discard(ctx context.Context, key string) { s.discardFile(ctx, &File{Key: key}) }
+func (s *Service) discard(ctx context.Context, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	_ = s.bucket.Remove(ctx, key)
+}
 
-// discardFile discards a file. If that fails, Sweep removes one that has a record.
+// discardFile discards a file that Stored may have seen. If that fails, Sweep removes one that has a record.
 func (s *Service) discardFile(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
@@ -201,7 +205,7 @@ func (s *Service) discardFile(ctx context.Context, f *File) {
 		_ = s.removeRecorded(ctx, f)
 		return
 	}
-	_ = s.bucket.Remove(ctx, f.Key)
+	_ = s.removeBytes(ctx, f.Key)
 }
 
 // Delete removes a file of a user. If Config.Key could not have made key for the user, it

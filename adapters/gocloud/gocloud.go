@@ -230,6 +230,9 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 		opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
 		if o.ContentType != "" {
 			if !storage.Supports(b.Bucket, storage.SignedContentType) {
+				if _, err := b.SignedUploadURL(ctx, key, opts...); err != nil { // the bucket signs nothing: its error says why
+					return "", err
+				}
 				return "", errUnsupported("SignedURL", "the store does not enforce the content type of a signed URL")
 			}
 			opts = append(opts, storage.WithContentType(o.ContentType))

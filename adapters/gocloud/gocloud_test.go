@@ -534,6 +534,15 @@ func TestCodes(t *testing.T) {
 	require.Equal(t, gcerrors.Unimplemented, gcerrors.Code(err), "a bucket in memory without a handler signs nothing")
 }
 
+// A bucket that signs nothing is asked for the address of its handler first, whatever is to be signed.
+func TestSigningWithoutAHandlerSaysWhatIsMissing(t *testing.T) {
+	b := OpenBucket(memstore.New())
+	for _, o := range []*blob.SignedURLOptions{{}, {Method: http.MethodPut}, {Method: http.MethodPut, ContentType: "image/png"}} {
+		_, err := b.SignedURL(t.Context(), "a", o)
+		require.ErrorContains(t, err, "WithSigningBaseURL", "%+v", o)
+	}
+}
+
 func TestAnUploadThatFailsLeavesTheOldObject(t *testing.T) {
 	own := memstore.New()
 	b := OpenBucket(own)

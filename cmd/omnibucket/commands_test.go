@@ -363,11 +363,11 @@ func TestBucket(t *testing.T) {
 	for _, want := range []string{`(?m)^versioning +true$`, `(?m)^public +true$`, `tmp/`, `GET`} {
 		require.Regexp(t, want, shown)
 	}
-	require.Contains(t, s.ok("bucket", "--json", address), `"ExpireAfterDays":7`)
+	require.Contains(t, s.ok("bucket", "--json", address), `"expireAfterDays":7`)
 	s.ok("bucket", "--dry-run", "--public", "off", address)
 	require.Regexp(t, `(?m)^public +true$`, s.ok("bucket", address))
 	s.ok("bucket", "--cors", "none", "--lifecycle", "none", "--public", "off", address)
-	require.NotContains(t, s.ok("bucket", "--json", address), "ExpireAfterDays")
+	require.NotContains(t, s.ok("bucket", "--json", address), "expireAfterDays")
 	require.NoError(t, os.WriteFile(rules, []byte(`[{"Prefx":"tmp/"}]`), 0o644))
 	_, stderr := s.exits(2, "bucket", "--lifecycle", rules, address)
 	require.Contains(t, stderr, "Prefx")
@@ -376,11 +376,11 @@ func TestBucket(t *testing.T) {
 	for _, text := range []string{"null", "", " ", "{}", `[{"Prefix":"tmp/","ExpireAfterDays":8}] []`, "[] rest", "["} {
 		s.in = text
 		s.exits(2, "bucket", "--lifecycle", "-", address)
-		require.Contains(t, s.ok("bucket", "--json", address), `"ExpireAfterDays":7`, "%q must not change rules", text)
+		require.Contains(t, s.ok("bucket", "--json", address), `"expireAfterDays":7`, "%q must not change rules", text)
 	}
 	s.in = "[]"
 	s.ok("bucket", "--lifecycle", "-", address)
-	require.NotContains(t, s.ok("bucket", "--json", address), "ExpireAfterDays")
+	require.NotContains(t, s.ok("bucket", "--json", address), "expireAfterDays")
 	s.in = ""
 	s.exits(2, "bucket", "--versioning", "maybe", address)
 	s.exits(2, "bucket", "--retention", "forever", address)

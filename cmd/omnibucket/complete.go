@@ -109,6 +109,9 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 			return buckets
 		}
 	}
+	if l.InAccount && !strings.Contains(text, "/") {
+		return completeBuckets(ctx, p, text, l)
+	}
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return nil
@@ -139,6 +142,9 @@ func withKey(text string, l location.Location, key string) string {
 			return ""
 		}
 		name, _, _ := strings.Cut(text, ":")
+		if l.InAccount {
+			key = l.Host + "/" + key
+		}
 		return name + ":" + key
 	}
 	l.Query = writtenQuery(text) // without the parameters of flags
@@ -167,6 +173,11 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 		}
 		if strings.HasPrefix(info.Name, l.Host) && isCompletable(info.Name) {
 			completed := l.Scheme + "://" + info.Name + "/"
+			if !location.AddressForm.MatchString(text) { // the name of an account
+				name, _, _ := strings.Cut(text, ":")
+				found = append(found, name+":"+info.Name+"/")
+				continue
+			}
 			if query := writtenQuery(text); query != "" {
 				completed += "?" + query
 			}

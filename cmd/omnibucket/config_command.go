@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 func configCommand(p *program.Program) *cobra.Command {
@@ -102,6 +103,9 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 	if err := config.CheckLocation(name, address); err != nil {
 		return err
 	}
+	if err := checkOpens(address); err != nil {
+		return err
+	}
 	return changeConfig(ctx, p, func(f *config.File) error {
 		for was, other := range f.Config.Locations {
 			if location.VariableOf(was) == location.VariableOf(name) && (other != address || was != name) && !replace {
@@ -111,6 +115,16 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 		f.Set("locations", name, address)
 		return nil
 	})
+}
+
+// checkOpens refuses an address that no command could open: one of an unknown scheme, or with an unknown
+// parameter.
+func checkOpens(address string) error {
+	l, err := location.ParseAddress(address)
+	if err != nil {
+		return err
+	}
+	return unexported.Root.CheckAddress(l.Address())
 }
 
 func configSet(ctx context.Context, p *program.Program, name, value string) error {
@@ -145,14 +159,22 @@ func setting(p *program.Program, name string) (*pflag.Flag, error) {
 }
 
 func configRemove(ctx context.Context, p *program.Program, section string, names []string) error {
-	return changeConfig(ctx, p, func(f *config.File) error {
+	var missing []string
+	err := changeConfig(ctx, p, func(f *config.File) error {
 		for _, name := range names {
 			if !f.Remove(section, name) {
-				return &storage.Error{Code: storage.ObjectNotFound, Err: fmt.Errorf("the configuration has no %s", console.Printable(name)), Hint: "\"omnibucket config show\" shows the file"}
+				missing = append(missing, console.Printable(name))
 			}
 		}
 		return nil
 	})
+	if err == nil && len(missing) > 0 { // the others are removed, as rm removes other objects
+		err = &storage.Error{
+			Code: storage.ObjectNotFound, Err: fmt.Errorf("the configuration has no %s", strings.Join(missing, " and no ")),
+			Hint: "\"omnibucket config show\" shows the file",
+		}
+	}
+	return err
 }
 
 // changeConfig changes the file, or with --dry-run only checks the change. Missing directories are

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/s3server"
 )
 
 // configured returns a shell with a configuration file.
@@ -56,6 +57,9 @@ func TestAddingLocationsRefuses(t *testing.T) {
 		{"no address", "a", "-", "must be an address or a path"},
 		{"a name with a dot", "a.b", "mem://a", "must have letters, digits"},
 		{"a name of the program's variables", "flag-quiet", "mem://a", "has another meaning"},
+		{"a scheme of web pages", "a", "http://localhost:9000/photos", "known are: "},
+		{"a misspelled parameter", "a", "s3://photos?endpont=http://localhost:9000", "endpont"},
+		{"a misspelled parameter of an account", "a", "s3://?regon=eu-west-1", "regon"},
 		{"the name of the file's variable", "config", "mem://a", "has another meaning"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -66,6 +70,48 @@ func TestAddingLocationsRefuses(t *testing.T) {
 		})
 	}
 	require.Equal(t, "locations: {}\n", readFile(t, path))
+}
+
+// A misspelled name keeps no other from being removed.
+func TestRemovingSeveralLocations(t *testing.T) {
+	const text = "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n"
+	for _, row := range []struct {
+		name, left string
+		args       []string
+	}{
+		{"locations", "locations:\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n", []string{"remove", "none", "a", "other"}},
+		{"settings", "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  bwlimit: 1M\n", []string{"unset", "none", "concurrency", "other"}},
+		{"a dry run", text, []string{"remove", "--dry-run", "none", "a", "other"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, path := configured(t, text)
+			_, stderr := s.exits(3, append([]string{"config"}, row.args...)...)
+			require.Contains(t, stderr, "the configuration has no none and no other")
+			require.Equal(t, row.left, readFile(t, path))
+		})
+	}
+}
+
+func TestOneNameForAnAccount(t *testing.T) {
+	s := newShell(t)
+	s3Box(t, s, s3server.Config{})
+	bucket, query, _ := strings.Cut(s.env["OMNIBUCKET_BOX"], "?")
+	s.env["OMNIBUCKET_ALL"] = "s3://?" + query
+	name := strings.TrimPrefix(bucket, "s3://")
+	s.put("all:"+name+"/in/a.txt", "text")
+	require.Equal(t, "text", s.ok("cat", "box:in/a.txt"))
+	require.Equal(t, "in/a.txt\n", s.ok("ls", "-r", "all:"+name))
+	s.ok("mb", "all:second")
+	s.ok("cp", "all:"+name+"/in/a.txt", "all:second/b.txt")
+	require.Equal(t, "text", s.ok("cat", "all:second/b.txt"))
+	require.Equal(t, "b.txt\n", s.ok("ls", "all:second/*.txt"))
+	_, stderr := s.exits(2, "rm", "-r", "all:second")
+	require.Contains(t, stderr, "needs --all")
+	for text, want := range map[string][]string{
+		"all:": {"all:" + name + "/", "all:second/"}, "all:sec": {"all:second/"}, "all:second/": {"all:second/b.txt"}, "all:second/b": {"all:second/b.txt"},
+	} {
+		require.Equal(t, want, s.completions("ls", text), text)
+	}
 }
 
 func TestSettings(t *testing.T) {

@@ -315,8 +315,10 @@ func TestAMirroredLocation(t *testing.T) {
 	require.Contains(t, stderr, "must have the layer mirror")
 	_, stderr = s.exits(2, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
-	_, stderr = s.exits(2, "serve", "--s3", "account:")
-	require.Contains(t, stderr, "must be one bucket")
+	for _, args := range [][]string{{"serve", "--s3", "account:"}, {"ls", "account:photos"}, {"rm", "account:photos/a"}} {
+		_, stderr = s.exits(2, args...)
+		require.Contains(t, stderr, "must be one bucket", args)
+	}
 }
 
 // This test runs the commands of docs/when-a-store-is-gone.md.

@@ -37,8 +37,11 @@ var otherFlags = map[string]string{
 // explainFlag gives the error of a flag that another program has a hint, and that of a misspelled one.
 func explainFlag(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+	if !errors.As(err, &unknown) {
 		return err
+	}
+	if unknown.GetSpecifiedShortnames() != "" {
+		return explainLetter(c, unknown)
 	}
 	name := unknown.GetSpecifiedName()
 	hint := otherFlags[name]

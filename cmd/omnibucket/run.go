@@ -35,7 +35,10 @@ func runShared(ctx context.Context, args []string, around program.Environment, s
 	root.SetIn(around.In)
 	root.SetOut(p.Out)
 	root.SetErr(around.Err)
-	command, err := root.ExecuteContextC(working)
+	command, err := root, checkLeading(root, args)
+	if err == nil {
+		command, err = root.ExecuteContextC(working)
+	}
 	if shared == nil {
 		err = errors.Join(err, p.Stores.Buckets.Close())
 		p.SummarizeRequests()
@@ -70,6 +73,7 @@ func commands() map[string]func(p *program.Program) *cobra.Command {
 		"rb":       buckets.Rb,
 		"repair":   buckets.Repair,
 		"restore":  removing.Restore,
+		"rewrap":   buckets.Rewrap,
 		"rm":       removing.Rm,
 		"run":      runCommand,
 		"serve":    serving.Serve,
@@ -137,13 +141,16 @@ Exit codes:
 	p.Global.Register(root)
 	if make, known := commands()[name]; known {
 		root.CompletionOptions.DisableDefaultCmd = true
-		root.AddCommand(make(p))
+		c := make(p)
+		root.AddCommand(c)
+		addLetters(c)
 		return root
 	}
 	for name, make := range commands() {
 		c := make(p)
 		c.SuggestFor = otherNames[name]
 		root.AddCommand(c)
+		addLetters(c)
 	}
 	addBuildCommands(root)
 	root.SetHelpCommand(helpCommand(root))
@@ -159,6 +166,7 @@ var addBuildCommands = func(*cobra.Command) {}
 // name suggests the command.
 var otherNames = map[string][]string{
 	"bucket":  {"versioning", "lifecycle"},
+	"cat":     {"less", "more", "tail"},
 	"check":   {"cryptcheck", "verify"},
 	"cp":      {"copy", "copyto", "copyurl", "download", "get", "pipe", "put", "rcat", "upload"},
 	"diff":    {"cmp", "compare"},

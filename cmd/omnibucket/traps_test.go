@@ -246,7 +246,7 @@ func TestSettingsOfABucketInMemory(t *testing.T) {
 	s.ok("mb", bucket)
 	s.in = `[{"Origins":["https://example.com"],"Methods":["PUT"]}]`
 	s.ok("bucket", "--cors", "-", bucket)
-	require.Contains(t, s.ok("bucket", "--json", bucket), `"Origins":["https://example.com"]`)
+	require.Contains(t, s.ok("bucket", "--json", bucket), `"origins":["https://example.com"]`)
 }
 
 // A cleaner of temporary files, or an operator, removes what is being written.

@@ -61,7 +61,8 @@ func TestPagesOverHTTP(t *testing.T) {
 	}
 	first := get("")
 	require.Equal(t, 50, strings.Count(first.Body.String(), "photos/"))
-	require.NotContains(t, first.Body.String(), `"next":""`)
+	require.Contains(t, first.Body.String(), `"token":"`)
+	require.Contains(t, first.Body.String(), `"size":`)
 	require.Equal(t, http.StatusBadRequest, get("nonsense").Code)
 }
 
@@ -90,6 +91,28 @@ func TestServing(t *testing.T) {
 	redirectToReport(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), signing)
 	require.Equal(t, http.StatusSeeOther, w.Code)
 	require.Contains(t, w.Header().Get("Location"), "https://files.example.com/")
+}
+
+// Two clients have read the same photo, and one replaces it.
+func TestAPhotoIsReplacedByTheETagOfItsGet(t *testing.T) {
+	bucket := bucketWith(t, map[string]string{"photos/1": "old"})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /photos/{id}", func(w http.ResponseWriter, r *http.Request) { servePhoto(w, r, bucket) })
+	mux.HandleFunc("PUT /photos/{id}", func(w http.ResponseWriter, r *http.Request) { putPhoto(w, r, bucket) })
+	send := func(method, path, etag, body string) *httptest.ResponseRecorder {
+		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+		r.Header.Set("If-Match", etag)
+		mux.ServeHTTP(w, r)
+		return w
+	}
+	etag := send(http.MethodGet, "/photos/1", "*", "").Header().Get("ETag")
+	first := send(http.MethodPut, "/photos/1", etag, "first")
+	require.Equal(t, http.StatusNoContent, first.Code)
+	require.Equal(t, http.StatusPreconditionFailed, send(http.MethodPut, "/photos/1", etag, "second").Code)
+	require.Equal(t, http.StatusNoContent, send(http.MethodPut, "/photos/1", first.Header().Get("ETag"), "third").Code)
+	require.Equal(t, http.StatusPreconditionFailed, send(http.MethodPut, "/photos/none", etag, "x").Code)
+	require.Equal(t, http.StatusPreconditionFailed, send(http.MethodPut, "/photos/1", "", "x").Code)
+	require.Equal(t, "third", send(http.MethodGet, "/photos/1", "*", "").Body.String())
 }
 
 func TestNumbersAreGivenOnce(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// listPhotos responds with a page of names. The client sends the token back for the next page.
+// listPhotos responds with a page in JSON. The client sends its token back for the next one.
 func listPhotos(w http.ResponseWriter, r *http.Request, bucket storage.Lister) {
 	page, err := storage.ListPage(r.Context(), bucket, r.URL.Query().Get("token"),
 		storage.WithPrefix("photos/"), storage.WithPageSize(50))
@@ -24,12 +24,8 @@ func listPhotos(w http.ResponseWriter, r *http.Request, bucket storage.Lister) {
 		http.Error(w, "the store does not respond", http.StatusBadGateway)
 		return
 	}
-	names := []string{}
-	for _, entry := range page.Entries {
-		names = append(names, entry.Key)
-	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"names": names, "next": page.Token})
+	_ = json.NewEncoder(w).Encode(page) // {"entries":[{"key":…,"size":…,"etag":…,"modified":…}],"token":…}
 }
 
 // zipObjects writes the objects as a ZIP archive to a response. No object is held in memory.
@@ -62,6 +58,26 @@ func zipObject(ctx context.Context, archive *zip.Writer, bucket storage.Download
 // servePhoto serves an object with ranges, ETag and conditional requests.
 func servePhoto(w http.ResponseWriter, r *http.Request, bucket storage.Downloader) {
 	serve.Object(w, r, bucket, "photos/"+r.PathValue("id"))
+}
+
+// putPhoto replaces the photo that the client has got: If-Match is the ETag of its GET.
+func putPhoto(w http.ResponseWriter, r *http.Request, bucket storage.Bucket) {
+	key := "photos/" + r.PathValue("id")
+	attrs, err := bucket.Attrs(r.Context(), key)
+	if err == nil && attrs.ETag == r.Header.Get("If-Match") {
+		attrs, err = bucket.Upload(r.Context(), key, r.Body, storage.IfRevision(attrs.Revision))
+	} else if err == nil {
+		err = storage.PreconditionFailed
+	}
+	switch storage.CodeOf(err) {
+	case "":
+		w.Header().Set("ETag", attrs.ETag)
+		w.WriteHeader(http.StatusNoContent)
+	case storage.PreconditionFailed, storage.ObjectNotFound:
+		http.Error(w, "the photo was changed", http.StatusPreconditionFailed)
+	default:
+		http.Error(w, "the store does not respond", http.StatusBadGateway)
+	}
 }
 
 // redirectToReport lets the store send the bytes, under a name that people can read.

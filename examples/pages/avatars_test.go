@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image"
 	"image/png"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,4 +54,16 @@ func TestAUserHasOnePicture(t *testing.T) {
 	current, _, err := storage.ReadAll(t.Context(), bucket, "current/eva")
 	require.NoError(t, err)
 	require.Equal(t, []string{string(current), others.Key}, pictures(), "of several at once, the last stays")
+}
+
+func TestAThumbnailGoesWithItsFile(t *testing.T) {
+	bucket := memstore.New()
+	shrink := func(r io.Reader) (io.Reader, error) { return io.LimitReader(r, 8), nil }
+	service, err := uploads.New(bucket, withThumbnails(uploads.Config{DeleteShared: true}, bucket, shrink))
+	require.NoError(t, err)
+	f, err := service.Store(t.Context(), uploads.Upload{Body: strings.NewReader(picture(t, 1)), Name: "me.png"})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{f.Key, "small/" + f.Key}, keys(t, bucket))
+	require.NoError(t, service.Delete(t.Context(), f.Key, uploads.User{}))
+	require.Empty(t, keys(t, bucket))
 }

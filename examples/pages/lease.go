@@ -29,9 +29,10 @@ func lead(ctx context.Context, bucket storage.Bucket, leader func(ctx context.Co
 	return ctx.Err()
 }
 
-// store writes a report only if no later holder has written one. The bucket is what the lease
-// protects: the object keeps the highest token that it has seen.
-func store(ctx context.Context, bucket storage.Bucket, l *lease.Lease, report string) error {
+// store writes a report, with the ctx of Hold, only if no later holder has written one. The bucket is what
+// the lease protects: the object keeps the highest token.
+func store(ctx context.Context, bucket storage.Bucket, report string) error {
+	token := lease.FromContext(ctx).Token()
 	_, err := storage.Update(ctx, bucket, "report", func(old []byte, _ *storage.Attrs) ([]byte, error) {
 		var highest int64
 		if old != nil {
@@ -39,10 +40,10 @@ func store(ctx context.Context, bucket storage.Bucket, l *lease.Lease, report st
 				return nil, err
 			}
 		}
-		if l.Token() < highest {
+		if token < highest {
 			return nil, storage.Changed // a later holder has written: this one was paused
 		}
-		return fmt.Appendf(nil, "%d %s", l.Token(), report), nil
+		return fmt.Appendf(nil, "%d %s", token, report), nil
 	})
 	return err
 }

@@ -67,6 +67,31 @@ func TestTheFirstPageIsThatOfTheReadme(t *testing.T) {
 	}
 }
 
+// The overview on pkg.go.dev has the program of the README, and a line for each package that users import.
+func TestTheOverviewHasTheProgramAndEachPackage(t *testing.T) {
+	overview, _, _ := strings.Cut(read(t, "storage.go"), "\npackage storage")
+	program := strings.TrimSpace(read(t, "examples/readme/hello/main.go"))
+	lines := regexp.MustCompile(`(?m)^(.+)$`).ReplaceAllString(program, "\t$1")
+	lines = regexp.MustCompile(`(?m)^`).ReplaceAllString(lines, "//")
+	require.Contains(t, overview, lines)
+	found, err := filepath.Glob(filepath.Join(root, "*", "*.go"))
+	require.NoError(t, err)
+	providers, err := filepath.Glob(filepath.Join(root, "providers", "*", "*.go"))
+	require.NoError(t, err)
+	for _, file := range append(found, providers...) {
+		dir, err := filepath.Rel(root, filepath.Dir(file))
+		require.NoError(t, err)
+		if name := filepath.ToSlash(dir); name != "analyzers" && name != "internal" && name != "examples" {
+			require.Contains(t, overview, "["+module+"/"+name+"]")
+		}
+	}
+	for _, method := range []string{"Upload", "Download", "List", "Attrs", "Exists", "Remove", "SignedUploadURL", "SignedDownloadURL", "PublicURL"} {
+		require.Contains(t, overview, "[Bucket."+method+"]")
+	}
+}
+
+const module = "github.com/omnibucket/storage"
+
 // Each row of a comparison has one that says how its cells were found.
 func TestEachRowOfAComparisonHasItsSource(t *testing.T) {
 	row := regexp.MustCompile(`(?m)^\| ([^|]+) \|`)

@@ -28,7 +28,9 @@ var Root struct {
 	OpenOptions func(opts any) *OpenOptions      // takes []OpenOption
 	OpenOption  func(set func(*OpenOptions)) any // an OpenOption
 	Register    func(scheme string, o Opener)
-	OpenDriver  func(ctx context.Context, address string) (any, error) // calls Opener.Driver
+	// CheckAddress checks the scheme and the parameters of an address, and opens nothing.
+	CheckAddress func(address string) error
+	OpenDriver   func(ctx context.Context, address string) (any, error) // calls Opener.Driver
 }
 
 // A ReadSource delivers a Reader's bytes.

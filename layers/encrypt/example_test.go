@@ -68,19 +68,12 @@ func Example() {
 // rotate encrypts the data key of each object for the first identity of the file. Afterwards the other
 // identities can be removed from it.
 func rotate(ctx context.Context, bucket storage.Bucket) error {
-	for entry, err := range bucket.List(ctx) {
-		if err != nil {
-			return err
-		}
-		if _, err = encrypt.Rewrap(ctx, bucket, entry.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := encrypt.RewrapAll(ctx, bucket, encrypt.RewrapConfig{})
+	return err
 }
 
-// Rewrap after the new identity was put first in the file.
-func ExampleRewrap() {
+// RewrapAll after the new identity was put first in the file.
+func ExampleRewrapAll() {
 	ctx := context.Background()
 	bucket, err := openEncrypted(ctx, "mem://rotated", identityFile())
 	if err != nil {

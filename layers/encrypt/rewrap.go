@@ -12,6 +12,9 @@ import (
 // same. It returns the attributes of the object, which has a new revision. Its tags and attributes stay, but for
 // tags that are set at the same moment, which only S3 and Google keep for certain; as with every copy, its locks do not.
 //
+// An object that was stored without the layer, and that [Config.AllowPlain] permits to read, passes through this
+// machine and is encrypted.
+//
 // PreconditionFailed: another write came between; call it again. Changed: likewise.
 // Unsupported: the store cannot copy, or has no [storage.ConditionalUpdate].
 // PermissionDenied: the keys do not decrypt the object.

@@ -3,8 +3,6 @@ package buckets
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/bucketrules"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
 )
@@ -32,8 +31,13 @@ func Bucket(p *program.Program) *cobra.Command {
 		Use:   "bucket [flags] ADDRESS",
 		Short: "Show or change the settings of a bucket",
 		Long: `Shows the settings of a bucket, or changes those whose flags are given. FILE has the JSON
-array that --json shows, or is "-" for standard input; an empty array, or "none" in place of
-FILE, removes all rules. A rule may leave fields out.
+array of rules that --json shows, or S3's, or is "-" for standard input; an empty array, or
+"none" in place of FILE, removes all rules. A rule may leave members out:
+  [{"origins": ["https://example.com"], "methods": ["GET", "PUT"],
+    "allowedHeaders": ["content-type"], "exposedHeaders": ["etag"], "maxAge": "1h"}]
+  [{"id": "tmp", "prefix": "tmp/", "tags": {"kind": "draft"}, "expireAfterDays": 7,
+    "expireOldVersionsAfterDays": 30, "abortUploadsAfterDays": 2,
+    "transitionAfterDays": 90, "transitionTo": "GLACIER"}]
 
 --retention is "governance:DAYS" or "compliance:DAYS", which locks each new object, or "none".
 Versioning cannot be switched off on every store; some suspend it.`,
@@ -83,14 +87,14 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 		}
 	}
 	if c.Flags().Changed("cors") {
-		rules, err := readRules[storage.CORSRule](p, "--cors", f.cors)
+		rules, err := readRules(p, "--cors", f.cors, bucketrules.ParseCORS)
 		if err != nil {
 			return nil, err
 		}
 		opts = append(opts, storage.WithCORS(rules...))
 	}
 	if c.Flags().Changed("lifecycle") {
-		rules, err := readRules[storage.LifecycleRule](p, "--lifecycle", f.lifecycle)
+		rules, err := readRules(p, "--lifecycle", f.lifecycle, bucketrules.ParseLifecycle)
 		if err != nil {
 			return nil, err
 		}
@@ -113,9 +117,8 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 	return opts, nil
 }
 
-// readRules reads the JSON array of a file, and nothing else: a file that is not what it seems must
-// not remove rules. A field that no rule has is refused.
-func readRules[T any](p *program.Program, flag, path string) ([]T, error) {
+// readRules reads the rules of a file, or of standard input.
+func readRules[T any](p *program.Program, flag, path string, parse func(io.Reader) ([]T, error)) ([]T, error) {
 	if path == "none" {
 		return nil, nil
 	}
@@ -128,18 +131,9 @@ func readRules[T any](p *program.Program, flag, path string) ([]T, error) {
 		defer func() { _ = file.Close() }()
 		from = file
 	}
-	decoder := json.NewDecoder(argument.WithoutMark(from))
-	decoder.DisallowUnknownFields()
-	rule := flag + " must be a file with a JSON array of rules"
-	var rules []T
-	switch err := decoder.Decode(&rules); {
-	case errors.Is(err, io.EOF), err == nil && rules == nil: // nothing, or null
-		return nil, argument.Invalid(rule, `to remove all rules, use "none"`)
-	case err != nil:
-		return nil, argument.Invalid(rule+": "+err.Error(), "see the output of bucket --json")
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, argument.Invalid(rule+", and nothing after it", "see the output of bucket --json")
+	rules, err := parse(from)
+	if err != nil {
+		return nil, argument.Invalid(flag+" must be a file with a JSON array of rules: "+err.Error(), `see "omnibucket bucket --help"; to remove all rules, use "none"`)
 	}
 	return rules, nil
 }

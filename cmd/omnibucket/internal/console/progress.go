@@ -3,10 +3,12 @@ package console
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/cwriter"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/omnibucket/storage"
@@ -24,13 +26,29 @@ type ProgressBar struct {
 	files bool // whether the job has more than one file
 }
 
+// assumedWidth is that of a terminal that tells none, such as that of a container.
+const assumedWidth = 80
+
 // NewProgressBar returns a bar on a terminal.
 func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBar {
 	b := &ProgressBar{}
-	b.Screen = mpb.New(append([]mpb.ContainerOption{mpb.WithOutput(terminal), mpb.WithRefreshRate(100 * time.Millisecond)}, opts...)...)
+	own := []mpb.ContainerOption{mpb.WithOutput(terminal), mpb.WithRefreshRate(100 * time.Millisecond)}
+	if !hasSize(terminal) { // mpb would draw nothing in 0 columns
+		own = append(own, mpb.WithOutput(struct{ io.Writer }{terminal}), mpb.WithWidth(assumedWidth), mpb.WithAutoRefresh())
+	}
+	b.Screen = mpb.New(append(own, opts...)...)
 	b.Bar = b.Screen.New(0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
 		mpb.BarWidth(22), mpb.BarRemoveOnComplete(), mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text() })))
 	return b
+}
+
+func hasSize(terminal io.Writer) bool {
+	file, ok := terminal.(*os.File)
+	if !ok {
+		return true // of mpb's own default
+	}
+	width, height, err := cwriter.GetSize(int(file.Fd()))
+	return err == nil && width > 0 && height > 0
 }
 
 // Update shows the progress of a job.
@@ -80,7 +98,11 @@ func (b *ProgressBar) text() string {
 	if b.files {
 		line += fmt.Sprintf("%d/%d%s files, ", s.Files, s.TotalFiles, more)
 	}
-	line += fmt.Sprintf("%s/%s%s, %s/s, ETA %s", FormatSize(s.Bytes), FormatSize(s.TotalBytes), more, FormatSize(int64(s.Rate)), remaining(s))
+	line += FormatSize(s.Bytes)
+	if s.Listed || s.TotalBytes > s.Bytes { // of standard input, the total is not known
+		line += "/" + FormatSize(s.TotalBytes) + more
+	}
+	line += fmt.Sprintf(", %s/s, ETA %s", FormatSize(int64(s.Rate)), remaining(s))
 	if s.Failed > 0 {
 		line += fmt.Sprintf(", %d failed", s.Failed)
 	}

@@ -149,7 +149,7 @@ func copySource(ctx context.Context, p *program.Program, f *cpFlags, source cpSo
 // cpOne copies one file or object. If the destination is a folder, the source's name
 // is added to it.
 func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	name, err := sourceName(src)
+	name, err := f.sourceName(src)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	if f.missing && errors.Is(err, fs.ErrExist) { // since it was looked for
 		return nil
 	}
-	return err
+	return f.ofMissing(ctx, p, src, err)
 }
 
 // ifMissing reports whether a destination that is not a folder is there. It returns flags that write it only

@@ -1,6 +1,7 @@
 package copying
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
@@ -112,13 +114,13 @@ func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 }
 
 // sourceName returns the base name of one file or object, or "" for standard input.
-func sourceName(src location.Location) (string, error) {
+func (f *cpFlags) sourceName(src location.Location) (string, error) {
 	switch src.Kind {
 	case location.Stream:
 		return "", nil
 	case location.InBucket:
 		if src.IsFolder() {
-			return "", argument.Invalid("source must not be a folder", "use -r to copy a tree")
+			return "", argument.Invalid("source must not be a folder", f.treeHint())
 		}
 		return path.Base(src.Key), nil
 	}
@@ -126,7 +128,29 @@ func sourceName(src location.Location) (string, error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return "", argument.OfPath(src.Path, err)
 	case err == nil && info.IsDir():
-		return "", argument.Invalid("source must not be a directory", "use -r to copy a tree")
+		return "", argument.Invalid("source must not be a directory", f.treeHint())
 	}
 	return filepath.Base(src.Path), nil
+}
+
+func (f *cpFlags) treeHint() string {
+	if f.move {
+		return "use -r to move a tree"
+	}
+	return "use -r to copy a tree"
+}
+
+// ofMissing adds a hint to the error of an object that does not exist, if there is a folder of its name.
+func (f *cpFlags) ofMissing(ctx context.Context, p *program.Program, src location.Location, err error) error {
+	missing, ok := errors.AsType[*storage.Error](err)
+	if !ok || missing.Code != storage.ObjectNotFound || missing.Hint != "" || src.Kind != location.InBucket {
+		return err
+	}
+	bucket, failed := p.Stores.Open(ctx, src)
+	if failed != nil || !program.HasAny(ctx, bucket, location.AsFolder(src.Key)) {
+		return err
+	}
+	hinted := *missing
+	hinted.Hint = f.treeHint() + ": a folder has this name"
+	return &hinted
 }

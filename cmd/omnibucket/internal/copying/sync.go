@@ -55,8 +55,9 @@ status FOLDER" shows the progress of all commands.
 
 If the source has no files, --delete removes nothing and the exit code is 3, because a
 misspelled name looks the same. To remove everything, use --empty-source. With --max-delete N,
-it removes nothing if more than N files would be removed. With --backup-dir, files are copied
-to another location before they are replaced or removed.`,
+it removes nothing if more than N files would be removed; by default there is no limit, and a
+note says before the first removal that more than half of the destination goes. With
+--backup-dir, files are copied to another location before they are replaced or removed.`,
 		Example: `  omnibucket sync --delete ./public 'gs://site'
   omnibucket sync --dry-run --exclude '*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
   omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
@@ -72,7 +73,7 @@ to another location before they are replaced or removed.`,
 	flags := c.Flags()
 	flags.BoolVar(&f.remove, "delete", false, "remove files from the destination that the source does not have")
 	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source is empty")
-	flags.Int64Var(&f.maxDelete, "max-delete", 0, "with --delete: remove nothing if more than this `number` of files would be removed")
+	flags.Int64Var(&f.maxDelete, "max-delete", 0, "with --delete: remove nothing if more than this `number` of files would be removed (default: no limit)")
 	flags.StringVar(&f.backup, "backup-dir", "", "copy files to this `location` before they are replaced or removed")
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
@@ -112,10 +113,29 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 		}
 		opts = append(opts, transfer.WithResume(f.resume))
 	}
+	if f.remove {
+		opts = append(opts, transfer.WithBeforeDelete(func(files, of int64) error {
+			announceRemoval(p, files, of)
+			return nil
+		}))
+	}
 	if f.limited {
 		opts = append(opts, transfer.WithMaxDelete(f.maxDelete))
 	}
 	return opts, err
+}
+
+// announceRemoval says before the first removal that most of the destination goes. A misspelled source looks
+// so, too.
+func announceRemoval(p *program.Program, files, of int64) {
+	if files <= of/2 {
+		return
+	}
+	removing := "removing"
+	if p.Global.DryRun {
+		removing = "would remove"
+	}
+	p.Note("omnibucket: %s %d of the %d files of the destination, which the source does not have", removing, files, of)
 }
 
 func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destination string) error {

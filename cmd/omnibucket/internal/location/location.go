@@ -31,6 +31,8 @@ type Location struct {
 	Path string // of a LocalPath
 	Name string // by which the address was found, or ""
 
+	InAccount bool // whether the address of Name is an account's, and the argument names the bucket
+
 	Scheme, Host, Dir, Query string // as in the address, escaped; dir only for file:
 	Prefix                   string // the folder of all keys of a name: "" or ending in "/"
 	Key                      string // as in the bucket
@@ -98,18 +100,23 @@ func VariableOf(name string) string {
 	return "OMNIBUCKET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
-// parseName returns the location of a literal key at an address in the environment.
-// Errors do not quote the address, because it may contain credentials.
+// parseName returns the location of a literal key at the address of a name. If that is an account, the
+// bucket stands before the key, as in "all:bucket/key". Errors do not quote the address, because it may
+// contain credentials.
 func parseName(name, address, key string) (Location, error) {
 	if !AddressForm.MatchString(address) {
-		return Location{}, argument.Invalid(VariableOf(name)+" must hold an address", AddressHint)
+		return Location{}, argument.Invalid("location "+name+" must have an address", "correct "+VariableOf(name)+", or the configuration; "+AddressHint)
 	}
 	l, err := ParseAddress(address)
 	switch {
 	case err != nil:
 		return Location{}, err
 	case l.Kind == Account && key != "":
-		return Location{}, argument.Invalid(VariableOf(name)+" must hold an address with a bucket to be used with a key", "")
+		l.Host, key, _ = strings.Cut(key, "/")
+		l.Kind, l.InAccount = InBucket, true
+		if l.Host == "" || strings.ContainsAny(l.Host, wildcards+"#%") {
+			return Location{}, argument.Invalid("location "+name+" is an account: the name of a bucket must follow its colon", "write "+name+":bucket/key; \"omnibucket ls "+name+":\" lists the buckets")
+		}
 	}
 	if l.Key != "" {
 		l.Prefix = AsFolder(l.Key)

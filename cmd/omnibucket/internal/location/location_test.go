@@ -65,6 +65,9 @@ func TestLocations(t *testing.T) {
 		{"a name of a folder in a directory", "disk:a", InBucket, "file:///srv/files?create=true", "a#b/", "a"},
 		{"a name with the name of a scheme", "file:a", InBucket, "mem://disk", "", "a"},
 		{"a name of an account", "account:", Account, "s3://" + query, "", ""},
+		{"a bucket of a named account", "account:photos", InBucket, "s3://photos" + query, "", ""},
+		{"one with a slash", "account:photos/", InBucket, "s3://photos" + query, "", ""},
+		{"a literal key of a named account", "account:photos/a/100%?.jpg", InBucket, "s3://photos" + query, "", "a/100%?.jpg"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			l, err := Parse(row.text, lookupTestNames)
@@ -89,12 +92,13 @@ func TestInvalidLocations(t *testing.T) {
 		{"an empty one", "s3://photos/a#", "%23"},
 		{"a percent sign without an escape", "s3://photos/100%", "%25"},
 		{"in a directory", "file:///srv#100%", "%25"},
-		{"a name whose variable has no address", "bad:a", "OMNIBUCKET_BAD must hold an address"},
-		{"a key of an account", "account:a", "must hold an address with a bucket"},
+		{"a name whose variable has no address", "bad:a", "location bad must have an address"},
+		{"a key without a bucket of an account", "account:/a", "location account is an account"},
+		{"wildcards in place of a bucket of an account", "account:*/a", "location account is an account"},
 		{"a name that is not set", "videos:a", "OMNIBUCKET_VIDEOS is not set"},
 		{"one without a key", "videos:", "OMNIBUCKET_VIDEOS is not set"},
 		{"one with a dash", "my-videos:a/b", "OMNIBUCKET_MY_VIDEOS is not set"},
-		{"one that is empty", "empty:a", "OMNIBUCKET_EMPTY must hold an address"},
+		{"one that is empty", "empty:a", "location empty must have an address"},
 		{"one that begins with a digit", "2photos:a", "name of letters"},
 		{"one with a dot", "my.photos:a", "name of letters"},
 		{"one with a space", "my photos:a", "name of letters"},

@@ -57,7 +57,7 @@ func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err e
 		if command.HasParent() {
 			usage = "usage: " + command.UseLine() + "\n" + usage
 		}
-		p.printUsageError(withSuggestion(err), usage)
+		p.printUsageError(withSuggestion(command, err), usage)
 		return ExitUsage
 	case !errors.As(err, &shown):
 		p.PrintError(err)
@@ -86,14 +86,23 @@ func (p *Program) printUsageError(err error, usage string) {
 	p.PrintError(err)
 }
 
-// withSuggestion returns the error of an unknown command with cobra's suggestions as a hint.
-// Cobra repeats a name that both resembles the command and is a suggestion for it.
-func withSuggestion(err error) error {
+// withSuggestion returns the error of an unknown command with what to use as a hint: the commands that
+// have its name in another program, else cobra's suggestions, which only resemble it. Cobra repeats a name
+// of both kinds.
+func withSuggestion(root *cobra.Command, err error) error {
 	what, others, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 	if !suggested {
 		return err
 	}
-	names := strings.Fields(others)
+	var names []string
+	for _, c := range root.Commands() {
+		if slices.ContainsFunc(c.SuggestFor, func(other string) bool { return strings.Contains(what, fmt.Sprintf(" %q ", other)) }) {
+			names = append(names, c.Name())
+		}
+	}
+	if len(names) == 0 {
+		names = strings.Fields(others)
+	}
 	slices.Sort(names)
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: "use " + strings.Join(slices.Compact(names), " or ")}
 }

@@ -66,6 +66,9 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 			patterns = append(patterns, more...)
 		}
 		switch {
+		case list.name == "--exclude-from" && slices.ContainsFunc(patterns, matchesEverything):
+			return nil, argument.Invalid("--exclude must leave something to select, but a pattern matches every key",
+				"leave that pattern out: --include '*.jpg' alone selects nothing else, and exclusions win, whatever their order is")
 		case len(patterns) > 0:
 			opts = append(opts, list.with(patterns...))
 		case len(list.files) > 0 && list.name == "--include-from": // nothing would mean everything
@@ -103,6 +106,16 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 		opts = append(opts, flag.with(at))
 	}
 	return opts, nil
+}
+
+// matchesEverything reports whether a pattern matches every key. With the AWS CLI, such an exclusion is the
+// first of two flags, and the second includes again.
+func matchesEverything(pattern string) bool {
+	switch strings.TrimPrefix(strings.TrimPrefix(pattern, "./"), "/") {
+	case "*", "**", "**/*", "**/**":
+		return true
+	}
+	return false
 }
 
 // Filter returns the filter for a listing.

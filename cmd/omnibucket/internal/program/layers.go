@@ -86,12 +86,20 @@ func (s *Stores) HasTwoStores(l location.Location) bool {
 // Layers returns the layers of an account or of one bucket, from the store outwards. Close of the
 // buckets closes them.
 func (s *Stores) Layers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
-	if l.Kind == location.Account && s.HasTwoStores(l) {
-		return nil, argument.Invalid("a location with the layer mirror or overlay must be one bucket", "buckets of an account would share the other store")
+	if err := s.checkOneBucket(l); err != nil {
+		return nil, err
 	}
 	s.Buckets.mu.Lock()
 	defer s.Buckets.mu.Unlock()
 	return s.layersOf(ctx, l)
+}
+
+// checkOneBucket refuses a second store for all buckets of an account.
+func (s *Stores) checkOneBucket(l location.Location) error {
+	if (l.Kind == location.Account || l.InAccount) && s.HasTwoStores(l) {
+		return argument.Invalid("a location with the layer mirror or overlay must be one bucket", "buckets of an account would share the other store")
+	}
+	return nil
 }
 
 // layersOf returns the limit of --bwlimit, which is about requests of the store, and then the layers of
@@ -99,6 +107,9 @@ func (s *Stores) Layers(ctx context.Context, l location.Location) ([]driver.Laye
 func (s *Stores) layersOf(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	if s.Raw {
 		return slices.Concat(s.layers, []driver.Layer{asFile}), nil
+	}
+	if err := s.checkOneBucket(l); err != nil {
+		return nil, err
 	}
 	made, err := s.madeLayers(ctx, l)
 	return slices.Concat(s.layers, made), err
@@ -142,6 +153,11 @@ var ErrReadOnly = &storage.Error{
 // IsReadOnly reports whether a location has the layer readonly.
 func (s *Stores) IsReadOnly(l location.Location) bool {
 	return slices.ContainsFunc(s.configuredLayers(l), func(c config.Layer) bool { return c.ReadOnly != nil })
+}
+
+// IsEncrypted reports whether a location has the layer encrypt.
+func (s *Stores) IsEncrypted(l location.Location) bool {
+	return slices.ContainsFunc(s.layersInFile(l), func(c config.Layer) bool { return c.Encrypt != nil })
 }
 
 // serviceOptions returns the options for the account of a location.

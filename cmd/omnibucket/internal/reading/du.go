@@ -20,6 +20,7 @@ type duFlags struct {
 	filter         program.FilterFlags
 	literal, human bool
 	depth          int
+	summarize      bool
 	inventory      string
 }
 
@@ -39,6 +40,7 @@ func Du(p *program.Program) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return du(c.Context(), p, &f, args) },
 	}
 	c.Flags().IntVar(&f.depth, "depth", 0, "also print folders of up to this `number` of levels below the address")
+	c.Flags().BoolVarP(&f.summarize, "summarize", "s", false, "print only a total for each address, as without --depth")
 	program.HumanFlag(c, &f.human, "print sizes in KiB, MiB and so on")
 	program.InventoryFlag(c.Flags(), &f.inventory)
 	program.LiteralFlag(c, &f.literal)
@@ -54,8 +56,8 @@ type usage struct {
 }
 
 func du(ctx context.Context, p *program.Program, f *duFlags, args []string) error {
-	if f.depth < 0 {
-		return argument.Invalid("--depth must not be negative", "")
+	if f.depth < 0 || f.summarize && f.depth > 0 {
+		return argument.Invalid("--depth must not be negative, or positive beside --summarize", "")
 	}
 	if f.inventory != "" && len(args) > 1 {
 		return argument.Invalid("--inventory must be used with one address", "")

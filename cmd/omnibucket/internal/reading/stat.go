@@ -3,6 +3,7 @@ package reading
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/bucketrules"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
@@ -161,19 +163,36 @@ func checksum(attrs *storage.Attrs) string {
 	return fmt.Sprintf("%08x", attrs.CRC32C.Sum)
 }
 
-// An InfoLine is a BucketInfo in JSON.
+// An InfoLine is a BucketInfo in JSON. "bucket" reads its rules.
 type InfoLine struct {
-	Name             string                   `json:"name"`
-	Provider         string                   `json:"provider"`
-	Region           string                   `json:"region,omitempty"`
-	Created          time.Time                `json:"created,omitzero"`
-	Public           bool                     `json:"public"`
-	Versioning       bool                     `json:"versioning"`
-	CORS             []storage.CORSRule       `json:"cors,omitempty"`
-	Lifecycle        []storage.LifecycleRule  `json:"lifecycle,omitempty"`
-	ObjectLock       bool                     `json:"objectLock,omitempty"`
-	DefaultRetention storage.DefaultRetention `json:"defaultRetention,omitzero"`
-	SoftDelete       time.Duration            `json:"softDeleteNanoseconds,omitzero"`
+	Name             string                      `json:"name"`
+	Provider         string                      `json:"provider"`
+	Region           string                      `json:"region,omitempty"`
+	Created          time.Time                   `json:"created,omitzero"`
+	Public           bool                        `json:"public"`
+	Versioning       bool                        `json:"versioning"`
+	CORS             []bucketrules.CORSLine      `json:"cors,omitempty"`
+	Lifecycle        []bucketrules.LifecycleLine `json:"lifecycle,omitempty"`
+	ObjectLock       bool                        `json:"objectLock,omitempty"`
+	DefaultRetention retentionLine               `json:"defaultRetention,omitzero"`
+	SoftDelete       string                      `json:"softDelete,omitempty"` // with its unit
+}
+
+type retentionLine struct {
+	Mode string `json:"mode"`
+	Days int    `json:"days"`
+}
+
+func infoLine(i *storage.BucketInfo) InfoLine {
+	line := InfoLine{
+		Name: i.Name, Provider: i.Provider, Region: i.Region, Created: i.Created, Public: i.Public, Versioning: i.Versioning,
+		CORS: bucketrules.CORSLines(i.CORS), Lifecycle: bucketrules.LifecycleLines(i.Lifecycle), ObjectLock: i.ObjectLock,
+		DefaultRetention: retentionLine{string(i.DefaultRetention.Mode), i.DefaultRetention.Days},
+	}
+	if i.SoftDelete > 0 {
+		line.SoftDelete = i.SoftDelete.String()
+	}
+	return line
 }
 
 // StatBucket prints what is known of a bucket.
@@ -184,7 +203,7 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 		case err != nil:
 			return err
 		case asJSON:
-			return p.Out.JSON(InfoLine(*info))
+			return p.Out.JSON(infoLine(info))
 		}
 		rows := [][2]string{
 			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", console.FormatTimeIfSet(info.Created)},
@@ -199,12 +218,18 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 		if info.SoftDelete > 0 {
 			rows = append(rows, [2]string{"soft delete", "for " + info.SoftDelete.String()})
 		}
-		for _, rule := range info.CORS {
-			rows = append(rows, [2]string{"cors", fmt.Sprintf("%+v", rule)})
+		for _, rule := range bucketrules.CORSLines(info.CORS) {
+			rows = append(rows, [2]string{"cors", ruleText(rule)})
 		}
-		for _, rule := range info.Lifecycle {
-			rows = append(rows, [2]string{"lifecycle", fmt.Sprintf("%+v", rule)})
+		for _, rule := range bucketrules.LifecycleLines(info.Lifecycle) {
+			rows = append(rows, [2]string{"lifecycle", ruleText(rule)})
 		}
 		return p.Out.Table(rows)
 	})
+}
+
+// ruleText returns a rule as JSON, which "bucket" reads in an array.
+func ruleText(rule any) string {
+	text, _ := json.Marshal(rule)
+	return string(text)
 }

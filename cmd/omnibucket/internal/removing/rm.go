@@ -19,6 +19,7 @@ import (
 // rmFlags are the flags of rm.
 type rmFlags struct {
 	recursive, all, literal bool
+	force                   bool
 	inventory               string
 	filter                  program.FilterFlags
 	options                 []storage.RemoveOption
@@ -55,6 +56,7 @@ With -r or wildcards, flags such as --older select what is removed.
 	}
 	flags := c.Flags()
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "remove everything in the folder of this name")
+	flags.BoolVarP(&f.force, "force", "f", false, "say nothing if there is nothing to remove")
 	flags.BoolVar(&f.all, "all", false, "with -r: allow removing everything in a bucket")
 	flags.StringVar(&version, "version", "", "permanently remove this `version`")
 	flags.StringVar(&revision, "if-revision", "", "remove only if the object has this `revision` (otherwise exit code 4)")
@@ -108,7 +110,7 @@ func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 		return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
 	case f.recursive:
 		folder := location.AsFolder(l.Key)
-		err := rmFolder(ctx, p, filter, bucket, folder, folder)
+		err := rmFolder(ctx, p, f, filter, bucket, folder, folder)
 		if err == nil && !f.filter.Given() {
 			printLeft(p, bucket, folder)
 		}
@@ -155,6 +157,7 @@ func rmOne(ctx context.Context, p *program.Program, f *rmFlags, bucket storage.B
 		switch {
 		case err != nil:
 			return err
+		case missing && f.force:
 		case missing:
 			printNothingRemoved(ctx, p, bucket, key)
 		default:
@@ -189,7 +192,7 @@ func emitRemoved(p *program.Program, key string, size int64) {
 
 // rmFolder removes all objects with a prefix that the filter selects, whose patterns are relative
 // to top.
-func rmFolder(ctx context.Context, p *program.Program, filter *transfer.Filter, bucket storage.Bucket, prefix, top string) error {
+func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, prefix, top string) error {
 	found := false
 	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range program.ListBelow(ctx, bucket, prefix) {
@@ -205,7 +208,7 @@ func rmFolder(ctx context.Context, p *program.Program, filter *transfer.Filter, 
 	if err := removeOrShow(ctx, p, bucket, selected); err != nil {
 		return err
 	}
-	if !found && ctx.Err() == nil {
+	if !found && !f.force && ctx.Err() == nil {
 		printNothingBelow(ctx, p, bucket, prefix)
 	}
 	return nil

@@ -42,9 +42,10 @@ func rmMatching(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 	}
 	switch {
 	case f.recursive && folders > 0:
-		return rmFolders(ctx, p, filter, bucket, l, top)
+		return rmFolders(ctx, p, f, filter, bucket, l, top)
 	case objects == 0 && folders > 0:
 		return location.OnlyFolders(l, "to remove everything in them, use -r")
+	case objects == 0 && f.force:
 	case objects == 0:
 		return location.NoMatch(l, "object")
 	}
@@ -52,10 +53,10 @@ func rmMatching(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 }
 
 // rmFolders removes everything in the folders that match.
-func rmFolders(ctx context.Context, p *program.Program, filter *transfer.Filter, bucket storage.Bucket, l location.Location, top string) error {
+func rmFolders(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location.Location, top string) error {
 	for match, err := range location.Expand(ctx, bucket, l) {
 		if err == nil && match.IsPrefix && program.SelectsBelow(filter, top, match) {
-			err = rmFolder(ctx, p, filter, bucket, match.Key, top)
+			err = rmFolder(ctx, p, f, filter, bucket, match.Key, top)
 		}
 		if err != nil {
 			return err

@@ -1,0 +1,52 @@
+package bucketrules
+
+import (
+	"io"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A CORSLine is a CORS rule in JSON.
+type CORSLine struct {
+	Origins        []string `json:"origins,omitempty"`
+	Methods        []string `json:"methods,omitempty"`
+	AllowedHeaders []string `json:"allowedHeaders,omitempty"`
+	ExposedHeaders []string `json:"exposedHeaders,omitempty"`
+	MaxAge         age      `json:"maxAge,omitzero"` // with its unit
+}
+
+// s3CORS is a rule of S3, as its console and the AWS CLI write it.
+type s3CORS struct {
+	ID             string // has no meaning but its name
+	AllowedOrigins []string
+	AllowedMethods []string
+	AllowedHeaders []string
+	ExposeHeaders  []string
+	MaxAgeSeconds  int32
+}
+
+// ParseCORS reads rules of this program or of S3. Its errors have no hint.
+func ParseCORS(from io.Reader) ([]storage.CORSRule, error) {
+	f := form{list: "CORSRules", names: []string{"AllowedOrigins", "AllowedMethods", "ExposeHeaders", "MaxAgeSeconds"}}
+	return parse(from, f, func(l CORSLine) storage.CORSRule {
+		return storage.CORSRule{
+			Origins: l.Origins, Methods: l.Methods, AllowedHeaders: l.AllowedHeaders, ExposedHeaders: l.ExposedHeaders,
+			MaxAge: time.Duration(l.MaxAge),
+		}
+	}, func(l s3CORS) (storage.CORSRule, error) {
+		return storage.CORSRule{
+			Origins: l.AllowedOrigins, Methods: l.AllowedMethods, AllowedHeaders: l.AllowedHeaders, ExposedHeaders: l.ExposeHeaders,
+			MaxAge: time.Duration(l.MaxAgeSeconds) * time.Second,
+		}, nil
+	})
+}
+
+// CORSLines returns rules as ParseCORS reads them.
+func CORSLines(rules []storage.CORSRule) []CORSLine {
+	lines := make([]CORSLine, 0, len(rules))
+	for _, r := range rules {
+		lines = append(lines, CORSLine{r.Origins, r.Methods, r.AllowedHeaders, r.ExposedHeaders, age(r.MaxAge)})
+	}
+	return lines
+}

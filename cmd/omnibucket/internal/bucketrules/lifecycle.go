@@ -1,0 +1,88 @@
+package bucketrules
+
+import (
+	"errors"
+	"io"
+
+	"github.com/omnibucket/storage"
+)
+
+// A LifecycleLine is a lifecycle rule in JSON.
+type LifecycleLine struct {
+	ID                         string            `json:"id,omitempty"`
+	Prefix                     string            `json:"prefix,omitempty"`
+	Tags                       map[string]string `json:"tags,omitempty"`
+	ExpireAfterDays            int               `json:"expireAfterDays,omitempty"`
+	ExpireOldVersionsAfterDays int               `json:"expireOldVersionsAfterDays,omitempty"`
+	AbortUploadsAfterDays      int               `json:"abortUploadsAfterDays,omitempty"`
+	TransitionAfterDays        int               `json:"transitionAfterDays,omitempty"`
+	TransitionTo               string            `json:"transitionTo,omitempty"`
+}
+
+type s3Tag struct{ Key, Value string }
+
+// s3Lifecycle is a rule of S3, as the AWS CLI writes it, without what other stores do not have.
+type s3Lifecycle struct {
+	ID, Status, Prefix string
+	Filter             struct {
+		Prefix string
+		Tag    *s3Tag
+		And    struct {
+			Prefix string
+			Tags   []s3Tag
+		}
+	}
+	Expiration                     struct{ Days int }
+	NoncurrentVersionExpiration    struct{ NoncurrentDays int }
+	AbortIncompleteMultipartUpload struct{ DaysAfterInitiation int }
+	Transitions                    []struct {
+		Days         int
+		StorageClass string
+	}
+}
+
+// ParseLifecycle reads rules of this program or of S3. Its errors have no hint.
+func ParseLifecycle(from io.Reader) ([]storage.LifecycleRule, error) {
+	f := form{list: "Rules", names: []string{
+		"Status", "Filter", "Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload", "Transitions",
+	}}
+	return parse(from, f, func(l LifecycleLine) storage.LifecycleRule { return storage.LifecycleRule(l) }, s3Lifecycle.rule)
+}
+
+func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
+	switch {
+	case l.Status != "Enabled":
+		return storage.LifecycleRule{}, errors.New("Status must be Enabled: leave a rule out that must not apply")
+	case len(l.Transitions) > 1:
+		return storage.LifecycleRule{}, errors.New("Transitions must have at most one member")
+	}
+	rule := storage.LifecycleRule{
+		ID: l.ID, Prefix: l.Prefix + l.Filter.Prefix + l.Filter.And.Prefix, // S3 takes one of the three
+		ExpireAfterDays:            l.Expiration.Days,
+		ExpireOldVersionsAfterDays: l.NoncurrentVersionExpiration.NoncurrentDays,
+		AbortUploadsAfterDays:      l.AbortIncompleteMultipartUpload.DaysAfterInitiation,
+	}
+	tags := l.Filter.And.Tags
+	if l.Filter.Tag != nil {
+		tags = append(tags, *l.Filter.Tag)
+	}
+	for _, tag := range tags {
+		if rule.Tags == nil {
+			rule.Tags = map[string]string{}
+		}
+		rule.Tags[tag.Key] = tag.Value
+	}
+	for _, t := range l.Transitions {
+		rule.TransitionAfterDays, rule.TransitionTo = t.Days, t.StorageClass
+	}
+	return rule, nil
+}
+
+// LifecycleLines returns rules as ParseLifecycle reads them.
+func LifecycleLines(rules []storage.LifecycleRule) []LifecycleLine {
+	lines := make([]LifecycleLine, 0, len(rules))
+	for _, r := range rules {
+		lines = append(lines, LifecycleLine(r))
+	}
+	return lines
+}

@@ -1,0 +1,100 @@
+// Package bucketrules has the JSON of CORS and lifecycle rules: the program's own, and S3's.
+package bucketrules
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+)
+
+// An age is a duration in JSON with its units, such as "1h0m0s".
+type age time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (a age) MarshalText() ([]byte, error) { return []byte(time.Duration(a).String()), nil }
+
+// UnmarshalJSON refuses a bare number, which could be seconds or nanoseconds.
+func (a *age) UnmarshalJSON(text []byte) error {
+	var written string
+	if json.Unmarshal(text, &written) != nil {
+		return errors.New(`maxAge must be text with a unit, such as "1h"; S3's MaxAgeSeconds is a number`)
+	}
+	d, err := argument.ParseDuration("maxAge", written)
+	*a = age(d)
+	return err
+}
+
+// A form is how S3 writes one kind of rules.
+type form struct {
+	list  string   // the member that has the rules in the configuration of the AWS CLI
+	names []string // members that only S3's rules have
+}
+
+// parse reads the JSON array of rules, or S3's object with its array, and nothing after it: text that
+// is not what it seems must not remove rules. A member that no rule has is refused.
+func parse[Own, S3, Rule any](from io.Reader, f form, own func(Own) Rule, ofS3 func(S3) (Rule, error)) ([]Rule, error) {
+	decoder := json.NewDecoder(argument.WithoutMark(from))
+	var document json.RawMessage
+	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("nothing may follow the rules")
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(document, &object) == nil && len(object) == 1 {
+		for name, list := range object {
+			if strings.EqualFold(name, f.list) {
+				document = list
+			}
+		}
+	}
+	var texts []json.RawMessage
+	if err := json.Unmarshal(document, &texts); err != nil || texts == nil {
+		return nil, errors.New("it has no array of rules")
+	}
+	rules := make([]Rule, 0, len(texts))
+	for i, text := range texts {
+		rule, err := parseRule(text, f, own, ofS3)
+		if err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i+1, err)
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
+
+func parseRule[Own, S3, Rule any](text []byte, f form, own func(Own) Rule, ofS3 func(S3) (Rule, error)) (rule Rule, err error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return rule, err
+	}
+	for _, name := range f.names {
+		for member := range members {
+			if strings.EqualFold(name, member) {
+				var line S3
+				if err := strictly(text, &line); err != nil {
+					return rule, err
+				}
+				return ofS3(line)
+			}
+		}
+	}
+	var line Own
+	if err := strictly(text, &line); err != nil {
+		return rule, err
+	}
+	return own(line), nil
+}
+
+func strictly(text []byte, line any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(line)
+}

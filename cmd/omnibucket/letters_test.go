@@ -1,0 +1,117 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Fingers know these from cp, rm, du, rsync and gsutil.
+func TestLettersOfOtherPrograms(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.env["OMNIBUCKET_BOX"] = bucket
+	s.put("box:d/a", "1")
+	s.put("box:d/s/b", "22")
+	require.Equal(t, "d/a\nd/s/b\n", s.ok("ls", "-R", "box:"))
+	s.ok("cp", "-R", "box:d", "box:e")
+	require.Equal(t, "e/a\ne/s/b\n", s.ok("ls", "-r", "box:e"))
+	s.ok("mv", "-R", "box:e", "box:f")
+	stdout, _ := s.exits(0, "rm", "-R", "-n", "box:f")
+	require.Equal(t, "f/a\nf/s/b\n", stdout)
+	_, stderr := s.exits(0, "sync", "-n", "--delete", "box:d/", "box:f/")
+	require.Contains(t, stderr, "dry run")
+	require.Equal(t, "f/a\nf/s/b\n", s.ok("ls", "-r", "box:f"))
+	require.Regexp(t, `^ +3 +2 +d/\n$`, s.ok("du", "-s", "box:d"))
+	s.exits(2, "du", "-s", "--depth", "1", "box:d")
+	require.NotContains(t, s.ok("rm", "--help"), "--R", "help shows one form")
+}
+
+func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a", "1")
+	for _, args := range [][]string{{bucket + "/none"}, {"-r", bucket + "/none"}, {bucket + "/none*"}, {bucket + "/a"}} {
+		stdout, stderr := s.exits(0, append([]string{"rm", "-f"}, args...)...)
+		require.Empty(t, stdout+stderr, args)
+	}
+	require.Empty(t, s.ok("ls", bucket))
+}
+
+func TestErrorsOfInvalidCommandLines(t *testing.T) {
+	s := newShell(t)
+	for _, row := range []struct {
+		name string
+		args []string
+		says string
+	}{
+		{"a flag of gsutil before the command", []string{"-m", "cp", "a", "gs://b"}, "unknown flag -m before a command\nhint: leave -m out"},
+		{"a flag of the command before it", []string{"-r", "ls", "x"}, "unknown flag -r before a command\nhint: write the flags of a command after its name"},
+		{"an unknown flag before the command", []string{"--concurrency", "4", "--fast", "cp", "a", "b"}, "unknown flag --fast before a command"},
+		{"only an unknown flag", []string{"--fast"}, "unknown flag: --fast"},
+		{"a command that only resembles another", []string{"tail", "x"}, "unknown command \"tail\" for \"omnibucket\"\nhint: use cat\n"},
+		{"one that also resembles others", []string{"put", "x"}, "hint: use cp\n"},
+		{"a letter with two meanings", []string{"cp", "-n", "a", "b"}, "hint: use --ignore-existing to keep what is there, or --dry-run to change nothing"},
+		{"a location without an address", []string{"ls", "bad:a"}, "location bad must have an address"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			s.env["OMNIBUCKET_BAD"] = "x"
+			_, stderr := s.exits(2, row.args...)
+			require.Contains(t, stderr, row.says)
+		})
+	}
+	require.Contains(t, s.ok("-v", "--concurrency=2", "--retries", "1", "help", "cp"), "omnibucket cp")
+}
+
+// The AWS CLI decides by the last pattern that matches: there, the first of these flags is undone by the second.
+func TestAnExclusionOfEverythingIsRefused(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"d/a.jpg": "1", "d/b.txt": "1"})
+	for _, pattern := range []string{"*", "**", "/*", "./**", "**/*"} {
+		for _, command := range [][]string{{"cp", "-r"}, {"sync"}, {"mv", "-r"}} {
+			args := append(command, "--exclude", pattern, "--include", "*.jpg", filepath.Join(dir, "d"), memory(t))
+			_, stderr := s.exits(2, args...)
+			require.Contains(t, stderr, "hint: leave that pattern out: --include '*.jpg' alone selects nothing else", args)
+		}
+	}
+	_, stderr := s.exits(2, "rm", "-r", "--exclude", "*", filepath.Join(dir, "d"))
+	require.Contains(t, stderr, "every key")
+	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", filepath.Join(dir, "d"), memory(t))
+}
+
+func TestATreeWithoutTheFlagHasAHint(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"d/a": "1"})
+	s.env["OMNIBUCKET_BOX"] = memory(t)
+	s.put("box:tree/a", "1")
+	for _, row := range []struct {
+		name string
+		code int
+		args []string
+		hint string
+	}{
+		{"mv of a directory", 2, []string{"mv", "d", "d2"}, "use -r to move a tree"},
+		{"cp of a directory", 2, []string{"cp", "d", "./x"}, "use -r to copy a tree"},
+		{"cp of a folder", 2, []string{"cp", "box:tree/", "./x"}, "use -r to copy a tree"},
+		{"cp of a folder without its slash", 3, []string{"cp", "box:tree", "./x"}, "use -r to copy a tree: a folder has this name"},
+		{"mv of a folder to another", 3, []string{"mv", "box:tree", "box:tree2"}, "use -r to move a tree: a folder has this name"},
+		{"mv of a folder to a directory", 3, []string{"mv", "box:tree", "./x"}, "use -r to move a tree: a folder has this name"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			_, stderr := s.exits(row.code, row.args...)
+			require.Contains(t, stderr, "hint: "+row.hint+"\n")
+			require.Equal(t, "1", readFile(t, "d/a"))
+			require.Equal(t, "1", s.ok("cat", "box:tree/a"))
+			require.NoFileExists(t, "x")
+		})
+	}
+	s.t = t
+	_, stderr := s.exits(3, "cp", "box:none", "./x")
+	require.NotContains(t, stderr, "hint:")
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/stretchr/testify/require"
+)
+
+// A new identity is put first, the tree is rewrapped, and the old identity goes.
+func TestRewrapRotatesATree(t *testing.T) {
+	file := filepath.ToSlash(filepath.Join(t.TempDir(), "identity.txt"))
+	identities := func(all ...*age.X25519Identity) {
+		var text strings.Builder
+		for _, identity := range all {
+			text.WriteString(identity.String() + "\n")
+		}
+		writeFiles(t, filepath.Dir(file), map[string]string{filepath.Base(file): text.String()})
+	}
+	older, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	newer, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	bucket := directory(t) + "?create=true"
+	s, _ := configured(t, "locations:\n  plain: "+bucket+"\n  box:\n    address: "+bucket+"\n    layers: [{encrypt: {identity_file: "+file+", allow_plain: true}}]\n"+
+		"  strict:\n    address: "+bucket+"\n    layers: [{encrypt: {identity_file: "+file+"}}]\n")
+	identities(older)
+	s.put("box:in/a", "aa")
+	s.put("box:in/b", "bbb")
+	s.put("plain:in/c", "plain")
+	s.put("box:other", "o")
+
+	identities(newer, older)
+	_, stderr := s.exits(1, "rewrap", "-r", "strict:in")
+	require.Contains(t, stderr, "not encrypted")
+	stdout, _ := s.exits(0, "rewrap", "-r", "--dry-run", "box:in")
+	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\n", stdout)
+	require.Equal(t, "plain", s.ok("cat", "plain:in/c"))
+	require.Equal(t, "3 rewrapped, 0 failed\n", s.ok("rewrap", "-r", "box:in"))
+	require.Equal(t, "rewrapped other\n", s.ok("rewrap", "-v", "box:other"))
+	require.NotContains(t, s.ok("cat", "plain:in/c"), "plain")
+	require.Contains(t, s.ok("rewrap", "-r", "--json", "box:in"), `"rewrapped":3`)
+
+	identities(newer)
+	require.Equal(t, "aabbbplaino", s.ok("cat", "strict:in/a", "strict:in/b", "strict:in/c", "strict:other"))
+	for _, row := range []struct{ name, location, says string }{
+		{"a location without the layer", "plain:in/a", "must have the layer encrypt"},
+		{"a folder", "box:in/", "use -r to rewrap"},
+	} {
+		_, stderr := s.exits(2, "rewrap", row.location)
+		require.Contains(t, stderr, row.says, row.name)
+	}
+	s.exits(3, "rewrap", "box:none")
+}

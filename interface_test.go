@@ -1,0 +1,48 @@
+package storage_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A bucket is each of its permissions, and what has all of them is a bucket.
+var (
+	_ interface {
+		storage.Uploader
+		storage.Downloader
+		storage.Lister
+		storage.AttrsReader
+		storage.Remover
+		storage.SignedUploader
+		storage.SignedDownloader
+		storage.PublicLinker
+		storage.ReadWriter
+	} = storage.Bucket(nil)
+	_ storage.Bucket = interface {
+		storage.ReadWriter
+		storage.SignedUploader
+		storage.SignedDownloader
+		storage.PublicLinker
+	}(nil)
+)
+
+// go doc and editors find a method only if the interface itself has it.
+func TestBucketHasItsNineMethodsItself(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "bucket.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	bucket, ok := file.Scope.Lookup("Bucket").Decl.(*ast.TypeSpec).Type.(*ast.InterfaceType)
+	require.True(t, ok)
+	var names []string
+	for _, method := range bucket.Methods.List {
+		require.Len(t, method.Names, 1, "a method, and no embedded interface")
+		require.NotEmpty(t, method.Doc.Text(), method.Names[0].Name)
+		names = append(names, method.Names[0].Name)
+	}
+	require.Equal(t, []string{"Upload", "Download", "List", "Attrs", "Exists", "Remove", "SignedUploadURL", "SignedDownloadURL", "PublicURL"}, names)
+}

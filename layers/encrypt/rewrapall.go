@@ -1,0 +1,93 @@
+package encrypt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+const (
+	rewrapsAtOnce    = 16
+	rewrapAttempts   = 4  // for an object that others write meanwhile
+	rewrapsExplained = 10 // failures whose errors are joined
+)
+
+// A RewrapConfig says what [RewrapAll] does. The zero value has the defaults.
+type RewrapConfig struct {
+	// Concurrency is how many objects are rewrapped at once; 0: 16.
+	Concurrency int
+	// Rewrapped is called for each object that was rewrapped, by one goroutine at a time; nil: not at all.
+	Rewrapped func(attrs *storage.Attrs)
+}
+
+// A RewrapReport counts objects.
+type RewrapReport struct {
+	Rewrapped int64
+	Failed    int64
+}
+
+// RewrapAll calls [Rewrap] for each object of bucket, which may be a [storage.Prefixed] view. It encrypts what exists:
+// with [Config.AllowPlain], an object that was stored without the layer passes through this machine and is encrypted.
+//
+// An object that others write meanwhile is tried again, and one that they remove is left out. After other failures
+// RewrapAll continues; the error joins the first ten. Repeat it until it returns nil: only then may an old key go.
+// If bucket was not opened with the layer, each object is copied onto itself, and nothing is encrypted.
+func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (RewrapReport, error) {
+	if c.Concurrency < 0 {
+		return RewrapReport{}, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.RewrapAll", Err: errors.New("Concurrency must not be negative")}
+	}
+	r := &rewrapping{config: c}
+	listed := bucket.List(ctx, storage.WithAnyOrder())
+	err := parallel.Stream(ctx, listed, cmp.Or(c.Concurrency, rewrapsAtOnce), func(ctx context.Context, e storage.ListEntry) error {
+		attrs, err := rewrapAgain(ctx, bucket, e.Key)
+		if ctx.Err() != nil {
+			return err
+		}
+		r.add(attrs, err)
+		return nil
+	})
+	return r.report, errors.Join(append(r.errs, err)...)
+}
+
+// rewrapAgain rewraps an object that others may write. For one that is gone, attrs are nil.
+func rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (attrs *storage.Attrs, err error) {
+	for range rewrapAttempts {
+		attrs, err = Rewrap(ctx, bucket, key)
+		if code := storage.CodeOf(err); code != storage.PreconditionFailed && code != storage.Changed {
+			break
+		}
+	}
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, nil
+	}
+	return attrs, err
+}
+
+// rewrapping is one call of RewrapAll.
+type rewrapping struct {
+	config RewrapConfig
+
+	mu     sync.Mutex
+	report RewrapReport
+	errs   []error
+}
+
+func (r *rewrapping) add(attrs *storage.Attrs, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err != nil:
+		if r.report.Failed++; len(r.errs) < rewrapsExplained {
+			r.errs = append(r.errs, err)
+		}
+	case attrs != nil:
+		r.report.Rewrapped++
+		if r.config.Rewrapped != nil {
+			r.config.Rewrapped(attrs)
+		}
+	}
+}

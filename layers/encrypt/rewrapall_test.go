@@ -1,0 +1,123 @@
+package encrypt_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// rotated returns the keys of an identity file whose first identity is new.
+func rotated(t *testing.T, older ...*age.X25519Identity) (encrypt.Keys, *age.X25519Identity) {
+	t.Helper()
+	newer, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	file := newer.String()
+	for _, identity := range older {
+		file += "\n" + identity.String()
+	}
+	keys, err := encrypt.ParseKeys(strings.NewReader(file))
+	require.NoError(t, err)
+	return keys, newer
+}
+
+func TestRewrapAllRotatesATree(t *testing.T) {
+	s := newStore()
+	first, older := rotated(t)
+	keys := []string{"a", "photos/b", "photos/c"}
+	for _, key := range keys {
+		upload(t, s.open(t, first), key, "content of "+key)
+	}
+	both, newer := rotated(t, older)
+	only, err := encrypt.ParseKeys(strings.NewReader(newer.String()))
+	require.NoError(t, err)
+
+	var named []string
+	report, err := encrypt.RewrapAll(t.Context(), storage.Prefixed(s.open(t, both), "photos/"),
+		encrypt.RewrapConfig{Concurrency: 1, Rewrapped: func(a *storage.Attrs) { named = append(named, a.Key) }})
+	require.NoError(t, err)
+	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2}, report)
+	require.Equal(t, []string{"b", "c"}, named)
+	_, _, err = storage.ReadAll(t.Context(), s.open(t, only), "a")
+	require.ErrorIs(t, err, storage.PermissionDenied, "outside of the view")
+
+	report, err = encrypt.RewrapAll(t.Context(), s.open(t, both), encrypt.RewrapConfig{})
+	require.NoError(t, err)
+	require.Equal(t, encrypt.RewrapReport{Rewrapped: 3}, report)
+	for _, key := range keys {
+		got, _, err := storage.ReadAll(t.Context(), s.open(t, only), key)
+		require.NoError(t, err)
+		require.Equal(t, "content of "+key, string(got))
+	}
+}
+
+func TestRewrapAllEncryptsWhatExists(t *testing.T) {
+	s := newStore()
+	upload(t, engine.New(s.Driver), "a", "plain", storage.WithContentType("text/x-test"))
+	keys, _ := rotated(t)
+	layer, err := encrypt.New(encrypt.Config{Keys: keys, AllowPlain: true})
+	require.NoError(t, err)
+	report, err := encrypt.RewrapAll(t.Context(), engine.New(s.Driver, driver.WithLayer(layer)), encrypt.RewrapConfig{})
+	require.NoError(t, err)
+	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1}, report)
+	require.NotContains(t, string(s.get(t, "a").body), "plain")
+	got, attrs, err := storage.ReadAll(t.Context(), s.open(t, keys), "a") // without AllowPlain
+	require.NoError(t, err)
+	require.Equal(t, "plain", string(got))
+	require.Equal(t, "text/x-test", attrs.ContentType)
+
+	upload(t, engine.New(s.Driver), "b", "plain")
+	report, err = encrypt.RewrapAll(t.Context(), s.open(t, keys), encrypt.RewrapConfig{})
+	require.ErrorIs(t, err, storage.ChecksumMismatch, "without AllowPlain")
+	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1, Failed: 1}, report)
+}
+
+// Others write and remove while the job runs.
+func TestRewrapAllBearsOtherWriters(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		writes int32
+		remove bool
+		want   encrypt.RewrapReport
+	}{
+		{"a write between", 1, false, encrypt.RewrapReport{Rewrapped: 1}},
+		{"a write at each attempt", 100, false, encrypt.RewrapReport{Failed: 1}},
+		{"a removal", 1, true, encrypt.RewrapReport{}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newStore()
+			keys, _ := rotated(t)
+			plain := s.open(t, keys)
+			upload(t, plain, "a", "old")
+			var writes atomic.Int32
+			calls := faults.New()
+			racing := engine.New(s.Driver, driver.WithLayer(calls.Layer()), driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+					if call == "Copy" && writes.Add(1) <= row.writes {
+						if row.remove {
+							require.NoError(t, plain.Remove(ctx, "a"))
+						} else {
+							upload(t, plain, "a", fmt.Sprint("new ", writes.Load()))
+						}
+					}
+					return next(ctx)
+				})
+			}), driver.WithLayer(newLayer(t, keys)))
+			report, err := encrypt.RewrapAll(t.Context(), racing, encrypt.RewrapConfig{})
+			require.Equal(t, row.want.Failed > 0, err != nil, err)
+			require.Equal(t, row.want, report)
+		})
+	}
+	_, err := encrypt.RewrapAll(t.Context(), engine.New(newStore().Driver), encrypt.RewrapConfig{Concurrency: -1})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}

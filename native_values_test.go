@@ -1,0 +1,53 @@
+package storage_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A type of one's own sees what WithNative gave: else it would store an object without the key that
+// encrypts it.
+func TestOptionsShowNativeValues(t *testing.T) {
+	one, two := storage.WithNative("shelf", "one"), storage.WithNative("shelf", "two")
+	var (
+		upload, multipart          storage.UploadOptions
+		download, attrs            storage.DownloadOptions
+		remove                     storage.RemoveOptions
+		copied, moved, composed    storage.CopyOptions
+		signed, link               storage.SignOptions
+		change, retention, restore storage.ChangeOptions
+	)
+	for _, row := range []struct {
+		name   string
+		err    error
+		native *[]any
+	}{
+		{"Upload", upload.Apply(one, two), &upload.Native},
+		{"BeginUpload", multipart.ApplyMultipart(one, two), &multipart.Native},
+		{"Download", download.Apply(one, two), &download.Native},
+		{"Attrs", attrs.ApplyAttrs(one, two), &attrs.Native},
+		{"Remove", remove.Apply(one, two), &remove.Native},
+		{"Copy", copied.Apply(one, two), &copied.Native},
+		{"Move", moved.ApplyMove("a", "b", one, two), &moved.Native},
+		{"Compose", composed.ApplyCompose([]string{"a"}, one, two), &composed.Native},
+		{"SignedUploadURL", signed.ApplyUpload(one, two), &signed.Native},
+		{"SignedDownloadURL", link.ApplyDownload(one, two), &link.Native},
+		{"SetTags", change.Apply(one, two), &change.Native},
+		{"SetRetention", retention.ApplyRetention(one, two), &retention.Native},
+		{"Restore", restore.ApplyRestore(one, two), &restore.Native},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			require.NoError(t, row.err)
+			require.Equal(t, []any{"one", "two"}, *row.native)
+		})
+	}
+	t.Run("the source of a copy has its own", func(t *testing.T) {
+		var given storage.CopyOptions
+		require.NoError(t, given.Apply(one, storage.WithSourceNative("shelf", "of the source")))
+		require.Equal(t, []any{"one"}, given.Native)
+		require.Equal(t, []any{"of the source"}, given.SourceNative)
+	})
+}

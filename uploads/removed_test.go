@@ -1,0 +1,112 @@
+package uploads_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A thumbnail goes before the bytes of its file, whichever way the file goes: else it stays for ever.
+func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
+	eva := uploads.User{ID: "eva"}
+	for _, row := range []struct {
+		name    string
+		records bool
+		remove  func(ctx context.Context, s *uploads.Service, f *uploads.File) error
+	}{
+		{"Delete", false, func(ctx context.Context, s *uploads.Service, f *uploads.File) error { return s.Delete(ctx, f.Key, eva) }},
+		{"Delete of a file with a record", true, func(ctx context.Context, s *uploads.Service, f *uploads.File) error { return s.Delete(ctx, f.Key, eva) }},
+		{"Remove", true, func(ctx context.Context, s *uploads.Service, f *uploads.File) error { return s.Remove(ctx, f) }},
+		{"Remove by the ID", true, func(ctx context.Context, s *uploads.Service, f *uploads.File) error {
+			return s.Remove(ctx, &uploads.File{ID: f.ID})
+		}},
+		{"Sweep of a file that has expired", true, func(ctx context.Context, s *uploads.Service, _ *uploads.File) error {
+			_, err := s.Sweep(ctx)
+			return err
+		}},
+		{"Sweep of bytes without a record", true, func(ctx context.Context, s *uploads.Service, f *uploads.File) error {
+			if err := s.Records().Remove(ctx, f); err != nil {
+				return err
+			}
+			_, err := s.Sweep(ctx)
+			return err
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			ctx, now, failing := t.Context(), time.Now(), true
+			clock := func() time.Time { return now }
+			b := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
+			var derived []string
+			config := uploads.Config{Rules: rules.Any(0), Now: clock, DeleteShared: true, Removed: func(ctx context.Context, key string) error {
+				there, err := b.Exists(ctx, key)
+				require.NoError(t, err)
+				require.True(t, there, "the bytes are still there")
+				if derived = append(derived, key); failing {
+					return errBusy
+				}
+				return nil
+			}}
+			upload := uploads.Upload{Body: strings.NewReader("x"), Name: "a", User: eva}
+			if row.records {
+				config.Records = uploads.BucketRecords(b)
+				upload.Target = &uploads.Target{Lifetime: time.Hour}
+			}
+			s, err := uploads.New(b, config)
+			require.NoError(t, err)
+			f, err := s.Store(ctx, upload)
+			require.NoError(t, err)
+			now = now.Add(25 * time.Hour)
+
+			require.ErrorIs(t, row.remove(ctx, s, f), errBusy)
+			there, err := b.Exists(ctx, f.Key)
+			require.NoError(t, err)
+			require.True(t, there, "a removal that fails keeps the bytes")
+			failing = false
+			require.NoError(t, row.remove(ctx, s, f))
+			require.Equal(t, []string{f.Key, f.Key}, derived)
+			there, err = b.Exists(ctx, f.Key)
+			require.NoError(t, err)
+			require.False(t, there)
+		})
+	}
+}
+
+var errBusy = errors.New("the thumbnails are busy")
+
+func TestRemovedIsCalledForAFileThatStoredRefuses(t *testing.T) {
+	b := memstore.New()
+	var stored, removed string
+	s, err := uploads.New(b, uploads.Config{
+		Rules:   rules.Any(0),
+		Stored:  func(_ context.Context, f *uploads.File) error { stored = f.Key; return storage.Unavailable },
+		Removed: func(_ context.Context, key string) error { removed = key; return nil },
+	})
+	require.NoError(t, err)
+	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
+	require.Error(t, err)
+	require.NotEmpty(t, stored)
+	require.Equal(t, stored, removed)
+}
+
+// Content that is judged waits under another key, and was no file yet.
+func TestRemovedIsNotCalledForWhatIsRefused(t *testing.T) {
+	b := memstore.New()
+	s, err := uploads.New(b, uploads.Config{
+		Rules:   rules.Any(0),
+		Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error { return &uploads.Error{Message: "no"} },
+		Removed: func(_ context.Context, key string) error { t.Errorf("%s was removed", key); return nil },
+	})
+	require.NoError(t, err)
+	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
+	require.Equal(t, uploads.Refused, uploads.CodeOf(err))
+}
