@@ -3,19 +3,17 @@ package storage
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// sourceOf identifies an object of a bucket, in every process; "" if b is not from engine.New.
+// sourceOf identifies an object of a bucket with its layers, in every process; "" if b is not from engine.New.
 func sourceOf(b any, key string) string {
 	own, ok := reach(b)
 	if !ok {
 		return ""
 	}
-	provider, location, bucket := own.Place()
-	return strings.Join([]string{provider, location, bucket, own.Scope().Prefix + key}, "\n")
+	return own.Core().Identity() + "\n" + own.Scope().Prefix + key
 }
 
 // record has part record what is written to it of an object, if a later call can continue that. A small object is not

@@ -94,6 +94,7 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	if j.settings.dryRun {
 		j.settings.journal = nil
 	}
+	j.settings.journal.between(dst, src)
 	if dst.kind == bucketEnd && !j.settings.dryRun {
 		if err := resumeDir(j.settings.resume).prepare(); err != nil {
 			return err

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"container/list"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -33,7 +36,7 @@ const (
 // without a failure the object is removed.
 //
 // Each job needs a key of its own: each pair of ends, and each shard of [WithShard]. If the
-// journal is that of a job with other patterns, sizes, shard or comparison, the job fails with
+// journal is that of a job with other ends, layers, patterns, sizes, shard or comparison, the job fails with
 // InvalidArgument. A repeated job does not see files that were added before that key. With
 // [WithDelete] it begins with the first key, because it must know all files. Only [Sync] and
 // the jobs that are short for it keep a journal. If the object lies in an end of the job, and
@@ -60,6 +63,7 @@ type journal struct {
 		storage.Remover
 	}
 	key    string
+	ends   string       // names both ends of the job
 	settle func() error // waits until the files that are done are on the disk
 
 	mu     sync.Mutex
@@ -80,7 +84,10 @@ func (l *journal) liesIn(s *settings, e End) bool {
 
 // A journalState is the content of the object.
 type journalState struct {
-	Job   string `json:"job"`   // the options that select and compare
+	Job string `json:"job"` // the options that select and compare
+	// Ends are the places of both ends with their layers: under another layer the destination lacks what is done. A
+	// journal of an earlier version has none.
+	Ends  string `json:"ends,omitempty"`
 	After []byte `json:"after"` // a key, which need not be UTF-8
 	// Place is that of the journal, see serving.Place. Ended is true in the last version, which a store may
 	// keep. Written is by the clock of the job's machine. A journal of an earlier version has none of them.
@@ -114,6 +121,26 @@ type journalStep struct {
 	journalCounts
 }
 
+// between notes the ends of the job.
+func (l *journal) between(dst, src End) {
+	if l != nil {
+		l.ends = src.name() + " to " + dst.name()
+	}
+}
+
+// name names a place in the same way in every process of this machine.
+func (e End) name() string {
+	if e.kind == bucketEnd {
+		return serving.Place(e.from)
+	}
+	path, err := filepath.Abs(e.path)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(path))
+	return hex.EncodeToString(sum[:8])
+}
+
 // job describes the options that decide which files a job does.
 func (s *settings) job() string {
 	inventory := ""
@@ -144,7 +171,7 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	unread := err == nil && json.Unmarshal(text, &l.state) != nil
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && !unread && l.void(attrs.Modified):
-		l.state = journalState{Job: s.job()}
+		l.state = journalState{Job: s.job(), Ends: l.ends}
 		return "", done, l.write(ctx, l.state)
 	case err != nil:
 		return "", done, err
@@ -155,9 +182,16 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 			Hint: "use another key, or remove this object to begin again",
 		}
 	}
+	if l.state.Ends != "" && l.state.Ends != l.ends {
+		return "", done, &storage.Error{
+			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key, Err: errors.New("journal is that of a job between other ends, or with other layers"),
+			Hint: "use another key, or remove this object to begin again",
+		}
+	}
 	if s.remove {
 		l.state = journalState{Job: s.job()}
 	}
+	l.state.Ends = l.ends
 	l.saved = l.state
 	return string(l.state.After), l.state.journalCounts, nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -179,3 +181,47 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 		}
 	}
 }
+
+// A layer that is added between two runs changes what is done: files of the first run would be in plain text, or in one
+// store of two.
+func TestAJournalIsOfTheEndsAndTheirLayers(t *testing.T) {
+	second := memstore.New()
+	mirrored, err := mirror.New(second, mirror.Config{})
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name     string
+		dst, src func(dst, src driver.Driver) storage.Bucket
+		want     error
+	}{
+		{"the same", plainDst, plainSrc, nil},
+		{"a layer at the destination", func(dst, _ driver.Driver) storage.Bucket { return engine.New(dst, driver.WithLayer(mirrored)) }, plainSrc, storage.InvalidArgument},
+		{"a layer at the source", plainDst, func(_, src driver.Driver) storage.Bucket { return engine.New(src, driver.WithLayer(mirrored)) }, storage.InvalidArgument},
+		{"another destination", func(driver.Driver, driver.Driver) storage.Bucket { return memstore.New() }, plainSrc, storage.InvalidArgument},
+		{"a folder of the destination", func(dst, _ driver.Driver) storage.Bucket { return storage.Prefixed(engine.New(dst), "in/") }, plainSrc, storage.InvalidArgument},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dst, src, state := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{}), memstore.New()
+			for _, key := range []string{"a", "b", "c"} {
+				_, err := engine.New(src).Upload(t.Context(), key, file(key))
+				require.NoError(t, err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			_, err := transfer.Copy(ctx, engine.New(dst), engine.New(src), transfer.WithJournal(state, "j"), transfer.WithConcurrency(1),
+				transfer.WithChanges(func(transfer.Change) { cancel() }))
+			require.ErrorIs(t, err, storage.Canceled)
+			to := row.dst(dst, src)
+			_, err = transfer.Copy(t.Context(), to, row.src(dst, src), transfer.WithJournal(state, "j"))
+			require.ErrorIs(t, err, row.want)
+			if row.want == nil {
+				require.Len(t, contents(t, to), 3)
+			} else {
+				require.ErrorContains(t, err, "other ends, or with other layers")
+				require.Empty(t, contents(t, second))
+			}
+		})
+	}
+}
+
+func plainDst(dst, _ driver.Driver) storage.Bucket { return engine.New(dst) }
+func plainSrc(_, src driver.Driver) storage.Bucket { return engine.New(src) }
