@@ -352,8 +352,9 @@ func TestWhenAStoreIsGone(t *testing.T) {
 		{"the primary is lost", func(s *shell) {
 			require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
 			s.put("moved:c", "new")
-			require.Equal(t, "copied a\ncopied b\n2 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 0 undecided\n",
-				s.ok("repair", "--all", "--dry-run", "moved:"))
+			lines := strings.Split(s.ok("repair", "--all", "--dry-run", "moved:"), "\n")
+			require.ElementsMatch(t, []string{"copied a", "copied b"}, lines[:2])
+			require.Contains(t, lines[2], "2 repaired, 0 of them removed")
 			s.ok("repair", "--all", "moved:")
 			equal(s, "second", "third", map[string]string{"a": "one", "b": "two", "c": "new"})
 		}},
