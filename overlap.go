@@ -18,6 +18,12 @@ func init() {
 		}
 		return nil
 	}
+	serving.Prefix = func(b any) string {
+		if own, ok := reach(b); ok {
+			return own.Scope().Prefix
+		}
+		return ""
+	}
 	serving.Identity = func(b any) (string, bool) {
 		own, ok := reach(b)
 		if !ok {

@@ -6,14 +6,39 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/serving"
 )
+
+// markerSize returns the bytes that a marker with a key of b has.
+func markerSize(b any, key string) int64 { return layerkeys.MarkerSize(serving.Prefix(b) + key) }
+
+// passMarker reports whether a file of the source is a marker of an overlay, and counts it as ignored: it says that there
+// is no object, or that the old store has it. It must not replace the file of the destination.
+func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
+	from, ok := j.src.(*objects)
+	if !ok || t.src.size != markerSize(from.from, t.src.key) {
+		return false, nil
+	}
+	attrs, err := from.from.Attrs(metadata.WithLayers(ctx), t.src.key)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound: // the transfer says so
+		return false, nil
+	case err != nil:
+		return false, err
+	case attrs.Size != t.src.size || attrs.Metadata[layerkeys.MarkerName] == "":
+		return false, nil
+	}
+	j.reporter.passed(func(r *Report) { r.Ignored++ })
+	j.settings.journal.end(t.step, journalCounts{Ignored: 1})
+	return true, nil
+}
 
 // passMarkers makes delete markers without a version of the versions that are markers of an overlay, so that
 // none becomes an object. One that says that an object is being copied stays if it is current: an overlay is using it.
 func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]
-		if v.Size != layerkeys.MarkerSize(v.Key) || v.IsDeleteMarker || !v.SoftDeletedUntil.IsZero() {
+		if v.Size != markerSize(r.bucket, v.Key) || v.IsDeleteMarker || !v.SoftDeletedUntil.IsZero() {
 			continue
 		}
 		kind, _, err := r.markerOf(ctx, v.Key, v.Version)
@@ -37,7 +62,7 @@ func (r *reverting) markerOf(ctx context.Context, key, version string) (kind, re
 	if storage.CodeOf(err) == storage.ObjectNotFound { // it was removed meanwhile
 		return "", "", nil
 	}
-	if err != nil || attrs.Size != layerkeys.MarkerSize(key) {
+	if err != nil || attrs.Size != markerSize(r.bucket, key) {
 		return "", "", err
 	}
 	return attrs.Metadata[layerkeys.MarkerName], attrs.Revision, nil
@@ -55,7 +80,7 @@ func (r *reverting) restore(ctx context.Context, what reversion) error {
 		if v.Version != "" {
 			opts = append(opts, storage.WithVersion(v.Version))
 		}
-		if err := storage.Restore(ctx, r.bucket, key, opts...); err != nil || v.Size != layerkeys.MarkerSize(v.Key) {
+		if err := storage.Restore(ctx, r.bucket, key, opts...); err != nil || v.Size != markerSize(r.bucket, key) {
 			return err
 		}
 		kind, revision, err := r.markerOf(ctx, key, "")

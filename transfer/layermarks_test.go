@@ -2,6 +2,8 @@ package transfer_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,10 +13,12 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -152,4 +156,36 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	_, err = transfer.Remove(t.Context(), src, transfer.WithPrefix(mirror.NotesPrefix))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{stone: "text", clock: "text"}, contents(t, src))
+}
+
+// A removal through an overlay was interrupted, and its marker is in the new store. A job that copies that store alone
+// replaces no file of the destination by the marker.
+func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
+	for _, kind := range []string{"bucket", "directory"} {
+		t.Run(kind, func(t *testing.T) {
+			failing := faults.New(faults.Fail(faults.Delete))
+			old := memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			put(t, old, "photo", "the photo")
+			layer, err := overlay.New(old, overlay.Config{})
+			require.NoError(t, err)
+			d := memstore.NewDriver(memstore.Config{})
+			require.Error(t, engine.New(d, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Remove(t.Context(), "photo"))
+			alone := engine.New(d)
+			put(t, alone, "like a marker", strings.Repeat("x", int(layerkeys.MarkerSize("like a marker"))))
+			dir, b := tree(t, map[string]string{"photo": "the photo"}), memstore.New()
+			put(t, b, "photo", "the photo")
+			dst := transfer.Bucket(b)
+			if kind == "directory" {
+				dst = transfer.Dir(dir)
+			}
+			report, err := transfer.Sync(t.Context(), dst, transfer.Bucket(alone), transfer.WithDelete())
+			require.NoError(t, err)
+			require.EqualValues(t, 1, report.Ignored)
+			require.EqualValues(t, 1, report.Transferred)
+			photo, err := os.ReadFile(filepath.Join(dir, "photo"))
+			require.NoError(t, err)
+			require.Equal(t, "the photo", string(photo))
+			require.Equal(t, "the photo", contents(t, b)["photo"])
+		})
+	}
 }

@@ -26,6 +26,9 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	if changed, err := j.changedSince(ctx, t); changed || err != nil {
 		return err
 	}
+	if marker, err := j.passMarker(ctx, t); marker || err != nil {
+		return err
+	}
 	if t.comparison == unclear {
 		equal, err := j.compare(ctx, t)
 		if err != nil {

@@ -59,6 +59,9 @@ var RemoveUnchanged func(ctx context.Context, b any, key string, source any) err
 // sets CopyInside.
 var CopyInside func(dst, src any) bool
 
+// Prefix returns the prefix that a Bucket adds to its keys. The root package sets Prefix.
+var Prefix func(b any) string
+
 // Place returns a short text that names the place of a Bucket, its layers that change bytes and its prefix, the same in
 // every process. A mark in a bucket has it: a mark that was copied with its bucket has that of another one. Two addresses
 // of one place may have two, so that it does not tell that two places differ. It is "" for a type of the user's own.
