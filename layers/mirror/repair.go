@@ -65,6 +65,10 @@ func Status(ctx context.Context, b storage.Bucket) (State, error) {
 //
 // A failure of one key does not end it: the error joins the first ten. It ends if a store is down.
 //
+// A note that came with a copy of its bucket replaces and removes nothing. If that would be needed, or if both stores
+// have a note of a key because their roles were swapped, the key fails with PreconditionFailed: call [RepairAll]. Call
+// that, and not Repair, also after the primary was restored from a snapshot, which has notes of that time.
+//
 // InvalidArgument: b was not opened with the layer.
 func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 	s, err := storesOf(b, "mirror.Repair")

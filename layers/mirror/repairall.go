@@ -63,9 +63,9 @@ const sortMemory = 8 << 20
 //
 // It removes and replaces only what the primary is known to have had. When it has made both stores equal, it puts a
 // mark into the primary, which says when and of which second store. If the primary lacks an object that the second store
-// has had since before then, the primary itself has removed it. Anything else is undecided: the primary may be a new store in the place of
-// one that was lost, an interrupted copy, or restored from a snapshot. If one object is undecided, RepairAll removes and
-// replaces nothing, and fails with PreconditionFailed. Its hint says how to decide.
+// has had since before then, the primary itself has removed it. Anything else is undecided: the primary may be a new
+// store in the place of one that was lost, an interrupted copy, or restored from a snapshot. If one object is undecided,
+// RepairAll removes and replaces nothing, and fails with PreconditionFailed. Its hint says how to decide.
 //
 // If the roles of the stores were swapped, RepairAll also copies to the primary what a note of the former primary names,
 // unless this primary has a note, too. It replaces an object so only if no other object is missing in the former primary:
@@ -268,6 +268,6 @@ func (c *comparison) refuse() error {
 		why = "they were written after both stores were last known to be equal: the primary may be restored from a snapshot"
 	}
 	e.Key = *cmp.Or(c.first.Load(), new(string))
-	e.Err = fmt.Errorf("nothing was removed or replaced, because it is not known which store is right about %d objects: %s", max(c.undecided.Load(), 1), why)
+	e.Err = fmt.Errorf("nothing was removed or replaced, because it is not known which store is right (objects: %d): %s", max(c.undecided.Load(), 1), why)
 	return e
 }
