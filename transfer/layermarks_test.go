@@ -158,7 +158,7 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	require.Equal(t, map[string]string{stone: "text", clock: "text"}, contents(t, src))
 }
 
-// A removal through an overlay was interrupted, and its marker is in the new store. A job that copies that store alone
+// A removal through an overlay was interrupted, and its marker is in the new store. A job that copies only that store
 // replaces no file of the destination by the marker.
 func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 	for _, kind := range []string{"bucket", "directory"} {
