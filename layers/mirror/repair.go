@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
@@ -76,6 +77,7 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 		return Report{}, err
 	}
 	s.ofSecond.ended(nil) // it is asked now
+	ctx = evidence.WithoutFailover(ctx)
 	j := &job{}
 	err = s.repairNotes(ctx, j, false)
 	return j.report(), err

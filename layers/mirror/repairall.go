@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/keysort"
 )
 
@@ -87,7 +88,7 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 		o.applyRepair(c)
 	}
 	s.ofSecond.ended(nil)
-	err = c.run(ctx)
+	err = c.run(evidence.WithoutFailover(ctx)) // also if the second store is a mirror
 	report := c.report()
 	report.Undecided = c.undecided.Load()
 	return report, err
