@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -98,11 +98,7 @@ var sources = []source{
 		return Config{Credentials: "default"}, write
 	}},
 	{"a process without an expiry", func(t *testing.T, r *rotation) (Config, func()) {
-		cat, err := exec.LookPath("cat")
-		if err != nil {
-			t.Skip("there is no cat")
-		}
-		dir := t.TempDir()
+		cat, dir := testserver.Program(t, "cat"), t.TempDir()
 		write := func() {
 			c := key(r.valid.Load())
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "out"), fmt.Appendf(nil, `{"Version":1,"AccessKeyId":%q,"SecretAccessKey":%q}`, c.AccessKeyID, c.SecretAccessKey), 0o600))
