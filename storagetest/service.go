@@ -284,8 +284,15 @@ var accountCases = []serviceCase{
 	{
 		Case{Name: "an update of a missing bucket", Rule: "B1", Explanation: "the update is BucketNotFound, or Unsupported if there is nothing to update"},
 		func(s *S) {
-			_, err := s.UpdateBucket(s.T.Context(), s.name(), storage.WithPublicAccess(false))
-			require.Contains(s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%v", err)
+			for name, option := range map[string]storage.BucketOption{
+				"public access": storage.WithPublicAccess(false),
+				"versioning":    storage.WithVersioning(true),
+				"CORS":          storage.WithCORS(),
+				"lifecycle":     storage.WithLifecycle(),
+			} {
+				_, err := s.UpdateBucket(s.T.Context(), s.name(), option)
+				require.Contains(s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err)
+			}
 		},
 	},
 }

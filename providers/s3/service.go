@@ -173,7 +173,7 @@ func (b *managed) applyNew(ctx context.Context, r *driver.BucketRequest, info *s
 
 // UpdateBucket applies one setting after another, public access last. If one fails, those
 // before it stay. If all succeed, UpdateBucket succeeds even if the settings cannot be
-// read.
+// read, unless there is no such bucket: MinIO takes the versioning of one that is missing.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -185,7 +185,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 	info := bucketupdate.Requested(r)
-	if err := s.readInfo(ctx, info); err != nil && bucketupdate.IsEmpty(r) {
+	if err := s.readInfo(ctx, info); err != nil && (bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound) {
 		return nil, err
 	}
 	return info, nil

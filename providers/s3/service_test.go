@@ -451,6 +451,13 @@ func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	})
 }
 
+// MinIO answers 200 to the versioning of a bucket that is missing.
+func TestAnUpdateOfAMissingBucketFails(t *testing.T) {
+	s, _ := onWire(t, Config{}, map[string]string{"PUT /?versioning": "200 ", "HEAD /": "404 "})
+	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}
+
 func TestPublicAccessIsNotHalfChanged(t *testing.T) {
 	for _, public := range []bool{true, false} {
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": failure(403, "AccessDenied")}))
