@@ -298,5 +298,6 @@ func (r *retrier) ended(e *storage.Error) {
 
 // allow reports whether another attempt may follow one that failed with e, and after which wait.
 func (r *retrier) allow(t *backoff.Tries, e *storage.Error) (delay time.Duration, ok bool) {
+	t.Free = e.Code == storage.Unauthenticated // the next attempt has other credentials, as has that of every call at once
 	return r.policy.Allow(t, e.Code == storage.RateLimited, e.RetryAfter)
 }

@@ -61,6 +61,7 @@ func (p *Policy) Succeeded() {
 // Tries counts the attempts at one request that have failed.
 type Tries struct {
 	Failed    int
+	Free      bool          // the next attempt takes nothing of the budget: the store has not failed
 	throttled int           // how many of Failed were throttled
 	Waited    time.Duration // the sum of all waits
 }
@@ -78,7 +79,7 @@ func (p *Policy) Allow(t *Tries, throttled bool, asked time.Duration) (delay tim
 	if t.Failed >= most || t.Waited >= p.maxWait {
 		return 0, false
 	}
-	if !throttled && p.budget.Add(-retryCost) < 0 {
+	if !throttled && !t.Free && p.budget.Add(-retryCost) < 0 {
 		p.budget.Add(retryCost)
 		return 0, false
 	}

@@ -50,7 +50,7 @@ const provider = "s3"
 // endpoint that is not Amazon's.
 //
 // If the store refuses credentials that it has accepted before, their source is asked for
-// others, and the request is repeated: the chain reads its files again, and the cache of
+// others, and the request is repeated. The chain reads its files again, and the cache of
 // Client or AWS is invalidated. AccessKeyID and SecretKey stay.
 //
 // With static credentials or Anonymous, the default chain still has the region, the
