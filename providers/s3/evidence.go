@@ -47,11 +47,11 @@ func hasOwnHeader(h http.Header) bool {
 
 // An expected is what a successful response has.
 type expected struct {
-	// tag says that it has an ETag.
+	// tag says that it has an ETag, unless it has a header of the protocol and is no page by its type.
 	tag bool
 	// text is near the beginning of the document. "" means that the response has none.
 	text string
-	// empty says that some servers send no document for a setting that a bucket does not have.
+	// empty says that some servers send no document, or another one, for a setting that a bucket does not have.
 	empty bool
 	// bare is for responses that may have no header of the protocol on servers such as Garage and
 	// R2. Only a web page is refused then.
@@ -105,10 +105,9 @@ func (e *expected) isIn(response *http.Response, always bool) bool {
 	own := hasEvidence(response)
 	switch {
 	case e.tag:
-		return response.Header.Get(rawclient.ETagHeader) != ""
+		return response.Header.Get(rawclient.ETagHeader) != "" || own && !hasTypeOfPage(response)
 	case e.text != "":
-		document := bytes.TrimSpace(peek(response))
-		return bytes.Contains(document, []byte(e.text)) && (own || !always) || own && e.empty && len(document) == 0
+		return bytes.Contains(peek(response), []byte(e.text)) && (own || !always) || own && e.empty && !isPage(response)
 	case own:
 		return !isPage(response)
 	case always:
@@ -130,8 +129,12 @@ func isPage(response *http.Response) bool {
 
 // isWebPage is isPage if the header shows nothing of the protocol: an empty page has a type.
 func isWebPage(response *http.Response) bool {
+	return hasTypeOfPage(response) || isPage(response)
+}
+
+func hasTypeOfPage(response *http.Response) bool {
 	contentType := strings.ToLower(response.Header.Get("Content-Type"))
-	return strings.Contains(contentType, "html") || strings.Contains(contentType, "json") || isPage(response)
+	return strings.Contains(contentType, "html") || strings.Contains(contentType, "json")
 }
 
 func peek(response *http.Response) []byte {
