@@ -34,7 +34,7 @@ func TestTheHintOfVersionsNeedsAStoreThatHasThem(t *testing.T) {
 	}
 }
 
-// What an option asks to keep is not dropped in silence.
+// No option to keep something is dropped in silence.
 func TestAnOptionToKeepNeedsAStoreThatCan(t *testing.T) {
 	for name, option := range map[string]storage.OpenOption{
 		"WithVersioning": storage.WithVersioning(true),

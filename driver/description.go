@@ -20,9 +20,9 @@ type Description struct {
 	// places of that, and one that overrides Locate passes on those below it: see [PlacesOf]. If it is nil, Locate
 	// tells. Jobs compare places before they remove anything, so that a missing one loses objects.
 	Places func() []Place
-	// Stack has one word for each layer above the store, from the store outwards, that changes the bytes
-	// of objects or has a second store: what it is, and what distinguishes it from another one, such as a public
-	// key or the identity of the second store, without secrets. Such a layer appends to it. See [StackIdentity].
+	// Stack has one text for each layer that changes the bytes of objects or has a second store, from the store
+	// outwards. It has the layer's kind and what distinguishes it from another one, such as a public key or the
+	// identity of the second store, without secrets. Such a layer appends to it. See [StackIdentity].
 	Stack         []string
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersioning

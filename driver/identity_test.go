@@ -55,6 +55,8 @@ func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T)
 		require.NoError(t, err)
 		return layer
 	}
+	oldStore, chain := laid(first, overlay.Config{}), func(layers ...driver.Layer) []driver.Layer { return layers }
+	layered := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(laid(second, overlay.Config{})))
 	for _, row := range []struct {
 		name   string
 		bucket string
@@ -64,19 +66,19 @@ func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T)
 	}{
 		{"the same place, opened again", "photos", nil, nil, true},
 		{"another bucket", "videos", nil, nil, false},
-		{"layers that change nothing", "photos", []driver.Layer{meter.New().Layer(), limiting, readonly.New(readonly.Config{})}, nil, true},
-		{"a second store", "photos", []driver.Layer{mirrored(first)}, nil, false},
-		{"the same second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(first)}, true},
-		{"another second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(second)}, false},
-		{"a folder of the second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(storage.Prefixed(first, "a/"))}, false},
-		{"a wrapper of the second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(wrapper{first})}, false},
-		{"a layer of the second store", "photos", []driver.Layer{mirrored(first)}, []driver.Layer{mirrored(engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(laid(second, overlay.Config{}))))}, false},
-		{"an old store", "photos", []driver.Layer{laid(first, overlay.Config{})}, nil, false},
-		{"an old store, and a second one", "photos", []driver.Layer{laid(first, overlay.Config{})}, []driver.Layer{mirrored(first)}, false},
-		{"the same old store", "photos", []driver.Layer{laid(first, overlay.Config{})}, []driver.Layer{laid(first, overlay.Config{})}, true},
-		{"an old store that is read no more", "photos", []driver.Layer{laid(first, overlay.Config{})}, []driver.Layer{laid(first, overlay.Config{NewOnly: true})}, false},
-		{"old stores of which nothing is known", "photos", []driver.Layer{laid(opaque{first}, overlay.Config{})}, []driver.Layer{laid(opaque{first}, overlay.Config{})}, false},
-		{"two layers in another order", "photos", []driver.Layer{mirrored(first), laid(second, overlay.Config{})}, []driver.Layer{laid(second, overlay.Config{}), mirrored(first)}, false},
+		{"layers that change nothing", "photos", chain(meter.New().Layer(), limiting, readonly.New(readonly.Config{})), nil, true},
+		{"a second store", "photos", chain(mirrored(first)), nil, false},
+		{"the same second store", "photos", chain(mirrored(first)), chain(mirrored(first)), true},
+		{"another second store", "photos", chain(mirrored(first)), chain(mirrored(second)), false},
+		{"a folder of it", "photos", chain(mirrored(first)), chain(mirrored(storage.Prefixed(first, "a/"))), false},
+		{"a wrapper of it", "photos", chain(mirrored(first)), chain(mirrored(wrapper{first})), false},
+		{"a layer of it", "photos", chain(mirrored(first)), chain(mirrored(layered)), false},
+		{"an old store", "photos", chain(oldStore), nil, false},
+		{"an old store, and a second one", "photos", chain(oldStore), chain(mirrored(first)), false},
+		{"the same old store", "photos", chain(oldStore), chain(laid(first, overlay.Config{})), true},
+		{"one that is read no more", "photos", chain(oldStore), chain(laid(first, overlay.Config{NewOnly: true})), false},
+		{"one of which nothing is known", "photos", chain(laid(opaque{first}, overlay.Config{})), chain(laid(opaque{first}, overlay.Config{})), false},
+		{"another order", "photos", chain(mirrored(second), oldStore), chain(oldStore, mirrored(second)), false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			one, other := identityWith(t, dir, row.bucket, row.layers...), identityWith(t, dir, "photos", row.as...)

@@ -171,7 +171,11 @@ func (b *bucket) PublicURL(key string) (string, error) {
 	}
 	if e == nil && (!b.core.public || b.core.publicBaseURL == "") {
 		e = &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)"}
-		if b.core.desc.NeedsSigningBase {
+		switch {
+		case b.core.public && !b.core.desc.NeedsSigningBase: // a layer has removed the address
+			e.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +
+				"where package serve serves it"
+		case b.core.desc.NeedsSigningBase:
 			e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 	}

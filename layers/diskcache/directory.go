@@ -22,7 +22,8 @@ import (
 const (
 	blocksFolder = "omnibucket-blocks"
 	markName     = "CACHEDIR.TAG" // by which programs that make backups know a cache: https://bford.info/cachedir/
-	mark         = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder has blocks of objects. Package diskcache of omnibucket removes them.\n"
+	mark         = "Signature: 8a477f597d28d172789f06886806bc55\n" +
+		"# This folder has blocks of objects. Package diskcache of omnibucket removes them.\n"
 )
 
 // openDir opens the folder of the blocks in dir.

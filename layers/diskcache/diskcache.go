@@ -109,7 +109,7 @@ func invalid(rule, hint string) error {
 // Layer returns the layer for [driver.WithLayer]. Close the buckets before the cache.
 //
 // If the directory is known to lie in that of a bucket, or the reverse, every call of the bucket fails with
-// InvalidArgument: the blocks would be objects of it, and reading them would make further ones.
+// InvalidArgument. The blocks would be objects of it, and reading them would make further ones.
 func (c *Cache) Layer() driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		if driver.Overlap(serving.Directory(c.dir), engine.New(next)) {

@@ -62,7 +62,10 @@ func New(c Config) (driver.Layer, error) {
 	}
 	l := &layer{config: c}
 	return func(next driver.Driver) driver.Driver {
-		return &objectDriver{Driver: next, layer: l, desc: next.Describe(), known: map[string]*dataKey{}, opening: map[string]*opening{}, ends: map[string]int64{}}
+		return &objectDriver{
+			Driver: next, layer: l, desc: next.Describe(),
+			known: map[string]*dataKey{}, opening: map[string]*opening{}, ends: map[string]int64{},
+		}
 	}, nil
 }
 

@@ -266,3 +266,16 @@ func TestTheCallersChecksumIsOfThePlainBytes(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, now.CRC32C.Known, "the store has that of the encrypted bytes")
 }
+
+// The store's own address has the encrypted bytes.
+func TestThePublicAddressOfAnEncryptedBucketIsThatOfAServer(t *testing.T) {
+	layer := driver.WithLayer(newLayer(t, newKeys(t)))
+	_, err := memstore.New(storage.WithPublicAccess(true), layer).PublicURL("a")
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.NotPublic, e.Code)
+	require.Contains(t, e.Hint, "WithPublicBaseURL, where package serve serves it")
+	address, err := memstore.New(storage.WithPublicBaseURL("https://files.example/"), layer).PublicURL("a")
+	require.NoError(t, err)
+	require.Equal(t, "https://files.example/a", address)
+}

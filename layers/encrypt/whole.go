@@ -12,7 +12,9 @@ import (
 // requireWhole fails with ChecksumMismatch if the object does not end where its encryption ended. Only the last chunk
 // tells: it is read once for each object that a driver remembers. attrs and sealed, the bytes that the store has, are
 // what a read by r has found.
-func (d *objectDriver) requireWhole(ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64) error {
+func (d *objectDriver) requireWhole(
+	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
+) error {
 	if whole := cmp.Or(key.whole.Load(), d.endOf(key.header)); whole == sealed {
 		return nil
 	} else if whole != 0 {

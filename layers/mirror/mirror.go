@@ -90,12 +90,12 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 		if !storage.Supports(second, otherstore.Needed) {
 			return otherstore.Refuse(d, otherstore.ErrNeeds("the second store of a mirror"))
 		}
-		if otherstore.Overlaps(d, second) {
-			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket, nor one in the other"))
-		}
 		other := otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe(), ID: otherstore.Identity(second)}
 		if err := other.Refused("mirror"); err != nil {
 			return otherstore.Refuse(d, err)
+		}
+		if otherstore.Overlaps(d, second) {
+			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket, nor one in the other"))
 		}
 		return otherstore.Calls(&objectDriver{d, &stores{
 			place: serving.Place(engine.New(d)), secondPlace: serving.Place(second),

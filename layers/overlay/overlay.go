@@ -77,13 +77,13 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		if desc.Features&otherstore.Needed != otherstore.Needed {
 			return otherstore.Refuse(d, otherstore.ErrNeeds("the new store of an overlay"))
 		}
-		if otherstore.Overlaps(d, old) {
-			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket, nor one in the other")})
-		}
 		s := &stores{driver: d, new: engine.New(d), removes: old, config: c, desc: desc}
 		s.old = otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}
 		if err := s.old.Refused("overlay"); err != nil {
 			return otherstore.Refuse(d, err)
+		}
+		if otherstore.Overlaps(d, old) {
+			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket, nor one in the other")})
 		}
 		s.pair = serving.Place(engine.New(d)) + "-" + serving.Place(old)
 		if c.NewOnly {

@@ -89,18 +89,22 @@ func (s Store) Places(own driver.Driver) func() []driver.Place {
 	return func() []driver.Place { return slices.Concat(driver.PlacesOf(own), driver.Places(s.Bucket)) }
 }
 
-// Refused returns the error of a layer of two stores that has another one below it which is of its kind, or which has the
-// same other store; nil if there is none. Two of a kind would take the revisions and the keys of the other one for their
-// own, and a store that is in both places would be emptied by the one and filled by the other.
+// Refused returns the error of a layer of two stores above another one that is of its kind, or that has the same other
+// store; nil if there is none. Two of a kind would take the revisions and the keys of the other one for their
+// own. A store that is in both places would be emptied by the one, and filled by the other.
 func (s Store) Refused(kind string) error {
 	for _, word := range s.Own.Stack {
 		switch {
 		case strings.HasPrefix(word, s.Tag):
-			return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("a bucket must not have two layers " + kind + ", whatever is between them"),
-				Hint: "give the second one to the other store, which may have layers of its own"}
+			return &storage.Error{
+				Code: storage.InvalidArgument, Err: errors.New("a bucket must not have two layers " + kind),
+				Hint: "give the second one to the other store, which may have layers of its own",
+			}
 		case strings.HasSuffix(word, ":"+s.ID), strings.HasSuffix(word, " "+s.ID):
-			return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the other stores of two layers of a bucket must not be the same store"),
-				Hint: "name another store in one of the layers mirror and overlay, or remove one of them"}
+			return &storage.Error{
+				Code: storage.InvalidArgument, Err: errors.New("the other stores of two layers of a bucket must not be the same store"),
+				Hint: "name another store in one of the layers mirror and overlay, or remove one of them",
+			}
 		}
 	}
 	return nil

@@ -67,9 +67,10 @@ func (c Content) checkStores(name string) error {
 		case other == "":
 			continue
 		case kinds[layer.Name()]:
-			return argument.Invalid("layers must have "+layer.Name()+" only once", "give the other location a layer in a program of your own, or remove one")
+			return argument.Invalid("layers must have "+layer.Name()+" only once", "remove one of them")
 		case stores[c.storeOf(other)]:
-			return argument.Invalid("mirror and overlay must name different stores", "name another location in one of them, or remove one")
+			return argument.Invalid("mirror and overlay must name different stores",
+				"name another location in one of them, or remove one")
 		}
 		kinds[layer.Name()], stores[c.storeOf(other)] = true, true
 	}

@@ -125,8 +125,10 @@ func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.
 	}
 	var layers []driver.Layer
 	for _, c := range s.configuredLayers(l) {
-		if dir := l.Directory(); c.DiskCache != nil && dir != "" && driver.Overlap(serving.Directory(c.DiskCache.Dir), serving.Directory(dir)) {
-			return nil, argument.Invalid("the directory of a cache must not overlap with that of the location", "name a directory outside of the location")
+		if dir := l.Directory(); c.DiskCache != nil && dir != "" &&
+			driver.Overlap(serving.Directory(c.DiskCache.Dir), serving.Directory(dir)) {
+			return nil, argument.Invalid("the directory of a cache must not overlap with that of the location",
+				"name a directory outside of the location")
 		}
 		layer, closer, err := c.New(s.Lookup, func(name string) (storage.Bucket, error) { return s.openOther(ctx, name) })
 		if err != nil {

@@ -3,7 +3,6 @@ package serving
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -147,7 +146,8 @@ func handler(ctx context.Context, p *program.Program, l location.Location, base 
 		return nil, err
 	}
 	for _, err := range files.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
-		if errors.Is(err, storage.BucketNotFound) || errors.Is(err, storage.InvalidArgument) { // without permission to list, objects may still be readable
+		switch storage.CodeOf(err) { // without permission to list, objects may still be readable
+		case storage.BucketNotFound, storage.InvalidArgument:
 			return nil, err
 		}
 	}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The blocks would be files of the location, and reading them would make further ones.
+func TestACacheInsideOfItsLocationIsRefused(t *testing.T) {
+	top := t.TempDir()
+	data, link := filepath.Join(top, "data"), filepath.Join(top, "link")
+	require.NoError(t, os.MkdirAll(filepath.Join(data, "year"), 0o700))
+	require.NoError(t, os.Symlink(data, link))
+	s, _ := configured(t, "locations:\n  data:\n    address: file://"+data+"\n    layers: [{diskcache: {dir: "+link+"/c}}]\n")
+	const rule = "the directory of a cache must not overlap with that of the location"
+	for name, args := range map[string][]string{
+		"of a folder":                     {"serve", "--listing", "--cache", data + "/c", "file://" + data},
+		"of a path":                       {"serve", "--cache", data + "/c", data},
+		"by a link":                       {"serve", "--cache", link + "/c", "file://" + data},
+		"of a folder by a link":           {"serve", "--cache", data + "/c", "file://" + link},
+		"the folder in that of the cache": {"serve", "--cache", top, "file://" + data},
+		"of a gateway":                    {"serve", "--s3", "--cache", data + "/c", data},
+		"of a gateway for an address":     {"serve", "--s3", "--cache", link + "/year", "file://" + data},
+		"of a location":                   {"ls", "data:"},
+	} {
+		_, stderr := s.exits(2, args...)
+		require.Contains(t, stderr, rule, name)
+		entries, err := os.ReadDir(data)
+		require.NoError(t, err)
+		require.Len(t, entries, 1, "%s: nothing was made", name)
+	}
+}
+
+// One layer would remove from a store that another one has moved there.
+func TestLayersOfALocationNameDifferentStores(t *testing.T) {
+	for _, row := range []struct{ name, layers, says string }{
+		{"an overlay and a mirror", "[{overlay: {old: a}}, {mirror: b}]", ""},
+		{"a mirror and an overlay", "[{mirror: b}, {overlay: {old: a}}]", ""},
+		{"a mirror of the old store", "[{overlay: {old: a}}, {mirror: a}]", "must name different stores"},
+		{"a mirror of the old store, which has two names", "[{overlay: {old: a}}, {limit: {reads: 1000}}, {mirror: again}]", "must name different stores"},
+		{"the second store is the old one", "[{mirror: a}, {overlay: {old: A}}]", "must name different stores"},
+		{"overlay, mirror, overlay", "[{overlay: {old: a}}, {mirror: b}, {overlay: {old: c}}]", "must have overlay only once"},
+		{"two mirrors", "[{mirror: a}, {mirror: b}]", "must have mirror only once"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := directory(t)
+			s, _ := configured(t, "locations:\n  a: "+a+"\n  again: "+a+"\n  b: "+directory(t)+"\n  c: "+directory(t)+
+				"\n  box:\n    address: "+directory(t)+"\n    layers: "+row.layers+"\n")
+			if row.says == "" {
+				s.put("box:x", "text")
+				return
+			}
+			for _, args := range [][]string{{"ls", "box:"}, {"repair", "--all", "box:"}, {"finish", "box:"}} {
+				_, stderr := s.exits(2, args...)
+				require.Contains(t, stderr, row.says)
+				require.Contains(t, stderr, "location box")
+			}
+		})
+	}
+}
