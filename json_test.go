@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
@@ -52,5 +53,18 @@ func TestJSONNames(t *testing.T) {
 			require.NoError(t, json.Unmarshal(text, row.back))
 			require.Equal(t, row.value, row.back)
 		})
+	}
+}
+
+// A field that is added later would have the name of Go, and keep it.
+func TestEachFieldHasItsNameInJSON(t *testing.T) {
+	for _, of := range []reflect.Type{
+		reflect.TypeFor[storage.Attrs](), reflect.TypeFor[storage.Properties](), reflect.TypeFor[storage.Encryption](),
+		reflect.TypeFor[storage.RestoreState](), reflect.TypeFor[storage.Retention](), reflect.TypeFor[storage.ListEntry](),
+		reflect.TypeFor[storage.VersionEntry](), reflect.TypeFor[storage.Page](),
+	} {
+		for field := range of.Fields() {
+			require.True(t, field.Anonymous || field.Tag.Get("json") != "", "%s.%s", of, field.Name)
+		}
 	}
 }

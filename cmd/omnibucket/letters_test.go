@@ -77,8 +77,9 @@ func TestAnExclusionOfEverythingIsRefused(t *testing.T) {
 			require.Contains(t, stderr, "hint: leave that pattern out: --include '*.jpg' alone selects nothing else", args)
 		}
 	}
-	_, stderr := s.exits(2, "rm", "-r", "--exclude", "*", filepath.Join(dir, "d"))
+	_, stderr := s.exits(2, "rm", "-r", "--exclude", "*", "--include", "*.txt", filepath.Join(dir, "d"))
 	require.Contains(t, stderr, "every key")
+	s.ok("check", "--exclude", "*", filepath.Join(dir, "d"), memory(t))
 	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", filepath.Join(dir, "d"), memory(t))
 }
 

@@ -98,7 +98,17 @@ func TestAPhotoIsReplacedByTheETagOfItsGet(t *testing.T) {
 	bucket := bucketWith(t, map[string]string{"photos/1": "old"})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /photos/{id}", func(w http.ResponseWriter, r *http.Request) { servePhoto(w, r, bucket) })
-	mux.HandleFunc("PUT /photos/{id}", func(w http.ResponseWriter, r *http.Request) { putPhoto(w, r, bucket) })
+	mux.HandleFunc("PUT /photos/{id}", func(w http.ResponseWriter, r *http.Request) {
+		attrs, err := putPhoto(r, bucket, "photos/"+r.PathValue("id"))
+		switch storage.CodeOf(err) {
+		case "":
+			w.Header().Set("ETag", attrs.ETag)
+		case storage.PreconditionFailed:
+			w.WriteHeader(http.StatusPreconditionFailed)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
 	send := func(method, path, etag, body string) *httptest.ResponseRecorder {
 		w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 		r.Header.Set("If-Match", etag)
@@ -107,10 +117,10 @@ func TestAPhotoIsReplacedByTheETagOfItsGet(t *testing.T) {
 	}
 	etag := send(http.MethodGet, "/photos/1", "*", "").Header().Get("ETag")
 	first := send(http.MethodPut, "/photos/1", etag, "first")
-	require.Equal(t, http.StatusNoContent, first.Code)
+	require.Equal(t, http.StatusOK, first.Code)
 	require.Equal(t, http.StatusPreconditionFailed, send(http.MethodPut, "/photos/1", etag, "second").Code)
-	require.Equal(t, http.StatusNoContent, send(http.MethodPut, "/photos/1", first.Header().Get("ETag"), "third").Code)
-	require.Equal(t, http.StatusPreconditionFailed, send(http.MethodPut, "/photos/none", etag, "x").Code)
+	require.Equal(t, http.StatusOK, send(http.MethodPut, "/photos/1", first.Header().Get("ETag"), "third").Code)
+	require.Equal(t, http.StatusNotFound, send(http.MethodPut, "/photos/none", etag, "x").Code)
 	require.Equal(t, http.StatusPreconditionFailed, send(http.MethodPut, "/photos/1", "", "x").Code)
 	require.Equal(t, "third", send(http.MethodGet, "/photos/1", "*", "").Body.String())
 }

@@ -60,24 +60,16 @@ func servePhoto(w http.ResponseWriter, r *http.Request, bucket storage.Downloade
 	serve.Object(w, r, bucket, "photos/"+r.PathValue("id"))
 }
 
-// putPhoto replaces the photo that the client has got: If-Match is the ETag of its GET.
-func putPhoto(w http.ResponseWriter, r *http.Request, bucket storage.Bucket) {
-	key := "photos/" + r.PathValue("id")
+// putPhoto replaces the photo that the client has got: If-Match is the ETag of its GET. PreconditionFailed is 412.
+func putPhoto(r *http.Request, bucket storage.Bucket, key string) (*storage.Attrs, error) {
 	attrs, err := bucket.Attrs(r.Context(), key)
-	if err == nil && attrs.ETag == r.Header.Get("If-Match") {
-		attrs, err = bucket.Upload(r.Context(), key, r.Body, storage.IfRevision(attrs.Revision))
-	} else if err == nil {
-		err = storage.PreconditionFailed
+	if err != nil {
+		return nil, err
 	}
-	switch storage.CodeOf(err) {
-	case "":
-		w.Header().Set("ETag", attrs.ETag)
-		w.WriteHeader(http.StatusNoContent)
-	case storage.PreconditionFailed, storage.ObjectNotFound:
-		http.Error(w, "the photo was changed", http.StatusPreconditionFailed)
-	default:
-		http.Error(w, "the store does not respond", http.StatusBadGateway)
+	if attrs.ETag != r.Header.Get("If-Match") {
+		return nil, storage.PreconditionFailed
 	}
+	return bucket.Upload(r.Context(), key, r.Body, storage.IfRevision(attrs.Revision))
 }
 
 // redirectToReport lets the store send the bytes, under a name that people can read.

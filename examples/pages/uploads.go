@@ -77,19 +77,13 @@ func avatars(bucket storage.Bucket, user func(*http.Request) (uploads.User, erro
 	})
 }
 
-// withThumbnails keeps a smaller picture of each file, which goes with it.
-func withThumbnails(config uploads.Config, bucket storage.Bucket, shrink func(io.Reader) (io.Reader, error)) uploads.Config {
+// withThumbnails keeps a small picture of each file, which goes with it.
+func withThumbnails(config uploads.Config, bucket storage.Bucket, shrink func([]byte) io.Reader) uploads.Config {
 	config.Stored = func(ctx context.Context, f *uploads.File) error {
-		reader, err := bucket.Download(ctx, f.Key)
-		if err != nil {
-			return err
+		picture, _, err := storage.ReadAll(ctx, bucket, f.Key)
+		if err == nil {
+			_, err = bucket.Upload(ctx, "small/"+f.Key, shrink(picture))
 		}
-		defer func() { _ = reader.Close() }()
-		small, err := shrink(reader)
-		if err != nil {
-			return err
-		}
-		_, err = bucket.Upload(ctx, "small/"+f.Key, small)
 		return err
 	}
 	config.Removed = func(ctx context.Context, key string) error { return bucket.Remove(ctx, "small/"+key) }
