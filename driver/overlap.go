@@ -7,8 +7,13 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A Place is where objects are: an account and a bucket, and a directory if they are files of this
-// machine. See [Description].Places.
+// A Place is where objects are. See [Description].Places. Its fields:
+//
+//   - Account any: comparable, and equal if one credential reaches both places; nil means unknown
+//   - Bucket, Prefix string: the prefix is "" or ends in a slash
+//   - Directory string: the local directory that holds the bucket; "" if there is none
+//   - Direct bool: no server stands between the driver and the objects
+//   - Alias bool: the bucket may have a second name, as an access point is one
 type Place = evidence.Place
 
 // PlacesOf returns where the objects of a driver are: what [Description].Places says, else what Locate says. It

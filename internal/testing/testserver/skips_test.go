@@ -46,6 +46,7 @@ var skipped = map[string][]string{
 		`layers/diskcache/diskcache_test.go: "Windows: files have no such modes"`,
 		`s3server/kill_test.go: "descriptors are limited on Linux"`,
 		`internal/transport/connections_test.go: "the system has no such limit"`,
+		`providers/local/openfiles_test.go: "the system has no such limit"`,
 		`providers/local/errors_test.go: "this disk does not fold case"`,
 		`providers/local/excluded_windows_test.go: "Windows: " + reason`,
 		`providers/local/excluded_windows_test.go: "Wine: " + reason`,
