@@ -3,7 +3,12 @@ package layers_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,12 +34,14 @@ type world struct {
 	dir     string // of an account of directories, or ""
 	server  *s3server.Server
 	failing *faults.Injector // of what ends have as their primary store
+	kill    atomic.Int64     // the calls until this process is dead
 }
 
 var storesOfTheWorld = []string{"first", "second", "third"}
 
 func newWorld(t *testing.T, kind string) *world {
 	w := &world{t: t, failing: faults.New()}
+	w.kill.Store(alive)
 	if kind == "memory" {
 		w.account = memstore.NewServiceDriver(memstore.ServiceConfig{})
 	} else {
@@ -56,7 +63,7 @@ func newWorld(t *testing.T, kind string) *world {
 func (w *world) bucket(name string, layers ...driver.Layer) storage.Bucket {
 	d, err := w.account.Driver(name)
 	require.NoError(w.t, err)
-	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: 1})}
+	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(w.dying())}
 	for _, l := range layers {
 		opts = append(opts, driver.WithLayer(l))
 	}
@@ -215,38 +222,128 @@ var listingsOfTheWorld = map[string][]faults.Rule{
 	"down":        {faults.Fail(faults.Reads | faults.Writes)},
 }
 
-// No job removes the last copy of an object that a caller has stored, whatever its two ends are.
-func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
-	rows := 0
+// A removalRow is a job between two ends, while listings fail.
+type removalRow struct {
+	kind          string
+	job           removingJob
+	dst, src      string
+	listing       string
+	rules         []faults.Rule
+	ofSeveralRows int // its place in the table
+}
+
+func (r removalRow) String() string {
+	return fmt.Sprintf("%s/%s/%s from %s/listing %s", r.kind, r.job.name, r.dst, r.src, r.listing)
+}
+
+// removalTable is each job between each pair of ends, with each listing where something fails over.
+func removalTable() (rows []removalRow) {
+	ends, listings := slices.Sorted(maps.Keys(endsOfTheWorld)), slices.Sorted(maps.Keys(listingsOfTheWorld))
 	for _, kind := range []string{"memory", "directory"} {
 		for _, job := range removingJobs {
-			for dstName := range endsOfTheWorld {
-				for srcName := range endsOfTheWorld {
-					for listing, rules := range listingsOfTheWorld {
-						if listing != "whole" && !strings.Contains(dstName+srcName, "mirror") && !strings.Contains(dstName+srcName, "overlay") {
+			for _, dst := range ends {
+				for _, src := range ends {
+					for _, listing := range listings {
+						if listing != "whole" && !strings.Contains(dst+src, "mirror") && !strings.Contains(dst+src, "overlay") {
 							continue // nothing fails over
 						}
-						rows++
-						t.Run(fmt.Sprintf("%s/%s/%s from %s/listing %s", kind, job.name, dstName, srcName, listing), func(t *testing.T) {
-							w := newWorld(t, kind)
-							w.fill(strings.Contains(dstName+srcName, "mirror"))
-							dst, src := endsOfTheWorld[dstName](w), endsOfTheWorld[srcName](w)
-							kept := job.kept(w.contents(dst), w.contents(src))
-							w.failing.Set(rules...)
-							err := job.run(t.Context(), w, dst, src)
-							w.failing.Set()
-							stored := w.stored()
-							for _, text := range kept {
-								require.True(t, stored[text], "%q is lost; the job: %v", text, err)
-							}
-							for text := range stored {
-								require.NotContains(t, text, "omnibucket asked")
-							}
-						})
+						rows = append(rows, removalRow{kind, job, dst, src, listing, listingsOfTheWorld[listing], len(rows)})
 					}
 				}
 			}
 		}
 	}
-	t.Logf("%d rows", rows)
+	return rows
+}
+
+// wholeTable says that a test plays each row of the table, as "make removals" does. Else it plays some of them.
+var wholeTable = os.Getenv("OMNIBUCKET_REMOVALS") == "all"
+
+// No job removes the last copy of an object that a caller has stored, whatever its two ends are.
+func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
+	table := removalTable()
+	t.Logf("the table has %d rows", len(table))
+	for _, row := range table {
+		if !wholeTable && row.ofSeveralRows%7 != 0 {
+			continue
+		}
+		t.Run(row.String(), func(t *testing.T) {
+			w := newWorld(t, row.kind)
+			w.fill(strings.Contains(row.dst+row.src, "mirror"))
+			dst, src := endsOfTheWorld[row.dst](w), endsOfTheWorld[row.src](w)
+			kept := row.job.kept(w.contents(dst), w.contents(src))
+			w.failing.Set(row.rules...)
+			err := row.job.run(t.Context(), w, dst, src)
+			w.failing.Set()
+			w.requireStored(kept, err)
+			for text := range w.stored() {
+				require.NotContains(t, text, "omnibucket asked")
+			}
+		})
+	}
+}
+
+func (w *world) requireStored(kept []string, err error) {
+	stored := w.stored()
+	for _, text := range kept {
+		require.True(w.t, stored[text], "%q is lost; the job: %v", text, err)
+	}
+}
+
+// A job that is killed at any call, and then repeated, loses nothing either, also if a store was restored from
+// its snapshot meanwhile.
+func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
+	table := removalTable()
+	rounds := 150
+	if wholeTable {
+		rounds = 5000
+	}
+	random := rand.New(rand.NewPCG(20261128, 67))
+	for round := range rounds {
+		row, at, restored := table[random.IntN(len(table))], random.Int64N(60), random.IntN(2) == 0
+		t.Run(fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, at, restored), func(t *testing.T) {
+			w := newWorld(t, row.kind)
+			w.fill(strings.Contains(row.dst+row.src, "mirror"))
+			snapshot := w.contents(w.bucket("second"))
+			dst, src := endsOfTheWorld[row.dst](w), endsOfTheWorld[row.src](w)
+			before := row.job.kept(w.contents(dst), w.contents(src))
+			w.kill.Store(at)
+			err := row.job.run(t.Context(), w, dst, src)
+			w.kill.Store(alive)
+			w.requireStored(before, err)
+			if restored {
+				w.restore("second", snapshot)
+			}
+			dst, src = endsOfTheWorld[row.dst](w), endsOfTheWorld[row.src](w)
+			kept := row.job.kept(w.contents(dst), w.contents(src))
+			err = row.job.run(t.Context(), w, dst, src)
+			w.requireStored(kept, err)
+		})
+	}
+}
+
+// restore gives a store what it had at an earlier time.
+func (w *world) restore(name string, snapshot map[string]string) {
+	b := w.bucket(name)
+	_, err := storage.RemoveMatching(w.t.Context(), b, nil)
+	require.NoError(w.t, err)
+	for key, text := range snapshot {
+		_, err := b.Upload(w.t.Context(), key, strings.NewReader(text))
+		require.NoError(w.t, err)
+	}
+}
+
+// alive is more calls than any job makes.
+const alive = 1 << 40
+
+// dying returns a layer whose calls all fail after some more, as those of a process that was killed.
+func (w *world) dying() driver.Layer {
+	return func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			if w.kill.Add(-1) < 0 {
+				return storage.Unavailable
+			}
+			return next(ctx)
+		})
+	}
 }
