@@ -62,9 +62,10 @@ type journal struct {
 		storage.Downloader
 		storage.Remover
 	}
-	key    string
-	ends   string       // names both ends of the job
-	settle func() error // waits until the files that are done are on the disk
+	key string
+	// from and to name the ends of the job.
+	from, to string
+	settle   func() error // waits until the files that are done are on the disk
 
 	mu     sync.Mutex
 	state  journalState
@@ -85,10 +86,10 @@ func (l *journal) liesIn(s *settings, e End) bool {
 // A journalState is the content of the object.
 type journalState struct {
 	Job string `json:"job"` // the options that select and compare
-	// Ends are the places of both ends with their layers: under another layer the destination lacks what is done. A
-	// journal of an earlier version has none.
-	Ends  string `json:"ends,omitempty"`
-	After []byte `json:"after"` // a key, which need not be UTF-8
+	// From and To are the places of both ends with their layers: under another layer the destination lacks what is
+	// done. They are "" for a type of the user's own, and in a journal of an earlier version.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
 	// Place is that of the journal, see serving.Place. Ended is true in the last version, which a store may
 	// keep. Written is by the clock of the job's machine. A journal of an earlier version has none of them.
 	Place   string    `json:"place,omitempty"`
@@ -124,9 +125,12 @@ type journalStep struct {
 // between notes the ends of the job.
 func (l *journal) between(dst, src End) {
 	if l != nil {
-		l.ends = src.name() + " to " + dst.name()
+		l.from, l.to = src.name(), dst.name()
 	}
 }
+
+// differ reports whether two names are known to be of two places.
+func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
 // name names a place in the same way in every process of this machine.
 func (e End) name() string {
@@ -171,7 +175,7 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	unread := err == nil && json.Unmarshal(text, &l.state) != nil
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && !unread && l.void(attrs.Modified):
-		l.state = journalState{Job: s.job(), Ends: l.ends}
+		l.state = journalState{Job: s.job(), From: l.from, To: l.to}
 		return "", done, l.write(ctx, l.state)
 	case err != nil:
 		return "", done, err
@@ -182,7 +186,7 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 			Hint: "use another key, or remove this object to begin again",
 		}
 	}
-	if l.state.Ends != "" && l.state.Ends != l.ends {
+	if differ(l.state.From, l.from) || differ(l.state.To, l.to) {
 		return "", done, &storage.Error{
 			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key, Err: errors.New("journal is that of a job between other ends, or with other layers"),
 			Hint: "use another key, or remove this object to begin again",
@@ -191,7 +195,7 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	if s.remove {
 		l.state = journalState{Job: s.job()}
 	}
-	l.state.Ends = l.ends
+	l.state.From, l.state.To = l.from, l.to
 	l.saved = l.state
 	return string(l.state.After), l.state.journalCounts, nil
 }
