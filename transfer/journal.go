@@ -90,6 +90,8 @@ type journalState struct {
 	// done. They are "" for a type of the user's own, and in a journal of an earlier version.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
+
+	After []byte `json:"after"` // a key, which need not be UTF-8
 	// Place is that of the journal, see serving.Place. Ended is true in the last version, which a store may
 	// keep. Written is by the clock of the job's machine. A journal of an earlier version has none of them.
 	Place   string    `json:"place,omitempty"`
