@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -181,19 +182,20 @@ func renderBuckets(w io.Writer, buckets []support) {
 	fmt.Fprintln(w)
 }
 
+// renderWithout writes one row for each reason, because many cases share one.
 func renderWithout(w io.Writer, columns []support) {
 	for _, c := range columns {
 		if len(c.Without) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "\n## Not proved on %s\n\n| case | why |\n|---|---|\n", c.Name)
-		names := make([]string, 0, len(c.Without))
-		for name := range c.Without {
-			names = append(names, name)
+		fmt.Fprintf(w, "\n## Not proved on %s\n\n| why | cases |\n|---|---|\n", c.Name)
+		cases := map[string][]string{}
+		for name, why := range c.Without {
+			cases[why] = append(cases[why], name)
 		}
-		slices.Sort(names)
-		for _, name := range names {
-			fmt.Fprintf(w, "| %s | %s |\n", cell(name), cell(c.Without[name]))
+		for _, why := range slices.Sorted(maps.Keys(cases)) {
+			slices.Sort(cases[why])
+			fmt.Fprintf(w, "| %s | %s |\n", cell(why), cell(strings.Join(cases[why], "; ")))
 		}
 	}
 }
