@@ -52,9 +52,9 @@ func ParseLifecycle(from io.Reader) ([]storage.LifecycleRule, error) {
 func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 	switch {
 	case l.Status != "Enabled":
-		return storage.LifecycleRule{}, errors.New("Status must be Enabled: leave a rule out that must not apply")
+		return storage.LifecycleRule{}, errors.New("the Status must be Enabled: leave a rule out that must not apply")
 	case len(l.Transitions) > 1:
-		return storage.LifecycleRule{}, errors.New("Transitions must have at most one member")
+		return storage.LifecycleRule{}, errors.New("the Transitions must have at most one member")
 	}
 	rule := storage.LifecycleRule{
 		ID: l.ID, Prefix: l.Prefix + l.Filter.Prefix + l.Filter.And.Prefix, // S3 takes one of the three
