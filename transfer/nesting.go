@@ -2,6 +2,8 @@ package transfer
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -73,6 +75,9 @@ func mayBeOne(a, b entry) bool {
 func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	outer, inner := asked(n.outer), asked(n.inner)
 	found, inInner := evidence.Appears(ctx, outer, folder, inner, "")
+	if errors.Is(inInner, fs.ErrNotExist) { // a directory without this folder: a backup gets those of the destination
+		return nil
+	}
 	if found || inInner != nil && !cannotWrite(inInner) {
 		return onePlace(found, inInner, n.refused)
 	}

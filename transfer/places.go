@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
+	"syscall"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/evidence"
@@ -31,22 +33,37 @@ func apart(a, b End) bool {
 func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	to, from := serving.Places(dst.location()), serving.Places(src.location())
 	j.places.apart, j.places.beside = evidence.Apart(to, from), evidence.Beside(to, from)
-	if j.comparing || !j.settings.move && !j.settings.remove {
+	removes := j.settings.move || j.settings.remove
+	if j.comparing {
 		return nil
 	}
 	if j.settings.dryRun {
-		j.reporter.report.PlacesUnknown = !j.places.apart
+		j.reporter.report.PlacesUnknown = removes && !j.places.apart
 		return nil
 	}
-	if !j.places.apart {
+	if removes && !j.places.apart {
 		if err := j.askEnds(ctx); err != nil {
 			return err
 		}
 	}
-	if j.saved != nil && !apart(j.settings.backup, dst) {
-		return j.askBackup(ctx)
+	return j.checkBackup(ctx, dst, src)
+}
+
+// checkBackup finds out whether the end of WithBackup is another place than both ends: what it saves replaces what it has.
+func (j *job) checkBackup(ctx context.Context, dst, src End) error {
+	if j.saved == nil {
+		return nil
 	}
-	return nil
+	if !apart(j.settings.backup, dst) {
+		if err := j.askBackup(ctx); err != nil {
+			return err
+		}
+	}
+	if apart(j.settings.backup, src) {
+		return nil
+	}
+	found, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(j.src), "")
+	return onePlace(found, err, invalid("WithBackup", "must not overlap with the source: what is stored in the one appears in the other"))
 }
 
 // askEnds fails if both ends are one place, or if the first files show that one lies in the other.
@@ -123,14 +140,16 @@ func onePlace(found bool, err error, refused *storage.Error) error {
 	return err
 }
 
-// cannotWrite reports whether an end takes no files.
+// cannotWrite reports whether an end takes no files: it is only read, or full.
 func cannotWrite(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.Unsupported, storage.PermissionDenied:
 		return true
 	}
-	return errors.Is(err, fs.ErrPermission)
+	return slices.ContainsFunc(takesNoFiles, func(reason error) bool { return errors.Is(err, reason) })
 }
+
+var takesNoFiles = []error{fs.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT}
 
 func asked(end openedEnd) evidence.End {
 	if t, ok := end.(*tree); ok {

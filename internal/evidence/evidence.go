@@ -15,3 +15,14 @@ func WithoutFailover(ctx context.Context) context.Context {
 
 // MayFailOver reports whether a read or a listing may come from a store that may lag.
 func MayFailOver(ctx context.Context) bool { return ctx.Value(withoutFailover{}) == nil }
+
+type asking struct{}
+
+// Asking returns a context of a question: what is stored must appear in each store that a layer has, or the write fails,
+// and a look finds what any of them has.
+func Asking(ctx context.Context) context.Context {
+	return context.WithValue(WithoutFailover(ctx), asking{}, true)
+}
+
+// Asks reports whether a context is that of a question.
+func Asks(ctx context.Context) bool { return ctx.Value(asking{}) != nil }

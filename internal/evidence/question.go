@@ -30,6 +30,7 @@ func NewKey(prefix string) string { return prefix + "omnibucket-question-" + ran
 // in the one lies at otherPrefix in the other. It stores one object, looks for it, and removes it.
 func Appears(ctx context.Context, at End, prefix string, other End, otherPrefix string) (found bool, err error) {
 	name := NewKey("")
+	ctx = Asking(ctx)
 	if err := at.Put(ctx, prefix+name); err != nil {
 		return false, err
 	}
@@ -38,5 +39,5 @@ func Appears(ctx context.Context, at End, prefix string, other End, otherPrefix 
 		defer cancel()
 		err = errors.Join(err, at.Discard(ctx, prefix+name))
 	}()
-	return other.Has(WithoutFailover(ctx), otherPrefix+name)
+	return other.Has(ctx, otherPrefix+name)
 }

@@ -31,8 +31,11 @@ func (b *bucket) Put(ctx context.Context, key string) error {
 		return storage.Unsupported
 	}
 	attrs, err := b.write.Upload(ctx, key, strings.NewReader(evidence.Text))
-	if err == nil {
+	switch {
+	case err == nil:
 		b.version = attrs.Version
+	case errors.Is(err, storage.OutcomeUnknown):
+		_ = b.write.Remove(context.WithoutCancel(ctx), key) // it may be stored
 	}
 	return err
 }
@@ -45,12 +48,18 @@ func (b *bucket) Has(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// Discard removes the version, too. If that is not permitted, it removes the object.
+// Discard removes the version, too. If that is not permitted, it removes the object. If nothing may be removed, as in
+// an archive, the object stays.
 func (b *bucket) Discard(ctx context.Context, key string) error {
 	if b.version != "" && b.write.Remove(ctx, key, storage.WithVersion(b.version)) == nil {
 		return nil
 	}
-	return b.write.Remove(ctx, key)
+	err := b.write.Remove(ctx, key)
+	switch storage.CodeOf(err) {
+	case storage.PermissionDenied, storage.Locked:
+		return nil
+	}
+	return err
 }
 
 // A fileSystem is an os.Root, or the system's files below a directory.
@@ -74,7 +83,10 @@ func (d directory) Put(_ context.Context, key string) error {
 		return err
 	}
 	_, err = f.WriteString(evidence.Text)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = d.files.Remove(key) // the disk is full
+	}
+	return err
 }
 
 func (d directory) Has(_ context.Context, key string) (bool, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/writeid"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
@@ -153,8 +154,14 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 			return attrs, err
 		})
 	})
-	if err == nil && r.Auxiliary && s.config.Sync {
+	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
+	}
+	if evidence.Asks(ctx) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) { // whether a job's other end is the second store
+		err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
+			attrs, err = s.second.Head(ctx, r, nil)
+			return err
+		})
 	}
 	return attrs, err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/properties"
 	"github.com/omnibucket/storage/internal/writeid"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
@@ -69,7 +70,7 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 		s.removeNote(ctx, name)
 		return nil
 	}
-	if s.config.Sync {
+	if s.config.Sync || evidence.Asks(ctx) {
 		return &storage.Error{
 			Code: storage.OutcomeUnknown, Unknown: true, Err: err,
 			Hint: "the primary store has the write; the second one gets it from mirror.Repair",

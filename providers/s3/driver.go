@@ -124,12 +124,13 @@ func (a *account) signingHint() string {
 	return ""
 }
 
-// places returns the bucket. An alias of an access point is a second name of one.
+// places returns the bucket. An alias of an access point is a second name of one. Other servers than Amazon's give a
+// bucket several names (garage bucket alias).
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html
 func (d *objectDriver) places() []driver.Place {
 	return []driver.Place{{
 		Account: d.account.identity, Bucket: d.bucket.name,
-		Alias: isARN(d.bucket.name) || strings.HasSuffix(d.bucket.name, "s3alias"),
+		Alias: !d.account.amazon() || isARN(d.bucket.name) || strings.HasSuffix(d.bucket.name, "s3alias"),
 	}}
 }
 

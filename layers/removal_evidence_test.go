@@ -1,0 +1,166 @@
+package layers_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+func (w *world) store(name, key, text string) {
+	_, err := w.bucket(name).Upload(w.t.Context(), key, strings.NewReader(text))
+	require.NoError(w.t, err)
+}
+
+// A backup replaces what its end has. If that end is the source or the destination by another address, it would replace
+// what the job transfers, or save nothing.
+func TestABackupIsAnotherPlace(t *testing.T) {
+	for name, backup := range map[string]string{"at the source's place": "first", "at the destination's place": "third"} {
+		for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
+			t.Run(job+", "+name, func(t *testing.T) {
+				w := newWorld(t, "directory")
+				w.store("first", "a", "new")
+				w.store("third", "a", "old text")
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(w.bucket("third")), transfer.Bucket(w.bucket("first")),
+					append(opts, transfer.WithBackup(transfer.Bucket(w.served(backup))))...)
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				require.ErrorContains(t, err, "WithBackup")
+				require.Equal(t, map[string]bool{"new": true, "old text": true}, w.stored())
+			})
+		}
+	}
+}
+
+// A folder of the destination that looks like its top is no reason that a backup fails, which has no folders yet.
+func TestABackupHasNoFoldersYet(t *testing.T) {
+	for name, excluded := range map[string]bool{"a directory beside": false, "an excluded directory in the destination": true} {
+		t.Run(name, func(t *testing.T) {
+			src, dst := t.TempDir(), t.TempDir()
+			backup := filepath.Join(dst, "backup")
+			var to storage.ReadWriter
+			if !excluded {
+				backup, to = filepath.Join(t.TempDir(), "backup"), foreignBucket{memstore.New()}
+			}
+			for _, key := range []string{"index.html", "old/index.html"} {
+				for _, dir := range []string{src, dst} {
+					require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, key)), 0o777))
+					require.NoError(t, os.WriteFile(filepath.Join(dir, key), []byte(filepath.Base(dir)), 0o666))
+				}
+				if to != nil {
+					_, err := to.Upload(t.Context(), key, strings.NewReader("old text"))
+					require.NoError(t, err)
+				}
+			}
+			end := transfer.Dir(dst)
+			if to != nil {
+				end = transfer.Bucket(to)
+			}
+			_, err := transfer.Sync(t.Context(), end, transfer.Dir(src), transfer.WithDelete(), transfer.WithChecksum(),
+				transfer.WithExclude("/backup/"), transfer.WithBackup(transfer.Dir(backup)))
+			require.NoError(t, err)
+			require.FileExists(t, filepath.Join(backup, "old", "index.html"))
+		})
+	}
+}
+
+// One bucket may have two names in one account, as with Garage.
+func TestTwoNamesOfOneBucket(t *testing.T) {
+	stores := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	server := s3server.ForTest(t, s3server.Config{Service: withAlias{stores}, Buckets: []string{"first"}})
+	for _, variable := range server.Env() {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+	w := &world{t: t, account: stores, server: server}
+	w.store("first", "a", "a")
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(w.served("alias")), transfer.Bucket(w.served("first")), transfer.WithMove())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Equal(t, "a", w.contents(w.bucket("first"))["a"])
+}
+
+type withAlias struct{ driver.ServiceDriver }
+
+func (s withAlias) Driver(name string) (driver.Driver, error) {
+	if name == "alias" {
+		name = "first"
+	}
+	return s.ServiceDriver.Driver(name)
+}
+
+// The second store of a mirror may miss a write, or have what the primary has lost.
+func TestAMirrorAndItsSecondStoreAreOnePlace(t *testing.T) {
+	for name, row := range map[string]struct {
+		fault []faults.Rule
+		lost  string // by the primary
+		job   transfer.Option
+	}{
+		"a write is missed":       {[]faults.Rule{faults.Fail(faults.Put).Nth(1)}, "", transfer.WithMove()},
+		"a look is missed":        {[]faults.Rule{faults.Fail(faults.Head).Nth(1)}, "", transfer.WithMove()},
+		"it is down":              {[]faults.Rule{faults.Fail(faults.Any)}, "", transfer.WithMove()},
+		"the primary lost a file": {nil, "b", transfer.WithDelete()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "memory")
+			w.store("first", "a", "a")
+			w.store("first", "b", "b")
+			_, err := mirror.RepairAll(t.Context(), w.mirror("first", "second"))
+			require.NoError(t, err)
+			if row.lost != "" {
+				require.NoError(t, w.bucket("first").Remove(t.Context(), row.lost))
+			}
+			second := faults.New(row.fault...)
+			layer, err := mirror.New(w.bucket("second", second.Layer()), mirror.Config{})
+			require.NoError(t, err)
+			_, err = transfer.Sync(t.Context(), transfer.Bucket(w.served("second")), transfer.Bucket(w.bucket("first", layer)), row.job)
+			require.Error(t, err)
+			second.Set()
+			_, err = mirror.Repair(t.Context(), w.mirror("first", "second"))
+			require.NoError(t, err)
+			require.Equal(t, map[string]string{"a": "a", "b": "b"}, w.contents(w.bucket("second")))
+		})
+	}
+}
+
+// What an end refuses is no reason to refuse a job that needs none of it.
+func TestAQuestionNeedsNoMoreThanItsJob(t *testing.T) {
+	for name, row := range map[string]struct{ source, destination []faults.Rule }{
+		"the source is on a disk that is only read": {source: []faults.Rule{faults.Fail(faults.Put).WithError(errOf(syscall.EROFS))}},
+		"the source is full":                        {source: []faults.Rule{faults.Fail(faults.Put).WithError(errOf(syscall.ENOSPC))}},
+		"nothing may be removed from an archive":    {destination: []faults.Rule{faults.Fail(faults.Delete).WithError(storage.PermissionDenied)}},
+		"an archive is locked":                      {destination: []faults.Rule{faults.Fail(faults.Delete).WithError(storage.Locked)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "memory")
+			w.store("first", "index.html", "text")
+			w.store("first", "old/index.html", "text")
+			w.store("second", "index.html", "text")
+			src, dst := w.bucket("first", faults.New(row.source...).Layer()), w.bucket("second", faults.New(row.destination...).Layer())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(foreignBucket{dst}), transfer.Bucket(foreignBucket{src}), transfer.WithMove())
+			require.NoError(t, err)
+			require.Empty(t, w.contents(w.bucket("first")))
+		})
+	}
+}
+
+func errOf(err error) error { return &storage.Error{Code: storage.Internal, Err: err} }
+
+// A question whose answer was lost leaves no object.
+func TestAQuestionLeavesNoObject(t *testing.T) {
+	w := newWorld(t, "memory")
+	w.store("first", "a", "a")
+	dst := w.bucket("second", faults.New(faults.DropResponse(faults.Put).Nth(1)).Layer())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(foreignBucket{dst}), transfer.Bucket(w.bucket("first")), transfer.WithMove())
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	require.Empty(t, w.contents(w.bucket("second")))
+}
