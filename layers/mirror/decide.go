@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/internal/properties"
+	"github.com/omnibucket/storage/internal/storeclock"
 )
 
 // planned returns keys of a Sorter as entries, whose ETag is the Action.
@@ -34,7 +35,11 @@ func (c *comparison) decide(ctx context.Context) error {
 	var once sync.Once
 	var unread error
 	return c.job.run(ctx, planned(ctx, c.doubtful), func(ctx context.Context, e storage.ListEntry) error {
-		once.Do(func() { c.noted, unread = c.ownNotes(ctx) })
+		once.Do(func() {
+			if c.noted, unread = c.ownNotes(ctx); unread == nil {
+				unread = c.readClocks(ctx)
+			}
+		})
 		if unread != nil {
 			return unread
 		}
@@ -49,12 +54,12 @@ func (c *comparison) decide(ctx context.Context) error {
 			return err
 		case theirs == nil: // it was removed meanwhile
 			return nil
-		case c.noted[e.Key]:
+		case c.byNote(e.Key, theirs):
 			if c.dryRun && ours == nil {
 				c.removed.Add(1)
 			}
 			return nil
-		case ours == nil && !c.former[e.Key]:
+		case ours == nil && !c.former.has(e.Key):
 			c.leave(e.Key)
 			return nil
 		}
@@ -64,7 +69,7 @@ func (c *comparison) decide(ctx context.Context) error {
 				return err
 			} else if same {
 				action = Replaced
-			} else if !c.former[e.Key] {
+			} else if !c.former.has(e.Key) || c.noted.has(e.Key) {
 				c.leave(e.Key)
 				return nil
 			} else {
@@ -78,10 +83,21 @@ func (c *comparison) decide(ctx context.Context) error {
 	})
 }
 
-// notedIn returns the keys that notes in a store name, if they are about a pair of stores. With also, those of an earlier
-// version count, which name none.
-func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, also bool) (map[string]bool, error) {
-	keys := map[string]bool{}
+// A noteSet is what notes in a store name.
+type noteSet struct {
+	keys  map[string]time.Time // until when the last note of a key says something, by the clock of its store
+	names map[string]bool      // the keys of the notes themselves
+}
+
+func (n noteSet) has(key string) bool {
+	_, found := n.keys[key]
+	return found
+}
+
+// notedIn returns what notes in a store name, if they are about a pair of stores. With also, those of an earlier version
+// count, which name none.
+func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, also bool) (noteSet, error) {
+	set := noteSet{map[string]time.Time{}, map[string]bool{}}
 	var mu sync.Mutex
 	err := (&job{}).run(ctx, s.notes(ctx, b), func(ctx context.Context, e storage.ListEntry) error {
 		n, err := readNote(ctx, b, e.Key)
@@ -91,31 +107,60 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, als
 		mu.Lock()
 		defer mu.Unlock()
 		if n.Pair == pair || also && n.Pair == "" {
-			keys[n.Key] = true
+			set.names[e.Key] = true
+			made := e.Modified
+			if !n.Made.IsZero() && n.Made.Before(made) {
+				made = n.Made
+			}
+			if until := made.Add(n.For); !set.has(n.Key) || until.After(set.keys[n.Key]) {
+				set.keys[n.Key] = until
+			}
 		}
 		return err
 	})
-	return keys, err
+	return set, err
 }
 
 // ownNotes returns the keys that notes of the primary name. After a swap, one of an earlier version may be of before.
-func (c *comparison) ownNotes(ctx context.Context) (map[string]bool, error) {
+func (c *comparison) ownNotes(ctx context.Context) (noteSet, error) {
 	s := c.stores
-	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former) == 0)
+	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former.keys) == 0)
 }
 
-// endNotes removes the notes of the former primary: they would say the same again after another swap.
+// readClocks finds out how far the clock of the second store is ahead. A dry run writes nothing, and takes them for equal.
+func (c *comparison) readClocks(ctx context.Context) error {
+	if c.dryRun || len(c.noted.keys) == 0 {
+		return nil
+	}
+	ours, err := storeclock.Now(ctx, c.stores.primary, clockKey)
+	if err != nil {
+		return err
+	}
+	theirs, err := c.stores.secondNow(ctx, time.Time{})
+	c.ahead = theirs.Sub(ours)
+	return err
+}
+
+// noteLag is how much later than a note the second store may have got what the note is about to replace.
+const noteLag = time.Minute
+
+// byNote reports whether a note of the primary decides a key. One that is older than what the second store has came back
+// with a snapshot. If both stores have a note, that of the primary is the later one, unless its mark says that it had this
+// role when both were last equal: then the roles were swapped twice since.
+func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
+	twice := c.former.has(key) && c.proven && !c.swapped
+	return c.noted.has(key) && !twice && !theirs.Modified.After(c.noted.keys[key].Add(c.ahead+noteLag))
+}
+
+// endNotes removes the notes of the former primary: they would say the same again after another swap. One that came
+// meanwhile stays: somebody still writes there, and this call has not seen what.
 func (c *comparison) endNotes(ctx context.Context) error {
-	s := c.stores
-	return c.job.run(ctx, s.notes(ctx, s.second.Bucket), func(ctx context.Context, e storage.ListEntry) error {
-		n, err := readNote(ctx, s.second.Bucket, e.Key)
-		if errors.Is(err, storage.ObjectNotFound) {
+	second := c.stores.second.Bucket
+	return c.job.run(ctx, c.stores.notes(ctx, second), func(ctx context.Context, e storage.ListEntry) error {
+		if !c.former.names[e.Key] {
 			return nil
 		}
-		if err != nil || n.Pair != pairOf(s.secondPlace, s.place) {
-			return err
-		}
-		return s.second.Bucket.Remove(ctx, e.Key)
+		return second.Remove(ctx, e.Key)
 	})
 }
 

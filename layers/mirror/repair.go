@@ -103,7 +103,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 		return err
 	}
 	s.ofPrimary.ended(nil)
-	former := sync.OnceValues(func() (map[string]bool, error) { // a second store that is down fails only what needs it
+	former := sync.OnceValues(func() (noteSet, error) { // a second store that is down fails only what needs it
 		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	})
 	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
@@ -129,9 +129,9 @@ func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 }
 
 // refuseBoth fails if the second store has a note of a key, too: it was the primary, and its object may be the later one.
-func (s *stores) refuseBoth(former func() (map[string]bool, error), key string) error {
-	keys, err := former()
-	if err != nil || !keys[key] {
+func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
+	set, err := former()
+	if err != nil || !set.has(key) {
 		return err
 	}
 	return &storage.Error{

@@ -105,8 +105,9 @@ type comparison struct {
 	ourText, theirText string
 	proven             bool // the mark is of these stores
 	swapped            bool // the second store has a mark as the primary
-	// The keys of notes of the second store, if it was the primary, and then those of this primary.
-	former, noted map[string]bool
+	// The notes of the second store, if it was the primary, and then those of this primary.
+	former, noted noteSet
+	ahead         time.Duration // the clock of the second store, of that of the primary
 
 	objects, matched atomic.Int64 // of the primary, and those of which the second store has the copy
 	older            atomic.Int64 // objects that the second store lacks, and no note says why
@@ -124,10 +125,13 @@ type comparison struct {
 func (c *comparison) run(ctx context.Context) error {
 	s := c.stores
 	err := c.prove(ctx)
-	if err == nil && !c.primaryRight {
+	if err == nil {
 		c.former, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	}
-	if err == nil && len(c.former) > 0 {
+	if c.primaryRight {
+		c.former.keys = nil
+	}
+	if err == nil && len(c.former.keys) > 0 {
 		c.noted, err = c.ownNotes(ctx)
 	}
 	if err == nil {
@@ -175,7 +179,7 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 	case err != nil:
 		return err
 	case theirs == nil:
-		if !c.noted[e.Key] && !c.former[e.Key] {
+		if !c.noted.has(e.Key) && !c.former.has(e.Key) {
 			c.older.Add(1)
 		}
 		return c.do(ctx, e.Key, Copied)
@@ -200,7 +204,7 @@ func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 func (c *comparison) plan(ctx context.Context, key string, a Action, modified time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.primaryRight || !c.former[key] && c.proven && !modified.IsZero() && modified.Before(c.mark.Since) {
+	if c.primaryRight || !c.former.has(key) && c.proven && !modified.IsZero() && modified.Before(c.mark.Since) {
 		c.byMark++
 		return c.planned.Add(ctx, []byte(key), []byte(a))
 	}

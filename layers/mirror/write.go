@@ -25,6 +25,8 @@ type note struct {
 	For time.Duration `json:"for,omitempty"` // how long a signed upload is possible, in nanoseconds
 	// Pair is that of the stores that it is about: see pairOf. It is "" if an earlier version of this package wrote it.
 	Pair string `json:"pair,omitempty"`
+	// Made is by the clock of the writer. A note that came back with a snapshot may have a later time in its store.
+	Made time.Time `json:"made,omitzero"`
 }
 
 // putNote writes a note, and returns its own key.
@@ -33,7 +35,7 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 		return "", invalid("", "key must not begin with "+NotesPrefix+": a mirror keeps its notes there")
 	}
 	name := NotesPrefix + rand.Text()
-	body, err := json.Marshal(note{key, valid, pairOf(s.place, s.secondPlace)})
+	body, err := json.Marshal(note{key, valid, pairOf(s.place, s.secondPlace), time.Now()})
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,131 @@
+package mirror_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// gone returns the bucket of a store that does not answer.
+func gone(d driver.Driver) storage.Bucket {
+	return engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return (&dying{from: 1}).layer(d) }),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+}
+
+// A snapshot of a store that is written to has notes of writes in progress. They are older than what was written since.
+func TestANoteThatCameBackWithASnapshotRevertsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
+		b := mirrorOf(t, primary, engine.New(second))
+		put(t, b, "other", "in both")
+		_, err := mirror.RepairAll(t.Context(), b)
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+
+		down := mirrorOf(t, primary, gone(second))
+		put(t, down, "a", "of the snapshot")
+		require.NoError(t, down.Remove(t.Context(), "b"))
+		snapshot := memstore.New()
+		raw(t, snapshot, engine.New(primary), 0)
+		_, err = mirror.Repair(t.Context(), b)
+		require.NoError(t, err)
+
+		time.Sleep(2 * time.Hour)
+		put(t, b, "a", "written since")
+		put(t, b, "b", "written since")
+		_, err = mirror.Repair(t.Context(), b) // ends the notes
+		require.NoError(t, err)
+		want := content(t, engine.New(second))
+		for _, key := range []string{"a", "b"} {
+			require.NoError(t, engine.New(primary).Remove(t.Context(), key))
+		}
+		put(t, engine.New(primary), "a", "of the snapshot")
+		raw(t, engine.New(primary), onlyNotes(t, snapshot), 0)
+
+		report, err := mirror.RepairAll(t.Context(), b)
+		require.ErrorIs(t, err, storage.PreconditionFailed)
+		require.EqualValues(t, 2, report.Undecided)
+		require.Equal(t, want, content(t, engine.New(second)))
+	})
+}
+
+// onlyNotes returns a store with the notes of another one.
+func onlyNotes(t *testing.T, from storage.Bucket) storage.Bucket {
+	t.Helper()
+	to, ctx := memstore.New(), driver.WithLayerMetadata(t.Context())
+	for e, err := range from.List(ctx, storage.WithPrefix(mirror.NotesPrefix)) {
+		require.NoError(t, err)
+		_, err = storage.Copy(ctx, to, e.Key, from, e.Key)
+		require.NoError(t, err)
+	}
+	return to
+}
+
+// Somebody swaps the roles twice, and does not call RepairAll in between. The primary's note may be the older one.
+func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
+	for kind, open := range kindsOfStores {
+		t.Run(kind, func(t *testing.T) {
+			primary, second := open(t), open(t)
+			b := filled(t, primary, second)
+			put(t, mirrorOf(t, primary, gone(second)), "old/1", "written first")
+			put(t, mirrorOf(t, second, gone(primary)), "old/1", "written last")
+			report, err := mirror.RepairAll(t.Context(), b)
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			require.EqualValues(t, 1, report.Undecided)
+			require.Equal(t, "written last", content(t, engine.New(second))["old/1"])
+
+			_, err = mirror.RepairAll(t.Context(), mirrorOf(t, second, engine.New(primary)), mirror.WithPrimaryRight())
+			require.NoError(t, err)
+			_, err = mirror.RepairAll(t.Context(), b)
+			require.NoError(t, err)
+			require.Equal(t, "written last", content(t, engine.New(primary))["old/1"])
+		})
+	}
+}
+
+// A putting driver calls do before the first Put of a key.
+type putting struct {
+	driver.Driver
+	key   string
+	do    func()
+	calls *atomic.Int64
+}
+
+func (p putting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	if r.Key == p.key && p.calls.Add(1) == 1 {
+		p.do()
+	}
+	return p.Driver.Put(ctx, r)
+}
+
+// Somebody calls RepairAll with the roles swapped by mistake while others write. Their notes stay, so a second call by
+// mistake removes nothing.
+func TestANoteThatComesDuringRepairAllStays(t *testing.T) {
+	for kind, open := range kindsOfStores {
+		t.Run(kind, func(t *testing.T) {
+			primary, second := open(t), open(t)
+			b := filled(t, primary, second)
+			during := putting{primary, mirror.NotesPrefix + "clock", func() {
+				put(t, mirrorOf(t, second, gone(primary)), "a", "precious")
+				later(t)
+			}, new(atomic.Int64)}
+			_, err := mirror.RepairAll(t.Context(), mirrorOf(t, during, engine.New(second)))
+			require.NoError(t, err)
+			later(t)
+			_, err = mirror.RepairAll(t.Context(), b)
+			require.NoError(t, err)
+			require.Equal(t, "precious", content(t, engine.New(second))["a"])
+			require.Equal(t, "precious", content(t, engine.New(primary))["a"])
+		})
+	}
+}
