@@ -132,7 +132,7 @@ func TestAMirrorAndItsSecondStoreAreOnePlace(t *testing.T) {
 	}
 }
 
-// What an end refuses is no reason to refuse a job that needs none of it.
+// A refusal of an end is no reason to refuse a job that needs none of it.
 func TestAQuestionNeedsNoMoreThanItsJob(t *testing.T) {
 	for name, row := range map[string]struct{ source, destination []faults.Rule }{
 		"the source is on a disk that is only read": {source: []faults.Rule{faults.Fail(faults.Put).WithError(errOf(syscall.EROFS))}},
