@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -24,7 +25,12 @@ const Text = "A job of omnibucket that removes objects asked whether two places 
 const discarding = 30 * time.Second
 
 // NewKey returns the key of an object that nobody else has.
-func NewKey(prefix string) string { return prefix + "omnibucket-question-" + rand.Text() }
+func NewKey(prefix string) string { return prefix + start + rand.Text() }
+
+// IsName reports whether a name, which is what follows the last slash of a key, begins like those of NewKey.
+func IsName(name string) bool { return strings.HasPrefix(name, start) }
+
+const start = "omnibucket-question-"
 
 // Appears reports whether an object that is stored at one end appears at the other one: then what lies at prefix
 // in the one lies at otherPrefix in the other. It stores one object, looks for it, and removes it.

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -173,6 +174,8 @@ func (w *watch) take(event fsnotify.Event) error {
 	switch {
 	case event.Op == fsnotify.Chmod:
 		return nil // permissions are not synced
+	case evidence.IsName(filepath.Base(event.Name)):
+		return nil // each sync with --delete may ask again
 	case event.Name == w.root && removed:
 		return watchError(w.root, fs.ErrNotExist)
 	case removed && w.folders[event.Name]:
