@@ -164,3 +164,16 @@ func TestAQuestionLeavesNoObject(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.Empty(t, w.contents(w.bucket("second")))
 }
+
+// The keys of a source that lies in the destination have other ranges there.
+func TestAShardOfANestedSourceRemovesNothing(t *testing.T) {
+	for shard := range 2 {
+		w := newWorld(t, "directory")
+		w.store("first", "z/a", "a")
+		w.store("first", "z/b", "b")
+		src := storage.Prefixed(foreignBucket{w.bucket("first")}, "z/")
+		_, _ = transfer.Sync(t.Context(), transfer.Bucket(w.served("first")), transfer.Bucket(src),
+			transfer.WithDelete(), transfer.WithShard(shard, 2), transfer.WithShardBounds("m"))
+		require.Equal(t, map[string]bool{"a": true, "b": true}, w.stored(), "shard %d", shard)
+	}
+}

@@ -28,10 +28,12 @@ const (
 	listedTogether = 2 * time.Second
 )
 
-// begin reads the first files of the inner end.
+// begin reads the first files of the inner end: of all shards, because in the outer one its keys are in other ranges.
 func (n *nesting) begin(ctx context.Context, s *settings) error {
 	n.first, n.folders = map[string]entry{}, map[string]bool{}
-	for e, err := range n.inner.entries(ctx, s, "") {
+	whole := *s
+	whole.ranges = nil
+	for e, err := range n.inner.entries(ctx, &whole, "") {
 		if err != nil {
 			return err
 		}
