@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"path"
 	"slices"
 	"time"
 
@@ -26,7 +27,8 @@ import (
 // An object that is written again meanwhile is not replaced if the store supports
 // [storage.IfAbsent].
 //
-// It brings back nothing that layers keep in a bucket: the notes of a mirror, the tombstones of an overlay, and its markers.
+// It brings back nothing that layers keep in a bucket: the notes of a mirror, the tombstones of an overlay, and its markers,
+// nor what a job had stored to ask whether two places are one.
 // The version below a marker comes back. A marker that is soft-deleted is known only when it was
 // restored: it is removed again, and a dry run counts it.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
@@ -139,6 +141,9 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 	for versions, err := range r.list(ctx, r.bucket, r.settings.prefix) {
 		if err != nil {
 			return err
+		}
+		if evidence.IsName(path.Base(versions[0].Key)) { // a job had asked, and removed it
+			continue
 		}
 		if err := r.passMarkers(ctx, versions); err != nil {
 			r.reporter.failed(ctx, versions[0].Key, err)

@@ -111,3 +111,22 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 		}
 	}
 }
+
+func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
+	for name, b := range softly(t) {
+		t.Run(name, func(t *testing.T) {
+			put(t, b, "a", "a")
+			put(t, b, "b", "b")
+			src := memstore.New()
+			put(t, src, "a", "a")
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(unknownBucket{b}), transfer.Bucket(src), transfer.WithDelete())
+			require.NoError(t, err)
+			_, _, err = undone(t, b)
+			require.NoError(t, err)
+			require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, b)))
+		})
+	}
+}
+
+// An unknownBucket is a type of a user's own, whose place is unknown.
+type unknownBucket struct{ storage.Bucket }
