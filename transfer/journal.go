@@ -37,7 +37,7 @@ const (
 //
 // Each job needs a key of its own: each pair of ends, and each shard of [WithShard]. If the
 // journal is that of a job with other ends, layers, patterns, sizes, shard or comparison, the job fails with
-// InvalidArgument; so it does if [WithModifiedAfter] has an earlier time, or a bound of the time was added or left out. A
+// InvalidArgument. So it does if [WithModifiedAfter] has an earlier time, or a bound of the time was added or left out. A
 // repeated job sees no files that were added before that key, nor those that its destination has lost meanwhile: remove
 // the journal if that was emptied or restored. With
 // [WithDelete] it begins with the first key, because it must know all files. Only [Sync] and
