@@ -37,7 +37,9 @@ const (
 //
 // Each job needs a key of its own: each pair of ends, and each shard of [WithShard]. If the
 // journal is that of a job with other ends, layers, patterns, sizes, shard or comparison, the job fails with
-// InvalidArgument. A repeated job does not see files that were added before that key. With
+// InvalidArgument. So it does if [WithModifiedAfter] has an earlier time, or a bound of the time was added or left out. A
+// repeated job sees no files that were added before that key, nor those that its destination has lost meanwhile: remove
+// the journal if that was emptied or restored. With
 // [WithDelete] it begins with the first key, because it must know all files. Only [Sync] and
 // the jobs that are short for it keep a journal. If the object lies in an end of the job, and
 // [WithExclude] does not exclude its directory, the job fails with InvalidArgument.
@@ -97,6 +99,8 @@ type journalState struct {
 	Place   string    `json:"place,omitempty"`
 	Ended   bool      `json:"ended,omitempty"`
 	Written time.Time `json:"written,omitzero"`
+	// Newer is the bound of WithModifiedAfter. A job with an earlier one lacks files that were ignored.
+	Newer time.Time `json:"newer,omitzero"`
 	journalCounts
 }
 
@@ -153,6 +157,12 @@ func (s *settings) job() string {
 	if s.inventory != nil { // which decides the ranges of shards
 		inventory = " inventory " + s.inventory.Taken.Format(time.RFC3339Nano)
 	}
+	if !s.modifiedAfter.IsZero() {
+		inventory += " newer "
+	}
+	if !s.modifiedBefore.IsZero() { // which may pass between two runs
+		inventory += " older "
+	}
 	if s.bounded {
 		inventory += fmt.Sprintf(" bounds %q", s.bounds)
 	}
@@ -177,12 +187,12 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	unread := err == nil && json.Unmarshal(text, &l.state) != nil
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && !unread && l.void(attrs.Modified):
-		l.state = journalState{Job: s.job(), From: l.from, To: l.to}
+		l.state = journalState{Job: s.job(), From: l.from, To: l.to, Newer: s.modifiedAfter}
 		return "", done, l.write(ctx, l.state)
 	case err != nil:
 		return "", done, err
 	}
-	if unread || l.state.Job != s.job() {
+	if unread || l.state.Job != s.job() || s.modifiedAfter.Before(l.state.Newer) {
 		return "", done, &storage.Error{
 			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key, Err: errors.New("journal is that of a job with other options"),
 			Hint: "use another key, or remove this object to begin again",
@@ -197,7 +207,7 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	if s.remove {
 		l.state = journalState{Job: s.job()}
 	}
-	l.state.From, l.state.To = l.from, l.to
+	l.state.From, l.state.To, l.state.Newer = l.from, l.to, s.modifiedAfter
 	l.saved = l.state
 	return string(l.state.After), l.state.journalCounts, nil
 }

@@ -182,6 +182,33 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 	}
 }
 
+// A job that selects more files than the interrupted one does not leave out those that this one ignored.
+func TestAJournalIsOfFilesOfATime(t *testing.T) {
+	src, dst, state := filled(t, []string{"a", "b"}), memstore.New(), memstore.New()
+	time.Sleep(time.Millisecond)
+	between := time.Now()
+	time.Sleep(time.Millisecond)
+	for _, key := range []string{"c", "d", "e"} {
+		put(t, src, key, key)
+	}
+	job := func(ctx context.Context, opts ...transfer.Option) error {
+		_, err := transfer.Copy(ctx, dst, src, append(opts, transfer.WithJournal(state, "j"), transfer.WithConcurrency(1))...)
+		return err
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	require.ErrorIs(t, job(ctx, transfer.WithModifiedAfter(between), transfer.WithChanges(func(transfer.Change) { cancel() })), storage.Canceled)
+	for name, opts := range map[string][]transfer.Option{
+		"no time":         nil,
+		"an earlier time": {transfer.WithModifiedAfter(between.Add(-time.Hour))},
+		"another bound":   {transfer.WithModifiedBefore(between)},
+	} {
+		require.ErrorIs(t, job(t.Context(), opts...), storage.InvalidArgument, name)
+	}
+	require.NoError(t, job(t.Context(), transfer.WithModifiedAfter(between.Add(time.Microsecond))), "the time passes")
+	require.ElementsMatch(t, []string{"c", "d", "e"}, keysOf(contents(t, dst)))
+}
+
 // A layer that is added between two runs changes what is done: files of the first run would be in plain text, or in one
 // store of two.
 func TestAJournalIsOfTheEndsAndTheirLayers(t *testing.T) {
