@@ -34,14 +34,14 @@ type world struct {
 	dir     string // of an account of directories, or ""
 	server  *s3server.Server
 	failing *faults.Injector // of what ends have as their primary store
-	kill    atomic.Int64     // the calls until this process is dead
+	calls   atomic.Int64     // of this process
+	dead    atomic.Int64     // the call at which this process is killed; 0 never
 }
 
 var storesOfTheWorld = []string{"first", "second", "third"}
 
 func newWorld(t *testing.T, kind string) *world {
 	w := &world{t: t, failing: faults.New()}
-	w.kill.Store(alive)
 	if kind == "memory" {
 		w.account = memstore.NewServiceDriver(memstore.ServiceConfig{})
 	} else {
@@ -307,9 +307,9 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 			snapshot := w.contents(w.bucket("second"))
 			dst, src := endsOfTheWorld[row.dst](w), endsOfTheWorld[row.src](w)
 			before := row.job.kept(w.contents(dst), w.contents(src))
-			w.kill.Store(at)
+			w.dead.Store(w.calls.Load() + 1 + at)
 			err := row.job.run(t.Context(), w, dst, src)
-			w.kill.Store(alive)
+			w.dead.Store(0)
 			w.requireStored(before, err)
 			if restored {
 				w.restore("second", snapshot)
@@ -333,14 +333,11 @@ func (w *world) restore(name string, snapshot map[string]string) {
 	}
 }
 
-// alive is more calls than any job makes.
-const alive = 1 << 40
-
 // dying returns a layer whose calls all fail after some more, as those of a process that was killed.
 func (w *world) dying() driver.Layer {
 	return func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-			if w.kill.Add(-1) < 0 {
+			if dead, call := w.dead.Load(), w.calls.Add(1); dead > 0 && call >= dead {
 				return storage.Unavailable
 			}
 			return next(ctx)

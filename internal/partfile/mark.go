@@ -29,8 +29,9 @@ import (
 )
 
 const (
-	format = 1
-	magic  = `{"omnibucket temporary files":`
+	format   = 1
+	magic    = `{"omnibucket temporary files":`
+	markMode = 0o600
 	// lineBytes bounds a line.
 	lineBytes = 64 << 10
 	// unlockedAge is the age of a mark at which its process is taken for dead, if the file system has no locks.
@@ -98,7 +99,7 @@ var errForeign = errors.New("the file is not a mark, or its process is alive")
 // createMark makes and locks a mark. It fails with [os.ErrExist] if there is a file, unless that is empty: a process
 // was killed when it had just made it.
 func createMark(dir Dir, path string, h header) (*mark, error) {
-	f, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	f, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, markMode)
 	created := err == nil
 	if errors.Is(err, os.ErrExist) {
 		f, err = openOwn(dir, path)
@@ -107,11 +108,33 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 		return nil, err
 	}
 	m := &mark{dir: dir, path: path, file: f}
-	if free, _ := filelock.Try(f); !free || !created && !m.isEmpty() {
+	free, _ := filelock.Try(f)
+	switch {
+	case !free || !created && !m.isEmpty():
 		m.close()
 		return nil, os.ErrExist
+	case created && !m.isThere(): // a sweep took it for that of a dead process, before it was locked
+		m.close()
+		return createMark(dir, path, h)
 	}
 	return m, m.begin(h)
+}
+
+// removeEmpty removes a mark of which a dead process has written nothing yet: it has no byte, and the mode of a mark. A
+// process that lives makes it again.
+func removeEmpty(dir Dir, path string) {
+	f, err := openOwn(dir, path)
+	if err != nil {
+		return
+	}
+	m := &mark{dir: dir, path: path, file: f}
+	free, certain := filelock.Try(f)
+	info, err := f.Stat()
+	if err == nil && free && m.isEmpty() && info.Mode().Perm() == markMode && (certain || time.Since(info.ModTime()) > unlockedAge) {
+		m.remove()
+		return
+	}
+	m.close()
 }
 
 // isEmpty reports whether the file is empty and still has its name.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -227,5 +228,34 @@ func TestAFileWithAnotherNameIsNotWrittenTo(t *testing.T) {
 				require.NoError(t, os.Remove(filepath.Join(dir, left)))
 			}
 		}
+	}
+}
+
+// A process may be killed when it has just made a mark, and written nothing.
+func TestAnEmptyMarkOfADeadProcessIsRemoved(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		text string
+		mode os.FileMode
+		gone bool
+	}{
+		{"a mark without a byte", "", 0o600, true},
+		{"an empty file of another program", "", 0o644, false},
+		{"a file of another program", "x", 0o600, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if row.gone && runtime.GOOS == "windows" {
+				row.gone = false // modes tell nothing there
+			}
+			dir := t.TempDir()
+			path := filepath.Join(dir, ".omnibucket-0123456789abcdef")
+			require.NoError(t, os.WriteFile(path, []byte(row.text), row.mode))
+			root, err := os.OpenRoot(dir)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, root.Close()) }()
+			partfile.SweepAll(root, ".")
+			_, err = os.Lstat(path)
+			require.Equal(t, row.gone, errors.Is(err, os.ErrNotExist), err)
+		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 func Sweep(root *os.Root, path string, keep func(target string) bool) {
 	m, err := openDead(root, path)
 	if err != nil {
+		removeEmpty(root, path)
 		return
 	}
 	if m.header.Target != "" {
