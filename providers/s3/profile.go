@@ -95,8 +95,7 @@ type Profile struct {
 	UnsignedEncoding bool
 
 	// ShortSegments declares that the server keeps objects as files, so that a segment of a
-	// key has at most 255 bytes, and that it cannot have both "a" and "a/b". MinIO takes "a"
-	// after "a/b" nevertheless.
+	// key has at most 255 bytes.
 	ShortSegments bool
 
 	// LeadingSlashes says that the server keeps a "/" at the beginning of a key. MinIO removes it, so
@@ -188,7 +187,9 @@ const (
 
 // features returns the features of a bucket that is opened with credentials.
 func (p *Profile) features() storage.Features {
-	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties |
+	// S3 has KeysBesideFolders. Servers of files break that, and MinIO does so without an
+	// error: it stores the second key, so that no driver could refuse it.
+	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
 		storage.SignedURLs | storage.SignedHead | storage.SignedParts
 	c := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
@@ -206,7 +207,6 @@ func (p *Profile) features() storage.Features {
 		storage.StorageClasses:    p.StorageClasses,
 		storage.StoredChecksums:   p.Checksum == ChecksumFullObject,
 		storage.LongSegments:      !p.ShortSegments,
-		storage.KeysBesideFolders: !p.ShortSegments,
 		storage.LeadingSlashes:    p.LeadingSlashes,
 		storage.ObjectTags:        p.Tags,
 		storage.Restoring:         p.Restore,

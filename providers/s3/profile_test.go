@@ -14,8 +14,8 @@ func TestFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
 		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedHead | storage.SignedParts
-		sums, noFile           = storage.StoredChecksums | storage.SignedPartChecksums, storage.LongSegments | storage.KeysBesideFolders // no file is a key
-		keeps                  = storage.Metadata | storage.ContentProperties | noFile
+		sums, long             = storage.StoredChecksums | storage.SignedPartChecksums, storage.LongSegments
+		keeps                  = storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | long
 		all                    = storage.MultipartUploads | storage.OpenUploads | storage.ListedUploads | storage.OrderedListing | storage.ServerCopy | keeps | signs
 		compose, versions      = storage.ServerCompose | storage.ServerAppend, storage.Versioning
 		acls, classes          = storage.ObjectACLs, storage.StorageClasses
@@ -28,11 +28,11 @@ func TestFeatures(t *testing.T) {
 		"r2":        all | create | update | driver.EqualParts | classes | signedCreate | storage.SignedPartChecksums,
 		"b2":        all | compose | versions | locks,
 		"wasabi":    all | compose | versions | acls | forms | locks,
-		"minio":     all&^(noFile|storage.ListedUploads) | create | update | compose | versions | classes | forms | signedCreate | sums | tags | locks,
+		"minio":     all&^(long|storage.ListedUploads) | create | update | compose | versions | classes | forms | signedCreate | sums | tags | locks,
 		"ceph":      all | compose | versions | acls | classes | forms | tags | locks,
 		"garage":    all | compose | forms,
-		"seaweedfs": all&^(storage.OrderedListing|noFile) | compose | versions | forms,
-		"versitygw": all&^noFile | create | update | compose | versions | forms | signedCreate | sums | tags | locks,
+		"seaweedfs": all&^(storage.OrderedListing|long) | compose | versions | forms,
+		"versitygw": all&^long | create | update | compose | versions | forms | signedCreate | sums | tags | locks,
 		"gcs":       all | acls,
 		"scaleway":  all | compose | versions | acls | classes | forms,
 		"tigris":    all&^storage.ListedUploads | compose | versions | forms,
