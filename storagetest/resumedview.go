@@ -34,7 +34,7 @@ var resumedViewCases = []Case{
 			attrs, err = t.upload(t.Context(), h, strings.NewReader(h.text))
 			require.NoError(t, err)
 			require.Zero(t, t.faults.Count(faults.BeginParts), "%v", t.faults)
-			require.Equal(t, t.partsLeft(1), t.faults.Count(faults.PutPart), "%v", t.faults)
+			require.GreaterOrEqual(t, t.faults.Count(faults.PutPart), t.partsLeft(1), "a busy store gets a part again: %v", t.faults)
 			t.requireCompleted(h, attrs, h.text)
 		},
 	},
