@@ -243,6 +243,9 @@ func paused(t *testing.T, job func(pause func())) {
 	}
 }
 
+// question begins the key of the object by which a job asks whether its ends are one place.
+const question = "omnibucket-question-"
+
 // A pausing bucket is a foreign one that calls a function before its first removal, and one after the upload
 // of a journal that has progress.
 type pausing struct {
@@ -251,13 +254,15 @@ type pausing struct {
 }
 
 func (p pausing) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
-	p.removal()
+	if !strings.HasPrefix(key, question) {
+		p.removal()
+	}
 	return p.Bucket.Remove(ctx, key, opts...)
 }
 
 func (p pausing) Upload(ctx context.Context, key string, r io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
 	text, err := io.ReadAll(r)
-	if err == nil && !bytes.Contains(text, []byte(`"transferred":0`)) {
+	if err == nil && !strings.HasPrefix(key, question) && !bytes.Contains(text, []byte(`"transferred":0`)) {
 		p.progress()
 	}
 	return p.Bucket.Upload(ctx, key, bytes.NewReader(text), opts...)
