@@ -61,10 +61,10 @@ const lagging = "lagging"
 
 // A laggingServer is a server over a laggingStore, with a bucket.
 type laggingServer struct {
-	*Handler
-	bucket storage.Bucket
-	store  *laggingStore
-	ahead  time.Duration
+	handler *Handler
+	bucket  storage.Bucket
+	store   *laggingStore
+	ahead   time.Duration
 }
 
 func startLagging(t *testing.T, directory, versioned bool, rule string) *laggingServer {
@@ -76,10 +76,10 @@ func startLagging(t *testing.T, directory, versioned bool, rule string) *lagging
 		t.Cleanup(func() { _ = service.Close() })
 		c.Service = service
 	}
-	s.Handler = New(c)
-	s.store = &laggingStore{Store: s.Handler.store}
-	s.Handler.store = s.store
-	require.NoError(t, s.SetUpBucket(t.Context(), BucketSetup{Name: lagging, Versioning: versioned}))
+	s.handler = New(c)
+	s.store = &laggingStore{Store: s.handler.store}
+	s.handler.store = s.store
+	require.NoError(t, s.handler.SetUpBucket(t.Context(), BucketSetup{Name: lagging, Versioning: versioned}))
 	rules := &lifecycle.Configuration{}
 	document := "<LifecycleConfiguration><Rule><ID>r</ID>" + rule + "<Status>Enabled</Status></Rule></LifecycleConfiguration>"
 	require.NoError(t, xmldoc.Parse([]byte(document), rules))
@@ -87,7 +87,7 @@ func startLagging(t *testing.T, directory, versioned bool, rule string) *lagging
 		b.Lifecycle = rules
 		return nil
 	}))
-	s.bucket = s.Bucket(lagging)
+	s.bucket = s.handler.Bucket(lagging)
 	return s
 }
 
@@ -169,7 +169,7 @@ func TestALaggingListingIsNoReasonToRemove(t *testing.T) {
 				s.ahead = 2 * time.Hour
 				c.after(t, s)
 				there := s.there(t)
-				s.RunLifecycle()
+				s.handler.RunLifecycle()
 				require.Equal(t, there, s.there(t))
 			})
 		}
@@ -184,7 +184,7 @@ func TestALaggingListingIsNoReasonToArchive(t *testing.T) {
 			s.store.lag(t)
 			s.ahead = 2 * time.Hour
 			require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))
-			s.RunLifecycle()
+			s.handler.RunLifecycle()
 			attrs, err := s.bucket.Attrs(t.Context(), "k")
 			require.NoError(t, err)
 			require.Empty(t, attrs.StorageClass)
@@ -215,11 +215,11 @@ func TestALaggingListingIsNoReasonToAbortAnUpload(t *testing.T) {
 				_, err := s.store.Upload(t.Context(), lagging, u.Key, u.ID)
 				return err == nil
 			}
-			s.RunLifecycle()
+			s.handler.RunLifecycle()
 			require.True(t, open(young))
 			require.True(t, open(old))
 			s.ahead = 2 * time.Hour
-			s.RunLifecycle()
+			s.handler.RunLifecycle()
 			require.False(t, open(old))
 		})
 	}

@@ -6,8 +6,8 @@
 //
 // A struct gives a name to each type that it uses. It may embed an interface, a type of
 // another module, a type without methods, a record (a struct that has only exported
-// fields), and an Unimplemented type, which is made for that. A type has at most 40 methods,
-// and a folder at most 45 files that are no tests.
+// fields), and an Unimplemented type, which is made for that. A type has at most 43 methods,
+// and a folder at most 48 files that are no tests.
 package structure
 
 import (
@@ -23,12 +23,12 @@ import (
 
 const (
 	module     = "github.com/omnibucket/storage"
-	maxMethods = 40
-	maxFiles   = 45
+	maxMethods = 43
+	maxFiles   = 48
 )
 
-// Analyzer reports an embedded concrete type of this module, a type with more than 40 methods, and a
-// folder with more than 45 files. It reports nothing in other modules.
+// Analyzer reports an embedded concrete type of this module, a type with more than 43 methods, and a
+// folder with more than 48 files. It reports nothing in other modules.
 var Analyzer = &analysis.Analyzer{
 	Name:     "structure",
 	Doc:      "report inheritance between concrete types, large method sets and large folders",

@@ -56,7 +56,7 @@ func (c *comparison) decide(ctx context.Context) error {
 			return nil
 		case c.byNote(e.Key, theirs):
 			if c.dryRun && ours == nil {
-				c.removed.Add(1)
+				c.job.removed.Add(1)
 			}
 			return nil
 		case ours == nil && !c.former.has(e.Key):
@@ -77,8 +77,8 @@ func (c *comparison) decide(ctx context.Context) error {
 				c.first.CompareAndSwap(nil, &e.Key)
 			}
 		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
+		c.job.mu.Lock()
+		defer c.job.mu.Unlock()
 		return c.planned.Add(ctx, []byte(e.Key), []byte(action))
 	})
 }
@@ -170,8 +170,8 @@ func (c *comparison) countNotes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.repaired.Add(1); time.Since(e.Modified) < settling {
-			c.recent.Add(1)
+		if c.job.repaired.Add(1); time.Since(e.Modified) < settling {
+			c.job.recent.Add(1)
 		}
 	}
 	return nil

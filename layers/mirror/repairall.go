@@ -89,14 +89,14 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 	}
 	s.ofSecond.ended(nil)
 	err = c.run(evidence.WithoutFailover(ctx)) // also if the second store is a mirror
-	report := c.report()
+	report := c.job.report()
 	report.Undecided = c.undecided.Load()
 	return report, err
 }
 
 // A comparison is one call of [RepairAll].
 type comparison struct {
-	job
+	job                  job
 	stores               *stores
 	dryRun, primaryRight bool
 	tell                 func(Difference) // or nil
@@ -189,11 +189,11 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 
 // ofSecond compares an object of the second store.
 func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
-	c.mu.Lock()
+	c.job.mu.Lock()
 	if e.Modified.After(c.newest) {
 		c.newest = e.Modified
 	}
-	c.mu.Unlock()
+	c.job.mu.Unlock()
 	if there, err := c.stores.primary.Exists(ctx, e.Key); there || err != nil {
 		return err
 	}
@@ -202,8 +202,8 @@ func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 
 // plan keeps a key for later, when all differences are known. The second store has had the object since modified.
 func (c *comparison) plan(ctx context.Context, key string, a Action, modified time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.job.mu.Lock()
+	defer c.job.mu.Unlock()
 	if c.primaryRight || !c.former.has(key) && c.proven && !modified.IsZero() && modified.Before(c.mark.Since) {
 		c.byMark++
 		return c.planned.Add(ctx, []byte(key), []byte(a))
@@ -220,14 +220,14 @@ func (c *comparison) do(ctx context.Context, key string, a Action) error {
 	}
 	switch {
 	case !c.dryRun:
-		if err := c.repair(ctx, c.stores, key); err != nil {
+		if err := c.job.repair(ctx, c.stores, key); err != nil {
 			return err
 		}
 	case a == Removed:
-		c.removed.Add(1)
+		c.job.removed.Add(1)
 		fallthrough
 	default:
-		c.repaired.Add(1)
+		c.job.repaired.Add(1)
 	}
 	c.announce(key, a)
 	return nil
@@ -237,8 +237,8 @@ func (c *comparison) announce(key string, a Action) {
 	if c.tell == nil {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.job.mu.Lock()
+	defer c.job.mu.Unlock()
 	c.tell(Difference{key, a})
 }
 
