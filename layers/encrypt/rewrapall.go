@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/parallel"
 )
 
 const (
@@ -41,16 +40,38 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 		return RewrapReport{}, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.RewrapAll", Err: errors.New("the concurrency must not be negative")}
 	}
 	r := &rewrapping{config: c}
-	listed := bucket.List(ctx, storage.WithAnyOrder())
-	err := parallel.Stream(ctx, listed, cmp.Or(c.Concurrency, rewrapsAtOnce), func(ctx context.Context, e storage.ListEntry) error {
-		attrs, err := rewrapAgain(ctx, bucket, e.Key)
-		if ctx.Err() != nil {
-			return err
+	limit := cmp.Or(c.Concurrency, rewrapsAtOnce)
+	var keys []string
+	for e, err := range bucket.List(ctx, storage.WithAnyOrder()) {
+		if err != nil {
+			r.rewrap(ctx, bucket, keys)
+			return r.report, errors.Join(append(r.errs, err)...)
 		}
-		r.add(attrs, err)
-		return nil
-	})
-	return r.report, errors.Join(append(r.errs, err)...)
+		if keys = append(keys, e.Key); len(keys) == limit {
+			r.rewrap(ctx, bucket, keys)
+			keys = keys[:0]
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	r.rewrap(ctx, bucket, keys)
+	return r.report, errors.Join(append(r.errs, ctx.Err())...)
+}
+
+// rewrap rewraps some objects at the same time. What it tells of them is told by the goroutine of the caller.
+func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []string) {
+	attrs, errs := make([]*storage.Attrs, len(keys)), make([]error, len(keys))
+	var all sync.WaitGroup
+	for i, key := range keys {
+		all.Go(func() { attrs[i], errs[i] = rewrapAgain(ctx, bucket, key) })
+	}
+	all.Wait()
+	for i := range keys {
+		if ctx.Err() == nil {
+			r.add(attrs[i], errs[i])
+		}
+	}
 }
 
 // rewrapAgain rewraps an object that others may write. For one that is gone, attrs are nil.
@@ -70,15 +91,11 @@ func rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (attrs 
 // rewrapping is one call of RewrapAll.
 type rewrapping struct {
 	config RewrapConfig
-
-	mu     sync.Mutex
 	report RewrapReport
 	errs   []error
 }
 
 func (r *rewrapping) add(attrs *storage.Attrs, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	switch {
 	case err != nil:
 		if r.report.Failed++; len(r.errs) < rewrapsExplained {
