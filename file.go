@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // UploadFile uploads a file in place. If reading it fails, it is BodyFailed.
@@ -44,7 +45,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	whole := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 && given.Version == "" && given.Condition == Condition{}
 	d := &fileDownload{b: b, key: key, path: path, opts: opts, sync: !given.set.NoSync, progress: given.set.Transfer.Progress}
 	if whole {
-		d.source = sourceOf(b, key)
+		d.source = serving.Source(b, key)
 	}
 	d.part = partfile.Find(partfile.System{}, path, d.source)
 	defer d.clean()

@@ -7,15 +7,6 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// sourceOf identifies an object of a bucket with its layers, in every process; "" if b is not from engine.New.
-func sourceOf(b any, key string) string {
-	own, ok := reach(b)
-	if !ok {
-		return ""
-	}
-	return own.Core().Identity() + "\n" + own.Scope().Prefix + key
-}
-
 // record has part record what is written to it of an object, if a later call can continue that. A small object is not
 // worth it.
 func record(part *partfile.File, source string, attrs any, sync bool) bool {

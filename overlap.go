@@ -31,7 +31,7 @@ func init() {
 		}
 		return own.Core().Identity() + " " + own.Scope().Prefix, true
 	}
-	serving.Source, serving.Record, serving.Continue = sourceOf, record, func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (any, bool, error) {
+	serving.Record, serving.Continue = record, func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (any, bool, error) {
 		return continueDownload(ctx, b.(Downloader), key, part, opts.([]DownloadOption), progress)
 	}
 	serving.CopyInside = func(dst, src any) bool {

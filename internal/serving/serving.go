@@ -74,8 +74,14 @@ func Place(b any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Source identifies an object of a bucket in every process. It is "" if the bucket is not known to be one of the engine.
-var Source func(b any, key string) string
+// Source identifies an object of a Bucket with its layers, in every process. It is "" for a type of the user's own.
+func Source(b any, key string) string {
+	identity, known := Identity(b)
+	if !known {
+		return ""
+	}
+	return identity + key
+}
 
 // Continue downloads what a file lacks of an object of a Downloader: opts is []DownloadOption, and attrs an *Attrs.
 // It returns done false if the object is another now, or the file is damaged: the download has to start over.
