@@ -59,7 +59,7 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 	return r.report, errors.Join(append(r.errs, ctx.Err())...)
 }
 
-// rewrap rewraps some objects at the same time. What it tells of them is told by the goroutine of the caller.
+// rewrap rewraps some objects at the same time. The report is written by the goroutine of the caller only.
 func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []string) {
 	attrs, errs := make([]*storage.Attrs, len(keys)), make([]error, len(keys))
 	var all sync.WaitGroup
