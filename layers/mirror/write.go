@@ -15,7 +15,6 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/properties"
-	"github.com/omnibucket/storage/internal/writeid"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -258,8 +257,8 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 	}
 	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(ours.Revision))
-		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key, condition,
-			writeid.Option(otherstore.CopyID(ours.Revision)).(storage.CopyOption), storage.WithProgress(func(int64, int64) { alive() }))
+		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key,
+			otherstore.NamedCopy(ours.Revision), condition, storage.WithProgress(func(int64, int64) { alive() }))
 		return err
 	})
 	switch storage.CodeOf(err) {

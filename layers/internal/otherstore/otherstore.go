@@ -205,6 +205,11 @@ func CopyID(revision string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// NamedCopy returns the first option of a copy of a revision, which gives it its CopyID.
+func NamedCopy(revision string) storage.CopyOption {
+	return storage.CopyOptions{Transfer: storage.Transfer{WriteID: CopyID(revision)}}
+}
+
 // attrs returns attributes of the other store as those of a driver.
 func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	own := *attrs
