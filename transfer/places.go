@@ -42,11 +42,22 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 		return nil
 	}
 	if removes && !j.places.apart {
+		if j.meet(dst, src) {
+			return errOverlap()
+		}
 		if err := j.askEnds(ctx); err != nil {
 			return err
 		}
 	}
 	return j.checkBackup(ctx, dst, src)
+}
+
+// meet reports whether a mount is known to show a part of the other end in an end that the job writes to, outside of what the job
+// leaves out.
+func (j *job) meet(written, other End) bool {
+	return slices.ContainsFunc(evidence.Meetings(serving.Places(written.location()), serving.Places(other.location())), func(m evidence.Meeting) bool {
+		return !j.settings.inExcludedDir(m.A) && (m.A != "" || !j.settings.inExcludedDir(m.B))
+	})
 }
 
 // checkBackup finds out whether the end of WithBackup is another place than both ends: what it saves replaces what it has.

@@ -127,11 +127,12 @@ func (p Place) apart(q Place) bool {
 		return false
 	}
 	dir, other := p.directory(), q.directory()
+	local := dir != "" && other != ""
 	switch {
-	case dir != "" && other != "":
-		return p.Direct && q.Direct && oneFileSystem(dir, other) && mountsApart(dir, other)
 	case p.sameBucket(q):
-		return true // of one bucket, neither folder contains the other
+		return !local || mountsApart(dir, other) // of one bucket, neither folder contains the other
+	case local:
+		return p.Direct && q.Direct && oneFileSystem(dir, other) && mountsApart(dir, other)
 	case p.Direct && q.Direct:
 		return true
 	}
