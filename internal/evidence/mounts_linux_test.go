@@ -79,7 +79,9 @@ func TestAHiddenMountShowsNothing(t *testing.T) {
 func TestFoldersOfOneBucketMayBeMounted(t *testing.T) {
 	top := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(top, "a"), 0o777))
-	at := func(prefix string) []Place { return []Place{{Account: 1, Bucket: "b", Directory: top, Prefix: prefix, Direct: true}} }
+	at := func(prefix string) []Place {
+		return []Place{{Account: 1, Bucket: "b", Directory: top, Prefix: prefix, Direct: true}}
+	}
 	require.True(t, Apart(at("a/"), at("b/")))
 	bind(t, filepath.Join(top, "a"), filepath.Join(top, "b"))
 	require.False(t, Apart(at("a/"), at("b/")))
