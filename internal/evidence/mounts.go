@@ -150,3 +150,17 @@ func asFolder(path string) string {
 	}
 	return strings.TrimSuffix(filepath.ToSlash(path), "/") + "/"
 }
+
+// MountedIn returns the folders of places at which another file system is mounted, or another part of one.
+func MountedIn(places []Place) (folders []string) {
+	for _, p := range places {
+		if p.directory() == "" {
+			continue
+		}
+		shown, _ := views(p.directory())
+		for _, v := range shown[min(1, len(shown)):] {
+			folders = append(folders, asFolder(v.folder))
+		}
+	}
+	return folders
+}
