@@ -3,6 +3,7 @@ package storage
 import (
 	"time"
 
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/unexported"
 	"github.com/omnibucket/storage/internal/writeid"
 )
@@ -301,3 +302,10 @@ func (o writeIDOption) applySignedUpload(*SignOptions) {}
 func (o writeIDOption) applyAttrs(r *DownloadOptions)  { r.set.Transfer.WriteID = string(o) }
 
 func init() { writeid.Option = func(id string) any { return writeIDOption(id) } }
+
+// A markerKeyOption is the option of package markerkey.
+type markerKeyOption struct{}
+
+func (markerKeyOption) applyCopy(r *CopyOptions) { r.set.Transfer.MarkerKey = true }
+
+func init() { markerkey.Option = func() any { return markerKeyOption{} } }

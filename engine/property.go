@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/redact"
@@ -31,7 +32,7 @@ var textProperties = [...]struct {
 
 // resolveWrite checks the key and the options that all writes have in common.
 func (c *core) resolveWrite(key string, p *storage.Properties, w *storage.Controls, cond *storage.Condition, set *unexported.Settings) *storage.Error {
-	if rule := keyrule.Write(key); rule != "" {
+	if rule := keyrule.Write(key); rule != "" && !(set.Transfer.MarkerKey && markerkey.Is(key)) {
 		return invalid("key", rule)
 	}
 	if e := checkProperties(p, set.Given); e != nil {

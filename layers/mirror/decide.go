@@ -13,8 +13,10 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/keysort"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/properties"
 	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // planned returns keys of a Sorter as entries, whose ETag is the Action.
@@ -58,6 +60,9 @@ func (c *comparison) decide(ctx context.Context) error {
 			if c.dryRun && ours == nil {
 				c.job.removed.Add(1)
 			}
+			return nil
+		case ours == nil && !c.former.has(e.Key) && isMarker(e.Key, theirs.Size):
+			c.job.ignored.Add(1)
 			return nil
 		case ours == nil && !c.former.has(e.Key):
 			c.leave(e.Key)
@@ -196,13 +201,19 @@ func (c *comparison) giveBack(ctx context.Context, key string) error {
 		}
 		condition = storage.IfRevision(ours.Revision)
 	}
-	_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, condition)
+	_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, condition, markerkey.Option().(storage.CopyOption))
+	if ours == nil && otherstore.NeedsNo(key, theirs.Size, err) {
+		return errNeedsNo
+	}
 	return err
 }
 
 // sameContent reports whether two objects have the same bytes, properties and tags, so that to replace one by the other
-// loses nothing.
+// loses nothing. Of the marker of a folder, properties say nothing: each console has others.
 func (s *stores) sameContent(ctx context.Context, ours, theirs *storage.Attrs) (bool, error) {
+	if isMarker(ours.Key, ours.Size) && theirs.Size == 0 {
+		return true, nil
+	}
 	if ours.Size != theirs.Size || !properties.Same(&ours.Properties, &theirs.Properties) {
 		return false, nil
 	}

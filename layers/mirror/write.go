@@ -15,7 +15,6 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/properties"
-	"github.com/omnibucket/storage/internal/writeid"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -68,7 +67,7 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 		return err
 	}
 	_, err = s.equalize(ctx, key, false)
-	if err == nil {
+	if err == nil || errors.Is(err, errNeedsNo) {
 		s.removeNote(ctx, name)
 		return nil
 	}
@@ -171,6 +170,9 @@ const rounds = 8
 // errAgain says that the primary may have another object than was copied.
 var errAgain = errors.New("look again")
 
+// errNeedsNo says that the object is the marker of a folder, and that the store to which it is copied cannot have its key.
+var errNeedsNo = errors.New("the store cannot have the marker of a folder")
+
 // equalize gives the second store what the primary has of a key. When it returns nil, the second store has
 // it, or a later writer has a note. It also reports whether it has removed an object from the second store.
 // With look, it may have it already. Every other round looks, because another writer may have made the copy.
@@ -258,10 +260,13 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 	}
 	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(ours.Revision))
-		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key, condition,
-			writeid.Option(otherstore.CopyID(ours.Revision)).(storage.CopyOption), storage.WithProgress(func(int64, int64) { alive() }))
+		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key, append(otherstore.CopyOptions(ours.Revision),
+			condition, storage.WithProgress(func(int64, int64) { alive() }))...)
 		return err
 	})
+	if theirs == nil && otherstore.NeedsNo(ours.Key, ours.Size, err) {
+		return nil, errNeedsNo
+	}
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound: // either store has another object now
 		return nil, errAgain

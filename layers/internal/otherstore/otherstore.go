@@ -17,8 +17,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/writeid"
 )
 
 // A Store is the other store of a layer. Its methods return attributes and revisions as the driver of the own
@@ -203,6 +205,24 @@ func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 func CopyID(revision string) string {
 	sum := sha256.Sum256([]byte(revision))
 	return hex.EncodeToString(sum[:16])
+}
+
+// CopyOptions are those of a copy of a revision to the other store of a layer: its write id names the revision, and it may
+// be the marker of a folder.
+func CopyOptions(revision string) []storage.CopyOption {
+	return []storage.CopyOption{
+		writeid.Option(CopyID(revision)).(storage.CopyOption),
+		markerkey.Option().(storage.CopyOption),
+	}
+}
+
+// NeedsNo reports whether a store that refused an object with err needs it not: it is the marker of a folder, without
+// content, and the store cannot have such a key, as a directory.
+func NeedsNo(key string, size int64, err error) bool {
+	if size != 0 || !markerkey.Is(key) {
+		return false
+	}
+	return errors.Is(err, storage.InvalidArgument) || errors.Is(err, storage.Unsupported)
 }
 
 // attrs returns attributes of the other store as those of a driver.
