@@ -72,11 +72,17 @@ func (w *world) open(kind string) {
 		w.account = account
 	}
 	t.Cleanup(func() { require.NoError(t, w.account.Close()) })
-	w.server = s3server.ForTest(t, s3server.Config{Service: w.account, Buckets: storesOfTheWorld})
-	for _, variable := range w.server.Env() {
+	w.server = newServer(t, w.account, storesOfTheWorld...)
+}
+
+// newServer returns a server of an account, whose credentials the test's environment has.
+func newServer(t *testing.T, account driver.ServiceDriver, buckets ...string) *s3server.Server {
+	server := s3server.ForTest(t, s3server.Config{Service: account, Buckets: buckets})
+	for _, variable := range server.Env() {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
+	return server
 }
 
 // bucket opens a store with layers, of which the last is outermost.

@@ -46,11 +46,7 @@ func (c *comparison) decide(ctx context.Context) error {
 			return unread
 		}
 		ctx = driver.WithLayerMetadata(ctx)
-		ours, err := attrsOf(ctx, s.primary, e.Key)
-		if err != nil {
-			return err
-		}
-		theirs, err := attrsOf(ctx, s.second.Bucket, e.Key)
+		ours, theirs, err := s.attrsOfBoth(ctx, e.Key)
 		switch {
 		case err != nil:
 			return err
@@ -186,12 +182,8 @@ func (c *comparison) countNotes(ctx context.Context) error {
 // succeeded, and may not have come here. A removal is not adopted, so that no mistake can lose an object by it.
 func (c *comparison) giveBack(ctx context.Context, key string) error {
 	s, ctx := c.stores, driver.WithLayerMetadata(ctx)
-	theirs, err := attrsOf(ctx, s.second.Bucket, key)
+	ours, theirs, err := s.attrsOfBoth(ctx, key)
 	if theirs == nil || err != nil {
-		return err
-	}
-	ours, err := attrsOf(ctx, s.primary, key)
-	if err != nil {
 		return err
 	}
 	var condition storage.CopyOption = storage.IfAbsent()

@@ -152,11 +152,7 @@ func (s *stores) obey(ctx context.Context, j *job, n note) error {
 		return err
 	}
 	ctx = driver.WithLayerMetadata(ctx)
-	ours, err := attrsOf(ctx, s.primary, n.Key)
-	if err != nil {
-		return err
-	}
-	theirs, err := attrsOf(ctx, s.second.Bucket, n.Key)
+	ours, theirs, err := s.attrsOfBoth(ctx, n.Key)
 	if err != nil {
 		return err
 	}

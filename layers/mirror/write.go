@@ -238,6 +238,14 @@ func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs,
 	return attrs, err
 }
 
+// attrsOfBoth returns what the primary and the second store have of a key, or nil.
+func (s *stores) attrsOfBoth(ctx context.Context, key string) (ours, theirs *storage.Attrs, err error) {
+	if ours, err = attrsOf(ctx, s.primary, key); err == nil {
+		theirs, err = attrsOf(ctx, s.second.Bucket, key)
+	}
+	return ours, theirs, err
+}
+
 // removeSecond removes an object that the primary does not have, and returns errAgain: it may have come back.
 func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) (removed bool, err error) {
 	var opts []storage.RemoveOption
