@@ -44,7 +44,7 @@ func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.Cop
 		return ownError(applied)
 	}
 	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
-	return c.resolveWrite(key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
+	return c.resolveWrite(key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native, given.MarkerKey})
 }
 
 // run copies on the server if that is possible, else by streaming.

@@ -61,7 +61,7 @@ func (m *moveOp) open(b, src *bucket, from, to string, failed error) *storage.Er
 	}
 	m.req = driver.MoveRequest{From: src.scope.Key(from), Key: m.op.key, Condition: m.given.Condition}
 	m.op.keys = []string{m.req.From}
-	e = b.core.resolveWrite(m.req.Key, written{&m.given.Properties, m.given.Set, &m.given.Controls, &m.req.Condition, new([]any), m.given.Native})
+	e = b.core.resolveWrite(m.req.Key, written{&m.given.Properties, m.given.Set, &m.given.Controls, &m.req.Condition, new([]any), m.given.Native, false})
 	return cmp.Or(e, b.core.checkReadKey(m.req.From))
 }
 

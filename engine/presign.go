@@ -118,7 +118,7 @@ func (s *signOp) openUpload(b *bucket, op, key, method string, opts []storage.Si
 	if e := s.open(b, scope.SignUpload, op, key, method); e != nil {
 		return e
 	}
-	if e := s.op.core.resolveWrite(s.op.key, written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native}); e != nil {
+	if e := s.op.core.resolveWrite(s.op.key, written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native, false}); e != nil {
 		return e
 	}
 	if r.Condition.Absent {

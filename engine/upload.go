@@ -79,7 +79,7 @@ func (w *write) resolve(body io.Reader, opts []storage.UploadOption) *storage.Er
 	}
 	*r = putOf(given)
 	r.Key, w.transfer = w.op.key, given.Transfer
-	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
+	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native, false})
 	if e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize)); e != nil {
 		return e
 	}
