@@ -13,13 +13,11 @@ import (
 // permission, and they combine by embedding. The functions of this package do so, and work
 // on a bucket that [Ref] has narrowed.
 //
-// Bucket never gains a method. A type of yours may implement it or one permission, or embed
-// it and override a method; it reads options by [UploadOptions.Apply] and the like.
-// Functions call only its methods. One that needs more calls the method of its name of an
-// optional interface: [PageLister], [Versioner], [Tagger], [Locker], [Restorer],
-// [MultipartUploader], [FormSigner], [ServerCopier], [BatchRemover], [FeatureReporter]
-// or io.Closer. A bucket from engine.New has them all; yours has some, or
-// is an [Unwrapper].
+// Bucket never gains a method. A type of yours may implement it or one permission; it reads
+// options by [UploadOptions.Apply] and the like. Functions that call only the methods that their
+// interface has, such as [ReadAll], [NewReaderAt], [FS] and [Update], take it. All others need
+// a bucket of this library, and fail with Unsupported for any other value, also for a struct that
+// embeds a Bucket. To change what a bucket does, wrap its [Core], or its driver (driver.WithLayer).
 type Bucket interface {
 	// Upload stores all of body under key and returns the Attrs of the new object. The object
 	// appears whole or not at all. After an error the key holds what it held before; only if
@@ -130,15 +128,24 @@ type PublicLinker interface {
 // Close releases what opening b took. Later operations on b, and on results of [Ref] and
 // [Prefixed] of b, fail with InvalidArgument; the provider decides on those in progress.
 // Close of a result of Ref or Prefixed does nothing.
-func Close(b Bucket) error { return change(b, "Close", "", io.Closer.Close) }
+func Close(b Bucket) error {
+	f, e := need(b, "Close", "")
+	switch {
+	case e != nil:
+		return e
+	case f.core == nil || !f.scope.Whole():
+		return nil
+	}
+	return f.core.Close()
+}
 
 // As returns the provider's own client, for what this package does not cover: an *s3.Client
 // of aws-sdk-go-v2, *storage.Client of cloud.google.com/go, *container.Client of azblob, or
-// *os.Root for a directory. For any other T, and for results of [Ref] and [Prefixed], it
-// returns false.
+// *os.Root for a directory. For any other T, for results of [Ref] and [Prefixed], and for a
+// type of your own, it returns false.
 func As[T any](b Bucket) (T, bool) {
-	if own, ok := reach(b); ok && own.Scope().Whole() {
-		native, ok := own.Core().Client().(T)
+	if f, ok := b.(*front); ok && f.core != nil && f.scope.Whole() {
+		native, ok := f.core.Native().(T)
 		return native, ok
 	}
 	var none T

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/retentionrule"
+	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/tagrule"
 )
 
@@ -56,21 +57,27 @@ func WithLegalHold() WriteOption {
 // A SetOption fits [SetTags] and [SetLegalHold]: [WithVersion], [WithNative].
 type SetOption interface{ applySet(*ChangeOptions) }
 
-// A Tagger is a bucket whose objects have tags.
-type Tagger interface {
-	Tags(ctx context.Context, key string, opts ...AttrsOption) (map[string]string, error)
-	SetTags(ctx context.Context, key string, tags map[string]string, opts ...SetOption) error
-}
-
 // Tags returns the object's tags; if it has none, an empty map.
 func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
-	return with(b, "Tags", key, func(t Tagger) (map[string]string, error) { return t.Tags(ctx, key, opts...) })
+	f, e := need(b, "Tags", key)
+	if e != nil {
+		return nil, e
+	}
+	given := readPool.get()
+	defer readPool.put(given)
+	if err := f.check(scope.Attrs, "Tags", key, given.ApplyAttrs(opts...)); err != nil {
+		return nil, err
+	}
+	tags, err := f.core.Tags(ctx, f.scope.Key(key), given)
+	return tags, f.outward(err)
 }
 
 // SetTags replaces the object's tags, by the rules of [WithTags], or removes them if there
 // are none. The object's revision stays the same.
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
-	return change(b, "SetTags", key, func(t Tagger) error { return t.SetTags(ctx, key, tags, opts...) })
+	var given ChangeOptions
+	err := given.Apply(opts...)
+	return changeObject(b, "SetTags", key, err, func(c Core, key string) error { return c.SetTags(ctx, key, tags, &given) })
 }
 
 // A Retention keeps one object, or one version, until a time; zero is none.
@@ -103,23 +110,21 @@ func (bypassOption) applyRetention(r *ChangeOptions) { r.BypassGovernance = true
 // [Governance], or end or shorten its retention, but no legal hold.
 func WithGovernanceBypass() RetentionOption { return bypassOption{} }
 
-// A Locker is a bucket that locks objects.
-type Locker interface {
-	SetRetention(ctx context.Context, key string, r Retention, opts ...RetentionOption) error
-	SetLegalHold(ctx context.Context, key string, hold bool, opts ...SetOption) error
-}
-
 // SetRetention keeps the object until a time to come, in a bucket made [WithObjectLock];
 // the zero Retention ends it. Anybody who may write an object can keep it longer. A change
 // that ends or shortens it, or changes the mode, needs [WithGovernanceBypass] under
 // [Governance], and is Locked under [Compliance].
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
-	return change(b, "SetRetention", key, func(l Locker) error { return l.SetRetention(ctx, key, r, opts...) })
+	var given ChangeOptions
+	err := given.ApplyRetention(opts...)
+	return changeObject(b, "SetRetention", key, err, func(c Core, key string) error { return c.SetRetention(ctx, key, r, &given) })
 }
 
 // SetLegalHold begins or ends a legal hold, as of [WithLegalHold].
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
-	return change(b, "SetLegalHold", key, func(l Locker) error { return l.SetLegalHold(ctx, key, hold, opts...) })
+	var given ChangeOptions
+	err := given.Apply(opts...)
+	return changeObject(b, "SetLegalHold", key, err, func(c Core, key string) error { return c.SetLegalHold(ctx, key, hold, &given) })
 }
 
 // A RestoreOption is one below, [WithSoftDeleted], [WithVersion] or [WithNative].
@@ -144,11 +149,6 @@ func WithRestoreTier(tier string) RestoreOption {
 	return restoreOption(func(r *ChangeOptions) { r.RestoreTier = tier })
 }
 
-// A Restorer is a bucket that restores archived objects.
-type Restorer interface {
-	Restore(ctx context.Context, key string, opts ...RestoreOption) error
-}
-
 // Restore asks the store to make an archived object readable, whose read fails with
 // Archived. That takes minutes to hours: see Attrs.Restore. If it can be read already,
 // Restore succeeds. On Azure it moves to the tier "Hot".
@@ -158,5 +158,20 @@ type Restorer interface {
 // there when Restore returns. If the key has an object, Restore fails with
 // PreconditionFailed.
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
-	return change(b, "Restore", key, func(r Restorer) error { return r.Restore(ctx, key, opts...) })
+	var given ChangeOptions
+	err := given.ApplyRestore(opts...)
+	return changeObject(b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &given) })
+}
+
+// changeObject calls a method of the core of b that changes what is kept with an object; applied is how reading the options
+// went.
+func changeObject(b Uploader, op, key string, applied error, call func(c Core, key string) error) error {
+	f, e := need(b, op, key)
+	if e != nil {
+		return e
+	}
+	if err := f.check(scope.Upload, op, key, applied); err != nil {
+		return err
+	}
+	return f.outward(call(f.core, f.scope.Key(key)))
 }

@@ -2,15 +2,9 @@ package storage
 
 import (
 	"context"
-	"slices"
-)
 
-// A ServerCopier is a bucket to which the server copies, and where it joins and moves.
-type ServerCopier interface {
-	CopyFrom(ctx context.Context, key string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error)
-	Compose(ctx context.Context, key string, srcKeys []string, opts ...CopyOption) (*Attrs, error)
-	Move(ctx context.Context, from, to string, opts ...CopyOption) (*Attrs, error)
-}
+	"github.com/omnibucket/storage/internal/scope"
+)
 
 // Copy copies an object between any two buckets: on the server if both ends allow it, else
 // by streaming. The source is pinned to one revision: if it changes meanwhile, Copy fails
@@ -23,10 +17,29 @@ type ServerCopier interface {
 // and tags that the credentials may not read on Azure are not copied. S3's annotations are,
 // if S3 needs one request.
 func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
-	if to, ok := find[ServerCopier](dst); ok {
-		return to.CopyFrom(ctx, dstKey, src, srcKey, opts...)
+	f, e := need(dst, "Copy", dstKey)
+	if e != nil {
+		return nil, e
 	}
-	return copyToForeign(ctx, dst, dstKey, src, srcKey, opts)
+	given := copyPool.get()
+	defer copyPool.put(given)
+	if err := f.check(scope.Upload, "Copy", dstKey, given.Apply(opts...)); err != nil {
+		return nil, err
+	}
+	given.View = f.scope.Prefix
+	source, ok := src.(*front)
+	switch {
+	case src == nil:
+		return nil, located(f, "Copy", dstKey, invalid("src", "must not be nil"))
+	case !ok:
+		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{Other: src, Key: srcKey}, given)
+		return f.attrs(a), f.eitherOutward(err, dstKey, nil, "")
+	}
+	if err := source.check(scope.Download, "Copy", srcKey, nil); err != nil {
+		return nil, err
+	}
+	a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), given)
+	return f.attrs(a), f.eitherOutward(err, dstKey, source, srcKey)
 }
 
 // Compose joins objects of b, in order: on the server if the provider can, else by
@@ -37,24 +50,20 @@ func Compose(ctx context.Context, b interface {
 	Uploader
 	Downloader
 }, dstKey string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
-	if to, ok := find[ServerCopier](b); ok {
-		return to.Compose(ctx, dstKey, srcKeys, opts...)
+	f, e := need(b, "Compose", dstKey)
+	if e != nil {
+		return nil, e
 	}
-	return composeForeign(ctx, b, b, dstKey, slices.Clone(srcKeys), opts)
-}
-
-// sourceFailed returns the error of a copy whose source failed with err. The Code is
-// not the source's: PreconditionFailed would say that the destination exists.
-func sourceFailed(ctx context.Context, err error) *Error {
-	if ctx.Err() != nil {
-		return asError(ctx, ctx.Err())
+	given := copyPool.get()
+	defer copyPool.put(given)
+	if err := f.check(scope.Upload|scope.Download, "Compose", dstKey, given.ApplyCompose(srcKeys, opts...)); err != nil {
+		return nil, err
 	}
-	source, e := ownError(err), bodyFailed(err)
-	switch source.Code {
-	case Changed, PreconditionFailed, ObjectNotFound, RangeNotSatisfiable: // it was there when it was opened
-		e.Code = Changed
+	given.View = f.scope.Prefix
+	sources := make([]string, len(srcKeys))
+	for i, key := range srcKeys {
+		sources[i] = f.scope.Key(key)
 	}
-	e.Hint, e.Status, e.RequestID = source.Hint, source.Status, source.RequestID
-	e.Retryable, e.RetryAfter = source.Retryable, source.RetryAfter
-	return e
+	a, err := f.core.Compose(ctx, f.scope.Key(dstKey), sources, given)
+	return f.attrs(a), f.outward(err)
 }

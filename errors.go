@@ -180,11 +180,12 @@ func findCode(err error) (Code, bool) {
 	return "", false
 }
 
-// located adds the operation and key to e and, if b reaches a bucket from New, the bucket.
+// located adds the operation and key to e and, if b is a bucket of this library, the bucket.
 func located(b any, op, key string, e *Error) *Error {
 	e.Op, e.Key = op, key
-	if own, ok := reach(b); ok {
-		e.Provider, _, e.Bucket = own.Place()
+	if f, ok := b.(*front); ok && f.core != nil {
+		place := f.core.Place()
+		e.Provider, e.Bucket = place.Provider, place.Bucket
 	}
 	return e
 }

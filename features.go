@@ -42,18 +42,15 @@ const (
 	ServerAppend                             // Append, without moving the object's bytes through this process
 )
 
-// A FeatureReporter is a bucket that tells its features ([Supports]).
-type FeatureReporter interface{ Supports(Features) bool }
-
 // ordinary are the features that only unusual stores lack.
 const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
 
 // Supports reports whether b, a [Bucket] or a permission of one, has all of features. A
-// type of your own without that method has [Metadata], [ContentProperties],
-// [KeysBesideFolders], [LongSegments] and [OrderedListing].
+// type of your own has [Metadata], [ContentProperties], [KeysBesideFolders], [LongSegments]
+// and [OrderedListing].
 func Supports(b any, features Features) bool {
-	if r, ok := find[FeatureReporter](b); ok {
-		return r.Supports(features)
+	if f, ok := b.(*front); ok {
+		return f.core != nil && f.core.Supports(features)
 	}
 	return b != nil && ordinary&features == features
 }

@@ -84,11 +84,8 @@ func isEmptyDir(err error) bool { return errors.Is(err, syscall.EISDIR) }
 
 // prefixOf returns the prefix that a view adds to each key.
 func prefixOf(b any) string {
-	if own, ok := reach(b); ok {
-		return own.Scope().Prefix
-	}
-	if v, ok := b.(*view); ok {
-		return v.scope.Prefix
+	if f, ok := b.(*front); ok {
+		return f.scope.Prefix
 	}
 	return ""
 }

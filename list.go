@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"iter"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // failing is a listing that only fails.
@@ -14,50 +16,40 @@ func failing[E any](err error) iter.Seq2[E, error] {
 	}
 }
 
-// A PageLister is a bucket that lists pages.
-type PageLister interface {
-	ListPage(ctx context.Context, token string, opts ...ListOption) (*Page, error)
-}
-
 // ListPage lists the page after the one that returned token; "" is the first page. A page
 // has at most [WithPageSize] entries, by default 100; only the last page may be empty. The
-// token, a key if b is no [PageLister], belongs to one prefix and delimiter. It may pass
-// through a client: a changed one cannot reach other keys. [WithStartAfter] fits only the
-// first page, [WithLimit] none.
+// token belongs to one prefix and delimiter. It may pass through a client: a changed one
+// cannot reach other keys. [WithStartAfter] fits only the first page, [WithLimit] none.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
-	if l, ok := find[PageLister](b); ok {
-		return l.ListPage(ctx, token, opts...)
+	f, e := need(b, "ListPage", "")
+	if e != nil {
+		return nil, e
 	}
-	return listForeignPage(ctx, b, token, opts)
-}
-
-// listForeignPage lists a page of a foreign Lister, and one entry more to know whether
-// it is the last page. It passes no limit: the Lister may count entries that it hides.
-func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOption) (*Page, error) {
-	var r ListOptions
-	if err := r.ApplyPage(token, opts...); err != nil {
-		return nil, located(b, "ListPage", "", ownError(err))
+	given := &ListOptions{}
+	err := given.ApplyPage(token, opts...)
+	if err := f.check(scope.List, "ListPage", given.Prefix, err); err != nil {
+		return nil, err
 	}
-	size := r.PageSize
-	r.PageSize = size + 1
-	if token != "" {
-		r.StartAfter = token
-	}
-	page := &Page{Entries: []ListEntry{}}
-	for entry, err := range b.List(ctx, wholeList(r)) {
+	f.inward(given)
+	for {
+		page, err := f.core.ListPage(ctx, token, given)
 		if err != nil {
-			return nil, err
+			return nil, f.outward(err)
 		}
-		if len(page.Entries) == size {
-			page.Token = page.Entries[size-1].Key
-			break
+		kept := page.Entries[:0]
+		for _, entry := range page.Entries {
+			if f.show(&entry.Key) {
+				kept = append(kept, entry)
+			}
 		}
-		page.Entries = append(page.Entries, entry)
+		if page.Entries = kept; len(kept) > 0 || page.Token == "" {
+			return page, nil
+		}
+		token, given.StartAfter = page.Token, "" // it had only the folder marker of the view
 	}
-	return page, nil
 }
 
-// ApplyPage is Apply for a PageLister. PageSize is 100 without [WithPageSize].
+// ApplyPage is Apply for ListPage. PageSize is 100 without [WithPageSize].
 func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	err := r.Apply(opts...)
 	switch {
@@ -72,17 +64,33 @@ func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	return nil
 }
 
-// A Versioner is a bucket that tells its versions.
-type Versioner interface {
-	Versions(ctx context.Context, opts ...ListOption) iter.Seq2[VersionEntry, error]
-}
-
 // Versions yields the kept versions under a prefix, by key, the newest first. It takes
 // [WithPrefix], [WithLimit], [WithPageSize] and [WithSoftDeleted].
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
-	v, e := need[Versioner](b, "Versions", "")
+	return listWith(b, "Versions", opts, func(c Core, o *ListOptions) iter.Seq2[VersionEntry, error] { return c.Versions(ctx, o) },
+		func(e *VersionEntry) *string { return &e.Key })
+}
+
+// listWith yields what a listing of the core of b yields, as b shows it. key points to the key of an entry.
+func listWith[E any](b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error], key func(*E) *string) iter.Seq2[E, error] {
+	f, e := need(b, op, "")
 	if e != nil {
-		return failing[VersionEntry](e)
+		return failing[E](e)
 	}
-	return v.Versions(ctx, opts...)
+	given := &ListOptions{}
+	err := given.Apply(opts...)
+	if err := f.check(scope.List, op, given.Prefix, err); err != nil {
+		return failing[E](err)
+	}
+	f.inward(given)
+	return func(yield func(E, error) bool) {
+		for entry, err := range list(f.core, given) {
+			if err == nil && !f.show(key(&entry)) {
+				continue
+			}
+			if !yield(entry, f.outward(err)) || err != nil {
+				return
+			}
+		}
+	}
 }

@@ -2,7 +2,8 @@ package storage
 
 import (
 	"context"
-	"errors"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // Move gives an object of b another key, and returns its attributes there. With [ServerMove], and
@@ -17,61 +18,16 @@ import (
 // the source was replaced meanwhile. To continue, repeat the call, without IfAbsent. If the store
 // has no [ConditionalRemove], a change in the moment before the removal is lost.
 func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption) (*Attrs, error) {
-	if in, ok := find[ServerCopier](b); ok {
-		return in.Move(ctx, from, to, opts...)
-	}
-	return moveByCopy(ctx, b, from, to, opts)
-}
-
-func moveByCopy(ctx context.Context, b ReadWriter, from, to string, opts []CopyOption) (a *Attrs, err error) {
-	var given CopyOptions
-	if err := given.ApplyMove(from, to, opts...); err != nil {
-		return nil, located(b, "Move", to, ownError(err))
-	}
-	var reads []AttrsOption
-	for _, n := range given.SourceNative {
-		reads = append(reads, nativeOption(n))
-	}
-	source, err := b.Attrs(ctx, from, reads...)
-	if err == nil {
-		a, err = Copy(ctx, b, to, b, from, opts...)
-	}
-	if err == nil {
-		err = removeUnchanged(ctx, b, from, source, reads)
-	}
-	if err != nil {
-		e := ownError(err)
-		e.Op = "Move"
-		if a == nil && e.Code != ObjectNotFound {
-			e.Key = to // that of the source would say that the object is at both
-		}
+	f, e := need(b, "Move", to)
+	if e != nil {
 		return nil, e
 	}
-	return a, nil
-}
-
-var errReplaced = errors.New("the source was replaced while it was copied, and was not removed")
-
-// removeUnchanged removes the source of a copy. If it is another object by now, it stays and the error is
-// Changed. Without a revision, times are compared.
-func removeUnchanged(ctx context.Context, b ReadWriter, key string, source *Attrs, reads []AttrsOption) error {
-	changed := located(b, "Move", key, &Error{Code: Changed, Err: errReplaced})
-	if source.Revision != "" && Supports(b, ConditionalRemove) {
-		err := b.Remove(ctx, key, IfRevision(source.Revision))
-		if CodeOf(err) == PreconditionFailed {
-			return changed
-		}
-		return err
+	given := copyPool.get()
+	defer copyPool.put(given)
+	if err := f.check(scope.Upload|scope.Download|scope.Remove, "Move", to, given.ApplyMove(from, to, opts...)); err != nil {
+		return nil, err
 	}
-	now, err := b.Attrs(ctx, key, reads...)
-	switch {
-	case CodeOf(err) == ObjectNotFound:
-		return nil
-	case err != nil:
-		return err
-	case now.Size != source.Size, source.Revision != "" && now.Revision != source.Revision,
-		source.Revision == "" && !now.Modified.Equal(source.Modified):
-		return changed
-	}
-	return b.Remove(ctx, key)
+	given.View = f.scope.Prefix
+	a, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), given)
+	return f.attrs(a), f.outward(err)
 }

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
@@ -71,20 +73,12 @@ type UploadedPart struct {
 	CRC32C CRC32C // unknown if the store does not tell it
 }
 
-// A MultipartUploader is a bucket that takes uploads in parts.
-type MultipartUploader interface {
-	BeginUpload(ctx context.Context, key string, opts ...MultipartOption) (MultipartUpload, error)
-	ContinueUpload(ctx context.Context, token string, opts ...MultipartOption) (MultipartUpload, error)
-	ContinueListedUpload(ctx context.Context, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error)
-	ListUploads(ctx context.Context, opts ...ListOption) iter.Seq2[UploadEntry, error]
-	AbortUpload(ctx context.Context, entry UploadEntry) error
-	PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
-}
-
 // BeginUpload begins an upload of one object in parts, with its attributes. The content
 // type is by default that of the key's extension.
 func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (MultipartUpload, error) {
-	return with(b, "BeginUpload", key, func(m MultipartUploader) (MultipartUpload, error) { return m.BeginUpload(ctx, key, opts...) })
+	return openUpload(b, "BeginUpload", key, opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
+		return f.core.BeginUpload(ctx, f.scope.Key(key), o)
+	})
 }
 
 // ContinueUpload returns the upload of a [MultipartUpload.Token], in any process. It makes
@@ -92,7 +86,12 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 // one of this bucket, within b's prefix. Give the [WithNative] options of BeginUpload
 // again: the token holds no key.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
-	return with(b, "ContinueUpload", "", func(m MultipartUploader) (MultipartUpload, error) { return m.ContinueUpload(ctx, token, opts...) })
+	return openUpload(b, "ContinueUpload", "", opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
+		if e := onlyNatives(opts); e != nil {
+			return nil, located(f, "ContinueUpload", "", e)
+		}
+		return f.core.ContinueUpload(ctx, token, o)
+	})
 }
 
 // ContinueListedUpload is [ContinueUpload] for an entry of [ListUploads], without a token.
@@ -100,7 +99,10 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 // has them. If S3 loses the response of Complete, it fails with OutcomeUnknown, and if
 // called again with ObjectNotFound.
 func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
-	return with(b, "ContinueListedUpload", entry.Key, func(m MultipartUploader) (MultipartUpload, error) { return m.ContinueListedUpload(ctx, entry, opts...) })
+	return openUpload(b, "ContinueListedUpload", entry.Key, opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
+		entry.Key = f.scope.Key(entry.Key)
+		return f.core.ContinueListedUpload(ctx, entry, o)
+	})
 }
 
 // An UploadEntry is an upload in progress, also one that a crash has left.
@@ -113,17 +115,22 @@ type UploadEntry struct {
 // ListUploads yields the multipart uploads in progress, in no order; see List for the
 // error. It takes only [WithPrefix].
 func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
-	m, e := need[MultipartUploader](b, "ListUploads", "")
-	if e != nil {
-		return failing[UploadEntry](e)
-	}
-	return m.ListUploads(ctx, opts...)
+	return listWith(b, "ListUploads", opts, func(c Core, o *ListOptions) iter.Seq2[UploadEntry, error] { return c.ListUploads(ctx, o) },
+		func(e *UploadEntry) *string { return &e.Key })
 }
 
 // AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If there is
 // none, it succeeds. A call that still sends parts of it fails.
 func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
-	return change(b, "AbortUpload", entry.Key, func(m MultipartUploader) error { return m.AbortUpload(ctx, entry) })
+	f, e := need(b, "AbortUpload", entry.Key)
+	if e != nil {
+		return e
+	}
+	if err := f.check(scope.Upload, "AbortUpload", entry.Key, nil); err != nil {
+		return err
+	}
+	entry.Key = f.scope.Key(entry.Key)
+	return f.outward(f.core.AbortUpload(ctx, entry))
 }
 
 type multipartOption func(*UploadOptions)
@@ -166,9 +173,16 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // PutSignedPart is [MultipartUpload.PutPart] for a handler that has verified a request of
 // SignPart: upload is driver.SignPartRequest.Upload.
 func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
-	return with(b, "PutSignedPart", key, func(m MultipartUploader) (*UploadedPart, error) {
-		return m.PutSignedPart(ctx, key, upload, number, body, opts...)
-	})
+	f, e := need(b, "PutSignedPart", key)
+	if e != nil {
+		return nil, e
+	}
+	given := &PartOptions{}
+	if err := f.check(scope.Upload, "PutPart", key, given.Apply(opts...)); err != nil {
+		return nil, err
+	}
+	part, err := f.core.PutSignedPart(ctx, f.scope.Key(key), upload, number, body, given)
+	return part, f.outward(err)
 }
 
 // WithResume records in the file at path how far a multipart upload has come. The same call
@@ -207,11 +221,14 @@ func (o resumeOption) applyCopy(r *CopyOptions)     { o.set(&r.Transfer, &r.err)
 
 // AbandonUpload removes the file that [WithResume] has written at path, if it is there, and
 // the parts that it records. Another file, or one for no key of b, is InvalidArgument; one
-// in use is Locked. A b that is not from engine.New, nor unwraps to such, is Unsupported.
+// in use is Locked.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
-	own, ok := reach(b)
-	if !ok {
-		return located(b, "AbandonUpload", "", unsupported(fmt.Sprintf("AbandonUpload needs a bucket from engine.New, and the value is a %T, which has no Unwrap", innermost(b)), ""))
+	f, e := need(b, "AbandonUpload", "")
+	if e != nil {
+		return e
 	}
-	return own.AbandonUpload(ctx, path)
+	if err := f.check(scope.Upload, "AbandonUpload", "", nil); err != nil {
+		return err
+	}
+	return f.outward(f.core.AbandonUpload(ctx, path, f.scope.Prefix))
 }

@@ -50,6 +50,7 @@ type (
 		PageSize                      int // entries in one request; 0: the default
 		SoftDeleted                   bool
 		AnyOrder                      bool
+		View                          string // the prefix of the view that lists, whose own folder marker is left out
 
 		err error
 	}
@@ -131,6 +132,7 @@ type Transfer struct {
 	Concurrency int                     // requests at once; 0: the default
 	Progress    func(done, total int64) // nil: none
 	ResumeFile  string                  // of WithResume; "": none
+	View        string                  // the prefix of the view that writes: WithResume continues no upload of another one
 	// WriteID, 32 hexadecimal digits, names the write: if an object of this id is there, an earlier process has
 	// written it, and IfAbsent succeeds. "": the write gets an id of its own.
 	WriteID string
@@ -256,6 +258,12 @@ func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 		err = invalid("to", "must be another key than from")
 	}
 	return err
+}
+
+// MovesOnly reports whether the options of a Move ask for no more than another key.
+func (r *CopyOptions) MovesOnly() bool {
+	changes := r.Set != 0 || r.Tags != nil || r.PublicRead || r.LegalHold || r.Retention != (Retention{})
+	return !changes && r.WriteID == "" && len(r.Native)+len(r.SourceNative) == 0
 }
 
 // ApplyUpload reads options.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/scope"
 )
 
 const (
@@ -102,18 +103,21 @@ func WithMethod(method string) SignedDownloadOption {
 	})
 }
 
-// A FormSigner is a bucket that signs forms.
-type FormSigner interface {
-	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error)
-}
-
 // SignedUploadForm signs a form. The store enforces a size from minSize to maxSize bytes
 // and one content type: that of [WithContentType], else of the key's extension, else
 // "application/octet-stream". A condition does not fit.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
-	return with(b, "SignedUploadForm", key, func(f FormSigner) (*SignedForm, error) {
-		return f.SignedUploadForm(ctx, key, minSize, maxSize, opts...)
-	})
+	f, e := need(b, "SignedUploadForm", key)
+	if e != nil {
+		return nil, e
+	}
+	given := signPool.get()
+	defer signPool.put(given)
+	if err := f.check(scope.SignUpload, "SignedUploadForm", key, given.ApplyUpload(opts...)); err != nil {
+		return nil, err
+	}
+	form, err := f.core.SignedUploadForm(ctx, f.scope.Key(key), minSize, maxSize, given)
+	return form, f.outward(err)
 }
 
 // A SignedURL is a request that its holder can make without credentials. Its JSON is for a

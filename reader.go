@@ -24,18 +24,25 @@ type Reader struct {
 	offset int64
 	length int64
 	from   unexported.ReadSource
+	prefix string  // what is removed from the keys of errors
 	end    [1]byte // the byte that checkEnd tries to read
 }
 
 // Read delivers the stored bytes; see [Downloader]. At the end of a whole object it returns
 // io.EOF, or ChecksumMismatch if that is not what was stored.
-func (r *Reader) Read(p []byte) (int, error) { return r.from.Read(p) }
+func (r *Reader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	return n, withoutPrefix(err, r.prefix)
+}
 
 // WriteTo writes the rest to w; io.Copy uses it. It returns an error of w as it is. Into a
 // regular *os.File without O_APPEND it writes parallel ranges in place. If that fails, it
 // returns how many bytes precede them, the file's content after these is undefined, and
 // nothing more can be read.
-func (r *Reader) WriteTo(w io.Writer) (int64, error) { return r.from.WriteTo(w) }
+func (r *Reader) WriteTo(w io.Writer) (int64, error) {
+	n, err := r.from.WriteTo(w)
+	return n, withoutPrefix(err, r.prefix)
+}
 
 // Close ends the download. It always returns nil.
 func (r *Reader) Close() error { return r.from.Close() }

@@ -41,7 +41,7 @@ func NewReaderAt(ctx context.Context, b interface {
 		return nil, err
 	}
 	limit := defaultBufferLimit.bounded()
-	if own, ok := reach(b); ok {
+	if own := engineOf(b); own != nil {
 		limit = own.BufferLimit()
 	}
 	at := &ReaderAt{ctx: ctx, object: pinObject(b, key, "ReadAt", &r.get, attrs)}

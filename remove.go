@@ -9,14 +9,9 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/removal"
+	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
 )
-
-// A BatchRemover is a bucket that removes several objects at once.
-type BatchRemover interface {
-	RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error)
-	RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error)
-}
 
 // RemoveAll removes every key, in the provider's batches, and continues after failures: err
 // joins one *Error for each key that it tried and that may still be there. It stops after
@@ -24,21 +19,36 @@ type BatchRemover interface {
 // ctx ends, err joins an *Error without a key. removed counts keys that are gone, also if
 // they did not exist.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	if r, ok := find[BatchRemover](b); ok {
-		return r.RemoveAll(ctx, keys)
+	f, e := need(b, "RemoveAll", "")
+	switch {
+	case e != nil:
+		return 0, e
+	case f.refused(scope.Remove, nil) != nil:
+		return f.refuseEach(ctx, "RemoveAll", removal.Map(keys, func(key string) VersionEntry { return VersionEntry{ListEntry: ListEntry{Key: key}} }))
+	case f.scope.Prefix == "":
+		return f.core.RemoveAll(ctx, keys)
 	}
-	return removeSingly(ctx, b, "RemoveAll", removal.Map(keys, entryOf))
+	removed, err = f.core.RemoveAll(ctx, removal.Map(keys, f.scope.Key))
+	return removed, f.eachOutward(err)
 }
-
-func entryOf(key string) VersionEntry { return VersionEntry{ListEntry: ListEntry{Key: key}} }
 
 // RemoveVersions removes versions permanently, by Key and Version of entries, as
 // [RemoveAll] removes objects. The *Error of a version has both.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
-	if r, ok := find[BatchRemover](b); ok {
-		return r.RemoveVersions(ctx, versions)
+	f, e := need(b, "RemoveVersions", "")
+	switch {
+	case e != nil:
+		return 0, e
+	case f.refused(scope.Remove, nil) != nil:
+		return f.refuseEach(ctx, "RemoveVersions", versions)
+	case f.scope.Prefix == "":
+		return f.core.RemoveVersions(ctx, versions)
 	}
-	return removeSingly(ctx, b, "RemoveVersions", versions)
+	removed, err = f.core.RemoveVersions(ctx, removal.Map(versions, func(entry VersionEntry) VersionEntry {
+		entry.Key = f.scope.Key(entry.Key)
+		return entry
+	}))
+	return removed, f.eachOutward(err)
 }
 
 // RemoveMatching removes, as [RemoveAll] does, the objects of a listing that match accepts
@@ -68,32 +78,31 @@ func RemoveMatching(ctx context.Context, b interface {
 	return removed, errors.Join(listed, err)
 }
 
-// removeSingly removes by a Remover that has no batches.
-func removeSingly(ctx context.Context, b Remover, name string, all iter.Seq[VersionEntry]) (removed int, err error) {
-	removed, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, func(group []VersionEntry) (errs []error, more bool) {
+// refuseEach returns an error for each key of a removal that the front does not permit.
+func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionEntry]) (removed int, err error) {
+	_, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, func(group []VersionEntry) (errs []error, more bool) {
 		if ctx.Err() != nil {
-			return []error{located(b, name, "", asError(ctx, ctx.Err()))}, false
+			return []error{located(f, op, "", asError(ctx, ctx.Err()))}, false
 		}
-		return parallel.All(len(group), removal.AtOnce, func(i int) error { return removeForeign(ctx, b, name, group[i]) }), true
+		for _, one := range group {
+			e := located(f, op, one.Key, f.refused(scope.Remove, nil))
+			e.Version = one.Version
+			errs = append(errs, e)
+		}
+		return errs, true
 	})
-	return removed, errors.Join(failures...)
+	return 0, errors.Join(failures...)
 }
 
-// removeForeign removes by a foreign Remover. Its error names the key and the version: a caller
-// that searches for them would take them for removed.
-func removeForeign(ctx context.Context, b Remover, name string, one VersionEntry) error {
-	var opts []RemoveOption
-	if name == "RemoveVersions" {
-		if one.Version == "" {
-			return located(b, name, one.Key, invalid("version", "must not be empty")) // it would be the object
-		}
-		opts = append(opts, WithVersion(one.Version))
+// eachOutward is outward for joined errors.
+func (f *front) eachOutward(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return f.outward(err)
 	}
-	err := b.Remove(ctx, one.Key, opts...)
-	if own := (*Error)(nil); err == nil || errors.As(err, &own) && own.Key == one.Key && own.Version == one.Version {
-		return err
+	errs := slices.Clone(joined.Unwrap())
+	for i := range errs {
+		errs[i] = f.outward(errs[i])
 	}
-	e := located(b, name, one.Key, &Error{Code: asError(ctx, err).Code, Err: err})
-	e.Version = one.Version
-	return e
+	return errors.Join(errs...)
 }

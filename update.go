@@ -156,8 +156,8 @@ func (r *rounds) located(e *Error) *Error { return located(r.b, r.op, r.key, e) 
 // check refuses a bucket that does not compare revisions.
 func (r *rounds) check() (e *Error) {
 	r.policy = backoff.New(0, 0, 0)
-	if own, ok := reach(r.b); ok {
-		r.policy = own.Core().RetryPolicy()
+	if own := engineOf(r.b); own != nil {
+		r.policy = own.RetryPolicy()
 		if e = own.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,"); e == nil {
 			e = own.Need(ConditionalUpdate, "IfRevision, which "+r.op+" needs,")
 		}
@@ -218,4 +218,16 @@ func nativeReads(natives []NativeValue, auxiliary bool) []DownloadOption {
 		r.Native = append(r.Native, natives...)
 		r.Auxiliary = auxiliary
 	})}
+}
+
+// uploadOptions returns the options of a copy that fit an upload: all but
+// WithVersion.
+func uploadOptions(opts []CopyOption) []UploadOption {
+	var fit []UploadOption
+	for _, o := range opts {
+		if o, ok := o.(UploadOption); ok {
+			fit = append(fit, o)
+		}
+	}
+	return fit
 }

@@ -10,40 +10,38 @@ import (
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/removal"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
-func (b *bucket) Compose(ctx context.Context, key string, srcKeys []string, opts ...storage.CopyOption) (*storage.Attrs, error) {
-	c := &composeOp{srcKeys: slices.Clone(srcKeys)}
-	return run(ctx, &c.op, c.open(b, key, opts), c.run)
+func (c *core) Compose(ctx context.Context, key string, srcKeys []string, given *storage.CopyOptions) (*storage.Attrs, error) {
+	o := &composeOp{srcKeys: srcKeys, given: given}
+	return run(ctx, &o.op, o.open(c, key), o.run)
 }
 
 // A composeOp is one call of Compose.
 type composeOp struct {
 	op      operation
 	req     driver.CopyRequest
-	given   storage.CopyOptions
-	srcKeys []string // whole, once opened
+	given   *storage.CopyOptions
+	srcKeys []string
 	sources []*storage.Attrs
 }
 
 // open checks the options and keys.
-func (c *composeOp) open(b *bucket, key string, opts []storage.CopyOption) *storage.Error {
-	if e := c.op.prepare(b, scope.Upload|scope.Download, "Compose", key); e != nil {
+func (c *composeOp) open(b *core, key string) *storage.Error {
+	if e := c.op.prepareWrite(b, "Compose", key); e != nil {
 		return e
 	}
-	if e := b.core.resolveCopy(c.op.key, &c.req, &c.given, c.given.ApplyCompose(c.srcKeys, opts...)); e != nil {
+	if e := b.resolveCopy(c.op.key, &c.req, c.given); e != nil {
 		return e
 	}
-	native, e := b.core.natives(c.given.SourceNative)
+	native, e := b.natives(c.given.SourceNative)
 	if e != nil {
 		return e
 	}
 	c.req.Source.Native = native
-	for i, key := range c.srcKeys {
-		c.srcKeys[i] = b.scope.Key(key)
-		if e := b.core.checkReadKey(c.srcKeys[i]); e != nil {
+	for _, key := range c.srcKeys {
+		if e := b.checkReadKey(key); e != nil {
 			return e
 		}
 	}
@@ -128,7 +126,7 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error) {
 	d, seen := &download{ctx: ctx}, c.sources[i]
 	d.first.req = driver.GetRequest{Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: seen.Revision}, Native: c.req.Source.Native}
-	d.op.core, d.op.name, d.op.key, d.op.prefix = c.op.core, c.op.name, c.srcKeys[i], c.op.prefix
+	d.op.core, d.op.name, d.op.key = c.op.core, c.op.name, c.srcKeys[i]
 	e := d.open()
 	switch {
 	case e == nil && !changed(seen, d.reader.Attrs()):

@@ -9,7 +9,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/retentionrule"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/tagrule"
 )
 
@@ -21,11 +20,10 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 	return nil
 }
 
-func (b *bucket) Tags(ctx context.Context, key string, opts ...storage.AttrsOption) (map[string]string, error) {
-	o, r, given := &operation{}, &driver.GetRequest{}, readOptions.get()
-	defer readOptions.put(given)
-	e := o.prepareRead(b, scope.Attrs, "Tags", key, r, given, given.ApplyAttrs(opts...))
-	e = cmp.Or(e, b.core.need(storage.ObjectTags, "Tags"))
+func (c *core) Tags(ctx context.Context, key string, given *storage.DownloadOptions) (map[string]string, error) {
+	o, r := &operation{}, &driver.GetRequest{}
+	e := o.prepareRead(c, "Tags", key, r, given)
+	e = cmp.Or(e, c.need(storage.ObjectTags, "Tags"))
 	if e == nil && r.Condition != (storage.Condition{}) {
 		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
 	}
@@ -45,25 +43,23 @@ func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[stri
 	return maps.Clone(tags), nil // a driver may keep its map
 }
 
-func (b *bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts ...storage.SetOption) error {
-	c := &changeOp{req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
-	applied := c.given.Apply(opts...)
-	return c.run(ctx, b, "SetTags", key, storage.ObjectTags, applied, checkTags("tags", tags), driver.Driver.SetTags)
+func (c *core) SetTags(ctx context.Context, key string, tags map[string]string, given *storage.ChangeOptions) error {
+	o := &changeOp{given: given, req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
+	return o.run(ctx, c, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
 }
 
 // A changeOp is one call that changes what is kept with an object.
 type changeOp struct {
 	op    operation
 	req   driver.ChangeRequest
-	given storage.ChangeOptions
+	given *storage.ChangeOptions
 }
 
-// run checks the request and makes it. applied and checked are how reading the options and
-// checking the argument went.
-func (c *changeOp) run(ctx context.Context, b *bucket, name, key string, need storage.Features, applied error, checked *storage.Error, call func(driver.Driver, context.Context, *driver.ChangeRequest) error) error {
+// run checks the request and makes it. checked is how checking the argument went.
+func (c *changeOp) run(ctx context.Context, b *core, name, key string, need storage.Features, checked *storage.Error, call func(driver.Driver, context.Context, *driver.ChangeRequest) error) error {
 	o, r := &c.op, &c.req
-	e := o.prepare(b, scope.Upload, name, key)
-	e = cmp.Or(e, ownError(applied), checked, b.core.resolveChange(o.key, r, &c.given), b.core.need(need, name))
+	e := o.prepareWrite(b, name, key)
+	e = cmp.Or(e, checked, b.resolveChange(o.key, r, c.given), b.need(need, name))
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
 		e := o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
 		switch {
@@ -89,8 +85,8 @@ func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage
 	return cmp.Or(c.checkReadKey(key), unversioned, foreign)
 }
 
-func (b *bucket) SetRetention(ctx context.Context, key string, r storage.Retention, opts ...storage.RetentionOption) error {
-	c := &changeOp{}
+func (c *core) SetRetention(ctx context.Context, key string, r storage.Retention, given *storage.ChangeOptions) error {
+	o := &changeOp{given: given}
 	var checked *storage.Error
 	if r != (storage.Retention{}) {
 		r.Until = retentionrule.RoundUp(r.Until)
@@ -98,24 +94,21 @@ func (b *bucket) SetRetention(ctx context.Context, key string, r storage.Retenti
 			checked = invalid("retention", rule)
 		}
 	}
-	c.req.Retention = r
-	applied := c.given.ApplyRetention(opts...)
-	return c.run(ctx, b, "SetRetention", key, storage.ObjectLock, applied, checked, driver.Driver.SetRetention)
+	o.req.Retention = r
+	return o.run(ctx, c, "SetRetention", key, storage.ObjectLock, checked, driver.Driver.SetRetention)
 }
 
-func (b *bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts ...storage.SetOption) error {
-	c := &changeOp{req: driver.ChangeRequest{LegalHold: hold}}
-	applied := c.given.Apply(opts...)
-	return c.run(ctx, b, "SetLegalHold", key, storage.ObjectLock, applied, nil, driver.Driver.SetLegalHold)
+func (c *core) SetLegalHold(ctx context.Context, key string, hold bool, given *storage.ChangeOptions) error {
+	o := &changeOp{given: given, req: driver.ChangeRequest{LegalHold: hold}}
+	return o.run(ctx, c, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
 }
 
-func (b *bucket) Restore(ctx context.Context, key string, opts ...storage.RestoreOption) error {
-	c := &changeOp{}
-	applied := c.given.ApplyRestore(opts...)
-	c.req.RestoreDays, c.req.RestoreTier = c.given.RestoreDays, c.given.RestoreTier
+func (c *core) Restore(ctx context.Context, key string, given *storage.ChangeOptions) error {
+	o := &changeOp{given: given}
+	o.req.RestoreDays, o.req.RestoreTier = given.RestoreDays, given.RestoreTier
 	need := storage.Restoring
-	if c.given.SoftDeleted {
-		c.req.SoftDeleted, need = true, storage.SoftDelete
+	if given.SoftDeleted {
+		o.req.SoftDeleted, need = true, storage.SoftDelete
 	}
-	return c.run(ctx, b, "Restore", key, need, applied, nil, driver.Driver.Restore)
+	return o.run(ctx, c, "Restore", key, need, nil, driver.Driver.Restore)
 }

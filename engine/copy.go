@@ -9,22 +9,22 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/equal"
-	"github.com/omnibucket/storage/internal/scope"
-	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
-func (b *bucket) CopyFrom(ctx context.Context, key string, src storage.Downloader, srcKey string, opts ...storage.CopyOption) (*storage.Attrs, error) {
-	c := &copyOp{src: src, srcKey: srcKey, given: copyOptions.get()}
-	defer copyOptions.put(c.given)
-	e := c.op.prepare(b, scope.Upload, "Copy", key)
+// Source returns the object as one that the server may copy.
+func (c *core) Source(key string) storage.CopySource { return storage.CopySource{Core: c, Key: key} }
+
+func (c *core) CopyFrom(ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions) (*storage.Attrs, error) {
+	o := &copyOp{from: from, given: given}
+	e := o.op.prepareWrite(c, "Copy", key)
 	if e == nil {
-		e = b.core.resolveCopy(c.op.key, &c.req, c.given, c.given.Apply(opts...))
+		e = c.resolveCopy(key, &o.req, given)
 	}
-	if e == nil && c.given.Tail != nil {
-		e = b.core.need(storage.ConditionalUpdate, "Append")
+	if e == nil && given.Tail != nil {
+		e = c.need(storage.ConditionalUpdate, "Append")
 	}
-	return run(ctx, &c.op, e, c.run)
+	return run(ctx, &o.op, e, o.run)
 }
 
 // A copyOp is one call of Copy. Its operation is the destination's.
@@ -32,24 +32,19 @@ type copyOp struct {
 	op     operation
 	req    driver.CopyRequest
 	given  *storage.CopyOptions
-	src    storage.Downloader
-	srcKey string
-	source *download // the source if its bucket is from New; it has an operation of its own
+	from   storage.CopySource
+	source *download // the source if it is an object of package engine; it has an operation of its own
 }
 
-// resolveCopy checks the options of Copy and Compose, and completes the request; applied is how reading the
-// options in given went.
-func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions, applied error) *storage.Error {
-	if applied != nil {
-		return ownError(applied)
-	}
+// resolveCopy checks the options of Copy and Compose, and completes the request.
+func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions) *storage.Error {
 	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
 	return c.resolveWrite(key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native, given.MarkerKey})
 }
 
 // run copies on the server if that is possible, else by streaming.
 func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	src, ok := serving.Reach(c.src).(*bucket)
+	src, ok := c.from.Core.(*core)
 	if !ok {
 		return c.streamCopy(ctx)
 	}
@@ -63,7 +58,7 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		onServer = c.op.core.has(storage.ServerAppend) && (limit == 0 || added <= limit)
 	}
 	if onServer {
-		from := src.core.driver.Locate(c.source.op.key)
+		from := src.driver.Locate(c.source.op.key)
 		to := c.op.core.driver.Locate(c.op.key)
 		if equal.Values(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
@@ -84,14 +79,11 @@ func orStream(ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver
 }
 
 // openSource begins the operation of the source.
-func (c *copyOp) openSource(ctx context.Context, src *bucket) *storage.Error {
+func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 	c.source = &download{}
-	d, set, given := c.source, c.given, readOptions.get()
-	defer readOptions.put(given)
-	given.Length, given.Version = -1, c.req.Source.Version
-	given.Concurrency, given.Native = set.Concurrency, set.SourceNative
-	e := d.prepare(src, c.srcKey, given, nil)
-	d.first.req.Auxiliary = (src.core == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0 // no older object is written again
+	d, set := c.source, c.given
+	e := d.prepare(src, c.from.Key, c.reads())
+	d.first.req.Auxiliary = (src == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0 // no older object is written again
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}
@@ -240,5 +232,45 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 		}
 		return d.present(), nil
 	}
-	return openForeignSource(ctx, c.src, c.srcKey, c.given)
+	return c.streamSource(ctx)
+}
+
+// reads returns the options of reading the source.
+func (c *copyOp) reads() *storage.DownloadOptions {
+	return &storage.DownloadOptions{Length: -1, Version: c.given.Version, Concurrency: c.given.Concurrency, Native: c.given.SourceNative}
+}
+
+// streamSource opens a source that is no object of package engine by its Download.
+func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storage.Error) {
+	var err error
+	if c.from.Core != nil {
+		r, err = c.from.Core.Download(ctx, c.from.Key, c.reads())
+	} else {
+		r, err = c.from.Other.Download(ctx, c.from.Key, *c.reads())
+	}
+	if err == nil {
+		return r, nil
+	}
+	e = asError(ctx, err)
+	e.Op, e.Key = "Copy", cmp.Or(e.Key, c.from.Key)
+	if e.Code == storage.PreconditionFailed { // not a condition of this call
+		e.Code, e.Err = storage.Changed, bodyFailed(err).Err
+	}
+	return nil, e
+}
+
+// sourceFailed returns the error of a copy whose source failed with err. The Code is
+// not the source's: PreconditionFailed would say that the destination exists.
+func sourceFailed(ctx context.Context, err error) *storage.Error {
+	if ctx.Err() != nil {
+		return asError(ctx, ctx.Err())
+	}
+	source, e := ownError(err), bodyFailed(err)
+	switch source.Code {
+	case storage.Changed, storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable: // it was there when it was opened
+		e.Code = storage.Changed
+	}
+	e.Hint, e.Status, e.RequestID = source.Hint, source.Status, source.RequestID
+	e.Retryable, e.RetryAfter = source.Retryable, source.RetryAfter
+	return e
 }

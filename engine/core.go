@@ -18,12 +18,11 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/telemetry"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// A core is shared by all views of one opened bucket.
+// A core is the storage.Core of one opened bucket.
 type core struct {
 	driver         driver.Driver
 	desc           driver.Description
@@ -49,11 +48,11 @@ type core struct {
 
 // New makes a [storage.Bucket] of a [driver.Driver]; providers return no other implementation.
 func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
-	return newBucket(d, openOptionsOf(opts), false)
+	return storage.NewBucket(newCore(d, openOptionsOf(opts), false))
 }
 
-// newBucket opens a bucket. If a Service opens it, that knows whether the bucket keeps versions.
-func newBucket(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucket {
+// newCore opens a bucket. If a Service opens it, that knows whether the bucket keeps versions.
+func newCore(d driver.Driver, o *unexported.OpenOptions, serviced bool) *core {
 	for _, l := range o.Layers {
 		layer, _ := l.(driver.Layer)
 		d = layer(d)
@@ -93,7 +92,7 @@ func newBucket(d driver.Driver, o *unexported.OpenOptions, serviced bool) *bucke
 		c.features |= storage.OrderedListing // by listing folder by folder
 	}
 	c.openVersions(o, serviced)
-	return &bucket{core: c, scope: scope.Scope{Mask: scope.Everything}}
+	return c
 }
 
 // idle returns Unsupported for an option to keep what the store cannot keep.
@@ -144,23 +143,8 @@ func (c *core) serveAtBase() {
 	c.publicBaseURL = cmp.Or(c.publicBaseURL, c.signingBaseURL)
 }
 
-// A bucket is the one concrete Bucket: what a scope shows of a core. It has the scope itself,
-// because an operation through Prefixed must cost no call more than any other, and no allocation more than the text
-// of the whole key.
-type bucket struct {
-	core  *core
-	scope scope.Scope
-}
-
-// Close is that of a whole bucket.
-func (b *bucket) Close() error {
-	if !b.scope.Whole() {
-		return nil
-	}
-	return b.core.close()
-}
-
-func (c *core) close() error {
+// Close implements storage.Core.
+func (c *core) Close() error {
 	c.closed.Store(true)
 	c.closing.Do(func() {
 		if c.forget != nil {
@@ -231,7 +215,8 @@ func (c *core) condition(cond *storage.Condition, update storage.Features) *stor
 	return nil
 }
 
-func (b *bucket) Supports(features storage.Features) bool { return b.core.has(features) }
+// Supports implements storage.Core.
+func (c *core) Supports(features storage.Features) bool { return c.has(features) }
 
 // has reports whether the features f are in force.
 func (c *core) has(f storage.Features) bool { return c.features&f == f }

@@ -6,26 +6,23 @@ import (
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/scope"
-	"github.com/omnibucket/storage/internal/serving"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// Functions of the API that need more of a bucket than its methods call these. Their results have
-// types of internal packages, so that nobody else can.
+// Functions of the API that need more of a core than storage.Core has call these, by package serving.
 
-// Narrow returns what outer shows of b.
-func (b *bucket) Narrow(outer scope.Scope) storage.Bucket {
-	return &bucket{core: b.core, scope: b.scope.In(outer)}
+// Engine returns the core itself.
+func (c *core) Engine() any { return c }
+
+// Place names the bucket.
+func (c *core) Place() storage.Place {
+	return storage.Place{Provider: c.desc.Provider, Bucket: c.desc.Bucket}
 }
 
-func (b *bucket) Scope() *scope.Scope { return &b.scope }
+// Location is Description.Location.
+func (c *core) Location() string { return c.desc.Location }
 
-func (b *bucket) Place() (provider, location, bucket string) {
-	return b.core.desc.Provider, b.core.desc.Location, b.core.desc.Bucket
-}
-
-func (b *bucket) Core() unexported.Core { return b.core }
+// Native returns the provider's own client.
+func (c *core) Native() any { return c.driver.Native() }
 
 func (c *core) Stored() (account any, bucket string) {
 	ref := c.driver.Locate("")
@@ -42,20 +39,16 @@ func (c *core) Places() []evidence.Place {
 // Identity names the place of the bucket and the layers on the way there.
 func (c *core) Identity() string { return driver.StackIdentity(c.driver) }
 
-func (b *bucket) BufferLimit() *buffer.Limit { return b.core.bufferLimit }
+func (c *core) BufferLimit() *buffer.Limit { return c.bufferLimit }
 
-func (c *core) Client() any { return c.driver.Native() }
-
-func (b *bucket) Need(f storage.Features, what string) *storage.Error { return b.core.need(f, what) }
+func (c *core) Need(f storage.Features, what string) *storage.Error { return c.need(f, what) }
 
 func (c *core) RetryPolicy() *backoff.Policy { return c.retry.policy }
 
 // Served is for package serve: it returns the origin, name and signing address of the bucket.
-// Like As it returns nothing for results of Ref and Prefixed, whose holder must not reach the
-// rest of the bucket.
-func (b *bucket) Served(serving.Token) (origin any, name, baseURL string) {
-	if !b.scope.Whole() || b.core.optionError != nil {
+func (c *core) Served() (origin any, name, baseURL string) {
+	if c.optionError != nil {
 		return nil, "", ""
 	}
-	return b.core.desc.Origin, b.core.desc.Bucket, b.core.signingBaseURL
+	return c.desc.Origin, c.desc.Bucket, c.signingBaseURL
 }

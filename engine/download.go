@@ -11,7 +11,6 @@ import (
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/progress"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
@@ -59,10 +58,9 @@ type download struct {
 }
 
 // Download opens the object for reading.
-func (b *bucket) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	d, given := &download{}, readOptions.get()
-	defer readOptions.put(given)
-	e := d.prepare(b, key, given, given.Apply(opts...))
+func (c *core) Download(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Reader, error) {
+	d := &download{}
+	e := d.prepare(c, key, given)
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}
@@ -75,10 +73,10 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...storage.Downl
 	return d.present(), nil
 }
 
-// prepare prepares the operation; applied is how reading the options in given went.
-func (d *download) prepare(b *bucket, key string, given *storage.DownloadOptions, applied error) *storage.Error {
+// prepare prepares the operation.
+func (d *download) prepare(c *core, key string, given *storage.DownloadOptions) *storage.Error {
 	d.concurrency, d.report = given.Concurrency, given.Progress
-	return d.op.prepareRead(b, scope.Download, "Download", key, &d.first.req, given, applied)
+	return d.op.prepareRead(c, "Download", key, &d.first.req, given)
 }
 
 // present returns the Reader of an open download.

@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 // A listing consists of pages of the driver. A listOp requests them (fetch), checks that they come to
@@ -46,16 +45,13 @@ func (c *core) outOfOrder() *storage.Error {
 	return unsupported("the store does not list keys in byte order", cmp.Or(c.desc.OrderHint, "report this to the author of the driver of "+c.desc.Provider+": it must list in byte order, or declare FolderOrder"))
 }
 
-// open checks the request, and adds the prefix of the view.
-func (l *listOp) open(b *bucket, op string, opts []storage.ListOption) *storage.Error {
+// open checks the request.
+func (l *listOp) open(c *core, op string, given *storage.ListOptions) *storage.Error {
 	r := &l.req
-	applied := l.given.Apply(opts...)
+	l.given = *given
 	r.Prefix, r.Delimiter, r.StartAfter = l.given.Prefix, l.given.Delimiter, l.given.StartAfter
-	if e := l.op.prepare(b, scope.List, op, r.Prefix); e != nil {
+	if e := l.op.prepare(c, op, r.Prefix); e != nil {
 		return e
-	}
-	if applied != nil {
-		return ownError(applied)
 	}
 	if r.SoftDeleted = l.given.SoftDeleted; r.SoftDeleted && op != "Versions" {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
@@ -63,19 +59,16 @@ func (l *listOp) open(b *bucket, op string, opts []storage.ListOption) *storage.
 	for _, text := range [...]struct{ option, value string }{
 		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
 	} {
-		if len(text.value) > keyrule.MaxBytes || !utf8.ValidString(text.value) {
+		value := strings.TrimPrefix(text.value, given.View)
+		if len(value) > keyrule.MaxBytes || !utf8.ValidString(value) {
 			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
 		}
 	}
-	r.Prefix = cmp.Or(l.op.key, b.scope.Prefix)
-	if e := b.core.checkLeadingSlash(r.Prefix); e != nil {
+	if e := c.checkLeadingSlash(r.Prefix); e != nil {
 		return e
 	}
-	if r.StartAfter != "" {
-		r.StartAfter = b.scope.Prefix + r.StartAfter
-	}
 	l.after = r.StartAfter
-	if l.anyOrder = op != "Versions" && !b.core.has(storage.OrderedListing); l.anyOrder {
+	if l.anyOrder = op != "Versions" && !c.has(storage.OrderedListing); l.anyOrder {
 		return l.checkAnyOrder()
 	}
 	return nil
@@ -236,7 +229,7 @@ func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Erro
 // wants reports whether an entry of the prefix was asked for. A folder marker with the name of a
 // Prefixed view has no key in the view.
 func (l *listOp) wants(entry *storage.ListEntry) bool {
-	return entry.Key > l.after && (l.op.prefix == "" || entry.Key != l.op.prefix)
+	return entry.Key > l.after && entry.Key != l.given.View
 }
 
 // rollsUp reports whether the entry is an object whose key is its own common prefix: some
@@ -249,13 +242,8 @@ func rollsUp(entry *storage.ListEntry, r *driver.ListRequest) bool {
 // keeps holds no more of its page than that.
 const revisionBlock = 4 << 10
 
-// entriesToUser removes the prefix, and tags the revisions.
+// entriesToUser tags the revisions.
 func (l *listOp) entriesToUser(entries []storage.ListEntry) {
-	if l.op.prefix != "" {
-		for i := range entries {
-			entries[i].Key = entries[i].Key[len(l.op.prefix):]
-		}
-	}
 	if l.op.core.desc.TaggedRevisions {
 		return
 	}

@@ -9,10 +9,10 @@ import (
 )
 
 // List yields the matching objects in key order.
-func (b *bucket) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+func (c *core) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, &l.op, l.open(b, "List", opts), l.each, yield)
+		iterate(ctx, &l.op, l.open(c, "List", given), l.each, yield)
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-func (b *bucket) ListPage(ctx context.Context, token string, opts ...storage.ListOption) (*storage.Page, error) {
+func (c *core) ListPage(ctx context.Context, token string, given *storage.ListOptions) (*storage.Page, error) {
 	l := &listOp{}
-	e := l.open(b, "ListPage", opts)
+	e := l.open(c, "ListPage", given)
 	if e == nil {
 		e = l.openPage(token)
 	}
@@ -69,9 +69,6 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 }
 
 func (l *listOp) openPage(token string) *storage.Error {
-	if err := l.given.ApplyPage(token); err != nil {
-		return ownError(err)
-	}
 	l.req.Limit = l.pageSize()
 	if token == "" {
 		return nil
@@ -84,7 +81,7 @@ func (l *listOp) openPage(token string) *storage.Error {
 			l.req.Token = rest
 			return nil
 		case !l.anyOrder && mark == pageMark(l, rest, afterKey) && len(rest) <= keyrule.MaxBytes && utf8.ValidString(rest):
-			l.req.StartAfter = l.op.prefix + rest
+			l.req.StartAfter = l.req.Prefix + rest
 			l.after = l.req.StartAfter
 			return nil
 		}
@@ -100,10 +97,11 @@ func seal(l *listOp, token string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token) + token))
 }
 
-// sealKey returns a token that continues after a key of the view. It is for a page that was
+// sealKey returns a token that continues after a key. It has no prefix of the listing, which its holder need not know. It is for a page that was
 // cut: the driver's token continues after the entries that were cut off.
 func sealKey(l *listOp, key string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, key, afterKey) + key))
+	rest := key[len(l.req.Prefix):]
+	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, rest, afterKey) + rest))
 }
 
 const (

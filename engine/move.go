@@ -7,69 +7,62 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/scope"
+	"github.com/omnibucket/storage/internal/unchanged"
 )
 
 // Move makes one driver call, if the driver can do what the options ask for; else it copies and removes.
-func (b *bucket) Move(ctx context.Context, from, to string, opts ...storage.CopyOption) (*storage.Attrs, error) {
-	a, done, err := b.MoveInOneStep(ctx, to, b, from, opts...)
-	if done || err != nil {
-		return a, err
+func (c *core) Move(ctx context.Context, from, to string, given *storage.CopyOptions) (*storage.Attrs, error) {
+	m := &moveOp{}
+	if e := m.open(c, from, to, given); e != nil {
+		return nil, m.op.end(e)
 	}
-	return moveByCopy(ctx, b, from, to, opts)
+	if !given.MovesOnly() || !c.has(storage.ServerMove) {
+		return c.moveByCopy(ctx, from, to, given)
+	}
+	a, err := run(ctx, &m.op, nil, m.run)
+	if storage.CodeOf(err) == storage.Unsupported && !errors.Is(err, storage.OutcomeUnknown) {
+		return c.moveByCopy(ctx, from, to, given)
+	}
+	return a, err
 }
 
-// MoveInOneStep moves an object of src, which shows the same bucket, by one driver call. If that is not
-// possible, nothing is done.
-func (b *bucket) MoveInOneStep(ctx context.Context, to string, src storage.Bucket, from string, opts ...storage.CopyOption) (a *storage.Attrs, done bool, err error) {
-	source, ok := src.(*bucket)
-	if !ok || source.core != b.core {
-		return nil, false, nil
+// moveByCopy moves an object by a copy and a removal.
+func (c *core) moveByCopy(ctx context.Context, from, to string, given *storage.CopyOptions) (a *storage.Attrs, err error) {
+	reads := &storage.DownloadOptions{Length: -1, Native: given.SourceNative}
+	source, err := c.Attrs(ctx, from, reads)
+	if err == nil {
+		a, err = c.CopyFrom(ctx, to, c.Source(from), given)
 	}
-	m := &moveOp{}
-	if e := m.open(b, source, from, to, m.given.ApplyMove(source.scope.Key(from), b.scope.Key(to), opts...)); e != nil {
-		return nil, false, m.op.end(e)
+	if err == nil {
+		err = unchanged.Remove(ctx, storage.NewBucket(c), from, source, *reads)
 	}
-	if !m.inOneStep() {
-		return nil, false, nil
+	if err == nil {
+		return a, nil
 	}
-	a, err = run(ctx, &m.op, nil, m.run)
-	if storage.CodeOf(err) == storage.Unsupported && !errors.Is(err, storage.OutcomeUnknown) {
-		return nil, false, nil
+	e := ownError(err)
+	e.Op, e.Provider, e.Bucket = "Move", c.desc.Provider, c.desc.Bucket
+	if a == nil && e.Code != storage.ObjectNotFound {
+		e.Key = to // that of the source would say that the object is at both
 	}
-	return a, err == nil, err
+	return nil, e
 }
 
 // A moveOp is one call of Move. Its operation is the destination's.
 type moveOp struct {
-	op    operation
-	req   driver.MoveRequest
-	given storage.CopyOptions
+	op  operation
+	req driver.MoveRequest
 }
 
-// open checks the options and keys; failed is how reading the options went.
-func (m *moveOp) open(b, src *bucket, from, to string, failed error) *storage.Error {
-	e := m.op.prepare(b, scope.Upload|scope.Remove, "Move", to)
-	if e == nil { // an error names the destination: the source would say that the object is at both
-		e = new(operation).prepare(src, scope.Download|scope.Remove, "Move", from)
-	}
-	if e == nil {
-		e = ownError(failed)
-	}
-	if e != nil {
+// open checks the options and keys.
+func (m *moveOp) open(c *core, from, to string, given *storage.CopyOptions) *storage.Error {
+	if e := m.op.prepareWrite(c, "Move", to); e != nil {
 		return e
 	}
-	m.req = driver.MoveRequest{From: src.scope.Key(from), Key: m.op.key, Condition: m.given.Condition}
-	m.op.keys = []string{m.req.From}
-	e = b.core.resolveWrite(m.req.Key, written{&m.given.Properties, m.given.Set, &m.given.Controls, &m.req.Condition, new([]any), m.given.Native, false})
-	return cmp.Or(e, b.core.checkReadKey(m.req.From))
-}
-
-// inOneStep reports whether the driver moves objects, and no option asks for more than another key.
-func (m *moveOp) inOneStep() bool {
-	given := &m.given
-	more := given.Set != 0 || given.Tags != nil || locks(&given.Controls) || given.PublicRead || given.WriteID != "" || len(given.Native)+len(given.SourceNative) > 0
-	return !more && m.op.core.has(storage.ServerMove)
+	m.req = driver.MoveRequest{From: from, Key: to, Condition: given.Condition}
+	m.op.keys = []string{from}
+	p, w := given.Properties, given.Controls
+	e := c.resolveWrite(to, written{&p, given.Set, &w, &m.req.Condition, new([]any), given.Native, false})
+	return cmp.Or(e, c.checkReadKey(from))
 }
 
 func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {

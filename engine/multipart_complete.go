@@ -9,12 +9,12 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.CompleteOption) (*storage.Attrs, error) {
 	c := &completion{upload: u, call: hexid.New(metadata.WriteIDLength / 2)}
-	e := u.prepare(&c.op, scope.Upload, "CompleteUpload")
+	e := u.prepare(&c.op, "CompleteUpload")
+	c.op.writes = true
 	if e == nil {
 		e = ownError(c.options.Apply(opts...))
 	}

@@ -8,26 +8,23 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
-func (b *bucket) ListUploads(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.UploadEntry, error] {
+func (c *core) ListUploads(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
 	return func(yield func(storage.UploadEntry, error) bool) {
 		o := &operation{}
-		iterate(ctx, o, o.prepareUploads(b, opts), o.eachUpload, yield)
+		iterate(ctx, o, o.prepareUploads(c, given), o.eachUpload, yield)
 	}
 }
 
 // prepareUploads prepares ListUploads.
-func (o *operation) prepareUploads(b *bucket, opts []storage.ListOption) *storage.Error {
+func (o *operation) prepareUploads(c *core, r *storage.ListOptions) *storage.Error {
 	const name = "ListUploads"
-	var r storage.ListOptions
-	e := cmp.Or(o.prepare(b, scope.List, name, ""), ownError(r.Apply(opts...)))
+	e := o.prepare(c, name, r.Prefix)
 	if e == nil && (r.Delimiter != "" || r.StartAfter != "" || r.Limit != 0 || r.PageSize != 0) {
 		e = invalid("options", "must be WithPrefix only")
 	}
-	o.key += r.Prefix
-	return cmp.Or(e, b.core.need(storage.MultipartUploads|storage.ListedUploads, name), b.core.checkLeadingSlash(o.key))
+	return cmp.Or(e, c.need(storage.MultipartUploads|storage.ListedUploads, name), c.checkLeadingSlash(o.key))
 }
 
 func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEntry, error) bool) *storage.Error {
@@ -40,11 +37,10 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 		}
 		for _, entry := range page.Uploads {
 			last = entry.Key + "\x00" + entry.Upload
-			key, inside := strings.CutPrefix(entry.Key, o.prefix)
-			if !inside || !strings.HasPrefix(entry.Key, r.Prefix) {
+			if !strings.HasPrefix(entry.Key, r.Prefix) {
 				continue
 			}
-			entry.Key, entry.Begun = key, entry.Begun.UTC()
+			entry.Begun = entry.Begun.UTC()
 			if !yield(entry, nil) {
 				return "", "", errStopped
 			}
@@ -53,23 +49,23 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 	})
 }
 
-func (b *bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
+func (c *core) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
 	const name = "AbortUpload"
 	o := &operation{}
-	e := o.prepare(b, scope.Upload, name, entry.Key)
+	e := o.prepare(c, name, entry.Key)
 	if e == nil && entry.Upload == "" {
 		e = invalid("entry", "must be one that ListUploads has yielded")
 	}
-	e = cmp.Or(e, b.core.checkReadKey(o.key), b.core.need(storage.MultipartUploads, name))
+	e = cmp.Or(e, c.checkReadKey(o.key), c.need(storage.MultipartUploads, name))
 	return abortUpload(ctx, o, e, entry.Upload)
 }
 
-func (b *bucket) ContinueListedUpload(ctx context.Context, entry storage.UploadEntry, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
-	return continueUpload(ctx, b, "ContinueListedUpload", entry.Key, func(o *operation, u *multipartUpload) *storage.Error {
+func (c *core) ContinueListedUpload(ctx context.Context, entry storage.UploadEntry, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+	return continueUpload(ctx, c, "ContinueListedUpload", entry.Key, func(o *operation, u *multipartUpload) *storage.Error {
 		if entry.Upload == "" {
 			return invalid("entry", "must be one that ListUploads has yielded")
 		}
-		if e := u.resolve(o, opts); e != nil {
+		if e := u.resolve(o, given); e != nil {
 			return e
 		}
 		return u.adopt(entry.Upload)
@@ -79,7 +75,7 @@ func (b *bucket) ContinueListedUpload(ctx context.Context, entry storage.UploadE
 // adopt makes u the upload of that name, which this value has not begun.
 func (u *multipartUpload) adopt(upload string) *storage.Error {
 	r, record := &u.put, &u.record
-	if u.bucket.core.desc.AttributesAtBegin {
+	if u.core.desc.AttributesAtBegin {
 		if u.attributed {
 			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 		}

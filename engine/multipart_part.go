@@ -13,38 +13,39 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/progress"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
 func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...storage.PartOption) (*storage.UploadedPart, error) {
 	o := &operation{}
-	e := u.prepare(o, scope.Upload, "PutPart")
-	return u.putPart(ctx, o, e, number, body, opts)
+	e := u.prepare(o, "PutPart")
+	p := &partUpload{upload: u, number: number}
+	if e == nil {
+		e = ownError(p.options.Apply(opts...))
+	}
+	return u.putPart(ctx, o, e, p, body)
 }
 
-func (b *bucket) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, opts ...storage.PartOption) (*storage.UploadedPart, error) {
-	u := &multipartUpload{bucket: b, record: uploadtoken.Record{Key: b.scope.Key(key), Upload: upload}}
+func (c *core) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, given *storage.PartOptions) (*storage.UploadedPart, error) {
+	u := &multipartUpload{core: c, record: uploadtoken.Record{Key: key, Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
 	o := &operation{}
-	e := o.prepare(b, scope.Upload, "PutPart", key)
+	e := o.prepare(c, "PutPart", key)
 	if e == nil {
 		if rule := keyrule.Write(o.key); rule != "" {
 			e = invalid("key", rule)
 		}
 	}
 	if e == nil {
-		e = b.core.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
+		e = c.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
 	}
-	return u.putPart(ctx, o, e, number, body, opts)
+	return u.putPart(ctx, o, e, &partUpload{upload: u, number: number, options: *given}, body)
 }
 
-// putPart is PutPart after prepare, which failed with e.
-func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *storage.Error, number int, body io.Reader, opts []storage.PartOption) (*storage.UploadedPart, error) {
-	o.writes = false // a part is not the object
-	p := &partUpload{upload: u, number: number}
+// putPart is PutPart after the checks of its options, which failed with e. A part is not the object: it writes nothing.
+func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *storage.Error, p *partUpload, body io.Reader) (*storage.UploadedPart, error) {
 	if e == nil {
-		e = p.resolve(o, body, opts)
+		e = p.resolve(o, body)
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.UploadedPart, *storage.Error) {
 		part, e := p.send(ctx)
@@ -57,7 +58,7 @@ func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *storage.
 		if u.sent == nil {
 			u.sent = map[int]driver.Part{}
 		}
-		u.sent[number] = part
+		u.sent[p.number] = part
 		uploaded := uploadedPart(&part)
 		return &uploaded, nil
 	})
@@ -72,10 +73,7 @@ type partUpload struct {
 }
 
 // resolve checks everything that can be checked before the body is read.
-func (p *partUpload) resolve(o *operation, body io.Reader, opts []storage.PartOption) *storage.Error {
-	if err := p.options.Apply(opts...); err != nil {
-		return ownError(err)
-	}
+func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 	if e := p.upload.checkPart(p.number, p.options.Size); e != nil {
 		return e
 	}

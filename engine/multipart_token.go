@@ -5,13 +5,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
@@ -79,17 +77,17 @@ func fingerprintsOf(natives []any) string {
 
 func (u *multipartUpload) Token() string { return u.token }
 
-func (b *bucket) ContinueUpload(ctx context.Context, token string, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
-	return continueUpload(ctx, b, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
+func (c *core) ContinueUpload(ctx context.Context, token string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+	return continueUpload(ctx, c, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
 		u.token = token
-		return u.restore(o, opts)
+		return u.restore(o, given)
 	})
 }
 
 // continueUpload returns an upload that open makes of one in progress. It makes no request.
-func continueUpload(ctx context.Context, b *bucket, name, key string, open func(*operation, *multipartUpload) *storage.Error) (storage.MultipartUpload, error) {
-	o, u := &operation{}, &multipartUpload{bucket: b}
-	e := o.prepare(b, scope.Upload, name, key)
+func continueUpload(ctx context.Context, c *core, name, key string, open func(*operation, *multipartUpload) *storage.Error) (storage.MultipartUpload, error) {
+	o, u := &operation{}, &multipartUpload{core: c}
+	e := o.prepareWrite(c, name, key)
 	if e == nil && ctx.Err() != nil {
 		e = asError(ctx, ctx.Err())
 	}
@@ -103,17 +101,15 @@ func continueUpload(ctx context.Context, b *bucket, name, key string, open func(
 }
 
 // restore makes u the upload of its token.
-func (u *multipartUpload) restore(o *operation, opts []storage.MultipartOption) *storage.Error {
+func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *storage.Error {
 	record, ok := uploadtoken.Parse(u.token)
 	switch {
 	case !ok || record.Upload == "":
 		return invalid("token", "must be one that MultipartUpload.Token returned, unchanged")
-	case record.Bucket != o.core.identity(), !strings.HasPrefix(record.Key, o.prefix), keyrule.Write(record.Key) != "":
+	case record.Bucket != o.core.identity(), keyrule.Write(record.Key) != "":
 		return invalid("token", uploadtoken.OtherBucket)
 	}
-	var given storage.UploadOptions
-	e := cmp.Or(ownError(given.ApplyMultipart(opts...)), onlyNatives(opts), o.core.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"))
-	if e != nil {
+	if e := o.core.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
 		return e
 	}
 	o.key = record.Key
@@ -132,15 +128,5 @@ func (u *multipartUpload) restore(o *operation, opts []storage.MultipartOption) 
 	r.Native = natives
 	u.record = record
 	u.finishRequest()
-	return nil
-}
-
-// onlyNatives refuses every option but those of WithNative.
-func onlyNatives(opts []storage.MultipartOption) *storage.Error {
-	for _, o := range opts {
-		if _, ok := o.(storage.NativeOption); !ok {
-			return invalid("options", "must be native ones: the token has the others")
-		}
-	}
 	return nil
 }

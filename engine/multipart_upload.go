@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
@@ -23,7 +22,7 @@ import (
 
 // A multipartUpload is the MultipartUpload of a bucket from New.
 type multipartUpload struct {
-	bucket *bucket
+	core   *core
 	record uploadtoken.Record
 	put    driver.PutRequest // the request of BeginParts and CompleteParts; it never changes
 	token  string
@@ -34,13 +33,12 @@ type multipartUpload struct {
 	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not tell
 }
 
-func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...storage.MultipartOption) (storage.MultipartUpload, error) {
-	u := &multipartUpload{bucket: b}
+func (c *core) BeginUpload(ctx context.Context, key string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+	u := &multipartUpload{core: c}
 	o := &operation{}
-	e := o.prepare(b, scope.Upload, "BeginUpload", key)
-	o.writes = false // an upload that was begun is not the object
+	e := o.prepare(c, "BeginUpload", key) // an upload that was begun is not the object
 	if e == nil {
-		e = u.resolve(o, opts)
+		e = u.resolve(o, given)
 	}
 	return run(ctx, o, e, func(ctx context.Context) (storage.MultipartUpload, *storage.Error) {
 		id, e := beginParts(ctx, o, &u.put)
@@ -59,13 +57,9 @@ func (b *bucket) BeginUpload(ctx context.Context, key string, opts ...storage.Mu
 }
 
 // resolve checks everything that can be checked before the upload begins.
-func (u *multipartUpload) resolve(o *operation, opts []storage.MultipartOption) *storage.Error {
+func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *storage.Error {
 	r, c := &u.put, o.core
-	var given storage.UploadOptions
-	if err := given.ApplyMultipart(opts...); err != nil {
-		return ownError(err)
-	}
-	*r = putOf(&given)
+	*r = putOf(given)
 	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
 	u.attributed = given.Set != 0 || r.PublicRead || given.Tags != nil || locks(&given.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
@@ -83,11 +77,11 @@ func (u *multipartUpload) resolve(o *operation, opts []storage.MultipartOption) 
 func (u *multipartUpload) finishRequest() {
 	r := &u.put
 	r.Size, r.CRC32C = u.record.DeclaredSize(), storage.CRC32C{}
-	r.Metadata = u.bucket.core.metadata.Encode(u.record.Metadata, u.record.WriteID)
+	r.Metadata = u.core.metadata.Encode(u.record.Metadata, u.record.WriteID)
 }
 
 // Key returns the key of the object.
-func (u *multipartUpload) Key() string { return u.record.Key[len(u.bucket.scope.Prefix):] }
+func (u *multipartUpload) Key() string { return u.record.Key }
 
 // String returns the key, and neither the token nor the store's name of the upload.
 func (u *multipartUpload) String() string { return "upload of " + redact.Quoted(u.Key()) }
@@ -96,25 +90,24 @@ func (u *multipartUpload) String() string { return "upload of " + redact.Quoted(
 func (u *multipartUpload) GoString() string { return u.String() }
 
 func (u *multipartUpload) Limits() storage.PartLimits {
-	d := &u.bucket.core.desc
+	d := &u.core.desc
 	if d.OpenUploadLimits != nil {
 		return *d.OpenUploadLimits
 	}
 	return storage.PartLimits{
 		MinSize: max(d.MinPartSize, 1), MaxSize: cmp.Or(d.MaxPartSize, d.MaxSize), Unit: d.PartUnit,
-		Equal: u.bucket.core.has(driver.EqualParts), MaxParts: d.MaxParts,
+		Equal: u.core.has(driver.EqualParts), MaxParts: d.MaxParts,
 	}
 }
 
 // prepare begins a call on the upload.
-func (u *multipartUpload) prepare(o *operation, may scope.Permission, name string) *storage.Error {
-	return o.prepare(u.bucket, may, name, u.Key())
+func (u *multipartUpload) prepare(o *operation, name string) *storage.Error {
+	return o.prepare(u.core, name, u.Key())
 }
 
 func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, error) {
 	o := &operation{}
-	e := u.prepare(o, scope.Upload, "Parts")
-	o.writes = false
+	e := u.prepare(o, "Parts")
 	return run(ctx, o, e, func(ctx context.Context) ([]storage.UploadedPart, *storage.Error) {
 		parts, e := u.listParts(ctx, o)
 		uploaded := make([]storage.UploadedPart, len(parts))
@@ -180,12 +173,11 @@ func errUploadGone(cause *storage.Error) *storage.Error {
 
 func (u *multipartUpload) Abort(ctx context.Context) error {
 	o := &operation{}
-	e := u.prepare(o, scope.Upload, "AbortUpload")
+	e := u.prepare(o, "AbortUpload")
 	return abortUpload(ctx, o, e, u.record.Upload)
 }
 
 func abortUpload(ctx context.Context, o *operation, e *storage.Error, upload string) error {
-	o.writes = false
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
 		return o.call(ctx, func(ctx context.Context) error { return o.core.driver.AbortParts(ctx, o.key, upload) })
 	})
@@ -194,8 +186,7 @@ func abortUpload(ctx context.Context, o *operation, e *storage.Error, upload str
 func (u *multipartUpload) SignPart(ctx context.Context, number int, opts ...storage.SignedPartOption) (*storage.SignedURL, error) {
 	o := &operation{signs: true}
 	p := &storage.PartOptions{}
-	e := u.prepare(o, scope.Upload|scope.SignUpload, "SignPart")
-	o.writes = false
+	e := u.prepare(o, "SignPart")
 	if e == nil {
 		e = u.checkSignedPart(o, number, p, opts)
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/pace"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/telemetry"
 	"github.com/omnibucket/storage/internal/unexported"
 	"github.com/omnibucket/storage/internal/wire"
@@ -24,8 +22,7 @@ import (
 type operation struct {
 	core       *core
 	name       string
-	key        string // the whole key
-	prefix     string // the prefix of the view, which keys in errors do not have
+	key        string
 	keys       []string
 	done       func(storage.Outcome) // calls the hooks that wait for the end; nil if none does
 	report     telemetry.Call
@@ -38,19 +35,19 @@ type operation struct {
 	once       bool // whether requests are not repeated
 }
 
-// prepare names the operation, and refuses it if the bucket does not permit it.
-func (o *operation) prepare(b *bucket, may scope.Permission, name, key string) *storage.Error {
-	o.core, o.name, o.key, o.prefix = b.core, name, b.scope.Key(key), b.scope.Prefix
-	o.writes = may&(scope.Upload|scope.Remove) != 0
-	switch {
-	case !b.scope.Permits(may):
-		return &storage.Error{Code: storage.PermissionDenied, Hint: scope.NarrowedHint}
-	case b.scope.Bad != nil:
-		return ownError(b.scope.Bad)
-	case b.core.optionError != nil:
-		return b.core.optionError
+// prepare names the operation, and refuses it if the bucket is closed or was opened with a bad option.
+func (o *operation) prepare(c *core, name, key string) *storage.Error {
+	o.core, o.name, o.key = c, name, key
+	if c.optionError != nil {
+		return c.optionError
 	}
-	return b.core.checkOpen()
+	return c.checkOpen()
+}
+
+// prepareWrite is prepare for an operation whose outcome can be unknown.
+func (o *operation) prepareWrite(c *core, name, key string) *storage.Error {
+	o.writes = true
+	return o.prepare(c, name, key)
 }
 
 // begin runs the hooks and starts the span.
@@ -107,7 +104,7 @@ func (o *operation) end(failure *storage.Error) error {
 // locate adds to e where it happened, and a hint.
 func (o *operation) locate(e *storage.Error) {
 	e.Op, e.Provider, e.Bucket = o.name, o.core.desc.Provider, o.core.desc.Bucket
-	e.Key = strings.TrimPrefix(o.key, o.prefix)
+	e.Key = o.key
 	e.Unknown = e.Unknown && o.writes
 	advise(e)
 }
@@ -238,7 +235,7 @@ func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown boo
 
 // keyError returns e as the error of one of the operation's keys.
 func keyError(o *operation, e *storage.Error, key string) *storage.Error {
-	one := operation{core: o.core, name: o.name, key: key, prefix: o.prefix, writes: o.writes}
+	one := operation{core: o.core, name: o.name, key: key, writes: o.writes}
 	kept := *e
 	kept.Key = ""
 	return ownError(one.end(&kept))

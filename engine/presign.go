@@ -8,7 +8,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
@@ -16,17 +15,15 @@ const defaultTTL = time.Hour
 
 // A signOp is one call that signs.
 type signOp struct {
-	op      operation
-	req     driver.SignRequest
-	given   *storage.SignOptions
-	applied error // how reading the options went
+	op    operation
+	req   driver.SignRequest
+	given *storage.SignOptions
 }
 
 // SignedUploadURL returns a request that anyone can make to store one object.
-func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...storage.SignedUploadOption) (*storage.SignedURL, error) {
-	s := &signOp{given: signOptions.get()}
-	defer signOptions.put(s.given)
-	e := s.openUpload(b, "SignedUploadURL", key, http.MethodPut, opts)
+func (c *core) SignedUploadURL(ctx context.Context, key string, given *storage.SignOptions) (*storage.SignedURL, error) {
+	s := &signOp{given: given}
+	e := s.openUpload(c, "SignedUploadURL", key, http.MethodPut)
 	if e == nil && s.req.MaxSize >= 0 {
 		e = s.op.core.need(storage.SignedSize, "WithSize on a signed upload")
 	}
@@ -34,12 +31,10 @@ func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...storag
 }
 
 // SignedDownloadURL returns a request that anyone can make to read the object.
-func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...storage.SignedDownloadOption) (*storage.SignedURL, error) {
-	s := &signOp{given: signOptions.get()}
-	defer signOptions.put(s.given)
+func (c *core) SignedDownloadURL(ctx context.Context, key string, given *storage.SignOptions) (*storage.SignedURL, error) {
+	s := &signOp{given: given}
 	r := &s.req
-	s.applied = s.given.ApplyDownload(opts...)
-	e := s.open(b, scope.SignDownload, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
+	e := s.open(c, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
 	if e == nil {
 		e = s.op.core.checkReadKey(s.op.key)
 	}
@@ -57,10 +52,9 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...stor
 	return s.sign(ctx, e)
 }
 
-func (b *bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, opts ...storage.SignedUploadOption) (*storage.SignedForm, error) {
-	s := &signOp{given: signOptions.get()}
-	defer signOptions.put(s.given)
-	e := s.openUpload(b, "SignedUploadForm", key, http.MethodPost, opts)
+func (c *core) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, given *storage.SignOptions) (*storage.SignedForm, error) {
+	s := &signOp{given: given}
+	e := s.openUpload(c, "SignedUploadForm", key, http.MethodPost)
 	switch {
 	case e != nil:
 	case s.req.MaxSize >= 0:
@@ -77,16 +71,13 @@ func (b *bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxS
 }
 
 // open checks what all ways of signing have in common.
-func (s *signOp) open(b *bucket, may scope.Permission, op, key, method string) *storage.Error {
+func (s *signOp) open(c *core, op, key, method string) *storage.Error {
 	r := &s.req
 	s.op.signs = true
-	if e := s.op.prepare(b, may, op, key); e != nil {
+	if e := s.op.prepare(c, op, key); e != nil {
 		return e
 	}
 	given := s.given
-	if s.applied != nil {
-		return ownError(s.applied)
-	}
 	*r = driver.SignRequest{
 		Version: given.Version, TTL: given.TTL, Properties: given.Properties, Controls: given.Controls, Condition: given.Condition,
 		MinSize: given.Size, MaxSize: given.Size, CRC32C: given.CRC32C,
@@ -112,10 +103,9 @@ func (c *core) needSigning(f storage.Features, what string) *storage.Error {
 	return e
 }
 
-func (s *signOp) openUpload(b *bucket, op, key, method string, opts []storage.SignedUploadOption) *storage.Error {
+func (s *signOp) openUpload(c *core, op, key, method string) *storage.Error {
 	r := &s.req
-	s.applied = s.given.ApplyUpload(opts...)
-	if e := s.open(b, scope.SignUpload, op, key, method); e != nil {
+	if e := s.open(c, op, key, method); e != nil {
 		return e
 	}
 	if e := s.op.core.resolveWrite(s.op.key, written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native, false}); e != nil {
@@ -164,24 +154,24 @@ func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL
 }
 
 // PublicURL returns the address at which a public object is served.
-func (b *bucket) PublicURL(key string) (string, error) {
+func (c *core) PublicURL(key string) (string, error) {
 	o := &operation{}
-	e := o.prepare(b, scope.PublicURL, "PublicURL", key)
+	e := o.prepare(c, "PublicURL", key)
 	if e == nil {
 		e = o.core.checkReadKey(o.key)
 	}
-	if e == nil && (!b.core.public || b.core.publicBaseURL == "") {
+	if e == nil && (!c.public || c.publicBaseURL == "") {
 		e = &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)"}
 		switch {
-		case b.core.public && !b.core.desc.NeedsSigningBase: // a layer has removed the address
+		case c.public && !c.desc.NeedsSigningBase: // a layer has removed the address
 			e.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +
 				"where package serve serves it"
-		case b.core.desc.NeedsSigningBase:
+		case c.desc.NeedsSigningBase:
 			e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 		}
 	}
 	if e != nil {
 		return "", o.end(e)
 	}
-	return b.core.publicBaseURL + urlpath.Escape(o.key), nil
+	return c.publicBaseURL + urlpath.Escape(o.key), nil
 }

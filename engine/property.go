@@ -180,11 +180,11 @@ func contentType(given, key string, sniff func() []byte) string {
 	return "application/octet-stream"
 }
 
-// toUser changes a driver's Attrs to what the user sees: without prefix and reserved metadata,
+// toUser changes a driver's Attrs to what the user sees: without reserved metadata,
 // and with a tagged revision. If the store keeps no content type (a file that was put into a
 // directory by hand), it is that of the extension.
 func (o *operation) toUser(ctx context.Context, a *storage.Attrs) *storage.Attrs {
-	a.Key = o.key[len(o.prefix):]
+	a.Key = o.key
 	a.Revision = o.core.tagged(a.Revision)
 	a.Metadata = o.core.metadata.Decode(ctx, a.Metadata)
 	if a.ContentType == "" {

@@ -19,12 +19,12 @@ func Register(scheme string, o driver.Opener) {
 			if err != nil {
 				return nil, err
 			}
-			b := newBucket(d, openOptionsOf(opts), false)
-			if b.core.optionError != nil {
+			c := newCore(d, openOptionsOf(opts), false)
+			if c.optionError != nil {
 				_ = d.Close()
-				return nil, b.core.optionError
+				return nil, c.optionError
 			}
-			return b, nil
+			return storage.NewBucket(c), nil
 		}
 	}
 	if o.Service != nil {

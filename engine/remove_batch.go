@@ -13,24 +13,19 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/removal"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 // Remove deletes the object.
-func (b *bucket) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
+func (c *core) Remove(ctx context.Context, key string, given *storage.RemoveOptions) error {
 	call := &struct { // one allocation
 		op  operation
 		req driver.DeleteRequest
 	}{}
-	o, r, given := &call.op, &call.req, removeOptions.get()
-	defer removeOptions.put(given)
-	e := o.prepare(b, scope.Remove, "Remove", key)
-	if e == nil {
-		e = ownError(given.Apply(opts...))
-	}
+	o, r := &call.op, &call.req
+	e := o.prepareWrite(c, "Remove", key)
 	if e == nil {
 		*r = driver.DeleteRequest{Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance}
-		e = b.core.resolveRemove(o.key, r, given.Native)
+		e = c.resolveRemove(o.key, r, given.Native)
 	}
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, r) })
 }
@@ -68,22 +63,22 @@ func removeFailure(e *storage.Error) *storage.Error {
 	return e
 }
 
-func (b *bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
-	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveAll"}
+func (c *core) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
+	r := &removeOp{ctx: ctx, core: c, name: "RemoveAll"}
 	return r.removeEach(removal.Map(keys, func(key string) storage.VersionEntry {
 		return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}}
 	}))
 }
 
-func (b *bucket) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
-	r := &removeOp{ctx: ctx, bucket: b, name: "RemoveVersions", ofVersions: true}
+func (c *core) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
+	r := &removeOp{ctx: ctx, core: c, name: "RemoveVersions", ofVersions: true}
 	return r.removeEach(versions)
 }
 
 // A removeOp is one call of RemoveAll or RemoveVersions.
 type removeOp struct {
 	ctx        context.Context
-	bucket     *bucket
+	core       *core
 	name       string
 	ofVersions bool
 	singles    bool // the provider refused a batch
@@ -91,11 +86,11 @@ type removeOp struct {
 
 // removeEach removes in groups.
 func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, err error) {
-	size := cmp.Or(r.bucket.core.desc.MaxBatch, removal.Together)
+	size := cmp.Or(r.core.desc.MaxBatch, removal.Together)
 	removed, failures := parallel.Groups(all, size, removal.MaxFailures, func(group []storage.VersionEntry) (errs []error, more bool) {
 		if r.ctx.Err() != nil {
 			e := asError(r.ctx, r.ctx.Err())
-			e.Op, e.Provider, e.Bucket = r.name, r.bucket.core.desc.Provider, r.bucket.core.desc.Bucket
+			e.Op, e.Provider, e.Bucket = r.name, r.core.desc.Provider, r.core.desc.Bucket
 			return []error{e}, false
 		}
 		return r.removeGroup(group), true
@@ -113,15 +108,15 @@ type groupRemoval struct {
 // whole.
 func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
-	refused := o.prepare(r.bucket, scope.Remove, r.name, "")
+	refused := o.prepareWrite(r.core, r.name, "")
 	if refused == nil && r.ofVersions {
-		refused = r.bucket.core.need(storage.Versioning, r.name)
+		refused = r.core.need(storage.Versioning, r.name)
 	}
 	o.key = ""
 	all := make([]groupRemoval, len(group))
 	pending := make([]*groupRemoval, 0, len(group))
 	for i, one := range group {
-		all[i].request = driver.DeleteRequest{Key: r.bucket.scope.Key(one.Key), Version: one.Version}
+		all[i].request = driver.DeleteRequest{Key: one.Key, Version: one.Version}
 		o.keys = append(o.keys, all[i].request.Key)
 		if refused == nil {
 			all[i].failed = r.check(&all[i].request)
@@ -155,7 +150,7 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 
 // check returns why a removal cannot be requested.
 func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
-	e := r.bucket.core.checkReadKey(request.Key)
+	e := r.core.checkReadKey(request.Key)
 	if e == nil && r.ofVersions && request.Version == "" {
 		e = invalid("version", "must not be empty") // it would be the object
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -13,33 +12,6 @@ import (
 )
 
 // The functions of this file reach what package storage does not export, and make its errors.
-
-// An optionPool has the memory for options. Reading options makes them escape to the heap, and a call
-// keeps only a part of them.
-type optionPool[T any] struct{ free sync.Pool }
-
-var (
-	uploadOptions optionPool[storage.UploadOptions]
-	readOptions   optionPool[storage.DownloadOptions]
-	copyOptions   optionPool[storage.CopyOptions]
-	removeOptions optionPool[storage.RemoveOptions]
-	signOptions   optionPool[storage.SignOptions]
-)
-
-// get returns options of which none is given.
-func (p *optionPool[T]) get() *T {
-	if given, ok := p.free.Get().(*T); ok {
-		return given
-	}
-	return new(T)
-}
-
-// put takes options back, which nobody uses any more.
-func (p *optionPool[T]) put(given *T) {
-	var none T
-	*given = none
-	p.free.Put(given)
-}
 
 func state(e *storage.Error) *unexported.ErrorState { return unexported.Root.ErrorState(e) }
 
@@ -54,26 +26,6 @@ func ownError(err error) *storage.Error { return unexported.Root.OwnError(err).(
 
 // bodyFailed returns the error of a body that failed with err.
 func bodyFailed(err error) *storage.Error { return unexported.Root.BodyFailed(err).(*storage.Error) }
-
-// sourceFailed returns the error of a copy whose source failed with err.
-func sourceFailed(ctx context.Context, err error) *storage.Error {
-	return unexported.Root.SourceFailed(ctx, err).(*storage.Error)
-}
-
-// openForeignSource opens the source of a copy by its Download.
-func openForeignSource(ctx context.Context, src storage.Downloader, key string, given *storage.CopyOptions) (*storage.Reader, *storage.Error) {
-	r, err := unexported.Root.OpenSource(ctx, src, key, given)
-	if err != nil {
-		return nil, ownError(err)
-	}
-	return r.(*storage.Reader), nil
-}
-
-// moveByCopy moves an object by a copy and a removal.
-func moveByCopy(ctx context.Context, b *bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error) {
-	a, err := unexported.Root.MoveByCopy(ctx, b, from, to, opts) // a *Attrs, nil if it failed
-	return a.(*storage.Attrs), err
-}
 
 func openOptionsOf(opts any) *unexported.OpenOptions { return unexported.Root.OpenOptions(opts) }
 

@@ -205,17 +205,17 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 	}
 	o := openOptionsOf(append(s.opts[:len(s.opts):len(s.opts)], opts...))
 	_, known := s.versions.Load(name)
-	b := newBucket(d, o, known)
-	if b.core.optionError != nil {
-		e := *b.core.optionError
+	b := newCore(d, o, known)
+	if b.optionError != nil {
+		e := *b.optionError
 		_ = d.Close()
 		return fail(&e)
 	}
-	if !s.add(b.core) { // Close was faster
-		_ = b.core.close()
+	if !s.add(b) { // Close was faster
+		_ = b.Close()
 		return fail(errServiceClosed())
 	}
-	return b, nil
+	return storage.NewBucket(b), nil
 }
 
 func errServiceClosed() *storage.Error {
@@ -258,7 +258,7 @@ func (s *service) Close() error {
 		var failures []error
 		for _, p := range open {
 			if c := p.Value(); c != nil {
-				failures = append(failures, c.close())
+				failures = append(failures, c.Close())
 			}
 		}
 		if err := s.driver.Close(); err != nil {

@@ -10,17 +10,16 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
-func (b *bucket) Attrs(ctx context.Context, key string, opts ...storage.AttrsOption) (*storage.Attrs, error) {
-	return b.stat(ctx, scope.Attrs, "Attrs", key, opts)
+func (c *core) Attrs(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
+	return c.stat(ctx, "Attrs", key, given)
 }
 
 // Exists returns false, nil if there is no object.
-func (b *bucket) Exists(ctx context.Context, key string, opts ...storage.AttrsOption) (bool, error) {
-	a, err := b.stat(ctx, scope.Exists, "Exists", key, opts)
+func (c *core) Exists(ctx context.Context, key string, given *storage.DownloadOptions) (bool, error) {
+	a, err := c.stat(ctx, "Exists", key, given)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // a hook has refused the call
 		err = nil
 	}
@@ -29,14 +28,13 @@ func (b *bucket) Exists(ctx context.Context, key string, opts ...storage.AttrsOp
 
 // stat is Attrs and Exists. To Exists, a missing object is a result, nil: hooks and telemetry see no
 // failure.
-func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key string, opts []storage.AttrsOption) (*storage.Attrs, error) {
+func (c *core) stat(ctx context.Context, name, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
 	s := &struct { // one allocation
 		op  operation
 		req driver.GetRequest
 	}{}
-	o, r, given := &s.op, &s.req, readOptions.get()
-	defer readOptions.put(given)
-	e := o.prepareRead(b, may, name, key, r, given, given.ApplyAttrs(opts...))
+	o, r := &s.op, &s.req
+	e := o.prepareRead(c, name, key, r, given)
 	id := given.WriteID
 	return run(ctx, o, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		a, e := head(ctx, o, r)
@@ -88,17 +86,13 @@ func getOf(given *storage.DownloadOptions) driver.GetRequest {
 	}
 }
 
-// prepareRead prepares an operation that reads an object, and its request; applied is how reading the
-// options in given went.
-func (o *operation) prepareRead(b *bucket, may scope.Permission, name, key string, r *driver.GetRequest, given *storage.DownloadOptions, applied error) *storage.Error {
-	if e := o.prepare(b, may, name, key); e != nil {
+// prepareRead prepares an operation that reads an object, and its request.
+func (o *operation) prepareRead(c *core, name, key string, r *driver.GetRequest, given *storage.DownloadOptions) *storage.Error {
+	if e := o.prepare(c, name, key); e != nil {
 		return e
 	}
-	if applied != nil {
-		return ownError(applied)
-	}
 	*r = getOf(given)
-	return b.core.resolveRead(o.key, r, given.Native)
+	return c.resolveRead(o.key, r, given.Native)
 }
 
 // resolveRead checks what all reads have in common, and completes the request.

@@ -16,7 +16,6 @@ import (
 	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/progress"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
 // An upload becomes a write: a request that was checked, and a source, which looks at the body
@@ -41,15 +40,15 @@ const (
 )
 
 // Upload stores all of body under key.
-func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (c *core) Upload(ctx context.Context, key string, body io.Reader, given *storage.UploadOptions) (*storage.Attrs, error) {
 	u := &struct { // one allocation
 		op    operation
 		write write
 	}{}
 	u.write.op = &u.op
-	e := u.op.prepare(b, scope.Upload, "Upload", key)
+	e := u.op.prepareWrite(c, "Upload", key)
 	if e == nil {
-		e = u.write.resolve(body, opts)
+		e = u.write.resolve(body, given)
 	}
 	return run(ctx, &u.op, e, u.write.store)
 }
@@ -71,12 +70,8 @@ type write struct {
 }
 
 // resolve checks everything that can be checked before a request.
-func (w *write) resolve(body io.Reader, opts []storage.UploadOption) *storage.Error {
-	r, c, given := &w.req, w.op.core, uploadOptions.get()
-	defer uploadOptions.put(given)
-	if err := given.Apply(opts...); err != nil {
-		return ownError(err)
-	}
+func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.Error {
+	r, c := &w.req, w.op.core
 	*r = putOf(given)
 	r.Key, w.transfer = w.op.key, given.Transfer
 	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native, false})

@@ -16,12 +16,11 @@ import (
 	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/scope"
 )
 
-func (b *bucket) AbandonUpload(ctx context.Context, path string) error {
+func (c *core) AbandonUpload(ctx context.Context, path, prefix string) error {
 	o := &operation{}
-	e := o.prepare(b, scope.Upload, "AbandonUpload", "")
+	e := o.prepareWrite(c, "AbandonUpload", "")
 	if e != nil {
 		return o.end(e)
 	}
@@ -34,7 +33,7 @@ func (b *bucket) AbandonUpload(ctx context.Context, path string) error {
 		return o.end(journalFailed(j.Forget()))
 	}
 	o.key = j.Header().Key
-	if !b.core.hasBegun(j) || !strings.HasPrefix(o.key, b.scope.Prefix) || keyrule.Write(o.key) != "" {
+	if !c.hasBegun(j) || !strings.HasPrefix(o.key, prefix) || keyrule.Write(o.key) != "" {
 		return o.end(invalid("path", "must name the file of an upload to this bucket"))
 	}
 	return o.do(ctx, nil, func(ctx context.Context) *storage.Error { return abandonUpload(ctx, o, j) })
@@ -102,7 +101,7 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	j := w.journal
 	switch {
 	case !j.Begun():
-	case !w.op.core.hasBegun(j), !strings.HasPrefix(j.Header().Key, w.op.prefix):
+	case !w.op.core.hasBegun(j), !strings.HasPrefix(j.Header().Key, w.transfer.View):
 		j.Ignore()
 	case j.Header().Request == w.fingerprint() && j.Header().Layers == w.op.core.layers():
 		w.writeID = j.Header().WriteID

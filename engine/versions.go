@@ -9,15 +9,15 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func (b *bucket) Versions(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.VersionEntry, error] {
+func (c *core) Versions(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, &l.op, l.openVersions(b, opts), l.eachVersion, yield)
+		iterate(ctx, &l.op, l.openVersions(c, given), l.eachVersion, yield)
 	}
 }
 
-func (l *listOp) openVersions(b *bucket, opts []storage.ListOption) *storage.Error {
-	if e := l.open(b, "Versions", opts); e != nil {
+func (l *listOp) openVersions(c *core, given *storage.ListOptions) *storage.Error {
+	if e := l.open(c, "Versions", given); e != nil {
 		return e
 	}
 	if l.req.Delimiter != "" || l.req.StartAfter != "" {
@@ -46,7 +46,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			}
 			// Some servers send keys outside of the prefix. The folder marker of a Prefixed
 			// view has no key in the view.
-			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.op.prefix {
+			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.given.View {
 				continue
 			}
 			l.versionToUser(&entry, &newer)
@@ -68,10 +68,9 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 	})
 }
 
-// versionToUser removes the prefix and tags the revision. If the store does not report until when a
+// versionToUser tags the revision. If the store does not report until when a
 // version was current, it was so until the next one was written: newer, if that has the same key.
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
-	entry.Key = entry.Key[len(l.op.prefix):]
 	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 calls the newest marker the latest
 	entry.Revision = l.op.core.tagged(entry.Revision)
 	if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {

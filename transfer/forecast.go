@@ -45,7 +45,7 @@ func (j *job) forecast(dst End) *Forecast {
 			break
 		}
 		f.Reads = files
-		if !serving.CopyInside(t.to, t.from) {
+		if !serving.OneAccount(t.to, t.from) || !storage.Supports(t.to, storage.ServerCopy) {
 			f.Sent, f.Received = bytes, bytes
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -55,15 +54,17 @@ func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Do
 		return nil, err
 	}
 	i := &Inventory{Bucket: m.bucket, Taken: m.taken, of: b, reports: reports, manifest: m, parquet: parquet}
-	own, ok := serving.Reach(b).(interface {
-		Place() (provider, location, bucket string)
-		Scope() *scope.Scope
+	core, prefix, _ := serving.Reach(b)
+	own, ok := core.(interface {
+		Place() storage.Place
+		Location() string
 	})
 	if !ok {
 		return nil, inventoryError(manifest, "bucket must be one from storage.Open or a provider")
 	}
-	i.prefix = own.Scope().Prefix
-	switch provider, location, name := own.Place(); {
+	i.prefix = prefix
+	place, location := own.Place(), own.Location()
+	switch provider, name := place.Provider, place.Bucket; {
 	case m.provider != provider:
 		return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider))
 	case m.provider == "azure": // the inventory of an account names the container of each blob

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/removal"
-	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/unchanged"
 )
 
 // removeListed removes objects of an inventory, unless they were replaced since.
@@ -18,7 +18,7 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 		if again, err := e.writtenAgain(ctx, listed); again || err != nil {
 			return cmp.Or(err, error(storage.Changed))
 		}
-		return serving.RemoveUnchanged(ctx, e.remover, group[i].Key, listed)
+		return unchanged.Remove(ctx, e.remover.(storage.ReadWriter), group[i].Key, listed)
 	})
 	for i, err := range failures {
 		switch {

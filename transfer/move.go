@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/unchanged"
 )
 
 // WithMove removes each file from the source after it was transferred, or if the destination
@@ -79,7 +80,7 @@ func (t *tree) removeUnchanged(_ context.Context, src entry) error {
 // removeUnchanged removes an object unless it changed after it was listed.
 func (o *objects) removeUnchanged(ctx context.Context, src entry) error {
 	listed := &storage.Attrs{Key: src.key, Size: src.size, Revision: src.revision, Modified: src.modified}
-	err := serving.RemoveUnchanged(ctx, o.bucket, src.key, listed)
+	err := unchanged.Remove(ctx, o.bucket, src.key, listed)
 	if storage.CodeOf(err) == storage.Changed {
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
 	}

@@ -1,5 +1,5 @@
-// Package serving connects packages serve and transfer with a bucket of the root
-// package. The root cannot import those packages, and users cannot import this one.
+// Package serving lets packages of this library that the root cannot import, such as serve and transfer, reach what a
+// bucket stands for. Users cannot import this one.
 package serving
 
 import (
@@ -7,27 +7,71 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 
+	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// A Bucket is a bucket that engine.New returned and that was not narrowed.
-type Bucket interface {
-	// Served returns Description.Origin, the bucket's name, and the base URL that was
-	// set with WithSigningBaseURL, which ends in "/". If the bucket was narrowed, it
-	// returns nil and empty strings.
-	Served(Token) (origin any, bucket, baseURL string)
-}
-
-// A Token keeps other modules from calling [Bucket.Served]: they cannot name it.
+// A Token keeps other modules from calling the methods that take one: they cannot name it.
 type Token struct{}
 
 // A Directory is the path of a directory of this machine, for [Places].
 type Directory string
 
-// Places returns where the objects of a Bucket, as for driver.Overlap, or a Directory are: in several stores if a
-// layer has a second one, in none if that is unknown. The root package sets Places.
-var Places func(of any) []evidence.Place
+// An Engine is the core of package engine.
+type Engine interface {
+	// Places returns where the objects are; nothing if that is unknown.
+	Places() []evidence.Place
+	// Identity is driver.StackIdentity of the bucket's driver.
+	Identity() string
+	// Stored returns where the server finds the objects for a copy. The account is comparable, and equal if one
+	// credential reaches both; nil means nowhere.
+	Stored() (account any, bucket string)
+	// Served returns Description.Origin, the bucket's name, and the base URL that was set with WithSigningBaseURL, which
+	// ends in "/".
+	Served() (origin any, bucket, baseURL string)
+	RetryPolicy() *backoff.Policy
+}
+
+// A front is a bucket of package storage.
+type front interface {
+	Reached(Token) (core any, prefix string, complete bool)
+	MoveFrom(t Token, ctx context.Context, to string, src any, from string, opts any) (attrs any, done bool, err error)
+}
+
+// Reach returns the core of package engine that a bucket has, with the prefix of the bucket in it; nil if b is no bucket
+// of package storage, or has another core. complete is false if Ref or Prefixed made b.
+func Reach(b any) (core Engine, prefix string, complete bool) {
+	f, ok := b.(front)
+	if !ok {
+		return nil, "", false
+	}
+	reached, prefix, complete := f.Reached(Token{})
+	core, _ = reached.(Engine)
+	return core, prefix, complete
+}
+
+// Places returns where the objects of a bucket or [Directory] are: in several stores if a layer has a second one. A type
+// of the user's own, and a core of it, is a place of its own.
+func Places(of any) []evidence.Place {
+	switch of := of.(type) {
+	case nil:
+		return nil
+	case Directory:
+		return []evidence.Place{{Directory: string(of), Direct: true}}
+	case front:
+		core, prefix, _ := of.Reached(Token{})
+		if engine, ok := core.(Engine); ok {
+			return evidence.In(engine.Places(), prefix)
+		}
+		if core == nil {
+			return nil
+		}
+		return []evidence.Place{{Account: core, Prefix: prefix}}
+	}
+	return []evidence.Place{{Account: of}}
+}
 
 // Below reports whether something that inner reaches is known to lie in what outer
 // reaches. It returns the prefix there: "", or one that ends in a slash. Both arguments
@@ -36,33 +80,48 @@ func Below(inner, outer any) (prefix string, ok bool) {
 	return evidence.Below(Places(inner), Places(outer))
 }
 
-// Reach returns the bucket that engine.New returned and that b is, shows or unwraps to; nil if there
-// is none. The root package sets Reach.
-var Reach func(b any) Bucket
+// Identity returns the identity of a bucket with its layers and its prefix, in the same way in every process:
+// see driver.StackIdentity. It reports false for a bucket without a core of package engine.
+func Identity(b any) (identity string, known bool) {
+	core, prefix, _ := Reach(b)
+	if core == nil {
+		return "", false
+	}
+	return core.Identity() + " " + prefix, true
+}
 
-// Identity returns the identity of a Bucket with its layers and its prefix, in the same way in every process:
-// see driver.StackIdentity. It reports false for a value that leads to
-// no bucket of engine.New. The root package sets Identity.
-var Identity func(b any) (identity string, known bool)
+// MoveInOneStep moves an object between two buckets that show one core, if that moves it in one step.
+// Else it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs.
+func MoveInOneStep(ctx context.Context, dst any, to string, src any, from string, opts any) (attrs any, done bool, err error) {
+	f, ok := dst.(front)
+	if !ok {
+		return nil, false, nil
+	}
+	return f.MoveFrom(Token{}, ctx, to, src, from, opts)
+}
 
-// MoveInOneStep moves an object between two Buckets that show one bucket, if that moves it in one step.
-// Else it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs. The root package sets
-// MoveInOneStep.
-var MoveInOneStep func(ctx context.Context, dst any, to string, src any, from string, opts any) (attrs any, done bool, err error)
+// OneAccount reports whether two buckets are known to be of one account, so that its server can copy between them.
+func OneAccount(a, b any) bool {
+	first, _, _ := Reach(a)
+	second, _, _ := Reach(b)
+	if first == nil || second == nil {
+		return false
+	}
+	account, _ := first.Stored()
+	other, _ := second.Stored()
+	return equal.Values(account, other)
+}
 
-// RemoveUnchanged removes an object of a storage.ReadWriter, unless it is another one than source, a
-// *storage.Attrs: then it fails with Changed. Without a revision, times are compared. The root package sets
-// RemoveUnchanged.
-var RemoveUnchanged func(ctx context.Context, b any, key string, source any) error
+// Prefix returns the prefix that a bucket adds to its keys.
+func Prefix(b any) string {
+	if f, ok := b.(front); ok {
+		_, prefix, _ := f.Reached(Token{})
+		return prefix
+	}
+	return ""
+}
 
-// CopyInside reports whether a copy from one Bucket to another is made by the provider. The root package
-// sets CopyInside.
-var CopyInside func(dst, src any) bool
-
-// Prefix returns the prefix that a Bucket adds to its keys. The root package sets Prefix.
-var Prefix func(b any) string
-
-// Place returns a short text that names the place of a Bucket, its layers that change bytes and its prefix, the same in
+// Place returns a short text that names the place of a bucket, its layers that change bytes and its prefix, the same in
 // every process. A mark in a bucket has it: a mark that was copied with its bucket has that of another one. Two addresses
 // of one place may have two, so that it does not tell that two places differ. It is "" for a type of the user's own.
 func Place(b any) string {
@@ -74,7 +133,7 @@ func Place(b any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Source identifies an object of a Bucket with its layers, in every process. It is "" for a type of the user's own.
+// Source identifies an object of a bucket with its layers, in every process. It is "" for a type of the user's own.
 func Source(b any, key string) string {
 	identity, known := Identity(b)
 	if !known {
@@ -84,8 +143,10 @@ func Source(b any, key string) string {
 }
 
 // Continue downloads what a file lacks of an object of a Downloader: opts is []DownloadOption, and attrs an *Attrs.
-// It returns done false if the object is another now, or the file is damaged: the download has to start over.
+// It returns done false if the object is another now, or the file is damaged: the download has to start over. The root
+// package sets it.
 var Continue func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (attrs any, done bool, err error)
 
-// Record has a file record what a download writes to it, if that can be continued: attrs is an *Attrs.
+// Record has a file record what a download writes to it, if that can be continued: attrs is an *Attrs. The root package
+// sets it.
 var Record func(part *partfile.File, source string, attrs any, sync bool) bool

@@ -34,13 +34,13 @@ type ServedBucket struct {
 
 // OriginOf returns the store of b, past every layer. It returns false if the store serves
 // its signed URLs itself, or if b has no WithSigningBaseURL. It also returns false for a
-// result of Ref or Prefixed, and for a user's own type that is no storage.Unwrapper.
+// result of Ref or Prefixed, and for a user's own type.
 func OriginOf(b storage.Bucket) (ServedBucket, bool) {
-	own := serving.Reach(b)
-	if own == nil {
+	own, _, complete := serving.Reach(b)
+	if own == nil || !complete {
 		return ServedBucket{}, false
 	}
-	store, name, base := own.Served(serving.Token{})
+	store, name, base := own.Served()
 	o, ok := store.(Origin)
 	return ServedBucket{o, name, base}, ok && base != ""
 }

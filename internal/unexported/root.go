@@ -19,11 +19,6 @@ var Root struct {
 	Changed func(first, now any) bool
 	// InitReader makes r the *Reader of an open download.
 	InitReader func(r any, from ReadSource, attrs any, offset, length int64)
-	// OpenSource opens the source of a copy by its Download: a Downloader, *CopyOptions and a *Reader.
-	OpenSource   func(ctx context.Context, source any, key string, given any) (any, error)
-	SourceFailed func(ctx context.Context, err error) error // the error of a copy whose source failed
-	// MoveByCopy copies an object of a bucket and removes the source: []CopyOption and an *Attrs.
-	MoveByCopy func(ctx context.Context, bucket any, from, to string, opts any) (any, error)
 
 	OpenOptions func(opts any) *OpenOptions      // takes []OpenOption
 	OpenOption  func(set func(*OpenOptions)) any // an OpenOption

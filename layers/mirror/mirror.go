@@ -79,7 +79,7 @@ type Config struct {
 // with it.
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	switch {
-	case second == nil || serving.Reach(second) == nil: // a write id names what was copied
+	case !ofEngine(second): // a write id names what was copied
 		return nil, invalid("mirror.New", "second must be a bucket that was opened by this library")
 	case c.Stall < 0 || c.Probe < 0:
 		return nil, invalid("mirror.New", "Stall and Probe must not be negative")
@@ -142,3 +142,9 @@ func (d *objectDriver) Native() any { return d }
 
 // Locate returns nowhere for copies on the server, which would not reach the second store.
 func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }
+
+// ofEngine reports whether b is a bucket with a core of package engine.
+func ofEngine(b storage.Bucket) bool {
+	core, _, _ := serving.Reach(b)
+	return core != nil
+}

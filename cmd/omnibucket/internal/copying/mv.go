@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/jobends"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/unchanged"
 )
 
 // Mv returns the command mv.
@@ -148,7 +149,7 @@ func removeFile(path string, before fs.FileInfo) error {
 
 // removeCopied removes an object that did not change since before.
 func removeCopied(ctx context.Context, bucket storage.Bucket, before *storage.Attrs) error {
-	err := serving.RemoveUnchanged(ctx, bucket, before.Key, before)
+	err := unchanged.Remove(ctx, bucket, before.Key, before)
 	if errors.Is(err, storage.Changed) {
 		return &storage.Error{Code: storage.Changed, Op: "Remove", Key: before.Key, Err: errMoving}
 	}

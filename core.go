@@ -1,0 +1,111 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"iter"
+
+	"github.com/omnibucket/storage/internal/equal"
+)
+
+// A Core does what the methods of a [Bucket] and the functions of this package ask for: keys are whole, permissions are
+// checked, and options are read. Package engine has the Core of a store. To change what a bucket does, embed the Core
+// that [Wrap] gives you in a type of your own, and override methods: all others pass on, also those that later versions
+// add. A type without an embedded Core may have to gain methods.
+//
+// Options belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the caller.
+// Errors are *[Error] with whole keys. A Core is safe for concurrent use.
+type Core interface {
+	Upload(ctx context.Context, key string, body io.Reader, o *UploadOptions) (*Attrs, error)
+	Download(ctx context.Context, key string, o *DownloadOptions) (*Reader, error)
+	Attrs(ctx context.Context, key string, o *DownloadOptions) (*Attrs, error)
+	Exists(ctx context.Context, key string, o *DownloadOptions) (bool, error)
+	Remove(ctx context.Context, key string, o *RemoveOptions) error
+	// RemoveAll and RemoveVersions are those of this package, with whole keys.
+	RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error)
+	RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error)
+
+	List(ctx context.Context, o *ListOptions) iter.Seq2[ListEntry, error]
+	ListPage(ctx context.Context, token string, o *ListOptions) (*Page, error)
+	Versions(ctx context.Context, o *ListOptions) iter.Seq2[VersionEntry, error]
+
+	// Source returns what a copy reads for an object. The Core of a store returns one that the server can copy, without
+	// Download. A Core whose Download must not be passed by returns CopySource{Core: itself, Key: key}: then copies
+	// stream.
+	Source(key string) CopySource
+	// CopyFrom is [Copy] to this Core.
+	CopyFrom(ctx context.Context, key string, from CopySource, o *CopyOptions) (*Attrs, error)
+	Compose(ctx context.Context, key string, srcKeys []string, o *CopyOptions) (*Attrs, error)
+	Move(ctx context.Context, from, to string, o *CopyOptions) (*Attrs, error)
+
+	Tags(ctx context.Context, key string, o *DownloadOptions) (map[string]string, error)
+	SetTags(ctx context.Context, key string, tags map[string]string, o *ChangeOptions) error
+	SetRetention(ctx context.Context, key string, r Retention, o *ChangeOptions) error
+	SetLegalHold(ctx context.Context, key string, hold bool, o *ChangeOptions) error
+	Restore(ctx context.Context, key string, o *ChangeOptions) error
+
+	SignedUploadURL(ctx context.Context, key string, o *SignOptions) (*SignedURL, error)
+	SignedDownloadURL(ctx context.Context, key string, o *SignOptions) (*SignedURL, error)
+	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, o *SignOptions) (*SignedForm, error)
+	PublicURL(key string) (string, error)
+
+	BeginUpload(ctx context.Context, key string, o *UploadOptions) (MultipartUpload, error)
+	ContinueUpload(ctx context.Context, token string, o *UploadOptions) (MultipartUpload, error)
+	ContinueListedUpload(ctx context.Context, entry UploadEntry, o *UploadOptions) (MultipartUpload, error)
+	ListUploads(ctx context.Context, o *ListOptions) iter.Seq2[UploadEntry, error]
+	AbortUpload(ctx context.Context, entry UploadEntry) error
+	// AbandonUpload is that of this package, for a key that begins with prefix.
+	AbandonUpload(ctx context.Context, path, prefix string) error
+	PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, o *PartOptions) (*UploadedPart, error)
+
+	Supports(features Features) bool
+	// Place names the bucket in errors.
+	Place() Place
+	// Native is for [As].
+	Native() any
+	// Engine returns the Core of package engine that this one is or embeds; nil if there is none. Functions ask it what no
+	// method tells, such as where the objects are. A Core that changes bytes or keys returns nil: it is another place.
+	Engine() any
+	Close() error
+}
+
+// A Place is a bucket of a provider.
+type Place struct {
+	Provider string // such as "s3"
+	Bucket   string
+}
+
+// A CopySource is an object that a copy reads.
+type CopySource struct {
+	Core Core   // nil if Other is set
+	Key  string // whole
+	// Other is a source of a type of the user's own, which is read by its Download.
+	Other Downloader
+}
+
+// NewBucket returns the bucket of a Core. If c is nil, every operation fails with InvalidArgument.
+func NewBucket(c Core) Bucket { return whole(c) }
+
+// Wrap returns a bucket whose Core is what wrap makes of that of b. Both buckets work, and Close of either closes what
+// wrap was given. A result of [Ref] or [Prefixed] is InvalidArgument: its holder must not reach the rest of the bucket.
+// So is a nil Core. A b of a type of your own is Unsupported.
+func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
+	f, e := need(b, "Wrap", "")
+	if e == nil && !f.scope.Whole() {
+		e = located(b, "Wrap", "", invalid("bucket", "must be whole, and not a result of Ref or Prefixed"))
+	}
+	if e == nil {
+		c := wrap(f.core)
+		if !isNil(c) {
+			return whole(c), nil
+		}
+		e = located(b, "Wrap", "", invalid("Core", "must not be nil"))
+	}
+	return nil, e
+}
+
+// isNil reports whether c is nil, or an interface of nothing.
+func isNil(c Core) bool { return c == nil }
+
+// sameCore reports whether a and b are one Core. They may have types that cannot be compared.
+func sameCore(a, b Core) bool { return equal.Values(a, b) }

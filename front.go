@@ -1,0 +1,274 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"sync"
+
+	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/scope"
+)
+
+// A front is the one implementation of Bucket: a core, and what a scope leaves of it. It checks the permission, adds the
+// prefix, reads the options, calls the core, and removes the prefix from attributes and errors. Ref and Prefixed make
+// another front of the same core.
+type front struct {
+	core  Core
+	scope scope.Scope
+}
+
+// whole returns the front that shows all of a core.
+func whole(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scope.Everything}} }
+
+// in returns what outer leaves of f.
+func (f *front) in(outer scope.Scope) *front { return &front{core: f.core, scope: f.scope.In(outer)} }
+
+// frontOf returns the bucket of this library that b is.
+func frontOf(b any) (*front, bool) {
+	f, ok := b.(*front)
+	return f, ok
+}
+
+// need is frontOf for a function op that cannot do with anything else. Its error is about a key.
+func need(b any, op, key string) (*front, *Error) {
+	if f, ok := b.(*front); ok {
+		return f, nil
+	}
+	e := unsupported(fmt.Sprintf("%s needs a bucket of this library, and the value is a %T", op, b),
+		"to change what a bucket does, wrap its Core (storage.Wrap) or its driver (driver.WithLayer), and embed no Bucket")
+	e.Op, e.Key = op, key
+	return nil, e
+}
+
+// refused returns why the front does not permit an operation, or why its options are bad.
+func (f *front) refused(may scope.Permission, applied error) *Error {
+	switch {
+	case !f.scope.Permits(may):
+		return &Error{Code: PermissionDenied, Hint: scope.NarrowedHint}
+	case f.scope.Bad != nil:
+		return ownError(f.scope.Bad)
+	case f.core == nil:
+		return invalid("Core", "must not be nil")
+	case applied != nil:
+		return ownError(applied)
+	}
+	return nil
+}
+
+// check is refused as an error of an operation.
+func (f *front) check(may scope.Permission, op, key string, applied error) error {
+	if e := f.refused(may, applied); e != nil {
+		return located(f, op, key, e)
+	}
+	return nil
+}
+
+// An optionPool has the memory for options. Reading options makes them escape to the heap, and a call
+// keeps only a part of them.
+type optionPool[T any] struct{ free sync.Pool }
+
+var (
+	uploadPool optionPool[UploadOptions]
+	readPool   optionPool[DownloadOptions]
+	copyPool   optionPool[CopyOptions]
+	removePool optionPool[RemoveOptions]
+	signPool   optionPool[SignOptions]
+)
+
+// get returns options of which none is given.
+func (p *optionPool[T]) get() *T {
+	if given, ok := p.free.Get().(*T); ok {
+		return given
+	}
+	return new(T)
+}
+
+// put takes options back, which nobody uses any more.
+func (p *optionPool[T]) put(given *T) {
+	var none T
+	*given = none
+	p.free.Put(given)
+}
+
+func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
+	given := uploadPool.get()
+	defer uploadPool.put(given)
+	if err := f.check(scope.Upload, "Upload", key, given.Apply(opts...)); err != nil {
+		return nil, err
+	}
+	given.View = f.scope.Prefix
+	a, err := f.core.Upload(ctx, f.scope.Key(key), body, given)
+	return f.attrs(a), f.outward(err)
+}
+
+func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
+	given := readPool.get()
+	defer readPool.put(given)
+	if err := f.check(scope.Download, "Download", key, given.Apply(opts...)); err != nil {
+		return nil, err
+	}
+	r, err := f.core.Download(ctx, f.scope.Key(key), given)
+	if err != nil {
+		return nil, f.outward(err)
+	}
+	if f.scope.Prefix != "" {
+		r.prefix = f.scope.Prefix + r.prefix
+		f.attrs(r.attrs)
+	}
+	return r, nil
+}
+
+func (f *front) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
+	given := readPool.get()
+	defer readPool.put(given)
+	if err := f.check(scope.Attrs, "Attrs", key, given.ApplyAttrs(opts...)); err != nil {
+		return nil, err
+	}
+	a, err := f.core.Attrs(ctx, f.scope.Key(key), given)
+	return f.attrs(a), f.outward(err)
+}
+
+func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
+	given := readPool.get()
+	defer readPool.put(given)
+	if err := f.check(scope.Exists, "Exists", key, given.ApplyAttrs(opts...)); err != nil {
+		return false, err
+	}
+	there, err := f.core.Exists(ctx, f.scope.Key(key), given)
+	return there, f.outward(err)
+}
+
+func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
+	given := removePool.get()
+	defer removePool.put(given)
+	if err := f.check(scope.Remove, "Remove", key, given.Apply(opts...)); err != nil {
+		return err
+	}
+	return f.outward(f.core.Remove(ctx, f.scope.Key(key), given))
+}
+
+func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
+	given := &ListOptions{}
+	if e := f.refused(scope.List, given.Apply(opts...)); e != nil {
+		return failing[ListEntry](located(f, "List", given.Prefix, e))
+	}
+	if f.scope.Prefix == "" {
+		return f.core.List(ctx, given)
+	}
+	f.inward(given)
+	return func(yield func(ListEntry, error) bool) {
+		for entry, err := range f.core.List(ctx, given) {
+			if err == nil && !f.show(&entry.Key) {
+				continue
+			}
+			if !yield(entry, f.outward(err)) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (f *front) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
+	given := signPool.get()
+	defer signPool.put(given)
+	if err := f.check(scope.SignUpload, "SignedUploadURL", key, given.ApplyUpload(opts...)); err != nil {
+		return nil, err
+	}
+	u, err := f.core.SignedUploadURL(ctx, f.scope.Key(key), given)
+	return u, f.outward(err)
+}
+
+func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
+	given := signPool.get()
+	defer signPool.put(given)
+	if err := f.check(scope.SignDownload, "SignedDownloadURL", key, given.ApplyDownload(opts...)); err != nil {
+		return nil, err
+	}
+	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), given)
+	return u, f.outward(err)
+}
+
+func (f *front) PublicURL(key string) (string, error) {
+	if err := f.check(scope.PublicURL, "PublicURL", key, nil); err != nil {
+		return "", err
+	}
+	u, err := f.core.PublicURL(f.scope.Key(key))
+	return u, f.outward(err)
+}
+
+// inward makes the request of a listing one for the core.
+func (f *front) inward(o *ListOptions) {
+	o.View = f.scope.Prefix
+	o.Prefix = f.scope.Prefix + o.Prefix
+	if o.StartAfter != "" {
+		o.StartAfter = f.scope.Prefix + o.StartAfter
+	}
+}
+
+// show removes the prefix from a listed key. It returns false for the marker of the folder that the front shows.
+func (f *front) show(key *string) bool {
+	if f.scope.Prefix != "" && *key == f.scope.Prefix {
+		return false
+	}
+	*key = strings.TrimPrefix(*key, f.scope.Prefix)
+	return true
+}
+
+// attrs removes the prefix from attributes, which belong to the call.
+func (f *front) attrs(a *Attrs) *Attrs {
+	if a != nil {
+		a.Key = strings.TrimPrefix(a.Key, f.scope.Prefix)
+	}
+	return a
+}
+
+// outward removes the prefix from the key of an error, and keeps what a Core has wrapped around the error.
+func (f *front) outward(err error) error { return withoutPrefix(err, f.scope.Prefix) }
+
+func withoutPrefix(err error, prefix string) error {
+	var e *Error
+	if err == nil || prefix == "" || !errors.As(err, &e) || !strings.HasPrefix(e.Key, prefix) {
+		return err
+	}
+	inner := *e
+	inner.Key = strings.TrimPrefix(e.Key, prefix)
+	if _, bare := err.(*Error); bare {
+		return &inner
+	}
+	return &prefixedError{whole: err, from: e, to: &inner}
+}
+
+// A prefixedError shows one error of this package, within another error, as to.
+type prefixedError struct {
+	whole    error
+	from, to *Error
+}
+
+func (e *prefixedError) Error() string {
+	return strings.Replace(e.whole.Error(), e.from.Error(), e.to.Error(), 1)
+}
+
+// Unwrap returns the error that is shown first, so that errors.As finds it.
+func (e *prefixedError) Unwrap() []error { return []error{e.to, e.whole} }
+
+// An engineCore is what functions need of a core of package engine.
+type engineCore interface {
+	BufferLimit() *buffer.Limit
+	RetryPolicy() *backoff.Policy
+	Need(f Features, what string) *Error
+}
+
+// engineOf returns the core of package engine that a bucket has, or nil.
+func engineOf(b any) engineCore {
+	f, ok := b.(*front)
+	if !ok || f.core == nil {
+		return nil
+	}
+	c, _ := f.core.Engine().(engineCore)
+	return c
+}

@@ -1,0 +1,35 @@
+// Package unchanged removes an object that was copied, unless it is another one by now.
+package unchanged
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+)
+
+var errReplaced = errors.New("the source was replaced while it was copied, and was not removed")
+
+// Remove removes the source of a copy. If it is another object by now, it stays and the error is Changed. Without a
+// revision, times are compared. reads are the options of looking at it.
+func Remove(ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption) error {
+	changed := &storage.Error{Code: storage.Changed, Op: "Move", Key: key, Err: errReplaced}
+	if source.Revision != "" && storage.Supports(b, storage.ConditionalRemove) {
+		err := b.Remove(ctx, key, storage.IfRevision(source.Revision))
+		if storage.CodeOf(err) == storage.PreconditionFailed {
+			return changed
+		}
+		return err
+	}
+	now, err := b.Attrs(ctx, key, reads...)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return nil
+	case err != nil:
+		return err
+	case now.Size != source.Size, source.Revision != "" && now.Revision != source.Revision,
+		source.Revision == "" && !now.Modified.Equal(source.Modified):
+		return changed
+	}
+	return b.Remove(ctx, key)
+}

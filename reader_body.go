@@ -1,0 +1,71 @@
+package storage
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/chunks"
+)
+
+// NewReader makes the Reader of a [Core], or of a type that implements Downloader itself. body delivers the
+// length bytes of the object from offset; Close closes it. A short body is Unavailable,
+// also io.ErrUnexpectedEOF; a long one is Internal.
+func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
+	key := ""
+	if attrs != nil {
+		key = attrs.Key
+	}
+	return &Reader{attrs: attrs, offset: offset, length: length, from: &givenBody{body: body, key: key, length: length}}
+}
+
+// A givenBody is a body that was passed to NewReader.
+type givenBody struct {
+	body   io.ReadCloser
+	close  sync.Once
+	key    string
+	length int64
+	read   int64
+	failed error // what Read returns from now on
+	more   [1]byte
+}
+
+func (b *givenBody) Read(p []byte) (int, error) {
+	switch {
+	case b.failed != nil:
+		return 0, b.failed
+	case len(p) == 0:
+		return 0, nil
+	case b.read >= b.length:
+		b.failed = b.finish()
+		return 0, b.failed
+	}
+	n, err := buffer.ReadSome(b.body, p[:min(int64(len(p)), b.length-b.read)])
+	b.read += int64(n)
+	if err == io.EOF && b.read < b.length {
+		err = b.fail(Unavailable, fmt.Errorf("the body has %d of its %d bytes: %w", b.read, b.length, io.ErrUnexpectedEOF))
+	}
+	b.failed = err
+	return n, err
+}
+
+// finish returns io.EOF if the body has ended too.
+func (b *givenBody) finish() error {
+	n, err := buffer.ReadSome(b.body, b.more[:])
+	if n > 0 {
+		return b.fail(Internal, fmt.Errorf("the body has more than its %d bytes", b.length))
+	}
+	return err
+}
+
+func (b *givenBody) fail(code Code, err error) *Error {
+	return &Error{Code: code, Op: "Download", Key: b.key, Retryable: code == Unavailable, Err: err}
+}
+
+func (b *givenBody) WriteTo(w io.Writer) (int64, error) { return chunks.Copy(w, b) }
+
+func (b *givenBody) Close() (err error) {
+	b.close.Do(func() { err = b.body.Close() })
+	return err
+}
