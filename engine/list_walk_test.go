@@ -70,7 +70,9 @@ func (d slashes) List(ctx context.Context, r *driver.ListRequest) (*storage.Page
 	return d.Driver.List(ctx, r)
 }
 
-var walkedKeys = []string{"a", "a-b", "a-b/x", "a/1", "a/b-c", "a/b/2", "a/b/3", "a/c", "a.d", "a0", "b", "b/1", "b-1", "c/x/y/z", "d"}
+var walkedKeys = []string{
+	"a", "a-b", "a-b/x", "a/1", "a/b-c", "a/b/2", "a/b/3", "a/c", "a.d", "a0", "b", "b/1", "b-1", "c/x/y/z", "d",
+}
 
 // Whatever the order of a store is, the caller gets what a store that lists in byte order gives.
 func TestAListingByFoldersIsInByteOrder(t *testing.T) {
@@ -143,7 +145,8 @@ func pagesOf(t *testing.T, b storage.Bucket, after string, opts []storage.ListOp
 	start := []storage.ListOption{storage.WithStartAfter(after)}
 	for token := ""; token != "" || pages == nil; start = nil {
 		require.Less(t, len(pages), 100)
-		page, err := storage.ListPage(t.Context(), b, token, slices.Concat(opts, start, []storage.ListOption{storage.WithPageSize(2)})...)
+		given := slices.Concat(opts, start, []storage.ListOption{storage.WithPageSize(2)})
+		page, err := storage.ListPage(t.Context(), b, token, given...)
 		require.NoError(t, err)
 		keys := []string{}
 		for _, entry := range page.Entries {
@@ -199,6 +202,7 @@ func TestAListingByFoldersEndsWithItsContext(t *testing.T) {
 		require.NoError(t, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var keys []string
 	var last error
 	for entry, err := range b.List(ctx, storage.WithPageSize(1)) {

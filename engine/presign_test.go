@@ -17,7 +17,7 @@ func lacking(features storage.Features) storage.OpenOption {
 	return driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features}))
 }
 
-// What a store's signature would not enforce is refused, and not left to the client who has the address.
+// An option that the store's signature would not enforce is refused, and not left to the client who has the address.
 func TestASignatureNeedsAStoreThatEnforcesIt(t *testing.T) {
 	upload := func(opts ...storage.SignedUploadOption) func(t *testing.T, b storage.Bucket) error {
 		return func(t *testing.T, b storage.Bucket) error {
@@ -58,7 +58,8 @@ func TestASignatureNeedsAStoreThatEnforcesIt(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			open := func(opts ...storage.OpenOption) storage.Bucket {
-				opts = append(opts, storage.WithVersioning(true), storage.WithObjectLock(), storage.WithSigningBaseURL("https://files.example.com"))
+				opts = append(opts, storage.WithVersioning(true), storage.WithObjectLock(),
+					storage.WithSigningBaseURL("https://files.example.com"))
 				return memstore.New(opts...)
 			}
 			if row.needs != storage.SignedHead { // memory serves HEAD at the address that reads

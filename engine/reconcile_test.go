@@ -37,8 +37,8 @@ func (d *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attr
 	}
 	p := d.puts[d.count-1]
 	if p.before != "" {
-		_, err := d.Driver.Put(ctx, &driver.PutRequest{Key: r.Key, Size: int64(len(p.before)), Body: strings.NewReader(p.before)})
-		if err != nil {
+		other := &driver.PutRequest{Key: r.Key, Size: int64(len(p.before)), Body: strings.NewReader(p.before)}
+		if _, err := d.Driver.Put(ctx, other); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +78,8 @@ func TestAWriteWhoseResponseWasLost(t *testing.T) {
 			want: storage.PreconditionFailed, sent: 2, says: "the key exists already",
 		},
 		{
-			name: "an update may have been applied and then replaced", given: ifRevision, updates: true, puts: []put{{lost: true, answered: lost}, {before: "another's"}},
+			name: "an update may have been applied and then replaced", given: ifRevision, updates: true,
+			puts: []put{{lost: true, answered: lost}, {before: "another's"}},
 			want: storage.OutcomeUnknown, unknown: true, sent: 2, says: "read the object to see what it holds",
 		},
 		{
@@ -107,7 +108,7 @@ func TestAWriteWhoseResponseWasLost(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			d := &scripted{Driver: memstore.NewDriver(memstore.Config{})}
 			injected := faults.New()
-			b := engine.New(d, driver.WithLayer(injected.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: row.lacks})),
+			b := engine.New(d, driver.WithLayer(injected.Layer()), lacking(row.lacks),
 				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 			old := ""
 			if row.updates {

@@ -30,17 +30,16 @@ func newResumable(t *testing.T) *resumable {
 	return r
 }
 
-func (r *resumable) upload(t *testing.T, b storage.Bucket, key string, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (r *resumable) upload(t *testing.T, b storage.Bucket, key string) (*storage.Attrs, error) {
 	t.Helper()
-	opts = append([]storage.UploadOption{storage.WithResume(r.path), storage.WithPartSize(10)}, opts...)
-	return b.Upload(t.Context(), key, strings.NewReader(r.body), opts...)
+	return b.Upload(t.Context(), key, strings.NewReader(r.body), storage.WithResume(r.path), storage.WithPartSize(10))
 }
 
 // interrupt makes the upload of key fail when all of its parts are in the store.
-func (r *resumable) interrupt(t *testing.T, key string, opts ...storage.UploadOption) {
+func (r *resumable) interrupt(t *testing.T, key string) {
 	t.Helper()
 	r.faults.Set(faults.Fail(faults.CompleteParts))
-	_, err := r.upload(t, r.bucket, key, opts...)
+	_, err := r.upload(t, r.bucket, key)
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.FileExists(t, r.path)
 	r.faults.Set()
@@ -194,7 +193,8 @@ func TestAnUploadWhoseCompletionWasLost(t *testing.T) {
 			r.body = "mine" + r.body
 			condition := row.condition(t, r)
 			upload := func() error {
-				_, err := r.bucket.Upload(t.Context(), "k", row.body(r.body), storage.WithPartSize(10), storage.WithResume(r.path), condition)
+				_, err := r.bucket.Upload(t.Context(), "k", row.body(r.body),
+					storage.WithPartSize(10), storage.WithResume(r.path), condition)
 				return err
 			}
 			r.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), blind)
