@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/overlay"
@@ -113,15 +114,12 @@ func (w *world) overlay(over, old string) storage.Bucket {
 	return w.bucket(over, w.failing.Layer(), layer)
 }
 
-// A foreign bucket is a type of a user's own, whose place is unknown.
-type foreignBucket struct{ storage.Bucket }
-
 // endsOfTheWorld are the ends of jobs, by what they are.
 var endsOfTheWorld = map[string]func(w *world) storage.Bucket{
 	"first":                     func(w *world) storage.Bucket { return w.bucket("first") },
 	"second":                    func(w *world) storage.Bucket { return w.bucket("second") },
 	"third":                     func(w *world) storage.Bucket { return w.bucket("third") },
-	"first by a wrapper":        func(w *world) storage.Bucket { return foreignBucket{w.bucket("first")} },
+	"first by a wrapper":        func(w *world) storage.Bucket { return wrapped.Unknown(w.t, w.bucket("first")) },
 	"first by a server":         func(w *world) storage.Bucket { return w.served("first") },
 	"second by a server":        func(w *world) storage.Bucket { return w.served("second") },
 	"a folder of first":         func(w *world) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
