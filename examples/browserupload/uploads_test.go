@@ -131,8 +131,12 @@ type replaced struct {
 
 func (r replaced) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
 	reader, err := r.Core.Download(ctx, key, o)
+	var none storage.UploadOptions
 	if err == nil {
-		_, err = r.Upload(ctx, key, strings.NewReader(r.by), &storage.UploadOptions{})
+		err = none.Apply()
+	}
+	if err == nil {
+		_, err = r.Upload(ctx, key, strings.NewReader(r.by), &none)
 	}
 	return reader, err
 }
