@@ -231,8 +231,16 @@ func (f *front) attrs(a *Attrs) *Attrs {
 func (f *front) outward(err error) error { return withoutPrefix(err, f.scope.Prefix) }
 
 func withoutPrefix(err error, prefix string) error {
+	if err == nil || prefix == "" {
+		return err
+	}
+	return prefixRemoved(err, prefix)
+}
+
+// prefixRemoved is apart from withoutPrefix, because it allocates memory.
+func prefixRemoved(err error, prefix string) error {
 	var e *Error
-	if err == nil || prefix == "" || !errors.As(err, &e) || !strings.HasPrefix(e.Key, prefix) {
+	if !errors.As(err, &e) || !strings.HasPrefix(e.Key, prefix) {
 		return err
 	}
 	inner := *e
