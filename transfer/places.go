@@ -53,8 +53,8 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	return j.checkBackup(ctx, dst, src)
 }
 
-// meet reports whether a mount is known to show a part of the other end in an end that the job writes to, outside of what the job
-// leaves out.
+// meet reports whether a mount is known to show a part of the other end in an end that the job writes to, outside of
+// what the job leaves out.
 func (j *job) meet(written, other End) bool {
 	return slices.ContainsFunc(evidence.Meetings(serving.Places(written.location()), serving.Places(other.location())), func(m evidence.Meeting) bool {
 		return !j.settings.inExcludedDir(m.A) && (m.A != "" || !j.settings.inExcludedDir(m.B))

@@ -27,8 +27,8 @@ func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 	return context.WithValue(ctx, heldKey{}, &held{bucket, key, mark, outer})
 }
 
-// HeldIn returns the keys of the held objects that lie in what a Bucket or Directory reaches. If the places do not tell,
-// it reads what has a key by which that may reach one.
+// HeldIn returns the keys of the held objects that lie in what a Bucket or Directory reaches. If the places do not
+// tell, it reads what has a key by which that may reach one.
 func HeldIn(ctx context.Context, in any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {
@@ -45,7 +45,8 @@ func HeldIn(ctx context.Context, in any) (keys []string) {
 	return keys
 }
 
-// Has reports whether an object of a Bucket or a file of a Directory has a text in its first 64 KiB. The root package sets Has.
+// Has reports whether an object of a Bucket or a file of a Directory has a text in its first 64 KiB. The root package
+// sets Has.
 var Has func(ctx context.Context, in any, key, text string) bool
 
 // otherKeys returns the keys that the object may have in a bucket or directory around its own, or in one in it.
