@@ -223,8 +223,8 @@ layers: ## the whole suite over the layers of two stores and the encryption, on 
 		$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^TestFurther(ConformanceOfAServerOverAnotherStore|StoresPassTheTestsOfThisPackage)" ./providers/s3 ./s3server; \
 		cd layers/encrypt; $(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^(TestConformanceOverAzurite|TestConformanceWithKeysOfServices|TestAServerOfS3OverEncryptedStores)$$" .'
 
-removals: ## each job that removes × each pair of ends × each listing, and killed jobs with restored snapshots, in memory and in directories
-	OMNIBUCKET_REMOVALS=all $(GO) test -count 1 -timeout 60m -run '^Test(Killed)?JobsNeverRemoveTheLastCopy$$' ./layers
+removals: ## each job that removes × each pair of ends × each listing, each reason at each end, and killed calls with restored snapshots, in memory and in directories
+	OMNIBUCKET_REMOVALS=all $(GO) test -count 1 -timeout 60m -run '^Test((Killed)?JobsNeverRemoveTheLastCopy|ReasonsNeverRemoveMore)$$' ./layers
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
 	@scripts/programs nodejs npm chromium

@@ -77,7 +77,8 @@ func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T)
 		{"an old store, and a second one", "photos", chain(oldStore), chain(mirrored(first)), false},
 		{"the same old store", "photos", chain(oldStore), chain(laid(first, overlay.Config{})), true},
 		{"one that is read no more", "photos", chain(oldStore), chain(laid(first, overlay.Config{NewOnly: true})), false},
-		{"one of which nothing is known", "photos", chain(laid(opaque{first}, overlay.Config{})), chain(laid(opaque{first}, overlay.Config{})), false},
+		{"an old store whose place is unknown", "photos", chain(laid(opaque{first}, overlay.Config{})),
+			chain(laid(opaque{first}, overlay.Config{})), false},
 		{"another order", "photos", chain(mirrored(second), oldStore), chain(oldStore, mirrored(second)), false},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/memstore"
-	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -77,12 +76,7 @@ func TestABackupHasNoFoldersYet(t *testing.T) {
 // One bucket may have two names in one account, as with Garage.
 func TestTwoNamesOfOneBucket(t *testing.T) {
 	stores := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	server := s3server.ForTest(t, s3server.Config{Service: withAlias{stores}, Buckets: []string{"first"}})
-	for _, variable := range server.Env() {
-		name, value, _ := strings.Cut(variable, "=")
-		t.Setenv(name, value)
-	}
-	w := &world{t: t, account: stores, server: server}
+	w := &world{t: t, account: stores, server: newServer(t, withAlias{stores}, "first")}
 	w.store("first", "a", "a")
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(w.served("alias")), transfer.Bucket(w.served("first")), transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,27 +37,52 @@ type world struct {
 	failing *faults.Injector // of what ends have as their primary store
 	calls   atomic.Int64     // of this process
 	dead    atomic.Int64     // the call at which this process is killed; 0 never
+
+	versions bool             // the stores keep versions
+	now      func() time.Time // of the stores that keep versions; or nil
 }
 
 var storesOfTheWorld = []string{"first", "second", "third"}
 
 func newWorld(t *testing.T, kind string) *world {
 	w := &world{t: t, failing: faults.New()}
+	w.open(kind)
+	return w
+}
+
+// newVersionedWorld returns a world whose stores keep versions, each with a time of its own.
+func newVersionedWorld(t *testing.T, kind string) *world {
+	var seconds atomic.Int64
+	w := &world{t: t, failing: faults.New(), versions: true}
+	w.now = func() time.Time {
+		return time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC).Add(time.Duration(seconds.Add(1)) * time.Second)
+	}
+	w.open(kind)
+	return w
+}
+
+func (w *world) open(kind string) {
+	t := w.t
 	if kind == "memory" {
-		w.account = memstore.NewServiceDriver(memstore.ServiceConfig{})
+		w.account = memstore.NewServiceDriver(memstore.ServiceConfig{Now: w.now})
 	} else {
 		w.dir = t.TempDir()
-		account, err := local.NewServiceDriver(w.dir, local.Config{})
+		account, err := local.NewServiceDriver(w.dir, local.Config{Now: w.now})
 		require.NoError(t, err)
 		w.account = account
 	}
 	t.Cleanup(func() { require.NoError(t, w.account.Close()) })
-	w.server = s3server.ForTest(t, s3server.Config{Service: w.account, Buckets: storesOfTheWorld})
-	for _, variable := range w.server.Env() {
+	w.server = newServer(t, w.account, storesOfTheWorld...)
+}
+
+// newServer returns a server of an account, whose credentials the test's environment has.
+func newServer(t *testing.T, account driver.ServiceDriver, buckets ...string) *s3server.Server {
+	server := s3server.ForTest(t, s3server.Config{Service: account, Buckets: buckets})
+	for _, variable := range server.Env() {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
-	return w
+	return server
 }
 
 // bucket opens a store with layers, of which the last is outermost.
@@ -64,6 +90,9 @@ func (w *world) bucket(name string, layers ...driver.Layer) storage.Bucket {
 	d, err := w.account.Driver(name)
 	require.NoError(w.t, err)
 	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(w.dying())}
+	if w.versions {
+		opts = append(opts, storage.WithVersioning(true))
+	}
 	for _, l := range layers {
 		opts = append(opts, driver.WithLayer(l))
 	}

@@ -145,14 +145,14 @@ var leakCase = Case{
 
 func goroutines() goleak.Option { return goleak.IgnoreCurrent() }
 
-// serving names the goroutine of a server in the test's own process. If such a server
+// serverGoroutine names the goroutine of a server in the test's own process. If such a server
 // refuses a request before the end of the body, net/http keeps the connection for half
 // a second, which is longer than this test waits.
-const serving = "net/http.(*conn).serve"
+const serverGoroutine = "net/http.(*conn).serve"
 
 func requireNoGoroutines(t *testing.T, baseline goleak.Option) {
 	t.Helper()
-	if err := goleak.Find(baseline, goleak.IgnoreAnyFunction(serving)); err != nil {
+	if err := goleak.Find(baseline, goleak.IgnoreAnyFunction(serverGoroutine)); err != nil {
 		t.Errorf("%s\n%v", leakCase.Explanation, err)
 	}
 }

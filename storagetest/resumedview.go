@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	own "github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -28,7 +28,7 @@ var resumedViewCases = []Case{
 			require.Equal(t, int64(len(other.text)), attrs.Size)
 			t.requireContent(h.bucket, "b/a", other.text)
 			require.NoFileExists(t, h.path)
-			if _, ours := h.bucket.(own.Bucket); !ours {
+			if _, ours := h.bucket.(serving.Bucket); !ours {
 				return // a view of a type of one's own passes on whole keys: the engine sees one bucket, and abandons the upload
 			}
 			require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)

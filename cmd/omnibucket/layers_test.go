@@ -288,11 +288,11 @@ func TestAMirroredLocation(t *testing.T) {
 	require.Equal(t, "a\nb\n", s.ok("find", "first:"))
 	require.NotContains(t, s.ok("tree", "first:"), "omnibucket")
 	require.Equal(t, "0 notes\n", s.ok("repair", "--dry-run", "box:"))
-	require.JSONEq(t, `{"repaired":0,"removed":0,"recent":0,"failed":0,"undecided":0}`, s.ok("repair", "--json", "box:"))
-	require.Equal(t, "copied b\n1 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 0 undecided\n",
+	require.JSONEq(t, `{"repaired":0,"removed":0,"recent":0,"failed":0,"undecided":0,"ignored":0}`, s.ok("repair", "--json", "box:"))
+	require.Equal(t, "copied b\n1 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 0 undecided, 0 ignored\n",
 		s.ok("repair", "--all", "--dry-run", "box:"))
 	require.Equal(t, `{"event":"copied","key":"b"}
-{"failed":0,"recent":0,"removed":0,"repaired":1,"undecided":0}
+{"failed":0,"ignored":0,"recent":0,"removed":0,"repaired":1,"undecided":0}
 `, s.ok("repair", "--all", "--json", "box:"))
 	require.Equal(t, "past the layer", s.ok("cat", "second:b"))
 	require.Equal(t, "a\nb\n", s.ok("ls", "first:"), "not the mark")
@@ -302,7 +302,7 @@ func TestAMirroredLocation(t *testing.T) {
 	s.put("second:c", "nobody knows whose")
 	s.put("other:b", "a new primary")
 	stdout, stderr := s.exits(4, "repair", "--all", "--dry-run", "other:")
-	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 1 undecided\n", stdout)
+	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 1 undecided, 0 ignored\n", stdout)
 	require.Contains(t, stderr, "use --primary-is-right")
 	_, stderr = s.exits(4, "repair", "--all", "other:")
 	require.Contains(t, stderr, "swap the roles")
@@ -413,10 +413,10 @@ func TestAMovingLocation(t *testing.T) {
 	require.Equal(t, "a\nb\n", s.ok("ls", "box:"))
 	require.Equal(t, "old", s.ok("cat", "before:c"), "keep_old")
 	require.Equal(t, "1 objects left\n", s.ok("finish", "--dry-run", "box:"))
-	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1}`, s.ok("finish", "--json", "box:"))
+	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1,"ignored":0}`, s.ok("finish", "--json", "box:"))
 	s.ok("rm", "later:a")
 	require.Equal(t, "b\n", s.ok("ls", "box:"), "new_only")
-	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones\n", s.ok("finish", "--remove-tombstones", "box:"))
+	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones, 0 ignored\n", s.ok("finish", "--remove-tombstones", "box:"))
 	require.Equal(t, "b\n", s.ok("ls", "after:"))
 	require.Equal(t, "new", s.ok("cat", "after:b"))
 	_, stderr := s.exits(2, "finish", "after:")

@@ -35,7 +35,7 @@ func TestABodyIsReadUpToItsLimit(t *testing.T) {
 		{"one byte longer", strings.NewReader("12345"), 4, nil, "", errTooLarge},
 		{"one byte longer, read byte by byte", iotest.OneByteReader(strings.NewReader("12345")), 4, nil, "1234", errTooLarge},
 		{"any length", strings.NewReader("12345"), math.MaxInt64, nil, "12345", nil},
-		{"empty, of which nothing is allowed", strings.NewReader(""), 0, nil, "", nil},
+		{"empty, with a limit of 0", strings.NewReader(""), 0, nil, "", nil},
 		{"more is allowed", strings.NewReader("12345"), 2, func() (int64, error) { return 3, nil }, "12345", nil},
 		{"more is allowed, but not enough", strings.NewReader("12345"), 2, func() (int64, error) { return 2, nil }, "123", errTooLarge},
 		{"less is allowed than was said", strings.NewReader("12345"), 2, func() (int64, error) { return -9, nil }, "", errTooLarge},

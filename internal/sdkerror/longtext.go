@@ -8,7 +8,7 @@ import (
 // maxText is how many bytes the text of an SDK's error may have. Stores send a few hundred.
 const maxText = 4 << 10
 
-// A longError is an error whose text is shown in part: it has a page that is no error of a store.
+// A longError is an error whose text is shown in part: the response was a page, which no store sends as an error.
 type longError struct {
 	text string
 	err  error

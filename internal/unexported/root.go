@@ -1,3 +1,4 @@
+// Package unexported has what the root package does not export, and what the engine needs of it.
 package unexported
 
 import (
@@ -9,7 +10,6 @@ import (
 // Root has what the engine needs of package storage and what that does not export. Its init sets it.
 // A value of one of its types is an any or an error here.
 var Root struct {
-	Settings   func(options any) *Settings                // takes a pointer to UploadOptions, …
 	ErrorState func(err error) *ErrorState                // takes an *Error
 	OwnError   func(err error) error                      // an *Error of its own for any error
 	AsError    func(ctx context.Context, err error) error // OwnError, or what ended ctx

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/internal/properties"
 	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // planned returns keys of a Sorter as entries, whose ETag is the Action.
@@ -44,11 +45,7 @@ func (c *comparison) decide(ctx context.Context) error {
 			return unread
 		}
 		ctx = driver.WithLayerMetadata(ctx)
-		ours, err := attrsOf(ctx, s.primary, e.Key)
-		if err != nil {
-			return err
-		}
-		theirs, err := attrsOf(ctx, s.second.Bucket, e.Key)
+		ours, theirs, err := s.attrsOfBoth(ctx, e.Key)
 		switch {
 		case err != nil:
 			return err
@@ -58,6 +55,9 @@ func (c *comparison) decide(ctx context.Context) error {
 			if c.dryRun && ours == nil {
 				c.job.removed.Add(1)
 			}
+			return nil
+		case ours == nil && !c.former.has(e.Key) && isMarker(e.Key, theirs.Size):
+			c.job.ignored.Add(1)
 			return nil
 		case ours == nil && !c.former.has(e.Key):
 			c.leave(e.Key)
@@ -181,12 +181,8 @@ func (c *comparison) countNotes(ctx context.Context) error {
 // succeeded, and may not have come here. A removal is not adopted, so that no mistake can lose an object by it.
 func (c *comparison) giveBack(ctx context.Context, key string) error {
 	s, ctx := c.stores, driver.WithLayerMetadata(ctx)
-	theirs, err := attrsOf(ctx, s.second.Bucket, key)
+	ours, theirs, err := s.attrsOfBoth(ctx, key)
 	if theirs == nil || err != nil {
-		return err
-	}
-	ours, err := attrsOf(ctx, s.primary, key)
-	if err != nil {
 		return err
 	}
 	var condition storage.CopyOption = storage.IfAbsent()
@@ -196,13 +192,19 @@ func (c *comparison) giveBack(ctx context.Context, key string) error {
 		}
 		condition = storage.IfRevision(ours.Revision)
 	}
-	_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, condition)
+	_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, storage.CopyOptions{MarkerKey: true}, condition)
+	if ours == nil && otherstore.NeedsNo(key, theirs.Size, err) {
+		return errNeedsNo
+	}
 	return err
 }
 
 // sameContent reports whether two objects have the same bytes, properties and tags, so that to replace one by the other
-// loses nothing.
+// loses nothing. Of the marker of a folder, properties say nothing: each console has others.
 func (s *stores) sameContent(ctx context.Context, ours, theirs *storage.Attrs) (bool, error) {
+	if isMarker(ours.Key, ours.Size) && theirs.Size == 0 {
+		return true, nil
+	}
 	if ours.Size != theirs.Size || !properties.Same(&ours.Properties, &theirs.Properties) {
 		return false, nil
 	}

@@ -26,12 +26,22 @@ func mirrorOf(t *testing.T, primary driver.Driver, second storage.Bucket) storag
 	return engine.New(primary, driver.WithLayer(newLayer(t, second, mirror.Config{})))
 }
 
+// onEachKind runs a test with a mirror of 10 objects, which RepairAll has made equal, of each kind of stores.
+func onEachKind(t *testing.T, test func(t *testing.T, primary, second driver.Driver, b storage.Bucket)) {
+	for kind, open := range kindsOfStores {
+		t.Run(kind, func(t *testing.T) {
+			primary, second := open(t), open(t)
+			test(t, primary, second, filled(t, primary, second))
+		})
+	}
+}
+
 // raw copies all objects of a store, also those of layers, as a program does that knows nothing of them. It copies only
-// the first ones, if most is not 0.
-func raw(t *testing.T, to, from storage.Bucket, most int) {
+// the first ones, if most is not 0, and those that the options list.
+func raw(t *testing.T, to, from storage.Bucket, most int, opts ...storage.ListOption) {
 	t.Helper()
 	ctx := driver.WithLayerMetadata(t.Context())
-	for e, err := range from.List(ctx) {
+	for e, err := range from.List(ctx, opts...) {
 		require.NoError(t, err)
 		_, err = storage.Copy(ctx, to, e.Key, from, e.Key)
 		require.NoError(t, err)
@@ -140,66 +150,61 @@ func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 	}
 }
 
+func changePastTheLayer(t *testing.T, primary storage.Bucket) {
+	require.NoError(t, primary.Remove(t.Context(), "old/1"))
+	put(t, primary, "old/2", "changed past the layer")
+}
+
 // What the primary removed and changed itself, past the layer, leaves the second store: it has had it since both were
 // equal.
 func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
-	for kind, open := range kindsOfStores {
-		t.Run(kind, func(t *testing.T) {
-			primary, second := open(t), open(t)
-			b := filled(t, primary, second)
-			require.NoError(t, engine.New(primary).Remove(t.Context(), "old/1"))
-			put(t, engine.New(primary), "old/2", "changed past the layer")
-			report, err := mirror.RepairAll(t.Context(), b)
-			require.NoError(t, err)
-			require.EqualValues(t, 1, report.Removed)
-			require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))
-			require.Len(t, content(t, engine.New(second)), 9)
-		})
-	}
+	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		changePastTheLayer(t, engine.New(primary))
+		report, err := mirror.RepairAll(t.Context(), b)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, report.Removed)
+		require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))
+		require.Len(t, content(t, engine.New(second)), 9)
+	})
 }
 
 // A dry run counts and names what the run then does.
 func TestADryRunCountsAsTheRun(t *testing.T) {
-	for kind, open := range kindsOfStores {
-		t.Run(kind, func(t *testing.T) {
-			primary, second := open(t), open(t)
-			b := filled(t, primary, second)
-			require.NoError(t, engine.New(primary).Remove(t.Context(), "old/1"))
-			put(t, engine.New(primary), "old/2", "changed past the layer")
-			put(t, engine.New(primary), "more", "only in the primary")
-			put(t, engine.New(second), "stray", "only in the second store")
-			put(t, engine.New(primary), mirror.NotesPrefix+"a-note", `{"key":"old/3"}`)
-			for _, opts := range [][]mirror.RepairOption{nil, {mirror.WithPrimaryRight()}} {
-				stores := func() map[string]string {
-					all := content(t, engine.New(primary))
-					for key, text := range content(t, engine.New(second)) {
-						all["second "+key] = text
-					}
-					return all
+	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		changePastTheLayer(t, engine.New(primary))
+		put(t, engine.New(primary), "more", "only in the primary")
+		put(t, engine.New(second), "stray", "only in the second store")
+		put(t, engine.New(primary), mirror.NotesPrefix+"a-note", `{"key":"old/3"}`)
+		for _, opts := range [][]mirror.RepairOption{nil, {mirror.WithPrimaryRight()}} {
+			stores := func() map[string]string {
+				all := content(t, engine.New(primary))
+				for key, text := range content(t, engine.New(second)) {
+					all["second "+key] = text
 				}
-				run := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
-					told := map[string]mirror.Action{}
-					report, err := mirror.RepairAll(t.Context(), b, append(opts, mirror.WithDifferences(func(d mirror.Difference) { told[d.Key] = d.Action }))...)
-					return report, told, err
-				}
-				before := stores()
-				dry, toldDry, failed := run(append(opts, mirror.WithDryRun())...)
-				require.Equal(t, before, stores(), "a dry run changes nothing")
-				real, told, err := run(opts...)
-				require.Equal(t, storage.CodeOf(failed), storage.CodeOf(err))
-				require.Equal(t, dry, real)
-				require.Equal(t, toldDry, told)
-				if opts == nil {
-					require.Equal(t, mirror.Report{Repaired: 1, Undecided: 1}, real)
-					require.Equal(t, map[string]mirror.Action{"more": mirror.Copied, "stray": mirror.Undecided}, told)
-				} else {
-					require.Equal(t, mirror.Report{Repaired: 4, Recent: 1, Removed: 2}, real)
-					require.Equal(t, map[string]mirror.Action{"old/1": mirror.Removed, "old/2": mirror.Replaced, "stray": mirror.Removed}, told)
-				}
+				return all
 			}
-			require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))
-		})
-	}
+			run := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
+				told := map[string]mirror.Action{}
+				report, err := mirror.RepairAll(t.Context(), b, append(opts, mirror.WithDifferences(func(d mirror.Difference) { told[d.Key] = d.Action }))...)
+				return report, told, err
+			}
+			before := stores()
+			dry, toldDry, failed := run(append(opts, mirror.WithDryRun())...)
+			require.Equal(t, before, stores(), "a dry run changes nothing")
+			real, told, err := run(opts...)
+			require.Equal(t, storage.CodeOf(failed), storage.CodeOf(err))
+			require.Equal(t, dry, real)
+			require.Equal(t, toldDry, told)
+			if opts == nil {
+				require.Equal(t, mirror.Report{Repaired: 1, Undecided: 1}, real)
+				require.Equal(t, map[string]mirror.Action{"more": mirror.Copied, "stray": mirror.Undecided}, told)
+			} else {
+				require.Equal(t, mirror.Report{Repaired: 4, Recent: 1, Removed: 2}, real)
+				require.Equal(t, map[string]mirror.Action{"old/1": mirror.Removed, "old/2": mirror.Replaced, "stray": mirror.Removed}, told)
+			}
+		}
+		require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))
+	})
 }
 
 // A primary without objects is never right.
@@ -293,19 +298,14 @@ func TestTheSecondStoreHasOnlyObjects(t *testing.T) {
 
 // Somebody opens the stores in the wrong roles while the primary has writes that the second store lacks. Nothing is lost.
 func TestRolesThatWereSwappedByMistakeLoseNothing(t *testing.T) {
-	for kind, open := range kindsOfStores {
-		t.Run(kind, func(t *testing.T) {
-			primary, second := open(t), open(t)
-			filled(t, primary, second)
-			down := mirrorOf(t, primary, engine.New(second, driver.WithLayer(func(d driver.Driver) driver.Driver { return (&dying{from: 1}).layer(d) }),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
-			put(t, down, "old/1", "changed while the second store was down")
-			put(t, down, "new", "written while the second store was down")
-			want := content(t, engine.New(primary))
-			_, err := mirror.RepairAll(t.Context(), mirrorOf(t, second, engine.New(primary)))
-			require.NoError(t, err)
-			require.True(t, maps.Equal(want, content(t, engine.New(primary))))
-			require.Equal(t, want, content(t, engine.New(second)))
-		})
-	}
+	onEachKind(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
+		down := mirrorOf(t, primary, gone(second))
+		put(t, down, "old/1", "changed while the second store was down")
+		put(t, down, "new", "written while the second store was down")
+		want := content(t, engine.New(primary))
+		_, err := mirror.RepairAll(t.Context(), mirrorOf(t, second, engine.New(primary)))
+		require.NoError(t, err)
+		require.True(t, maps.Equal(want, content(t, engine.New(primary))))
+		require.Equal(t, want, content(t, engine.New(second)))
+	})
 }

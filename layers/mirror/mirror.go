@@ -48,13 +48,12 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // NotesPrefix begins the keys of notes in the primary. Writing such a key is InvalidArgument.
-const NotesPrefix = layerkeys.Mirror
+const NotesPrefix = ".omnibucket-mirror/"
 
 // A Config sets up a mirror. The zero value has the defaults.
 type Config struct {

@@ -62,35 +62,27 @@ func TestANoteThatCameBackWithASnapshotRevertsNothing(t *testing.T) {
 // onlyNotes returns a store with the notes of another one.
 func onlyNotes(t *testing.T, from storage.Bucket) storage.Bucket {
 	t.Helper()
-	to, ctx := memstore.New(), driver.WithLayerMetadata(t.Context())
-	for e, err := range from.List(ctx, storage.WithPrefix(mirror.NotesPrefix)) {
-		require.NoError(t, err)
-		_, err = storage.Copy(ctx, to, e.Key, from, e.Key)
-		require.NoError(t, err)
-	}
+	to := memstore.New()
+	raw(t, to, from, 0, storage.WithPrefix(mirror.NotesPrefix))
 	return to
 }
 
 // Somebody swaps the roles twice, and does not call RepairAll in between. The primary's note may be the older one.
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
-	for kind, open := range kindsOfStores {
-		t.Run(kind, func(t *testing.T) {
-			primary, second := open(t), open(t)
-			b := filled(t, primary, second)
-			put(t, mirrorOf(t, primary, gone(second)), "old/1", "written first")
-			put(t, mirrorOf(t, second, gone(primary)), "old/1", "written last")
-			report, err := mirror.RepairAll(t.Context(), b)
-			require.ErrorIs(t, err, storage.PreconditionFailed)
-			require.EqualValues(t, 1, report.Undecided)
-			require.Equal(t, "written last", content(t, engine.New(second))["old/1"])
+	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		put(t, mirrorOf(t, primary, gone(second)), "old/1", "written first")
+		put(t, mirrorOf(t, second, gone(primary)), "old/1", "written last")
+		report, err := mirror.RepairAll(t.Context(), b)
+		require.ErrorIs(t, err, storage.PreconditionFailed)
+		require.EqualValues(t, 1, report.Undecided)
+		require.Equal(t, "written last", content(t, engine.New(second))["old/1"])
 
-			_, err = mirror.RepairAll(t.Context(), mirrorOf(t, second, engine.New(primary)), mirror.WithPrimaryRight())
-			require.NoError(t, err)
-			_, err = mirror.RepairAll(t.Context(), b)
-			require.NoError(t, err)
-			require.Equal(t, "written last", content(t, engine.New(primary))["old/1"])
-		})
-	}
+		_, err = mirror.RepairAll(t.Context(), mirrorOf(t, second, engine.New(primary)), mirror.WithPrimaryRight())
+		require.NoError(t, err)
+		_, err = mirror.RepairAll(t.Context(), b)
+		require.NoError(t, err)
+		require.Equal(t, "written last", content(t, engine.New(primary))["old/1"])
+	})
 }
 
 // A putting driver calls do before the first Put of a key.
@@ -111,21 +103,17 @@ func (p putting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 // Somebody calls RepairAll with the roles swapped by mistake while others write. Their notes stay, so a second call by
 // mistake removes nothing.
 func TestANoteThatComesDuringRepairAllStays(t *testing.T) {
-	for kind, open := range kindsOfStores {
-		t.Run(kind, func(t *testing.T) {
-			primary, second := open(t), open(t)
-			b := filled(t, primary, second)
-			during := putting{primary, mirror.NotesPrefix + "clock", func() {
-				put(t, mirrorOf(t, second, gone(primary)), "a", "precious")
-				later(t)
-			}, new(atomic.Int64)}
-			_, err := mirror.RepairAll(t.Context(), mirrorOf(t, during, engine.New(second)))
-			require.NoError(t, err)
+	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		during := putting{primary, mirror.NotesPrefix + "clock", func() {
+			put(t, mirrorOf(t, second, gone(primary)), "a", "precious")
 			later(t)
-			_, err = mirror.RepairAll(t.Context(), b)
-			require.NoError(t, err)
-			require.Equal(t, "precious", content(t, engine.New(second))["a"])
-			require.Equal(t, "precious", content(t, engine.New(primary))["a"])
-		})
-	}
+		}, new(atomic.Int64)}
+		_, err := mirror.RepairAll(t.Context(), mirrorOf(t, during, engine.New(second)))
+		require.NoError(t, err)
+		later(t)
+		_, err = mirror.RepairAll(t.Context(), b)
+		require.NoError(t, err)
+		require.Equal(t, "precious", content(t, engine.New(second))["a"])
+		require.Equal(t, "precious", content(t, engine.New(primary))["a"])
+	})
 }

@@ -27,6 +27,9 @@ type Report struct {
 	// Undecided are differences that [RepairAll] left, because nothing proves which store is right. Then it has neither
 	// removed nor replaced any object.
 	Undecided int64
+	// Ignored are markers of folders, objects without content whose key ends in "/", of which the second store cannot have
+	// the key, as a directory, or which [RepairAll] found in the second store only. They stay where they are.
+	Ignored int64
 }
 
 // A State tells how a mirror is.
@@ -145,14 +148,11 @@ func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
 // store, came with a copy of its bucket. It says nothing about these two, so it replaces and removes nothing.
 func (s *stores) obey(ctx context.Context, j *job, n note) error {
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
-		return j.repair(ctx, s, n.Key)
-	}
-	ctx = driver.WithLayerMetadata(ctx)
-	ours, err := attrsOf(ctx, s.primary, n.Key)
-	if err != nil {
+		_, err := j.repair(ctx, s, n.Key)
 		return err
 	}
-	theirs, err := attrsOf(ctx, s.second.Bucket, n.Key)
+	ctx = driver.WithLayerMetadata(ctx)
+	ours, theirs, err := s.attrsOfBoth(ctx, n.Key)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,8 @@ func (s *stores) obey(ctx context.Context, j *job, n note) error {
 	case err != nil:
 		return err
 	case equal:
-		return j.repair(ctx, s, n.Key)
+		_, err := j.repair(ctx, s, n.Key)
+		return err
 	}
 	return &storage.Error{
 		Code: storage.PreconditionFailed, Op: "mirror.Repair", Key: n.Key,
@@ -192,13 +193,16 @@ func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) 
 
 // A job repairs several keys at once.
 type job struct {
-	repaired, recent, failed, removed atomic.Int64
+	repaired, recent, failed, removed, ignored atomic.Int64
 
 	mu sync.Mutex
 }
 
 func (j *job) report() Report {
-	return Report{Repaired: j.repaired.Load(), Recent: j.recent.Load(), Failed: j.failed.Load(), Removed: j.removed.Load()}
+	return Report{
+		Repaired: j.repaired.Load(), Recent: j.recent.Load(), Failed: j.failed.Load(), Removed: j.removed.Load(),
+		Ignored: j.ignored.Load(),
+	}
 }
 
 // run calls do for all entries, and keeps the first ten errors. It ends if a store is down.
@@ -222,13 +226,20 @@ func (j *job) run(ctx context.Context, all iter.Seq2[storage.ListEntry, error], 
 	return errors.Join(append(failures, err)...)
 }
 
-func (j *job) repair(ctx context.Context, s *stores, key string) error {
+// repair makes both stores equal for a key, and reports whether they are. They are not for the marker of a folder that
+// the second store cannot have.
+func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, err error) {
 	removed, err := s.equalize(ctx, key, true)
-	if err == nil {
-		j.repaired.Add(1)
-	}
 	if removed {
 		j.removed.Add(1)
 	}
-	return err
+	switch {
+	case errors.Is(err, errNeedsNo):
+		j.ignored.Add(1)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	j.repaired.Add(1)
+	return true, nil
 }

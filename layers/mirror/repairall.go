@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/keysort"
+	"github.com/omnibucket/storage/internal/markerkey"
 )
 
 // A RepairOption is an option of [RepairAll]: [WithDryRun], [WithPrimaryRight] or [WithDifferences].
@@ -179,7 +180,7 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 	case err != nil:
 		return err
 	case theirs == nil:
-		if !c.noted.has(e.Key) && !c.former.has(e.Key) {
+		if !c.noted.has(e.Key) && !c.former.has(e.Key) && !isMarker(e.Key, e.Size) {
 			c.older.Add(1)
 		}
 		return c.do(ctx, e.Key, Copied)
@@ -187,7 +188,11 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 	return c.plan(ctx, e.Key, Replaced, theirs.Modified)
 }
 
-// ofSecond compares an object of the second store.
+// isMarker reports whether an object is the marker of a folder, without content.
+func isMarker(key string, size int64) bool { return size == 0 && markerkey.Is(key) }
+
+// ofSecond compares an object of the second store. The mark does not decide the marker of a folder: the primary may be
+// unable to have its key.
 func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	c.job.mu.Lock()
 	if e.Modified.After(c.newest) {
@@ -197,7 +202,11 @@ func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	if there, err := c.stores.primary.Exists(ctx, e.Key); there || err != nil {
 		return err
 	}
-	return c.plan(ctx, e.Key, Removed, e.Modified)
+	modified := e.Modified
+	if isMarker(e.Key, e.Size) {
+		modified = time.Time{}
+	}
+	return c.plan(ctx, e.Key, Removed, modified)
 }
 
 // plan keeps a key for later, when all differences are known. The second store has had the object since modified.
@@ -214,13 +223,17 @@ func (c *comparison) plan(ctx context.Context, key string, a Action, modified ti
 // do makes both stores equal for a key.
 func (c *comparison) do(ctx context.Context, key string, a Action) error {
 	if a == Returned && !c.dryRun {
-		if err := c.giveBack(ctx, key); err != nil {
+		switch err := c.giveBack(ctx, key); {
+		case errors.Is(err, errNeedsNo):
+			c.job.ignored.Add(1)
+			return nil
+		case err != nil:
 			return err
 		}
 	}
 	switch {
 	case !c.dryRun:
-		if err := c.job.repair(ctx, c.stores, key); err != nil {
+		if equal, err := c.job.repair(ctx, c.stores, key); !equal {
 			return err
 		}
 	case a == Removed:

@@ -15,7 +15,6 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/properties"
-	"github.com/omnibucket/storage/internal/writeid"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -68,7 +67,7 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 		return err
 	}
 	_, err = s.equalize(ctx, key, false)
-	if err == nil {
+	if err == nil || errors.Is(err, errNeedsNo) {
 		s.removeNote(ctx, name)
 		return nil
 	}
@@ -171,6 +170,9 @@ const rounds = 8
 // errAgain says that the primary may have another object than was copied.
 var errAgain = errors.New("look again")
 
+// errNeedsNo says that the object is the marker of a folder, and that the store to which it is copied cannot have its key.
+var errNeedsNo = errors.New("the store cannot have the marker of a folder")
+
 // equalize gives the second store what the primary has of a key. When it returns nil, the second store has
 // it, or a later writer has a note. It also reports whether it has removed an object from the second store.
 // With look, it may have it already. Every other round looks, because another writer may have made the copy.
@@ -236,6 +238,14 @@ func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs,
 	return attrs, err
 }
 
+// attrsOfBoth returns what the primary and the second store have of a key, or nil.
+func (s *stores) attrsOfBoth(ctx context.Context, key string) (ours, theirs *storage.Attrs, err error) {
+	if ours, err = attrsOf(ctx, s.primary, key); err == nil {
+		theirs, err = attrsOf(ctx, s.second.Bucket, key)
+	}
+	return ours, theirs, err
+}
+
 // removeSecond removes an object that the primary does not have, and returns errAgain: it may have come back.
 func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) (removed bool, err error) {
 	var opts []storage.RemoveOption
@@ -258,10 +268,13 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 	}
 	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(ours.Revision))
-		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key, condition,
-			writeid.Option(otherstore.CopyID(ours.Revision)).(storage.CopyOption), storage.WithProgress(func(int64, int64) { alive() }))
+		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key,
+			otherstore.NamedCopy(ours.Revision), condition, storage.WithProgress(func(int64, int64) { alive() }))
 		return err
 	})
+	if theirs == nil && otherstore.NeedsNo(ours.Key, ours.Size, err) {
+		return nil, errNeedsNo
+	}
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound: // either store has another object now
 		return nil, errAgain

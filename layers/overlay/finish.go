@@ -27,6 +27,9 @@ type Report struct {
 	// Tombstones are removals that the old store has not seen, with [Config.KeepOld]. They stay in the new store
 	// until [FinishConfig.RemoveTombstones].
 	Tombstones int64
+	// Ignored are markers of folders, objects without content whose key ends in "/", that the new store cannot have, as a
+	// directory. They stay in the old store.
+	Ignored int64
 }
 
 // A FinishConfig sets up [Finish]. The zero value has the defaults.
@@ -105,7 +108,7 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 	return removedNow, err
 }
 
-// Left returns how many objects only the old store has.
+// Left returns how many objects only the old store has, with those that [Finish] ignores.
 //
 // InvalidArgument: b was not opened with the layer.
 func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
@@ -183,6 +186,9 @@ func (f *finisher) end(ctx context.Context, l leftover) error {
 		return nil
 	case err != nil && ctx.Err() != nil:
 		return err
+	case otherstore.NeedsNo(l.key, l.size, err):
+		f.report.Ignored++
+		return nil
 	case err != nil:
 		f.report.Left++
 		if len(f.failures) < 10 {
@@ -206,7 +212,8 @@ func (f *finisher) end(ctx context.Context, l leftover) error {
 // A leftover is a key of which the new store may have no object.
 type leftover struct {
 	key          string
-	inOld, inNew bool // in the new store, it has the size of a marker
+	size         int64 // in the old store
+	inOld, inNew bool  // in the new store, it has the size of a marker
 }
 
 // left returns each key that the old store has and the new one not, and each that may be a marker.
@@ -228,6 +235,9 @@ func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 			l.inOld = moreOld && (!moreNew || o.Key <= n.Key)
 			if !l.inNew {
 				l.key = o.Key
+			}
+			if l.inOld {
+				l.size = o.Size
 			}
 			if (!l.inNew || n.Size == layerkeys.MarkerSize(n.Key)) && !yield(l, nil) {
 				return

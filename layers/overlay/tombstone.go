@@ -13,14 +13,13 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
 // TombstonesPrefix begins the keys of tombstones in the new store: see [Config.KeepOld]. Writing such a key is
 // InvalidArgument then.
-const TombstonesPrefix = layerkeys.Overlay
+const TombstonesPrefix = ".omnibucket-overlay/"
 
 // afterTombstones is past all tombstones, but for hostile keys.
 const afterTombstones = TombstonesPrefix + "\U0010FFFD"

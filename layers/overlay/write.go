@@ -8,7 +8,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/writeid"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -249,7 +248,7 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
 	attrs, err = storage.Copy(driver.WithLayerMetadata(ctx), s.new, key, s.old.Bucket, key,
-		storage.IfRevision(s.old.Public(p.attrs.Revision)), writeid.Option(otherstore.CopyID(attrs.Revision)).(storage.CopyOption))
+		otherstore.NamedCopy(attrs.Revision), storage.IfRevision(s.old.Public(p.attrs.Revision)))
 	switch storage.CodeOf(err) {
 	case "":
 		return attrs, nil

@@ -15,20 +15,27 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// New returns a bucket in memory, and a function that stores objects in it. Their keys may be any text. One
-// that ends in "/" is empty, any other one contains its key.
+// New returns a bucket in memory, and a function that stores objects in it, as Plant does.
 func New(t testing.TB, opts ...storage.OpenOption) (_ storage.Bucket, plant func(keys ...string)) {
 	d := memstore.NewDriver(memstore.Config{})
 	return engine.New(d, opts...), func(keys ...string) {
 		t.Helper()
-		for _, key := range keys {
-			content := key
-			if strings.HasSuffix(key, "/") {
-				content = ""
-			}
-			_, err := d.Put(t.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content))})
-			require.NoError(t, err, key)
+		Plant(t, d, keys...)
+	}
+}
+
+// Plant stores objects by a driver. Their keys may be any text. One that ends in "/" is empty, any other one contains
+// its key.
+func Plant(t testing.TB, d driver.Driver, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		content := key
+		if strings.HasSuffix(key, "/") {
+			content = ""
 		}
+		r := &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content))}
+		_, err := d.Put(t.Context(), r)
+		require.NoError(t, err, key)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -203,6 +204,21 @@ func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 func CopyID(revision string) string {
 	sum := sha256.Sum256([]byte(revision))
 	return hex.EncodeToString(sum[:16])
+}
+
+// NamedCopy returns the first option of a copy of a revision to the other store of a layer: its write id names the
+// revision, and it may be the marker of a folder.
+func NamedCopy(revision string) storage.CopyOption {
+	return storage.CopyOptions{MarkerKey: true, Transfer: storage.Transfer{WriteID: CopyID(revision)}}
+}
+
+// NeedsNo reports whether a store that refused an object with err needs it not: it is the marker of a folder, without
+// content, and the store cannot have such a key, as a directory.
+func NeedsNo(key string, size int64, err error) bool {
+	if size != 0 || !markerkey.Is(key) {
+		return false
+	}
+	return errors.Is(err, storage.InvalidArgument) || errors.Is(err, storage.Unsupported)
 }
 
 // attrs returns attributes of the other store as those of a driver.

@@ -39,7 +39,7 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	return record.Place, err
 }
 
-// hasOthers reports whether anything among the records is no record of a server, whatever its bucket was.
+// hasOthers reports whether an object among the records is not a record of a server, of this bucket or another one.
 func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
 	var found atomic.Bool
 	check := func(ctx context.Context, key, version string) error {

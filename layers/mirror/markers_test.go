@@ -1,0 +1,127 @@
+package mirror_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
+	"github.com/omnibucket/storage/layers/mirror"
+)
+
+// A markedPair has markers of folders in either store.
+type markedPair struct {
+	primary, second driver.Driver
+	b               storage.Bucket
+}
+
+func newMarkedPair(t *testing.T, primary, second string) *markedPair {
+	p := &markedPair{primary: kindsOfStores[primary](t), second: kindsOfStores[second](t)}
+	p.b = mirrorOf(t, p.primary, engine.New(p.second))
+	return p
+}
+
+// objectsOf returns the keys of a store without those of the layer.
+func objectsOf(t *testing.T, d driver.Driver) (keys []string) {
+	for _, key := range foldermarker.Keys(t, engine.New(d)) {
+		if !strings.HasPrefix(key, mirror.NotesPrefix) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// RepairAll copies the marker of a folder as an object. A store that cannot have its key, as a directory, needs none, and
+// a marker that only the second store has stays there: no other object depends on it.
+func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
+	for _, row := range []struct {
+		name                  string
+		primary, second       string
+		inPrimary, inSecond   []string
+		opts                  []mirror.RepairOption
+		report                mirror.Report
+		primaryHas, secondHas []string
+	}{
+		{"of the primary", "memory", "memory", []string{"a/", "a/b"}, nil, nil,
+			mirror.Report{Repaired: 2}, []string{"a/", "a/b"}, []string{"a/", "a/b"}},
+		{"of both", "memory", "memory", []string{"a/", "a/b"}, []string{"a/"}, nil,
+			mirror.Report{Repaired: 2}, []string{"a/", "a/b"}, []string{"a/", "a/b"}},
+		{"of the second store", "memory", "memory", []string{"a/b"}, []string{"a/", "c/"}, nil,
+			mirror.Report{Repaired: 1, Ignored: 2}, []string{"a/b"}, []string{"a/", "a/b", "c/"}},
+		{"of the second store, if the primary is right", "memory", "memory", []string{"a/b"}, []string{"a/"},
+			[]mirror.RepairOption{mirror.WithPrimaryRight()},
+			mirror.Report{Repaired: 2, Removed: 1}, []string{"a/b"}, []string{"a/b"}},
+		{"beside a directory", "memory", "directory", []string{"a/", "a/b"}, nil, nil,
+			mirror.Report{Repaired: 1, Ignored: 1}, []string{"a/", "a/b"}, []string{"a/b"}},
+		{"beside a directory, which is the primary", "directory", "memory", []string{"a/b"}, []string{"a/"}, nil,
+			mirror.Report{Repaired: 1, Ignored: 1}, []string{"a/b"}, []string{"a/", "a/b"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			p := newMarkedPair(t, row.primary, row.second)
+			foldermarker.Plant(t, p.primary, row.inPrimary...)
+			foldermarker.Plant(t, p.second, row.inSecond...)
+			report, err := mirror.RepairAll(t.Context(), p.b, row.opts...)
+			require.NoError(t, err)
+			require.Equal(t, row.report, report)
+			for range 2 { // the mark of the first call removes none
+				report, err = mirror.RepairAll(t.Context(), p.b)
+				require.NoError(t, err)
+				require.Equal(t, mirror.Report{Ignored: row.report.Ignored}, report)
+				require.Equal(t, row.primaryHas, objectsOf(t, p.primary))
+				require.Equal(t, row.secondHas, objectsOf(t, p.second))
+			}
+		})
+	}
+}
+
+// The roles of a store that has markers and of a directory are swapped, and swapped back.
+func TestMarkersOfFoldersBesideASwap(t *testing.T) {
+	p := newMarkedPair(t, "memory", "directory")
+	foldermarker.Plant(t, p.primary, "a/", "a/b")
+	_, err := mirror.RepairAll(t.Context(), p.b)
+	require.NoError(t, err)
+	for _, b := range []storage.Bucket{mirrorOf(t, p.second, engine.New(p.primary)), p.b} {
+		report, err := mirror.RepairAll(t.Context(), b)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, report.Ignored)
+		require.Zero(t, report.Removed)
+		require.Equal(t, []string{"a/", "a/b"}, objectsOf(t, p.primary))
+		require.Equal(t, []string{"a/b"}, objectsOf(t, p.second))
+	}
+}
+
+// An object with content whose key ends in "/" would be lost with the primary.
+func TestRepairAllTellsOfAnObjectNamedLikeAFolder(t *testing.T) {
+	p := newMarkedPair(t, "memory", "directory")
+	_, err := p.primary.Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("text"), Size: 4})
+	require.NoError(t, err)
+	report, err := mirror.RepairAll(t.Context(), p.b)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Equal(t, mirror.Report{Failed: 1}, report)
+}
+
+// A marker that is removed through the layer, or written below it, is equal in both stores.
+func TestAMarkerOfAFolderIsRemovedFromBothStores(t *testing.T) {
+	for _, second := range []string{"memory", "directory"} {
+		t.Run(second, func(t *testing.T) {
+			p := newMarkedPair(t, "memory", second)
+			foldermarker.Plant(t, p.primary, "a/")
+			_, err := mirror.RepairAll(t.Context(), p.b)
+			require.NoError(t, err)
+			require.NoError(t, p.b.Remove(t.Context(), "a/"))
+			require.Empty(t, objectsOf(t, p.primary))
+			require.Empty(t, objectsOf(t, p.second))
+
+			layered := newLayer(t, engine.New(p.second), mirror.Config{Sync: true})(p.primary)
+			_, err = layered.Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("")})
+			require.NoError(t, err)
+			state, err := mirror.Status(t.Context(), p.b)
+			require.NoError(t, err)
+			require.Zero(t, state.Notes)
+		})
+	}
+}

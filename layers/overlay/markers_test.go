@@ -1,0 +1,98 @@
+package overlay_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+// newStores are those to which markers of folders move. A directory has no such key.
+var newStores = map[string]struct {
+	open func(t *testing.T) driver.Driver
+	has  bool // keys that end in "/"
+}{
+	"memory": {func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) }, true},
+	"a directory": {func(t *testing.T) driver.Driver {
+		d, err := local.NewDriver(t.TempDir(), local.Config{})
+		require.NoError(t, err)
+		return d
+	}, false},
+}
+
+// Finish copies the marker of a folder as an object. A store that cannot have its key needs none.
+func TestFinishMovesMarkersOfFolders(t *testing.T) {
+	tree := []string{"a/b/c", "d"}
+	markers := foldermarker.Of(tree...)
+	for name, kind := range newStores {
+		for _, keepOld := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: " with KeepOld"}[keepOld], func(t *testing.T) {
+				old, plant := foldermarker.New(t)
+				plant(append(markers, tree...)...)
+				d := kind.open(t)
+				b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: keepOld})))
+				want := overlay.Report{Copied: 2, Bytes: 6, Ignored: 2}
+				moved := []string{"a/b/c", "d"}
+				if kind.has {
+					want.Copied, want.Ignored = 4, 0
+					moved = []string{"a/", "a/b/", "a/b/c", "d"}
+				}
+				report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+				require.NoError(t, err)
+				require.Equal(t, want, report)
+				require.Equal(t, moved, foldermarker.Keys(t, engine.New(d)))
+
+				report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+				require.NoError(t, err)
+				require.Equal(t, overlay.Report{Ignored: want.Ignored}, report)
+				left, err := overlay.Left(t.Context(), b)
+				require.NoError(t, err)
+				require.Equal(t, want.Ignored, left)
+				require.Equal(t, []string{"a/", "a/b/", "a/b/c", "d"}, foldermarker.Keys(t, b), "both stores have them all")
+			})
+		}
+	}
+}
+
+// An object with content whose key ends in "/" would be lost with the old store.
+func TestFinishTellsOfAnObjectNamedLikeAFolder(t *testing.T) {
+	for name, kind := range newStores {
+		t.Run(name, func(t *testing.T) {
+			below := memstore.NewDriver(memstore.Config{})
+			_, err := below.Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("text"), Size: 4})
+			require.NoError(t, err)
+			d := kind.open(t)
+			b := engine.New(d, driver.WithLayer(newLayer(t, engine.New(below), overlay.Config{})))
+			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+			if kind.has {
+				require.NoError(t, err)
+				require.Equal(t, map[string]string{"a/": "text"}, content(t, engine.New(d)))
+				return
+			}
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Equal(t, overlay.Report{Left: 1}, report)
+		})
+	}
+}
+
+// Other keys that the core does not write stay in the old store, and Finish names them.
+func TestFinishRefusesOtherKeysThatAreNotWritten(t *testing.T) {
+	for _, key := range []string{"a//", "/", "a//b", "a.", "a./", `a\/`} {
+		t.Run(key, func(t *testing.T) {
+			old, plant := foldermarker.New(t)
+			plant(key)
+			b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
+			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Equal(t, overlay.Report{Left: 1}, report)
+		})
+	}
+}

@@ -1,0 +1,296 @@
+package layers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/commit"
+	"github.com/omnibucket/storage/internal/layerkeys"
+	"github.com/omnibucket/storage/layers/diskcache"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A storedText is what a store has of a key: the object, or a version.
+type storedText struct{ store, key, text string }
+
+// everything returns what all stores have, and whether it is current. It leaves out what layers keep in them.
+func (w *world) everything() map[storedText]bool {
+	all := map[storedText]bool{}
+	for _, name := range storesOfTheWorld {
+		b := w.bucket(name)
+		read := func(key string, current bool, opts ...storage.DownloadOption) {
+			data, _, err := storage.ReadAll(w.t.Context(), b, key, opts...)
+			require.NoError(w.t, err, key)
+			if !layerkeys.Is(key) && !strings.HasPrefix(string(data), "An overlay moves") {
+				found := storedText{name, key, string(data)}
+				all[found] = all[found] || current
+			}
+		}
+		if !w.versions {
+			for e, err := range b.List(w.t.Context()) {
+				require.NoError(w.t, err)
+				read(e.Key, true)
+			}
+			continue
+		}
+		for v, err := range storage.Versions(w.t.Context(), b) {
+			require.NoError(w.t, err)
+			if !v.IsDeleteMarker {
+				read(v.Key, v.Current, storage.WithVersion(v.Version))
+			}
+		}
+	}
+	return all
+}
+
+// A reasonKind says which stores a reason needs.
+type reasonKind int
+
+const (
+	plain     reasonKind = iota
+	versioned            // stores that keep versions
+	inStores             // directories, of which one is named where it is refused
+)
+
+// A reasonToRemove is why something is removed from one end, without another end.
+type reasonToRemove struct {
+	name string
+	kind reasonKind
+	// prepare makes what the reason removes, and returns what to call.
+	prepare func(w *world, b storage.Bucket) removalCall
+}
+
+// A removalCall is a call that removes, with the model of it.
+type removalCall struct {
+	run func(ctx context.Context) error
+	may func(of storedText, current bool) bool // whether something may disappear; nil never
+	// done requires what a call that succeeded has done. It is nil if that is nothing that b shows.
+	done func(shown map[string]string)
+}
+
+var reasonsToRemove = []reasonToRemove{
+	{"restore", versioned, func(w *world, b storage.Bucket) removalCall {
+		at, shown := w.now(), w.contents(b)
+		w.change(b)
+		return removalCall{run: func(ctx context.Context) error {
+			_, err := transfer.RestoreAt(ctx, b, at, transfer.WithDelete())
+			return err
+		}, done: func(now map[string]string) { require.Equal(w.t, shown, now) }}
+	}},
+	{"undelete", versioned, func(w *world, b storage.Bucket) removalCall {
+		was := w.contents(b)
+		w.change(b)
+		maps.Copy(was, w.contents(b))
+		return removalCall{run: func(ctx context.Context) error {
+			_, err := transfer.Undelete(ctx, b)
+			return err
+		}, done: func(now map[string]string) { require.Equal(w.t, was, now) }}
+	}},
+	{"expire old versions", versioned, func(w *world, b storage.Bucket) removalCall {
+		w.change(b)
+		shown := w.contents(b)
+		return removalCall{run: func(ctx context.Context) error {
+			_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}},
+				transfer.WithNow(func() time.Time { return w.now().AddDate(1, 0, 0) }))
+			return err
+		}, may: func(_ storedText, current bool) bool { return !current },
+			done: func(now map[string]string) { require.Equal(w.t, shown, now) }}
+	}},
+	{"evict to a directory beside the stores", plain, evicting(func(w *world) string { return w.t.TempDir() })},
+	{"evict to a store's own directory", inStores, evicting(func(w *world) string {
+		return filepath.Join(w.dir, "first")
+	})},
+	{"evict to a folder of a store", inStores, evicting(func(w *world) string {
+		return filepath.Join(w.dir, "first", "in")
+	})},
+	{"evict to the directory of all stores", inStores, evicting(func(w *world) string { return w.dir })},
+	{"trim a log", plain, func(w *world, b storage.Bucket) removalCall {
+		log, err := commit.New(b, "log/")
+		if errors.Is(err, storage.Unsupported) { // b is of a user's own type, which tells no features
+			return removalCall{run: func(context.Context) error { return err }}
+		}
+		require.NoError(w.t, err)
+		for range 6 {
+			_, err := log.Append(w.t.Context(), func(last int64) ([]byte, error) {
+				return fmt.Append(nil, "entry ", last+1), nil
+			})
+			require.NoError(w.t, err)
+		}
+		require.NoError(w.t, log.Trim(w.t.Context(), 3)) // the next call removes up to here
+		return removalCall{
+			run: func(ctx context.Context) error { return log.Trim(ctx, 5) },
+			may: func(of storedText, _ bool) bool {
+				_, name, ofLog := strings.Cut(of.key, "log/")
+				return ofLog && (name == "trimmed" || name <= fmt.Sprintf("%020d", 3))
+			},
+			done: func(map[string]string) { require.Equal(w.t, []int64{4, 5, 6}, w.entriesFrom(log, 4)) },
+		}
+	}},
+	{"end a journal", plain, func(w *world, b storage.Bucket) removalCall {
+		journals := w.bucket("third")
+		return removalCall{run: func(ctx context.Context) error {
+			_, err := transfer.Sync(ctx, transfer.Bucket(memstore.New()), transfer.Bucket(b),
+				transfer.WithJournal(journals, "journals/a"))
+			return err
+		}, may: func(of storedText, _ bool) bool { return of.key == "journals/a" }}
+	}},
+}
+
+func (w *world) entriesFrom(log *commit.Log, number int64) (numbers []int64) {
+	for e, err := range log.From(w.t.Context(), number) {
+		require.NoError(w.t, err)
+		numbers = append(numbers, e.Number)
+	}
+	return numbers
+}
+
+// change replaces an object of an end, removes one, and adds one.
+func (w *world) change(b storage.Bucket) {
+	for _, key := range []string{"a", "later"} {
+		_, err := b.Upload(w.t.Context(), key, strings.NewReader("changed "+key))
+		require.NoError(w.t, err)
+	}
+	for _, key := range []string{"b", "c", "in/a", "same"} {
+		require.NoError(w.t, b.Remove(w.t.Context(), key))
+	}
+}
+
+// evicting reads an end through a cache that has room for one block.
+func evicting(in func(w *world) string) func(w *world, b storage.Bucket) removalCall {
+	return func(w *world, b storage.Bucket) removalCall {
+		return removalCall{run: func(ctx context.Context) error {
+			cache, err := diskcache.Open(in(w), diskcache.Config{MaxBytes: 1, Unpinned: true})
+			if err != nil {
+				return err
+			}
+			cached := w.bucket("first", cache.Layer())
+			for range 2 {
+				for _, of := range []storage.Bucket{cached, b} {
+					for e, failed := range of.List(ctx) {
+						if err = errors.Join(err, failed); failed == nil {
+							_, _, failed = storage.ReadAll(ctx, of, e.Key)
+							err = errors.Join(err, failed)
+						}
+					}
+				}
+			}
+			return errors.Join(err, storage.Close(cached), cache.Close())
+		}}
+	}
+}
+
+// A reasonRow is a reason at an end, while listings fail.
+type reasonRow struct {
+	kind, end, listing string
+	reason             reasonToRemove
+	rules              []faults.Rule
+}
+
+func (r reasonRow) String() string {
+	return fmt.Sprintf("%s/%s/%s/listing %s", r.kind, r.reason.name, r.end, r.listing)
+}
+
+func reasonTable() (rows []reasonRow) {
+	for _, kind := range []string{"memory", "directory"} {
+		for _, reason := range reasonsToRemove {
+			if kind == "memory" && reason.kind == inStores {
+				continue
+			}
+			for _, end := range slices.Sorted(maps.Keys(endsOfTheWorld)) {
+				for _, listing := range slices.Sorted(maps.Keys(listingsOfTheWorld)) {
+					if listing == "whole" || strings.Contains(end, "mirror") || strings.Contains(end, "overlay") {
+						rows = append(rows, reasonRow{kind, end, listing, reason, listingsOfTheWorld[listing]})
+					}
+				}
+			}
+		}
+	}
+	return rows
+}
+
+// newReason makes the world of a row, and returns its call.
+func (r reasonRow) newReason(t *testing.T) (*world, storage.Bucket, removalCall) {
+	w := newWorld
+	if r.reason.kind == versioned {
+		w = newVersionedWorld
+	}
+	made := w(t, r.kind)
+	made.fill(strings.Contains(r.end, "mirror"))
+	b := endsOfTheWorld[r.end](made)
+	return made, b, r.reason.prepare(made, b)
+}
+
+// play calls a function that removes, and requires that only what may disappear has. Fails says what fails meanwhile.
+func (w *world) play(b storage.Bucket, of removalCall, fails func()) error {
+	before := w.everything()
+	fails()
+	err := of.run(w.t.Context())
+	w.failing.Set()
+	w.dead.Store(0)
+	after := w.everything()
+	for each, current := range before {
+		if _, there := after[each]; !there && (of.may == nil || !of.may(each, current)) {
+			require.Fail(w.t, "something is lost", "%q; the call: %v", each, err)
+		}
+	}
+	if err == nil && of.done != nil {
+		of.done(w.contents(b))
+	}
+	return err
+}
+
+// No function that removes something of a single end removes more than its model says, whatever the end is, and a
+// call that was killed does what it has left when it is repeated.
+func TestReasonsNeverRemoveMore(t *testing.T) {
+	table := reasonTable()
+	t.Logf("the table has %d rows", len(table))
+	random := rand.New(rand.NewPCG(20261128, 68))
+	for i, row := range table {
+		at := random.Int64N(40)
+		if !wholeTable && i%7 != 0 {
+			continue
+		}
+		t.Run(row.String(), func(t *testing.T) {
+			w, b, call := row.newReason(t)
+			_ = w.play(b, call, func() { w.failing.Set(row.rules...) })
+		})
+		t.Run(fmt.Sprintf("%s/killed at call %d", row, at), func(t *testing.T) {
+			w, b, call := row.newReason(t)
+			_ = w.play(b, call, func() { w.dead.Store(w.calls.Load() + 1 + at) })
+			_ = w.play(b, call, func() {})
+		})
+	}
+}
+
+// The reasons are no refusals: where nothing fails, each removes what it is for.
+func TestReasonsRemove(t *testing.T) {
+	for _, reason := range reasonsToRemove {
+		for _, kind := range []string{"memory", "directory"} {
+			if kind == "memory" && reason.kind == inStores {
+				continue
+			}
+			t.Run(reason.name+"/"+kind, func(t *testing.T) {
+				w, b, call := reasonRow{kind: kind, end: "first", reason: reason}.newReason(t)
+				err := w.play(b, call, func() {})
+				if reason.kind == inStores {
+					require.ErrorIs(t, err, storage.InvalidArgument)
+					return
+				}
+				require.NoError(t, err)
+			})
+		}
+	}
+}

@@ -1,0 +1,17 @@
+package layers_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/layerkeys"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+)
+
+// The layers write their prefixes out, so that "go doc" shows them. Jobs know the same ones.
+func TestJobsKnowThePrefixesOfLayers(t *testing.T) {
+	require.Equal(t, layerkeys.Mirror, mirror.NotesPrefix)
+	require.Equal(t, layerkeys.Overlay, overlay.TombstonesPrefix)
+}
