@@ -118,6 +118,11 @@ func TestAMirrorAndItsSecondStoreAreOnePlace(t *testing.T) {
 			require.NoError(t, err)
 			_, err = transfer.Sync(t.Context(), transfer.Bucket(w.served("second")), transfer.Bucket(w.bucket("first", layer)), row.job)
 			require.Error(t, err)
+			if name == "it is down" {
+				require.Equal(t, storage.Unavailable, storage.CodeOf(err))
+				require.ErrorContains(t, err, "it is not known whether the ends are two places")
+				require.ErrorContains(t, err, "repeat the job when each store of both ends answers")
+			}
 			second.Set()
 			_, err = mirror.Repair(t.Context(), w.mirror("first", "second"))
 			require.NoError(t, err)

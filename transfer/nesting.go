@@ -66,7 +66,8 @@ func firstFiles(ctx context.Context, end openedEnd, s *settings) (someFiles, err
 	return first, nil
 }
 
-// everything returns settings that select all files, except for those in excluded directories, which a job does not read.
+// everything returns settings that select all files, except for those in excluded directories, which a job does not
+// read.
 func (s *settings) everything() *settings {
 	all := *s
 	all.prefix, all.ranges, all.anyName = "", nil, true

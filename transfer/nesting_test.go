@@ -17,8 +17,8 @@ import (
 // unknown is a bucket of a user's own, whose place is not known.
 type unknown struct{ storage.Bucket }
 
-// An end that lies in a folder of another one by an address that does not tell: the job refuses before it replaces
-// or removes a file, however many files there are and whatever it selects.
+// An end may lie in a folder of the other one by an address that does not tell. The job refuses before a file of the
+// source is lost, however many files there are and whatever it selects.
 func TestANestedEndIsFoundBeforeAFileIsLost(t *testing.T) {
 	many := func(format string) (keys []string) {
 		for i := range 1500 {
@@ -98,7 +98,7 @@ func requireKept(t *testing.T, kept map[string]string, in ...storage.Bucket) {
 	}
 }
 
-// What the end of WithBackup has is replaced, too: it may lie in an end of the job, or an end in it.
+// A job replaces files of the end of WithBackup, too: it may lie in an end of the job, or an end in it.
 func TestABackupIsNotNestedInAnEnd(t *testing.T) {
 	for name, row := range map[string]struct{ dst, src, backup string }{
 		"in the source":              {"dst", "src", "src in/"},
