@@ -49,7 +49,8 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	return j.checkBackup(ctx, dst, src)
 }
 
-// checkBackup finds out whether the end of WithBackup is another place than both ends: what it saves replaces what it has.
+// checkBackup finds out whether the end of WithBackup is another place than both ends: what it saves replaces what it
+// has.
 func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	if j.saved == nil {
 		return nil
@@ -63,7 +64,8 @@ func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 		return nil
 	}
 	found, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(j.src), "")
-	return onePlace(found, err, invalid("WithBackup", "must not overlap with the source: what is stored in the one appears in the other"))
+	return onePlace(found, err, invalid("WithBackup",
+		"must not overlap with the source: what is stored in the one appears in the other"))
 }
 
 // askEnds fails if both ends are one place, or if the first files show that one lies in the other.
@@ -92,7 +94,8 @@ func (j *job) askBackup(ctx context.Context) error {
 	if err == nil && !found {
 		found, err = evidence.Appears(ctx, backup, "", dst, "")
 	}
-	refused := invalid("WithBackup", "must not overlap with the destination: what is stored in the one appears in the other")
+	refused := invalid("WithBackup",
+		"must not overlap with the destination: what is stored in the one appears in the other")
 	if err := onePlace(found, err, refused); err != nil {
 		return err
 	}

@@ -32,8 +32,8 @@ type Store struct {
 	ID     string             // what Identity returns
 }
 
-// Identity returns what distinguishes a bucket from others as the other store of a layer. If nothing is known of it, the
-// result ends with the layer: what is kept under it is never taken for that of another bucket.
+// Identity returns what distinguishes a bucket from others as the other store of a layer. If nothing is known of it,
+// the result ends with the layer: what is kept under it is never taken for that of another bucket.
 func Identity(b storage.Bucket) string {
 	if identity, known := serving.Identity(b); known {
 		return identity
@@ -104,7 +104,8 @@ func (s Store) Refused(kind string) error {
 			}
 		case strings.HasSuffix(word, ":"+s.ID), strings.HasSuffix(word, " "+s.ID):
 			return &storage.Error{
-				Code: storage.InvalidArgument, Err: errors.New("the other stores of two layers of a bucket must not be the same store"),
+				Code: storage.InvalidArgument,
+				Err:  errors.New("the other stores of two layers of a bucket must not be the same store"),
 				Hint: "name another store in one of the layers mirror and overlay, or remove one of them",
 			}
 		}
@@ -207,8 +208,8 @@ func CopyID(revision string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// CopyOptions are those of a copy of a revision to the other store of a layer: its write id names the revision, and it may
-// be the marker of a folder.
+// CopyOptions are those of a copy of a revision to the other store of a layer: its write id names the revision, and it
+// may be the marker of a folder.
 func CopyOptions(revision string) []storage.CopyOption {
 	return []storage.CopyOption{
 		writeid.Option(CopyID(revision)).(storage.CopyOption),
