@@ -12,10 +12,9 @@ import (
 // Controls are what a write sets beside its [Properties].
 type Controls struct {
 	PublicRead bool
-	Tags       map[string]string
+	Tags       map[string]string // nil: not given
 	Retention  Retention
 	LegalHold  bool
-	Native     []any // values of WithNative, in order; in a driver's request only those of its provider
 }
 
 // WithTags sets all of the object's tags: a write replaces those that were there, and
@@ -26,9 +25,11 @@ type Controls struct {
 func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
-		w.set.Tags = true
+		if tags == nil {
+			w.controls.Tags = map[string]string{}
+		}
 		if rule := tagrule.Check(tags); rule != "" {
-			fail(w.set, "WithTags", rule)
+			fail(w.err, "WithTags", rule)
 		}
 	})
 }
@@ -38,9 +39,8 @@ func WithTags(tags map[string]string) WriteOption {
 func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Retention = Retention{Mode: mode, Until: retentionrule.RoundUp(until)}
-		w.set.Lock = true
 		if rule := retentionrule.Check(string(mode), w.controls.Retention.Until, time.Now()); rule != "" {
-			fail(w.set, "WithRetention", rule)
+			fail(w.err, "WithRetention", rule)
 		}
 	})
 }
@@ -50,7 +50,6 @@ func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 func WithLegalHold() WriteOption {
 	return writeOption(func(w written) {
 		w.controls.LegalHold = true
-		w.set.Lock = true
 	})
 }
 
@@ -134,7 +133,7 @@ func (o restoreOption) applyRestore(r *ChangeOptions) { o(r) }
 // copy. Other providers restore for good, and ignore it.
 func WithRestoreDays(days int) RestoreOption {
 	return restoreOption(func(r *ChangeOptions) {
-		atLeast(&r.set, "WithRestoreDays", days, 1)
+		atLeast(&r.err, "WithRestoreDays", days, 1)
 		r.RestoreDays = days
 	})
 }

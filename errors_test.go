@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/stretchr/testify/require"
 )
@@ -40,32 +39,6 @@ func TestErrorIsItsCodeAndUnknownIsOutcomeUnknown(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.NotErrorIs(t, &storage.Error{Code: storage.Unavailable}, storage.OutcomeUnknown)
-}
-
-// Only the outcome of a write can be unknown: the sources of Copy and Compose are read.
-func TestASourceThatCannotBeReadIsNoUnknownOutcome(t *testing.T) {
-	lost := &storage.Error{Code: storage.Internal, Unknown: true}
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
-		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call == "Head" {
-				return lost
-			}
-			return next(ctx)
-		})
-	}))
-	for _, row := range []struct {
-		name string
-		call func() (*storage.Attrs, error)
-	}{
-		{"Copy", func() (*storage.Attrs, error) { return storage.Copy(t.Context(), b, "to", b, "k") }},
-		{"Compose", func() (*storage.Attrs, error) { return storage.Compose(t.Context(), b, "to", []string{"k"}) }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := row.call()
-			require.ErrorIs(t, err, storage.Internal)
-			require.NotErrorIs(t, err, storage.OutcomeUnknown)
-		})
-	}
 }
 
 func TestCodeOf(t *testing.T) {
@@ -141,45 +114,6 @@ func upload(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error 
 	return err
 }
 
-type failingReader struct{ err error }
-
-func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
-
-type ownError struct{ detail string }
-
-func (e *ownError) Error() string { return e.detail }
-
-func TestAFailedBodyIsNotTakenForAFailedUpload(t *testing.T) {
-	b := memstore.New()
-	mine := &ownError{"mine"}
-	for name, row := range map[string]struct {
-		body  error
-		masks []error
-	}{
-		"an error of the reader's own": {body: mine},
-		"a failed download": {
-			body:  fmt.Errorf("source: %w", &storage.Error{Code: storage.PreconditionFailed, Err: mine}),
-			masks: []error{storage.PreconditionFailed},
-		},
-		"a sentinel": {
-			body:  errors.Join(fs.ErrNotExist, fs.ErrExist, mine),
-			masks: []error{fs.ErrNotExist, fs.ErrExist},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := b.Upload(t.Context(), "k", failingReader{row.body})
-			require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
-			require.ErrorIs(t, err, storage.BodyFailed)
-			require.ErrorIs(t, err, mine)
-			var reached *ownError
-			require.ErrorAs(t, err, &reached)
-			for _, masked := range row.masks {
-				require.NotErrorIs(t, err, masked)
-			}
-		})
-	}
-}
-
 func TestSignedValuesShowNoSecretAsText(t *testing.T) {
 	u := storage.SignedURL{Method: "GET", URL: "https://h/k?sig=SECRET"}
 	f := storage.SignedForm{URL: "https://h/", Fields: map[string]string{"policy": "SECRET"}}
@@ -190,20 +124,6 @@ func TestSignedValuesShowNoSecretAsText(t *testing.T) {
 		}
 	}
 	require.NotContains(t, u.LogValue().String()+f.LogValue().String()+c.LogValue().String(), "SECRET")
-}
-
-func TestAFailedIfAbsentSaysThatTheKeyExists(t *testing.T) {
-	ctx, b := t.Context(), memstore.New()
-	attrs, err := b.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
-	require.NoError(t, err)
-	_, err = b.Upload(ctx, "a", strings.NewReader("y"), storage.IfAbsent())
-	require.EqualError(t, err, `storage: Upload "a" in memory bucket "memory": precondition failed (the key exists already)`)
-	_, err = storage.Copy(ctx, b, "a", b, "a", storage.IfAbsent())
-	require.ErrorContains(t, err, "(the key exists already)")
-
-	_, err = b.Upload(ctx, "b", strings.NewReader("y"), storage.IfRevision(attrs.Revision))
-	require.ErrorIs(t, err, storage.PreconditionFailed)
-	require.NotContains(t, err.Error(), "exists")
 }
 
 func TestIsTemporary(t *testing.T) {

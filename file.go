@@ -43,7 +43,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	}
 	var given DownloadOptions
 	whole := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 && given.Version == "" && given.Condition == Condition{}
-	d := &fileDownload{b: b, key: key, path: path, opts: opts, sync: !given.set.NoSync, progress: given.set.Transfer.Progress}
+	d := &fileDownload{b: b, key: key, path: path, opts: opts, sync: !given.NoSync, progress: given.Progress}
 	if whole {
 		d.source = serving.Source(b, key)
 	}

@@ -25,7 +25,7 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader
 	}
 	defer func() { _ = from.Close() }()
 	kept := sourceOptions(from.Attrs().Properties)
-	if given.Tail != nil && !given.set.Guarded {
+	if given.Tail != nil && given.Condition == (Condition{}) {
 		kept = append(kept, IfRevision(from.Attrs().Revision))
 	}
 	return uploadToForeign(ctx, dst, "Copy", key, sourcebody.One(from, given.Tail), append(kept, uploadOptions(opts)...))
@@ -33,12 +33,12 @@ func copyToForeign(ctx context.Context, dst Uploader, key string, src Downloader
 
 // openForeignSource opens a source of op by its Download.
 func openForeignSource(ctx context.Context, op string, src Downloader, key string, given *CopyOptions) (*Reader, *Error) {
-	opts := nativeReads(given.set.SourceNatives, false)
-	if given.set.Version {
+	opts := nativeReads(given.SourceNative, false)
+	if given.Version != "" {
 		opts = append(opts, WithVersion(given.Version))
 	}
-	if given.set.Transfer.Concurrency > 0 {
-		opts = append(opts, WithConcurrency(int(given.set.Transfer.Concurrency)))
+	if given.Concurrency > 0 {
+		opts = append(opts, WithConcurrency(given.Concurrency))
 	}
 	r, err := src.Download(ctx, key, opts...)
 	if err != nil {

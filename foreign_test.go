@@ -395,3 +395,24 @@ func TestAForeignComposeClosesItsFirstSource(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Zero(t, b.open)
 }
+
+func TestABucketOfTheUsersOwnTypeHasNoTagsAndLocks(t *testing.T) {
+	b := &foreign{Bucket: memstore.New()}
+	view := storage.Prefixed(b, "p/")
+	for _, b := range []storage.Bucket{b, view} {
+		_, err := storage.Tags(t.Context(), b, "k")
+		for name, err := range map[string]error{
+			"Tags":         err,
+			"SetTags":      storage.SetTags(t.Context(), b, "k", nil),
+			"SetRetention": storage.SetRetention(t.Context(), b, "k", storage.Retention{}),
+			"SetLegalHold": storage.SetLegalHold(t.Context(), b, "k", true),
+			"Restore":      storage.Restore(t.Context(), b, "k"),
+		} {
+			var e *storage.Error
+			require.ErrorAs(t, err, &e, name)
+			require.Equal(t, storage.Unsupported, e.Code)
+			require.Equal(t, name, e.Op)
+			require.Equal(t, "k", e.Key)
+		}
+	}
+}

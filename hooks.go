@@ -8,7 +8,7 @@ import (
 
 func init() {
 	root := &unexported.Root
-	root.Settings, root.ErrorState = settingsOf, stateOf
+	root.ErrorState = stateOf
 	root.OwnError = func(err error) error { return ownError(err) }
 	root.AsError = func(ctx context.Context, err error) error { return asError(ctx, err) }
 	root.BodyFailed = func(err error) error { return bodyFailed(err) }

@@ -29,7 +29,7 @@ func moveByCopy(ctx context.Context, b ReadWriter, from, to string, opts []CopyO
 		return nil, located(b, "Move", to, ownError(err))
 	}
 	var reads []AttrsOption
-	for _, n := range given.set.SourceNatives {
+	for _, n := range given.SourceNative {
 		reads = append(reads, nativeOption(n))
 	}
 	source, err := b.Attrs(ctx, from, reads...)

@@ -7,8 +7,6 @@ import (
 	"iter"
 	"slices"
 	"time"
-
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A MultipartUpload is an upload whose parts may come from several calls, processes and
@@ -136,8 +134,8 @@ func (o multipartOption) applyMultipart(r *UploadOptions) { o(r) }
 // Complete of more is InvalidArgument and aborts the upload.
 func WithMaxSize(bytes int64) MultipartOption {
 	return multipartOption(func(r *UploadOptions) {
-		atLeast(&r.set, "WithMaxSize", bytes, 1)
-		r.set.MaxSize = bytes
+		atLeast(&r.err, "WithMaxSize", bytes, 1)
+		r.MaxSize = bytes
 	})
 }
 
@@ -151,11 +149,11 @@ type partsOption []UploadedPart
 
 func (o partsOption) applyComplete(r *CompleteOptions) {
 	if len(o) == 0 {
-		fail(&r.set, "WithParts", "must have at least one part")
+		fail(&r.err, "WithParts", "must have at least one part")
 	}
 	for i, part := range o {
 		if part.Number != i+1 {
-			fail(&r.set, "WithParts", fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
+			fail(&r.err, "WithParts", fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
 		}
 	}
 	r.Parts = slices.Clone(o)
@@ -197,15 +195,15 @@ func WithResume(path string) interface {
 
 type resumeOption string
 
-func (o resumeOption) apply(s *unexported.Settings) {
+func (o resumeOption) set(to *Transfer, failed *error) {
 	if o == "" {
-		fail(s, "WithResume", "must name a file")
+		fail(failed, "WithResume", "must name a file")
 	}
-	s.Transfer.ResumeFile = string(o)
+	to.ResumeFile = string(o)
 }
 
-func (o resumeOption) applyUpload(r *UploadOptions) { o.apply(&r.set) }
-func (o resumeOption) applyCopy(r *CopyOptions)     { o.apply(&r.set) }
+func (o resumeOption) applyUpload(r *UploadOptions) { o.set(&r.Transfer, &r.err) }
+func (o resumeOption) applyCopy(r *CopyOptions)     { o.set(&r.Transfer, &r.err) }
 
 // AbandonUpload removes the file that [WithResume] has written at path, if it is there, and
 // the parts that it records. Another file, or one for no key of b, is InvalidArgument; one

@@ -23,7 +23,7 @@ func TestOptionsShowNativeValues(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		err    error
-		native *[]any
+		native *[]storage.NativeValue
 	}{
 		{"Upload", upload.Apply(one, two), &upload.Native},
 		{"BeginUpload", multipart.ApplyMultipart(one, two), &multipart.Native},
@@ -41,13 +41,13 @@ func TestOptionsShowNativeValues(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			require.NoError(t, row.err)
-			require.Equal(t, []any{"one", "two"}, *row.native)
+			require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}, {Provider: "shelf", Value: "two"}}, *row.native)
 		})
 	}
 	t.Run("the source of a copy has its own", func(t *testing.T) {
 		var given storage.CopyOptions
 		require.NoError(t, given.Apply(one, storage.WithSourceNative("shelf", "of the source")))
-		require.Equal(t, []any{"one"}, given.Native)
-		require.Equal(t, []any{"of the source"}, given.SourceNative)
+		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}}, given.Native)
+		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "of the source"}}, given.SourceNative)
 	})
 }

@@ -1,9 +1,5 @@
 package storage
 
-import (
-	"github.com/omnibucket/storage/internal/unexported"
-)
-
 // Options that set something begin with With, conditions with If. An option writes into
 // a type that has the options of one operation, such as UploadOptions. An option that does not fit
 // an operation does not compile.
@@ -106,36 +102,36 @@ type (
 	}
 )
 
-func guard(s *unexported.Settings, c *Condition, to Condition) {
-	if s.Guarded {
-		fail(s, "condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
+// guard sets the condition of an operation, which has at most one.
+func guard(c *Condition, failed *error, to Condition) {
+	if *c != (Condition{}) {
+		fail(failed, "condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
 		return
 	}
-	s.Guarded = true
 	*c = to
 }
 
 // IfAbsent makes a write fail with PreconditionFailed, also fs.ErrExist, if the key exists.
 // Exactly one of several callers at once succeeds.
 func IfAbsent() WriteOption {
-	return writeOption(func(w written) { guard(w.set, w.condition, Condition{Absent: true}) })
+	return writeOption(func(w written) { guard(w.condition, w.err, Condition{Absent: true}) })
 }
 
 type revisionOption string
 
-func (o revisionOption) guard(c *Condition, s *unexported.Settings) {
+func (o revisionOption) guard(c *Condition, failed *error) {
 	if o == "" {
-		fail(s, "IfRevision", `must not be "": that is not "no condition"`)
+		fail(failed, "IfRevision", `must not be "": that is not "no condition"`)
 	}
-	guard(s, c, Condition{Revision: string(o)})
+	guard(c, failed, Condition{Revision: string(o)})
 }
-func (o revisionOption) applyUpload(r *UploadOptions)     { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyUpload(r *UploadOptions)     { o.guard(&r.Condition, &r.err) }
 func (o revisionOption) applyMultipart(r *UploadOptions)  { o.applyUpload(r) }
-func (o revisionOption) applyCopy(r *CopyOptions)         { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyDownload(r *DownloadOptions) { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyAttrs(r *DownloadOptions)    { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyCopy(r *CopyOptions)         { o.guard(&r.Condition, &r.err) }
+func (o revisionOption) applyDownload(r *DownloadOptions) { o.guard(&r.Condition, &r.err) }
+func (o revisionOption) applyAttrs(r *DownloadOptions)    { o.guard(&r.Condition, &r.err) }
 func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.get) }
-func (o revisionOption) applyRemove(r *RemoveOptions)     { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyRemove(r *RemoveOptions)     { o.guard(&r.Condition, &r.err) }
 
 // IfRevision makes an operation fail with PreconditionFailed if the object has another
 // Attrs.Revision, which must be of this provider and not empty. Without [UniqueRevisions]
@@ -146,9 +142,9 @@ type revisionNotOption string
 
 func (o revisionNotOption) guard(r *DownloadOptions) {
 	if o == "" {
-		fail(&r.set, "IfRevisionNot", "must not be empty")
+		fail(&r.err, "IfRevisionNot", "must not be empty")
 	}
-	guard(&r.set, &r.Condition, Condition{NotRevision: string(o)})
+	guard(&r.Condition, &r.err, Condition{NotRevision: string(o)})
 }
 func (o revisionNotOption) applyDownload(r *DownloadOptions) { o.guard(r) }
 func (o revisionNotOption) applyAttrs(r *DownloadOptions)    { o.guard(r) }

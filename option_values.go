@@ -2,26 +2,29 @@ package storage
 
 import (
 	"time"
-
-	"github.com/omnibucket/storage/internal/markerkey"
-	"github.com/omnibucket/storage/internal/unexported"
-	"github.com/omnibucket/storage/internal/writeid"
 )
 
-// Each type holds what the options of one operation say. Code that implements a permission itself
-// reads the options with Apply. It must refuse a value in Native whose type it does not know, with
-// Unsupported: the value may be a key that encrypts the object.
+// Each type holds what the options of one operation say. A [Core] gets them read; other code that implements a
+// permission reads them with Apply. Whoever writes or reads an object itself must refuse a value in Native that it
+// does not know, with Unsupported: the value may be a key that encrypts the object.
+//
+// A value of UploadOptions, DownloadOptions, ListOptions, RemoveOptions or CopyOptions is an option, too. It replaces
+// all that options before it said, so that what Apply has read can be changed and passed on.
 type (
 	// UploadOptions are those of Upload and BeginUpload.
 	UploadOptions struct {
 		Size   int64 // bytes; -1: not declared
 		CRC32C CRC32C
 		Properties
+		Set PropertySet // the properties that options have set
 		Controls
-		Condition      Condition
-		UncheckedParts bool // of BeginUpload
+		Native    []NativeValue
+		Condition Condition
+		Transfer
+		MaxSize        int64 // bytes; 0: no bound; of BeginUpload
+		UncheckedParts bool  // of BeginUpload
 
-		set unexported.Settings
+		err error
 	}
 	// DownloadOptions are those of Download, Attrs and Exists.
 	DownloadOptions struct {
@@ -29,12 +32,18 @@ type (
 		Offset, Length int64 // bytes; Length -1: to the end
 		Suffix         int64 // > 0: the last bytes instead
 		Condition      Condition
+		Native         []NativeValue
 		NativeAttrs    bool
-		Native         []any // values of WithNative
+		Auxiliary      bool                    // the read is part of another operation: a native option need not fit it
+		Concurrency    int                     // requests at once; 0: not given
+		Progress       func(done, total int64) // nil: none
+		MaxGap         *int64                  // bytes; nil: the default; of ReadRanges
+		NoSync         bool                    // of DownloadFile
+		WriteID        string                  // of Attrs: an object of another write is missing; "": any
 
-		set unexported.Settings
+		err error
 	}
-	// ListOptions are those of List.
+	// ListOptions are those of List, ListPage, Versions and ListUploads.
 	ListOptions struct {
 		Prefix, Delimiter, StartAfter string
 		Limit                         int // entries; 0: all
@@ -42,34 +51,40 @@ type (
 		SoftDeleted                   bool
 		AnyOrder                      bool
 
-		set unexported.Settings
+		err error
 	}
 	// RemoveOptions are those of Remove.
 	RemoveOptions struct {
 		Version          string
 		Condition        Condition
 		BypassGovernance bool
-		Native           []any // values of WithNative
+		Native           []NativeValue
 
-		set unexported.Settings
+		err error
 	}
 	// CopyOptions are those of Copy, Compose, Move and Append.
 	CopyOptions struct {
 		Version string // of the source
 		Tail    []byte // what Append adds to the source, whose revision is then the condition; nil: none
 		Properties
+		Set PropertySet // the properties that options replace
 		Controls
-		Condition    Condition // of the destination
-		SourceNative []any     // values of WithSourceNative
+		Native       []NativeValue
+		SourceNative []NativeValue // of reading the source
+		Condition    Condition     // of the destination
+		Transfer
+		WithoutAttrs bool
 
-		set unexported.Settings
+		err error
 	}
 	// SignOptions are those of the methods that sign for uploads and downloads.
 	SignOptions struct {
 		Method, Version string        // of a download
 		TTL             time.Duration // 0: the default
 		Properties
+		Set PropertySet // the properties that options have set
 		Controls
+		Native                     []NativeValue
 		Condition                  Condition
 		Size                       int64 // bytes; -1: not declared
 		CRC32C                     CRC32C
@@ -77,7 +92,7 @@ type (
 		ResponseName               string // of an attachment
 		ResponseContentDisposition string // the whole header; "": ResponseName decides
 
-		set unexported.Settings
+		err error
 	}
 	// ChangeOptions are those of SetTags, SetRetention, SetLegalHold and Restore.
 	ChangeOptions struct {
@@ -86,17 +101,18 @@ type (
 		RestoreDays      int
 		RestoreTier      string // the provider's word; "": its standard
 		SoftDeleted      bool   // of Restore
-		Native           []any  // values of WithNative
+		Native           []NativeValue
 
-		set unexported.Settings
+		err error
 	}
 	// PartOptions are those of PutPart, SignPart and PutSignedPart.
 	PartOptions struct {
-		Size   int64 // bytes; -1: not declared
-		CRC32C CRC32C
-		TTL    time.Duration // of SignPart; 0: the default
+		Size     int64 // bytes; -1: not declared
+		CRC32C   CRC32C
+		TTL      time.Duration           // of SignPart; 0: the default
+		Progress func(done, total int64) // of PutPart; nil: none
 
-		set unexported.Settings
+		err error
 	}
 	// CompleteOptions are those of Complete.
 	CompleteOptions struct {
@@ -104,8 +120,39 @@ type (
 		CRC32C CRC32C
 		Parts  []UploadedPart // nil: all that the store has
 
-		set unexported.Settings
+		err error
 	}
+)
+
+// A Transfer says how the bytes of a write move.
+type Transfer struct {
+	PartSize    int64                   // bytes; 0: the default
+	Concurrency int                     // requests at once; 0: the default
+	Progress    func(done, total int64) // nil: none
+	ResumeFile  string                  // of WithResume; "": none
+	// WriteID, 32 hexadecimal digits, names the write: if an object of this id is there, an earlier process has
+	// written it, and IfAbsent succeeds. "": the write gets an id of its own.
+	WriteID string
+}
+
+// A NativeValue is what [WithNative] gave.
+type NativeValue struct {
+	Provider string
+	Value    any
+}
+
+// A PropertySet has one bit for each of the [Properties] that an option has set, also to "".
+type PropertySet uint8
+
+// The properties.
+const (
+	ContentTypeSet PropertySet = 1 << iota
+	ContentEncodingSet
+	ContentDispositionSet
+	ContentLanguageSet
+	CacheControlSet
+	MetadataSet
+	StorageClassSet
 )
 
 // A Condition holds at most one field.
@@ -115,85 +162,63 @@ type Condition struct {
 	NotRevision string
 }
 
-// fail makes a bad option the failure of its operation.
-func fail(s *unexported.Settings, argument, rule string) { s.Fail(invalid(argument, rule)) }
+// fail makes a bad option the failure of its operation, if it is the first one.
+func fail(to *error, argument, rule string) {
+	if *to == nil {
+		*to = invalid(argument, rule)
+	}
+}
 
 // atLeast makes an option fail whose value is below least, which is 0 or 1.
-func atLeast[N ~int | ~int64](s *unexported.Settings, option string, value, least N) {
+func atLeast[N ~int | ~int64](to *error, option string, value, least N) {
 	switch {
 	case value >= least:
 	case least == 0:
-		fail(s, option, "must not be negative")
+		fail(to, option, "must not be negative")
 	default:
-		fail(s, option, "must be at least 1")
+		fail(to, option, "must be at least 1")
 	}
 }
 
 // each applies every option, and refuses one that is nil. It returns the first failure.
-func each[O any](s *unexported.Settings, opts []O, apply func(O)) error {
+func each[O any](failed *error, opts []O, apply func(O)) error {
 	for _, o := range opts {
 		if any(o) == nil {
-			fail(s, "option", "must not be nil")
+			fail(failed, "option", "must not be nil")
 			continue
 		}
 		apply(o)
 	}
-	if s.Err == nil {
-		return nil
-	}
-	return s.Err
-}
-
-// settingsOf returns what options hold for the engine.
-func settingsOf(options any) *unexported.Settings {
-	switch o := options.(type) {
-	case *UploadOptions:
-		return &o.set
-	case *DownloadOptions:
-		return &o.set
-	case *ListOptions:
-		return &o.set
-	case *RemoveOptions:
-		return &o.set
-	case *CopyOptions:
-		return &o.set
-	case *SignOptions:
-		return &o.set
-	case *ChangeOptions:
-		return &o.set
-	case *PartOptions:
-		return &o.set
-	}
-	return &options.(*CompleteOptions).set
+	return *failed
 }
 
 // Apply reads options. Size is -1 without [WithSize].
 func (r *UploadOptions) Apply(opts ...UploadOption) error {
 	r.Size = -1
-	return each(&r.set, opts, func(o UploadOption) { o.applyUpload(r) })
+	return each(&r.err, opts, func(o UploadOption) { o.applyUpload(r) })
 }
 
 // Apply reads options. Without [WithRange], Offset is 0 and Length is -1.
 func (r *DownloadOptions) Apply(opts ...DownloadOption) error {
 	r.Length = -1
-	return each(&r.set, opts, func(o DownloadOption) { o.applyDownload(r) })
+	return each(&r.err, opts, func(o DownloadOption) { o.applyDownload(r) })
 }
 
 // ApplyAttrs reads options.
 func (r *DownloadOptions) ApplyAttrs(opts ...AttrsOption) error {
 	r.Length = -1
-	return each(&r.set, opts, func(o AttrsOption) { o.applyAttrs(r) })
+	return each(&r.err, opts, func(o AttrsOption) { o.applyAttrs(r) })
 }
 
 // Apply reads options.
 func (r *ListOptions) Apply(opts ...ListOption) error {
-	return each(&r.set, opts, func(o ListOption) { o.applyList(r) })
+	return each(&r.err, opts, func(o ListOption) { o.applyList(r) })
 }
 
 // Apply reads options.
 func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
-	err := each(&r.set, opts, func(o RemoveOption) { o.applyRemove(r) })
-	if err == nil && r.set.Version && r.set.Guarded { // Amazon would compare the current version
+	err := each(&r.err, opts, func(o RemoveOption) { o.applyRemove(r) })
+	if err == nil && r.Version != "" && r.Condition != (Condition{}) { // Amazon would compare the current version
 		err = invalid("IfRevision", "does not fit beside WithVersion, which names one object")
 	}
 	return err
@@ -202,18 +227,18 @@ func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 // ApplyMultipart is Apply for BeginUpload.
 func (r *UploadOptions) ApplyMultipart(opts ...MultipartOption) error {
 	r.Size = -1
-	return each(&r.set, opts, func(o MultipartOption) { o.applyMultipart(r) })
+	return each(&r.err, opts, func(o MultipartOption) { o.applyMultipart(r) })
 }
 
 // Apply reads options.
 func (r *CopyOptions) Apply(opts ...CopyOption) error {
-	return each(&r.set, opts, func(o CopyOption) { o.applyCopy(r) })
+	return each(&r.err, opts, func(o CopyOption) { o.applyCopy(r) })
 }
 
 // ApplyCompose is Apply for Compose.
 func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	err := r.Apply(opts...)
-	if err == nil && (len(srcKeys) == 0 || r.set.Version) {
+	if err == nil && (len(srcKeys) == 0 || r.Version != "") {
 		err = invalid("srcKeys", "must name at least one object, and options no version")
 	}
 	return err
@@ -224,7 +249,7 @@ func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 	err := r.Apply(opts...)
 	switch {
 	case err != nil:
-	case r.set.Version:
+	case r.Version != "":
 		err = invalid("WithVersion", "does not fit Move: a version cannot be moved")
 	case from == to:
 		err = invalid("to", "must be another key than from")
@@ -235,47 +260,47 @@ func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 // ApplyUpload reads options.
 func (r *SignOptions) ApplyUpload(opts ...SignedUploadOption) error {
 	r.Size = -1
-	return each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
+	return each(&r.err, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
 }
 
 // ApplyDownload reads options.
 func (r *SignOptions) ApplyDownload(opts ...SignedDownloadOption) error {
 	r.Size = -1
-	return each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
+	return each(&r.err, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
 }
 
 // Apply reads options.
 func (r *ChangeOptions) Apply(opts ...SetOption) error {
-	return each(&r.set, opts, func(o SetOption) { o.applySet(r) })
+	return each(&r.err, opts, func(o SetOption) { o.applySet(r) })
 }
 
 // ApplyRetention reads options.
 func (r *ChangeOptions) ApplyRetention(opts ...RetentionOption) error {
-	return each(&r.set, opts, func(o RetentionOption) { o.applyRetention(r) })
+	return each(&r.err, opts, func(o RetentionOption) { o.applyRetention(r) })
 }
 
 // ApplyRestore reads options. RestoreDays is 1 without [WithRestoreDays].
 func (r *ChangeOptions) ApplyRestore(opts ...RestoreOption) error {
 	r.RestoreDays = 1
-	return each(&r.set, opts, func(o RestoreOption) { o.applyRestore(r) })
+	return each(&r.err, opts, func(o RestoreOption) { o.applyRestore(r) })
 }
 
 // Apply reads options. Size is -1 without [WithSize].
 func (r *PartOptions) Apply(opts ...PartOption) error {
 	r.Size = -1
-	return each(&r.set, opts, func(o PartOption) { o.applyPart(r) })
+	return each(&r.err, opts, func(o PartOption) { o.applyPart(r) })
 }
 
 // ApplySigned is Apply for SignPart.
 func (r *PartOptions) ApplySigned(opts ...SignedPartOption) error {
 	r.Size = -1
-	return each(&r.set, opts, func(o SignedPartOption) { o.applySignedPart(r) })
+	return each(&r.err, opts, func(o SignedPartOption) { o.applySignedPart(r) })
 }
 
 // Apply reads options. Size is -1 without [WithSize].
 func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
 	r.Size = -1
-	return each(&r.set, opts, func(o CompleteOption) { o.applyComplete(r) })
+	return each(&r.err, opts, func(o CompleteOption) { o.applyComplete(r) })
 }
 
 // Span returns which bytes of an object of size bytes the options ask for, from from up to
@@ -292,20 +317,9 @@ func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	return r.Offset, r.Offset + r.Length, nil
 }
 
-// A writeIDOption is the option of package writeid.
-type writeIDOption string
-
-func (o writeIDOption) applyUpload(r *UploadOptions)   { r.set.Transfer.WriteID = string(o) }
-func (o writeIDOption) applyMultipart(*UploadOptions)  {} // an open upload has an id of its own
-func (o writeIDOption) applyCopy(r *CopyOptions)       { r.set.Transfer.WriteID = string(o) }
-func (o writeIDOption) applySignedUpload(*SignOptions) {}
-func (o writeIDOption) applyAttrs(r *DownloadOptions)  { r.set.Transfer.WriteID = string(o) }
-
-func init() { writeid.Option = func(id string) any { return writeIDOption(id) } }
-
-// A markerKeyOption is the option of package markerkey.
-type markerKeyOption struct{}
-
-func (markerKeyOption) applyCopy(r *CopyOptions) { r.set.Transfer.MarkerKey = true }
-
-func init() { markerkey.Option = func() any { return markerKeyOption{} } }
+func (o UploadOptions) applyUpload(r *UploadOptions)       { *r = o }
+func (o DownloadOptions) applyDownload(r *DownloadOptions) { *r = o }
+func (o DownloadOptions) applyAttrs(r *DownloadOptions)    { *r = o }
+func (o ListOptions) applyList(r *ListOptions)             { *r = o }
+func (o RemoveOptions) applyRemove(r *RemoveOptions)       { *r = o }
+func (o CopyOptions) applyCopy(r *CopyOptions)             { *r = o }

@@ -2,35 +2,34 @@ package storage
 
 import (
 	"math"
-
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // written points to the part that all requests for a write have in common.
 type written struct {
 	properties *Properties
+	set        *PropertySet
 	controls   *Controls
 	condition  *Condition
-	set        *unexported.Settings
+	err        *error
 }
 
 type writeOption func(written)
 
 func (o writeOption) applyUpload(r *UploadOptions) {
-	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
+	o(written{&r.Properties, &r.Set, &r.Controls, &r.Condition, &r.err})
 }
 func (o writeOption) applyMultipart(r *UploadOptions) { o.applyUpload(r) }
 func (o writeOption) applyCopy(r *CopyOptions) {
-	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
+	o(written{&r.Properties, &r.Set, &r.Controls, &r.Condition, &r.err})
 }
 func (o writeOption) applySignedUpload(r *SignOptions) {
-	o(written{&r.Properties, &r.Controls, &r.Condition, &r.set})
+	o(written{&r.Properties, &r.Set, &r.Controls, &r.Condition, &r.err})
 }
 
-func propertyOption(p unexported.Property, set func(*Properties)) WriteOption {
+func propertyOption(p PropertySet, set func(*Properties)) WriteOption {
 	return writeOption(func(w written) {
 		set(w.properties)
-		w.set.Given |= p
+		*w.set |= p
 	})
 }
 
@@ -38,28 +37,28 @@ func propertyOption(p unexported.Property, set func(*Properties)) WriteOption {
 // extension, else of the first 512 bytes, else "application/octet-stream"; a signed upload
 // has none.
 func WithContentType(mediaType string) WriteOption {
-	return propertyOption(unexported.ContentType, func(p *Properties) { p.ContentType = mediaType })
+	return propertyOption(ContentTypeSet, func(p *Properties) { p.ContentType = mediaType })
 }
 
 // WithCacheControl sets the Cache-Control header of the object.
 func WithCacheControl(directives string) WriteOption {
-	return propertyOption(unexported.CacheControl, func(p *Properties) { p.CacheControl = directives })
+	return propertyOption(CacheControlSet, func(p *Properties) { p.CacheControl = directives })
 }
 
 // WithContentDisposition sets the Content-Disposition header of the object.
 func WithContentDisposition(disposition string) WriteOption {
-	return propertyOption(unexported.ContentDisposition, func(p *Properties) { p.ContentDisposition = disposition })
+	return propertyOption(ContentDispositionSet, func(p *Properties) { p.ContentDisposition = disposition })
 }
 
 // WithContentEncoding declares how the bytes are encoded already, such as "gzip". This
 // package neither encodes nor decodes them.
 func WithContentEncoding(coding string) WriteOption {
-	return propertyOption(unexported.ContentEncoding, func(p *Properties) { p.ContentEncoding = coding })
+	return propertyOption(ContentEncodingSet, func(p *Properties) { p.ContentEncoding = coding })
 }
 
 // WithContentLanguage sets the Content-Language header of the object.
 func WithContentLanguage(tag string) WriteOption {
-	return propertyOption(unexported.ContentLanguage, func(p *Properties) { p.ContentLanguage = tag })
+	return propertyOption(ContentLanguageSet, func(p *Properties) { p.ContentLanguage = tag })
 }
 
 // WithMetadata sets the object's metadata, all of it: a write replaces what was there. A
@@ -68,13 +67,13 @@ func WithContentLanguage(tag string) WriteOption {
 // without spaces at its ends; [EncodeMetadataValue] makes one of any text. All take at most
 // 2 KiB as stored.
 func WithMetadata(metadata map[string]string) WriteOption {
-	return propertyOption(unexported.Metadata, func(p *Properties) { p.Metadata = metadata })
+	return propertyOption(MetadataSet, func(p *Properties) { p.Metadata = metadata })
 }
 
 // WithStorageClass sets the storage class, by the provider's own name. Without it, Azure
 // keeps that of the object which is replaced.
 func WithStorageClass(class string) WriteOption {
-	return propertyOption(unexported.StorageClass, func(p *Properties) { p.StorageClass = class })
+	return propertyOption(StorageClassSet, func(p *Properties) { p.StorageClass = class })
 }
 
 // WithPublicRead makes this one object readable by anyone.
@@ -83,20 +82,20 @@ func WithPublicRead() WriteOption {
 }
 
 // A sizeOption sets what a caller declares of a body.
-type sizeOption func(size *int64, sum *CRC32C, s *unexported.Settings)
+type sizeOption func(size *int64, sum *CRC32C, failed *error)
 
-func (o sizeOption) applyUpload(r *UploadOptions)     { o(&r.Size, &r.CRC32C, &r.set) }
-func (o sizeOption) applyMultipart(r *UploadOptions)  { o(&r.Size, &r.CRC32C, &r.set) }
-func (o sizeOption) applyPart(r *PartOptions)         { o(&r.Size, &r.CRC32C, &r.set) }
-func (o sizeOption) applySignedPart(r *PartOptions)   { o(&r.Size, &r.CRC32C, &r.set) }
-func (o sizeOption) applyComplete(r *CompleteOptions) { o(&r.Size, &r.CRC32C, &r.set) }
-func (o sizeOption) applySignedUpload(r *SignOptions) { o(&r.Size, &r.CRC32C, &r.set) }
+func (o sizeOption) applyUpload(r *UploadOptions)     { o(&r.Size, &r.CRC32C, &r.err) }
+func (o sizeOption) applyMultipart(r *UploadOptions)  { o(&r.Size, &r.CRC32C, &r.err) }
+func (o sizeOption) applyPart(r *PartOptions)         { o(&r.Size, &r.CRC32C, &r.err) }
+func (o sizeOption) applySignedPart(r *PartOptions)   { o(&r.Size, &r.CRC32C, &r.err) }
+func (o sizeOption) applyComplete(r *CompleteOptions) { o(&r.Size, &r.CRC32C, &r.err) }
+func (o sizeOption) applySignedUpload(r *SignOptions) { o(&r.Size, &r.CRC32C, &r.err) }
 
 // WithSize declares the length of the body in bytes. A body of another length stores
 // nothing, and the upload fails with BodyFailed.
 func WithSize(bytes int64) SizeOption {
-	return sizeOption(func(size *int64, _ *CRC32C, s *unexported.Settings) {
-		atLeast(s, "WithSize", bytes, 0)
+	return sizeOption(func(size *int64, _ *CRC32C, failed *error) {
+		atLeast(failed, "WithSize", bytes, 0)
 		*size = bytes
 	})
 }
@@ -104,25 +103,22 @@ func WithSize(bytes int64) SizeOption {
 // WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
 // stores nothing, and the upload fails with ChecksumMismatch.
 func WithCRC32C(sum uint32) SizeOption {
-	return sizeOption(func(_ *int64, to *CRC32C, _ *unexported.Settings) { *to = CRC32C{Sum: sum, Known: true} })
+	return sizeOption(func(_ *int64, to *CRC32C, _ *error) { *to = CRC32C{Sum: sum, Known: true} })
 }
 
-type nativeOption unexported.Native
+type nativeOption NativeValue
 
-func (o nativeOption) add(values *[]any, s *unexported.Settings) {
-	*values = append(*values, o.Value)
-	s.Natives = append(s.Natives, unexported.Native(o))
-}
-func (o nativeOption) applyUpload(r *UploadOptions)       { o.add(&r.Native, &r.set) }
+func (o nativeOption) add(to *[]NativeValue)              { *to = append(*to, NativeValue(o)) }
+func (o nativeOption) applyUpload(r *UploadOptions)       { o.add(&r.Native) }
 func (o nativeOption) applyMultipart(r *UploadOptions)    { o.applyUpload(r) }
-func (o nativeOption) applyDownload(r *DownloadOptions)   { o.add(&r.Native, &r.set) }
+func (o nativeOption) applyDownload(r *DownloadOptions)   { o.add(&r.Native) }
 func (o nativeOption) applyAttrs(r *DownloadOptions)      { o.applyDownload(r) }
 func (o nativeOption) applyReaderAt(r *readerAtRequest)   { o.applyDownload(&r.get) }
-func (o nativeOption) applyCopy(r *CopyOptions)           { o.add(&r.Native, &r.set) }
-func (o nativeOption) applyRemove(r *RemoveOptions)       { o.add(&r.Native, &r.set) }
-func (o nativeOption) applySignedUpload(r *SignOptions)   { o.add(&r.Native, &r.set) }
-func (o nativeOption) applySignedDownload(r *SignOptions) { o.add(&r.Native, &r.set) }
-func (o nativeOption) applySet(r *ChangeOptions)          { o.add(&r.Native, &r.set) }
+func (o nativeOption) applyCopy(r *CopyOptions)           { o.add(&r.Native) }
+func (o nativeOption) applyRemove(r *RemoveOptions)       { o.add(&r.Native) }
+func (o nativeOption) applySignedUpload(r *SignOptions)   { o.add(&r.Native) }
+func (o nativeOption) applySignedDownload(r *SignOptions) { o.add(&r.Native) }
+func (o nativeOption) applySet(r *ChangeOptions)          { o.add(&r.Native) }
 func (o nativeOption) applyRetention(r *ChangeOptions)    { o.applySet(r) }
 func (o nativeOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 
@@ -131,11 +127,10 @@ func WithNative(provider string, value any) NativeOption {
 	return nativeOption{Provider: provider, Value: value}
 }
 
-type sourceNativeOption unexported.Native
+type sourceNativeOption NativeValue
 
 func (o sourceNativeOption) applyCopy(r *CopyOptions) {
-	r.SourceNative = append(r.SourceNative, o.Value)
-	r.set.SourceNatives = append(r.set.SourceNatives, unexported.Native(o))
+	r.SourceNative = append(r.SourceNative, NativeValue(o))
 }
 
 // WithSourceNative is [WithNative] for reading the sources of Copy and Compose.
@@ -145,7 +140,7 @@ func WithSourceNative(provider string, value any) CopyOption {
 
 type withoutAttrsOption struct{}
 
-func (withoutAttrsOption) applyCopy(r *CopyOptions) { r.set.WithoutAttrs = true }
+func (withoutAttrsOption) applyCopy(r *CopyOptions) { r.WithoutAttrs = true }
 
 // WithoutAttrs saves one of two requests of a Copy inside S3, unless it has a condition or
 // replaces a property: the attributes of the source are not read. The copy has the default
@@ -163,21 +158,29 @@ func (nativeAttrsOption) applyReaderAt(*readerAtRequest)   {} // it is for the r
 // [AttrsAs]. It may cost a slower way to make the request.
 func WithNativeAttrs() ReadOption { return nativeAttrsOption{} }
 
-type transferOption func(*unexported.Settings)
+type partSizeOption int64
 
-func (o transferOption) applyUpload(r *UploadOptions)     { o(&r.set) }
-func (o transferOption) applyPart(r *PartOptions)         { o(&r.set) }
-func (o transferOption) applyDownload(r *DownloadOptions) { o(&r.set) }
-func (o transferOption) applyCopy(r *CopyOptions)         { o(&r.set) }
+func (o partSizeOption) applyUpload(r *UploadOptions) {
+	atLeast(&r.err, "WithPartSize", o, 1)
+	r.PartSize = int64(o)
+}
 
 // WithPartSize sets the size of an upload's parts, into which a longer body is cut. The
 // default is [WithDefaultPartSize], or depends on body and provider.
 func WithPartSize(bytes int64) UploadOption {
-	return transferOption(func(s *unexported.Settings) {
-		atLeast(s, "WithPartSize", bytes, 1)
-		s.Transfer.PartSize = bytes
-	})
+	return partSizeOption(bytes)
 }
+
+type concurrencyOption int
+
+func (o concurrencyOption) set(to *int, failed *error) {
+	atLeast(failed, "WithConcurrency", o, 1)
+	*to = int(o)
+}
+func (o concurrencyOption) applyUpload(r *UploadOptions)     { o.set(&r.Concurrency, &r.err) }
+func (o concurrencyOption) applyPart(r *PartOptions)         { o.set(new(int), &r.err) } // a part is one request
+func (o concurrencyOption) applyDownload(r *DownloadOptions) { o.set(&r.Concurrency, &r.err) }
+func (o concurrencyOption) applyCopy(r *CopyOptions)         { o.set(&r.Concurrency, &r.err) }
 
 // WithConcurrency sets how many requests one transfer makes at once from the beginning;
 // uploads and downloads to a file make at most 1,000. The [BufferLimit] bounds the buffers;
@@ -186,16 +189,20 @@ func WithPartSize(bytes int64) UploadOption {
 // read in place makes 16 to 32. A stream without [WithPartSize] has at most 64 MiB of parts in
 // memory, or two that are larger. If n is below 1, the operation fails with InvalidArgument.
 func WithConcurrency(n int) TransferOption {
-	return transferOption(func(s *unexported.Settings) {
-		atLeast(s, "WithConcurrency", n, 1)
-		s.Transfer.Concurrency = int32(min(n, math.MaxInt32))
-	})
+	return concurrencyOption(n)
 }
+
+type progressOption func(done, total int64)
+
+func (o progressOption) applyUpload(r *UploadOptions)     { r.Progress = o }
+func (o progressOption) applyPart(r *PartOptions)         { r.Progress = o }
+func (o progressOption) applyDownload(r *DownloadOptions) { r.Progress = o }
+func (o progressOption) applyCopy(r *CopyOptions)         { r.Progress = o }
 
 // WithProgress calls report as bytes move; total is -1 while it is unknown, and done never
 // decreases. One goroutine at a time calls report; return soon.
 func WithProgress(report func(done, total int64)) TransferOption {
-	return transferOption(func(s *unexported.Settings) { s.Transfer.Progress = report })
+	return progressOption(report)
 }
 
 type downloadOption func(*DownloadOptions)
@@ -210,7 +217,7 @@ func WithRange(offset, length int64) DownloadOption {
 		r.Offset, r.Length, r.Suffix = 0, -1, 0
 		switch {
 		case offset < 0 && length >= 0:
-			fail(&r.set, "WithRange", "with an offset below 0 takes a length below 0: the last -offset bytes")
+			fail(&r.err, "WithRange", "with an offset below 0 takes a length below 0: the last -offset bytes")
 		case offset == math.MinInt64:
 			r.Suffix = math.MaxInt64
 		case offset < 0:
@@ -226,15 +233,15 @@ func WithRange(offset, length int64) DownloadOption {
 // WithNoSync makes [DownloadFile] faster, but after a power failure there may be an empty
 // file in place of the old one. Other downloads ignore it.
 func WithNoSync() DownloadOption {
-	return downloadOption(func(r *DownloadOptions) { r.set.NoSync = true })
+	return downloadOption(func(r *DownloadOptions) { r.NoSync = true })
 }
 
 // WithMaxGap sets up to how many bytes between two ranges [ReadRanges] reads with them: by
 // default 128 KiB. With 0 it joins only ranges that touch.
 func WithMaxGap(bytes int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
-		atLeast(&r.set, "WithMaxGap", bytes, 0)
-		r.set.MaxGap = &bytes
+		atLeast(&r.err, "WithMaxGap", bytes, 0)
+		r.MaxGap = &bytes
 	})
 }
 
@@ -246,7 +253,7 @@ func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
 // default 64 KiB. Small ones suit scattered records.
 func WithBlockSize(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
-		atLeast(&r.get.set, "WithBlockSize", bytes, 1)
+		atLeast(&r.get.err, "WithBlockSize", bytes, 1)
 		r.blockSize = bytes
 	})
 }
@@ -256,26 +263,26 @@ func WithBlockSize(bytes int64) ReaderAtOption {
 // ReadAt is one request of exactly its bytes.
 func WithBlockCache(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
-		atLeast(&r.get.set, "WithBlockCache", bytes, 0)
+		atLeast(&r.get.err, "WithBlockCache", bytes, 0)
 		r.cacheBytes = bytes
 	})
 }
 
 type versionOption string
 
-func (o versionOption) check(s *unexported.Settings) {
-	s.Version = true
+func (o versionOption) set(to *string, failed *error) {
 	if o == "" {
-		fail(s, "WithVersion", "must not be empty")
+		fail(failed, "WithVersion", "must not be empty")
 	}
+	*to = string(o)
 }
-func (o versionOption) applyDownload(r *DownloadOptions)   { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applyAttrs(r *DownloadOptions)      { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyDownload(r *DownloadOptions)   { o.set(&r.Version, &r.err) }
+func (o versionOption) applyAttrs(r *DownloadOptions)      { o.set(&r.Version, &r.err) }
 func (o versionOption) applyReaderAt(r *readerAtRequest)   { o.applyAttrs(&r.get) }
-func (o versionOption) applyRemove(r *RemoveOptions)       { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applyCopy(r *CopyOptions)           { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applySignedDownload(r *SignOptions) { o.check(&r.set); r.Version = string(o) }
-func (o versionOption) applySet(r *ChangeOptions)          { o.check(&r.set); r.Version = string(o) }
+func (o versionOption) applyRemove(r *RemoveOptions)       { o.set(&r.Version, &r.err) }
+func (o versionOption) applyCopy(r *CopyOptions)           { o.set(&r.Version, &r.err) }
+func (o versionOption) applySignedDownload(r *SignOptions) { o.set(&r.Version, &r.err) }
+func (o versionOption) applySet(r *ChangeOptions)          { o.set(&r.Version, &r.err) }
 func (o versionOption) applyRetention(r *ChangeOptions)    { o.applySet(r) }
 func (o versionOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 
@@ -325,7 +332,7 @@ func WithAnyOrder() ListOption {
 // WithLimit ends the listing after n entries, at least 1.
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListOptions) {
-		atLeast(&r.set, "WithLimit", n, 1)
+		atLeast(&r.err, "WithLimit", n, 1)
 		r.Limit = n
 	})
 }
@@ -333,7 +340,7 @@ func WithLimit(n int) ListOption {
 // WithPageSize sets the entries of one request, up to the provider's maximum.
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListOptions) {
-		atLeast(&r.set, "WithPageSize", n, 1)
+		atLeast(&r.err, "WithPageSize", n, 1)
 		r.PageSize = n
 	})
 }

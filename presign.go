@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/internal/headertext"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 const (
@@ -20,15 +19,15 @@ const (
 
 type ttlOption time.Duration
 
-func (o ttlOption) check(s *unexported.Settings) time.Duration {
+func (o ttlOption) check(failed *error) time.Duration {
 	if d := time.Duration(o); d < minTTL || d > maxTTL {
-		fail(s, "WithTTL", "must be from 1 second to 7 days")
+		fail(failed, "WithTTL", "must be from 1 second to 7 days")
 	}
 	return time.Duration(o)
 }
-func (o ttlOption) applySignedUpload(r *SignOptions)   { r.TTL = o.check(&r.set) }
-func (o ttlOption) applySignedDownload(r *SignOptions) { r.TTL = o.check(&r.set) }
-func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.set) }
+func (o ttlOption) applySignedUpload(r *SignOptions)   { r.TTL = o.check(&r.err) }
+func (o ttlOption) applySignedDownload(r *SignOptions) { r.TTL = o.check(&r.err) }
+func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.err) }
 
 // WithTTL sets how long a signed address is valid: from 1 second to 7 days, by default 1
 // hour, and no longer than the credentials; see [SignedURL].ExpiresAt. It is at most 12
@@ -50,7 +49,7 @@ func (o signedDownloadOption) applySignedDownload(r *SignOptions) { o(r) }
 func WithResponseContentType(mediaType string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if !headertext.ValidMediaType(mediaType) {
-			fail(&r.set, "WithResponseContentType", "must be type/subtype")
+			fail(&r.err, "WithResponseContentType", "must be type/subtype")
 		}
 		r.ResponseType = mediaType
 	})
@@ -76,7 +75,7 @@ func WithInlineName(filename string) SignedDownloadOption {
 
 func checkFileName(r *SignOptions, option, name string) {
 	if name == "" || len(name) > headertext.MaxHeaderBytes || !headertext.Plain(name) {
-		fail(&r.set, option, "must be text of 1 to 1,024 bytes without control characters")
+		fail(&r.err, option, "must be text of 1 to 1,024 bytes without control characters")
 	}
 }
 
@@ -85,7 +84,7 @@ func checkFileName(r *SignOptions, option, name string) {
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !headertext.ValidHeader(disposition) {
-			fail(&r.set, "WithResponseContentDisposition", `must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`)
+			fail(&r.err, "WithResponseContentDisposition", `must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`)
 		}
 		r.ResponseName, r.ResponseContentDisposition = "", disposition
 	})
@@ -97,7 +96,7 @@ func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 func WithMethod(method string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if method != http.MethodGet && method != http.MethodHead {
-			fail(&r.set, "WithMethod", "must be GET or HEAD")
+			fail(&r.err, "WithMethod", "must be GET or HEAD")
 		}
 		r.Method = method
 	})

@@ -71,7 +71,7 @@ func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs
 	case attrs.Revision != "":
 		o.reads = append(o.reads, IfRevision(attrs.Revision))
 	}
-	o.reads = append(o.reads, nativeReads(r.set.Natives, r.set.Auxiliary)...)
+	o.reads = append(o.reads, nativeReads(r.Native, r.Auxiliary)...)
 	return o
 }
 

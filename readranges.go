@@ -11,7 +11,6 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/rangeplan"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 const (
@@ -75,8 +74,8 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 		}
 	}
 	r.gap, r.limit, r.claimed = defaultMaxGap, maxRunBytes, claimedBytes
-	if r.req.set.MaxGap != nil {
-		r.gap = *r.req.set.MaxGap
+	if r.req.MaxGap != nil {
+		r.gap = *r.req.MaxGap
 	}
 	return nil
 }
@@ -125,7 +124,7 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	one := r.firstRange()
 	all := slices.Concat(opts, []DownloadOption{
 		WithRange(one.Offset, one.Length), WithConcurrency(1),
-		transferOption(func(s *unexported.Settings) { s.Transfer.Progress = nil }),
+		progressOption(nil),
 	})
 	first, err := r.from.Download(ctx, r.key, all...)
 	if err != nil {
@@ -161,7 +160,7 @@ func (r *rangesRead) firstRange() Range {
 // fetch reads all runs, in batches: each makes memory for as many bytes as have come before it,
 // or for claimed ones, if that is more. If the first request delivers the only range, it needs no other.
 func (r *rangesRead) fetch(ctx context.Context) error {
-	r.progress = progress.New(r.req.set.Transfer.Progress, r.plan.Bytes)
+	r.progress = progress.New(r.req.Progress, r.plan.Bytes)
 	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 && r.plan.Spans[0] == (rangeplan.Span{Offset: offset, End: offset + length}) {
 		return r.readOnly(length)
 	}
@@ -209,7 +208,7 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		}
 	}
 	limit := rangesConcurrency
-	if n := int(r.req.set.Transfer.Concurrency); n > 0 {
+	if n := r.req.Concurrency; n > 0 {
 		limit = min(n, rangeplan.MaxAtOnce)
 	}
 	return parallel.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {

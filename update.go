@@ -9,7 +9,6 @@ import (
 
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Update changes an object by compare-and-swap. It reads the object into memory, calls
@@ -51,10 +50,10 @@ func (u *update) check(opts []UploadOption) (e *Error) {
 	if err := r.Apply(opts...); err != nil {
 		return ownError(err)
 	}
-	if r.set.Guarded {
+	if r.Condition != (Condition{}) {
 		return invalid("option", "of Update must not be a condition: it sets its own")
 	}
-	u.reads = nativeReads(r.set.Natives, true)
+	u.reads = nativeReads(r.Native, true)
 	return u.rounds.check()
 }
 
@@ -97,7 +96,7 @@ func Append(ctx context.Context, b interface {
 	var given CopyOptions
 	r := &rounds{b: b, op: "Append", key: key}
 	e := ownError(given.Apply(opts...))
-	if e == nil && given.set.Version {
+	if e == nil && given.Version != "" {
 		e = invalid("WithVersion", "does not fit Append: a version stays as it is")
 	}
 	if e == nil {
@@ -108,7 +107,7 @@ func Append(ctx context.Context, b interface {
 	}
 	add := append(opts[:len(opts):len(opts)], tailOption(p))
 	create := uploadOptions(opts)
-	if !given.set.Guarded {
+	if given.Condition == (Condition{}) {
 		create = append(create, IfAbsent())
 	}
 	try := func(ctx context.Context) (attrs *Attrs, err error) {
@@ -120,7 +119,7 @@ func Append(ctx context.Context, b interface {
 		}
 		return attrs, err
 	}
-	r.once = given.set.Guarded
+	r.once = given.Condition != (Condition{})
 	attrs, err := r.until(ctx, try)
 	if e := ownError(err); e != nil {
 		e.Op = r.op
@@ -211,14 +210,12 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 
 // nativeReads returns native options as those of reads. Auxiliary reads belong to another operation with
 // these options, which need not fit them.
-func nativeReads(natives []unexported.Native, auxiliary bool) []DownloadOption {
+func nativeReads(natives []NativeValue, auxiliary bool) []DownloadOption {
 	if len(natives) == 0 {
 		return nil
 	}
 	return []DownloadOption{downloadOption(func(r *DownloadOptions) {
-		for _, n := range natives {
-			nativeOption(n).applyDownload(r)
-		}
-		r.set.Auxiliary = auxiliary
+		r.Native = append(r.Native, natives...)
+		r.Auxiliary = auxiliary
 	})}
 }

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -64,4 +65,12 @@ func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.Equal(t, 1001, writes)
 	})
+}
+
+func TestAnErrorOfUpdatesChangeIsBodyFailed(t *testing.T) {
+	_, err := storage.Update(t.Context(), memstore.New(), "k", func([]byte, *storage.Attrs) ([]byte, error) {
+		return nil, errors.New("out of range")
+	})
+	require.ErrorIs(t, err, storage.BodyFailed)
+	require.EqualError(t, err, `storage: Update "k" in memory bucket "memory": change failed: out of range`)
 }

@@ -18,6 +18,7 @@ type (
 		Size int64     // -1 if it is not known, which needs StreamingPut
 		storage.Properties
 		storage.Controls
+		Native    []any // values of WithNative of this provider, in order
 		Condition storage.Condition
 		// CRC32C is the checksum of the whole body. With StreamingPut or
 		// Description.ChecksumWhileSending it may be unknown until Body has delivered its last
@@ -145,9 +146,10 @@ type (
 	CopyRequest struct {
 		Source             ObjectRef
 		Key                string
-		storage.Properties      // complete: the source's, with what options replaced; empty if Source.Attrs is nil
-		Replace            bool // whether they differ from the source's
-		storage.Controls        // Tags are complete: the source's (none with Description.CopiesTags), or those that replace them
+		storage.Properties       // complete: the source's, with what options replaced; empty if Source.Attrs is nil
+		Replace            bool  // whether they differ from the source's
+		storage.Controls         // Tags are complete: the source's (none with Description.CopiesTags), or those that replace them
+		Native             []any // values of WithNative of this provider, in order
 		// ReplaceTags is false if the tags are the source's.
 		ReplaceTags bool
 		Condition   storage.Condition // what must hold for the destination
@@ -166,6 +168,7 @@ type (
 		Unchanged bool
 		storage.Properties
 		storage.Controls
+		Native    []any // values of WithNative of this provider, in order
 		Condition storage.Condition
 	}
 	// A MoveRequest moves an object within one bucket.
@@ -180,6 +183,7 @@ type (
 		BaseURL              string // where outside clients reach the store, or ""
 		storage.Properties
 		storage.Controls
+		Native           []any // values of WithNative of this provider, in order
 		Condition        storage.Condition
 		MinSize, MaxSize int64 // bytes; -1 if unbounded
 		CRC32C           storage.CRC32C

@@ -36,7 +36,7 @@ func (c *composeOp) open(b *bucket, key string, opts []storage.CopyOption) *stor
 	if e := b.core.resolveCopy(c.op.key, &c.req, &c.given, c.given.ApplyCompose(c.srcKeys, opts...)); e != nil {
 		return e
 	}
-	native, e := b.core.natives(settings(&c.given).SourceNatives)
+	native, e := b.core.natives(c.given.SourceNative)
 	if e != nil {
 		return e
 	}
@@ -87,7 +87,7 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 // serverCompose composes inside the provider.
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	core := c.op.core
-	r := &driver.ComposeRequest{Key: c.op.key, Properties: c.req.Properties, Controls: c.req.Controls, Condition: c.req.Condition}
+	r := &driver.ComposeRequest{Key: c.op.key, Properties: c.req.Properties, Controls: c.req.Controls, Native: c.req.Native, Condition: c.req.Condition}
 	r.CRC32C.Known = true
 	for i, source := range c.sources {
 		ref := core.driver.Locate(c.srcKeys[i])
@@ -98,13 +98,13 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	}
 	writeID := ""
 	// If a source is replaced, a second attempt finds another revision of it: see replacesSource.
-	if c.req.Condition != (storage.Condition{}) || settings(&c.given).Transfer.WriteID != "" || slices.Contains(c.srcKeys, c.op.key) {
-		writeID = core.newWriteID(settings(&c.given).Transfer.WriteID)
+	if c.req.Condition != (storage.Condition{}) || c.given.WriteID != "" || slices.Contains(c.srcKeys, c.op.key) {
+		writeID = core.newWriteID(c.given.WriteID)
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
-		properties: c.req.Properties, controls: c.req.Controls, size: r.Size, crc: r.CRC32C, condition: r.Condition,
-		writeID: writeID, named: settings(&c.given).Transfer.WriteID != "",
+		properties: c.req.Properties, controls: c.req.Controls, native: c.req.Native, size: r.Size, crc: r.CRC32C, condition: r.Condition,
+		writeID: writeID, named: c.given.WriteID != "",
 	})
 }
 
@@ -121,7 +121,7 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 		return c.openSource(ctx, i)
 	}}
 	defer body.Close()
-	return storeSource(ctx, &c.op, r, settings(&c.given).Transfer, body)
+	return storeSource(ctx, &c.op, r, c.given.Transfer, body)
 }
 
 // openSource opens the source that headSources has seen.

@@ -83,9 +83,9 @@ func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage
 	var unversioned, foreign *storage.Error
 	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
 	if !given.SoftDeleted { // whose versions are no kept ones
-		unversioned = c.needVersion(settings(given))
+		unversioned = c.needVersion(given.Version)
 	}
-	r.Native, foreign = c.natives(settings(given).Natives)
+	r.Native, foreign = c.natives(given.Native)
 	return cmp.Or(c.checkReadKey(key), unversioned, foreign)
 }
 

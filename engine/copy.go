@@ -9,10 +9,10 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/equal"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/sourcebody"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 func (b *bucket) CopyFrom(ctx context.Context, key string, src storage.Downloader, srcKey string, opts ...storage.CopyOption) (*storage.Attrs, error) {
@@ -20,7 +20,8 @@ func (b *bucket) CopyFrom(ctx context.Context, key string, src storage.Downloade
 	defer copyOptions.put(c.given)
 	e := c.op.prepare(b, scope.Upload, "Copy", key)
 	if e == nil {
-		e = b.core.resolveCopy(c.op.key, &c.req, c.given, c.given.Apply(opts...))
+		e = b.core.resolveCopy(markerkey.Checked(ctx, c.op.key), &c.req, c.given, c.given.Apply(opts...))
+		c.req.Key = c.op.key
 	}
 	if e == nil && c.given.Tail != nil {
 		e = b.core.need(storage.ConditionalUpdate, "Append")
@@ -45,7 +46,7 @@ func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.Cop
 		return ownError(applied)
 	}
 	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
-	return c.resolveWrite(key, &r.Properties, &r.Controls, &r.Condition, settings(given))
+	return c.resolveWrite(key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
 }
 
 // run copies on the server if that is possible, else by streaming.
@@ -87,12 +88,12 @@ func orStream(ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver
 // openSource begins the operation of the source.
 func (c *copyOp) openSource(ctx context.Context, src *bucket) *storage.Error {
 	c.source = &download{}
-	d, set, given := c.source, settings(c.given), readOptions.get()
+	d, set, given := c.source, c.given, readOptions.get()
 	defer readOptions.put(given)
 	given.Length, given.Version = -1, c.req.Source.Version
-	*settings(given) = unexported.Settings{Version: set.Version, Transfer: unexported.Transfer{Concurrency: set.Transfer.Concurrency}, Natives: set.SourceNatives}
+	given.Concurrency, given.Native = set.Concurrency, set.SourceNative
 	e := d.prepare(src, c.srcKey, given, nil)
-	d.first.req.Auxiliary = (src.core == c.op.core || set.Transfer.WriteID != "") && len(set.SourceNatives) == 0 // no older object is written again
+	d.first.req.Auxiliary = (src.core == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0 // no older object is written again
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}
@@ -116,7 +117,7 @@ func sourceError(err error) *storage.Error {
 // keepsTags reports whether the copy has the tags of its source, which may have some: no option
 // sets others, and both ends have tags. A type of the user's own does not tell.
 func (c *copyOp) keepsTags(mayHave bool) bool {
-	return mayHave && !settings(c.given).Tags && c.source != nil && c.op.core.has(storage.ObjectTags) && c.source.op.core.has(storage.ObjectTags)
+	return mayHave && c.given.Tags == nil && c.source != nil && c.op.core.has(storage.ObjectTags) && c.source.op.core.has(storage.ObjectTags)
 }
 
 // sourceTags reads the tags of the source. If the credentials may not, the copy has none: a role that
@@ -167,7 +168,7 @@ func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
 // provider would refuse it, or take it for a class of its own; the provider of a
 // user's own type is not known.
 func (c *copyOp) keepsClass() bool {
-	if settings(c.given).Given&unexported.StorageClass != 0 {
+	if c.given.Set&storage.StorageClassSet != 0 {
 		return true
 	}
 	return c.source != nil && c.op.core.has(storage.StorageClasses) && c.source.op.core.desc.Provider == c.op.core.desc.Provider
@@ -206,7 +207,7 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 		}
 	}
 	r.Size, r.CRC32C = c.whole(source)
-	return storeSource(ctx, &c.op, r, settings(c.given).Transfer, sourcebody.One(from, c.given.Tail))
+	return storeSource(ctx, &c.op, r, c.given.Transfer, sourcebody.One(from, c.given.Tail))
 }
 
 // whole returns the size and the checksum of the source and of what Append adds.
@@ -217,11 +218,11 @@ func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 
 // putOfCopy returns the request that stores what r copies, without what the source decides.
 func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
-	return driver.PutRequest{Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls}
+	return driver.PutRequest{Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls, Native: r.Native}
 }
 
 // storeSource stores what a body reads from objects.
-func storeSource(ctx context.Context, o *operation, r driver.PutRequest, transfer unexported.Transfer, body *sourcebody.Body) (*storage.Attrs, *storage.Error) {
+func storeSource(ctx context.Context, o *operation, r driver.PutRequest, transfer storage.Transfer, body *sourcebody.Body) (*storage.Attrs, *storage.Error) {
 	w := &write{op: o, req: r, transfer: transfer}
 	if e := w.open(body); e != nil {
 		return nil, e

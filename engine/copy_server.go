@@ -6,7 +6,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // serverCopy copies inside the provider.
@@ -17,7 +16,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 			return a, e
 		} // else the attributes of the source show why
 	}
-	d, set, to := c.source, settings(c.given), c.op.core
+	d, set, to := c.source, c.given, c.op.core
 	whole := d.first.req
 	whole.NativeAttrs = true // a driver that has to send all attributes finds those that Attrs does not have
 	source, e := head(d.ctx, &d.op, &whole)
@@ -31,8 +30,8 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	stored := *source // with the reserved metadata, which a layer may need
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, &stored
 	from.Native = d.first.req.Native
-	r.Source, r.ReplaceTags = from, set.Tags
-	in := &intent{condition: r.Condition, named: set.Transfer.WriteID != ""}
+	r.Source, r.ReplaceTags = from, set.Tags != nil
+	in := &intent{native: r.Native, condition: r.Condition, named: set.WriteID != ""}
 	in.size, in.crc = c.whole(source)
 	if in.keptTags, e = c.copyTags(&r, source.TagCount); e != nil {
 		return nil, e
@@ -46,11 +45,11 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 		r.ContentType = contentType("", c.op.key, nil)
 	}
 	if r.Condition != (storage.Condition{}) || in.named || c.replacesSource(&from) {
-		in.writeID = to.newWriteID(set.Transfer.WriteID)
+		in.writeID = to.newWriteID(set.WriteID)
 	}
 	in.properties, in.controls = r.Properties, r.Controls
 	r.Metadata = to.metadata.Encode(r.Metadata, in.writeID)
-	r.Replace = set.Given != 0 || marked || in.writeID != "" || !to.has(storage.Metadata|storage.ContentProperties)
+	r.Replace = set.Set != 0 || marked || in.writeID != "" || !to.has(storage.Metadata|storage.ContentProperties)
 	if len(c.given.Tail) > 0 {
 		return c.appendOnServer(ctx, &r, in)
 	}
@@ -59,11 +58,11 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 
 // appendOnServer adds bytes to the source inside the provider.
 func (c *copyOp) appendOnServer(ctx context.Context, r *driver.CopyRequest, in *intent) (*storage.Attrs, *storage.Error) {
-	set := settings(c.given)
+	set := c.given
 	whole := &driver.ComposeRequest{
 		Key: r.Key, Sources: []driver.ObjectRef{r.Source}, Tail: c.given.Tail, Size: in.size, CRC32C: in.crc,
-		Properties: r.Properties, Controls: r.Controls, Condition: r.Condition,
-		Unchanged: set.Given == 0 && !set.Tags && !set.Lock && !r.PublicRead,
+		Properties: r.Properties, Controls: r.Controls, Native: r.Native, Condition: r.Condition,
+		Unchanged: set.Set == 0 && set.Tags == nil && !locks(&set.Controls) && !r.PublicRead,
 	}
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Compose(ctx, whole) }, in)
 }
@@ -93,7 +92,7 @@ func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 // both write all properties again.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
-	return target.desc.CopiesWithoutAttrs && c.given.Tail == nil && settings(c.given).WithoutAttrs && settings(c.given).Given == 0 && r.Condition == (storage.Condition{}) &&
+	return target.desc.CopiesWithoutAttrs && c.given.Tail == nil && c.given.WithoutAttrs && c.given.Set == 0 && r.Condition == (storage.Condition{}) &&
 		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
 
@@ -102,8 +101,8 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	r := c.req
 	from.Version, from.Native = r.Source.Version, c.source.first.req.Native
-	r.Source, r.ReplaceTags = from, settings(c.given).Tags
-	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, size: -1})
+	r.Source, r.ReplaceTags = from, c.given.Tags != nil
+	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, native: r.Native, size: -1})
 	if a != nil {
 		a.ContentType = "" // that of the source, which was not read
 	}
@@ -121,13 +120,13 @@ func writeOnServer(ctx context.Context, o *operation, call func(context.Context)
 
 // replaceProperties replaces those of the source's properties that were given.
 func (c *copyOp) replaceProperties(p *storage.Properties) {
-	given := settings(c.given).Given
+	given := c.given.Set
 	for _, text := range textProperties {
 		if given&text.bit != 0 {
 			*text.of(p) = *text.of(&c.req.Properties)
 		}
 	}
-	if given&unexported.Metadata != 0 {
+	if given&storage.MetadataSet != 0 {
 		p.Metadata = c.req.Metadata
 	}
 }

@@ -269,15 +269,15 @@ func (c *core) checkLeadingSlash(key string) *storage.Error {
 }
 
 // needVersion returns Unsupported if WithVersion was given and the bucket keeps no versions.
-func (c *core) needVersion(s *unexported.Settings) *storage.Error {
-	if !s.Version {
+func (c *core) needVersion(version string) *storage.Error {
+	if version == "" {
 		return nil
 	}
 	return c.need(storage.Versioning, "WithVersion")
 }
 
 // natives checks that the driver takes the options, and returns their values.
-func (c *core) natives(given []unexported.Native) ([]any, *storage.Error) {
+func (c *core) natives(given []storage.NativeValue) ([]any, *storage.Error) {
 	if len(given) == 0 {
 		return nil, nil
 	}

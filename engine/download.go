@@ -47,7 +47,7 @@ type download struct {
 	probe       *concurrency.Probe // whether the first connection is slow, so that a fetch begins; nil if none may
 	fetch       *fetch             // reads the sections after the first one; nil if there are none
 	remaining   int64              // bytes to be delivered
-	concurrency int32              // what WithConcurrency gave, or 0
+	concurrency int                // what WithConcurrency gave, or 0
 	crc         uint32
 	hashing     bool // whether the whole object is read and its checksum is known
 	toFile      bool // whether writeFile reads: a fetch needs no memory then
@@ -77,7 +77,7 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...storage.Downl
 
 // prepare prepares the operation; applied is how reading the options in given went.
 func (d *download) prepare(b *bucket, key string, given *storage.DownloadOptions, applied error) *storage.Error {
-	d.concurrency, d.report = settings(given).Transfer.Concurrency, settings(given).Transfer.Progress
+	d.concurrency, d.report = given.Concurrency, given.Progress
 	return d.op.prepareRead(b, scope.Download, "Download", key, &d.first.req, given, applied)
 }
 

@@ -61,14 +61,14 @@ func (m *moveOp) open(b, src *bucket, from, to string, failed error) *storage.Er
 	}
 	m.req = driver.MoveRequest{From: src.scope.Key(from), Key: m.op.key, Condition: m.given.Condition}
 	m.op.keys = []string{m.req.From}
-	e = b.core.resolveWrite(m.req.Key, &m.given.Properties, &m.given.Controls, &m.req.Condition, settings(&m.given))
+	e = b.core.resolveWrite(m.req.Key, written{&m.given.Properties, m.given.Set, &m.given.Controls, &m.req.Condition, new([]any), m.given.Native})
 	return cmp.Or(e, b.core.checkReadKey(m.req.From))
 }
 
 // inOneStep reports whether the driver moves objects, and no option asks for more than another key.
 func (m *moveOp) inOneStep() bool {
-	set := settings(&m.given)
-	more := set.Given != 0 || set.Tags || set.Lock || m.given.PublicRead || set.Transfer.WriteID != "" || len(set.Natives)+len(set.SourceNatives) > 0
+	given := &m.given
+	more := given.Set != 0 || given.Tags != nil || locks(&given.Controls) || given.PublicRead || given.WriteID != "" || len(given.Native)+len(given.SourceNative) > 0
 	return !more && m.op.core.has(storage.ServerMove)
 }
 

@@ -87,7 +87,7 @@ func (p *partUpload) resolve(o *operation, body io.Reader, opts []storage.PartOp
 	if w.src.readerAt == nil && w.src.size > o.core.bufferLimit.Max && !o.core.has(driver.StreamingPut) {
 		return partTooLarge(o.core.bufferLimit.Max)
 	}
-	w.progress = progress.New(settings(&p.options).Transfer.Progress, w.src.size)
+	w.progress = progress.New(p.options.Progress, w.src.size)
 	return p.upload.checkPart(p.number, w.src.size)
 }
 

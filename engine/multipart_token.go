@@ -122,7 +122,7 @@ func (u *multipartUpload) restore(o *operation, opts []storage.MultipartOption) 
 	if e := cmp.Or(checkProperties(&r.Properties, 0), checkTags("token", r.Tags)); e != nil {
 		return e
 	}
-	natives, e := o.core.natives(settings(&given).Natives)
+	natives, e := o.core.natives(given.Native)
 	if e != nil {
 		return e
 	}

@@ -67,15 +67,14 @@ func (u *multipartUpload) resolve(o *operation, opts []storage.MultipartOption) 
 	}
 	*r = putOf(&given)
 	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
-	set := settings(&given)
-	u.attributed = set.Given != 0 || r.PublicRead || set.Tags || set.Lock
+	u.attributed = given.Set != 0 || r.PublicRead || given.Tags != nil || locks(&given.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
-	e = cmp.Or(e, c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, set), c.checkSize(r.Size))
+	e = cmp.Or(e, c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}), c.checkSize(r.Size))
 	if e != nil {
 		return e
 	}
 	r.ContentType = contentType(r.ContentType, r.Key, nil)
-	u.record = newUploadRecord(c, r, set.MaxSize)
+	u.record = newUploadRecord(c, r, given.MaxSize)
 	u.finishRequest()
 	return nil
 }

@@ -16,9 +16,10 @@ const defaultTTL = time.Hour
 
 // A signOp is one call that signs.
 type signOp struct {
-	op    operation
-	req   driver.SignRequest
-	given *storage.SignOptions
+	op      operation
+	req     driver.SignRequest
+	given   *storage.SignOptions
+	applied error // how reading the options went
 }
 
 // SignedUploadURL returns a request that anyone can make to store one object.
@@ -37,7 +38,7 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...stor
 	s := &signOp{given: signOptions.get()}
 	defer signOptions.put(s.given)
 	r := &s.req
-	_ = s.given.ApplyDownload(opts...) // open returns its error
+	s.applied = s.given.ApplyDownload(opts...)
 	e := s.open(b, scope.SignDownload, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
 	if e == nil {
 		e = s.op.core.checkReadKey(s.op.key)
@@ -48,10 +49,10 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...stor
 		}
 	}
 	if e == nil {
-		e = s.op.core.needVersion(settings(s.given))
+		e = s.op.core.needVersion(s.given.Version)
 	}
 	if e == nil {
-		r.Native, e = s.op.core.natives(settings(s.given).Natives)
+		r.Native, e = s.op.core.natives(s.given.Native)
 	}
 	return s.sign(ctx, e)
 }
@@ -83,8 +84,8 @@ func (s *signOp) open(b *bucket, may scope.Permission, op, key, method string) *
 		return e
 	}
 	given := s.given
-	if settings(given).Err != nil {
-		return ownError(settings(given).Err)
+	if s.applied != nil {
+		return ownError(s.applied)
 	}
 	*r = driver.SignRequest{
 		Version: given.Version, TTL: given.TTL, Properties: given.Properties, Controls: given.Controls, Condition: given.Condition,
@@ -113,11 +114,11 @@ func (c *core) needSigning(f storage.Features, what string) *storage.Error {
 
 func (s *signOp) openUpload(b *bucket, op, key, method string, opts []storage.SignedUploadOption) *storage.Error {
 	r := &s.req
-	_ = s.given.ApplyUpload(opts...) // open returns its error
+	s.applied = s.given.ApplyUpload(opts...)
 	if e := s.open(b, scope.SignUpload, op, key, method); e != nil {
 		return e
 	}
-	if e := s.op.core.resolveWrite(s.op.key, &r.Properties, &r.Controls, &r.Condition, settings(s.given)); e != nil {
+	if e := s.op.core.resolveWrite(s.op.key, written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native}); e != nil {
 		return e
 	}
 	if r.Condition.Absent {

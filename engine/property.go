@@ -9,33 +9,42 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // textProperties has the properties that are text, with their options.
 var textProperties = [...]struct {
-	bit    unexported.Property
+	bit    storage.PropertySet
 	option string
 	of     func(*storage.Properties) *string
 }{
-	{unexported.ContentType, "WithContentType", func(p *storage.Properties) *string { return &p.ContentType }},
-	{unexported.ContentEncoding, "WithContentEncoding", func(p *storage.Properties) *string { return &p.ContentEncoding }},
-	{unexported.ContentDisposition, "WithContentDisposition", func(p *storage.Properties) *string { return &p.ContentDisposition }},
-	{unexported.ContentLanguage, "WithContentLanguage", func(p *storage.Properties) *string { return &p.ContentLanguage }},
-	{unexported.CacheControl, "WithCacheControl", func(p *storage.Properties) *string { return &p.CacheControl }},
-	{unexported.StorageClass, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
+	{storage.ContentTypeSet, "WithContentType", func(p *storage.Properties) *string { return &p.ContentType }},
+	{storage.ContentEncodingSet, "WithContentEncoding", func(p *storage.Properties) *string { return &p.ContentEncoding }},
+	{storage.ContentDispositionSet, "WithContentDisposition", func(p *storage.Properties) *string { return &p.ContentDisposition }},
+	{storage.ContentLanguageSet, "WithContentLanguage", func(p *storage.Properties) *string { return &p.ContentLanguage }},
+	{storage.CacheControlSet, "WithCacheControl", func(p *storage.Properties) *string { return &p.CacheControl }},
+	{storage.StorageClassSet, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
+}
+
+// written points to what all requests for a write have in common, and has the options for it.
+type written struct {
+	properties *storage.Properties
+	set        storage.PropertySet
+	controls   *storage.Controls
+	condition  *storage.Condition
+	native     *[]any
+	given      []storage.NativeValue
 }
 
 // resolveWrite checks the key and the options that all writes have in common.
-func (c *core) resolveWrite(key string, p *storage.Properties, w *storage.Controls, cond *storage.Condition, set *unexported.Settings) *storage.Error {
-	if rule := keyrule.Write(key); rule != "" && !(set.Transfer.MarkerKey && markerkey.Is(key)) {
+func (c *core) resolveWrite(key string, w written) *storage.Error {
+	p := w.properties
+	if rule := keyrule.Write(key); rule != "" {
 		return invalid("key", rule)
 	}
-	if e := checkProperties(p, set.Given); e != nil {
+	if e := checkProperties(p, w.set); e != nil {
 		return e
 	}
 	if keyrule.HasLongSegment(key) {
@@ -43,7 +52,7 @@ func (c *core) resolveWrite(key string, p *storage.Properties, w *storage.Contro
 			return e
 		}
 	}
-	if e := c.needProperties(p, set.Given); e != nil {
+	if e := c.needProperties(p, w.set); e != nil {
 		return e
 	}
 	c.dropProperties(p)
@@ -52,41 +61,47 @@ func (c *core) resolveWrite(key string, p *storage.Properties, w *storage.Contro
 			return e
 		}
 	}
-	return cmp.Or(c.resolveControls(w, set), c.condition(cond, storage.ConditionalUpdate))
+	return cmp.Or(c.resolveControls(w), c.condition(w.condition, storage.ConditionalUpdate))
 }
 
 // resolveControls checks the controls of a write, and their native options.
-func (c *core) resolveControls(w *storage.Controls, set *unexported.Settings) (e *storage.Error) {
-	if set.Tags && len(w.Tags) > 0 {
+func (c *core) resolveControls(w written) (e *storage.Error) {
+	controls := w.controls
+	if len(controls.Tags) > 0 {
 		e = c.need(storage.ObjectTags, "WithTags")
 	}
-	if e == nil && set.Lock {
+	if e == nil && locks(controls) {
 		what := "WithRetention"
-		if w.Retention == (storage.Retention{}) {
+		if controls.Retention == (storage.Retention{}) {
 			what = "WithLegalHold"
 		}
 		e = c.need(storage.ObjectLock, what)
 	}
-	if e == nil && w.PublicRead {
+	if e == nil && controls.PublicRead {
 		e = c.need(storage.ObjectACLs, "WithPublicRead")
 	}
 	if e == nil {
-		w.Native, e = c.natives(set.Natives)
+		*w.native, e = c.natives(w.given)
 	}
 	return e
 }
 
+// locks reports whether controls keep the object from removal.
+func locks(controls *storage.Controls) bool {
+	return controls.Retention != (storage.Retention{}) || controls.LegalHold
+}
+
 // checkProperties checks and normalises, in place, the properties that a write sets.
-func checkProperties(p *storage.Properties, given unexported.Property) *storage.Error {
+func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
 	for _, text := range textProperties {
 		if value := *text.of(p); value != "" && !headertext.ValidHeader(value) {
 			return invalid(text.option, "must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...")
 		}
 	}
-	if given&unexported.ContentEncoding != 0 && strings.Contains(strings.ToLower(p.ContentEncoding), "aws-chunked") {
+	if given&storage.ContentEncodingSet != 0 && strings.Contains(strings.ToLower(p.ContentEncoding), "aws-chunked") {
 		return invalid("WithContentEncoding", "must not be aws-chunked, which is a coding of requests to S3")
 	}
-	if given&unexported.ContentType != 0 && !headertext.ValidMediaType(p.ContentType) {
+	if given&storage.ContentTypeSet != 0 && !headertext.ValidMediaType(p.ContentType) {
 		return invalid("WithContentType", "must be type/subtype, not "+redact.Quoted(p.ContentType))
 	}
 	if len(p.Metadata) == 0 {
@@ -102,17 +117,17 @@ func checkProperties(p *storage.Properties, given unexported.Property) *storage.
 }
 
 // needProperties refuses the options that ask for what the store does not keep.
-func (c *core) needProperties(p *storage.Properties, given unexported.Property) *storage.Error {
+func (c *core) needProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
 	if c.has(storage.Metadata | storage.ContentProperties) {
 		return nil
 	}
-	if given&unexported.Metadata != 0 && len(p.Metadata) > 0 {
+	if given&storage.MetadataSet != 0 && len(p.Metadata) > 0 {
 		if e := c.need(storage.Metadata, "WithMetadata"); e != nil {
 			return e
 		}
 	}
 	for _, text := range textProperties {
-		if given&text.bit == 0 || text.bit == unexported.StorageClass || *text.of(p) == "" && text.bit != unexported.ContentType {
+		if given&text.bit == 0 || text.bit == storage.StorageClassSet || *text.of(p) == "" && text.bit != storage.ContentTypeSet {
 			continue
 		}
 		if e := c.need(storage.ContentProperties, text.option); e != nil {

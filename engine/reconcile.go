@@ -13,6 +13,7 @@ import (
 // An intent is what a write is meant to store.
 type intent struct {
 	properties storage.Properties // the metadata is the user's
+	native     []any              // of the request
 	controls   storage.Controls
 	keptTags   int   // tags of the source of a copy, beside those of controls
 	size       int64 // bytes
@@ -81,7 +82,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 		return nil, e
 	}
 	o.once = e.Code == storage.RateLimited // the attempts until now have waited long enough
-	found, failed := head(ctx, o, &driver.GetRequest{Key: o.key, Length: -1, Native: want.controls.Native, Auxiliary: true})
+	found, failed := head(ctx, o, &driver.GetRequest{Key: o.key, Length: -1, Native: want.native, Auxiliary: true})
 	if failed == nil && metadata.HoldsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
 		return found, nil
 	}

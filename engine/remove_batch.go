@@ -14,7 +14,6 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/removal"
 	"github.com/omnibucket/storage/internal/scope"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Remove deletes the object.
@@ -31,20 +30,20 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...storage.RemoveO
 	}
 	if e == nil {
 		*r = driver.DeleteRequest{Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance}
-		e = b.core.resolveRemove(o.key, r, settings(given))
+		e = b.core.resolveRemove(o.key, r, given.Native)
 	}
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, r) })
 }
 
 // resolveRemove checks a removal, and completes its request.
-func (c *core) resolveRemove(key string, r *driver.DeleteRequest, set *unexported.Settings) *storage.Error {
+func (c *core) resolveRemove(key string, r *driver.DeleteRequest, given []storage.NativeValue) *storage.Error {
 	var unlocked, foreign *storage.Error
 	r.Key = key
 	if r.BypassGovernance {
 		unlocked = c.need(storage.ObjectLock, "WithGovernanceBypass")
 	}
-	r.Native, foreign = c.natives(set.Natives)
-	return cmp.Or(c.checkReadKey(key), c.needVersion(set), unlocked, c.condition(&r.Condition, storage.ConditionalRemove), foreign)
+	r.Native, foreign = c.natives(given)
+	return cmp.Or(c.checkReadKey(key), c.needVersion(r.Version), unlocked, c.condition(&r.Condition, storage.ConditionalRemove), foreign)
 }
 
 // removeOne makes one Delete request.

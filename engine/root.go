@@ -14,8 +14,6 @@ import (
 
 // The functions of this file reach what package storage does not export, and make its errors.
 
-func settings(options any) *unexported.Settings { return unexported.Root.Settings(options) }
-
 // An optionPool has the memory for options. Reading options makes them escape to the heap, and a call
 // keeps only a part of them.
 type optionPool[T any] struct{ free sync.Pool }

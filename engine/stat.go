@@ -11,7 +11,6 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/scope"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
@@ -38,7 +37,7 @@ func (b *bucket) stat(ctx context.Context, may scope.Permission, name, key strin
 	o, r, given := &s.op, &s.req, readOptions.get()
 	defer readOptions.put(given)
 	e := o.prepareRead(b, may, name, key, r, given, given.ApplyAttrs(opts...))
-	id := settings(given).Transfer.WriteID
+	id := given.WriteID
 	return run(ctx, o, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		a, e := head(ctx, o, r)
 		if e == nil && id != "" && !metadata.HoldsWriteID(a.Metadata, id) {
@@ -85,7 +84,7 @@ func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*st
 func getOf(given *storage.DownloadOptions) driver.GetRequest {
 	return driver.GetRequest{
 		Version: given.Version, Offset: given.Offset, Length: given.Length, Suffix: given.Suffix, Condition: given.Condition,
-		NativeAttrs: given.NativeAttrs, Auxiliary: settings(given).Auxiliary,
+		NativeAttrs: given.NativeAttrs, Auxiliary: given.Auxiliary,
 	}
 }
 
@@ -99,13 +98,13 @@ func (o *operation) prepareRead(b *bucket, may scope.Permission, name, key strin
 		return ownError(applied)
 	}
 	*r = getOf(given)
-	return b.core.resolveRead(o.key, r, settings(given))
+	return b.core.resolveRead(o.key, r, given.Native)
 }
 
 // resolveRead checks what all reads have in common, and completes the request.
-func (c *core) resolveRead(key string, r *driver.GetRequest, set *unexported.Settings) *storage.Error {
+func (c *core) resolveRead(key string, r *driver.GetRequest, given []storage.NativeValue) *storage.Error {
 	var foreign *storage.Error
 	r.Key = key
-	r.Native, foreign = c.natives(set.Natives)
-	return cmp.Or(c.checkReadKey(key), c.needVersion(set), c.condition(&r.Condition, 0), foreign)
+	r.Native, foreign = c.natives(given)
+	return cmp.Or(c.checkReadKey(key), c.needVersion(r.Version), c.condition(&r.Condition, 0), foreign)
 }

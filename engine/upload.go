@@ -17,7 +17,6 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/progress"
 	"github.com/omnibucket/storage/internal/scope"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An upload becomes a write: a request that was checked, and a source, which looks at the body
@@ -61,7 +60,7 @@ func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ..
 type write struct {
 	op       *operation
 	req      driver.PutRequest
-	transfer unexported.Transfer
+	transfer storage.Transfer
 	src      source
 	metadata map[string]string // the user's; req.Metadata is as the store keeps it
 	writeID  string
@@ -79,8 +78,8 @@ func (w *write) resolve(body io.Reader, opts []storage.UploadOption) *storage.Er
 		return ownError(err)
 	}
 	*r = putOf(given)
-	r.Key, w.transfer = w.op.key, settings(given).Transfer
-	e := c.resolveWrite(r.Key, &r.Properties, &r.Controls, &r.Condition, settings(given))
+	r.Key, w.transfer = w.op.key, given.Transfer
+	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
 	if e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize)); e != nil {
 		return e
 	}
@@ -321,7 +320,7 @@ func (w *write) finish(ctx context.Context, a *storage.Attrs, e *storage.Error, 
 	properties := w.req.Properties
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
-		properties: properties, controls: w.req.Controls, size: size, crc: w.req.CRC32C, condition: w.req.Condition,
+		properties: properties, controls: w.req.Controls, native: w.req.Native, size: size, crc: w.req.CRC32C, condition: w.req.Condition,
 		writeID: w.writeID, named: w.transfer.WriteID != "",
 	})
 	if e == nil {

@@ -125,12 +125,14 @@ func (w *write) fingerprint() string {
 	}
 	properties := r.Properties
 	properties.Metadata = w.metadata
-	controls := r.Controls
-	controls.Native = nil
+	controls := struct { // its text is that of earlier versions, so that these and this one continue one upload
+		storage.Controls
+		Native []any
+	}{Controls: r.Controls}
 	text, _ := json.Marshal(struct { // strings and numbers: never fails
 		Key        string
 		Properties storage.Properties
-		Controls   storage.Controls
+		Controls   any
 		Condition  storage.Condition
 		Size       int64
 		PartSize   int64

@@ -146,7 +146,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 // A listing has nothing that layers keep in a bucket.
 func TestAListingLeavesOutTheObjectsOfLayers(t *testing.T) {
 	b := memstore.New()
-	for _, key := range []string{".omnibucket-mirror/pair", ".omnibucket-overlay/a", "a"} {
+	for _, key := range []string{".omnibucket-mirror/pair", ".omnibucket-overlay/a", "omnibucket-question-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "a"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
@@ -30,7 +31,7 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 			_, _ = io.WriteString(w, listingLost)
 			return true, nil
 		}
-		if layerkeys.Hides(entry.Key, prefix) {
+		if layerkeys.Hides(entry.Key, prefix) || evidence.IsKey(entry.Key) {
 			continue
 		}
 		if !listed {

@@ -127,6 +127,9 @@ func (s *settings) selects(key string) bool {
 	if !strings.HasPrefix(key, s.prefix) {
 		return false
 	}
+	if s.anyName {
+		return !s.inExcludedDir(key)
+	}
 	if len(s.include) > 0 && !matches(s.include, key) {
 		return false
 	}

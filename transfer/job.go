@@ -267,6 +267,9 @@ func (j *job) execute(ctx context.Context) (early error) {
 	if err := j.announceDelete(); err != nil {
 		return err
 	}
+	if err := j.places.lookThrough(ctx, true); err != nil {
+		return err
+	}
 	return j.removeExtraneous(ctx)
 }
 

@@ -62,18 +62,18 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	dst.openAfter(ctx, j.dst, j.settings, j.after)
 	defer func() { dst.stop() }()
 	var files, unknown paths
-	passed := 0
+	passed, ofDst, ofSrc := 0, j.places.ofRole(destination), j.places.ofRole(source)
 	for src.more || dst.more && j.settings.remove {
 		if err := cmp.Or(src.err, dst.err); err != nil {
 			return err
 		}
 		if dst.more {
-			if err := see(ctx, j.places.ofDst, dst.entry); err != nil {
+			if err := see(ctx, ofDst, dst.entry); err != nil {
 				return err
 			}
 		}
 		if src.more {
-			if err := see(ctx, j.places.ofSrc, src.entry); err != nil {
+			if err := see(ctx, ofSrc, src.entry); err != nil {
 				return err
 			}
 		}
@@ -96,8 +96,8 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 			if src.entry.kind == excluded || src.entry.kind == broken {
 				unknown.add(src.entry.key)
 			}
-			if !j.enqueue(ctx, t, &files, tasks) {
-				return ctxError(ctx.Err())
+			if err := j.enqueue(ctx, t, &files, tasks); err != nil {
+				return err
 			}
 			src.step()
 		}
@@ -111,7 +111,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 // skipExtraneous steps over an entry that the source does not have, after so many others. It returns how
 // many there are now. If there are many, it lists the destination again, from shortly before key.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passed int) int {
-	if passed >= relistAfter && !j.settings.remove && j.places.ofDst == nil && j.dst.startsAnywhere() {
+	if passed >= relistAfter && !j.settings.remove && j.places.nestings == nil && j.dst.startsAnywhere() {
 		if start := predecessor(key); start > dst.entry.key {
 			dst.stop()
 			dst.open(j.dst.entries(ctx, j.settings, start), start)
@@ -166,20 +166,20 @@ func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) er
 	return nil
 }
 
-// enqueue handles a file of the source. It returns false if ctx is done.
-func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) bool {
+// enqueue handles a file of the source. Its error ends the job.
+func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) error {
 	j.reporter.meter.totalFiles.Add(1)
 	t.step = j.settings.journal.begin(t.src.key)
 	if t.src.kind == ignored || t.src.kind == excluded {
 		j.reporter.passed(func(r *Report) { r.Ignored++ })
 		j.settings.journal.end(t.step, journalCounts{Ignored: 1})
-		return true
+		return nil
 	}
 	j.sourceHasFiles = true
 	j.unlisted = j.unlisted || t.src.kind == unlisted
 	if err := j.checkTask(&t, files); err != nil {
 		j.taskFailed(ctx, t.src.key, err)
-		return true
+		return nil
 	}
 	if t.known {
 		j.replaceable++
@@ -187,18 +187,23 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	if t.known && !(j.places.copied && !j.settings.missingOnly) {
 		t.comparison = j.compareKnown(&t)
 	}
-	switch t.comparison {
-	case same:
+	switch {
+	case t.comparison == same:
 		j.skip(t)
-		return true
-	case differs:
+		return nil
+	case t.known:
+		if err := j.places.lookThrough(ctx, false); err != nil {
+			return err
+		}
+	}
+	if t.comparison == differs {
 		j.reporter.meter.totalBytes.Add(t.src.size)
 	}
 	select {
 	case tasks <- t:
-		return true
+		return nil
 	case <-ctx.Done():
-		return false
+		return ctxError(ctx.Err())
 	}
 }
 

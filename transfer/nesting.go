@@ -4,22 +4,37 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"strings"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // A nesting finds out whether one end lies in a folder of another one under another address, such as a directory
 // that a server serves. Then the outer end has the files of the inner one below that folder. A folder that
-// seems to have one of its first files is asked about once, before anything in it is replaced or removed.
+// seems to have one of its first files is asked about once, before the job replaces or removes a file.
 type nesting struct {
 	outer, inner openedEnd
+	outerIs      role
+	at           End // the outer end
 	refused      *storage.Error
+	settings     *settings
 	first        map[string]entry // files of the inner end, by key
+	read         bool             // each file of the outer end was seen
 	folders      map[string]bool  // of the outer end, that were asked about
 }
+
+// A role is what an end is for a job.
+type role int
+
+const (
+	source role = iota
+	destination
+	backupEnd
+)
 
 const (
 	maxFirst   = 1000
@@ -28,43 +43,136 @@ const (
 	listedTogether = 2 * time.Second
 )
 
-// begin reads the first files of the inner end: of all shards, because in the outer one its keys are in other ranges.
-func (n *nesting) begin(ctx context.Context, s *settings) error {
-	n.first, n.folders = map[string]entry{}, map[string]bool{}
-	whole := *s
-	whole.ranges = nil
-	for e, err := range n.inner.entries(ctx, &whole, "") {
+// someFiles are the first files of an end, whatever the job selects: names that it leaves out show a nesting, too.
+type someFiles struct {
+	byKey map[string]entry
+	whole bool // there are no more
+}
+
+func firstFiles(ctx context.Context, end openedEnd, s *settings) (someFiles, error) {
+	first := someFiles{byKey: map[string]entry{}}
+	for e, err := range end.entries(ctx, s.everything(), "") {
 		if err != nil {
-			return err
+			return first, err
 		}
 		if e.kind == regular {
-			n.first[e.key] = e
+			first.byKey[e.key] = e
 		}
-		if len(n.first) == maxFirst {
-			break
+		if len(first.byKey) == maxFirst {
+			return first, nil
+		}
+	}
+	first.whole = true
+	return first, nil
+}
+
+// everything returns settings that select all files, except for those in excluded directories, which a job does not read.
+func (s *settings) everything() *settings {
+	all := *s
+	all.prefix, all.ranges, all.anyName = "", nil, true
+	return &all
+}
+
+// begin looks at the first files of the outer end, and at folders that a job may not see as a whole.
+func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
+	n.first, n.read, n.folders = ofInner.byKey, ofOuter.whole, map[string]bool{}
+	for _, file := range ofOuter.byKey {
+		if err := n.see(ctx, file); err != nil {
+			return err
+		}
+	}
+	for _, folder := range append(foldersOf(n.settings.prefix), evidence.MountedIn(serving.Places(n.at.location()))...) {
+		if err := n.lookInto(ctx, folder); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// see looks at a file of the outer end. It fails if the inner end lies in one of the folders of its key.
-func (n *nesting) see(ctx context.Context, file entry) error {
-	for key, i := file.key, 0; ; {
-		slash := strings.IndexByte(key[i:], '/')
-		if slash < 0 {
-			return nil
-		}
-		i += slash + 1
-		folder, name := key[:i], key[i:]
-		inner, there := n.first[name]
-		if !there || !mayBeOne(file, inner) || n.folders[folder] || len(n.folders) == maxFolders {
-			continue
-		}
-		n.folders[folder] = true
-		if err := n.ask(ctx, folder, name); err != nil {
-			return err
+// foldersOf returns the folders in which a key lies.
+func foldersOf(key string) (folders []string) {
+	for i := range len(key) {
+		if key[i] == '/' {
+			folders = append(folders, key[:i+1])
 		}
 	}
+	return folders
+}
+
+// lookInto looks whether a folder of the outer end has a file of the inner one.
+func (n *nesting) lookInto(ctx context.Context, folder string) error {
+	if len(n.first) == 0 {
+		return nil
+	}
+	name := slices.Min(slices.Collect(maps.Keys(n.first)))
+	if there, err := asked(n.outer).Has(ctx, folder+name); err == nil && !there {
+		return nil
+	}
+	return n.suspect(ctx, folder, name)
+}
+
+// see looks at a file of the outer end. It fails if the inner end lies in one of the folders of its key.
+func (n *nesting) see(ctx context.Context, file entry) error {
+	for _, folder := range foldersOf(file.key) {
+		name := file.key[len(folder):]
+		if inner, there := n.first[name]; there && mayBeOne(file, inner) {
+			if err := n.suspect(ctx, folder, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// suspect asks once about a folder, unless the job leaves it out.
+func (n *nesting) suspect(ctx context.Context, folder, name string) error {
+	if n.folders[folder] || len(n.folders) == maxFolders || n.settings.inExcludedDir(folder) {
+		return nil
+	}
+	n.folders[folder] = true
+	return n.ask(ctx, folder, name)
+}
+
+// unseen reports whether the outer end may have files that were not seen, before the first file is replaced or, with
+// removal, removed. A walk that comes to a file of the destination has seen those before it, of which one is that
+// of the first file of a source that lies there. It sees only names that the job selects.
+func (n *nesting) unseen(removal bool) bool {
+	switch s := n.settings; {
+	case n.read, len(n.first) == 0:
+		return false
+	case n.outerIs == backupEnd, len(s.include) > 0, len(s.exclude) > 0, s.only != nil:
+		return true
+	}
+	return n.outerIs == source && !removal
+}
+
+// lookThrough looks at all files of the ends that were not seen. A job of a range of keys does so in its range.
+func (p *places) lookThrough(ctx context.Context, removal bool) error {
+	for i, n := range p.nestings {
+		if !n.unseen(removal) {
+			continue
+		}
+		of := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool { return other.outer != n.outer })
+		wide := n.settings.everything()
+		wide.prefix, wide.ranges = n.settings.prefix, n.settings.ranges
+		for file, err := range n.outer.entries(ctx, wide, "") {
+			if err == nil && file.kind == regular {
+				err = see(ctx, of, file)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		for _, seen := range of {
+			seen.read = true
+		}
+	}
+	return nil
+}
+
+// ofRole returns the nestings in an end.
+func (p *places) ofRole(outer role) []*nesting {
+	return slices.DeleteFunc(slices.Clone(p.nestings), func(n *nesting) bool { return n.outerIs != outer })
 }
 
 // mayBeOne reports whether two entries may be of one file. A layer may show another size, and a second store has

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/folderwalk"
 	"github.com/omnibucket/storage/internal/keyrule"
 )
@@ -69,7 +70,7 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 			switch {
 			case err != nil && !s.inExcludedDir(e.Key):
 				found.kind = unlisted
-			case err != nil, !s.selects(e.Key):
+			case err != nil, !s.selects(e.Key), evidence.IsKey(e.Key):
 				continue
 			case e.Size == 0 && strings.HasSuffix(e.Key, "/"):
 				found.kind = ignored // a folder, as the consoles of some stores create them

@@ -59,6 +59,7 @@ type settings struct {
 	bounded                       bool       // WithShardBounds was given
 	ranges                        *keyRange  // the shard, if it is a range of keys; or nil
 
+	anyName  bool     // also files that the patterns leave out, unless their directory is excluded
 	ofLayers bool     // also the objects of layers, which a job leaves out
 	held     []string // the keys of leases under which the job runs, which it leaves out
 }

@@ -19,9 +19,9 @@ type places struct {
 	beside bool // they are two folders of one bucket
 	// copied means that what the source has may appear at the destination, and not the reverse: the destination
 	// may show a second store. A file that both have is then copied before it is removed from the source.
-	copied bool
-	ofDst  []*nesting // that look at the keys of the destination
-	ofSrc  []*nesting
+	copied   bool
+	nestings []*nesting
+	first    map[openedEnd]someFiles
 }
 
 // apart reports whether two ends are known, without a request, to have no file in common.
@@ -42,34 +42,66 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 		return nil
 	}
 	if removes && !j.places.apart {
-		if err := j.askEnds(ctx); err != nil {
+		if j.meet(dst, src) {
+			return errOverlap()
+		}
+		if err := j.askEnds(ctx, dst, src); err != nil {
 			return err
 		}
 	}
 	return j.checkBackup(ctx, dst, src)
 }
 
-// checkBackup finds out whether the end of WithBackup is another place than both ends: what it saves replaces what it
-// has.
+// meet reports whether a mount is known to show a part of the other end in an end that the job writes to, outside of what the job
+// leaves out.
+func (j *job) meet(written, other End) bool {
+	return slices.ContainsFunc(evidence.Meetings(serving.Places(written.location()), serving.Places(other.location())), func(m evidence.Meeting) bool {
+		return !j.settings.inExcludedDir(m.A) && (m.A != "" || !j.settings.inExcludedDir(m.B))
+	})
+}
+
+// checkBackup finds out whether the end of WithBackup is another place than both ends: what it saves replaces what it has.
 func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	if j.saved == nil {
 		return nil
 	}
-	if !apart(j.settings.backup, dst) {
-		if err := j.askBackup(ctx); err != nil {
+	backup := j.settings.backup
+	for _, other := range []struct {
+		name string
+		end  openedEnd
+		at   End
+		is   role
+	}{{"destination", j.dst, dst, destination}, {"source", j.src, src, source}} {
+		refused := invalid("WithBackup", "must not overlap with the "+other.name+": what is stored in the one appears in the other")
+		if apart(backup, other.at) {
+			continue
+		}
+		if j.meet(backup, other.at) {
+			return refused
+		}
+		if err := j.askBackup(ctx, other.end, other.is, refused); err != nil {
+			return err
+		}
+		if err := j.beginNestings(ctx,
+			&nesting{outer: other.end, outerIs: other.is, at: other.at, inner: j.saved.end, refused: refused},
+			&nesting{outer: j.saved.end, outerIs: backupEnd, at: backup, inner: other.end, refused: refused}); err != nil {
 			return err
 		}
 	}
-	if apart(j.settings.backup, src) {
-		return nil
+	return nil
+}
+
+// askBackup fails if the end of WithBackup and another one are one place. It writes nothing to a source.
+func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *storage.Error) error {
+	found, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(other), "")
+	if err == nil && !found && is == destination {
+		found, err = evidence.Appears(ctx, asked(other), "", asked(j.saved.end), "")
 	}
-	found, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(j.src), "")
-	return onePlace(found, err, invalid("WithBackup",
-		"must not overlap with the source: what is stored in the one appears in the other"))
+	return onePlace(found, err, refused)
 }
 
 // askEnds fails if both ends are one place, or if the first files show that one lies in the other.
-func (j *job) askEnds(ctx context.Context) error {
+func (j *job) askEnds(ctx context.Context, to, from End) error {
 	dst, src := asked(j.dst), asked(j.src)
 	found, err := evidence.Appears(ctx, dst, "", src, "")
 	if err == nil && !found && j.settings.move {
@@ -81,49 +113,41 @@ func (j *job) askEnds(ctx context.Context) error {
 	if err := onePlace(found, err, errOverlap()); err != nil {
 		return err
 	}
-	srcInDst := &nesting{outer: j.dst, inner: j.src, refused: errOverlap()}
-	dstInSrc := &nesting{outer: j.src, inner: j.dst, refused: errOverlap()}
-	j.places.ofDst, j.places.ofSrc = append(j.places.ofDst, srcInDst), append(j.places.ofSrc, dstInSrc)
-	return j.beginNestings(ctx, srcInDst, dstInSrc)
-}
-
-// askBackup fails if the end of WithBackup and the destination are one place, or one lies in the other.
-func (j *job) askBackup(ctx context.Context) error {
-	dst, backup := asked(j.dst), asked(j.saved.end)
-	found, err := evidence.Appears(ctx, dst, "", backup, "")
-	if err == nil && !found {
-		found, err = evidence.Appears(ctx, backup, "", dst, "")
-	}
-	refused := invalid("WithBackup",
-		"must not overlap with the destination: what is stored in the one appears in the other")
-	if err := onePlace(found, err, refused); err != nil {
-		return err
-	}
-	backupInDst := &nesting{outer: j.dst, inner: j.saved.end, refused: refused}
-	dstInBackup := &nesting{outer: j.saved.end, inner: j.dst, refused: refused}
-	j.places.ofDst = append(j.places.ofDst, backupInDst, dstInBackup) // a backup has the keys of the destination
-	return j.beginNestings(ctx, backupInDst, dstInBackup)
+	return j.beginNestings(ctx,
+		&nesting{outer: j.dst, outerIs: destination, at: to, inner: j.src, refused: errOverlap()},
+		&nesting{outer: j.src, outerIs: source, at: from, inner: j.dst, refused: errOverlap()})
 }
 
 // beginNestings reads the first files of two ends, and looks whether they show that one end lies in the other.
 func (j *job) beginNestings(ctx context.Context, nestings ...*nesting) error {
 	for _, n := range nestings {
-		if err := n.begin(ctx, j.settings); err != nil {
+		n.settings = j.settings
+		inner, err := j.firstOf(ctx, n.inner)
+		if err != nil {
+			return err
+		}
+		outer, err := j.firstOf(ctx, n.outer)
+		if err != nil {
+			return err
+		}
+		if err := n.begin(ctx, inner, outer); err != nil {
 			return err
 		}
 	}
-	a, b := nestings[0], nestings[1]
-	for _, file := range b.first { // of the outer end of a
-		if err := a.see(ctx, file); err != nil {
-			return err
-		}
-	}
-	for _, file := range a.first {
-		if err := b.see(ctx, file); err != nil {
-			return err
-		}
-	}
+	j.places.nestings = append(j.places.nestings, nestings...)
 	return nil
+}
+
+func (j *job) firstOf(ctx context.Context, end openedEnd) (someFiles, error) {
+	if first, known := j.places.first[end]; known {
+		return first, nil
+	}
+	first, err := firstFiles(ctx, end, j.settings)
+	if j.places.first == nil {
+		j.places.first = map[openedEnd]someFiles{}
+	}
+	j.places.first[end] = first
+	return first, err
 }
 
 func errOverlap() *storage.Error {

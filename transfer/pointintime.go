@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"path"
 	"slices"
 	"time"
 
@@ -142,7 +141,7 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 		if err != nil {
 			return err
 		}
-		if evidence.IsName(path.Base(versions[0].Key)) { // a job had asked, and removed it
+		if evidence.IsKey(versions[0].Key) { // a job had asked, and removed it
 			continue
 		}
 		if err := r.passMarkers(ctx, versions); err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/partfile"
 )
@@ -156,6 +157,9 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	key := prefix + d.Name()
 	if strings.EqualFold(d.Name(), reservedName) {
 		return child{order: d.Name(), entry: entry{key: key, kind: ignored}}, true
+	}
+	if evidence.IsKey(d.Name()) && !d.IsDir() {
+		return child{}, false
 	}
 	if durable.IsTempName(d.Name()) {
 		if w.tree.destination && partfile.IsMark(d.Name()) {

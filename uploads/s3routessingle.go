@@ -75,7 +75,7 @@ func (h *handler) putSingle(c *call) error {
 	earlier := s.Phase
 	if earlier != phaseDone {
 		s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-			opts := optionsFor[storage.UploadOption](h.keeper.firstTarget(s), s.writeID())
+			opts := s.upload(optionsFor[storage.UploadOption](h.keeper.firstTarget(s)))
 			if size >= 0 {
 				opts = append(opts, storage.WithSize(size))
 			}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/panics"
-	"github.com/omnibucket/storage/internal/writeid"
 )
 
 const (
@@ -298,7 +297,7 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 	made, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		opts := optionsFor[storage.CopyOption](target)
 		if s.Pieces == nil {
-			opts = append(target.copyOptions(), s.writeID())
+			opts = s.copy(target.copyOptions())
 		}
 		return storage.Copy(ctx, k.bucket, key, k.bucket, content, opts...)
 	})
@@ -348,9 +347,19 @@ func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make make
 	return nil, e
 }
 
-// writeID returns the option that marks the object as that of this session.
-func (s *session) writeID() storage.WriteOption {
-	return writeid.Option(s.name[:writeIDLength]).(storage.WriteOption)
+// writeID marks the object as that of this session.
+func (s *session) writeID() string { return s.name[:writeIDLength] }
+
+// upload returns opts for the upload of the session's object.
+func (s *session) upload(opts []storage.UploadOption) []storage.UploadOption {
+	named := storage.UploadOptions{Size: -1, Transfer: storage.Transfer{WriteID: s.writeID()}}
+	return slices.Insert(opts, 0, storage.UploadOption(named))
+}
+
+// copy returns opts for the copy that makes the session's object.
+func (s *session) copy(opts []storage.CopyOption) []storage.CopyOption {
+	named := storage.CopyOptions{Transfer: storage.Transfer{WriteID: s.writeID()}}
+	return slices.Insert(opts, 0, storage.CopyOption(named))
 }
 
 // An inspectError is an error of Config.Inspect that does not refuse the content.

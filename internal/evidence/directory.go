@@ -7,13 +7,22 @@ import (
 )
 
 // relative reports whether dir is outer or lies in it, and the path from outer to dir,
-// "" if they are the same. With files it also compares the directories themselves:
-// a file system that folds case, or that is mounted twice, has several paths to one.
+// "" if they are the same. It knows mounts. With files it also compares the directories themselves:
+// a file system that folds case has several paths to one.
 func relative(dir, outer string, files bool) (rel string, ok bool) {
 	dir, outer = resolved(dir), resolved(outer)
-	if rel, ok := pathFrom(outer, dir); ok || !files {
-		return rel, ok
+	rel, ok = pathFrom(outer, dir)
+	if !ok && files {
+		rel, ok = sameAbove(dir, outer)
 	}
+	if !ok {
+		rel, ok = mountedIn(dir, outer)
+	}
+	return rel, ok
+}
+
+// sameAbove reports whether dir, or a directory above it, is the directory outer, and the path from there.
+func sameAbove(dir, outer string) (rel string, ok bool) {
 	want, err := os.Stat(outer)
 	if err != nil {
 		return "", false

@@ -106,10 +106,7 @@ func (p Place) below(outer Place) (prefix string, ok bool) {
 	// In one bucket two prefixes that differ in case are not the same, even if the
 	// file system folds case.
 	rel, ok := relative(dir, outerDir, !one)
-	if rel != "" {
-		rel = filepath.ToSlash(rel) + "/"
-	}
-	return rel, ok
+	return asFolder(rel), ok
 }
 
 // KeyIn returns the key that an object of p has in another place, if it is known to lie there.
@@ -129,11 +126,13 @@ func (p Place) apart(q Place) bool {
 	if _, ok := q.below(p); ok {
 		return false
 	}
+	dir, other := p.directory(), q.directory()
+	local := dir != "" && other != ""
 	switch {
 	case p.sameBucket(q):
-		return true // of one bucket, neither folder contains the other
-	case p.directory() != "" && q.directory() != "":
-		return p.Direct && q.Direct && oneFileSystem(p.directory(), q.directory())
+		return !local || mountsApart(dir, other) // of one bucket, neither folder contains the other
+	case local:
+		return p.Direct && q.Direct && oneFileSystem(dir, other) && mountsApart(dir, other)
 	case p.Direct && q.Direct:
 		return true
 	}

@@ -27,10 +27,17 @@ const discarding = 30 * time.Second
 // NewKey returns the key of an object that nobody else has.
 func NewKey(prefix string) string { return prefix + start + rand.Text() }
 
-// IsName reports whether a name, which is what follows the last slash of a key, begins like those of NewKey.
-func IsName(name string) bool { return strings.HasPrefix(name, start) }
+// IsKey reports whether a key, or a name, is like those of NewKey. A job that was killed may have left such an object, which is
+// no data: jobs do not copy it, and it is no reason to remove anything.
+func IsKey(key string) bool {
+	random, ok := strings.CutPrefix(key[strings.LastIndexByte(key, '/')+1:], start)
+	return ok && len(random) >= leastRandom && strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
 
-const start = "omnibucket-question-"
+const (
+	start       = "omnibucket-question-"
+	leastRandom = 26 // of rand.Text
+)
 
 // Appears reports whether an object that is stored at one end appears at the other one: then what lies at prefix
 // in the one lies at otherPrefix in the other. It stores one object, looks for it, and removes it.

@@ -34,7 +34,6 @@ type Transfer struct {
 	ResumeFile  string // what WithResume gave, or ""
 	WriteID     string // what package writeid gave, or ""
 	Concurrency int32  // 0 if it was not given
-	MarkerKey   bool   // what package markerkey gave
 }
 
 // A Property has one bit for each property of an object that an option has set.

@@ -194,7 +194,7 @@ func (c *comparison) giveBack(ctx context.Context, key string) error {
 		}
 		condition = storage.IfRevision(ours.Revision)
 	}
-	_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, condition, markerkey.Option().(storage.CopyOption))
+	_, err = storage.Copy(markerkey.Allow(ctx), s.primary, key, s.second.Bucket, key, condition)
 	if ours == nil && otherstore.NeedsNo(key, theirs.Size, err) {
 		return errNeedsNo
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
-	"github.com/omnibucket/storage/internal/writeid"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -104,7 +103,7 @@ func (s *stores) condition(ctx context.Context, r *driver.GetRequest) (option st
 
 // copyOf returns what the second store has, if that is a copy of a revision of the primary; else ObjectNotFound.
 func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Attrs, error) {
-	return s.second.Bucket.Attrs(ctx, key, writeid.Option(otherstore.CopyID(s.second.Public(revision))).(storage.AttrsOption))
+	return s.second.Bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: otherstore.CopyID(s.second.Public(revision))})
 }
 
 // fromSecond reads from the second store, and says so in the attributes. They have the revision of the primary that

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/properties"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
@@ -271,9 +272,8 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 	}
 	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(ours.Revision))
-		opts := append(otherstore.CopyOptions(ours.Revision), condition,
-			storage.WithProgress(func(int64, int64) { alive() }))
-		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key, opts...)
+		copied, err = storage.Copy(markerkey.Allow(ctx), s.second.Bucket, ours.Key, s.source, ours.Key,
+			otherstore.NamedCopy(ours.Revision), condition, storage.WithProgress(func(int64, int64) { alive() }))
 		return err
 	})
 	if theirs == nil && otherstore.NeedsNo(ours.Key, ours.Size, err) {

@@ -104,7 +104,7 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	stored, err := cu.objects.Put(ctx, &driver.PutRequest{
 		Key: u.key(r.Number), Body: r.Body, Size: r.Size, CRC32C: r.CRC32C,
 		Properties: storage.Properties{ContentType: components.ContentType, Metadata: metadata},
-		Controls:   storage.Controls{Native: slices.DeleteFunc(slices.Clone(r.Native), isNotEncryption)},
+		Native:     slices.DeleteFunc(slices.Clone(r.Native), isNotEncryption),
 	})
 	if err != nil {
 		return driver.Part{}, sdkerror.WithoutEffect(err) // a part is not the object

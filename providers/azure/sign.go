@@ -248,7 +248,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	}
 	signed, err := d.Sign(ctx, &driver.SignRequest{
 		Method: http.MethodPut, Key: u.key(r.Number), TTL: r.TTL, BaseURL: r.BaseURL,
-		MinSize: r.Size, MaxSize: r.Size, Controls: storage.Controls{Native: r.Native},
+		MinSize: r.Size, MaxSize: r.Size, Native: r.Native,
 	})
 	if err == nil {
 		signed.Header.Del("X-Ms-Access-Tier") // of the object

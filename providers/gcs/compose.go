@@ -20,7 +20,7 @@ const composeSources = 32
 // Compose composes up to 32 sources in one request. More sources take several
 // levels of intermediate objects, which it removes after the last request.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	c, err := d.bucket.newComposition(r.Key, &r.Properties, &r.Controls, r.Condition)
+	c, err := d.bucket.newComposition(r.Key, &r.Properties, &r.Controls, r.Native, r.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,8 @@ type composition struct {
 	intermediate  []*gcs.ObjectHandle // that were made
 }
 
-func (b *bucket) newComposition(key string, p *storage.Properties, w *storage.Controls, cond storage.Condition) (*composition, error) {
-	c := &composition{bucket: b, call: callOf(w.Native)}
+func (b *bucket) newComposition(key string, p *storage.Properties, w *storage.Controls, native []any, cond storage.Condition) (*composition, error) {
+	c := &composition{bucket: b, call: callOf(native)}
 	target, err := withCondition(c.call.on(b.handle().Object(key)), cond)
 	if err != nil {
 		return nil, err

@@ -139,7 +139,7 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	if err != nil {
 		return nil, err
 	}
-	c, err := cs.bucket.newComposition(r.Put.Key, &r.Put.Properties, &r.Put.Controls, r.Put.Condition)
+	c, err := cs.bucket.newComposition(r.Put.Key, &r.Put.Properties, &r.Put.Controls, r.Put.Native, r.Put.Condition)
 	if err != nil {
 		return nil, err
 	}

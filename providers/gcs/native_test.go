@@ -341,7 +341,7 @@ func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
 	composite := server.bucket(t, func(c *Config) { c.ParallelComposite = true })
 	_, err := composite.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), withMD5)
 	require.ErrorIs(t, err, storage.Unsupported, "nothing would check it")
-	_, err = server.on(t).Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source(), Controls: storage.Controls{Native: nativesOf(withMD5)}})
+	_, err = server.on(t).Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source(), Native: nativesOf(withMD5)})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, server.server.Calls())
 	for _, c := range []Config{{Bucket: "photos", KMSKey: "alias/key"}, {Bucket: "photos", UserProject: "a b"}} {

@@ -55,6 +55,7 @@ func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64
 		Key:        r.Key,
 		Properties: r.Properties,
 		Controls:   controls,
+		Native:     r.Native,
 		Condition:  r.Condition,
 	}, split(r.Source, size, length), withExpires(r.Source))
 }
@@ -65,7 +66,7 @@ func (cp *copier) copyRanges(ctx context.Context, r *driver.ComposeRequest, rang
 	if cp.account.profile.CopiedChecksums {
 		style = ChecksumFullObject
 	}
-	upload, err := cp.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, style, opts...)
+	upload, err := cp.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, r.Native, style, opts...)
 	if err != nil {
 		return nil, sdkerror.WithoutEffect(asError(err))
 	}

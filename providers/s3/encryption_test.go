@@ -98,7 +98,7 @@ func encryptedCalls() map[string]encryptedCall {
 			return err
 		}},
 		"CreateMultipartUpload": {reply: xmlReply(`<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`), writes: true, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.BeginParts(ctx, &driver.PutRequest{Key: "k", Controls: storage.Controls{Native: native}})
+			_, err := d.BeginParts(ctx, &driver.PutRequest{Key: "k", Native: native})
 			return err
 		}},
 		"UploadPart": {reply: stored, do: func(ctx context.Context, d *objectDriver, native []any) error {
@@ -106,7 +106,7 @@ func encryptedCalls() map[string]encryptedCall {
 			return err
 		}},
 		"CompleteMultipartUpload": {reply: xmlReply(`<CompleteMultipartUploadResult><ETag>"1-2"</ETag></CompleteMultipartUploadResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.CompleteParts(ctx, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k", Controls: storage.Controls{Native: native}}, Upload: "u", Parts: []driver.Part{{Number: 1, Tag: etag}}})
+			_, err := d.CompleteParts(ctx, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k", Native: native}, Upload: "u", Parts: []driver.Part{{Number: 1, Tag: etag}}})
 			return err
 		}},
 		"ListParts": {reply: xmlReply(`<ListPartsResult></ListPartsResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {
@@ -137,7 +137,7 @@ func encryptedCalls() map[string]encryptedCall {
 			return err
 		}},
 		"CopyObject": {reply: xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`), writes: true, do: func(ctx context.Context, d *objectDriver, native []any) error {
-			_, err := d.Copy(ctx, &driver.CopyRequest{Source: source(d, nil), Key: "k", Controls: storage.Controls{Native: native}})
+			_, err := d.Copy(ctx, &driver.CopyRequest{Source: source(d, nil), Key: "k", Native: native})
 			return err
 		}},
 		"UploadPartCopy": {reply: xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`), do: func(ctx context.Context, d *objectDriver, native []any) error {
@@ -184,7 +184,7 @@ func TestTheKeyOfTheSourceIsSentWithCopies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Controls: storage.Controls{Native: row.native}})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Native: row.native})
 			require.NoError(t, err)
 			require.Equal(t, row.want, sseHeaders(w.server.Last(t).Header), "CopyObject")
 			w.server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
@@ -378,7 +378,7 @@ func TestNothingPrintsACustomersKey(t *testing.T) {
 	option := WithCustomerKey(raw)
 	for name, v := range map[string]any{
 		"the value": value, "what it points to": *value, "the option": option, "the source's": WithSourceCustomerKey(raw),
-		"a request": driver.PutRequest{Controls: storage.Controls{Native: []any{value}}}, "options": []storage.UploadOption{option},
+		"a request": driver.PutRequest{Native: []any{value}}, "options": []storage.UploadOption{option},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%t", "%p"} {
 			check(t, name+" "+verb, fmt.Sprintf(verb, v))

@@ -26,10 +26,10 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		}
 		style = ChecksumNone
 	}
-	return d.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, style)
+	return d.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, r.Native, style)
 }
 
-func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, style ChecksumStyle, opts ...func(*awss3.Options)) (string, error) {
+func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, native []any, style ChecksumStyle, opts ...func(*awss3.Options)) (string, error) {
 	in := &awss3.CreateMultipartUploadInput{
 		Bucket:             &m.bucket.name,
 		Key:                &key,
@@ -45,12 +45,12 @@ func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties
 	}
 	in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus = lockOf(c)
 	in.ChecksumAlgorithm, in.ChecksumType = style.multipart()
-	if err := m.bucket.account.customize(in, c.Native); err != nil {
+	if err := m.bucket.account.customize(in, native); err != nil {
 		return "", err
 	}
 	out, err := m.bucket.account.client.CreateMultipartUpload(ctx, in, opts...)
 	if err != nil {
-		return "", withWriteKeyHint(uploadError(err), c.Native)
+		return "", withWriteKeyHint(uploadError(err), native)
 	}
 	if aws.ToString(out.UploadId) == "" {
 		return "", noEvidence()

@@ -20,7 +20,6 @@ import (
 	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/serving"
-	"github.com/omnibucket/storage/internal/writeid"
 )
 
 // A Store is the other store of a layer. Its methods return attributes and revisions as the driver of the own
@@ -208,15 +207,6 @@ func CopyID(revision string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// CopyOptions are those of a copy of a revision to the other store of a layer: its write id names the revision, and it
-// may be the marker of a folder.
-func CopyOptions(revision string) []storage.CopyOption {
-	return []storage.CopyOption{
-		writeid.Option(CopyID(revision)).(storage.CopyOption),
-		markerkey.Option().(storage.CopyOption),
-	}
-}
-
 // NeedsNo reports whether a store that refused an object with err needs it not: it is the marker of a folder, without
 // content, and the store cannot have such a key, as a directory.
 func NeedsNo(key string, size int64, err error) bool {
@@ -224,6 +214,11 @@ func NeedsNo(key string, size int64, err error) bool {
 		return false
 	}
 	return errors.Is(err, storage.InvalidArgument) || errors.Is(err, storage.Unsupported)
+}
+
+// NamedCopy returns the first option of a copy of a revision, which gives it its CopyID.
+func NamedCopy(revision string) storage.CopyOption {
+	return storage.CopyOptions{Transfer: storage.Transfer{WriteID: CopyID(revision)}}
 }
 
 // attrs returns attributes of the other store as those of a driver.

@@ -28,7 +28,7 @@ func shown() map[string]string {
 
 func TestNoWayOfPrintingShowsTheKey(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
-	request := driver.PutRequest{Controls: storage.Controls{Native: []any{key}}}
+	request := driver.PutRequest{Native: []any{key}}
 	for name, value := range map[string]any{
 		"the key": key, "what it points to": *key, "an option": storage.WithNative("test", key), "the source's": storage.WithSourceNative("test", key),
 		"a request": request, "a pointer to a request": &request, "a list": []any{key}, "a map": map[string]any{"key": key},

@@ -174,7 +174,7 @@ func (w *watch) take(event fsnotify.Event) error {
 	switch {
 	case event.Op == fsnotify.Chmod:
 		return nil // permissions are not synced
-	case evidence.IsName(filepath.Base(event.Name)):
+	case evidence.IsKey(filepath.Base(event.Name)):
 		return nil // each sync with --delete may ask again
 	case event.Name == w.root && removed:
 		return watchError(w.root, fs.ErrNotExist)

@@ -1,4 +1,4 @@
-package storage_test
+package engine_test
 
 import (
 	"bytes"
@@ -207,7 +207,7 @@ func closed(c io.Closer, err error) error {
 // Every function and method of the API with a context has a row in spanCalls, or is in
 // withoutSpan. api.txt lists the API, and make lint compares it with the code.
 func TestEveryFunctionHasASpanOfItsName(t *testing.T) {
-	listing, err := os.ReadFile("api.txt")
+	listing, err := os.ReadFile("../api.txt")
 	require.NoError(t, err)
 	withContext := regexp.MustCompile(`(?m)^github\.com/omnibucket/storage: (?:func (?:\(\w+ \*?(\w+)\) )?|type (?:Uploader|Downloader|AttrsReader|Lister|Remover|SignedUploader|SignedDownloader), )(\w+)(?: func)?\(ctx context\.Context`)
 	found := withContext.FindAllStringSubmatch(string(listing), -1)

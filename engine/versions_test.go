@@ -1,4 +1,4 @@
-package storage_test
+package engine_test
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func TestTheHintOfVersionsNeedsAStoreThatHasThem(t *testing.T) {
 		hint   string
 	}{
 		"opened without":  {memstore.New(), "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"},
-		"a store without": {memoryWithout(storage.Versioning), ""},
+		"a store without": {memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Versioning}))), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, err := range storage.Versions(t.Context(), row.bucket) {
@@ -34,6 +34,16 @@ func TestTheHintOfVersionsNeedsAStoreThatHasThem(t *testing.T) {
 	}
 }
 
+// A bareStore cannot be asked to keep versions, what was removed, or locks.
+type bareStore struct{ driver.Driver }
+
+func (s bareStore) Describe() driver.Description {
+	d := s.Driver.Describe()
+	d.Features &^= storage.Versioning | storage.SoftDelete | storage.ObjectLock
+	d.EnableVersions, d.EnableSoftDelete, d.EnableObjectLock = nil, nil, nil
+	return d
+}
+
 // No option to keep something is dropped in silence.
 func TestAnOptionToKeepNeedsAStoreThatCan(t *testing.T) {
 	for name, option := range map[string]storage.OpenOption{
@@ -42,7 +52,7 @@ func TestAnOptionToKeepNeedsAStoreThatCan(t *testing.T) {
 		"WithObjectLock": storage.WithObjectLock(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := engine.New(&mapDriver{objects: map[string]mapObject{}}, option)
+			b := engine.New(bareStore{memstore.NewDriver(memstore.Config{})}, option)
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, name)
@@ -50,7 +60,7 @@ func TestAnOptionToKeepNeedsAStoreThatCan(t *testing.T) {
 			require.NoError(t, storage.Close(b))
 		})
 	}
-	b := engine.New(&mapDriver{objects: map[string]mapObject{}}, storage.WithVersioning(false))
+	b := engine.New(bareStore{memstore.NewDriver(memstore.Config{})}, storage.WithVersioning(false))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 }

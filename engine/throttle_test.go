@@ -1,4 +1,4 @@
-package storage_test
+package engine_test
 
 import (
 	"context"
@@ -349,12 +349,4 @@ func TestRemoveAllWaitsForAStoreThatThrottles(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 3, removed)
 	})
-}
-
-func TestAnErrorOfUpdatesChangeIsBodyFailed(t *testing.T) {
-	_, err := storage.Update(t.Context(), memstore.New(), "k", func([]byte, *storage.Attrs) ([]byte, error) {
-		return nil, errors.New("out of range")
-	})
-	require.ErrorIs(t, err, storage.BodyFailed)
-	require.EqualError(t, err, `storage: Update "k" in memory bucket "memory": change failed: out of range`)
 }

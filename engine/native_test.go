@@ -1,4 +1,4 @@
-package storage_test
+package engine_test
 
 import (
 	"context"
@@ -238,25 +238,4 @@ func TestAResumedUploadHasTheSameOptions(t *testing.T) {
 	require.Equal(t, 10, until(same), "without a key")
 	require.Equal(t, 10, until(secret("own")), "without tags")
 	require.Equal(t, 10, until(secret("own"), same, storage.WithPublicRead()), "for anyone")
-}
-
-func TestABucketOfTheUsersOwnTypeHasNoTagsAndLocks(t *testing.T) {
-	b := &foreign{Bucket: memstore.New()}
-	view := storage.Prefixed(b, "p/")
-	for _, b := range []storage.Bucket{b, view} {
-		_, err := storage.Tags(t.Context(), b, "k")
-		for name, err := range map[string]error{
-			"Tags":         err,
-			"SetTags":      storage.SetTags(t.Context(), b, "k", nil),
-			"SetRetention": storage.SetRetention(t.Context(), b, "k", storage.Retention{}),
-			"SetLegalHold": storage.SetLegalHold(t.Context(), b, "k", true),
-			"Restore":      storage.Restore(t.Context(), b, "k"),
-		} {
-			var e *storage.Error
-			require.ErrorAs(t, err, &e, name)
-			require.Equal(t, storage.Unsupported, e.Code)
-			require.Equal(t, name, e.Op)
-			require.Equal(t, "k", e.Key)
-		}
-	}
 }

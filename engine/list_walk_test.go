@@ -1,0 +1,262 @@
+package engine_test
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A tree lists one folder at a time, in an order of its own: FolderOrder.
+type tree struct {
+	driver.Driver
+	order func(folder []storage.ListEntry) // the entries of a folder, which come in byte order
+}
+
+func (d tree) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.FolderOrder = true
+	desc.Features &^= storage.OrderedListing
+	return desc
+}
+
+func (d tree) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	whole := *r
+	whole.Token, whole.Limit, whole.Entries = "", 1000, nil
+	page, err := d.Driver.List(ctx, &whole)
+	if err != nil {
+		return nil, err
+	}
+	d.order(page.Entries)
+	from, _ := strconv.Atoi(r.Token)
+	to := min(from+r.Limit, len(page.Entries))
+	result := &storage.Page{Entries: page.Entries[from:to]}
+	if to < len(page.Entries) {
+		result.Token = strconv.Itoa(to)
+	}
+	return result, nil
+}
+
+// byName is the order of a directory, in which the folder "a/" has the name "a".
+func byName(folder []storage.ListEntry) {
+	slices.SortStableFunc(folder, func(a, b storage.ListEntry) int {
+		return strings.Compare(strings.TrimSuffix(a.Key, "/"), strings.TrimSuffix(b.Key, "/"))
+	})
+}
+
+func byBytes([]storage.ListEntry) {}
+
+// slashes supports no other delimiter than "/".
+type slashes struct{ driver.Driver }
+
+func (d slashes) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.SlashDelimiter = true
+	return desc
+}
+
+func (d slashes) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	if r.Delimiter != "" && r.Delimiter != "/" {
+		return nil, storage.Internal
+	}
+	return d.Driver.List(ctx, r)
+}
+
+var walkedKeys = []string{"a", "a-b", "a-b/x", "a/1", "a/b-c", "a/b/2", "a/b/3", "a/c", "a.d", "a0", "b", "b/1", "b-1", "c/x/y/z", "d"}
+
+// Whatever the order of a store is, the caller gets what a store that lists in byte order gives.
+func TestAListingByFoldersIsInByteOrder(t *testing.T) {
+	listings := map[string][]storage.ListOption{
+		"everything":                     nil,
+		"a prefix":                       {storage.WithPrefix("a")},
+		"a folder":                       {storage.WithPrefix("a/")},
+		"a folder and what has its name": {storage.WithPrefix("b")},
+		"nothing":                        {storage.WithPrefix("nothing/")},
+		"one level":                      {storage.WithDelimiter("/")},
+		"one level of a folder":          {storage.WithPrefix("a/"), storage.WithDelimiter("/")},
+		"another delimiter":              {storage.WithDelimiter("-")},
+		"another delimiter in a folder":  {storage.WithPrefix("a/"), storage.WithDelimiter("-")},
+		"a delimiter of several bytes":   {storage.WithDelimiter("-b")},
+	}
+	starts := map[string]string{"": "", " after a key": "a/b-c", " after a name": "a-b", " after a folder": "a/"}
+	limits := map[string][]storage.ListOption{
+		"whole":                    nil,
+		"limited":                  {storage.WithLimit(4)},
+		"limited, in small pages":  {storage.WithLimit(7), storage.WithPageSize(2)},
+		"by requests of one entry": {storage.WithPageSize(1)},
+	}
+	for store, layer := range map[string]driver.Layer{
+		"by names":    func(next driver.Driver) driver.Driver { return tree{next, byName} },
+		"by bytes":    func(next driver.Driver) driver.Driver { return tree{next, byBytes} },
+		"slashes":     func(next driver.Driver) driver.Driver { return slashes{next} },
+		"in a folder": func(next driver.Driver) driver.Driver { return tree{next, byName} },
+	} {
+		d := memstore.NewDriver(memstore.Config{})
+		plain, walked := engine.New(d), engine.New(d, driver.WithLayer(layer))
+		if store == "in a folder" {
+			plain, walked = storage.Prefixed(plain, "p/q/"), storage.Prefixed(walked, "p/q/")
+		}
+		for _, key := range walkedKeys {
+			_, err := plain.Upload(t.Context(), key, strings.NewReader(key))
+			require.NoError(t, err)
+		}
+		for name, opts := range listings {
+			for start, after := range starts {
+				t.Run(store+"/"+name+start, func(t *testing.T) {
+					for limited, limit := range limits {
+						opts := slices.Concat(opts, limit, []storage.ListOption{storage.WithStartAfter(after)})
+						want, err := entriesOf(t, plain, opts)
+						require.NoError(t, err)
+						got, err := entriesOf(t, walked, opts)
+						require.NoError(t, err)
+						require.Equal(t, want, got, limited)
+					}
+					require.Equal(t, pagesOf(t, plain, after, opts), pagesOf(t, walked, after, opts), "in pages")
+				})
+			}
+		}
+	}
+}
+
+func entriesOf(t *testing.T, b storage.Bucket, opts []storage.ListOption) (keys []string, err error) {
+	t.Helper()
+	for entry, err := range b.List(t.Context(), opts...) {
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, nameOf(entry))
+	}
+	return keys, nil
+}
+
+// pagesOf lists by ListPage, two entries at a time. Only the first page takes WithStartAfter.
+func pagesOf(t *testing.T, b storage.Bucket, after string, opts []storage.ListOption) (pages [][]string) {
+	t.Helper()
+	start := []storage.ListOption{storage.WithStartAfter(after)}
+	for token := ""; token != "" || pages == nil; start = nil {
+		require.Less(t, len(pages), 100)
+		page, err := storage.ListPage(t.Context(), b, token, slices.Concat(opts, start, []storage.ListOption{storage.WithPageSize(2)})...)
+		require.NoError(t, err)
+		keys := []string{}
+		for _, entry := range page.Entries {
+			keys = append(keys, nameOf(entry))
+		}
+		pages, token = append(pages, keys), page.Token
+	}
+	return pages
+}
+
+func nameOf(entry storage.ListEntry) string {
+	if entry.IsPrefix {
+		return entry.Key + " (prefix)"
+	}
+	return entry.Key
+}
+
+// An entry that comes late would be missed by whoever merges listings or continues one after a key.
+func TestAListingOfAFolderInNoOrderIsRefused(t *testing.T) {
+	for name, row := range map[string]struct {
+		order func(folder []storage.ListEntry)
+		keys  []string
+	}{
+		"the greatest object first":   {slices.Reverse[[]storage.ListEntry], []string{"a", "b"}},
+		"a folder after its names":    {slices.Reverse[[]storage.ListEntry], []string{"a/x", "b/x"}},
+		"a folder between two others": {slices.Reverse[[]storage.ListEntry], []string{"a/x", "a-", "b/x"}},
+		"the folder itself as its entry": {func(folder []storage.ListEntry) {
+			for i := range folder {
+				if folder[i].Key == "a/x" {
+					folder[i] = storage.ListEntry{Key: "a/", IsPrefix: true}
+				}
+			}
+		}, []string{"a/x"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := memstore.NewDriver(memstore.Config{})
+			b := engine.New(tree{d, row.order})
+			for _, key := range row.keys {
+				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+				require.NoError(t, err)
+			}
+			_, err := entriesOf(t, b, []storage.ListOption{storage.WithPageSize(1)})
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, "does not list keys in byte order")
+		})
+	}
+}
+
+func TestAListingByFoldersEndsWithItsContext(t *testing.T) {
+	b := engine.New(tree{memstore.NewDriver(memstore.Config{}), byName})
+	for _, key := range walkedKeys {
+		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+		require.NoError(t, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var keys []string
+	var last error
+	for entry, err := range b.List(ctx, storage.WithPageSize(1)) {
+		if last = err; err == nil {
+			keys = append(keys, entry.Key)
+		}
+		if entry.Key == "a/b/2" {
+			cancel()
+		}
+	}
+	require.ErrorIs(t, last, storage.Canceled)
+	require.Equal(t, "a/b/2", keys[len(keys)-1], "nothing comes after the end of ctx")
+}
+
+// A store without an order lists for a caller who can do without one.
+func TestAStoreThatListsInNoOrder(t *testing.T) {
+	d := memstore.NewDriver(memstore.Config{})
+	b := engine.New(disorder{slashes{d}})
+	for _, key := range []string{"a", "b", "c/1", "c/2"} {
+		_, err := engine.New(d).Upload(t.Context(), key, strings.NewReader(""))
+		require.NoError(t, err)
+	}
+	for _, row := range []struct {
+		name string
+		opts []storage.ListOption
+		want []string
+		says string // the hint, of a refusal
+	}{
+		{"in any order", []storage.ListOption{storage.WithAnyOrder()}, []string{"c/2", "c/1", "b", "a"}, ""},
+		{"a prefix in any order", []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix("c/")}, []string{"c/2", "c/1"}, ""},
+		{"in an order", nil, nil, "list with WithAnyOrder"},
+		{"after a key", []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")}, nil, "list without it"},
+		{"by another delimiter", []storage.ListOption{storage.WithAnyOrder(), storage.WithDelimiter("-")}, nil, `use "/"`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			keys, err := entriesOf(t, b, row.opts)
+			require.Equal(t, row.want, keys)
+			if row.says != "" {
+				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+				require.ErrorContains(t, err, row.says)
+			}
+		})
+	}
+}
+
+// disorder lists backwards, and declares no order.
+type disorder struct{ driver.Driver }
+
+func (d disorder) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Features &^= storage.OrderedListing
+	return desc
+}
+
+func (d disorder) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err == nil {
+		slices.Reverse(page.Entries)
+	}
+	return page, err
+}

@@ -1,0 +1,166 @@
+package evidence
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// A mount shows a part of a file system at a path of this machine. Two may show one part: a bind mount.
+type mount struct {
+	id, parent string
+	device     string // the file system
+	root       string // the part of it
+	point      string
+}
+
+// A view is a part of a file system that a directory shows: of its own one, or of one that is mounted in it.
+type view struct {
+	folder       string // below the directory: "" or a path
+	device, path string
+}
+
+// views returns what a directory shows: the first view is that of the directory itself. It reports false if that is
+// not known.
+func views(dir string) ([]view, bool) {
+	all, ok := readMounts()
+	if !ok || len(all) == 0 {
+		return nil, ok
+	}
+	dir = resolved(dir)
+	at, ok := mountOf(dir, all)
+	if !ok {
+		return nil, false
+	}
+	rest, _ := pathFrom(at.point, dir)
+	shown := []view{{"", at.device, filepath.Join(at.root, rest)}}
+	for _, m := range all {
+		folder, below := pathFrom(dir, m.point)
+		if !below || folder == "" {
+			continue
+		}
+		if visible, _ := mountOf(m.point, all); visible == m {
+			shown = append(shown, view{folder, m.device, m.root})
+		}
+	}
+	return shown, true
+}
+
+// mountOf returns the mount that shows a path. Of two mounts on one parent, that on the outer path is the newer one, and
+// hides the other.
+func mountOf(path string, all []mount) (at mount, found bool) {
+	known := map[string]bool{}
+	for _, m := range all {
+		known[m.id] = true
+	}
+	parent := ""
+	for {
+		next, more := mount{}, false
+		for _, m := range all {
+			mounted := m.parent == parent && m.id != parent || !found && (!known[m.parent] || m.parent == m.id)
+			if _, in := pathFrom(m.point, path); in && mounted && (!more || len(m.point) < len(next.point)) {
+				next, more = m, true
+			}
+		}
+		if !more {
+			return at, found
+		}
+		at, parent, found = next, next.id, true
+	}
+}
+
+// mountedIn reports whether dir is a part of what outer shows by a mount, and the path there.
+func mountedIn(dir, outer string) (rel string, ok bool) {
+	inner, known := views(dir)
+	if !known || len(inner) == 0 {
+		return "", false
+	}
+	shown, _ := views(outer)
+	for _, v := range shown {
+		if rest, in := v.holds(inner[0]); in {
+			return filepath.Join(v.folder, rest), true
+		}
+	}
+	return "", false
+}
+
+// holds returns the path from one view to another of the same file system that lies in it.
+func (v view) holds(inner view) (rest string, ok bool) {
+	if v.device != inner.device {
+		return "", false
+	}
+	return pathFrom(v.path, inner.path)
+}
+
+// mountsApart reports whether two directories are known to show no part of a file system in common. A file system that is mounted
+// in only one of them may be a server's that shows the other.
+func mountsApart(a, b string) bool {
+	first, known := views(a)
+	second, both := views(b)
+	if !known || !both {
+		return false
+	}
+	if len(first) == 0 && len(second) == 0 {
+		return true
+	}
+	for _, v := range first {
+		for _, w := range second {
+			_, in := v.holds(w)
+			_, around := w.holds(v)
+			if in || around || v.device != w.device {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// A Meeting is a part of a file system that two directories show, below a folder of each: "", or one that ends in a slash.
+type Meeting struct{ A, B string }
+
+// Meetings returns what the mounts of this machine show in a directory of a and one of b.
+func Meetings(a, b []Place) (all []Meeting) {
+	for _, p := range a {
+		for _, q := range b {
+			if p.directory() != "" && q.directory() != "" {
+				all = append(all, meetings(p.directory(), q.directory())...)
+			}
+		}
+	}
+	return all
+}
+
+func meetings(a, b string) (all []Meeting) {
+	first, _ := views(a)
+	second, _ := views(b)
+	for _, v := range first {
+		for _, w := range second {
+			if rest, in := v.holds(w); in {
+				all = append(all, Meeting{asFolder(filepath.Join(v.folder, rest)), asFolder(w.folder)})
+			} else if rest, in := w.holds(v); in {
+				all = append(all, Meeting{asFolder(v.folder), asFolder(filepath.Join(w.folder, rest))})
+			}
+		}
+	}
+	return all
+}
+
+func asFolder(path string) string {
+	if path == "" {
+		return ""
+	}
+	return strings.TrimSuffix(filepath.ToSlash(path), "/") + "/"
+}
+
+// MountedIn returns the folders of places at which another file system is mounted, or another part of one.
+func MountedIn(places []Place) (folders []string) {
+	for _, p := range places {
+		if p.directory() == "" {
+			continue
+		}
+		shown, _ := views(p.directory())
+		for _, v := range shown[min(1, len(shown)):] {
+			folders = append(folders, asFolder(v.folder))
+		}
+	}
+	return folders
+}

@@ -1,0 +1,29 @@
+package evidence
+
+import (
+	"bufio"
+	"os"
+	"strings"
+)
+
+// readMounts reads the mounts of this process: see proc_pid_mountinfo(5).
+func readMounts() ([]mount, bool) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, false
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	var all []mount
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20) // an overlay of many layers has a long line
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 5 {
+			return nil, false
+		}
+		all = append(all, mount{fields[0], fields[1], fields[2], escapes.Replace(fields[3]), escapes.Replace(fields[4])})
+	}
+	return all, lines.Err() == nil && len(all) > 0
+}
+
+var escapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

@@ -1,0 +1,96 @@
+package evidence
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// bind shows a directory at a second path, which it makes.
+func bind(t *testing.T, dir, at string) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may mount a directory")
+	}
+	require.NoError(t, os.MkdirAll(at, 0o777))
+	err := syscall.Mount(dir, at, "", syscall.MS_BIND, "")
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("root may not mount here")
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(at, syscall.MNT_DETACH)) })
+}
+
+// One directory may have two paths on one device.
+func TestMountsOfOneFileSystem(t *testing.T) {
+	for _, row := range []struct {
+		name, from, at string // a mount of one path of the top at another one
+		inner, outer   string
+		below          string // the prefix, or "-" if inner does not lie in outer
+		apart          bool
+		meets          bool
+	}{
+		{"of an end in the other", "data", "outer/z", "data", "outer", "z/", false, true},
+		{"of a directory above an end", "above", "outer/z", "above/data", "outer", "z/data/", false, true},
+		{"of an end at the other's path", "data", "outer", "data", "outer", "", false, true},
+		{"at a path with a space", "data", "outer/a b", "data", "outer", "a b/", false, true},
+		{"at a path that is not there yet", "above", "outer/z", "above/new/data", "outer", "z/new/data/", false, true},
+		{"of a part of an end", "data/part", "outer/z", "data", "outer", "-", false, true},
+		{"of another directory", "third", "outer/z", "data", "outer", "-", true, false},
+		{"elsewhere", "third", "fourth", "data", "outer", "-", true, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			top := t.TempDir()
+			for _, dir := range []string{"data/part", "outer", "third", "above"} {
+				require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
+			}
+			bind(t, filepath.Join(top, row.from), filepath.Join(top, row.at))
+			at := func(dir string) []Place { return []Place{{Directory: filepath.Join(top, dir), Direct: true}} }
+			prefix, ok := Below(at(row.inner), at(row.outer))
+			require.Equal(t, row.below != "-", ok)
+			if ok {
+				require.Equal(t, row.below, prefix)
+			}
+			require.Equal(t, row.apart, Apart(at(row.inner), at(row.outer)))
+			require.Equal(t, row.apart, Apart(at(row.outer), at(row.inner)))
+			require.Equal(t, row.meets, len(Meetings(at(row.inner), at(row.outer))) > 0)
+		})
+	}
+}
+
+// What a later mount hides is not there.
+func TestAHiddenMountShowsNothing(t *testing.T) {
+	top := t.TempDir()
+	for _, dir := range []string{"data", "outer/x/y", "third"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
+	}
+	bind(t, filepath.Join(top, "data"), filepath.Join(top, "outer/x/y"))
+	bind(t, filepath.Join(top, "third"), filepath.Join(top, "outer/x"))
+	data, outer := []Place{{Directory: filepath.Join(top, "data"), Direct: true}}, []Place{{Directory: filepath.Join(top, "outer"), Direct: true}}
+	_, below := Below(data, outer)
+	require.False(t, below)
+	require.True(t, Apart(data, outer))
+}
+
+// Of two mounted folders of one bucket, one may show the other.
+func TestFoldersOfOneBucketMayBeMounted(t *testing.T) {
+	top := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(top, "a"), 0o777))
+	at := func(prefix string) []Place {
+		return []Place{{Account: 1, Bucket: "b", Directory: top, Prefix: prefix, Direct: true}}
+	}
+	require.True(t, Apart(at("a/"), at("b/")))
+	bind(t, filepath.Join(top, "a"), filepath.Join(top, "b"))
+	require.False(t, Apart(at("a/"), at("b/")))
+	require.False(t, Beside(at("a/"), at("b/")))
+}
+
+// A file system that is mounted in one directory may be that of a server which shows the other.
+func TestAMountOfAnotherFileSystemIsNotKnown(t *testing.T) {
+	data, outer := t.TempDir(), t.TempDir()
+	bind(t, "/proc", filepath.Join(outer, "z"))
+	require.False(t, Apart([]Place{{Directory: data, Direct: true}}, []Place{{Directory: outer, Direct: true}}))
+}

@@ -1,0 +1,85 @@
+package layers_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// bind shows a directory at a second path, which it makes.
+func bind(t *testing.T, dir, at string) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may mount a directory")
+	}
+	require.NoError(t, os.MkdirAll(at, 0o777))
+	err := syscall.Mount(dir, at, "", syscall.MS_BIND, "")
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("root may not mount here")
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(at, syscall.MNT_DETACH)) })
+}
+
+// A directory that is mounted in the other end, or a part of it, is one place with its own path.
+func TestAMountedDirectoryIsOnePlace(t *testing.T) {
+	ends := map[string]func(t *testing.T, path string) transfer.End{
+		"a directory": func(_ *testing.T, path string) transfer.End { return transfer.Dir(path) },
+		"a bucket": func(t *testing.T, path string) transfer.End {
+			b, err := local.Open(path, local.Config{})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			return transfer.Bucket(b)
+		},
+	}
+	jobs := map[string][]transfer.Option{"delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}}
+	for name, row := range map[string]struct {
+		from, at string // the mount
+		dst, src string
+		opts     []transfer.Option
+		want     error
+	}{
+		"the source in the destination":           {"data", "outer/z", "outer", "data", nil, storage.InvalidArgument},
+		"the destination in the source":           {"data", "outer/z", "data", "outer", nil, storage.InvalidArgument},
+		"at the destination's path":               {"data", "outer", "outer", "data", nil, storage.InvalidArgument},
+		"a part of the source in the destination": {"data/sub", "outer/z", "outer", "data", nil, storage.InvalidArgument},
+		"that part excluded":                      {"data/sub", "outer/z", "outer", "data", []transfer.Option{transfer.WithExclude("/z/")}, nil},
+		"that part excluded in the source only":   {"data/sub", "outer/z", "outer", "data", []transfer.Option{transfer.WithExclude("/sub/")}, storage.InvalidArgument},
+		"another directory in the destination":    {"third", "outer/z", "outer", "data", nil, nil},
+	} {
+		for dstName, dst := range ends {
+			for srcName, src := range ends {
+				for job, opts := range jobs {
+					t.Run(name+"/"+job+"/"+dstName+" from "+srcName, func(t *testing.T) {
+						top := t.TempDir()
+						for path, text := range map[string]string{"data/a": "a", "data/sub/b": "b", "outer/c": "c", "third/d": "d"} {
+							path = filepath.Join(top, filepath.FromSlash(path))
+							require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+							require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+						}
+						bind(t, filepath.Join(top, row.from), filepath.Join(top, row.at))
+						to, from := dst(t, filepath.Join(top, row.dst)), src(t, filepath.Join(top, row.src))
+						_, err := transfer.Sync(t.Context(), to, from, append(opts, row.opts...)...)
+						require.ErrorIs(t, err, row.want)
+						if row.want != nil {
+							require.FileExists(t, filepath.Join(top, "data/a"))
+							require.FileExists(t, filepath.Join(top, "data/sub/b"))
+						}
+						for _, key := range []string{"a", "sub/b"} {
+							if _, err := os.Stat(filepath.Join(top, "data", key)); err != nil {
+								require.FileExists(t, filepath.Join(top, "outer", key))
+							}
+						}
+					})
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package transfer_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// unknown is a bucket of a user's own, whose place is not known.
+type unknown struct{ storage.Bucket }
+
+// An end that lies in a folder of another one by an address that does not tell: the job refuses before it replaces
+// or removes a file, however many files there are and whatever it selects.
+func TestANestedEndIsFoundBeforeAFileIsLost(t *testing.T) {
+	many := func(format string) (keys []string) {
+		for i := range 1500 {
+			keys = append(keys, fmt.Sprintf(format, i))
+		}
+		return keys
+	}
+	for name, row := range map[string]struct {
+		keys  []string // of the whole
+		inner string   // which end is the folder z/
+		opts  []transfer.Option
+		found bool
+	}{
+		"a destination in the source, after many files": {
+			append(many("a%04d"), "b", "z/b"), "destination", nil, true,
+		},
+		"a destination in the source, with many files": {
+			append(many("z/a%04d"), append(many("a%04d"), "x", "z/x")...), "destination", nil, true,
+		},
+		"a source in the destination, after many files": {
+			append(many("a%04d"), "b", "z/b", "z/z/b"), "source", nil, true,
+		},
+		"a source whose selected names are others than those of its folder": {
+			[]string{"a", "z/q", "z/z/a", "z/b"}, "source", []transfer.Option{transfer.WithInclude("/z/q", "/b")}, true,
+		},
+		"a source with many files of which none is selected": {
+			append(many("z/a%04d"), "b", "z/q", "z/b"), "source", []transfer.Option{transfer.WithInclude("/z/q", "/b")}, true,
+		},
+		"a source whose only matching names are excluded": {
+			[]string{"a", "z/a", "z/q", "z/b"}, "source", []transfer.Option{transfer.WithExclude("/a", "/q", "/b", "/z/a")}, true,
+		},
+		"a source in a folder above the prefix": {
+			append(many("z/a%04d"), "z/q1", "z/q2", "z/z/q3"), "source", []transfer.Option{transfer.WithPrefix("z/q")}, true,
+		},
+		"a destination in an excluded folder of the source": {
+			[]string{"a", "b", "z/b"}, "destination", []transfer.Option{transfer.WithExclude("/z/")}, false,
+		},
+	} {
+		for job, opts := range map[string][]transfer.Option{"delete": {transfer.WithDelete(), transfer.WithEmptySource()}, "move": {transfer.WithMove()}} {
+			t.Run(name+"/"+job, func(t *testing.T) {
+				whole := memstore.New()
+				for _, key := range row.keys {
+					put(t, whole, key, "content of "+key)
+				}
+				kept := contents(t, whole)
+				if row.inner == "source" {
+					kept = contents(t, storage.Prefixed(whole, "z/"))
+				}
+				dst, src := storage.Bucket(unknown{whole}), storage.Bucket(unknown{storage.Prefixed(whole, "z/")})
+				if row.inner == "destination" {
+					dst, src = src, storage.Bucket(unknown{whole})
+				}
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(opts, row.opts...)...)
+				if !row.found {
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				requireKept(t, kept, whole)
+			})
+		}
+	}
+}
+
+// requireKept fails if a text is in none of the buckets.
+func requireKept(t *testing.T, kept map[string]string, in ...storage.Bucket) {
+	there := map[string]bool{}
+	for _, b := range in {
+		for _, text := range contents(t, b) {
+			there[text] = true
+		}
+	}
+	for key, text := range kept {
+		if !there[text] {
+			require.Failf(t, "a text is lost", "of %s: %s", key, text)
+		}
+	}
+}
+
+// What the end of WithBackup has is replaced, too: it may lie in an end of the job, or an end in it.
+func TestABackupIsNotNestedInAnEnd(t *testing.T) {
+	for name, row := range map[string]struct{ dst, src, backup string }{
+		"in the source":              {"dst", "src", "src in/"},
+		"around the source":          {"dst", "src in/", "src"},
+		"in the destination":         {"dst", "src", "dst in/"},
+		"around the destination":     {"dst in/", "src", "dst"},
+		"deep in the source":         {"dst", "src", "src in/in/in/"},
+		"around a source deep in it": {"dst", "src in/in/", "src"},
+	} {
+		for _, more := range []int{0, 1500} {
+			for job, opts := range map[string][]transfer.Option{"copy": {transfer.WithChecksum()}, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
+				t.Run(fmt.Sprintf("%s, with %d files more/%s", name, more, job), func(t *testing.T) {
+					stores := map[string]storage.Bucket{"dst": memstore.New(), "src": memstore.New()}
+					for store, b := range stores {
+						for _, key := range []string{"a", "in/a", "in/in/a", "in/in/in/a", "in/x" + store} {
+							put(t, b, key, "content of "+store+" "+key)
+						}
+						for i := range more {
+							put(t, b, fmt.Sprintf("b%04d", i), "text")
+						}
+					}
+					end := func(of string) transfer.End {
+						store, prefix, _ := strings.Cut(of, " ")
+						if prefix == "" {
+							return transfer.Bucket(unknown{stores[store]})
+						}
+						return transfer.Bucket(unknown{storage.Prefixed(stores[store], prefix)})
+					}
+					kept := contents(t, stores["src"])
+					_, err := transfer.Sync(t.Context(), end(row.dst), end(row.src), append(opts, transfer.WithBackup(end(row.backup)))...)
+					require.ErrorIs(t, err, storage.InvalidArgument)
+					require.ErrorContains(t, err, "WithBackup")
+					requireKept(t, kept, stores["src"], stores["dst"])
+				})
+			}
+		}
+	}
+}
+
+// A job whose ends are two places looks through an end once more only if it replaces files and the end has many.
+func TestLookingThroughAnEndCosts(t *testing.T) {
+	for name, row := range map[string]struct {
+		replaced bool
+		opts     []transfer.Option
+		lists    int // of the source
+	}{
+		"nothing is replaced": {false, nil, 2},
+		"a file is replaced":  {true, nil, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, dst := memstore.New(), memstore.New()
+			for i := range 1500 {
+				put(t, src, fmt.Sprintf("a%04d", i), "text")
+			}
+			put(t, dst, "old", "text")
+			if row.replaced {
+				put(t, dst, "a0001", "older text")
+			}
+			counted := &listings{Bucket: src}
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(unknown{dst}), transfer.Bucket(counted), transfer.WithDelete(), transfer.WithChecksum())
+			require.NoError(t, err)
+			require.Equal(t, row.lists, counted.n)
+			require.Equal(t, contents(t, src), contents(t, dst))
+		})
+	}
+}
+
+type listings struct {
+	storage.Bucket
+	n int
+}
+
+func (l *listings) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	l.n++
+	return l.Bucket.List(ctx, opts...)
+}
