@@ -162,14 +162,12 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 	}
 	f.inward(given)
 	return func(yield func(ListEntry, error) bool) {
-		for entry, err := range f.core.List(ctx, given) {
+		f.core.List(ctx, given)(func(entry ListEntry, err error) bool { // a range statement would take more memory
 			if err == nil && !f.show(&entry.Key) {
-				continue
+				return true
 			}
-			if !yield(entry, f.outward(err)) || err != nil {
-				return
-			}
-		}
+			return yield(entry, f.outward(err)) && err == nil
+		})
 	}
 }
 

@@ -75,7 +75,6 @@ type (
 		Condition    Condition     // of the destination
 		Transfer
 		WithoutAttrs bool
-		MarkerKey    bool // the key may be that of the marker of a folder, which ends in "/"
 
 		err error
 	}

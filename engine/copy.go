@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/equal"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
@@ -19,7 +20,8 @@ func (c *core) CopyFrom(ctx context.Context, key string, from storage.CopySource
 	o := &copyOp{from: from, given: given}
 	e := o.op.prepareWrite(c, "Copy", key)
 	if e == nil {
-		e = c.resolveCopy(key, &o.req, given)
+		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, given)
+		o.req.Key = key
 	}
 	if e == nil && given.Tail != nil {
 		e = c.need(storage.ConditionalUpdate, "Append")
@@ -39,7 +41,7 @@ type copyOp struct {
 // resolveCopy checks the options of Copy and Compose, and completes the request.
 func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions) *storage.Error {
 	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
-	return c.resolveWrite(key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native, given.MarkerKey})
+	return c.resolveWrite(key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
 }
 
 // run copies on the server if that is possible, else by streaming.

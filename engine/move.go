@@ -61,7 +61,7 @@ func (m *moveOp) open(c *core, from, to string, given *storage.CopyOptions) *sto
 	m.req = driver.MoveRequest{From: from, Key: to, Condition: given.Condition}
 	m.op.keys = []string{from}
 	p, w := given.Properties, given.Controls
-	e := c.resolveWrite(to, written{&p, given.Set, &w, &m.req.Condition, new([]any), given.Native, false})
+	e := c.resolveWrite(to, written{&p, given.Set, &w, &m.req.Condition, new([]any), given.Native})
 	return cmp.Or(e, c.checkReadKey(from))
 }
 

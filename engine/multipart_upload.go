@@ -63,7 +63,7 @@ func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *s
 	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
 	u.attributed = given.Set != 0 || r.PublicRead || given.Tags != nil || locks(&given.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
-	e = cmp.Or(e, c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native, false}), c.checkSize(r.Size))
+	e = cmp.Or(e, c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}), c.checkSize(r.Size))
 	if e != nil {
 		return e
 	}

@@ -108,7 +108,7 @@ func (s *signOp) openUpload(c *core, op, key, method string) *storage.Error {
 	if e := s.open(c, op, key, method); e != nil {
 		return e
 	}
-	if e := s.op.core.resolveWrite(s.op.key, written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native, false}); e != nil {
+	if e := s.op.core.resolveWrite(s.op.key, written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native}); e != nil {
 		return e
 	}
 	if r.Condition.Absent {

@@ -25,13 +25,16 @@ func (w *world) store(name, key, text string) {
 // A backup replaces what its end has. If that end is the source or the destination by another address, it would replace
 // what the job transfers, or save nothing.
 func TestABackupIsAnotherPlace(t *testing.T) {
-	for name, backup := range map[string]string{"at the source's place": "first", "at the destination's place": "third"} {
-		for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
+	for name, backup := range map[string]string{"at the source's place": "first",
+		"at the destination's place": "third"} {
+		for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()},
+			"move": {transfer.WithMove()}} {
 			t.Run(job+", "+name, func(t *testing.T) {
 				w := newWorld(t, "directory")
 				w.store("first", "a", "new")
 				w.store("third", "a", "old text")
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(w.bucket("third")), transfer.Bucket(w.bucket("first")),
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(w.bucket("third")),
+					transfer.Bucket(w.bucket("first")),
 					append(opts, transfer.WithBackup(transfer.Bucket(w.served(backup))))...)
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, "WithBackup")
@@ -43,7 +46,8 @@ func TestABackupIsAnotherPlace(t *testing.T) {
 
 // A folder of the destination that looks like its top is no reason that a backup fails, which has no folders yet.
 func TestABackupHasNoFoldersYet(t *testing.T) {
-	for name, excluded := range map[string]bool{"a directory beside": false, "an excluded directory in the destination": true} {
+	for name, excluded := range map[string]bool{"a directory beside": false,
+		"an excluded directory in the destination": true} {
 		t.Run(name, func(t *testing.T) {
 			src, dst := t.TempDir(), t.TempDir()
 			backup := filepath.Join(dst, "backup")
@@ -78,7 +82,8 @@ func TestTwoNamesOfOneBucket(t *testing.T) {
 	stores := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	w := &world{t: t, account: stores, server: newServer(t, withAlias{stores}, "first")}
 	w.store("first", "a", "a")
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(w.served("alias")), transfer.Bucket(w.served("first")), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(w.served("alias")), transfer.Bucket(w.served("first")),
+		transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, "a", w.contents(w.bucket("first"))["a"])
 }
@@ -116,7 +121,8 @@ func TestAMirrorAndItsSecondStoreAreOnePlace(t *testing.T) {
 			second := faults.New(row.fault...)
 			layer, err := mirror.New(w.bucket("second", second.Layer()), mirror.Config{})
 			require.NoError(t, err)
-			_, err = transfer.Sync(t.Context(), transfer.Bucket(w.served("second")), transfer.Bucket(w.bucket("first", layer)), row.job)
+			_, err = transfer.Sync(t.Context(), transfer.Bucket(w.served("second")),
+				transfer.Bucket(w.bucket("first", layer)), row.job)
 			require.Error(t, err)
 			if name == "it is down" {
 				require.Equal(t, storage.Unavailable, storage.CodeOf(err))
@@ -133,19 +139,24 @@ func TestAMirrorAndItsSecondStoreAreOnePlace(t *testing.T) {
 
 // A refusal of an end is no reason to refuse a job that needs none of it.
 func TestAQuestionNeedsNoMoreThanItsJob(t *testing.T) {
+	refuses := func(call faults.Calls, err error) []faults.Rule {
+		return []faults.Rule{faults.Fail(call).WithError(err)}
+	}
 	for name, row := range map[string]struct{ source, destination []faults.Rule }{
-		"the source is on a disk that is only read": {source: []faults.Rule{faults.Fail(faults.Put).WithError(errOf(syscall.EROFS))}},
-		"the source is full":                        {source: []faults.Rule{faults.Fail(faults.Put).WithError(errOf(syscall.ENOSPC))}},
-		"nothing may be removed from an archive":    {destination: []faults.Rule{faults.Fail(faults.Delete).WithError(storage.PermissionDenied)}},
-		"an archive is locked":                      {destination: []faults.Rule{faults.Fail(faults.Delete).WithError(storage.Locked)}},
+		"the source is on a disk that is only read": {source: refuses(faults.Put, errOf(syscall.EROFS))},
+		"the source is full":                        {source: refuses(faults.Put, errOf(syscall.ENOSPC))},
+		"nothing may be removed from an archive":    {destination: refuses(faults.Delete, storage.PermissionDenied)},
+		"an archive is locked":                      {destination: refuses(faults.Delete, storage.Locked)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "memory")
 			w.store("first", "index.html", "text")
 			w.store("first", "old/index.html", "text")
 			w.store("second", "index.html", "text")
-			src, dst := w.bucket("first", faults.New(row.source...).Layer()), w.bucket("second", faults.New(row.destination...).Layer())
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(foreignBucket{dst}), transfer.Bucket(foreignBucket{src}), transfer.WithMove())
+			src, dst := w.bucket("first", faults.New(row.source...).Layer()),
+				w.bucket("second", faults.New(row.destination...).Layer())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(foreignBucket{dst}),
+				transfer.Bucket(foreignBucket{src}), transfer.WithMove())
 			require.NoError(t, err)
 			require.Empty(t, w.contents(w.bucket("first")))
 		})
@@ -159,7 +170,8 @@ func TestAQuestionLeavesNoObject(t *testing.T) {
 	w := newWorld(t, "memory")
 	w.store("first", "a", "a")
 	dst := w.bucket("second", faults.New(faults.DropResponse(faults.Put).Nth(1)).Layer())
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(foreignBucket{dst}), transfer.Bucket(w.bucket("first")), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(foreignBucket{dst}), transfer.Bucket(w.bucket("first")),
+		transfer.WithMove())
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.Empty(t, w.contents(w.bucket("second")))
 }

@@ -118,19 +118,25 @@ type foreignBucket struct{ storage.Bucket }
 
 // endsOfTheWorld are the ends of jobs, by what they are.
 var endsOfTheWorld = map[string]func(w *world) storage.Bucket{
-	"first":                     func(w *world) storage.Bucket { return w.bucket("first") },
-	"second":                    func(w *world) storage.Bucket { return w.bucket("second") },
-	"third":                     func(w *world) storage.Bucket { return w.bucket("third") },
-	"first by a wrapper":        func(w *world) storage.Bucket { return foreignBucket{w.bucket("first")} },
-	"first by a server":         func(w *world) storage.Bucket { return w.served("first") },
-	"second by a server":        func(w *world) storage.Bucket { return w.served("second") },
-	"a folder of first":         func(w *world) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
-	"a folder by a server":      func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
-	"a mirror":                  func(w *world) storage.Bucket { return w.mirror("first", "second") },
-	"a folder of a mirror":      func(w *world) storage.Bucket { return storage.Prefixed(w.mirror("first", "second"), "in/") },
-	"the mirror turned around":  func(w *world) storage.Bucket { return w.mirror("second", "first") },
-	"an overlay":                func(w *world) storage.Bucket { return w.overlay("second", "first") },
-	"a folder of an overlay":    func(w *world) storage.Bucket { return storage.Prefixed(w.overlay("second", "first"), "in/") },
+	"first":                func(w *world) storage.Bucket { return w.bucket("first") },
+	"second":               func(w *world) storage.Bucket { return w.bucket("second") },
+	"third":                func(w *world) storage.Bucket { return w.bucket("third") },
+	"first by a wrapper":   func(w *world) storage.Bucket { return foreignBucket{w.bucket("first")} },
+	"first by a server":    func(w *world) storage.Bucket { return w.served("first") },
+	"second by a server":   func(w *world) storage.Bucket { return w.served("second") },
+	"a folder of first":    func(w *world) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
+	"a folder by a server": func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
+	"a mirror":             func(w *world) storage.Bucket { return w.mirror("first", "second") },
+	"a folder of a mirror": func(w *world) storage.Bucket {
+		return storage.Prefixed(w.mirror("first", "second"),
+			"in/")
+	},
+	"the mirror turned around": func(w *world) storage.Bucket { return w.mirror("second", "first") },
+	"an overlay":               func(w *world) storage.Bucket { return w.overlay("second", "first") },
+	"a folder of an overlay": func(w *world) storage.Bucket {
+		return storage.Prefixed(w.overlay("second", "first"),
+			"in/")
+	},
 	"the overlay turned around": func(w *world) storage.Bucket { return w.overlay("first", "second") },
 	"first with a cache": func(w *world) storage.Bucket {
 		return w.bucket("first", newCache(w.t, diskcache.Config{Unpinned: true}))
@@ -233,14 +239,18 @@ var removingJobs = []removingJob{
 		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), append(opts, transfer.WithDelete())...)
 		return err
 	}, func(_, src map[string]string) []string { return valuesOf(src) }},
-	{"delete, with a source that is only read", func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
-		_, err := transfer.Copy(ctx, dst, src, append(opts, transfer.WithDelete())...)
-		return err
-	}, func(_, src map[string]string) []string { return valuesOf(src) }},
-	{"delete with a backup at the source's place", func(ctx context.Context, w *world, dst, backup storage.Bucket, opts ...transfer.Option) error {
-		_, err := transfer.Copy(ctx, dst, memstore.New(), append(opts, transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Bucket(backup)))...)
-		return err
-	}, func(dst, _ map[string]string) []string { return valuesOf(dst) }},
+	{"delete, with a source that is only read",
+		func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
+			_, err := transfer.Copy(ctx, dst, src, append(opts, transfer.WithDelete())...)
+			return err
+		}, func(_, src map[string]string) []string { return valuesOf(src) }},
+	{"delete with a backup at the source's place",
+		func(ctx context.Context, w *world, dst, backup storage.Bucket, opts ...transfer.Option) error {
+			_, err := transfer.Copy(ctx, dst, memstore.New(),
+				append(opts, transfer.WithDelete(), transfer.WithEmptySource(),
+					transfer.WithBackup(transfer.Bucket(backup)))...)
+			return err
+		}, func(dst, _ map[string]string) []string { return valuesOf(dst) }},
 }
 
 // listingsOfTheWorld are how the primary stores answer while the job runs.
@@ -273,10 +283,12 @@ func removalTable() (rows []removalRow) {
 			for _, dst := range ends {
 				for _, src := range ends {
 					for _, listing := range listings {
-						if listing != "whole" && !strings.Contains(dst+src, "mirror") && !strings.Contains(dst+src, "overlay") {
+						if listing != "whole" && !strings.Contains(dst+src, "mirror") &&
+							!strings.Contains(dst+src, "overlay") {
 							continue // nothing fails over
 						}
-						rows = append(rows, removalRow{kind, job, dst, src, listing, listingsOfTheWorld[listing], len(rows)})
+						rows = append(rows,
+							removalRow{kind, job, dst, src, listing, listingsOfTheWorld[listing], len(rows)})
 					}
 				}
 			}

@@ -219,5 +219,6 @@ func oneObject(ctx context.Context, a openedEnd, there string, b openedEnd, here
 	if err != nil {
 		return false, err
 	}
-	return first.Size == second.Size && first.ETag != "" && first.ETag == second.ETag && first.Modified.Equal(second.Modified), nil
+	return first.Size == second.Size && first.ETag != "" && first.ETag == second.ETag &&
+		first.Modified.Equal(second.Modified), nil
 }

@@ -119,7 +119,8 @@ func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 			put(t, b, "b", "b")
 			src := memstore.New()
 			put(t, src, "a", "a")
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(unknownBucket{b}), transfer.Bucket(src), transfer.WithDelete())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(unknownBucket{b}), transfer.Bucket(src),
+				transfer.WithDelete())
 			require.NoError(t, err)
 			_, _, err = undone(t, b)
 			require.NoError(t, err)
