@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An Inventory is the list of the objects of a bucket that a provider writes at times: S3 Inventory,
@@ -49,6 +50,9 @@ type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns
 //   - ChecksumMismatch, if one of them is damaged or truncated,
 //   - InvalidArgument, if the inventory is that of another bucket, or not one of these formats.
 func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader) (*Inventory, error) {
+	if err := unexported.Root.Need(b, "OpenInventory", manifest); err != nil {
+		return nil, err
+	}
 	m, err := readManifest(ctx, reports, manifest)
 	if err != nil {
 		return nil, err
@@ -111,9 +115,6 @@ func (s *settings) checkInventory(b any) error {
 	}
 	if !evidence.Same(serving.Places(b), serving.Places(s.inventory.of)) {
 		return invalid("WithInventory", "must be the inventory of the bucket of the job")
-	}
-	if _, ok := b.(storage.ReadWriter); !ok {
-		return invalid("WithInventory", "needs a bucket that can be read and from which it can remove")
 	}
 	return nil
 }
