@@ -95,21 +95,21 @@ func NewBucket(c Core) Bucket { return whole(c) }
 // So is a nil Core. A b of a type of your own is Unsupported.
 func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 	f, e := need(b, "Wrap", "")
-	if e == nil && !f.scope.Whole() {
-		e = located(b, "Wrap", "", invalid("bucket", "must be whole, and not a result of Ref or Prefixed"))
+	if e != nil {
+		return nil, e
 	}
-	if e == nil {
-		c := wrap(f.core)
-		if !isNil(c) {
-			return whole(c), nil
-		}
-		e = located(b, "Wrap", "", invalid("Core", "must not be nil"))
+	if !f.scope.Whole() {
+		return nil, located(b, "Wrap", "", invalid("bucket", "must be whole, and not a result of Ref or Prefixed"))
 	}
-	return nil, e
+	var c Core
+	if f.core != nil { // a Core that embeds nil would only fail later
+		c = wrap(f.core)
+	}
+	if c == nil {
+		return nil, located(b, "Wrap", "", invalid("Core", "must not be nil"))
+	}
+	return whole(c), nil
 }
-
-// isNil reports whether c is nil, or an interface of nothing.
-func isNil(c Core) bool { return c == nil }
 
 // sameCore reports whether a and b are one Core. They may have types that cannot be compared.
 func sameCore(a, b Core) bool { return equal.Values(a, b) }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -290,6 +291,31 @@ func ExampleWithHook() {
 	_, err := bucket.Upload(context.Background(), "k", strings.NewReader(""))
 	fmt.Println(errors.Is(err, storage.PermissionDenied))
 	// Output: true
+}
+
+// A noting core prints what is stored. All other calls pass on.
+type noting struct{ storage.Core }
+
+func (n noting) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+	fmt.Println("store", key)
+	return n.Core.Upload(ctx, key, body, o)
+}
+
+// A Core that embeds another one changes whole calls.
+func ExampleWrap() {
+	ctx := context.Background()
+	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return noting{c} })
+	if err != nil {
+		panic(err)
+	}
+	if _, err := storage.Prefixed(bucket, "users/1/").Upload(ctx, "photo.jpg", strings.NewReader("JPEG")); err != nil {
+		panic(err)
+	}
+	page, err := storage.ListPage(ctx, bucket, "")
+	fmt.Println(page.Entries[0].Key, err)
+	// Output:
+	// store users/1/photo.jpg
+	// users/1/photo.jpg <nil>
 }
 
 func ExampleWithHedgedReads() {

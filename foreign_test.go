@@ -74,10 +74,6 @@ var uses = []struct {
 		_, err := storage.Copy(ctx, memstore.New(), "k", b, "k")
 		return err
 	}},
-	{"Compose", func(ctx context.Context, b storage.Bucket, _ string) error {
-		_, err := storage.Compose(ctx, b, "to", []string{"k"})
-		return err
-	}},
 	{"ReaderAt", func(ctx context.Context, b storage.Bucket, _ string) error {
 		r, err := storage.NewReaderAt(ctx, b, "k")
 		if err != nil {
@@ -93,10 +89,6 @@ var uses = []struct {
 	}},
 	{"ReadFile of FS", func(ctx context.Context, b storage.Bucket, _ string) error {
 		_, err := storage.FS(ctx, b).(interface{ ReadFile(string) ([]byte, error) }).ReadFile("k")
-		return err
-	}},
-	{"Prefixed", func(ctx context.Context, b storage.Bucket, _ string) error {
-		_, _, err := storage.ReadAll(ctx, storage.Prefixed(b, "p/"), "k")
 		return err
 	}},
 }
@@ -120,7 +112,7 @@ func TestAForeignBodyIsCounted(t *testing.T) {
 					return
 				}
 				want := row.code
-				if use.name == "Copy" || use.name == "Compose" { // the source's Code is not theirs
+				if use.name == "Copy" { // the source's Code is not theirs
 					want = storage.BodyFailed
 				}
 				require.Equal(t, want, storage.CodeOf(err), "%v", err)
@@ -155,50 +147,6 @@ func TestAWriterWhoseSourceFailedIsNeverCommitted(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrNoProgress)
 }
 
-// A stamping bucket stores another body than it is given, and says what it adds.
-type stamping struct{ storage.Bucket }
-
-func (s stamping) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
-	opts = append([]storage.UploadOption{storage.WithContentLanguage("en")}, opts...)
-	return s.Bucket.Upload(ctx, key, io.MultiReader(strings.NewReader("stamp: "), body), opts...)
-}
-
-func TestACopyIntoABucketThatChangesBodies(t *testing.T) {
-	src := memstore.New()
-	_, err := src.Upload(t.Context(), "k", strings.NewReader("text"), storage.WithContentType("text/x-test"),
-		storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"of": "source"}))
-	require.NoError(t, err)
-	for _, row := range []struct {
-		name string
-		copy func(ctx context.Context, dst storage.Bucket) error
-		want string
-	}{
-		{"Copy", func(ctx context.Context, dst storage.Bucket) error {
-			_, err := storage.Copy(ctx, dst, "to", src, "k", storage.WithCacheControl("private"))
-			return err
-		}, "stamp: text"},
-		{"Compose", func(ctx context.Context, dst storage.Bucket) error {
-			if _, err := storage.Copy(ctx, dst.(stamping).Bucket, "k", src, "k"); err != nil {
-				return err
-			}
-			_, err := storage.Compose(ctx, dst, "to", []string{"k", "k"}, storage.WithCacheControl("private"), storage.WithMetadata(map[string]string{"of": "source"}))
-			return err
-		}, "stamp: texttext"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			dst := stamping{memstore.New()}
-			require.NoError(t, row.copy(t.Context(), dst))
-			data, attrs, err := storage.ReadAll(t.Context(), dst, "to")
-			require.NoError(t, err)
-			require.Equal(t, row.want, string(data))
-			require.Equal(t, "text/x-test", attrs.ContentType)
-			require.Equal(t, "private", attrs.CacheControl, "what is given prevails")
-			require.Equal(t, "en", attrs.ContentLanguage, "what the bucket adds stays")
-			require.Equal(t, map[string]string{"of": "source"}, attrs.Metadata)
-		})
-	}
-}
-
 // A breaking bucket fails where it is opened or read.
 type breaking struct {
 	storage.Bucket
@@ -229,22 +177,18 @@ func TestAnErrorOfACopysSourceIsNotOneOfTheCopy(t *testing.T) {
 		{"reading: its own", breaking{reading: mine}, storage.BodyFailed},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			for name, dst := range map[string]storage.Bucket{"ours": memstore.New(), "a user's": stamping{memstore.New()}, "a hasty one": hasty{memstore.New()}} {
-				_, err := storage.Copy(t.Context(), dst, "to", row.src, "k", storage.IfAbsent())
-				require.Equal(t, row.want, storage.CodeOf(err), "%s: %v", name, err)
-				require.NotErrorIs(t, err, storage.PreconditionFailed, name)
-				require.NotErrorIs(t, err, fs.ErrExist, name)
-				var own *storage.Error
-				require.ErrorAs(t, err, &own)
-				require.Equal(t, "Copy", own.Op)
-				require.NotEmpty(t, own.Key)
-				if row.src.opening == nil {
-					require.Equal(t, "to", own.Key, name)
-				}
-				if row.src.opening == nil && name == "ours" {
-					require.NotEmpty(t, own.Provider)
-					require.NotEmpty(t, own.Bucket)
-				}
+			_, err := storage.Copy(t.Context(), memstore.New(), "to", row.src, "k", storage.IfAbsent())
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.NotErrorIs(t, err, storage.PreconditionFailed)
+			require.NotErrorIs(t, err, fs.ErrExist)
+			var own *storage.Error
+			require.ErrorAs(t, err, &own)
+			require.Equal(t, "Copy", own.Op)
+			require.NotEmpty(t, own.Key)
+			if row.src.opening == nil {
+				require.Equal(t, "to", own.Key)
+				require.NotEmpty(t, own.Provider)
+				require.NotEmpty(t, own.Bucket)
 			}
 		})
 	}
@@ -336,83 +280,5 @@ func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
 			keys = append(keys, v.Key)
 		}
 		require.Equal(t, want, keys, prefix)
-	}
-}
-
-// A source that is missing when its turn comes did not change while it was read.
-func TestAForeignComposeNamesTheSourceThatIsMissing(t *testing.T) {
-	b := struct{ storage.Bucket }{memstore.New()}
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"))
-	require.NoError(t, err)
-	for _, sources := range [][]string{{"none", "k"}, {"k", "none"}} {
-		_, err := storage.Compose(t.Context(), b, "to", sources)
-		require.ErrorIs(t, err, storage.ObjectNotFound)
-		e, _ := errors.AsType[*storage.Error](err)
-		require.Equal(t, "Compose", e.Op)
-		require.Equal(t, "none", e.Key)
-		_, err = b.Attrs(t.Context(), "to")
-		require.ErrorIs(t, err, storage.ObjectNotFound)
-	}
-}
-
-// refusingUploads reads no body.
-type refusingUploads struct {
-	storage.Bucket
-	open int
-}
-
-func (b *refusingUploads) Upload(context.Context, string, io.Reader, ...storage.UploadOption) (*storage.Attrs, error) {
-	return nil, storage.PermissionDenied
-}
-
-func (b *refusingUploads) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	r, err := b.Bucket.Download(ctx, key, opts...)
-	if err != nil {
-		return nil, err
-	}
-	b.open++
-	offset, length := r.Range()
-	return storage.NewReader(r.Attrs(), offset, length, closing{r, func() { b.open-- }}), nil
-}
-
-type closing struct {
-	body   io.ReadCloser
-	closed func()
-}
-
-func (c closing) Read(p []byte) (int, error) { return c.body.Read(p) }
-
-func (c closing) Close() error {
-	c.closed()
-	return c.body.Close()
-}
-
-func TestAForeignComposeClosesItsFirstSource(t *testing.T) {
-	b := &refusingUploads{Bucket: memstore.New()}
-	_, err := b.Bucket.Upload(t.Context(), "k", strings.NewReader("x"))
-	require.NoError(t, err)
-	_, err = storage.Compose(t.Context(), b, "to", []string{"k", "k"})
-	require.ErrorIs(t, err, storage.PermissionDenied)
-	require.Zero(t, b.open)
-}
-
-func TestABucketOfTheUsersOwnTypeHasNoTagsAndLocks(t *testing.T) {
-	b := &foreign{Bucket: memstore.New()}
-	view := storage.Prefixed(b, "p/")
-	for _, b := range []storage.Bucket{b, view} {
-		_, err := storage.Tags(t.Context(), b, "k")
-		for name, err := range map[string]error{
-			"Tags":         err,
-			"SetTags":      storage.SetTags(t.Context(), b, "k", nil),
-			"SetRetention": storage.SetRetention(t.Context(), b, "k", storage.Retention{}),
-			"SetLegalHold": storage.SetLegalHold(t.Context(), b, "k", true),
-			"Restore":      storage.Restore(t.Context(), b, "k"),
-		} {
-			var e *storage.Error
-			require.ErrorAs(t, err, &e, name)
-			require.Equal(t, storage.Unsupported, e.Code)
-			require.Equal(t, name, e.Op)
-			require.Equal(t, "k", e.Key)
-		}
 	}
 }

@@ -162,14 +162,12 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 	}
 	f.inward(given)
 	return func(yield func(ListEntry, error) bool) {
-		for entry, err := range f.core.List(ctx, given) {
+		f.core.List(ctx, given)(func(entry ListEntry, err error) bool { // a range statement would take more memory
 			if err == nil && !f.show(&entry.Key) {
-				continue
+				return true
 			}
-			if !yield(entry, f.outward(err)) || err != nil {
-				return
-			}
-		}
+			return yield(entry, f.outward(err)) && err == nil
+		})
 	}
 }
 
@@ -231,8 +229,16 @@ func (f *front) attrs(a *Attrs) *Attrs {
 func (f *front) outward(err error) error { return withoutPrefix(err, f.scope.Prefix) }
 
 func withoutPrefix(err error, prefix string) error {
+	if err == nil || prefix == "" {
+		return err
+	}
+	return prefixRemoved(err, prefix)
+}
+
+// prefixRemoved is apart from withoutPrefix, because it allocates memory.
+func prefixRemoved(err error, prefix string) error {
 	var e *Error
-	if err == nil || prefix == "" || !errors.As(err, &e) || !strings.HasPrefix(e.Key, prefix) {
+	if !errors.As(err, &e) || !strings.HasPrefix(e.Key, prefix) {
 		return err
 	}
 	inner := *e

@@ -24,6 +24,18 @@ type (
 	}
 )
 
+// A displaced core says that its objects are somewhere else than those of the core that it embeds.
+type displaced struct{ storage.Core }
+
+func (*displaced) Engine() any { return nil }
+
+func elsewhere(t *testing.T, b storage.Bucket) storage.Bucket {
+	t.Helper()
+	moved, err := storage.Wrap(b, func(c storage.Core) storage.Core { return &displaced{c} })
+	require.NoError(t, err)
+	return moved
+}
+
 func TestOverlap(t *testing.T) {
 	account := memstore.NewService(memstore.ServiceConfig{})
 	open := func(name string) storage.Bucket {
@@ -33,6 +45,8 @@ func TestOverlap(t *testing.T) {
 	}
 	b := open("photos")
 	own := wrapped{b}
+	audited, _ := audit(t, b)
+	apart := elsewhere(t, b)
 	for name, c := range map[string]struct {
 		a, b any
 		want bool
@@ -46,7 +60,9 @@ func TestOverlap(t *testing.T) {
 		"another bucket":                    {b, open("videos"), false},
 		"another account's of that name":    {b, memstore.New(), false},
 		"a type of a user's":                {own, own, true},
-		"a part of that":                    {own, storage.Prefixed(own, "2026/"), true},
+		"a core that embeds":                {b, audited, true},
+		"a core of another place":           {apart, apart, true},
+		"a part of that":                    {apart, storage.Prefixed(apart, "2026/"), true},
 		"another of that type":              {own, wrapped{open("videos")}, false},
 		"types that do not compare":         {unlike{Bucket: b}, unlike{Bucket: b}, false},
 		"nothing":                           {nil, nil, false},
@@ -107,6 +123,7 @@ func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
 // Package transfer moves between such ends without asking, also if their objects look the same.
 func TestEndsThatAreKnownToBeApart(t *testing.T) {
 	b := memstore.New()
+	own := elsewhere(t, b)
 	for name, c := range map[string]struct {
 		a, b any
 		want bool
@@ -119,8 +136,8 @@ func TestEndsThatAreKnownToBeApart(t *testing.T) {
 		"two buckets in memory":              {b, memstore.New(), true},
 		"a bucket in memory and a directory": {b, serving.Directory(t.TempDir()), true},
 		"two directories":                    {serving.Directory(t.TempDir()), serving.Directory(t.TempDir()), true},
-		"folders of two addresses, unknown":  {storage.Prefixed(b, "2026/"), storage.Prefixed(wrapped{b}, "2025/"), false},
-		"folders of a type of a user's own":  {storage.Prefixed(wrapped{b}, "2026/"), storage.Prefixed(wrapped{b}, "2025/"), true},
+		"folders of two addresses, unknown":  {storage.Prefixed(b, "2026/"), storage.Prefixed(own, "2025/"), false},
+		"folders of a core of a user's own":  {storage.Prefixed(own, "2026/"), storage.Prefixed(own, "2025/"), true},
 		"a folder and what is not a bucket":  {storage.Prefixed(b, "2026/"), 42, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,10 +51,10 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 		}, 11, 13},
 		{"List", []string{"a", "b", "key"}, func(ctx context.Context, b storage.Bucket, _ string) error {
 			return lastOf(b.List(ctx))
-		}, 8, 8},
+		}, 9, 11},
 		{"List, of a prefix", []string{"a", "b", "key"}, func(ctx context.Context, b storage.Bucket, key string) error {
 			return lastOf(b.List(ctx, storage.WithPrefix(key)))
-		}, 10, 11},
+		}, 11, 14},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			ctx, b := t.Context(), memstore.New()

@@ -32,6 +32,9 @@ type Reader struct {
 // io.EOF, or ChecksumMismatch if that is not what was stored.
 func (r *Reader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
+	if err == nil || err == io.EOF {
+		return n, err
+	}
 	return n, withoutPrefix(err, r.prefix)
 }
 

@@ -93,6 +93,9 @@ func Append(ctx context.Context, b interface {
 	Uploader
 	Downloader
 }, key string, p []byte, opts ...CopyOption) (*Attrs, error) {
+	if _, e := need(b, "Append", key); e != nil {
+		return nil, e
+	}
 	var given CopyOptions
 	r := &rounds{b: b, op: "Append", key: key}
 	e := ownError(given.Apply(opts...))

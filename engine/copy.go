@@ -9,17 +9,20 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/equal"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
 // Source returns the object as one that the server may copy.
-func (c *core) Source(key string) storage.CopySource { return storage.CopySource{Core: c, Key: key} }
+func (b bucket) Source(key string) storage.CopySource { return storage.CopySource{Core: b, Key: key} }
 
-func (c *core) CopyFrom(ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions) (*storage.Attrs, error) {
+func (b bucket) CopyFrom(ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions) (*storage.Attrs, error) {
+	c := b.core
 	o := &copyOp{from: from, given: given}
 	e := o.op.prepareWrite(c, "Copy", key)
 	if e == nil {
-		e = c.resolveCopy(key, &o.req, given)
+		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, given)
+		o.req.Key = key
 	}
 	if e == nil && given.Tail != nil {
 		e = c.need(storage.ConditionalUpdate, "Append")
@@ -39,16 +42,16 @@ type copyOp struct {
 // resolveCopy checks the options of Copy and Compose, and completes the request.
 func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions) *storage.Error {
 	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
-	return c.resolveWrite(key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native, given.MarkerKey})
+	return c.resolveWrite(key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
 }
 
 // run copies on the server if that is possible, else by streaming.
 func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	src, ok := c.from.Core.(*core)
+	src, ok := c.from.Core.(bucket)
 	if !ok {
 		return c.streamCopy(ctx)
 	}
-	if e := c.openSource(ctx, src); e != nil {
+	if e := c.openSource(ctx, src.core); e != nil {
 		return nil, e
 	}
 	defer func() { _ = c.source.Close() }()
@@ -58,7 +61,7 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		onServer = c.op.core.has(storage.ServerAppend) && (limit == 0 || added <= limit)
 	}
 	if onServer {
-		from := src.driver.Locate(c.source.op.key)
+		from := src.core.driver.Locate(c.source.op.key)
 		to := c.op.core.driver.Locate(c.op.key)
 		if equal.Values(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
@@ -240,7 +243,7 @@ func (c *copyOp) reads() *storage.DownloadOptions {
 	return &storage.DownloadOptions{Length: -1, Version: c.given.Version, Concurrency: c.given.Concurrency, Native: c.given.SourceNative}
 }
 
-// streamSource opens a source that is no object of package engine by its Download.
+// streamSource opens a source whose Core is not one of package engine, by its Download.
 func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storage.Error) {
 	var err error
 	if c.from.Core != nil {

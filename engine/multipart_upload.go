@@ -33,7 +33,8 @@ type multipartUpload struct {
 	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not tell
 }
 
-func (c *core) BeginUpload(ctx context.Context, key string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+func (b bucket) BeginUpload(ctx context.Context, key string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+	c := b.core
 	u := &multipartUpload{core: c}
 	o := &operation{}
 	e := o.prepare(c, "BeginUpload", key) // an upload that was begun is not the object
@@ -63,7 +64,7 @@ func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *s
 	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
 	u.attributed = given.Set != 0 || r.PublicRead || given.Tags != nil || locks(&given.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
-	e = cmp.Or(e, c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native, false}), c.checkSize(r.Size))
+	e = cmp.Or(e, c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}), c.checkSize(r.Size))
 	if e != nil {
 		return e
 	}

@@ -166,18 +166,6 @@ func TestAStreamedCopyReadsItsSourceWithTheSourcesOption(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "v"}, tags)
 }
 
-func TestAnObjectOfTheUsersOwnTypeIsComposedWithTheSourcesOption(t *testing.T) {
-	b, d := openOptioned()
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
-	require.NoError(t, err)
-	for _, sources := range [][]string{{"a"}, {"a", "a"}} {
-		clear(d.seen)
-		_, err = storage.Compose(t.Context(), usersBucket{b}, "joined", sources, storage.WithSourceNative("memory", secretOption{"key"}))
-		require.NoError(t, err)
-		require.Equal(t, []any{secretOption{"key"}}, d.seen["Get"], "%d sources", len(sources))
-	}
-}
-
 func TestAnUpdateReadsWithTheOption(t *testing.T) {
 	b, d := openOptioned()
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))

@@ -9,7 +9,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/internal/keyrule"
-	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/redact"
@@ -37,13 +36,12 @@ type written struct {
 	condition  *storage.Condition
 	native     *[]any
 	given      []storage.NativeValue
-	markerKey  bool // the key may be that of the marker of a folder
 }
 
 // resolveWrite checks the key and the options that all writes have in common.
 func (c *core) resolveWrite(key string, w written) *storage.Error {
 	p := w.properties
-	if rule := keyrule.Write(key); rule != "" && !(w.markerKey && markerkey.Is(key)) {
+	if rule := keyrule.Write(key); rule != "" {
 		return invalid("key", rule)
 	}
 	if e := checkProperties(p, w.set); e != nil {

@@ -40,7 +40,8 @@ const (
 )
 
 // Upload stores all of body under key.
-func (c *core) Upload(ctx context.Context, key string, body io.Reader, given *storage.UploadOptions) (*storage.Attrs, error) {
+func (b bucket) Upload(ctx context.Context, key string, body io.Reader, given *storage.UploadOptions) (*storage.Attrs, error) {
+	c := b.core
 	u := &struct { // one allocation
 		op    operation
 		write write
@@ -74,7 +75,7 @@ func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.E
 	r, c := &w.req, w.op.core
 	*r = putOf(given)
 	r.Key, w.transfer = w.op.key, given.Transfer
-	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native, false})
+	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
 	if e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize)); e != nil {
 		return e
 	}

@@ -45,19 +45,23 @@ func TestLayersOfTwoStoresInOneChain(t *testing.T) {
 		bucket storage.Bucket
 		says   string // "" if the chain is permitted
 	}{
-		"overlay, mirror":                                {over(laid(a), mirrored(b)), ""},
-		"mirror, overlay":                                {over(mirrored(a), laid(b)), ""},
-		"a mirror whose second store is a mirror":        {over(mirrored(over(mirrored(a)))), ""},
-		"an overlay whose old store is an overlay":       {over(laid(over(laid(a)))), ""},
-		"overlay, mirror of its old store":               {over(laid(a), mirrored(a)), "must not be the same store"},
-		"overlay, cache, mirror of its old store":        {over(laid(a), newCache(t, diskcache.Config{}), mirrored(a)), "must not be the same store"},
-		"overlay of only the new store, mirror":          {over(newOnly(a), mirrored(a)), "must not be the same store"},
-		"mirror, overlay of its second store":            {over(mirrored(a), laid(a)), "must not be the same store"},
-		"overlay, overlay":                               {over(laid(a), laid(b)), "two layers overlay"},
-		"overlay, mirror, overlay":                       {over(laid(a), mirrored(b), laid(memstore.New())), "two layers overlay"},
-		"mirror, mirror":                                 {over(mirrored(a), mirrored(b)), "two layers mirror"},
-		"mirror, limit, overlay, mirror":                 {over(mirrored(a), newLimit(t, limit.Config{}), laid(b), mirrored(memstore.New())), "two layers mirror"},
-		"overlay of only the new store, mirror, overlay": {over(newOnly(a), mirrored(b), laid(memstore.New())), "two layers overlay"},
+		"overlay, mirror":                          {over(laid(a), mirrored(b)), ""},
+		"mirror, overlay":                          {over(mirrored(a), laid(b)), ""},
+		"a mirror whose second store is a mirror":  {over(mirrored(over(mirrored(a)))), ""},
+		"an overlay whose old store is an overlay": {over(laid(over(laid(a)))), ""},
+		"overlay, mirror of its old store":         {over(laid(a), mirrored(a)), "must not be the same store"},
+		"overlay, cache, mirror of its old store": {over(laid(a), newCache(t, diskcache.Config{}), mirrored(a)),
+			"must not be the same store"},
+		"overlay of only the new store, mirror": {over(newOnly(a), mirrored(a)), "must not be the same store"},
+		"mirror, overlay of its second store":   {over(mirrored(a), laid(a)), "must not be the same store"},
+		"overlay, overlay":                      {over(laid(a), laid(b)), "two layers overlay"},
+		"overlay, mirror, overlay": {over(laid(a), mirrored(b), laid(memstore.New())),
+			"two layers overlay"},
+		"mirror, mirror": {over(mirrored(a), mirrored(b)), "two layers mirror"},
+		"mirror, limit, overlay, mirror": {over(mirrored(a), newLimit(t, limit.Config{}), laid(b),
+			mirrored(memstore.New())), "two layers mirror"},
+		"overlay of only the new store, mirror, overlay": {over(newOnly(a), mirrored(b), laid(memstore.New())),
+			"two layers overlay"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := row.bucket.Upload(t.Context(), "a", strings.NewReader("text"))

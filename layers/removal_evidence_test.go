@@ -26,13 +26,16 @@ func (w *world) store(name, key, text string) {
 // A backup replaces what its end has. If that end is the source or the destination by another address, it would replace
 // what the job transfers, or save nothing.
 func TestABackupIsAnotherPlace(t *testing.T) {
-	for name, backup := range map[string]string{"at the source's place": "first", "at the destination's place": "third"} {
-		for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
+	for name, backup := range map[string]string{"at the source's place": "first",
+		"at the destination's place": "third"} {
+		for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()},
+			"move": {transfer.WithMove()}} {
 			t.Run(job+", "+name, func(t *testing.T) {
 				w := newWorld(t, "directory")
 				w.store("first", "a", "new")
 				w.store("third", "a", "old text")
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(w.bucket("third")), transfer.Bucket(w.bucket("first")),
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(w.bucket("third")),
+					transfer.Bucket(w.bucket("first")),
 					append(opts, transfer.WithBackup(transfer.Bucket(w.served(backup))))...)
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, "WithBackup")
@@ -44,7 +47,8 @@ func TestABackupIsAnotherPlace(t *testing.T) {
 
 // A folder of the destination that looks like its top is no reason that a backup fails, which has no folders yet.
 func TestABackupHasNoFoldersYet(t *testing.T) {
-	for name, excluded := range map[string]bool{"a directory beside": false, "an excluded directory in the destination": true} {
+	for name, excluded := range map[string]bool{"a directory beside": false,
+		"an excluded directory in the destination": true} {
 		t.Run(name, func(t *testing.T) {
 			src, dst := t.TempDir(), t.TempDir()
 			backup := filepath.Join(dst, "backup")
@@ -79,7 +83,8 @@ func TestTwoNamesOfOneBucket(t *testing.T) {
 	stores := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	w := &world{t: t, account: stores, server: newServer(t, withAlias{stores}, "first")}
 	w.store("first", "a", "a")
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(w.served("alias")), transfer.Bucket(w.served("first")), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(w.served("alias")), transfer.Bucket(w.served("first")),
+		transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, "a", w.contents(w.bucket("first"))["a"])
 }
@@ -117,8 +122,14 @@ func TestAMirrorAndItsSecondStoreAreOnePlace(t *testing.T) {
 			second := faults.New(row.fault...)
 			layer, err := mirror.New(w.bucket("second", second.Layer()), mirror.Config{})
 			require.NoError(t, err)
-			_, err = transfer.Sync(t.Context(), transfer.Bucket(w.served("second")), transfer.Bucket(w.bucket("first", layer)), row.job)
+			_, err = transfer.Sync(t.Context(), transfer.Bucket(w.served("second")),
+				transfer.Bucket(w.bucket("first", layer)), row.job)
 			require.Error(t, err)
+			if name == "it is down" {
+				require.Equal(t, storage.Unavailable, storage.CodeOf(err))
+				require.ErrorContains(t, err, "it is not known whether the ends are two places")
+				require.ErrorContains(t, err, "repeat the job when each store of both ends answers")
+			}
 			second.Set()
 			_, err = mirror.Repair(t.Context(), w.mirror("first", "second"))
 			require.NoError(t, err)
@@ -129,11 +140,14 @@ func TestAMirrorAndItsSecondStoreAreOnePlace(t *testing.T) {
 
 // A refusal of an end is no reason to refuse a job that needs none of it.
 func TestAQuestionNeedsNoMoreThanItsJob(t *testing.T) {
+	refuses := func(call faults.Calls, err error) []faults.Rule {
+		return []faults.Rule{faults.Fail(call).WithError(err)}
+	}
 	for name, row := range map[string]struct{ source, destination []faults.Rule }{
-		"the source is on a disk that is only read": {source: []faults.Rule{faults.Fail(faults.Put).WithError(errOf(syscall.EROFS))}},
-		"the source is full":                        {source: []faults.Rule{faults.Fail(faults.Put).WithError(errOf(syscall.ENOSPC))}},
-		"nothing may be removed from an archive":    {destination: []faults.Rule{faults.Fail(faults.Delete).WithError(storage.PermissionDenied)}},
-		"an archive is locked":                      {destination: []faults.Rule{faults.Fail(faults.Delete).WithError(storage.Locked)}},
+		"the source is on a disk that is only read": {source: refuses(faults.Put, errOf(syscall.EROFS))},
+		"the source is full":                        {source: refuses(faults.Put, errOf(syscall.ENOSPC))},
+		"nothing may be removed from an archive":    {destination: refuses(faults.Delete, storage.PermissionDenied)},
+		"an archive is locked":                      {destination: refuses(faults.Delete, storage.Locked)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "memory")

@@ -36,7 +36,8 @@ func newLaggingMirror(t *testing.T) (b storage.Bucket, failing *faults.Injector)
 		_, err := engine.New(primary).Upload(t.Context(), key, strings.NewReader("new"))
 		require.NoError(t, err)
 	}
-	b = engine.New(primary, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(failing.Layer()), driver.WithLayer(layer))
+	b = engine.New(primary, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(failing.Layer()),
+		driver.WithLayer(layer))
 	failing.Set(faults.Fail(faults.List))
 	return b, failing
 }
@@ -82,7 +83,8 @@ func TestALaggingListingRemovesNothing(t *testing.T) {
 			return err
 		}},
 		{"RemoveMatching", func(ctx context.Context, b, _ storage.Bucket) error {
-			_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return now.Sub(e.Modified) > time.Hour })
+			_, err := storage.RemoveMatching(ctx, b,
+				func(e storage.ListEntry) bool { return now.Sub(e.Modified) > time.Hour })
 			return err
 		}},
 		{"Finish of an overlay", func(ctx context.Context, b, _ storage.Bucket) error {

@@ -275,7 +275,7 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 	}
 }
 
-// The reasons are no refusals: where nothing fails, each removes what it is for.
+// The reasons are no refusals: if nothing fails, each removes what it is for.
 func TestReasonsRemove(t *testing.T) {
 	for _, reason := range reasonsToRemove {
 		for _, kind := range []string{"memory", "directory"} {

@@ -231,14 +231,18 @@ var removingJobs = []removingJob{
 		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), append(opts, transfer.WithDelete())...)
 		return err
 	}, func(_, src map[string]string) []string { return valuesOf(src) }},
-	{"delete, with a source that is only read", func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
-		_, err := transfer.Copy(ctx, dst, src, append(opts, transfer.WithDelete())...)
-		return err
-	}, func(_, src map[string]string) []string { return valuesOf(src) }},
-	{"delete with a backup at the source's place", func(ctx context.Context, w *world, dst, backup storage.Bucket, opts ...transfer.Option) error {
-		_, err := transfer.Copy(ctx, dst, memstore.New(), append(opts, transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Bucket(backup)))...)
-		return err
-	}, func(dst, _ map[string]string) []string { return valuesOf(dst) }},
+	{"delete, with a source that is only read",
+		func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
+			_, err := transfer.Copy(ctx, dst, src, append(opts, transfer.WithDelete())...)
+			return err
+		}, func(_, src map[string]string) []string { return valuesOf(src) }},
+	{"delete with a backup at the source's place",
+		func(ctx context.Context, w *world, dst, backup storage.Bucket, opts ...transfer.Option) error {
+			_, err := transfer.Copy(ctx, dst, memstore.New(),
+				append(opts, transfer.WithDelete(), transfer.WithEmptySource(),
+					transfer.WithBackup(transfer.Bucket(backup)))...)
+			return err
+		}, func(dst, _ map[string]string) []string { return valuesOf(dst) }},
 }
 
 // listingsOfTheWorld are how the primary stores answer while the job runs.
@@ -271,10 +275,12 @@ func removalTable() (rows []removalRow) {
 			for _, dst := range ends {
 				for _, src := range ends {
 					for _, listing := range listings {
-						if listing != "whole" && !strings.Contains(dst+src, "mirror") && !strings.Contains(dst+src, "overlay") {
+						if listing != "whole" && !strings.Contains(dst+src, "mirror") &&
+							!strings.Contains(dst+src, "overlay") {
 							continue // nothing fails over
 						}
-						rows = append(rows, removalRow{kind, job, dst, src, listing, listingsOfTheWorld[listing], len(rows)})
+						rows = append(rows,
+							removalRow{kind, job, dst, src, listing, listingsOfTheWorld[listing], len(rows)})
 					}
 				}
 			}

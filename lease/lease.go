@@ -128,7 +128,7 @@ func FromContext(ctx context.Context) *Lease {
 }
 
 func (l *Lease) carriedBy(ctx context.Context) context.Context {
-	return context.WithValue(serving.Hold(ctx, l.bucket, l.key), contextKey{}, l)
+	return context.WithValue(serving.Hold(ctx, l.bucket, l.key, l.holder), contextKey{}, l)
 }
 
 // Context returns a context that carries the lease and the values of the ctx of [Acquire]. It ends with

@@ -145,7 +145,7 @@ func (t *T) autoClose(b storage.Bucket) storage.Bucket {
 		if open := t.faults.OpenBodies(); open != 0 {
 			t.Errorf("%d bodies from the driver were never closed", open)
 		}
-		if err := closeIfPossible(b); err != nil {
+		if err := storage.Close(b); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	})
@@ -163,15 +163,6 @@ func (t *T) countRequests(do func()) int {
 func (t *T) requireNoRequests(do func()) {
 	t.Helper()
 	require.Zero(t, t.countRequests(do), "this must make no request:\n%v", t.faults)
-}
-
-// closeIfPossible closes b, unless it is a type of the user's own without Close.
-func closeIfPossible(b storage.Bucket) error {
-	err := storage.Close(b)
-	if storage.CodeOf(err) == storage.Unsupported {
-		return nil
-	}
-	return err
 }
 
 // optional returns o if the driver declares f, else an option that asks for nothing.

@@ -200,7 +200,7 @@ var copyCases = []Case{
 			from, to := t.open(withForeignProvider()), t.openLimited(faults.Limits{Disable: storage.ServerCopy})
 			t.put(from, "a", "text", t.metadata(map[string]string{"k": "v"}))
 			t.put(to, "plain", "text")
-			for path, target := range map[string]storage.Bucket{"ours": to, "a user's": &observe.CountingBucket{Bucket: to}} {
+			for path, target := range map[string]storage.Bucket{"ours": to, "a user's Core": t.wrapped(to)} {
 				require.Equal(t, anotherClass, t.attrs(from, "a").StorageClass)
 				_, err := storage.Copy(t.Context(), target, "copy", from, "a")
 				require.NoError(t, err, path)

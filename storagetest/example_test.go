@@ -3,6 +3,8 @@ package storagetest_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
@@ -18,9 +20,16 @@ func ExampleRunDriver() {
 	_ = testConformance
 }
 
-// A type of your own that wraps a bucket proves the same rules.
+// A Core of your own that changes what a bucket does proves the same rules.
 func ExampleRun() {
-	open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) }
+	open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := storage.Wrap(memstore.New(opts...), func(c storage.Core) storage.Core { return myCore{c} })
+		require.NoError(t, err)
+		return b
+	}
 	testConformance := func(t *testing.T) { storagetest.Run(t, open) }
 	_ = testConformance
 }
+
+// myCore overrides the methods that it changes.
+type myCore struct{ storage.Core }

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 var fsCases = []Case{
@@ -129,7 +128,7 @@ var fsCases = []Case{
 			for path, view := range map[string]storage.Bucket{
 				"":   b,
 				"p/": storage.Prefixed(b, "p/"),
-				"q/": storage.Prefixed(&observe.CountingBucket{Bucket: b}, "q/"),
+				"q/": storage.Prefixed(t.wrapped(b), "q/"),
 			} {
 				longest := folders + strings.Repeat("k", 1024-len(path+folders))
 				t.put(view, longest, "x")

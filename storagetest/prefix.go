@@ -2,7 +2,6 @@ package storagetest
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/storagetest/faults"
-	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 var prefixedCases = []Case{
@@ -112,9 +110,9 @@ var prefixedCases = []Case{
 	},
 	{
 		Name: "a user's error keeps its cause under a prefix", Rule: "K5",
-		Explanation: "if a user's type wraps an error of this package, the view keeps the wrapping and removes only the prefix from the key",
+		Explanation: "if a user's Core wraps an error of this package, the view keeps the wrapping and removes only the prefix from the key",
 		run: func(t *T) {
-			b := storage.Prefixed(&refusingBucket{t.open()}, "p/")
+			b := storage.Prefixed(t.wrap(t.open(), func(c storage.Core) storage.Core { return refusingCore{c} }), "p/")
 			for path, err := range map[string]error{
 				"Prefixed": b.Remove(t.Context(), "x"),
 				"Ref":      storage.Ref[storage.Remover](b).Remove(t.Context(), "x"),
@@ -129,13 +127,13 @@ var prefixedCases = []Case{
 	},
 	{
 		Name: "a failing reader loses the prefix", Rule: "K5",
-		Explanation: "an error of Read in the middle has the key that the caller gave, also through a user's type",
+		Explanation: "an error of Read in the middle has the key that the caller gave, also through a user's Core",
 		run: func(t *T) {
 			whole := t.openWithoutRetry()
 			t.put(whole, "p/a", body(5000, 1))
 			for path, b := range map[string]storage.Bucket{
-				"ours":     storage.Prefixed(whole, "p/"),
-				"a user's": storage.Prefixed(&observe.CountingBucket{Bucket: whole}, "p/"),
+				"ours":          storage.Prefixed(whole, "p/"),
+				"a user's Core": storage.Prefixed(t.wrapped(whole), "p/"),
 			} {
 				t.faults.Set(faults.Cut(faults.Get, 1000))
 				_, _, err := storage.ReadAll(t.Context(), b, "a")
@@ -173,13 +171,6 @@ var prefixedCases = []Case{
 			t.put(whole, "a", "still open")
 		},
 	},
-}
-
-// A refusingBucket is a user's type that refuses to remove.
-type refusingBucket struct{ storage.Bucket }
-
-func (b *refusingBucket) Remove(_ context.Context, key string, _ ...storage.RemoveOption) error {
-	return fmt.Errorf("no more today: %w: %w", errBoom, &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key})
 }
 
 // everyOperation calls each method of Bucket and yields the errors by name.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
 // A grant is one permission, with the type for Ref and the methods that it permits.
@@ -173,56 +172,6 @@ var refCases = []Case{
 			} {
 				require.Panics(t, narrow, name)
 			}
-		},
-	},
-}
-
-var overrideCases = []Case{
-	{
-		Name: "a type that embeds a bucket keeps its override", Rule: "O3",
-		Explanation: "the functions of the package use only its methods, and no fast path around them",
-		run: func(t *T) {
-			b := t.open()
-			t.puts(b, "a", "hidden")
-			mine := hidingLister{b}
-			require.Equal(t, []string{"a"}, t.keys(mine))
-			page, err := storage.ListPage(t.Context(), mine, "", t.anyOrder()...)
-			require.NoError(t, err)
-			require.Len(t, page.Entries, 1)
-			removed, err := storage.RemoveMatching(t.Context(), mine, nil)
-			require.NoError(t, err)
-			require.Equal(t, 1, removed)
-			t.requireExists(b, "hidden")
-			t.put(mine, "p/a", "x")
-			t.put(mine, "p/hidden", "x")
-			require.Equal(t, []string{"a"}, t.keys(storage.Prefixed(mine, "p/")))
-			require.False(t, storage.Supports(mine, driver.StreamingPut), "nothing is known about a foreign type")
-		},
-	},
-	{
-		Name: "an overridden Upload is what a copy writes with", Rule: "O3",
-		Explanation: "Copy, NewWriter and Compose call it, and no copy inside the provider bypasses it",
-		run: func(t *T) {
-			b := t.open()
-			t.puts(b, "a", "b")
-			mine := &observe.CountingBucket{Bucket: b}
-			_, err := storage.Copy(t.Context(), mine, "c", mine, "a")
-			require.NoError(t, err)
-			_, err = storage.Compose(t.Context(), mine, "d", []string{"a", "b"})
-			require.NoError(t, err)
-			w := storage.NewWriter(t.Context(), mine, "e")
-			_, err = w.Write([]byte("x"))
-			require.NoError(t, err)
-			_, err = w.Commit()
-			require.NoError(t, err)
-			require.NoError(t, w.Close())
-			require.Equal(t, []string{"c", "d", "e"}, mine.Uploads)
-			require.GreaterOrEqual(t, mine.Downloads, 3)
-			t.requireContent(b, "d", "ab")
-			removed, err := storage.RemoveAll(t.Context(), mine, slices.Values([]string{"c", "d"}))
-			require.NoError(t, err)
-			require.Equal(t, 2, removed)
-			require.Equal(t, []string{"c", "d"}, sorted(mine.Removals))
 		},
 	},
 }

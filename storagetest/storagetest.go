@@ -135,7 +135,7 @@ func bucketCases() []Case {
 		removeCases, listCases, pageCases,
 		copyCases, moveCases, appendCases(), versionCases, softDeleteCases, tagCases, lockCases, restoreCases, updateCases, readerAtCases, readRangesCases,
 		signingCases, signedKeyCases(), publicCases,
-		errorCases, contextCases, retryCases, hookCases, refCases, overrideCases, openCases, fsCases,
+		errorCases, contextCases, retryCases, hookCases, refCases, userTypeCases, userCoreCases, openCases, fsCases,
 		refusalCases, leadingSlashCases, nthCallCases(),
 	)
 }
@@ -243,7 +243,7 @@ func describe(t *testing.T, open Open) driver.Description {
 	if desc.NeedsSigningBase && !storage.Supports(b, storage.SignedURLs) {
 		desc.Features &^= signing
 	}
-	require.NoError(t, closeIfPossible(b))
+	require.NoError(t, storage.Close(b))
 	return desc
 }
 

@@ -150,8 +150,8 @@ var treeCases = []Case{
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/")))
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/"), storage.WithDelimiter("/")))
 			require.Equal(t, []string{"x"}, t.pages(storage.Prefixed(b, "mark/"), 1))
-			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(struct{ storage.Bucket }{b}, "mark/")), "in a bucket of the user's own type")
-			for _, of := range []storage.Bucket{b, struct{ storage.Bucket }{b}} {
+			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(t.wrapped(b), "mark/")), "of a user's Core")
+			for _, of := range []storage.Bucket{b, t.wrapped(b)} {
 				require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(of, "mark/"), storage.WithLimit(1)), "it must not count either")
 			}
 		},

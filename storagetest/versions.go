@@ -1,10 +1,7 @@
 package storagetest
 
 import (
-	"context"
-	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -327,19 +324,6 @@ func limitedBy(without storage.Features) storage.OpenOption {
 		desc.Features &^= without
 		return &describeOnce{Driver: next, desc: desc}
 	})
-}
-
-// hidingLister is a user's type that embeds a Bucket and overrides one method.
-type hidingLister struct{ storage.Bucket }
-
-func (h hidingLister) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
-	return func(yield func(storage.ListEntry, error) bool) {
-		for entry, err := range h.Bucket.List(ctx, opts...) {
-			if !strings.HasSuffix(entry.Key, "hidden") && !yield(entry, err) {
-				return
-			}
-		}
-	}
 }
 
 // versionIDs returns the versions of a listing.

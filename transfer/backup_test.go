@@ -53,9 +53,12 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 		left   map[string]string
 	}{
 		{"a removal", map[string]string{"a": "a", "new": "n"}, true, nil, nil, map[string]string{"a": "a", "new": "n"}},
-		{"a refusal", map[string]string{"a": "a", "new": "n"}, true, errRefused, nil, map[string]string{"a": "a", "b": "b", "c": "c", "new": "n"}},
-		{"a dry run", map[string]string{"a": "a", "new": "n"}, true, nil, []transfer.Option{transfer.WithDryRun()}, map[string]string{"a": "a", "b": "b", "c": "c"}},
-		{"nothing to remove", map[string]string{"a": "a", "b": "b", "c": "c"}, false, nil, nil, map[string]string{"a": "a", "b": "b", "c": "c"}},
+		{"a refusal", map[string]string{"a": "a", "new": "n"}, true, errRefused, nil,
+			map[string]string{"a": "a", "b": "b", "c": "c", "new": "n"}},
+		{"a dry run", map[string]string{"a": "a", "new": "n"}, true, nil, []transfer.Option{transfer.WithDryRun()},
+			map[string]string{"a": "a", "b": "b", "c": "c"}},
+		{"nothing to remove", map[string]string{"a": "a", "b": "b", "c": "c"}, false, nil, nil,
+			map[string]string{"a": "a", "b": "b", "c": "c"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			src, dst := t.TempDir(), t.TempDir()
@@ -71,13 +74,15 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 				}
 				return row.refuse
 			})
-			_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), append(row.opts, transfer.WithDelete(), before)...)
+			_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
+				append(row.opts, transfer.WithDelete(), before)...)
 			require.ErrorIs(t, err, row.refuse)
 			require.Equal(t, row.called, calls == 1)
 			require.Equal(t, row.left, texts(t, dst))
 		})
 	}
-	_, err := transfer.Sync(t.Context(), transfer.Dir(t.TempDir()), transfer.Dir(t.TempDir()), transfer.WithBeforeDelete(nil))
+	_, err := transfer.Sync(t.Context(), transfer.Dir(t.TempDir()), transfer.Dir(t.TempDir()),
+		transfer.WithBeforeDelete(nil))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 

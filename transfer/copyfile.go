@@ -34,13 +34,15 @@ func (r *fileCopier) transfer(ctx context.Context, src entry, known bool, _ int,
 	content := localfile.NewStable(f, info)
 	err = content.Empty()
 	if err == nil {
-		err = r.to.writeFile(src.key, known, permissions{source: r.from, file: info.Mode().Perm()}, r.to.small(src.key), func(to *os.File) (time.Time, error) {
-			n, err := io.Copy(to, &progressReader{from: ctxtime.Reader(ctx, content.Reader()), total: content.Size(), moved: moved})
-			if err == nil && n != content.Size() {
-				err = localfile.ErrChanged
-			}
-			return content.Modified(), err
-		})
+		err = r.to.writeFile(src.key, known, permissions{source: r.from, file: info.Mode().Perm()}, r.to.small(src.key),
+			func(to *os.File) (time.Time, error) {
+				n, err := io.Copy(to, &progressReader{from: ctxtime.Reader(ctx, content.Reader()),
+					total: content.Size(), moved: moved})
+				if err == nil && n != content.Size() {
+					err = localfile.ErrChanged
+				}
+				return content.Modified(), err
+			})
 	}
 	if err != nil {
 		return 0, fileError("Copy", src.key, err)

@@ -84,10 +84,11 @@ func (d *downloader) transfer(ctx context.Context, src entry, known bool, reques
 	if err := checkListedSize("Download", src, r.Attrs()); err != nil {
 		return 0, err
 	}
-	err = d.to.writeFile(src.key, known, defaultPermissions, d.to.small(src.key), func(f *os.File) (_ time.Time, err error) {
-		stored, err = r.WriteTo(f)
-		return fileTime(r.Attrs(), src), err
-	})
+	err = d.to.writeFile(src.key, known, defaultPermissions, d.to.small(src.key),
+		func(f *os.File) (_ time.Time, err error) {
+			stored, err = r.WriteTo(f)
+			return fileTime(r.Attrs(), src), err
+		})
 	return stored, downloadError(src.key, err)
 }
 

@@ -13,7 +13,8 @@ import (
 
 // transferLarge downloads a file that a later job continues if this process is killed, and continues
 // what a killed one has left.
-func (d *downloader) transferLarge(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (int64, error) {
+func (d *downloader) transferLarge(ctx context.Context, src entry, known bool, requests int,
+	moved func(done, total int64)) (int64, error) {
 	if err := d.to.checkWrite(src.key, known); err != nil {
 		return 0, err
 	}
@@ -94,7 +95,8 @@ func (d *downloader) finishContinued(src entry, known bool, part *partfile.File,
 // process had left it, if that may succeed.
 func (d *downloader) endPart(ctx context.Context, key string, part *partfile.File, continued bool, err error) {
 	temporary := storage.IsTemporary(err)
-	interrupted := ctx.Err() != nil || temporary || storage.CodeOf(err) == storage.PermissionDenied || storage.CodeOf(err) == storage.Unauthenticated
+	interrupted := ctx.Err() != nil || temporary || storage.CodeOf(err) == storage.PermissionDenied ||
+		storage.CodeOf(err) == storage.Unauthenticated
 	if err != nil && (d.settings.resume != "" && interrupted || continued && temporary) {
 		part.Keep()
 		d.to.keep(key)

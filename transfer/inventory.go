@@ -60,15 +60,13 @@ func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Do
 	i := &Inventory{Bucket: m.bucket, Taken: m.taken, of: b, reports: reports, manifest: m, parquet: parquet}
 	core, prefix, _ := serving.Reach(b)
 	own, ok := core.(interface {
-		Place() storage.Place
-		Location() string
+		Located() (provider, location, bucket string)
 	})
 	if !ok {
 		return nil, inventoryError(manifest, "bucket must be one from storage.Open or a provider")
 	}
 	i.prefix = prefix
-	place, location := own.Place(), own.Location()
-	switch provider, name := place.Provider, place.Bucket; {
+	switch provider, location, name := own.Located(); {
 	case m.provider != provider:
 		return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider))
 	case m.provider == "azure": // the inventory of an account names the container of each blob

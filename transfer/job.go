@@ -180,7 +180,8 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 		return nil, err
 	}
 	sync := !j.settings.noSync
-	return &tree{root: root, destination: true, temps: partfile.NewJob(root, ".", sync), sync: sync, changes: map[string]bool{}}, nil
+	return &tree{root: root, destination: true, temps: partfile.NewJob(root, ".", sync), sync: sync,
+		changes: map[string]bool{}}, nil
 }
 
 // resumeDirIn reports whether the directory of WithResume lies in a bucket, in which

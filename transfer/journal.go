@@ -37,9 +37,9 @@ const (
 //
 // Each job needs a key of its own: each pair of ends, and each shard of [WithShard]. If the
 // journal is that of a job with other ends, layers, patterns, sizes, shard or comparison, the job fails with
-// InvalidArgument. So it does if [WithModifiedAfter] has an earlier time, or a bound of the time was added or left out. A
-// repeated job sees no files that were added before that key, nor those that its destination has lost meanwhile: remove
-// the journal if that was emptied or restored. With
+// InvalidArgument. So it does if [WithModifiedAfter] has an earlier time, or a bound of the time was added or left out.
+// A repeated job sees no files that were added before that key, nor those that its destination has lost meanwhile:
+// remove the journal if that was emptied or restored. With
 // [WithDelete] it begins with the first key, because it must know all files. Only [Sync] and
 // the jobs that are short for it keep a journal. If the object lies in an end of the job, and
 // [WithExclude] does not exclude its directory, the job fails with InvalidArgument.
@@ -82,7 +82,8 @@ func (l *journal) liesIn(s *settings, e End) bool {
 	if l == nil {
 		return false
 	}
-	return slices.ContainsFunc(serving.KeysIn(l.bucket, l.key, e.location()), func(key string) bool { return !s.inExcludedDir(key) })
+	return slices.ContainsFunc(serving.KeysIn(l.bucket, l.key, e.location()),
+		func(key string) bool { return !s.inExcludedDir(key) })
 }
 
 // A journalState is the content of the object.
@@ -200,7 +201,8 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	}
 	if differ(l.state.From, l.from) || differ(l.state.To, l.to) {
 		return "", done, &storage.Error{
-			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key, Err: errors.New("journal is that of a job between other ends, or with other layers"),
+			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key,
+			Err:  errors.New("journal is that of a job between other ends, or with other layers"),
 			Hint: "use another key, or remove this object to begin again",
 		}
 	}

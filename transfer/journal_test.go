@@ -104,9 +104,9 @@ func TestAJournalLiesOutsideTheEnds(t *testing.T) {
 	require.NoError(t, job(storage.Prefixed(src, "in/"), "x/j", transfer.WithExclude("/x/")), "an excluded folder")
 }
 
-// A journal says something only about the job that was interrupted: not in another bucket, not after that job has ended,
-// and not when it was brought back later. Each row interrupts a job, and returns a bucket with what somebody made of its
-// journal. The next job must see a file that has changed before the key of the journal.
+// A journal says something only about the job that was interrupted: not in another bucket, not after that job has
+// ended, and not when it was brought back later. Each row interrupts a job, and returns a bucket with what somebody
+// made of its journal. The next job must see a file that has changed before the key of the journal.
 func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 	const key = "jobs/nightly"
 	for _, row := range []struct {
@@ -114,14 +114,16 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 		make func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket
 		old  bool // the job continues
 	}{
-		{"the journal of the interrupted job", func(_ *testing.T, state storage.Bucket, _ func()) storage.Bucket { return state }, true},
-		{"brought back by Undelete after the job had ended", func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket {
-			repeat()
-			report, err := transfer.Undelete(t.Context(), state)
-			require.NoError(t, err)
-			require.EqualValues(t, 1, report.Transferred)
-			return state
-		}, false},
+		{"the journal of the interrupted job",
+			func(_ *testing.T, state storage.Bucket, _ func()) storage.Bucket { return state }, true},
+		{"brought back by Undelete after the job had ended",
+			func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket {
+				repeat()
+				report, err := transfer.Undelete(t.Context(), state)
+				require.NoError(t, err)
+				require.EqualValues(t, 1, report.Transferred)
+				return state
+			}, false},
 		{"copied with its bucket", func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
 			copied := memstore.New()
 			_, err := storage.Copy(t.Context(), copied, key, state, key)
@@ -158,7 +160,8 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				n := 0
-				_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithJournal(state, key), transfer.WithConcurrency(1),
+				_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src),
+					transfer.WithJournal(state, key), transfer.WithConcurrency(1),
 					transfer.WithChanges(func(transfer.Change) {
 						if n++; n == 3 {
 							cancel()
@@ -166,11 +169,13 @@ func TestAJournalOfAnotherPlaceOrTimeMeansNothing(t *testing.T) {
 					}))
 				require.ErrorIs(t, err, storage.Canceled)
 				in := row.make(t, state, func() {
-					_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithJournal(state, key))
+					_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+						transfer.WithJournal(state, key))
 					require.NoError(t, err)
 				})
 				put(t, src, "a", "changed")
-				_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithJournal(in, key))
+				_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+					transfer.WithJournal(in, key))
 				require.NoError(t, err)
 				if !row.old {
 					require.Equal(t, contents(t, src), contents(t, dst))
@@ -192,12 +197,14 @@ func TestAJournalIsOfFilesOfATime(t *testing.T) {
 		put(t, src, key, key)
 	}
 	job := func(ctx context.Context, opts ...transfer.Option) error {
-		_, err := transfer.Copy(ctx, dst, src, append(opts, transfer.WithJournal(state, "j"), transfer.WithConcurrency(1))...)
+		_, err := transfer.Copy(ctx, dst, src,
+			append(opts, transfer.WithJournal(state, "j"), transfer.WithConcurrency(1))...)
 		return err
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	require.ErrorIs(t, job(ctx, transfer.WithModifiedAfter(between), transfer.WithChanges(func(transfer.Change) { cancel() })), storage.Canceled)
+	require.ErrorIs(t, job(ctx, transfer.WithModifiedAfter(between),
+		transfer.WithChanges(func(transfer.Change) { cancel() })), storage.Canceled)
 	for name, opts := range map[string][]transfer.Option{
 		"no time":         nil,
 		"an earlier time": {transfer.WithModifiedAfter(between.Add(-time.Hour))},
@@ -221,20 +228,31 @@ func TestAJournalIsOfTheEndsAndTheirLayers(t *testing.T) {
 		want     error
 	}{
 		{"the same", plainDst, plainSrc, nil},
-		{"a layer at the destination", func(dst, _ driver.Driver) storage.Bucket { return engine.New(dst, driver.WithLayer(mirrored)) }, plainSrc, storage.InvalidArgument},
-		{"a layer at the source", plainDst, func(_, src driver.Driver) storage.Bucket { return engine.New(src, driver.WithLayer(mirrored)) }, storage.InvalidArgument},
-		{"another destination", func(driver.Driver, driver.Driver) storage.Bucket { return memstore.New() }, plainSrc, storage.InvalidArgument},
-		{"a folder of the destination", func(dst, _ driver.Driver) storage.Bucket { return storage.Prefixed(engine.New(dst), "in/") }, plainSrc, storage.InvalidArgument},
+		{"a layer at the destination", func(dst,
+			_ driver.Driver) storage.Bucket {
+			return engine.New(dst, driver.WithLayer(mirrored))
+		}, plainSrc, storage.InvalidArgument},
+		{"a layer at the source", plainDst,
+			func(_, src driver.Driver) storage.Bucket { return engine.New(src, driver.WithLayer(mirrored)) },
+			storage.InvalidArgument},
+		{"another destination", func(driver.Driver, driver.Driver) storage.Bucket { return memstore.New() }, plainSrc,
+			storage.InvalidArgument},
+		{"a folder of the destination", func(dst,
+			_ driver.Driver) storage.Bucket {
+			return storage.Prefixed(engine.New(dst), "in/")
+		}, plainSrc, storage.InvalidArgument},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			dst, src, state := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{}), memstore.New()
+			dst, src, state := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{}),
+				memstore.New()
 			for _, key := range []string{"a", "b", "c"} {
 				_, err := engine.New(src).Upload(t.Context(), key, file(key))
 				require.NoError(t, err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			_, err := transfer.Copy(ctx, engine.New(dst), engine.New(src), transfer.WithJournal(state, "j"), transfer.WithConcurrency(1),
+			_, err := transfer.Copy(ctx, engine.New(dst), engine.New(src), transfer.WithJournal(state, "j"),
+				transfer.WithConcurrency(1),
 				transfer.WithChanges(func(transfer.Change) { cancel() }))
 			require.ErrorIs(t, err, storage.Canceled)
 			to := row.dst(dst, src)

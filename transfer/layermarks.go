@@ -12,8 +12,8 @@ import (
 // markerSize returns the bytes that a marker with a key of b has.
 func markerSize(b any, key string) int64 { return layerkeys.MarkerSize(serving.Prefix(b) + key) }
 
-// passMarker reports whether a file of the source is a marker of an overlay, and counts it as ignored: it says that there
-// is no object, or that the old store has it. It must not replace the file of the destination.
+// passMarker reports whether a file of the source is a marker of an overlay, and counts it as ignored: it says that
+// there is no object, or that the old store has it. It must not replace the file of the destination.
 func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	from, ok := j.src.(*objects)
 	if !ok || t.src.size != markerSize(from.from, t.src.key) {
@@ -68,8 +68,8 @@ func (r *reverting) markerOf(ctx context.Context, key, version string) (kind, re
 	return attrs.Metadata[layerkeys.MarkerName], attrs.Revision, nil
 }
 
-// restore restores a soft-deleted object. If that is a marker of an overlay, it is removed again, and the next older one
-// is restored.
+// restore restores a soft-deleted object. If that is a marker of an overlay, it is removed again, and the next older
+// one is restored.
 func (r *reverting) restore(ctx context.Context, what reversion) error {
 	key := what.version.Key
 	for _, v := range append([]storage.VersionEntry{what.version}, what.below...) {

@@ -31,14 +31,16 @@ type keeping struct {
 
 func keepingStores(t *testing.T) (all []keeping) {
 	t.Helper()
-	for way, opt := range map[string]storage.OpenOption{"versions": storage.WithVersioning(true), "soft delete": storage.WithSoftDelete(time.Hour)} {
+	for way, opt := range map[string]storage.OpenOption{"versions": storage.WithVersioning(true),
+		"soft delete": storage.WithSoftDelete(time.Hour)} {
 		memory := memstore.NewDriver(memstore.Config{})
 		directory, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
 		require.NoError(t, err)
 		for kind, d := range map[string]driver.Driver{"memory": memory, "directory": directory} {
 			alone := engine.New(d, opt)
 			t.Cleanup(func() { require.NoError(t, storage.Close(alone)) })
-			all = append(all, keeping{way + " in " + kind, alone, func(l driver.Layer) storage.Bucket { return engine.New(d, opt, driver.WithLayer(l)) }})
+			all = append(all, keeping{way + " in " + kind, alone,
+				func(l driver.Layer) storage.Bucket { return engine.New(d, opt, driver.WithLayer(l)) }})
 		}
 	}
 	return all
@@ -69,7 +71,8 @@ func TestMarkersOfAnOverlayDoNotComeBack(t *testing.T) {
 				report, err := transfer.Undelete(t.Context(), b.alone)
 				require.NoError(t, err)
 				require.EqualValues(t, 2, report.Transferred)
-				want := map[string]string{"moved": "old moved", "written": "new", "removed after it moved": "old removed after it moved"}
+				want := map[string]string{"moved": "old moved", "written": "new",
+					"removed after it moved": "old removed after it moved"}
 				require.Equal(t, want, contents(t, b.alone))
 				if storage.Supports(b.alone, storage.Versioning) && strings.HasPrefix(b.name, "versions") {
 					_, err = transfer.RestoreAt(t.Context(), b.alone, time.Now())
@@ -146,7 +149,8 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	put(t, dst, mirror.NotesPrefix+"own", "stays")
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithDelete())
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{mirror.NotesPrefix + "own": "stays", "a": "text", "deep/" + note: "text"}, contents(t, dst))
+	require.Equal(t, map[string]string{mirror.NotesPrefix + "own": "stays", "a": "text", "deep/" + note: "text"},
+		contents(t, dst))
 	compared, err := transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil)
 	require.NoError(t, err)
 	require.True(t, compared.Equal())
@@ -169,7 +173,8 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 			layer, err := overlay.New(old, overlay.Config{})
 			require.NoError(t, err)
 			d := memstore.NewDriver(memstore.Config{})
-			require.Error(t, engine.New(d, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Remove(t.Context(), "photo"))
+			require.Error(t, engine.New(d, driver.WithLayer(layer),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Remove(t.Context(), "photo"))
 			alone := engine.New(d)
 			put(t, alone, "like a marker", strings.Repeat("x", int(layerkeys.MarkerSize("like a marker"))))
 			dir, b := tree(t, map[string]string{"photo": "the photo"}), memstore.New()

@@ -22,7 +22,8 @@ func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
 		plant(markers...)
 		return b
 	}
-	disk := map[string]string{"a/b/c": "a/b/c", "a/b.d": "a/b.d", "a/d": "a/d", "beside": "beside", "z": "z"} // a file is no folder
+	// a file is no folder
+	disk := map[string]string{"a/b/c": "a/b/c", "a/b.d": "a/b.d", "a/d": "a/d", "beside": "beside", "z": "z"}
 	opts := []transfer.Option{transfer.WithExclude("beside/x")}
 
 	t.Run("Download", func(t *testing.T) {
@@ -38,7 +39,8 @@ func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
 		dir := t.TempDir()
 		_, err := transfer.Download(t.Context(), storage.Prefixed(marked(t), "a/"), dir)
 		require.NoError(t, err)
-		require.Equal(t, fingerprints(t, tree(t, map[string]string{"b/c": "a/b/c", "b.d": "a/b.d", "d": "a/d"})), fingerprints(t, dir))
+		require.Equal(t, fingerprints(t, tree(t, map[string]string{"b/c": "a/b/c", "b.d": "a/b.d", "d": "a/d"})),
+			fingerprints(t, dir))
 	})
 	t.Run("Copy", func(t *testing.T) {
 		to := memstore.New()
@@ -55,7 +57,8 @@ func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
 	})
 	t.Run("Sync of a tree with markers deletes what is not there", func(t *testing.T) {
 		dir := tree(t, map[string]string{"a/empty/file": "x", "a/d": "old"})
-		report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(marked(t)), append(opts, transfer.WithDelete())...)
+		report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(marked(t)),
+			append(opts, transfer.WithDelete())...)
 		require.NoError(t, err)
 		require.Equal(t, int64(1), report.Deleted)
 		require.Equal(t, fingerprints(t, tree(t, disk)), fingerprints(t, dir))
@@ -63,7 +66,8 @@ func TestJobsOverTreesWithFolderMarkers(t *testing.T) {
 	t.Run("Sync finds both sides the same", func(t *testing.T) {
 		dir, b := t.TempDir(), marked(t)
 		for _, transferred := range []int{len(disk), 0} {
-			report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b), append(opts, transfer.WithDelete())...)
+			report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b),
+				append(opts, transfer.WithDelete())...)
 			require.NoError(t, err)
 			require.Equal(t, int64(transferred), report.Transferred)
 			require.Zero(t, report.Deleted)

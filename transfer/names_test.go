@@ -209,8 +209,10 @@ func TestTheInternalDirectoryOfALocalBucketIsNeverRead(t *testing.T) {
 // Only a mark shows whose a temporary file is: its process may be another program, which has taken such a name.
 func TestFilesThatAreNamedLikeTemporaryOnesStay(t *testing.T) {
 	foreign := map[string]string{
-		".omnibucket-0123456789abcdef": "another's", ".omnibucket-0123456789abcdef-0": "another's, too", "sub/.omnibucket-fedcba9876543210": "",
-		".omnibucket-aaaaaaaaaaaaaaaa": `{"omnibucket temporary files":1,"Name":".omnibucket-bbbbbbbbbbbbbbbb"}` + "\n",
+		".omnibucket-0123456789abcdef": "another's", ".omnibucket-0123456789abcdef-0": "another's, too",
+		"sub/.omnibucket-fedcba9876543210": "",
+		".omnibucket-aaaaaaaaaaaaaaaa": `{"omnibucket temporary files":1,"Name":".omnibucket-bbbbbbbbbbbbbbbb"}` +
+			"\n",
 	}
 	dir := tree(t, foreign)
 	write(t, dir, map[string]string{"sub/x": "x", ".omnibucket-mine": "a file like another"})

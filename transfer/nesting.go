@@ -66,7 +66,8 @@ func firstFiles(ctx context.Context, end openedEnd, s *settings) (someFiles, err
 	return first, nil
 }
 
-// everything returns settings that select all files, except for those in excluded directories, which a job does not read.
+// everything returns settings that select all files, except for those in excluded directories, which a job does not
+// read.
 func (s *settings) everything() *settings {
 	all := *s
 	all.prefix, all.ranges, all.anyName = "", nil, true
@@ -218,5 +219,6 @@ func oneObject(ctx context.Context, a openedEnd, there string, b openedEnd, here
 	if err != nil {
 		return false, err
 	}
-	return first.Size == second.Size && first.ETag != "" && first.ETag == second.ETag && first.Modified.Equal(second.Modified), nil
+	return first.Size == second.Size && first.ETag != "" && first.ETag == second.ETag &&
+		first.Modified.Equal(second.Modified), nil
 }

@@ -97,7 +97,7 @@ func requireKept(t *testing.T, kept map[string]string, in ...storage.Bucket) {
 	}
 }
 
-// What the end of WithBackup has is replaced, too: it may lie in an end of the job, or an end in it.
+// A job replaces files of the end of WithBackup, too: it may lie in an end of the job, or an end in it.
 func TestABackupIsNotNestedInAnEnd(t *testing.T) {
 	for name, row := range map[string]struct{ dst, src, backup string }{
 		"in the source":              {"dst", "src", "src in/"},

@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"syscall"
@@ -52,8 +53,8 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	return j.checkBackup(ctx, dst, src)
 }
 
-// meet reports whether a mount is known to show a part of the other end in an end that the job writes to, outside of what the job
-// leaves out.
+// meet reports whether a mount is known to show a part of the other end in an end that the job writes to, outside of
+// what the job leaves out.
 func (j *job) meet(written, other End) bool {
 	return slices.ContainsFunc(evidence.Meetings(serving.Places(written.location()), serving.Places(other.location())), func(m evidence.Meeting) bool {
 		return !j.settings.inExcludedDir(m.A) && (m.A != "" || !j.settings.inExcludedDir(m.B))
@@ -96,19 +97,23 @@ func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *
 	found, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(other), "")
 	if err == nil && !found && is == destination {
 		found, err = evidence.Appears(ctx, asked(other), "", asked(j.saved.end), "")
+		if cannotWrite(err) {
+			err = nil
+		}
 	}
 	return onePlace(found, err, refused)
 }
 
 // askEnds fails if both ends are one place, or if the first files show that one lies in the other.
 func (j *job) askEnds(ctx context.Context, to, from End) error {
-	dst, src := asked(j.dst), asked(j.src)
-	found, err := evidence.Appears(ctx, dst, "", src, "")
-	if err == nil && !found && j.settings.move {
-		found, err = evidence.Appears(ctx, src, "", dst, "")
-		if cannotWrite(err) {
+	found, err := evidence.Appears(ctx, asked(j.dst), "", asked(j.src), "")
+	full := cannotWrite(err) // only the folders of a directory may take files
+	if full || err == nil && !found && j.settings.move {
+		found, err = evidence.Appears(ctx, asked(j.src), "", asked(j.dst), "")
+		if !full && cannotWrite(err) {
 			j.places.copied, err = true, nil
 		}
+		j.places.copied = j.places.copied || full
 	}
 	if err := onePlace(found, err, errOverlap()); err != nil {
 		return err
@@ -164,7 +169,26 @@ func onePlace(found bool, err error, refused *storage.Error) error {
 	if found {
 		return errors.Join(refused, err)
 	}
-	return err
+	return unanswered(err)
+}
+
+// unanswered returns the error of a question that has no answer, and says what to do.
+func unanswered(err error) error {
+	failed, ok := fileError("", "", err).(*storage.Error)
+	if !ok || failed.Code == storage.Canceled || failed.Code == storage.DeadlineExceeded {
+		return err
+	}
+	e := &storage.Error{
+		Code: failed.Code, Retryable: failed.Retryable, Err: fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failed),
+		Hint: "repeat the job when each store of both ends answers, also the second one of a mirror",
+	}
+	switch {
+	case failed.Code == storage.OutcomeUnknown: // that of the question, which may be asked again
+		e.Code = storage.Unavailable
+	case cannotWrite(err):
+		e.Hint = "let the job write at the top of one end: it stores a small file there, and looks for it in the other"
+	}
+	return e
 }
 
 // cannotWrite reports whether an end takes no files: it is only read, or full.

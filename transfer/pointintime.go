@@ -27,8 +27,8 @@ import (
 // An object that is written again meanwhile is not replaced if the store supports
 // [storage.IfAbsent].
 //
-// It brings back nothing that layers keep in a bucket: the notes of a mirror, the tombstones of an overlay, and its markers.
-// It leaves removed what a job had stored to ask whether two places are one.
+// It brings back nothing that layers keep in a bucket: the notes of a mirror, the tombstones of an overlay, and its
+// markers. It leaves removed what a job had stored to ask whether two places are one.
 // The version below a marker comes back. A marker that is soft-deleted is known only when it was
 // restored: it is removed again, and a dry run counts it.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {

@@ -22,7 +22,8 @@ type Report struct {
 	Failed      int64 `json:"failed"`      // files that could not be read, written or removed, or have an invalid name
 	Deleted     int64 `json:"deleted"`     // files removed
 	Aborted     int64 `json:"aborted"`     // multipart uploads aborted, by [Expire]
-	Changed     int64 `json:"changed"`     // with [WithInventory]: objects that were replaced or removed since, and skipped
+	// with [WithInventory]: objects that were replaced or removed since, and skipped
+	Changed int64 `json:"changed"`
 
 	Bytes        int64 `json:"bytes"`        // stored for transferred files
 	DeletedBytes int64 `json:"deletedBytes"` // of removed files

@@ -4,7 +4,9 @@ package transfer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,4 +114,45 @@ func sortedFailures(out string) string {
 		return walked + moved + rest
 	}
 	return out
+}
+
+// runIntoLockedTop syncs into a directory in which only a folder takes files.
+func runIntoLockedTop(dir string) error {
+	b := memstore.New()
+	if _, err := b.Upload(context.Background(), "open/new", file("new")); err != nil {
+		return err
+	}
+	cores := []func(storage.Core) storage.Core{
+		func(c storage.Core) storage.Core { return elsewhere{c} },
+		func(c storage.Core) storage.Core { return takesNothing{elsewhere{c}} },
+	}
+	for _, core := range cores {
+		src, err := storage.Wrap(b, core)
+		if err != nil {
+			return err
+		}
+		report, err := transfer.Sync(context.Background(), transfer.Dir(dir), transfer.Bucket(src), transfer.WithDelete(), transfer.WithExclude("/kept"))
+		var e *storage.Error
+		fmt.Println(report.Transferred, report.Deleted, storage.CodeOf(err), errors.As(err, &e) && strings.Contains(e.Hint, "at the top of one end"))
+	}
+	return nil
+}
+
+// elsewhere is a Core whose place is not known.
+type elsewhere struct{ storage.Core }
+
+func (elsewhere) Engine() any { return nil }
+
+type takesNothing struct{ storage.Core }
+
+func (takesNothing) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
+	return nil, &storage.Error{Code: storage.PermissionDenied}
+}
+
+// A directory whose top takes no files may have folders that do: the job asks by its other end. If that takes no files
+// either, the error says what to do.
+func TestADestinationOfWhichOnlyAFolderTakesFiles(t *testing.T) {
+	dir := tree(t, map[string]string{"kept": "x", "open/old": "x"})
+	require.NoError(t, os.Chmod(filepath.Join(dir, "open"), 0o777))
+	require.Equal(t, "1 1  false\n0 0 permission denied true\n", unprivileged(t, "unprivileged destination", dir))
 }

@@ -50,7 +50,8 @@ func collision(key, file string) error {
 // writeFile has write fill a temporary file and then renames it to key: with its
 // time, and never incomplete. If known is set, the destination had a file, which is
 // replaced.
-func (t *tree) writeFile(key string, known bool, p permissions, open opener, write func(f *os.File) (modified time.Time, err error)) (err error) {
+func (t *tree) writeFile(key string, known bool, p permissions, open opener,
+	write func(f *os.File) (modified time.Time, err error)) (err error) {
 	defer func() { err = durable.OfFile(err, key) }()
 	if err := checkPath(key); err != nil {
 		return err

@@ -14,8 +14,10 @@ func TestSyncSaysBeforehandThatMostOfTheDestinationGoes(t *testing.T) {
 		args        []string
 		says        string
 	}{
-		{"most", map[string]string{"a": "a", "b": "b", "c": "c"}, nil, "omnibucket: removing 2 of the 3 files of the destination, which the source does not have\n"},
-		{"a dry run", map[string]string{"a": "a", "b": "b", "c": "c"}, []string{"--dry-run"}, "omnibucket: would remove 2 of the 3 files"},
+		{"most", map[string]string{"a": "a", "b": "b", "c": "c"}, nil,
+			"omnibucket: removing 2 of the 3 files of the destination, which the source does not have\n"},
+		{"a dry run", map[string]string{"a": "a", "b": "b", "c": "c"}, []string{"--dry-run"},
+			"omnibucket: would remove 2 of the 3 files"},
 		{"half", map[string]string{"a": "a", "b": "b"}, nil, ""},
 		{"quiet", map[string]string{"a": "a", "b": "b", "c": "c"}, []string{"-q"}, ""},
 		{"more than --max-delete", map[string]string{"a": "a", "b": "b", "c": "c"}, []string{"--max-delete", "1"}, ""},

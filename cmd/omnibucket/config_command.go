@@ -170,7 +170,8 @@ func configRemove(ctx context.Context, p *program.Program, section string, names
 	})
 	if err == nil && len(missing) > 0 { // the others are removed, as rm removes other objects
 		err = &storage.Error{
-			Code: storage.ObjectNotFound, Err: fmt.Errorf("the configuration has no %s", strings.Join(missing, " and no ")),
+			Code: storage.ObjectNotFound,
+			Err:  fmt.Errorf("the configuration has no %s", strings.Join(missing, " and no ")),
 			Hint: "\"omnibucket config show\" shows the file",
 		}
 	}

@@ -79,8 +79,10 @@ func TestRemovingSeveralLocations(t *testing.T) {
 		name, left string
 		args       []string
 	}{
-		{"locations", "locations:\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n", []string{"remove", "none", "a", "other"}},
-		{"settings", "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  bwlimit: 1M\n", []string{"unset", "none", "concurrency", "other"}},
+		{"locations", "locations:\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n",
+			[]string{"remove", "none", "a", "other"}},
+		{"settings", "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  bwlimit: 1M\n",
+			[]string{"unset", "none", "concurrency", "other"}},
 		{"a dry run", text, []string{"remove", "--dry-run", "none", "a", "other"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -108,7 +110,8 @@ func TestOneNameForAnAccount(t *testing.T) {
 	_, stderr := s.exits(2, "rm", "-r", "all:second")
 	require.Contains(t, stderr, "needs --all")
 	for text, want := range map[string][]string{
-		"all:": {"all:" + name + "/", "all:second/"}, "all:sec": {"all:second/"}, "all:second/": {"all:second/b.txt"}, "all:second/b": {"all:second/b.txt"},
+		"all:": {"all:" + name + "/", "all:second/"}, "all:sec": {"all:second/"}, "all:second/": {"all:second/b.txt"},
+		"all:second/b": {"all:second/b.txt"},
 	} {
 		require.Equal(t, want, s.completions("ls", text), text)
 	}

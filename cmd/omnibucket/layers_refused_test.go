@@ -14,7 +14,8 @@ func TestACacheInsideOfItsLocationIsRefused(t *testing.T) {
 	data, link := filepath.Join(top, "data"), filepath.Join(top, "link")
 	require.NoError(t, os.MkdirAll(filepath.Join(data, "year"), 0o700))
 	require.NoError(t, os.Symlink(data, link))
-	s, _ := configured(t, "locations:\n  data:\n    address: file://"+data+"\n    layers: [{diskcache: {dir: "+link+"/c}}]\n")
+	s, _ := configured(t, "locations:\n  data:\n    address: file://"+data+"\n    layers: [{diskcache: {dir: "+link+
+		"/c}}]\n")
 	const rule = "the directory of a cache must not overlap with that of the location"
 	for name, args := range map[string][]string{
 		"of a folder":                     {"serve", "--listing", "--cache", data + "/c", "file://" + data},
@@ -40,9 +41,11 @@ func TestLayersOfALocationNameDifferentStores(t *testing.T) {
 		{"an overlay and a mirror", "[{overlay: {old: a}}, {mirror: b}]", ""},
 		{"a mirror and an overlay", "[{mirror: b}, {overlay: {old: a}}]", ""},
 		{"a mirror of the old store", "[{overlay: {old: a}}, {mirror: a}]", "must name different stores"},
-		{"a mirror of the old store, which has two names", "[{overlay: {old: a}}, {limit: {reads: 1000}}, {mirror: again}]", "must name different stores"},
+		{"a mirror of the old store, which has two names",
+			"[{overlay: {old: a}}, {limit: {reads: 1000}}, {mirror: again}]", "must name different stores"},
 		{"the second store is the old one", "[{mirror: a}, {overlay: {old: A}}]", "must name different stores"},
-		{"overlay, mirror, overlay", "[{overlay: {old: a}}, {mirror: b}, {overlay: {old: c}}]", "must have overlay only once"},
+		{"overlay, mirror, overlay", "[{overlay: {old: a}}, {mirror: b}, {overlay: {old: c}}]",
+			"must have overlay only once"},
 		{"two mirrors", "[{mirror: a}, {mirror: b}]", "must have mirror only once"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

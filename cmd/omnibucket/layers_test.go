@@ -288,8 +288,10 @@ func TestAMirroredLocation(t *testing.T) {
 	require.Equal(t, "a\nb\n", s.ok("find", "first:"))
 	require.NotContains(t, s.ok("tree", "first:"), "omnibucket")
 	require.Equal(t, "0 notes\n", s.ok("repair", "--dry-run", "box:"))
-	require.JSONEq(t, `{"repaired":0,"removed":0,"recent":0,"failed":0,"undecided":0,"ignored":0}`, s.ok("repair", "--json", "box:"))
-	require.Equal(t, "copied b\n1 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 0 undecided, 0 ignored\n",
+	require.JSONEq(t, `{"repaired":0,"removed":0,"recent":0,"failed":0,"undecided":0,"ignored":0}`,
+		s.ok("repair", "--json", "box:"))
+	require.Equal(t, "copied b\n1 repaired, 0 of them removed from the second store, "+
+		"0 with a note that stays for an hour, 0 failed, 0 undecided, 0 ignored\n",
 		s.ok("repair", "--all", "--dry-run", "box:"))
 	require.Equal(t, `{"event":"copied","key":"b"}
 {"failed":0,"ignored":0,"recent":0,"removed":0,"repaired":1,"undecided":0}
@@ -302,7 +304,8 @@ func TestAMirroredLocation(t *testing.T) {
 	s.put("second:c", "nobody knows whose")
 	s.put("other:b", "a new primary")
 	stdout, stderr := s.exits(4, "repair", "--all", "--dry-run", "other:")
-	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, 0 with a note that stays for an hour, 0 failed, 1 undecided, 0 ignored\n", stdout)
+	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, "+
+		"0 with a note that stays for an hour, 0 failed, 1 undecided, 0 ignored\n", stdout)
 	require.Contains(t, stderr, "use --primary-is-right")
 	_, stderr = s.exits(4, "repair", "--all", "other:")
 	require.Contains(t, stderr, "swap the roles")
@@ -315,7 +318,8 @@ func TestAMirroredLocation(t *testing.T) {
 	require.Contains(t, stderr, "must have the layer mirror")
 	_, stderr = s.exits(2, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
-	for _, args := range [][]string{{"serve", "--s3", "account:"}, {"ls", "account:photos"}, {"rm", "account:photos/a"}} {
+	for _, args := range [][]string{{"serve", "--s3", "account:"}, {"ls", "account:photos"},
+		{"rm", "account:photos/a"}} {
 		_, stderr = s.exits(2, args...)
 		require.Contains(t, stderr, "must be one bucket", args)
 	}
@@ -332,7 +336,8 @@ func TestWhenAStoreIsGone(t *testing.T) {
 	for _, name := range []string{"first", "second", "third"} {
 		fmt.Fprintf(&text, "  %s: %s\n", name, address(name))
 	}
-	for name, roles := range map[string][2]string{"photos": {"first", "second"}, "swapped": {"second", "first"}, "moved": {"second", "third"}, "replaced": {"first", "third"}} {
+	for name, roles := range map[string][2]string{"photos": {"first", "second"}, "swapped": {"second", "first"},
+		"moved": {"second", "third"}, "replaced": {"first", "third"}} {
 		fmt.Fprintf(&text, "  %s:\n    address: %s\n    layers: [{mirror: %s}]\n", name, address(roles[0]), roles[1])
 	}
 	equal := func(s *shell, a, b string, objects map[string]string) {
@@ -413,10 +418,12 @@ func TestAMovingLocation(t *testing.T) {
 	require.Equal(t, "a\nb\n", s.ok("ls", "box:"))
 	require.Equal(t, "old", s.ok("cat", "before:c"), "keep_old")
 	require.Equal(t, "1 objects left\n", s.ok("finish", "--dry-run", "box:"))
-	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1,"ignored":0}`, s.ok("finish", "--json", "box:"))
+	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1,"ignored":0}`,
+		s.ok("finish", "--json", "box:"))
 	s.ok("rm", "later:a")
 	require.Equal(t, "b\n", s.ok("ls", "box:"), "new_only")
-	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones, 0 ignored\n", s.ok("finish", "--remove-tombstones", "box:"))
+	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones, 0 ignored\n",
+		s.ok("finish", "--remove-tombstones", "box:"))
 	require.Equal(t, "b\n", s.ok("ls", "after:"))
 	require.Equal(t, "new", s.ok("cat", "after:b"))
 	_, stderr := s.exits(2, "finish", "after:")

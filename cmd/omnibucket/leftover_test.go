@@ -21,8 +21,12 @@ func TestTheNextCommandRemovesWhatKilledOnesLeave(t *testing.T) {
 		{"sync", func(dir string) []string { return []string{"sync", "box:", dir} }},
 		{"sync --delete", func(dir string) []string { return []string{"sync", "--delete", "box:", dir} }},
 		{"cp -r", func(dir string) []string { return []string{"cp", "-r", "box:", dir} }},
-		{"cp to the same file", func(dir string) []string { return []string{"cp", "box:sub/a", filepath.Join(dir, "sub", "a")} }},
-		{"cp of a file", func(dir string) []string { return []string{"cp", os.Args[0], filepath.Join(dir, "sub", "a")} }},
+		{"cp to the same file", func(dir string) []string {
+			return []string{"cp", "box:sub/a", filepath.Join(dir, "sub", "a")}
+		}},
+		{"cp of a file", func(dir string) []string {
+			return []string{"cp", os.Args[0], filepath.Join(dir, "sub", "a")}
+		}},
 		{"rm -r", func(dir string) []string { return []string{"rm", "-r", filepath.Join(dir, "sub")} }},
 	} {
 		t.Run(row.name, func(t *testing.T) {

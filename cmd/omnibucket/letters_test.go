@@ -32,7 +32,8 @@ func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/a", "1")
-	for _, args := range [][]string{{bucket + "/none"}, {"-r", bucket + "/none"}, {bucket + "/none*"}, {bucket + "/a"}} {
+	for _, args := range [][]string{{bucket + "/none"}, {"-r", bucket + "/none"}, {bucket + "/none*"},
+		{bucket + "/a"}} {
 		stdout, stderr := s.exits(0, append([]string{"rm", "-f"}, args...)...)
 		require.Empty(t, stdout+stderr, args)
 	}
@@ -46,13 +47,18 @@ func TestErrorsOfInvalidCommandLines(t *testing.T) {
 		args []string
 		says string
 	}{
-		{"a flag of gsutil before the command", []string{"-m", "cp", "a", "gs://b"}, "unknown flag -m before a command\nhint: leave -m out"},
-		{"a flag of the command before it", []string{"-r", "ls", "x"}, "unknown flag -r before a command\nhint: write the flags of a command after its name"},
-		{"an unknown flag before the command", []string{"--concurrency", "4", "--fast", "cp", "a", "b"}, "unknown flag --fast before a command"},
+		{"a flag of gsutil before the command", []string{"-m", "cp", "a", "gs://b"},
+			"unknown flag -m before a command\nhint: leave -m out"},
+		{"a flag of the command before it", []string{"-r", "ls", "x"},
+			"unknown flag -r before a command\nhint: write the flags of a command after its name"},
+		{"an unknown flag before the command", []string{"--concurrency", "4", "--fast", "cp", "a", "b"},
+			"unknown flag --fast before a command"},
 		{"only an unknown flag", []string{"--fast"}, "unknown flag: --fast"},
-		{"a command that only resembles another", []string{"tail", "x"}, "unknown command \"tail\" for \"omnibucket\"\nhint: use cat\n"},
+		{"a command that only resembles another", []string{"tail", "x"},
+			"unknown command \"tail\" for \"omnibucket\"\nhint: use cat\n"},
 		{"one that also resembles others", []string{"put", "x"}, "hint: use cp\n"},
-		{"a letter with two meanings", []string{"cp", "-n", "a", "b"}, "hint: use --ignore-existing to keep what is there, or --dry-run to change nothing"},
+		{"a letter with two meanings", []string{"cp", "-n", "a", "b"},
+			"hint: use --ignore-existing to keep what is there, or --dry-run to change nothing"},
 		{"a location without an address", []string{"ls", "bad:a"}, "location bad must have an address"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -74,7 +80,8 @@ func TestAnExclusionOfEverythingIsRefused(t *testing.T) {
 		for _, command := range [][]string{{"cp", "-r"}, {"sync"}, {"mv", "-r"}} {
 			args := append(command, "--exclude", pattern, "--include", "*.jpg", filepath.Join(dir, "d"), memory(t))
 			_, stderr := s.exits(2, args...)
-			require.Contains(t, stderr, "hint: leave that pattern out: --include '*.jpg' alone selects nothing else", args)
+			require.Contains(t, stderr, "hint: leave that pattern out: --include '*.jpg' alone selects nothing else",
+				args)
 		}
 	}
 	_, stderr := s.exits(2, "rm", "-r", "--exclude", "*", "--include", "*.txt", filepath.Join(dir, "d"))
@@ -99,9 +106,12 @@ func TestATreeWithoutTheFlagHasAHint(t *testing.T) {
 		{"mv of a directory", 2, []string{"mv", "d", "d2"}, "use -r to move a tree"},
 		{"cp of a directory", 2, []string{"cp", "d", "./x"}, "use -r to copy a tree"},
 		{"cp of a folder", 2, []string{"cp", "box:tree/", "./x"}, "use -r to copy a tree"},
-		{"cp of a folder without its slash", 3, []string{"cp", "box:tree", "./x"}, "use -r to copy a tree: a folder has this name"},
-		{"mv of a folder to another", 3, []string{"mv", "box:tree", "box:tree2"}, "use -r to move a tree: a folder has this name"},
-		{"mv of a folder to a directory", 3, []string{"mv", "box:tree", "./x"}, "use -r to move a tree: a folder has this name"},
+		{"cp of a folder without its slash", 3, []string{"cp", "box:tree", "./x"},
+			"use -r to copy a tree: a folder has this name"},
+		{"mv of a folder to another", 3, []string{"mv", "box:tree", "box:tree2"},
+			"use -r to move a tree: a folder has this name"},
+		{"mv of a folder to a directory", 3, []string{"mv", "box:tree", "./x"},
+			"use -r to move a tree: a folder has this name"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t

@@ -16,7 +16,8 @@ import (
 func markedBox(t *testing.T, s *shell, keys ...string) storage.Bucket {
 	t.Helper()
 	server := s3Box(t, s, s3server.Config{})
-	b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, PathStyle: new(true)})
+	b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion,
+		PathStyle: new(true)})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	client, ok := storage.As[*awss3.Client](b)
@@ -48,7 +49,8 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 		{"ls -r of wildcards", []string{"ls", "-r", "box:a/*"}, "a/b/c\na/d\n"},
 		{"find", []string{"find", "box:"}, "a/b/c\na/d\ntop/x\n"},
 		{"find in an empty folder", []string{"find", "box:a/empty"}, ""},
-		{"tree", []string{"tree", "box:"}, ".\n├── a/\n│   ├── b/\n│   │   └── c\n│   ├── d\n│   └── empty/\n└── top/\n    └── x\n"},
+		{"tree", []string{"tree", "box:"},
+			".\n├── a/\n│   ├── b/\n│   │   └── c\n│   ├── d\n│   └── empty/\n└── top/\n    └── x\n"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
@@ -62,14 +64,17 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 		left []string // in the bucket, without the markers that the row need not name
 	}{
 		{"rm -r", []string{"rm", "-r", "box:a"}, []string{"top/", "top/x"}},
-		{"rm -r of an empty folder", []string{"rm", "-r", "box:a/empty/"}, []string{"a/", "a/b/", "a/b/c", "a/d", "top/", "top/x"}},
+		{"rm -r of an empty folder", []string{"rm", "-r", "box:a/empty/"},
+			[]string{"a/", "a/b/", "a/b/c", "a/d", "top/", "top/x"}},
 		{"rm -r of wildcards", []string{"rm", "-r", "box:a/*"}, []string{"a/", "top/", "top/x"}},
 		{"rm -r of everything", []string{"rm", "-r", "--all", "box:"}, nil},
 		{"cp -r", []string{"cp", "-r", "box:a/", "box:new/"}, []string{
 			"a/", "a/b/", "a/b/c", "a/d", "a/empty/", "new/b/c", "new/d", "top/", "top/x",
 		}},
-		{"mv -r", []string{"mv", "-r", "box:a/", "box:new/"}, []string{"a/", "a/b/", "a/empty/", "new/b/c", "new/d", "top/", "top/x"}},
-		{"sync", []string{"sync", "--delete", "box:top/", "box:a/"}, []string{"a/", "a/b/", "a/empty/", "a/x", "top/", "top/x"}},
+		{"mv -r", []string{"mv", "-r", "box:a/", "box:new/"},
+			[]string{"a/", "a/b/", "a/empty/", "new/b/c", "new/d", "top/", "top/x"}},
+		{"sync", []string{"sync", "--delete", "box:top/", "box:a/"},
+			[]string{"a/", "a/b/", "a/empty/", "a/x", "top/", "top/x"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)

@@ -38,9 +38,11 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 	files := map[string]string{"photos/a": "one", "photos/tree/1": "two", "photos/tree/x/2": "three"}
 	for _, args := range [][]string{
 		{"-r", "served:", "DIR/"}, {"-r", "DIR/", "served:"}, {"-r", "served:", "box:"}, {"-r", "box:", "served:"},
-		{"-r", "served:tree/", "DIR/tree/"}, {"served:a", "DIR/a"}, {"DIR/a", "served:a"}, {"served:a", "box:a"}, {"box:a", "served:"},
+		{"-r", "served:tree/", "DIR/tree/"}, {"served:a", "DIR/a"}, {"DIR/a", "served:a"}, {"served:a", "box:a"},
+		{"box:a", "served:"},
 		{"-r", "DIR/", "both:"}, {"-r", "served:", "both:"}, {"-r", "both:", "served:"}, {"served:a", "both:a"},
-		{"-r", "moving:", "served:"}, {"-r", "served:", "moving:"}, {"-r", "box:", "moving:"}, {"-r", "moving:", "box:"},
+		{"-r", "moving:", "served:"}, {"-r", "served:", "moving:"}, {"-r", "box:", "moving:"},
+		{"-r", "moving:", "box:"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			root := t.TempDir()
@@ -55,8 +57,10 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 			t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 			dir := filepath.Join(root, "photos")
 			address := "file://" + filepath.ToSlash(dir)
-			s, _ := configured(t, "locations:\n  box: "+address+"\n  served: s3://photos?profile=omnibucket&region="+s3server.DefaultRegion+"&endpoint="+server.URL+
-				"\n  both:\n    address: "+directory(t)+"\n    layers: [{mirror: box}]\n  moving:\n    address: "+directory(t)+"\n    layers: [{overlay: {old: box}}]\n")
+			s, _ := configured(t, "locations:\n  box: "+address+"\n  served: s3://photos?profile=omnibucket&region="+
+				s3server.DefaultRegion+"&endpoint="+server.URL+
+				"\n  both:\n    address: "+directory(t)+"\n    layers: [{mirror: box}]\n  moving:\n    address: "+
+				directory(t)+"\n    layers: [{overlay: {old: box}}]\n")
 			for i := range args {
 				args[i] = strings.Replace(args[i], "DIR", filepath.ToSlash(dir), 1)
 			}

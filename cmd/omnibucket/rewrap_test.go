@@ -24,7 +24,8 @@ func TestRewrapRotatesATree(t *testing.T) {
 	newer, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	bucket := directory(t) + "?create=true"
-	s, _ := configured(t, "locations:\n  plain: "+bucket+"\n  box:\n    address: "+bucket+"\n    layers: [{encrypt: {identity_file: "+file+", allow_plain: true}}]\n"+
+	s, _ := configured(t, "locations:\n  plain: "+bucket+"\n  box:\n    address: "+bucket+
+		"\n    layers: [{encrypt: {identity_file: "+file+", allow_plain: true}}]\n"+
 		"  strict:\n    address: "+bucket+"\n    layers: [{encrypt: {identity_file: "+file+"}}]\n")
 	identities(older)
 	s.put("box:in/a", "aa")

@@ -13,7 +13,8 @@ import (
 
 // dryRunByLetter are the commands whose -n is --dry-run, as in rsync and rclone. That of cp and mv means
 // no clobber elsewhere, and that of head is a number.
-var dryRunByLetter = []string{"bucket", "expire", "finish", "rb", "repair", "restore", "rewrap", "rm", "sync", "tag", "undelete"}
+var dryRunByLetter = []string{"bucket", "expire", "finish", "rb", "repair", "restore", "rewrap", "rm", "sync", "tag",
+	"undelete"}
 
 // addLetters adds letters to a command that people know from other programs. Help does not show them.
 func addLetters(c *cobra.Command) {
@@ -48,7 +49,8 @@ func checkLeading(root *cobra.Command, args []string) error {
 			return nil
 		case !known:
 			return &storage.Error{
-				Code: storage.InvalidArgument, Err: fmt.Errorf("unknown flag %s before a command", args[i]), Hint: leadingHint(args[i]),
+				Code: storage.InvalidArgument, Err: fmt.Errorf("unknown flag %s before a command", args[i]),
+				Hint: leadingHint(args[i]),
 			}
 		case flag != nil && flag.NoOptDefVal == "" && !strings.Contains(args[i], "="):
 			i++

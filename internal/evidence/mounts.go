@@ -45,7 +45,7 @@ func views(dir string) ([]view, bool) {
 	return shown, true
 }
 
-// mountOf returns the mount that shows a path. Of two mounts on one parent, that on the outer path is the newer one, and
+// mountOf returns the mount that shows a path. If two on one parent could, that on the outer path is the newer one, and
 // hides the other.
 func mountOf(path string, all []mount) (at mount, found bool) {
 	known := map[string]bool{}
@@ -91,8 +91,8 @@ func (v view) holds(inner view) (rest string, ok bool) {
 	return pathFrom(v.path, inner.path)
 }
 
-// mountsApart reports whether two directories are known to show no part of a file system in common. A file system that is mounted
-// in only one of them may be a server's that shows the other.
+// mountsApart reports whether two directories are known to show no part of a file system in common. A file system
+// that is mounted in only one of them may be a server's that shows the other.
 func mountsApart(a, b string) bool {
 	first, known := views(a)
 	second, both := views(b)
@@ -114,7 +114,8 @@ func mountsApart(a, b string) bool {
 	return true
 }
 
-// A Meeting is a part of a file system that two directories show, below a folder of each: "", or one that ends in a slash.
+// A Meeting is a part of a file system that two directories show, below a folder of each: "", or one that ends in a
+// slash.
 type Meeting struct{ A, B string }
 
 // Meetings returns what the mounts of this machine show in a directory of a and one of b.

@@ -61,7 +61,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 	}
 }
 
-// What a later mount hides is not there.
+// A directory does not show a mount that a later one hides.
 func TestAHiddenMountShowsNothing(t *testing.T) {
 	top := t.TempDir()
 	for _, dir := range []string{"data", "outer/x/y", "third"} {
@@ -75,7 +75,7 @@ func TestAHiddenMountShowsNothing(t *testing.T) {
 	require.True(t, Apart(data, outer))
 }
 
-// Of two mounted folders of one bucket, one may show the other.
+// A folder of a bucket may show another one.
 func TestFoldersOfOneBucketMayBeMounted(t *testing.T) {
 	top := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(top, "a"), 0o777))

@@ -2,5 +2,5 @@
 
 package evidence
 
-// readMounts knows no mounts: no other system shows one file system at two paths of one device.
+// readMounts knows no mounts: on these systems each has a device of its own.
 func readMounts() ([]mount, bool) { return nil, true }

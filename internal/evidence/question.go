@@ -27,8 +27,8 @@ const discarding = 30 * time.Second
 // NewKey returns the key of an object that nobody else has.
 func NewKey(prefix string) string { return prefix + start + rand.Text() }
 
-// IsKey reports whether a key, or a name, is like those of NewKey. A job that was killed may have left such an object, which is
-// no data: jobs do not copy it, and it is no reason to remove anything.
+// IsKey reports whether a key, or a name, is like those of NewKey. A job that was killed may have left such an object,
+// which is no data: jobs do not copy it, and it is no reason to remove anything.
 func IsKey(key string) bool {
 	random, ok := strings.CutPrefix(key[strings.LastIndexByte(key, '/')+1:], start)
 	return ok && len(random) >= leastRandom && strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""

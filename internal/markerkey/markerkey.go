@@ -1,12 +1,27 @@
-// Package markerkey tells the key of the marker of a folder: an object, mostly an empty one, whose key ends in "/", as
+// Package markerkey lets a layer copy the marker of a folder: an object, mostly an empty one, whose key ends in "/", as
 // consoles and rclone store it. The core writes no other object with such a key (rule K1).
 package markerkey
 
 import (
+	"context"
 	"strings"
 
 	"github.com/omnibucket/storage/internal/keyrule"
 )
+
+type allowedKey struct{}
+
+// Allow returns a context in which a copy may have a key that [Is] that of a marker.
+func Allow(ctx context.Context) context.Context { return context.WithValue(ctx, allowedKey{}, true) }
+
+// Checked returns what the rules of keys must permit of the key of a copy: the key, or the name of the folder whose marker
+// it is, if the context allows that.
+func Checked(ctx context.Context, key string) string {
+	if ctx.Value(allowedKey{}) != nil && Is(key) {
+		return strings.TrimSuffix(key, "/")
+	}
+	return key
+}
 
 // Is reports whether a key is that of the marker of a folder whose name the core would write.
 func Is(key string) bool {

@@ -19,3 +19,10 @@ func TestIs(t *testing.T) {
 		require.Equal(t, is, markerkey.Is(key), key)
 	}
 }
+
+func TestAMarkerIsCheckedByTheNameOfItsFolder(t *testing.T) {
+	for key, want := range map[string]string{"a/": "a", "a": "a", "a//": "a//", "/": "/"} {
+		require.Equal(t, want, markerkey.Checked(markerkey.Allow(t.Context()), key))
+		require.Equal(t, key, markerkey.Checked(t.Context(), key))
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"reflect"
 
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/equal"
@@ -69,6 +70,9 @@ func Places(of any) []evidence.Place {
 			return nil
 		}
 		return []evidence.Place{{Account: core, Prefix: prefix}}
+	}
+	if reflect.TypeOf(of).NumMethod() == 0 {
+		return nil // nothing that has objects
 	}
 	return []evidence.Place{{Account: of}}
 }

@@ -40,7 +40,8 @@ func openDir(dir string) (*os.Root, error) {
 	switch {
 	case err != nil:
 		return nil, unusable(err)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0, isForeign(info): // a block of theirs would be believed
+	// a block of theirs would be believed
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0, isForeign(info):
 		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
 	}
 	if err = root.Mkdir(blocksFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -111,12 +111,13 @@ func TestTheFolderOfTheBlocksHasAMark(t *testing.T) {
 		files map[string]string // in the folder
 		code  storage.Code
 	}{
-		"a folder that a killed process made":   {map[string]string{}, ""},
-		"a mark that a killed process began":    {map[string]string{"tmp-x": "Sig"}, ""},
-		"the mark":                              {map[string]string{markName: mark, "ab/x": "x"}, ""},
-		"files without a mark":                  {map[string]string{"ab/x": "x"}, storage.InvalidArgument},
-		"the mark of another program's cache":   {map[string]string{markName: "Signature: 8a477f597d28d172789f06886806bc55\n"}, storage.InvalidArgument},
-		"a mark that was changed":               {map[string]string{markName: mark + "\n", "ab/x": "x"}, storage.InvalidArgument},
+		"a folder that a killed process made": {map[string]string{}, ""},
+		"a mark that a killed process began":  {map[string]string{"tmp-x": "Sig"}, ""},
+		"the mark":                            {map[string]string{markName: mark, "ab/x": "x"}, ""},
+		"files without a mark":                {map[string]string{"ab/x": "x"}, storage.InvalidArgument},
+		"the mark of another program's cache": {map[string]string{markName: "Signature: 8a477f597d28d172789f06886806bc55\n"}, storage.InvalidArgument},
+		"a mark that was changed": {map[string]string{markName: mark + "\n", "ab/x": "x"},
+			storage.InvalidArgument},
 		"a temporary file beside another's one": {map[string]string{"tmp-x": "", "x": ""}, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +161,8 @@ func TestACacheAndItsBucketAreApart(t *testing.T) {
 			cache, err := Open(filepath.Join(top, row.cache), Config{})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, cache.Close()) }()
-			b, err := local.Open(filepath.Join(top, row.bucket), local.Config{Create: true}, driver.WithLayer(cache.Layer()))
+			b, err := local.Open(filepath.Join(top, row.bucket), local.Config{Create: true},
+				driver.WithLayer(cache.Layer()))
 			require.NoError(t, err)
 			defer func() { require.NoError(t, storage.Close(b)) }()
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))

@@ -114,7 +114,8 @@ func (c *Cache) Layer() driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		if driver.Overlap(serving.Directory(c.dir), engine.New(next)) {
 			return otherstore.Refuse(next, &storage.Error{
-				Code: storage.InvalidArgument, Err: errors.New("the directory of a cache must not overlap with that of the bucket"),
+				Code: storage.InvalidArgument,
+				Err:  errors.New("the directory of a cache must not overlap with that of the bucket"),
 				Hint: "name a directory outside of the bucket",
 			})
 		}

@@ -82,11 +82,12 @@ func (f *fixture) get(t *testing.T, a *storage.Attrs, offset, length int64, opts
 // files returns the paths of all files in the folder of the blocks, without its mark.
 func (f *fixture) files(t *testing.T) (paths []string) {
 	t.Helper()
-	require.NoError(t, filepath.WalkDir(filepath.Join(f.dir, blocksFolder), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && d.Name() != markName {
-			paths = append(paths, path)
-		}
-		return err
-	}))
+	require.NoError(t, filepath.WalkDir(filepath.Join(f.dir, blocksFolder),
+		func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && d.Name() != markName {
+				paths = append(paths, path)
+			}
+			return err
+		}))
 	return paths
 }

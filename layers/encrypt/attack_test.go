@@ -227,7 +227,8 @@ func TestRangesOfAnObjectThatWasCutOff(t *testing.T) {
 	}
 	for name, option := range ranges {
 		t.Run(name, func(t *testing.T) {
-			for opened, b := range map[string]storage.Bucket{"opened again": s.open(t, keys), "that has read it": s.open(t, keys)} {
+			for opened, b := range map[string]storage.Bucket{"opened again": s.open(t, keys),
+				"that has read it": s.open(t, keys)} {
 				s.put(t, "a", object)
 				if opened == "that has read it" {
 					_, _, err := storage.ReadAll(t.Context(), b, "a")
@@ -255,12 +256,18 @@ func TestRangesCostOneRequestMoreForEachObject(t *testing.T) {
 		ranges []storage.Range
 		want   int
 	}{
-		"ten ranges":                {false, 9*chunk + 5, nil, slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 11},
-		"ten of what was written":   {true, 9*chunk + 5, nil, slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 10},
-		"ten of what has parts":     {true, 9*chunk + 5, []storage.UploadOption{storage.WithPartSize(chunk)}, slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 10},
-		"ranges with the end first": {false, 2 * chunk, nil, []storage.Range{{Offset: chunk, Length: -1}, {Offset: 0, Length: 1}}, 2},
-		"an object of one chunk":    {false, chunk - 1, nil, []storage.Range{{Offset: 0, Length: 1}, {Offset: chunk - 9, Length: -1}}, 2},
-		"bytes of the last chunk":   {false, 2 * chunk, nil, []storage.Range{{Offset: 2*chunk - 9, Length: 1}, {Offset: 0, Length: 1}}, 2},
+		"ten ranges": {false, 9*chunk + 5, nil,
+			slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 11},
+		"ten of what was written": {true, 9*chunk + 5, nil,
+			slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 10},
+		"ten of what has parts": {true, 9*chunk + 5, []storage.UploadOption{storage.WithPartSize(chunk)},
+			slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10), 10},
+		"ranges with the end first": {false, 2 * chunk, nil,
+			[]storage.Range{{Offset: chunk, Length: -1}, {Offset: 0, Length: 1}}, 2},
+		"an object of one chunk": {false, chunk - 1, nil,
+			[]storage.Range{{Offset: 0, Length: 1}, {Offset: chunk - 9, Length: -1}}, 2},
+		"bytes of the last chunk": {false, 2 * chunk, nil,
+			[]storage.Range{{Offset: 2*chunk - 9, Length: 1}, {Offset: 0, Length: 1}}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, keys, counted := newStore(), newKeys(t), meter.New()
@@ -291,14 +298,15 @@ func TestARangeOfAnObjectThatIsReplacedMeanwhile(t *testing.T) {
 	contents := []string{text(3 * chunk), text(5 * chunk)}
 	upload(t, s.open(t, keys), "a", contents[0])
 	gets := 0
-	replacing := driver.Intercept(s.Driver, func(ctx context.Context, call string, next func(context.Context) error) error {
-		if call == "Get" {
-			if gets++; gets == 2 { // that of the last chunk
-				upload(t, s.open(t, keys), "a", contents[1])
+	replacing := driver.Intercept(s.Driver,
+		func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "Get" {
+				if gets++; gets == 2 { // that of the last chunk
+					upload(t, s.open(t, keys), "a", contents[1])
+				}
 			}
-		}
-		return next(ctx)
-	})
+			return next(ctx)
+		})
 	b := engine.New(replacing, driver.WithLayer(newLayer(t, keys)))
 	got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(5, 10))
 	require.NoError(t, err)

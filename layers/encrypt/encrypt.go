@@ -103,7 +103,8 @@ func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
 	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) } // Locate is of this layer's copies
-	if desc.PartUnit > 1 {                                                   // chunks with their tags never fill such parts
+	// chunks with their tags never fill such parts
+	if desc.PartUnit > 1 {
 		desc.Features &^= storage.MultipartUploads | driver.SequentialParts
 	}
 	desc.PartUnit, desc.MinPartSize = chunkSize, max(1, (desc.MinPartSize+chunkSize-1)/chunkSize)*chunkSize

@@ -131,7 +131,8 @@ func sealRange(r *driver.GetRequest) bool {
 // decrypt returns the body of what r asks for. body answers in, and begins where in does. If it does not have the last
 // chunk of the object, that is looked at first.
 func (d *objectDriver) decrypt(
-	ctx context.Context, r, in *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64, body io.ReadCloser,
+	ctx context.Context, r, in *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64,
+	body io.ReadCloser,
 ) (io.ReadCloser, error) {
 	size := attrs.Size
 	from, to, err := r.Span(size)

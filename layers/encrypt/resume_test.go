@@ -33,8 +33,10 @@ func TestAnUploadOfOtherKeysOrLayersStartsOver(t *testing.T) {
 		} {
 			t.Run(name+"/"+form, func(t *testing.T) {
 				s, content := newStore(), text(4*chunk)
-				opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk), storage.WithConcurrency(1)}
-				failing := engine.New(&recorder{Driver: s.Driver, failAt: 3, seen: func(*driver.PartRequest, string) {}}, row.before...)
+				opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),
+					storage.WithConcurrency(1)}
+				failing := engine.New(&recorder{Driver: s.Driver, failAt: 3,
+					seen: func(*driver.PartRequest, string) {}}, row.before...)
 				_, err := failing.Upload(t.Context(), "a", body(content), opts...)
 				require.ErrorIs(t, err, storage.PermissionDenied)
 				require.Len(t, pending(t, s), 1)

@@ -37,7 +37,8 @@ type RewrapReport struct {
 // If bucket was not opened with the layer, each object is copied onto itself, and nothing is encrypted.
 func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (RewrapReport, error) {
 	if c.Concurrency < 0 {
-		return RewrapReport{}, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.RewrapAll", Err: errors.New("the concurrency must not be negative")}
+		return RewrapReport{}, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.RewrapAll",
+			Err: errors.New("the concurrency must not be negative")}
 	}
 	r := &rewrapping{config: c}
 	limit := cmp.Or(c.Concurrency, rewrapsAtOnce)

@@ -101,18 +101,20 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 			upload(t, plain, "a", "old")
 			var writes atomic.Int32
 			calls := faults.New()
-			racing := engine.New(s.Driver, driver.WithLayer(calls.Layer()), driver.WithLayer(func(next driver.Driver) driver.Driver {
-				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == "Copy" && writes.Add(1) <= row.writes {
-						if row.remove {
-							require.NoError(t, plain.Remove(ctx, "a"))
-						} else {
-							upload(t, plain, "a", fmt.Sprint("new ", writes.Load()))
-						}
-					}
-					return next(ctx)
-				})
-			}), driver.WithLayer(newLayer(t, keys)))
+			racing := engine.New(s.Driver, driver.WithLayer(calls.Layer()),
+				driver.WithLayer(func(next driver.Driver) driver.Driver {
+					return driver.Intercept(next,
+						func(ctx context.Context, call string, next func(context.Context) error) error {
+							if call == "Copy" && writes.Add(1) <= row.writes {
+								if row.remove {
+									require.NoError(t, plain.Remove(ctx, "a"))
+								} else {
+									upload(t, plain, "a", fmt.Sprint("new ", writes.Load()))
+								}
+							}
+							return next(ctx)
+						})
+				}), driver.WithLayer(newLayer(t, keys)))
 			report, err := encrypt.RewrapAll(t.Context(), racing, encrypt.RewrapConfig{})
 			require.Equal(t, row.want.Failed > 0, err != nil, err)
 			require.Equal(t, row.want, report)

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/keysort"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/properties"
 	"github.com/omnibucket/storage/internal/storeclock"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
@@ -29,8 +30,8 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 	}
 }
 
-// decide looks again at keys that the mark does not decide. A note of the primary decides some, one of the former primary
-// others, and some have the same content in both stores. The rest is undecided.
+// decide looks again at keys that the mark does not decide. A note of the primary decides some, one of the former
+// primary others, and some have the same content in both stores. The rest is undecided.
 func (c *comparison) decide(ctx context.Context) error {
 	s := c.stores
 	var once sync.Once
@@ -94,8 +95,8 @@ func (n noteSet) has(key string) bool {
 	return found
 }
 
-// notedIn returns what notes in a store name, if they are about a pair of stores. With also, those of an earlier version
-// count, which name none.
+// notedIn returns what notes in a store name, if they are about a pair of stores. With also, those of an earlier
+// version count, which name none.
 func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, also bool) (noteSet, error) {
 	set := noteSet{map[string]time.Time{}, map[string]bool{}}
 	var mu sync.Mutex
@@ -127,7 +128,8 @@ func (c *comparison) ownNotes(ctx context.Context) (noteSet, error) {
 	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former.keys) == 0)
 }
 
-// readClocks finds out how far the clock of the second store is ahead. A dry run writes nothing, and takes them for equal.
+// readClocks finds out how far the clock of the second store is ahead. A dry run writes nothing, and takes them for
+// equal.
 func (c *comparison) readClocks(ctx context.Context) error {
 	if c.dryRun || len(c.noted.keys) == 0 {
 		return nil
@@ -144,9 +146,9 @@ func (c *comparison) readClocks(ctx context.Context) error {
 // noteLag is how much later than a note the second store may have got what the note is about to replace.
 const noteLag = time.Minute
 
-// byNote reports whether a note of the primary decides a key. One that is older than what the second store has came back
-// with a snapshot. If both stores have a note, that of the primary is the later one, unless its mark says that it had this
-// role when both were last equal: then the roles were swapped twice since.
+// byNote reports whether a note of the primary decides a key. One that is older than what the second store has came
+// back with a snapshot. If both stores have a note, that of the primary is the later one, unless its mark says that it
+// had this role when both were last equal: then the roles were swapped twice since.
 func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
 	twice := c.former.has(key) && c.proven && !c.swapped
 	return c.noted.has(key) && !twice && !theirs.Modified.After(c.noted.keys[key].Add(c.ahead+noteLag))
@@ -192,7 +194,7 @@ func (c *comparison) giveBack(ctx context.Context, key string) error {
 		}
 		condition = storage.IfRevision(ours.Revision)
 	}
-	_, err = storage.Copy(ctx, s.primary, key, s.second.Bucket, key, storage.CopyOptions{MarkerKey: true}, condition)
+	_, err = storage.Copy(markerkey.Allow(ctx), s.primary, key, s.second.Bucket, key, condition)
 	if ours == nil && otherstore.NeedsNo(key, theirs.Size, err) {
 		return errNeedsNo
 	}
@@ -200,7 +202,7 @@ func (c *comparison) giveBack(ctx context.Context, key string) error {
 }
 
 // sameContent reports whether two objects have the same bytes, properties and tags, so that to replace one by the other
-// loses nothing. Of the marker of a folder, properties say nothing: each console has others.
+// loses nothing. The properties of the marker of a folder say nothing: each console has others.
 func (s *stores) sameContent(ctx context.Context, ours, theirs *storage.Attrs) (bool, error) {
 	if isMarker(ours.Key, ours.Size) && theirs.Size == 0 {
 		return true, nil

@@ -86,42 +86,49 @@ func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 			name string
 			make func(t *testing.T, primary, second driver.Driver, snapshot storage.Bucket) driver.Driver
 		}{
-			{"the second store, copied to a new one, and interrupted", func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
-				d := open(t)
-				raw(t, engine.New(d), engine.New(second), 3)
-				return d
-			}},
-			{"the primary, copied to a new one, and interrupted", func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
-				d := open(t)
-				raw(t, engine.New(d), engine.New(primary), 4)
-				return d
-			}},
-			{"an older backup of the primary, in a new store", func(t *testing.T, _, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
-				d := open(t)
-				raw(t, engine.New(d), snapshot, 0)
-				return d
-			}},
-			{"the primary, restored from an older snapshot", func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
-				empty(t, engine.New(primary))
-				raw(t, engine.New(primary), snapshot, 0)
-				return primary
-			}},
-			{"an interrupted restore of an older snapshot", func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
-				empty(t, engine.New(primary))
-				raw(t, engine.New(primary), snapshot, 4)
-				return primary
-			}},
-			{"the primary, which somebody emptied", func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
-				for key := range content(t, engine.New(primary)) {
-					require.NoError(t, engine.New(primary).Remove(t.Context(), key))
-				}
-				return primary
-			}},
-			{"a new store that got a write", func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
-				d := open(t)
-				put(t, mirrorOf(t, d, engine.New(second)), "new", "written beside the second store")
-				return d
-			}},
+			{"the second store, copied to a new one, and interrupted",
+				func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
+					d := open(t)
+					raw(t, engine.New(d), engine.New(second), 3)
+					return d
+				}},
+			{"the primary, copied to a new one, and interrupted",
+				func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
+					d := open(t)
+					raw(t, engine.New(d), engine.New(primary), 4)
+					return d
+				}},
+			{"an older backup of the primary, in a new store",
+				func(t *testing.T, _, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
+					d := open(t)
+					raw(t, engine.New(d), snapshot, 0)
+					return d
+				}},
+			{"the primary, restored from an older snapshot",
+				func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
+					empty(t, engine.New(primary))
+					raw(t, engine.New(primary), snapshot, 0)
+					return primary
+				}},
+			{"an interrupted restore of an older snapshot",
+				func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
+					empty(t, engine.New(primary))
+					raw(t, engine.New(primary), snapshot, 4)
+					return primary
+				}},
+			{"the primary, which somebody emptied",
+				func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
+					for key := range content(t, engine.New(primary)) {
+						require.NoError(t, engine.New(primary).Remove(t.Context(), key))
+					}
+					return primary
+				}},
+			{"a new store that got a write",
+				func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
+					d := open(t)
+					put(t, mirrorOf(t, d, engine.New(second)), "new", "written beside the second store")
+					return d
+				}},
 		} {
 			t.Run(kind+", "+row.name, func(t *testing.T) {
 				primary, second := open(t), open(t)
@@ -141,7 +148,8 @@ func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 				for range 2 {
 					_, err := mirror.RepairAll(t.Context(), mirrorOf(t, primary, engine.New(second)))
 					require.Error(t, err)
-					require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.ObjectNotFound}, storage.CodeOf(err))
+					require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.ObjectNotFound},
+						storage.CodeOf(err))
 					require.ErrorContains(t, err, "nothing was removed or replaced")
 					require.Equal(t, before, content(t, engine.New(second)))
 				}
@@ -185,7 +193,8 @@ func TestADryRunCountsAsTheRun(t *testing.T) {
 			}
 			run := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
 				told := map[string]mirror.Action{}
-				report, err := mirror.RepairAll(t.Context(), b, append(opts, mirror.WithDifferences(func(d mirror.Difference) { told[d.Key] = d.Action }))...)
+				report, err := mirror.RepairAll(t.Context(), b,
+					append(opts, mirror.WithDifferences(func(d mirror.Difference) { told[d.Key] = d.Action }))...)
 				return report, told, err
 			}
 			before := stores()
@@ -200,7 +209,8 @@ func TestADryRunCountsAsTheRun(t *testing.T) {
 				require.Equal(t, map[string]mirror.Action{"more": mirror.Copied, "stray": mirror.Undecided}, told)
 			} else {
 				require.Equal(t, mirror.Report{Repaired: 4, Recent: 1, Removed: 2}, real)
-				require.Equal(t, map[string]mirror.Action{"old/1": mirror.Removed, "old/2": mirror.Replaced, "stray": mirror.Removed}, told)
+				require.Equal(t, map[string]mirror.Action{"old/1": mirror.Removed, "old/2": mirror.Replaced,
+					"stray": mirror.Removed}, told)
 			}
 		}
 		require.Equal(t, content(t, engine.New(primary)), content(t, engine.New(second)))
@@ -211,7 +221,8 @@ func TestADryRunCountsAsTheRun(t *testing.T) {
 func TestAnEmptyPrimaryIsNeverRight(t *testing.T) {
 	second := memstore.New()
 	put(t, second, "a", "precious")
-	_, err := mirror.RepairAll(t.Context(), mirrorOf(t, memstore.NewDriver(memstore.Config{}), second), mirror.WithPrimaryRight())
+	_, err := mirror.RepairAll(t.Context(), mirrorOf(t, memstore.NewDriver(memstore.Config{}), second),
+		mirror.WithPrimaryRight())
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Equal(t, map[string]string{"a": "precious"}, content(t, second))
 }
@@ -219,7 +230,8 @@ func TestAnEmptyPrimaryIsNeverRight(t *testing.T) {
 // A note that came with a copy of its bucket, or with another second store, says nothing about these stores.
 func TestANoteThatWasCopiedMeansNothing(t *testing.T) {
 	primary, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
-	b := engine.New(primary, driver.WithLayer(newLayer(t, engine.New(second), mirror.Config{})), storage.WithSigningBaseURL("http://127.0.0.1/"))
+	b := engine.New(primary, driver.WithLayer(newLayer(t, engine.New(second), mirror.Config{})),
+		storage.WithSigningBaseURL("http://127.0.0.1/"))
 	_, err := b.SignedUploadURL(t.Context(), "a") // leaves a note
 	require.NoError(t, err)
 	_, err = b.SignedUploadURL(t.Context(), "b")
@@ -296,7 +308,8 @@ func TestTheSecondStoreHasOnlyObjects(t *testing.T) {
 	}
 }
 
-// Somebody opens the stores in the wrong roles while the primary has writes that the second store lacks. Nothing is lost.
+// Somebody opens the stores in the wrong roles while the primary has writes that the second store lacks. Nothing is
+// lost.
 func TestRolesThatWereSwappedByMistakeLoseNothing(t *testing.T) {
 	onEachKind(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
 		down := mirrorOf(t, primary, gone(second))

@@ -191,12 +191,14 @@ func TestWhenAStoreIsGone(t *testing.T) {
 				_, err := s.open("first", "second").Upload(s.t.Context(), "never", nil)
 				require.Error(s.t, err)
 			}),
-			comes("first"), busy("first", "second", "while one is back"), comes("second"), repair("first", "second"), repairAll("first", "second"),
+			comes("first"), busy("first", "second", "while one is back"), comes("second"), repair("first", "second"),
+			repairAll("first", "second"),
 		}, []string{"first", "second"}},
 		{"the primary is gone for an hour", "", []step{
 			goes("second"), busy("first", "second", "only in the primary"), comes("second"), goes("first"),
 			busy("second", "first", "with the roles swapped"), comes("first"), repairAll("second", "first"),
-			busy("second", "first", "with both"), repairAll("first", "second"), busy("first", "second", "swapped again"),
+			busy("second", "first", "with both"), repairAll("first", "second"),
+			busy("first", "second", "swapped again"),
 		}, []string{"first", "second"}},
 		{"the primary is restored from a snapshot", "", []step{
 			happens(func(s *scene) { snapshot = content(s.t, engine.New(s.stores["first"])) }),

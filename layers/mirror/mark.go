@@ -26,8 +26,9 @@ const (
 //
 // It proves this only in the store that Place names, as the primary, and beside the store that Second names. A copy of
 // the mark in another store proves nothing. In a store that was restored from a snapshot it is as old as that: the
-// primary had, when the mark was written, each object that the second store has had since before Since. So it has removed
-// what it lacks of these, and written what is different, since then. A later object may be newer than the snapshot.
+// primary had, when the mark was written, each object that the second store has had since before Since. So it has
+// removed what it lacks of these, and written what is different, since then. A later object may be newer than the
+// snapshot.
 type mark struct {
 	Role       string    `json:"role"`
 	Place      string    `json:"place"`

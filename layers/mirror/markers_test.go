@@ -35,8 +35,8 @@ func objectsOf(t *testing.T, d driver.Driver) (keys []string) {
 	return keys
 }
 
-// RepairAll copies the marker of a folder as an object. A store that cannot have its key, as a directory, needs none, and
-// a marker that only the second store has stays there: no other object depends on it.
+// RepairAll copies the marker of a folder as an object. A store that cannot have its key, as a directory, needs none,
+// and a marker that only the second store has stays there: no other object depends on it.
 func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 	for _, row := range []struct {
 		name                  string
@@ -95,7 +95,7 @@ func TestMarkersOfFoldersBesideASwap(t *testing.T) {
 }
 
 // An object with content whose key ends in "/" would be lost with the primary.
-func TestRepairAllTellsOfAnObjectNamedLikeAFolder(t *testing.T) {
+func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	p := newMarkedPair(t, "memory", "directory")
 	_, err := p.primary.Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("text"), Size: 4})
 	require.NoError(t, err)

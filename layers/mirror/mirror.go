@@ -94,7 +94,8 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 			return otherstore.Refuse(d, err)
 		}
 		if otherstore.Overlaps(d, second) {
-			return otherstore.Refuse(d, invalid("", "the two stores of a mirror must not be the same bucket, nor one in the other"))
+			return otherstore.Refuse(d, invalid("",
+				"the two stores of a mirror must not be the same bucket, nor one in the other"))
 		}
 		return otherstore.Calls(&objectDriver{d, &stores{
 			place: serving.Place(engine.New(d)), secondPlace: serving.Place(second),

@@ -22,7 +22,8 @@ import (
 func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == otherstore.FailedOver }
 
 // read asks the primary, and if that is down the second store. A read that decides about a write asks the primary
-// only, as does one of a job that removes. One of a revision of the second store, such as the rest of a read that failed over, stays there.
+// only, as does one of a job that removes. One of a revision of the second store, such as the rest of a read that
+// failed over, stays there.
 func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second func(context.Context) error) error {
 	if r.Auxiliary || !driver.MayFailOver(ctx) {
 		return primary(ctx)
@@ -156,7 +157,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
-	if evidence.Asks(ctx) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) { // whether a job's other end is the second store
+	// whether a job's other end is the second store
+	if evidence.Asks(ctx) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
 		err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 			attrs, err = s.second.Head(ctx, r, nil)
 			return err

@@ -27,8 +27,8 @@ type Report struct {
 	// Undecided are differences that [RepairAll] left, because nothing proves which store is right. Then it has neither
 	// removed nor replaced any object.
 	Undecided int64
-	// Ignored are markers of folders, objects without content whose key ends in "/", of which the second store cannot have
-	// the key, as a directory, or which [RepairAll] found in the second store only. They stay where they are.
+	// Ignored are markers of folders, objects without content whose key ends in "/", of which the second store cannot
+	// have the key, as a directory, or which [RepairAll] found in the second store only. They stay where they are.
 	Ignored int64
 }
 
@@ -88,7 +88,8 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 
 // objects returns the entries of a store without those of this layer.
 func (s *stores) objects(ctx context.Context, b storage.Bucket) iter.Seq2[storage.ListEntry, error] {
-	return otherstore.Without(b.List(ctx), func(key string) bool { return strings.HasPrefix(key, NotesPrefix) || key == secondClockKey })
+	return otherstore.Without(b.List(ctx),
+		func(key string) bool { return strings.HasPrefix(key, NotesPrefix) || key == secondClockKey })
 }
 
 func storesOf(b storage.Bucket, op string) (*stores, error) {
@@ -98,8 +99,8 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-// repairNotes does what the notes say. Later notes are those of a primary that is known to have been written last: those
-// of the second store do not count then.
+// repairNotes does what the notes say. Later notes are those of a primary that is known to have been written last:
+// those of the second store do not count then.
 func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	now, err := storeclock.Now(ctx, s.primary, clockKey)
 	if err != nil {
@@ -131,7 +132,8 @@ func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	})
 }
 
-// refuseBoth fails if the second store has a note of a key, too: it was the primary, and its object may be the later one.
+// refuseBoth fails if the second store has a note of a key, too: it was the primary, and its object may be the later
+// one.
 func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
 	set, err := former()
 	if err != nil || !set.has(key) {
@@ -176,7 +178,8 @@ func (s *stores) obey(ctx context.Context, j *job, n note) error {
 
 // notes returns the entries of all notes in a store.
 func (s *stores) notes(ctx context.Context, b storage.Bucket) iter.Seq2[storage.ListEntry, error] {
-	return otherstore.Without(b.List(ctx, storage.WithPrefix(NotesPrefix)), func(key string) bool { return key == clockKey || key == markKey })
+	return otherstore.Without(b.List(ctx, storage.WithPrefix(NotesPrefix)),
+		func(key string) bool { return key == clockKey || key == markKey })
 }
 
 func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) {

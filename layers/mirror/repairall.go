@@ -64,14 +64,14 @@ const sortMemory = 8 << 20
 // writes past the layer, and after a store was lost or restored.
 //
 // It removes and replaces only what the primary is known to have had. When it has made both stores equal, it puts a
-// mark into the primary, which says when and of which second store. If the primary lacks an object that the second store
-// has had since before then, the primary itself has removed it. Anything else is undecided: the primary may be a new
-// store in the place of one that was lost, an interrupted copy, or restored from a snapshot. If one object is undecided,
-// RepairAll removes and replaces nothing, and fails with PreconditionFailed. Its hint says how to decide.
+// mark into the primary, which says when and of which second store. If the primary lacks an object that the second
+// store has had since before then, the primary itself has removed it. Anything else is undecided: the primary may be a
+// new store in the place of one that was lost, an interrupted copy, or restored from a snapshot. If one object is
+// undecided, RepairAll removes and replaces nothing, and fails with PreconditionFailed. Its hint says how to decide.
 //
-// If the roles of the stores were swapped, RepairAll also copies to the primary what a note of the former primary names,
-// unless this primary has a note, too. It replaces an object so only if no other object is missing in the former primary:
-// else that may be restored from a snapshot.
+// If the roles of the stores were swapped, RepairAll also copies to the primary what a note of the former primary
+// names, unless this primary has a note, too. It replaces an object so only if no other object is missing in the former
+// primary: else that may be restored from a snapshot.
 //
 // ObjectNotFound: the primary has no objects, and the second store has. InvalidArgument: b was not opened with the
 // layer.
@@ -270,22 +270,27 @@ func (c *comparison) refuse() error {
 	unlike := c.byMark > 0 && c.matched.Load() == 0
 	e := &storage.Error{
 		Code: storage.PreconditionFailed, Op: "mirror.RepairAll",
-		Hint: "look at the objects of both stores. If the primary is right, use WithPrimaryRight. If the second store is right, " +
-			"swap the roles of the stores, or copy it to an empty store: docs/when-a-store-is-gone.md",
+		Hint: "look at the objects of both stores. If the primary is right, use WithPrimaryRight. " +
+			"If the second store is right, swap the roles of the stores, or copy it to an empty store: " +
+			"docs/when-a-store-is-gone.md",
 	}
-	why := "the primary has no mark that it was ever equal to this second store: it may be a new store, a copy, or at another address"
+	why := "the primary has no mark that it was ever equal to this second store: " +
+		"it may be a new store, a copy, or at another address"
 	switch n := c.undecided.Load(); {
 	case c.objects.Load() == 0 && (unlike || n > 0):
-		e.Code, e.Err = storage.ObjectNotFound, errors.New("nothing was removed or replaced, because the primary store has no objects")
+		e.Code, e.Err = storage.ObjectNotFound,
+			errors.New("nothing was removed or replaced, because the primary store has no objects")
 		return e
 	case n == 0 && (!unlike || c.primaryRight):
 		return nil
 	case n == 0:
 		why = "the second store has no copy of any object of the primary: one of them may be another store"
 	case c.proven:
-		why = "they were written after both stores were last known to be equal: the primary may be restored from a snapshot"
+		why = "they were written after both stores were last known to be equal: " +
+			"the primary may be restored from a snapshot"
 	}
 	e.Key = *cmp.Or(c.first.Load(), new(string))
-	e.Err = fmt.Errorf("nothing was removed or replaced, because it is not known which store is right (objects: %d): %s", max(c.undecided.Load(), 1), why)
+	e.Err = fmt.Errorf("nothing was removed or replaced, because it is not known which store is right "+
+		"(objects: %d): %s", max(c.undecided.Load(), 1), why)
 	return e
 }

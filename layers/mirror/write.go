@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/properties"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
@@ -170,7 +171,8 @@ const rounds = 8
 // errAgain says that the primary may have another object than was copied.
 var errAgain = errors.New("look again")
 
-// errNeedsNo says that the object is the marker of a folder, and that the store to which it is copied cannot have its key.
+// errNeedsNo says that the object is the marker of a folder, and that the store to which it is copied cannot have its
+// key.
 var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 
 // equalize gives the second store what the primary has of a key. When it returns nil, the second store has
@@ -252,7 +254,9 @@ func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.A
 	if storage.Supports(s.second.Bucket, storage.ConditionalRemove) {
 		opts = append(opts, storage.IfRevision(theirs.Revision))
 	}
-	err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return s.second.Bucket.Remove(ctx, key, opts...) })
+	err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error {
+		return s.second.Bucket.Remove(ctx, key, opts...)
+	})
 	if err == nil || errors.Is(err, storage.PreconditionFailed) {
 		return err == nil, errAgain
 	}
@@ -268,7 +272,7 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 	}
 	err = s.inSecond(ctx, ours.Size, func(ctx context.Context, alive func()) (err error) {
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(ours.Revision))
-		copied, err = storage.Copy(ctx, s.second.Bucket, ours.Key, s.source, ours.Key,
+		copied, err = storage.Copy(markerkey.Allow(ctx), s.second.Bucket, ours.Key, s.source, ours.Key,
 			otherstore.NamedCopy(ours.Revision), condition, storage.WithProgress(func(int64, int64) { alive() }))
 		return err
 	})

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A removal was interrupted, and left a marker. It ends where it was begun. In a copy of the new store, above another old
-// store, nothing is removed because of the marker that came along: not by readers, Finish or RemoveMarkers.
+// A removal was interrupted, and left a marker. It ends where it was begun. In a copy of the new store, above another
+// old store, nothing is removed because of the marker that came along: not by readers, Finish or RemoveMarkers.
 func TestAMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 	for name, c := range map[string]overlay.Config{"by default": {}, "CopyOnRead": {CopyOnRead: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -22,7 +22,8 @@ func TestAMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 			old := memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			put(t, old, "a", "the old one")
 			first, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
-			both := engine.New(first, driver.WithLayer(newLayer(t, old, c)), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			both := engine.New(first, driver.WithLayer(newLayer(t, old, c)),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			failing.Set(faults.Fail(faults.Delete))
 			require.Error(t, both.Remove(t.Context(), "a"))
 			failing.Set()

@@ -21,14 +21,14 @@ type Report struct {
 	Copied int64 // objects
 	Bytes  int64 // of the copied objects
 	Left   int64 // objects of the old store that could not be copied: the error says why
-	// Markers are small objects that are in the way: [RemoveMarkers] removes them. The new store cannot remove them by a
-	// condition, or they were made in another store, and came with a copy of its bucket.
+	// Markers are small objects that are in the way: [RemoveMarkers] removes them. The new store cannot remove them by
+	// a condition, or they were made in another store, and came with a copy of its bucket.
 	Markers int64
 	// Tombstones are removals that the old store has not seen, with [Config.KeepOld]. They stay in the new store
 	// until [FinishConfig.RemoveTombstones].
 	Tombstones int64
-	// Ignored are markers of folders, objects without content whose key ends in "/", that the new store cannot have, as a
-	// directory. They stay in the old store.
+	// Ignored are markers of folders, objects without content whose key ends in "/", that the new store cannot have, as
+	// a directory. They stay in the old store.
 	Ignored int64
 }
 

@@ -50,8 +50,8 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 	return place{attrs, markerOf(key, attrs)}, nil
 }
 
-// isForeign reports whether a marker was made in another new store, or above another old one. It came with a copy of its
-// bucket: it hides the object, but nothing is removed because of it.
+// isForeign reports whether a marker was made in another new store, or above another old one. It came with a copy of
+// its bucket: it hides the object, but nothing is removed because of it.
 func (s *stores) isForeign(p place) bool {
 	pair := p.attrs.Metadata[pairName]
 	return pair != "" && pair != s.pair
@@ -67,7 +67,8 @@ func markerOf(key string, attrs *storage.Attrs) string {
 
 // putMarker stores a marker. If c does not hold, it returns errAgain.
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
-	attrs, err := s.putText(ctx, key, layerkeys.NewMarker(key), map[string]string{markerName: kind, pairName: s.pair}, c)
+	metadata := map[string]string{markerName: kind, pairName: s.pair}
+	attrs, err := s.putText(ctx, key, layerkeys.NewMarker(key), metadata, c)
 	switch {
 	case errors.Is(err, storage.PreconditionFailed):
 		return place{}, errAgain

@@ -56,14 +56,15 @@ func TestFinishMovesMarkersOfFolders(t *testing.T) {
 				left, err := overlay.Left(t.Context(), b)
 				require.NoError(t, err)
 				require.Equal(t, want.Ignored, left)
-				require.Equal(t, []string{"a/", "a/b/", "a/b/c", "d"}, foldermarker.Keys(t, b), "both stores have them all")
+				require.Equal(t, []string{"a/", "a/b/", "a/b/c", "d"}, foldermarker.Keys(t, b),
+					"both stores have them all")
 			})
 		}
 	}
 }
 
 // An object with content whose key ends in "/" would be lost with the old store.
-func TestFinishTellsOfAnObjectNamedLikeAFolder(t *testing.T) {
+func TestFinishReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	for name, kind := range newStores {
 		t.Run(name, func(t *testing.T) {
 			below := memstore.NewDriver(memstore.Config{})

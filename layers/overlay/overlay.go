@@ -83,7 +83,10 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 			return otherstore.Refuse(d, err)
 		}
 		if otherstore.Overlaps(d, old) {
-			return otherstore.Refuse(d, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the old and the new store of an overlay must not be the same bucket, nor one in the other")})
+			return otherstore.Refuse(d, &storage.Error{
+				Code: storage.InvalidArgument,
+				Err:  errors.New("the two stores of an overlay must not be the same bucket, nor one in the other"),
+			})
 		}
 		s.pair = serving.Place(engine.New(d)) + "-" + serving.Place(old)
 		if c.NewOnly {

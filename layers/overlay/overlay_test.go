@@ -106,7 +106,8 @@ func TestTheOldStoreIsNotTheNewOne(t *testing.T) {
 		{"the same directory", engine.New(open(dir)), storage.InvalidArgument},
 		{"a folder of it", engine.New(open(filepath.Join(dir, "folder"))), storage.InvalidArgument},
 		{"the directory around it", engine.New(open(filepath.Dir(dir))), storage.InvalidArgument},
-		{"the same directory as a folder of another bucket", storage.Prefixed(engine.New(open(filepath.Dir(dir))), filepath.Base(dir)+"/"), storage.InvalidArgument},
+		{"the same directory as a folder of another bucket",
+			storage.Prefixed(engine.New(open(filepath.Dir(dir))), filepath.Base(dir)+"/"), storage.InvalidArgument},
 		{"another directory", engine.New(open(t.TempDir())), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
@@ -247,7 +248,7 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if err != nil {
 		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
-	attrs, err = storage.Copy(driver.WithLayerMetadata(ctx), s.new, key, s.old.Bucket, key,
+	attrs, err = storage.Copy(markerkey.Allow(driver.WithLayerMetadata(ctx)), s.new, key, s.old.Bucket, key,
 		otherstore.NamedCopy(attrs.Revision), storage.IfRevision(s.old.Public(p.attrs.Revision)))
 	switch storage.CodeOf(err) {
 	case "":

@@ -31,8 +31,8 @@ type Store struct {
 	ID     string             // what Identity returns
 }
 
-// Identity returns what distinguishes a bucket from others as the other store of a layer. If nothing is known of it, the
-// result ends with the layer: what is kept under it is never taken for that of another bucket.
+// Identity returns what distinguishes a bucket from others as the other store of a layer. If nothing is known of it,
+// the result ends with the layer: what is kept under it is never taken for that of another bucket.
 func Identity(b storage.Bucket) string {
 	if identity, known := serving.Identity(b); known {
 		return identity
@@ -103,7 +103,8 @@ func (s Store) Refused(kind string) error {
 			}
 		case strings.HasSuffix(word, ":"+s.ID), strings.HasSuffix(word, " "+s.ID):
 			return &storage.Error{
-				Code: storage.InvalidArgument, Err: errors.New("the other stores of two layers of a bucket must not be the same store"),
+				Code: storage.InvalidArgument,
+				Err:  errors.New("the other stores of two layers of a bucket must not be the same store"),
 				Hint: "name another store in one of the layers mirror and overlay, or remove one of them",
 			}
 		}
@@ -206,12 +207,6 @@ func CopyID(revision string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// NamedCopy returns the first option of a copy of a revision to the other store of a layer: its write id names the
-// revision, and it may be the marker of a folder.
-func NamedCopy(revision string) storage.CopyOption {
-	return storage.CopyOptions{MarkerKey: true, Transfer: storage.Transfer{WriteID: CopyID(revision)}}
-}
-
 // NeedsNo reports whether a store that refused an object with err needs it not: it is the marker of a folder, without
 // content, and the store cannot have such a key, as a directory.
 func NeedsNo(key string, size int64, err error) bool {
@@ -219,6 +214,11 @@ func NeedsNo(key string, size int64, err error) bool {
 		return false
 	}
 	return errors.Is(err, storage.InvalidArgument) || errors.Is(err, storage.Unsupported)
+}
+
+// NamedCopy returns the first option of a copy of a revision, which gives it its CopyID.
+func NamedCopy(revision string) storage.CopyOption {
+	return storage.CopyOptions{Transfer: storage.Transfer{WriteID: CopyID(revision)}}
 }
 
 // attrs returns attributes of the other store as those of a driver.

@@ -36,7 +36,8 @@ func ParseCORS(from io.Reader) ([]storage.CORSRule, error) {
 		}
 	}, func(l s3CORS) (storage.CORSRule, error) {
 		return storage.CORSRule{
-			Origins: l.AllowedOrigins, Methods: l.AllowedMethods, AllowedHeaders: l.AllowedHeaders, ExposedHeaders: l.ExposeHeaders,
+			Origins: l.AllowedOrigins, Methods: l.AllowedMethods,
+			AllowedHeaders: l.AllowedHeaders, ExposedHeaders: l.ExposeHeaders,
 			MaxAge: time.Duration(l.MaxAgeSeconds) * time.Second,
 		}, nil
 	})

@@ -44,9 +44,11 @@ type s3Lifecycle struct {
 // ParseLifecycle reads rules of this program or of S3. Its errors have no hint.
 func ParseLifecycle(from io.Reader) ([]storage.LifecycleRule, error) {
 	f := form{list: "Rules", names: []string{
-		"Status", "Filter", "Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload", "Transitions",
+		"Status", "Filter", "Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload",
+		"Transitions",
 	}}
-	return parse(from, f, func(l LifecycleLine) storage.LifecycleRule { return storage.LifecycleRule(l) }, s3Lifecycle.rule)
+	return parse(from, f, func(l LifecycleLine) storage.LifecycleRule { return storage.LifecycleRule(l) },
+		s3Lifecycle.rule)
 }
 
 func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {

@@ -70,7 +70,8 @@ func parse[Own, S3, Rule any](from io.Reader, f form, own func(Own) Rule, ofS3 f
 	return rules, nil
 }
 
-func parseRule[Own, S3, Rule any](text []byte, f form, own func(Own) Rule, ofS3 func(S3) (Rule, error)) (rule Rule, err error) {
+func parseRule[Own, S3, Rule any](text []byte, f form, own func(Own) Rule,
+	ofS3 func(S3) (Rule, error)) (rule Rule, err error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
 		return rule, err

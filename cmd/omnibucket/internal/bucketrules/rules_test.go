@@ -54,8 +54,8 @@ func TestCORSRules(t *testing.T) {
 
 func TestLifecycleRules(t *testing.T) {
 	whole := storage.LifecycleRule{
-		ID: "old", Prefix: "tmp/", Tags: map[string]string{"a": "1", "b": "2"}, ExpireAfterDays: 7, ExpireOldVersionsAfterDays: 8,
-		AbortUploadsAfterDays: 9, TransitionAfterDays: 5, TransitionTo: "GLACIER",
+		ID: "old", Prefix: "tmp/", Tags: map[string]string{"a": "1", "b": "2"}, ExpireAfterDays: 7,
+		ExpireOldVersionsAfterDays: 8, AbortUploadsAfterDays: 9, TransitionAfterDays: 5, TransitionTo: "GLACIER",
 	}
 	const s3 = `{"ID":"old","Status":"Enabled","Filter":{"And":{"Prefix":"tmp/","Tags":[{"Key":"a","Value":"1"},{"Key":"b","Value":"2"}]}},` +
 		`"Expiration":{"Days":7},"NoncurrentVersionExpiration":{"NoncurrentDays":8},"AbortIncompleteMultipartUpload":{"DaysAfterInitiation":9},` +
@@ -66,9 +66,12 @@ func TestLifecycleRules(t *testing.T) {
 	}{
 		{"own", `[{"id":"old","prefix":"tmp/","tags":{"a":"1","b":"2"},"expireAfterDays":7,"expireOldVersionsAfterDays":8,"abortUploadsAfterDays":9,"transitionAfterDays":5,"transitionTo":"GLACIER"}]`, whole},
 		{"as the AWS CLI shows them", `{"Rules":[` + s3 + `]}`, whole},
-		{"S3's with one tag", `[{"Status":"Enabled","Filter":{"Tag":{"Key":"a","Value":"1"}},"Expiration":{"Days":1}}]`, storage.LifecycleRule{Tags: map[string]string{"a": "1"}, ExpireAfterDays: 1}},
-		{"S3's with a prefix", `[{"Status":"Enabled","Filter":{"Prefix":"x"},"Expiration":{"Days":1}}]`, storage.LifecycleRule{Prefix: "x", ExpireAfterDays: 1}},
-		{"S3's of old", `[{"Status":"Enabled","Prefix":"x","Expiration":{"Days":1}}]`, storage.LifecycleRule{Prefix: "x", ExpireAfterDays: 1}},
+		{"S3's with one tag", `[{"Status":"Enabled","Filter":{"Tag":{"Key":"a","Value":"1"}},"Expiration":{"Days":1}}]`,
+			storage.LifecycleRule{Tags: map[string]string{"a": "1"}, ExpireAfterDays: 1}},
+		{"S3's with a prefix", `[{"Status":"Enabled","Filter":{"Prefix":"x"},"Expiration":{"Days":1}}]`,
+			storage.LifecycleRule{Prefix: "x", ExpireAfterDays: 1}},
+		{"S3's of old", `[{"Status":"Enabled","Prefix":"x","Expiration":{"Days":1}}]`,
+			storage.LifecycleRule{Prefix: "x", ExpireAfterDays: 1}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			got, err := bucketrules.ParseLifecycle(strings.NewReader(row.text))
@@ -79,7 +82,8 @@ func TestLifecycleRules(t *testing.T) {
 	for _, row := range []struct{ name, text, want string }{
 		{"a disabled rule of S3", `[{"Status":"Disabled","Expiration":{"Days":1}}]`, "Status"},
 		{"a date", `[{"Status":"Enabled","Expiration":{"Date":"2027-01-01"}}]`, "Date"},
-		{"a size", `[{"Status":"Enabled","Filter":{"ObjectSizeGreaterThan":5},"Expiration":{"Days":1}}]`, "ObjectSizeGreaterThan"},
+		{"a size", `[{"Status":"Enabled","Filter":{"ObjectSizeGreaterThan":5},"Expiration":{"Days":1}}]`,
+			"ObjectSizeGreaterThan"},
 		{"two transitions", `[{"Status":"Enabled","Transitions":[{"Days":1,"StorageClass":"a"},{"Days":2,"StorageClass":"b"}]}]`, "Transitions"},
 	} {
 		t.Run("refused: "+row.name, func(t *testing.T) {
@@ -91,10 +95,12 @@ func TestLifecycleRules(t *testing.T) {
 
 // Rules can be given back as they are shown.
 func TestRulesMakeARoundTrip(t *testing.T) {
-	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: 90 * time.Second}, {Origins: []string{"a"}, Methods: []string{"PUT"}}}
+	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: 90 * time.Second},
+		{Origins: []string{"a"}, Methods: []string{"PUT"}}}
 	text, err := json.Marshal(bucketrules.CORSLines(cors))
 	require.NoError(t, err)
-	require.Equal(t, `[{"origins":["*"],"methods":["GET"],"maxAge":"1m30s"},{"origins":["a"],"methods":["PUT"]}]`, string(text))
+	require.Equal(t, `[{"origins":["*"],"methods":["GET"],"maxAge":"1m30s"},{"origins":["a"],"methods":["PUT"]}]`,
+		string(text))
 	again, err := bucketrules.ParseCORS(strings.NewReader(string(text)))
 	require.NoError(t, err)
 	require.Equal(t, cors, again)

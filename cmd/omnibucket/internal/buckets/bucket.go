@@ -133,7 +133,8 @@ func readRules[T any](p *program.Program, flag, path string, parse func(io.Reade
 	}
 	rules, err := parse(from)
 	if err != nil {
-		return nil, argument.Invalid(flag+" must be a file with a JSON array of rules: "+err.Error(), `see "omnibucket bucket --help"; to remove all rules, use "none"`)
+		return nil, argument.Invalid(flag+" must be a file with a JSON array of rules: "+err.Error(),
+			`see "omnibucket bucket --help"; to remove all rules, use "none"`)
 	}
 	return rules, nil
 }

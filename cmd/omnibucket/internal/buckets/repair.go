@@ -42,7 +42,8 @@ stores. With -v and --json, prints what it did with each object.`,
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "compare all objects")
-	c.Flags().BoolVar(&right, "primary-is-right", false, "with --all: replace and remove whatever the first store does not have in the second one")
+	c.Flags().BoolVar(&right, "primary-is-right", false,
+		"with --all: replace and remove whatever the first store does not have in the second one")
 	return c
 }
 
@@ -68,7 +69,8 @@ func repairAll(ctx context.Context, p *program.Program, text string, right bool)
 		return err
 	}
 	opts := []mirror.RepairOption{mirror.WithDifferences(func(d mirror.Difference) {
-		p.Emit(program.Event{Event: string(d.Action), Key: d.Key}, fmt.Sprintf("%s %s", d.Action, p.Out.Printable(d.Key)))
+		p.Emit(program.Event{Event: string(d.Action), Key: d.Key},
+			fmt.Sprintf("%s %s", d.Action, p.Out.Printable(d.Key)))
 	})}
 	if right {
 		opts = append(opts, mirror.WithPrimaryRight())
@@ -89,8 +91,9 @@ func repaired(ctx context.Context, p *program.Program, bucket storage.Bucket, r 
 		"repaired": r.Repaired, "removed": r.Removed, "recent": r.Recent, "failed": r.Failed, "undecided": r.Undecided,
 		"ignored": r.Ignored,
 	}
-	failed := print(p, numbers, "%d repaired, %d of them removed from the second store, %d with a note that stays for an hour, "+
-		"%d failed, %d undecided, %d ignored\n", r.Repaired, r.Removed, r.Recent, r.Failed, r.Undecided, r.Ignored)
+	failed := print(p, numbers, "%d repaired, %d of them removed from the second store, "+
+		"%d with a note that stays for an hour, %d failed, %d undecided, %d ignored\n", r.Repaired, r.Removed, r.Recent,
+		r.Failed, r.Undecided, r.Ignored)
 	if err == nil {
 		err = failed
 	}

@@ -39,7 +39,8 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 	case err != nil:
 		return err
 	case !p.Stores.IsEncrypted(l):
-		return argument.Invalid("the location must have the layer encrypt", `add "layers: [{encrypt: {identity_file: PATH}}]" to it in the configuration`)
+		return argument.Invalid("the location must have the layer encrypt",
+			`add "layers: [{encrypt: {identity_file: PATH}}]" to it in the configuration`)
 	case !recursive && l.IsFolder():
 		return argument.Invalid("key must not be that of a folder", "use -r to rewrap everything in the folder")
 	case !recursive:
@@ -64,7 +65,8 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 		Rewrapped:   func(attrs *storage.Attrs) { emitRewrapped(p, folder+attrs.Key, attrs.Size) },
 	})
 	if report != (encrypt.RewrapReport{}) || err == nil {
-		failed := print(p, map[string]int64{"rewrapped": report.Rewrapped, "failed": report.Failed}, "%d rewrapped, %d failed\n", report.Rewrapped, report.Failed)
+		failed := print(p, map[string]int64{"rewrapped": report.Rewrapped, "failed": report.Failed},
+			"%d rewrapped, %d failed\n", report.Rewrapped, report.Failed)
 		err = errors.Join(err, failed)
 	}
 	return program.InLines(err)

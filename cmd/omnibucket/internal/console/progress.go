@@ -34,7 +34,8 @@ func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBa
 	b := &ProgressBar{}
 	own := []mpb.ContainerOption{mpb.WithOutput(terminal), mpb.WithRefreshRate(100 * time.Millisecond)}
 	if !hasSize(terminal) { // mpb would draw nothing in 0 columns
-		own = append(own, mpb.WithOutput(struct{ io.Writer }{terminal}), mpb.WithWidth(assumedWidth), mpb.WithAutoRefresh())
+		own = append(own, mpb.WithOutput(struct{ io.Writer }{terminal}), mpb.WithWidth(assumedWidth),
+			mpb.WithAutoRefresh())
 	}
 	b.Screen = mpb.New(append(own, opts...)...)
 	b.Bar = b.Screen.New(0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),

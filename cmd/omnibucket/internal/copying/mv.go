@@ -189,7 +189,8 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 }
 
 // openEnd returns what holds a file or object, as the end of a question, with its folder there and its name.
-func openEnd(ctx context.Context, p *program.Program, l location.Location) (end evidence.End, folder, name string, err error) {
+func openEnd(ctx context.Context, p *program.Program,
+	l location.Location) (end evidence.End, folder, name string, err error) {
 	if l.Kind == location.LocalPath {
 		return jobends.OfPath(filepath.Dir(l.Path)), "", filepath.Base(l.Path), nil
 	}

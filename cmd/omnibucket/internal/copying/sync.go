@@ -73,7 +73,8 @@ note says before the first removal that more than half of the destination goes. 
 	flags := c.Flags()
 	flags.BoolVar(&f.remove, "delete", false, "remove files from the destination that the source does not have")
 	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source is empty")
-	flags.Int64Var(&f.maxDelete, "max-delete", 0, "with --delete: remove nothing if more than this `number` of files would be removed (default: no limit)")
+	flags.Int64Var(&f.maxDelete, "max-delete", 0,
+		"with --delete: remove nothing if more than this `number` of files would be removed (default: no limit)")
 	flags.StringVar(&f.backup, "backup-dir", "", "copy files to this `location` before they are replaced or removed")
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")

@@ -105,7 +105,8 @@ func VariableOf(name string) string {
 // contain credentials.
 func parseName(name, address, key string) (Location, error) {
 	if !AddressForm.MatchString(address) {
-		return Location{}, argument.Invalid("location "+name+" must have an address", "correct "+VariableOf(name)+", or the configuration; "+AddressHint)
+		return Location{}, argument.Invalid("location "+name+" must have an address",
+			"correct "+VariableOf(name)+", or the configuration; "+AddressHint)
 	}
 	l, err := ParseAddress(address)
 	switch {
@@ -115,7 +116,9 @@ func parseName(name, address, key string) (Location, error) {
 		l.Host, key, _ = strings.Cut(key, "/")
 		l.Kind, l.InAccount = InBucket, true
 		if l.Host == "" || strings.ContainsAny(l.Host, wildcards+"#%") {
-			return Location{}, argument.Invalid("location "+name+" is an account: the name of a bucket must follow its colon", "write "+name+":bucket/key; \"omnibucket ls "+name+":\" lists the buckets")
+			return Location{}, argument.Invalid("location "+name+
+				" is an account: the name of a bucket must follow its colon",
+				"write "+name+":bucket/key; \"omnibucket ls "+name+":\" lists the buckets")
 		}
 	}
 	if l.Key != "" {

@@ -67,7 +67,8 @@ func TestLocations(t *testing.T) {
 		{"a name of an account", "account:", Account, "s3://" + query, "", ""},
 		{"a bucket of a named account", "account:photos", InBucket, "s3://photos" + query, "", ""},
 		{"one with a slash", "account:photos/", InBucket, "s3://photos" + query, "", ""},
-		{"a literal key of a named account", "account:photos/a/100%?.jpg", InBucket, "s3://photos" + query, "", "a/100%?.jpg"},
+		{"a literal key of a named account", "account:photos/a/100%?.jpg", InBucket, "s3://photos" + query, "",
+			"a/100%?.jpg"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			l, err := Parse(row.text, lookupTestNames)

@@ -96,7 +96,8 @@ func withSuggestion(root *cobra.Command, err error) error {
 	}
 	var names []string
 	for _, c := range root.Commands() {
-		if slices.ContainsFunc(c.SuggestFor, func(other string) bool { return strings.Contains(what, fmt.Sprintf(" %q ", other)) }) {
+		if slices.ContainsFunc(c.SuggestFor,
+			func(other string) bool { return strings.Contains(what, fmt.Sprintf(" %q ", other)) }) {
 			names = append(names, c.Name())
 		}
 	}

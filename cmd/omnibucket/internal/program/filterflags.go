@@ -66,9 +66,11 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 			patterns = append(patterns, more...)
 		}
 		switch {
-		case list.name == "--exclude-from" && len(f.include)+len(f.includeFrom) > 0 && slices.ContainsFunc(patterns, matchesEverything):
+		case list.name == "--exclude-from" && len(f.include)+len(f.includeFrom) > 0 &&
+			slices.ContainsFunc(patterns, matchesEverything):
 			return nil, argument.Invalid("--exclude must leave what --include selects, but a pattern matches every key",
-				"leave that pattern out: --include '*.jpg' alone selects nothing else, and exclusions win, whatever their order is")
+				"leave that pattern out: --include '*.jpg' alone selects nothing else, "+
+					"and exclusions win, whatever their order is")
 		case len(patterns) > 0:
 			opts = append(opts, list.with(patterns...))
 		case len(list.files) > 0 && list.name == "--include-from": // nothing would mean everything

@@ -97,7 +97,8 @@ func (s *Stores) Layers(ctx context.Context, l location.Location) ([]driver.Laye
 // checkOneBucket refuses a second store for all buckets of an account.
 func (s *Stores) checkOneBucket(l location.Location) error {
 	if (l.Kind == location.Account || l.InAccount) && s.HasTwoStores(l) {
-		return argument.Invalid("a location with the layer mirror or overlay must be one bucket", "buckets of an account would share the other store")
+		return argument.Invalid("a location with the layer mirror or overlay must be one bucket",
+			"buckets of an account would share the other store")
 	}
 	return nil
 }

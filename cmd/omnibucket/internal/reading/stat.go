@@ -185,8 +185,9 @@ type retentionLine struct {
 
 func infoLine(i *storage.BucketInfo) InfoLine {
 	line := InfoLine{
-		Name: i.Name, Provider: i.Provider, Region: i.Region, Created: i.Created, Public: i.Public, Versioning: i.Versioning,
-		CORS: bucketrules.CORSLines(i.CORS), Lifecycle: bucketrules.LifecycleLines(i.Lifecycle), ObjectLock: i.ObjectLock,
+		Name: i.Name, Provider: i.Provider, Region: i.Region, Created: i.Created, Public: i.Public,
+		Versioning: i.Versioning, ObjectLock: i.ObjectLock,
+		CORS: bucketrules.CORSLines(i.CORS), Lifecycle: bucketrules.LifecycleLines(i.Lifecycle),
 		DefaultRetention: retentionLine{string(i.DefaultRetention.Mode), i.DefaultRetention.Days},
 	}
 	if i.SoftDelete > 0 {

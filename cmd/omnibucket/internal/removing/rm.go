@@ -189,7 +189,8 @@ func emitRemoved(p *program.Program, key string, size int64) {
 
 // rmFolder removes all objects with a prefix that the filter selects, whose patterns are relative
 // to top.
-func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, prefix, top string) error {
+func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
+	prefix, top string) error {
 	found := false
 	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range program.ListBelow(ctx, bucket, prefix) {

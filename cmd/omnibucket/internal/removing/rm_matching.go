@@ -53,7 +53,8 @@ func rmMatching(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 }
 
 // rmFolders removes everything in the folders that match.
-func rmFolders(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location.Location, top string) error {
+func rmFolders(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
+	l location.Location, top string) error {
 	for match, err := range location.Expand(ctx, bucket, l) {
 		if err == nil && match.IsPrefix && program.SelectsBelow(filter, top, match) {
 			err = rmFolder(ctx, p, f, filter, bucket, match.Key, top)

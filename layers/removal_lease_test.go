@@ -1,0 +1,73 @@
+package layers_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/lease"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A job may reach the store of its lease by another address: it neither removes, replaces nor copies the lease.
+func TestALeaseIsKnownByAnotherAddress(t *testing.T) {
+	leases := map[string]func(w *world) (storage.Bucket, string){
+		"of a bucket": func(w *world) (storage.Bucket, string) { return w.bucket("first"), "in/lease" },
+		"of a folder": func(w *world) (storage.Bucket, string) { return storage.Prefixed(w.bucket("first"), "in/"), "lease" },
+	}
+	ends := map[string]func(w *world) storage.Bucket{
+		"a server":             func(w *world) storage.Bucket { return w.served("first") },
+		"a Core of one's own":  func(w *world) storage.Bucket { return wrapped.Unknown(w.t, w.bucket("first")) },
+		"a folder by a server": func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
+	}
+	jobs := map[string]func(ctx context.Context, b storage.Bucket) error{
+		"delete": func(ctx context.Context, b storage.Bucket) error {
+			_, err := transfer.Copy(ctx, b, memstore.New(), transfer.WithDelete(), transfer.WithEmptySource())
+			return err
+		},
+		"move": func(ctx context.Context, b storage.Bucket) error {
+			_, err := transfer.Sync(ctx, transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithMove())
+			return err
+		},
+		"remove": func(ctx context.Context, b storage.Bucket) error {
+			_, err := transfer.Remove(ctx, b)
+			return err
+		},
+		"remove what matches": func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.RemoveMatching(ctx, b, nil)
+			return err
+		},
+	}
+	for leaseName, makeLease := range leases {
+		for endName, end := range ends {
+			for jobName, job := range jobs {
+				t.Run(jobName+"/"+endName+", lease "+leaseName, func(t *testing.T) {
+					w := newWorld(t, "directory")
+					w.store("first", "in/old", "old")
+					w.store("first", "in/copy/lease", "a copy of a lease")
+					b, key := makeLease(w)
+					err := lease.Hold(t.Context(), b, key, func(ctx context.Context) error { return job(ctx, end(w)) })
+					require.NoError(t, err, "the lease is still there when it is released")
+					left := w.contents(w.bucket("first"))
+					require.Len(t, left, 1)
+					require.Contains(t, left, "in/lease")
+				})
+			}
+		}
+	}
+	t.Run("a directory", func(t *testing.T) {
+		w := newWorld(t, "directory")
+		w.store("first", "old", "old")
+		err := lease.Hold(t.Context(), w.served("first"), "lease", func(ctx context.Context) error {
+			_, err := transfer.Sync(ctx, transfer.Dir(filepath.Join(w.dir, "first")), transfer.Dir(t.TempDir()), transfer.WithDelete(), transfer.WithEmptySource())
+			return err
+		})
+		require.NoError(t, err)
+		require.Len(t, w.contents(w.bucket("first")), 1)
+	})
+}

@@ -1,0 +1,65 @@
+package observe
+
+import (
+	"context"
+	"io"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/omnibucket/storage"
+)
+
+// CountingCore is a user's Core that overrides five methods and notes their keys.
+type CountingCore struct {
+	storage.Core
+	// Streams makes copies read the source by Download.
+	Streams bool
+
+	mu                                   sync.Mutex // calls may be concurrent
+	Uploads, Downloads, Copies, Removals []string
+}
+
+// Counting returns a bucket whose Core counts what the Core of b is asked for.
+func Counting(b storage.Bucket) (storage.Bucket, *CountingCore, error) {
+	c := &CountingCore{}
+	counted, err := storage.Wrap(b, func(inner storage.Core) storage.Core {
+		c.Core = inner
+		return c
+	})
+	return counted, c, err
+}
+
+func (c *CountingCore) note(list *[]string, keys ...string) {
+	c.mu.Lock()
+	*list = append(*list, keys...)
+	c.mu.Unlock()
+}
+
+func (c *CountingCore) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+	c.note(&c.Uploads, key)
+	return c.Core.Upload(ctx, key, body, o)
+}
+
+func (c *CountingCore) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+	c.note(&c.Downloads, key)
+	return c.Core.Download(ctx, key, o)
+}
+
+func (c *CountingCore) Source(key string) storage.CopySource {
+	if c.Streams {
+		return storage.CopySource{Core: c, Key: key}
+	}
+	return c.Core.Source(key)
+}
+
+func (c *CountingCore) CopyFrom(ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions) (*storage.Attrs, error) {
+	c.note(&c.Copies, key)
+	return c.Core.CopyFrom(ctx, key, from, o)
+}
+
+func (c *CountingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
+	all := slices.Collect(keys)
+	c.note(&c.Removals, all...)
+	return c.Core.RemoveAll(ctx, slices.Values(all))
+}

@@ -1,0 +1,274 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/internal/observe"
+)
+
+// wrapped returns a bucket with the Core of b within a user's Core.
+func (t *T) wrapped(b storage.Bucket) storage.Bucket {
+	t.Helper()
+	counted, _ := t.counting(b)
+	return counted
+}
+
+// counting returns such a bucket, and the Core.
+func (t *T) counting(b storage.Bucket) (storage.Bucket, *observe.CountingCore) {
+	t.Helper()
+	counted, c, err := observe.Counting(b)
+	require.NoError(t, err)
+	return counted, c
+}
+
+// A hidingCore hides objects from listings. It overrides both methods that list.
+type hidingCore struct{ storage.Core }
+
+func hidden(entry storage.ListEntry) bool { return strings.HasSuffix(entry.Key, "hidden") }
+
+func (h hidingCore) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for entry, err := range h.Core.List(ctx, o) {
+			if !hidden(entry) && !yield(entry, err) {
+				return
+			}
+		}
+	}
+}
+
+func (h hidingCore) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
+	page, err := h.Core.ListPage(ctx, token, o)
+	if err == nil {
+		page.Entries = slices.DeleteFunc(page.Entries, hidden)
+	}
+	return page, err
+}
+
+// A refusingCore refuses to remove.
+type refusingCore struct{ storage.Core }
+
+func (refusingCore) Remove(_ context.Context, key string, _ *storage.RemoveOptions) error {
+	return fmt.Errorf("no more today: %w: %w", errBoom, &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key})
+}
+
+// wrap is storage.Wrap, which must succeed.
+func (t *T) wrap(b storage.Bucket, with func(storage.Core) storage.Core) storage.Bucket {
+	t.Helper()
+	wrapped, err := storage.Wrap(b, with)
+	require.NoError(t, err)
+	return wrapped
+}
+
+var userCoreCases = []Case{
+	{
+		Name: "a Core that embeds keeps its overrides", Rule: "O3",
+		Explanation: "the methods and functions call the overridden methods with whole keys, also through Ref and Prefixed",
+		run: func(t *T) {
+			b, calls := t.counting(t.open())
+			view := storage.Prefixed(b, "p/")
+			t.put(b, "a", "text")
+			t.put(view, "b", "text")
+			t.put(storage.Ref[storage.Uploader](b), "c", "text")
+			t.put(storage.Ref[storage.Uploader](view), "d", "text")
+			t.writesOf(view)
+			require.Equal(t, []string{"a", "p/b", "c", "p/d", "p/written", "p/file"}, calls.Uploads)
+			t.readsOf(view, "file")
+			require.Equal(t, slices.Repeat([]string{"p/file"}, 5), calls.Downloads)
+			require.NoError(t, view.Remove(t.Context(), "d"), "which is not overridden")
+			removed, err := storage.RemoveAll(t.Context(), storage.Ref[storage.Remover](view), slices.Values([]string{"b", "written"}))
+			require.NoError(t, err)
+			require.Equal(t, 2, removed)
+			require.Equal(t, []string{"p/b", "p/written"}, calls.Removals)
+			if t.has(appends) {
+				_, err = storage.Update(t.Context(), view, "counter", increment)
+				require.NoError(t, err)
+				require.Equal(t, "p/counter", calls.Uploads[6])
+			}
+			require.Equal(t, []string{"a", "c", "p/file"}, slices.DeleteFunc(t.keys(b), func(key string) bool { return key == "p/counter" }))
+		},
+	},
+	{
+		Name: "a copy asks the destination's Core, and reads what the source's Core gives", Rule: "O3",
+		Explanation: "Copy and Append call CopyFrom with whole keys, and not Upload; the source is what Source returns: by default an object that the server may copy, else one that is streamed by Download",
+		run: func(t *T) {
+			for path, whole := range t.copyPaths() {
+				t.put(whole, "a", "text")
+				b, calls := t.counting(whole)
+				_, err := storage.Copy(t.Context(), b, "b", b, "a")
+				require.NoError(t, err, path)
+				_, err = storage.Copy(t.Context(), storage.Ref[storage.Uploader](storage.Prefixed(b, "p/")), "c", whole, "a")
+				require.NoError(t, err, path)
+				if t.has(appends) {
+					attrs, err := storage.Append(t.Context(), storage.Prefixed(b, "p/"), "c", []byte("more"))
+					require.NoError(t, err, path)
+					require.Equal(t, "c", attrs.Key, path)
+					require.Equal(t, "p/c", calls.Copies[2], path)
+				}
+				require.Equal(t, []string{"b", "p/c"}, calls.Copies[:2], path)
+				require.Empty(t, append(calls.Uploads, calls.Downloads...), path)
+
+				calls.Streams = true
+				_, err = storage.Copy(t.Context(), whole, "d", storage.Ref[storage.Downloader](b), "a")
+				require.NoError(t, err, path)
+				_, err = storage.Copy(t.Context(), whole, "e", storage.Prefixed(b, "p/"), "missing")
+				require.Equal(t, "missing", t.requireNothingDone(err, storage.ObjectNotFound).Key, path)
+				require.Equal(t, []string{"a", "p/missing"}, calls.Downloads, path)
+				t.requireContent(whole, "d", "text")
+				t.requireMissing(whole, "e")
+			}
+		},
+	},
+	{
+		Name: "a Core that embeds loses nothing", Rule: "O3",
+		Explanation: "what it does not override passes on: pages, tags, versions, open uploads, features and the provider's client, on the server where the store can",
+		run: func(t *T) {
+			whole := t.open()
+			if t.has(storage.Versioning) {
+				whole = t.openVersioned()
+			}
+			b := t.wrap(t.wrapped(whole), func(c storage.Core) storage.Core { return hidingCore{c} })
+			t.puts(b, "a", "hidden")
+			require.Equal(t, []string{"a"}, t.keys(b))
+			for _, f := range featureNames {
+				require.Equal(t, storage.Supports(whole, f.feature), storage.Supports(b, f.feature), f.name)
+			}
+			native, found := storage.As[any](b)
+			expected, expectedFound := storage.As[any](whole)
+			require.Equal(t, expectedFound, found)
+			require.Equal(t, expected, native)
+			if t.has(storage.ObjectTags) {
+				require.NoError(t, storage.SetTags(t.Context(), b, "a", map[string]string{"k": "v"}))
+				_, err := storage.Copy(t.Context(), b, "b", b, "a")
+				require.NoError(t, err)
+				t.requireTags(whole, "b", map[string]string{"k": "v"})
+			}
+			if t.has(storage.Versioning) {
+				require.Equal(t, versionIDs(t.versions(whole)), versionIDs(t.versions(b)))
+			}
+			if t.has(storage.MultipartUploads | storage.OpenUploads) {
+				u, err := storage.BeginUpload(t.Context(), storage.Prefixed(b, "p/"), "upload")
+				require.NoError(t, err)
+				again, err := storage.ContinueUpload(t.Context(), storage.Prefixed(whole, "p/"), u.Token())
+				require.NoError(t, err)
+				require.Equal(t, "upload", again.Key())
+				require.NoError(t, again.Abort(t.Context()))
+			}
+		},
+	},
+	{
+		Name: "Wrap refuses what is not a whole bucket", Rule: "O3",
+		Explanation: "who holds a result of Ref or Prefixed must not reach the rest, and a bucket has a Core",
+		run: func(t *T) {
+			b := t.open()
+			same := func(c storage.Core) storage.Core { return c }
+			never := func(storage.Core) storage.Core {
+				require.Fail(t, "a Core was given away")
+				return nil
+			}
+			for name, narrowed := range map[string]storage.Bucket{
+				"Prefixed":                  storage.Prefixed(b, "p/"),
+				"Ref":                       storage.Ref[storage.Downloader](b).(storage.Bucket),
+				"Ref of a wrapped bucket":   storage.Ref[storage.Downloader](t.wrap(b, same)).(storage.Bucket),
+				"Prefixed of another value": storage.Prefixed(&embedding{Bucket: b}, "p/"),
+				"no Core":                   storage.NewBucket(nil),
+			} {
+				wrapped, err := storage.Wrap(narrowed, never)
+				require.Equal(t, "Wrap", t.requireNothingDone(err, storage.InvalidArgument).Op, name)
+				require.Nil(t, wrapped, name)
+			}
+			wrapped, err := storage.Wrap(b, func(storage.Core) storage.Core { return nil })
+			t.requireNothingDone(err, storage.InvalidArgument)
+			require.Nil(t, wrapped)
+			t.put(t.wrap(storage.Ref[storage.Bucket](b), same), "a", "Ref that takes nothing away")
+		},
+	},
+	{
+		Name: "a bucket without a Core fails", Rule: "O3",
+		Explanation: "every method and function of NewBucket(nil), and of a view of it, is InvalidArgument; Close does nothing",
+		run: func(t *T) {
+			for name, b := range map[string]storage.Bucket{
+				"whole": storage.NewBucket(nil), "Prefixed": storage.Prefixed(storage.NewBucket(nil), "p/"), "Ref": storage.Ref[storage.Bucket](storage.NewBucket(nil)),
+			} {
+				for op, err := range everyOperation(t, b, "key") {
+					t.requireCode(err, storage.InvalidArgument)
+					require.ErrorContains(t, err, "Core must not be nil", "%s of %s", op, name)
+				}
+				for op, err := range needingBucket(t, b) {
+					if op != "Close" {
+						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s of %s: %v", op, name, err)
+					}
+				}
+				_, err := storage.Copy(t.Context(), t.open(), "key", b, "key")
+				t.requireNothingDone(err, storage.InvalidArgument)
+				require.NoError(t, storage.Close(b))
+				require.False(t, storage.Supports(b, storage.Metadata))
+				_, found := storage.As[any](b)
+				require.False(t, found)
+			}
+		},
+	},
+	{
+		Name: "several Cores of one bucket", Rule: "O3",
+		Explanation: "the outer one is called first, the buckets work beside each other, and Close of each closes the store",
+		run: func(t *T) {
+			for name, closed := range map[string]int{"inner": 0, "outer": 1, "the second": 2, "the bucket itself": 3} {
+				whole := t.open()
+				inner, first := t.counting(whole)
+				outer, second := t.counting(inner)
+				other, third := t.counting(whole)
+				all := []storage.Bucket{inner, outer, other, whole}
+				for _, b := range all {
+					t.put(b, "a", "x")
+				}
+				require.Equal(t, []int{2, 1, 1}, []int{len(first.Uploads), len(second.Uploads), len(third.Uploads)})
+				require.NoError(t, storage.Close(all[closed]), name)
+				for _, b := range all {
+					_, err := b.Upload(t.Context(), "b", strings.NewReader("x"))
+					t.requireNothingDone(err, storage.InvalidArgument)
+					require.NoError(t, storage.Close(b), name)
+				}
+			}
+		},
+	},
+	{
+		Name: "an error of a Core in a reader has the caller's key", Rule: "O3",
+		Explanation: "a Core may return a Reader of its own: the view removes its prefix from attributes and errors",
+		run: func(t *T) {
+			whole := t.open()
+			t.put(whole, "p/a", "text")
+			view := storage.Prefixed(t.wrap(whole, func(c storage.Core) storage.Core { return shorteningCore{c} }), "p/")
+			r, err := view.Download(t.Context(), "a")
+			require.NoError(t, err)
+			defer func() { require.NoError(t, r.Close()) }()
+			require.Equal(t, "a", r.Attrs().Key)
+			_, err = io.ReadAll(r)
+			require.Equal(t, "a", t.requireCode(err, storage.Unavailable).Key)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		},
+	},
+}
+
+// A shorteningCore returns readers that end early.
+type shorteningCore struct{ storage.Core }
+
+func (c shorteningCore) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+	r, err := c.Core.Download(ctx, key, o)
+	if err != nil {
+		return nil, err
+	}
+	offset, length := r.Range()
+	return storage.NewReader(r.Attrs(), offset, length, shortened{io.LimitReader(r, 1), r}), nil
+}
+
+type shortened struct {
+	io.Reader
+	io.Closer
+}

@@ -1,0 +1,199 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// An embedding bucket is what this library refuses to look into: it has an override, and no function
+// knows of which method.
+type embedding struct {
+	storage.Bucket
+	uploads, downloads []string
+}
+
+func (e *embedding) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	e.uploads = append(e.uploads, key)
+	return e.Bucket.Upload(ctx, key, body, opts...)
+}
+
+func (e *embedding) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	e.downloads = append(e.downloads, key)
+	return e.Bucket.Download(ctx, key, opts...)
+}
+
+// needingBucket calls each function that needs a bucket of this library, and yields the errors by name.
+// The key of an error is "key", or "" if the function has none.
+func needingBucket(t *T, b storage.Bucket) iter.Seq2[string, error] {
+	errs := map[string]error{}
+	keyless(t, b, errs)
+	_, errs["Copy"] = storage.Copy(t.Context(), b, "key", b, "key")
+	_, errs["Compose"] = storage.Compose(t.Context(), b, "key", []string{"key"})
+	_, errs["Move"] = storage.Move(t.Context(), b, "from", "key")
+	_, errs["Append"] = storage.Append(t.Context(), b, "key", []byte("x"), storage.IfAbsent())
+	_, errs["Tags"] = storage.Tags(t.Context(), b, "key")
+	errs["SetTags"] = storage.SetTags(t.Context(), b, "key", nil)
+	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{})
+	errs["SetLegalHold"] = storage.SetLegalHold(t.Context(), b, "key", false)
+	errs["Restore"] = storage.Restore(t.Context(), b, "key")
+	_, errs["SignedUploadForm"] = storage.SignedUploadForm(t.Context(), b, "key", 0, 1)
+	_, errs["BeginUpload"] = storage.BeginUpload(t.Context(), b, "key")
+	_, errs["ContinueListedUpload"] = storage.ContinueListedUpload(t.Context(), b, storage.UploadEntry{Key: "key", Upload: "none"})
+	errs["AbortUpload"] = storage.AbortUpload(t.Context(), b, storage.UploadEntry{Key: "key", Upload: "none"})
+	_, errs["PutSignedPart"] = storage.PutSignedPart(t.Context(), b, "key", "none", 1, strings.NewReader("x"))
+	return func(yield func(string, error) bool) {
+		for name, err := range errs {
+			if !yield(name, err) {
+				return
+			}
+		}
+	}
+}
+
+// keyless adds the errors of the functions that are about no one key.
+func keyless(t *T, b storage.Bucket, errs map[string]error) {
+	_, errs["ListPage"] = storage.ListPage(t.Context(), b, "", t.anyOrder()...)
+	_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{"key"}))
+	_, errs["RemoveVersions"] = storage.RemoveVersions(t.Context(), b, slices.Values([]storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "key"}}}))
+	_, errs["ContinueUpload"] = storage.ContinueUpload(t.Context(), b, "none")
+	errs["AbandonUpload"] = storage.AbandonUpload(t.Context(), b, filepath.Join(t.TempDir(), "none"))
+	for _, err := range storage.Versions(t.Context(), b) {
+		errs["Versions"] = err
+	}
+	for _, err := range storage.ListUploads(t.Context(), b) {
+		errs["ListUploads"] = err
+	}
+	errs["Close"] = storage.Close(b)
+	_, errs["Wrap"] = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
+}
+
+// requireRefusal requires the error of a function op for a value of another type.
+func (t *T) requireRefusal(err error, op, typeName string) *storage.Error {
+	t.Helper()
+	e := t.requireNothingDone(err, storage.Unsupported)
+	require.Equal(t, op+" needs a bucket of this library, and the value is a "+typeName, e.Err.Error())
+	require.Contains(t, e.Hint, "storage.Wrap", op)
+	return e
+}
+
+var userTypeCases = []Case{
+	{
+		Name: "functions that need a bucket of this library refuse any other value", Rule: "O3",
+		Explanation: "they are Unsupported, with the type of the value and what to do, and neither call its methods nor make requests: also if it embeds a bucket",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "key", "x")
+			t.requireNoRequests(func() {
+				for typeName, mine := range map[string]storage.Bucket{
+					"*storagetest.embedding":      &embedding{Bucket: b},
+					"storagetest.embeddingInPart": embeddingInPart{b},
+					"<nil>":                       nil,
+				} {
+					for name, err := range needingBucket(t, mine) {
+						e := t.requireRefusal(err, name, typeName)
+						require.Equal(t, name, e.Op)
+						require.Contains(t, []string{"", "key"}, e.Key)
+					}
+				}
+			})
+			mine := &embedding{Bucket: b}
+			removed, err := storage.RemoveMatching(t.Context(), mine, nil)
+			t.requireRefusal(err, "RemoveAll", "*storagetest.embedding")
+			require.Zero(t, removed)
+			_, found := storage.As[any](mine)
+			require.False(t, found)
+			require.False(t, storage.Supports(mine, storage.ObjectTags), "nothing is known about another type")
+			require.Empty(t, append(mine.uploads, mine.downloads...))
+			t.requireExists(b, "key")
+		},
+	},
+	{
+		Name: "Ref and Prefixed of any other value refuse all", Rule: "O3",
+		Explanation: "the nine methods and the functions are Unsupported, so that no override is passed by in silence, and what Ref does not permit is PermissionDenied",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "p/key", "x")
+			mine := &embedding{Bucket: b}
+			t.requireNoRequests(func() {
+				for made, op := range map[storage.Bucket]string{
+					storage.Prefixed(mine, "p/"):                              "Prefixed",
+					storage.Ref[storage.Bucket](mine):                         "Ref",
+					storage.Ref[storage.Bucket](storage.Prefixed(mine, "p/")): "Prefixed",
+					storage.Prefixed(storage.Ref[storage.Bucket](mine), "p/"): "Ref",
+				} {
+					for name, err := range everyOperation(t, made, "key") {
+						e := t.requireNothingDone(err, storage.Unsupported)
+						require.Contains(t, e.Error(), op+" needs a bucket of this library, and the value is a *storagetest.embedding", name)
+					}
+					require.NoError(t, storage.Close(made), "of a result of Ref or Prefixed it does nothing")
+					require.False(t, storage.Supports(made, storage.Metadata))
+				}
+				narrowed := storage.Ref[storage.Downloader](mine).(storage.Bucket)
+				t.requireCode(narrowed.Remove(t.Context(), "p/key"), storage.PermissionDenied)
+			})
+			require.Empty(t, append(mine.uploads, mine.downloads...))
+		},
+	},
+	{
+		Name: "functions that call only methods take any type", Rule: "O3",
+		Explanation: "NewWriter, UploadFile and Update call Upload of the value; ReadAll, ReadRanges, NewReaderAt, FS, DownloadFile and the source of Copy its Download; they pass nothing by",
+		run: func(t *T) {
+			b := t.open()
+			mine := &embedding{Bucket: b}
+			t.writesOf(mine)
+			require.Equal(t, []string{"written", "file"}, mine.uploads)
+			mine.downloads = nil
+			t.readsOf(mine, "file")
+			_, err := storage.Copy(t.Context(), b, "copy", mine, "file")
+			require.NoError(t, err)
+			require.Len(t, mine.downloads, 6, "%v", mine.downloads)
+			t.requireContent(b, "copy", "text")
+			if t.has(appends) {
+				_, err = storage.Update(t.Context(), mine, "counter", increment)
+				require.NoError(t, err)
+				require.Equal(t, "counter", mine.uploads[2])
+			}
+		},
+	},
+}
+
+// embeddingInPart overrides nothing.
+type embeddingInPart struct{ storage.Bucket }
+
+// writesOf writes "written" and "file", each with another function.
+func (t *T) writesOf(b storage.Uploader) {
+	t.Helper()
+	w := storage.NewWriter(t.Context(), b, "written")
+	defer func() { _ = w.Close() }()
+	_, err := io.WriteString(w, "text")
+	require.NoError(t, err)
+	_, err = w.Commit()
+	require.NoError(t, err)
+	_, err = storage.UploadFile(t.Context(), b, "file", tempFile(t, "text").Name())
+	require.NoError(t, err)
+}
+
+// readsOf reads an object with each function that reads one.
+func (t *T) readsOf(b storage.Bucket, key string) {
+	t.Helper()
+	require.Equal(t, "text", t.get(b, key))
+	parts, _, err := storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: 1, Length: 2}})
+	require.NoError(t, err)
+	require.Equal(t, "ex", fmt.Sprintf("%s", parts[0]))
+	require.NoError(t, readByte(t, b, key))
+	data, err := fs.ReadFile(storage.FS(t.Context(), b), key)
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
+	_, err = storage.DownloadFile(t.Context(), b, key, filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+}
