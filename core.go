@@ -17,7 +17,8 @@ import (
 // like, and to see what is removed, Remove, RemoveAll, RemoveVersions and Move.
 //
 // Options were read by their Apply: without options, a call passes what Apply() makes, which for some differs from the
-// zero value. They belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the caller.
+// zero value. They belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the
+// caller.
 // Errors are *[Error] with whole keys. A Core is safe for concurrent use.
 type Core interface {
 	Upload(ctx context.Context, key string, body io.Reader, o *UploadOptions) (*Attrs, error)
