@@ -13,8 +13,8 @@ import (
 // that [Wrap] gives you in a type of your own, and override methods: all others pass on, also those that later versions
 // add. A type without an embedded Core may have to gain methods.
 //
-// A method does not call another one: to see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and the
-// like, and to see what is removed, Remove, RemoveAll, RemoveVersions and Move.
+// A method does not call another one: to see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and
+// the like, and to see what is removed, Remove, RemoveAll, RemoveVersions and Move.
 //
 // Options were read by their Apply: without options, a call passes what Apply() makes, which for some differs from the
 // zero value. They belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the
