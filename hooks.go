@@ -17,6 +17,12 @@ func init() {
 	root.OwnError = func(err error) error { return ownError(err) }
 	root.AsError = func(ctx context.Context, err error) error { return asError(ctx, err) }
 	root.BodyFailed = func(err error) error { return bodyFailed(err) }
+	root.Need = func(b any, op, key string) error {
+		if _, e := need(b, op, key); e != nil {
+			return e
+		}
+		return nil
+	}
 	root.Changed = func(first, now any) bool { return changed(first.(*Attrs), now.(*Attrs)) }
 	root.InitReader = initReader
 	root.OpenOptions = func(opts any) *unexported.OpenOptions { return readOpenOptions(opts.([]OpenOption)) }

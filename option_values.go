@@ -5,7 +5,7 @@ import (
 )
 
 // Each type holds what the options of one operation say. A [Core] gets them read; other code that implements a
-// permission reads them with Apply. Whoever writes or reads an object itself must refuse a value in Native that it
+// permission reads them with Apply. Code that writes or reads an object itself must refuse a value in Native that it
 // does not know, with Unsupported: the value may be a key that encrypts the object.
 //
 // A value of UploadOptions, DownloadOptions, ListOptions, RemoveOptions or CopyOptions is an option, too. It replaces

@@ -21,6 +21,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/ctxcode"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // MaxEntry is the size of the largest entry, in bytes. Put more into an object of its own, and its key
@@ -50,7 +51,7 @@ type Entry struct {
 
 // New returns the log below prefix, which ends in "/". A log without entries needs no object. Other
 // objects below prefix do not matter to it, unless their names are 20 digits or "trimmed". New makes no
-// request.
+// request. With a b that is not a bucket of this library, it fails with Unsupported.
 func New(b storage.ReadWriter, prefix string) (*Log, error) {
 	l := &Log{bucket: b, prefix: prefix}
 	switch {
@@ -58,6 +59,11 @@ func New(b storage.ReadWriter, prefix string) (*Log, error) {
 		return nil, l.failed("New", storage.InvalidArgument, "bucket must not be nil")
 	case !strings.HasSuffix(prefix, "/"):
 		return nil, l.failed("New", storage.InvalidArgument, `prefix must end in "/"`)
+	}
+	if err := unexported.Root.Need(b, "New", prefix); err != nil {
+		return nil, err
+	}
+	switch {
 	case !storage.Supports(b, storage.ConditionalCreate):
 		return nil, l.failed("New", storage.Unsupported, "a log needs IfAbsent on Upload")
 	case !storage.Supports(b, storage.Metadata):

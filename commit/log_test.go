@@ -180,6 +180,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 	}
 	_, noFolder := commit.New(b, "log")
 	_, noBucket := commit.New(nil, "log/")
+	_, other := commit.New(struct{ storage.Bucket }{b}, "log/")
 	_, noConditions := commit.New(without(storage.ConditionalCreate), "log/")
 	_, noMetadata := commit.New(without(storage.Metadata), "log/")
 	_, zero := log.Read(t.Context(), 0)
@@ -193,6 +194,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 	}{
 		"a prefix that is no folder":  {noFolder, storage.InvalidArgument},
 		"no bucket":                   {noBucket, storage.InvalidArgument},
+		"a value of another type":     {other, storage.Unsupported},
 		"a store without IfAbsent":    {noConditions, storage.Unsupported},
 		"a store without metadata":    {noMetadata, storage.Unsupported},
 		"number 0":                    {zero, storage.InvalidArgument},

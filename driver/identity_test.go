@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/layers/limit"
 	"github.com/omnibucket/storage/layers/meter"
 	"github.com/omnibucket/storage/layers/mirror"
@@ -19,13 +20,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// A wrapper is a bucket of a type of a program.
-type wrapper struct{ storage.Bucket }
-
-func (w wrapper) Unwrap() storage.Bucket { return w.Bucket }
-
-// An opaque bucket shows nothing of what is below it.
-type opaque struct{ storage.Bucket }
+// A wrapper is a Core of a program.
+type wrapper struct{ storage.Core }
 
 func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) string {
 	t.Helper()
@@ -71,14 +67,14 @@ func TestTheIdentityOfAStackHasThePlaceAndTheLayersThatChangeBytes(t *testing.T)
 		{"the same second store", "photos", chain(mirrored(first)), chain(mirrored(first)), true},
 		{"another second store", "photos", chain(mirrored(first)), chain(mirrored(second)), false},
 		{"a folder of it", "photos", chain(mirrored(first)), chain(mirrored(storage.Prefixed(first, "a/"))), false},
-		{"a wrapper of it, which has the same objects", "photos", chain(mirrored(first)), chain(mirrored(wrapper{first})), true},
+		{"a wrapper of it, which has the same objects", "photos", chain(mirrored(first)), chain(mirrored(wrapped.Bucket(t, first, func(c storage.Core) storage.Core { return wrapper{c} }))), true},
 		{"a layer of it", "photos", chain(mirrored(first)), chain(mirrored(layered)), false},
 		{"an old store", "photos", chain(oldStore), nil, false},
 		{"an old store, and a second one", "photos", chain(oldStore), chain(mirrored(first)), false},
 		{"the same old store", "photos", chain(oldStore), chain(laid(first, overlay.Config{})), true},
 		{"one that is read no more", "photos", chain(oldStore), chain(laid(first, overlay.Config{NewOnly: true})), false},
-		{"an old store whose place is unknown", "photos", chain(laid(opaque{first}, overlay.Config{})),
-			chain(laid(opaque{first}, overlay.Config{})), false},
+		{"an old store whose place is unknown", "photos", chain(laid(wrapped.Unknown(t, first), overlay.Config{})),
+			chain(laid(wrapped.Unknown(t, first), overlay.Config{})), false},
 		{"another order", "photos", chain(mirrored(second), oldStore), chain(oldStore, mirrored(second)), false},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
-func (c *core) Compose(ctx context.Context, key string, srcKeys []string, given *storage.CopyOptions) (*storage.Attrs, error) {
+func (b bucket) Compose(ctx context.Context, key string, srcKeys []string, given *storage.CopyOptions) (*storage.Attrs, error) {
+	c := b.core
 	o := &composeOp{srcKeys: srcKeys, given: given}
 	return run(ctx, &o.op, o.open(c, key), o.run)
 }

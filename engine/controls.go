@@ -20,7 +20,8 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 	return nil
 }
 
-func (c *core) Tags(ctx context.Context, key string, given *storage.DownloadOptions) (map[string]string, error) {
+func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOptions) (map[string]string, error) {
+	c := b.core
 	o, r := &operation{}, &driver.GetRequest{}
 	e := o.prepareRead(c, "Tags", key, r, given)
 	e = cmp.Or(e, c.need(storage.ObjectTags, "Tags"))
@@ -43,7 +44,8 @@ func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[stri
 	return maps.Clone(tags), nil // a driver may keep its map
 }
 
-func (c *core) SetTags(ctx context.Context, key string, tags map[string]string, given *storage.ChangeOptions) error {
+func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string, given *storage.ChangeOptions) error {
+	c := b.core
 	o := &changeOp{given: given, req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
 	return o.run(ctx, c, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
 }
@@ -85,7 +87,8 @@ func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage
 	return cmp.Or(c.checkReadKey(key), unversioned, foreign)
 }
 
-func (c *core) SetRetention(ctx context.Context, key string, r storage.Retention, given *storage.ChangeOptions) error {
+func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retention, given *storage.ChangeOptions) error {
+	c := b.core
 	o := &changeOp{given: given}
 	var checked *storage.Error
 	if r != (storage.Retention{}) {
@@ -98,12 +101,14 @@ func (c *core) SetRetention(ctx context.Context, key string, r storage.Retention
 	return o.run(ctx, c, "SetRetention", key, storage.ObjectLock, checked, driver.Driver.SetRetention)
 }
 
-func (c *core) SetLegalHold(ctx context.Context, key string, hold bool, given *storage.ChangeOptions) error {
+func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, given *storage.ChangeOptions) error {
+	c := b.core
 	o := &changeOp{given: given, req: driver.ChangeRequest{LegalHold: hold}}
 	return o.run(ctx, c, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
 }
 
-func (c *core) Restore(ctx context.Context, key string, given *storage.ChangeOptions) error {
+func (b bucket) Restore(ctx context.Context, key string, given *storage.ChangeOptions) error {
+	c := b.core
 	o := &changeOp{given: given}
 	o.req.RestoreDays, o.req.RestoreTier = given.RestoreDays, given.RestoreTier
 	need := storage.Restoring

@@ -14,9 +14,10 @@ import (
 )
 
 // Source returns the object as one that the server may copy.
-func (c *core) Source(key string) storage.CopySource { return storage.CopySource{Core: c, Key: key} }
+func (b bucket) Source(key string) storage.CopySource { return storage.CopySource{Core: b, Key: key} }
 
-func (c *core) CopyFrom(ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions) (*storage.Attrs, error) {
+func (b bucket) CopyFrom(ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions) (*storage.Attrs, error) {
+	c := b.core
 	o := &copyOp{from: from, given: given}
 	e := o.op.prepareWrite(c, "Copy", key)
 	if e == nil {
@@ -46,11 +47,11 @@ func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.Cop
 
 // run copies on the server if that is possible, else by streaming.
 func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	src, ok := c.from.Core.(*core)
+	src, ok := c.from.Core.(bucket)
 	if !ok {
 		return c.streamCopy(ctx)
 	}
-	if e := c.openSource(ctx, src); e != nil {
+	if e := c.openSource(ctx, src.core); e != nil {
 		return nil, e
 	}
 	defer func() { _ = c.source.Close() }()
@@ -60,7 +61,7 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		onServer = c.op.core.has(storage.ServerAppend) && (limit == 0 || added <= limit)
 	}
 	if onServer {
-		from := src.driver.Locate(c.source.op.key)
+		from := src.core.driver.Locate(c.source.op.key)
 		to := c.op.core.driver.Locate(c.op.key)
 		if equal.Values(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
@@ -242,7 +243,7 @@ func (c *copyOp) reads() *storage.DownloadOptions {
 	return &storage.DownloadOptions{Length: -1, Version: c.given.Version, Concurrency: c.given.Concurrency, Native: c.given.SourceNative}
 }
 
-// streamSource opens a source that is no object of package engine by its Download.
+// streamSource opens a source whose Core is not one of package engine, by its Download.
 func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storage.Error) {
 	var err error
 	if c.from.Core != nil {

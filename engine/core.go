@@ -22,7 +22,11 @@ import (
 	"github.com/omnibucket/storage/internal/unexported"
 )
 
-// A core is the storage.Core of one opened bucket.
+// A bucket is the storage.Core of an opened bucket: its methods are the calls of the API, and all that they share is in
+// its core.
+type bucket struct{ core *core }
+
+// A core is one opened bucket.
 type core struct {
 	driver         driver.Driver
 	desc           driver.Description
@@ -48,7 +52,7 @@ type core struct {
 
 // New makes a [storage.Bucket] of a [driver.Driver]; providers return no other implementation.
 func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
-	return storage.NewBucket(newCore(d, openOptionsOf(opts), false))
+	return storage.NewBucket(bucket{newCore(d, openOptionsOf(opts), false)})
 }
 
 // newCore opens a bucket. If a Service opens it, that knows whether the bucket keeps versions.
@@ -144,7 +148,9 @@ func (c *core) serveAtBase() {
 }
 
 // Close implements storage.Core.
-func (c *core) Close() error {
+func (b bucket) Close() error { return b.core.close() }
+
+func (c *core) close() error {
 	c.closed.Store(true)
 	c.closing.Do(func() {
 		if c.forget != nil {
@@ -216,7 +222,7 @@ func (c *core) condition(cond *storage.Condition, update storage.Features) *stor
 }
 
 // Supports implements storage.Core.
-func (c *core) Supports(features storage.Features) bool { return c.has(features) }
+func (b bucket) Supports(features storage.Features) bool { return b.core.has(features) }
 
 // has reports whether the features f are in force.
 func (c *core) has(f storage.Features) bool { return c.features&f == f }

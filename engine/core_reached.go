@@ -11,18 +11,21 @@ import (
 // Functions of the API that need more of a core than storage.Core has call these, by package serving.
 
 // Engine returns the core itself.
-func (c *core) Engine() any { return c }
+func (b bucket) Engine() any { return b.core }
 
 // Place names the bucket.
-func (c *core) Place() storage.Place {
+func (b bucket) Place() storage.Place {
+	c := b.core
 	return storage.Place{Provider: c.desc.Provider, Bucket: c.desc.Bucket}
 }
 
-// Location is Description.Location.
-func (c *core) Location() string { return c.desc.Location }
+// Located returns Description's Provider, Location and Bucket.
+func (c *core) Located() (provider, location, bucket string) {
+	return c.desc.Provider, c.desc.Location, c.desc.Bucket
+}
 
 // Native returns the provider's own client.
-func (c *core) Native() any { return c.driver.Native() }
+func (b bucket) Native() any { return b.core.driver.Native() }
 
 func (c *core) Stored() (account any, bucket string) {
 	ref := c.driver.Locate("")

@@ -58,7 +58,8 @@ type download struct {
 }
 
 // Download opens the object for reading.
-func (c *core) Download(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Reader, error) {
+func (b bucket) Download(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Reader, error) {
+	c := b.core
 	d := &download{}
 	e := d.prepare(c, key, given)
 	if e == nil {

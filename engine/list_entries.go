@@ -9,7 +9,8 @@ import (
 )
 
 // List yields the matching objects in key order.
-func (c *core) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+func (b bucket) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	c := b.core
 	return func(yield func(storage.ListEntry, error) bool) {
 		l := &listOp{}
 		iterate(ctx, &l.op, l.open(c, "List", given), l.each, yield)

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-func (c *core) ListPage(ctx context.Context, token string, given *storage.ListOptions) (*storage.Page, error) {
+func (b bucket) ListPage(ctx context.Context, token string, given *storage.ListOptions) (*storage.Page, error) {
+	c := b.core
 	l := &listOp{}
 	e := l.open(c, "ListPage", given)
 	if e == nil {

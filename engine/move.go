@@ -11,36 +11,37 @@ import (
 )
 
 // Move makes one driver call, if the driver can do what the options ask for; else it copies and removes.
-func (c *core) Move(ctx context.Context, from, to string, given *storage.CopyOptions) (*storage.Attrs, error) {
+func (b bucket) Move(ctx context.Context, from, to string, given *storage.CopyOptions) (*storage.Attrs, error) {
+	c := b.core
 	m := &moveOp{}
 	if e := m.open(c, from, to, given); e != nil {
 		return nil, m.op.end(e)
 	}
 	if !given.MovesOnly() || !c.has(storage.ServerMove) {
-		return c.moveByCopy(ctx, from, to, given)
+		return b.moveByCopy(ctx, from, to, given)
 	}
 	a, err := run(ctx, &m.op, nil, m.run)
 	if storage.CodeOf(err) == storage.Unsupported && !errors.Is(err, storage.OutcomeUnknown) {
-		return c.moveByCopy(ctx, from, to, given)
+		return b.moveByCopy(ctx, from, to, given)
 	}
 	return a, err
 }
 
 // moveByCopy moves an object by a copy and a removal.
-func (c *core) moveByCopy(ctx context.Context, from, to string, given *storage.CopyOptions) (a *storage.Attrs, err error) {
+func (b bucket) moveByCopy(ctx context.Context, from, to string, given *storage.CopyOptions) (a *storage.Attrs, err error) {
 	reads := &storage.DownloadOptions{Length: -1, Native: given.SourceNative}
-	source, err := c.Attrs(ctx, from, reads)
+	source, err := b.Attrs(ctx, from, reads)
 	if err == nil {
-		a, err = c.CopyFrom(ctx, to, c.Source(from), given)
+		a, err = b.CopyFrom(ctx, to, b.Source(from), given)
 	}
 	if err == nil {
-		err = unchanged.Remove(ctx, storage.NewBucket(c), from, source, *reads)
+		err = unchanged.Remove(ctx, storage.NewBucket(b), from, source, *reads)
 	}
 	if err == nil {
 		return a, nil
 	}
 	e := ownError(err)
-	e.Op, e.Provider, e.Bucket = "Move", c.desc.Provider, c.desc.Bucket
+	e.Op, e.Provider, e.Bucket = "Move", b.core.desc.Provider, b.core.desc.Bucket
 	if a == nil && e.Code != storage.ObjectNotFound {
 		e.Key = to // that of the source would say that the object is at both
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func (c *core) ListUploads(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
+func (b bucket) ListUploads(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
+	c := b.core
 	return func(yield func(storage.UploadEntry, error) bool) {
 		o := &operation{}
 		iterate(ctx, o, o.prepareUploads(c, given), o.eachUpload, yield)
@@ -49,7 +50,8 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 	})
 }
 
-func (c *core) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
+func (b bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
+	c := b.core
 	const name = "AbortUpload"
 	o := &operation{}
 	e := o.prepare(c, name, entry.Key)
@@ -60,7 +62,8 @@ func (c *core) AbortUpload(ctx context.Context, entry storage.UploadEntry) error
 	return abortUpload(ctx, o, e, entry.Upload)
 }
 
-func (c *core) ContinueListedUpload(ctx context.Context, entry storage.UploadEntry, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+func (b bucket) ContinueListedUpload(ctx context.Context, entry storage.UploadEntry, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+	c := b.core
 	return continueUpload(ctx, c, "ContinueListedUpload", entry.Key, func(o *operation, u *multipartUpload) *storage.Error {
 		if entry.Upload == "" {
 			return invalid("entry", "must be one that ListUploads has yielded")

@@ -26,7 +26,8 @@ func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reade
 	return u.putPart(ctx, o, e, p, body)
 }
 
-func (c *core) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, given *storage.PartOptions) (*storage.UploadedPart, error) {
+func (b bucket) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, given *storage.PartOptions) (*storage.UploadedPart, error) {
+	c := b.core
 	u := &multipartUpload{core: c, record: uploadtoken.Record{Key: key, Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
 	o := &operation{}

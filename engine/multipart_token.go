@@ -77,7 +77,8 @@ func fingerprintsOf(natives []any) string {
 
 func (u *multipartUpload) Token() string { return u.token }
 
-func (c *core) ContinueUpload(ctx context.Context, token string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+func (b bucket) ContinueUpload(ctx context.Context, token string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+	c := b.core
 	return continueUpload(ctx, c, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
 		u.token = token
 		return u.restore(o, given)

@@ -33,7 +33,8 @@ type multipartUpload struct {
 	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not tell
 }
 
-func (c *core) BeginUpload(ctx context.Context, key string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+func (b bucket) BeginUpload(ctx context.Context, key string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
+	c := b.core
 	u := &multipartUpload{core: c}
 	o := &operation{}
 	e := o.prepare(c, "BeginUpload", key) // an upload that was begun is not the object

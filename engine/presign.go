@@ -21,7 +21,8 @@ type signOp struct {
 }
 
 // SignedUploadURL returns a request that anyone can make to store one object.
-func (c *core) SignedUploadURL(ctx context.Context, key string, given *storage.SignOptions) (*storage.SignedURL, error) {
+func (b bucket) SignedUploadURL(ctx context.Context, key string, given *storage.SignOptions) (*storage.SignedURL, error) {
+	c := b.core
 	s := &signOp{given: given}
 	e := s.openUpload(c, "SignedUploadURL", key, http.MethodPut)
 	if e == nil && s.req.MaxSize >= 0 {
@@ -31,7 +32,8 @@ func (c *core) SignedUploadURL(ctx context.Context, key string, given *storage.S
 }
 
 // SignedDownloadURL returns a request that anyone can make to read the object.
-func (c *core) SignedDownloadURL(ctx context.Context, key string, given *storage.SignOptions) (*storage.SignedURL, error) {
+func (b bucket) SignedDownloadURL(ctx context.Context, key string, given *storage.SignOptions) (*storage.SignedURL, error) {
+	c := b.core
 	s := &signOp{given: given}
 	r := &s.req
 	e := s.open(c, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
@@ -52,7 +54,8 @@ func (c *core) SignedDownloadURL(ctx context.Context, key string, given *storage
 	return s.sign(ctx, e)
 }
 
-func (c *core) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, given *storage.SignOptions) (*storage.SignedForm, error) {
+func (b bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, given *storage.SignOptions) (*storage.SignedForm, error) {
+	c := b.core
 	s := &signOp{given: given}
 	e := s.openUpload(c, "SignedUploadForm", key, http.MethodPost)
 	switch {
@@ -154,7 +157,8 @@ func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL
 }
 
 // PublicURL returns the address at which a public object is served.
-func (c *core) PublicURL(key string) (string, error) {
+func (b bucket) PublicURL(key string) (string, error) {
+	c := b.core
 	o := &operation{}
 	e := o.prepare(c, "PublicURL", key)
 	if e == nil {

@@ -24,7 +24,7 @@ func Register(scheme string, o driver.Opener) {
 				_ = d.Close()
 				return nil, c.optionError
 			}
-			return storage.NewBucket(c), nil
+			return storage.NewBucket(bucket{c}), nil
 		}
 	}
 	if o.Service != nil {

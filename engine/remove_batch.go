@@ -16,7 +16,8 @@ import (
 )
 
 // Remove deletes the object.
-func (c *core) Remove(ctx context.Context, key string, given *storage.RemoveOptions) error {
+func (b bucket) Remove(ctx context.Context, key string, given *storage.RemoveOptions) error {
+	c := b.core
 	call := &struct { // one allocation
 		op  operation
 		req driver.DeleteRequest
@@ -63,14 +64,16 @@ func removeFailure(e *storage.Error) *storage.Error {
 	return e
 }
 
-func (c *core) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
+func (b bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
+	c := b.core
 	r := &removeOp{ctx: ctx, core: c, name: "RemoveAll"}
 	return r.removeEach(removal.Map(keys, func(key string) storage.VersionEntry {
 		return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}}
 	}))
 }
 
-func (c *core) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
+func (b bucket) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
+	c := b.core
 	r := &removeOp{ctx: ctx, core: c, name: "RemoveVersions", ofVersions: true}
 	return r.removeEach(versions)
 }

@@ -212,10 +212,10 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 		return fail(&e)
 	}
 	if !s.add(b) { // Close was faster
-		_ = b.Close()
+		_ = b.close()
 		return fail(errServiceClosed())
 	}
-	return storage.NewBucket(b), nil
+	return storage.NewBucket(bucket{b}), nil
 }
 
 func errServiceClosed() *storage.Error {
@@ -258,7 +258,7 @@ func (s *service) Close() error {
 		var failures []error
 		for _, p := range open {
 			if c := p.Value(); c != nil {
-				failures = append(failures, c.Close())
+				failures = append(failures, c.close())
 			}
 		}
 		if err := s.driver.Close(); err != nil {

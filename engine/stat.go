@@ -13,12 +13,14 @@ import (
 )
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
-func (c *core) Attrs(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
+func (b bucket) Attrs(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
+	c := b.core
 	return c.stat(ctx, "Attrs", key, given)
 }
 
 // Exists returns false, nil if there is no object.
-func (c *core) Exists(ctx context.Context, key string, given *storage.DownloadOptions) (bool, error) {
+func (b bucket) Exists(ctx context.Context, key string, given *storage.DownloadOptions) (bool, error) {
+	c := b.core
 	a, err := c.stat(ctx, "Exists", key, given)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // a hook has refused the call
 		err = nil

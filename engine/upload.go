@@ -40,7 +40,8 @@ const (
 )
 
 // Upload stores all of body under key.
-func (c *core) Upload(ctx context.Context, key string, body io.Reader, given *storage.UploadOptions) (*storage.Attrs, error) {
+func (b bucket) Upload(ctx context.Context, key string, body io.Reader, given *storage.UploadOptions) (*storage.Attrs, error) {
+	c := b.core
 	u := &struct { // one allocation
 		op    operation
 		write write

@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-func (c *core) AbandonUpload(ctx context.Context, path, prefix string) error {
+func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
+	c := b.core
 	o := &operation{}
 	e := o.prepareWrite(c, "AbandonUpload", "")
 	if e != nil {

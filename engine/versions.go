@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func (c *core) Versions(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
+func (b bucket) Versions(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
+	c := b.core
 	return func(yield func(storage.VersionEntry, error) bool) {
 		l := &listOp{}
 		iterate(ctx, &l.op, l.openVersions(c, given), l.eachVersion, yield)

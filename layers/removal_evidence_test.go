@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -53,7 +54,7 @@ func TestABackupHasNoFoldersYet(t *testing.T) {
 			backup := filepath.Join(dst, "backup")
 			var to storage.ReadWriter
 			if !excluded {
-				backup, to = filepath.Join(t.TempDir(), "backup"), foreignBucket{memstore.New()}
+				backup, to = filepath.Join(t.TempDir(), "backup"), wrapped.Unknown(t, memstore.New())
 			}
 			for _, key := range []string{"index.html", "old/index.html"} {
 				for _, dir := range []string{src, dst} {
@@ -153,10 +154,8 @@ func TestAQuestionNeedsNoMoreThanItsJob(t *testing.T) {
 			w.store("first", "index.html", "text")
 			w.store("first", "old/index.html", "text")
 			w.store("second", "index.html", "text")
-			src, dst := w.bucket("first", faults.New(row.source...).Layer()),
-				w.bucket("second", faults.New(row.destination...).Layer())
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(foreignBucket{dst}),
-				transfer.Bucket(foreignBucket{src}), transfer.WithMove())
+			src, dst := w.bucket("first", faults.New(row.source...).Layer()), w.bucket("second", faults.New(row.destination...).Layer())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithMove())
 			require.NoError(t, err)
 			require.Empty(t, w.contents(w.bucket("first")))
 		})
@@ -170,8 +169,7 @@ func TestAQuestionLeavesNoObject(t *testing.T) {
 	w := newWorld(t, "memory")
 	w.store("first", "a", "a")
 	dst := w.bucket("second", faults.New(faults.DropResponse(faults.Put).Nth(1)).Layer())
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(foreignBucket{dst}), transfer.Bucket(w.bucket("first")),
-		transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(w.bucket("first")), transfer.WithMove())
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.Empty(t, w.contents(w.bucket("second")))
 }
@@ -182,7 +180,7 @@ func TestAShardOfANestedSourceRemovesNothing(t *testing.T) {
 		w := newWorld(t, "directory")
 		w.store("first", "z/a", "a")
 		w.store("first", "z/b", "b")
-		src := storage.Prefixed(foreignBucket{w.bucket("first")}, "z/")
+		src := storage.Prefixed(wrapped.Unknown(t, w.bucket("first")), "z/")
 		_, _ = transfer.Sync(t.Context(), transfer.Bucket(w.served("first")), transfer.Bucket(src),
 			transfer.WithDelete(), transfer.WithShard(shard, 2), transfer.WithShardBounds("m"))
 		require.Equal(t, map[string]bool{"a": true, "b": true}, w.stored(), "shard %d", shard)

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/lease"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -21,7 +22,7 @@ func TestALeaseIsKnownByAnotherAddress(t *testing.T) {
 	}
 	ends := map[string]func(w *world) storage.Bucket{
 		"a server":             func(w *world) storage.Bucket { return w.served("first") },
-		"a type of one's own":  func(w *world) storage.Bucket { return foreignBucket{w.bucket("first")} },
+		"a Core of one's own":  func(w *world) storage.Bucket { return wrapped.Unknown(w.t, w.bucket("first")) },
 		"a folder by a server": func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
 	}
 	jobs := map[string]func(ctx context.Context, b storage.Bucket) error{

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/overlay"
@@ -113,30 +114,21 @@ func (w *world) overlay(over, old string) storage.Bucket {
 	return w.bucket(over, w.failing.Layer(), layer)
 }
 
-// A foreign bucket is a type of a user's own, whose place is unknown.
-type foreignBucket struct{ storage.Bucket }
-
 // endsOfTheWorld are the ends of jobs, by what they are.
 var endsOfTheWorld = map[string]func(w *world) storage.Bucket{
-	"first":                func(w *world) storage.Bucket { return w.bucket("first") },
-	"second":               func(w *world) storage.Bucket { return w.bucket("second") },
-	"third":                func(w *world) storage.Bucket { return w.bucket("third") },
-	"first by a wrapper":   func(w *world) storage.Bucket { return foreignBucket{w.bucket("first")} },
-	"first by a server":    func(w *world) storage.Bucket { return w.served("first") },
-	"second by a server":   func(w *world) storage.Bucket { return w.served("second") },
-	"a folder of first":    func(w *world) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
-	"a folder by a server": func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
-	"a mirror":             func(w *world) storage.Bucket { return w.mirror("first", "second") },
-	"a folder of a mirror": func(w *world) storage.Bucket {
-		return storage.Prefixed(w.mirror("first", "second"),
-			"in/")
-	},
-	"the mirror turned around": func(w *world) storage.Bucket { return w.mirror("second", "first") },
-	"an overlay":               func(w *world) storage.Bucket { return w.overlay("second", "first") },
-	"a folder of an overlay": func(w *world) storage.Bucket {
-		return storage.Prefixed(w.overlay("second", "first"),
-			"in/")
-	},
+	"first":                     func(w *world) storage.Bucket { return w.bucket("first") },
+	"second":                    func(w *world) storage.Bucket { return w.bucket("second") },
+	"third":                     func(w *world) storage.Bucket { return w.bucket("third") },
+	"first by a wrapper":        func(w *world) storage.Bucket { return wrapped.Unknown(w.t, w.bucket("first")) },
+	"first by a server":         func(w *world) storage.Bucket { return w.served("first") },
+	"second by a server":        func(w *world) storage.Bucket { return w.served("second") },
+	"a folder of first":         func(w *world) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
+	"a folder by a server":      func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
+	"a mirror":                  func(w *world) storage.Bucket { return w.mirror("first", "second") },
+	"a folder of a mirror":      func(w *world) storage.Bucket { return storage.Prefixed(w.mirror("first", "second"), "in/") },
+	"the mirror turned around":  func(w *world) storage.Bucket { return w.mirror("second", "first") },
+	"an overlay":                func(w *world) storage.Bucket { return w.overlay("second", "first") },
+	"a folder of an overlay":    func(w *world) storage.Bucket { return storage.Prefixed(w.overlay("second", "first"), "in/") },
 	"the overlay turned around": func(w *world) storage.Bucket { return w.overlay("first", "second") },
 	"first with a cache": func(w *world) storage.Bucket {
 		return w.bucket("first", newCache(w.t, diskcache.Config{Unpinned: true}))

@@ -1,6 +1,6 @@
 // Package lease lets one process at a time hold a key of a bucket: a distributed lock, or the
-// election of a leader. It works in every bucket with [storage.ConditionalCreate] and
-// [storage.ConditionalUpdate]; otherwise it fails with Unsupported.
+// election of a leader. It works in every bucket of this library, also with a Core of your own, that has
+// [storage.ConditionalCreate] and [storage.ConditionalUpdate]; otherwise it fails with Unsupported.
 //
 // The lease is an object. Its holder rewrites it four times per TTL, by conditional writes. Another
 // process takes over after it has seen the same revision for a whole TTL, by its own monotonic clock.

@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/lease"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
@@ -26,9 +27,10 @@ import (
 
 const key = "locks/a"
 
-// A process is a handle of a bucket that dies at a call, or stalls. Its later calls have no effect.
+// A process is the Core of a handle of a bucket that dies at a call, or stalls. Its later calls have no effect.
 type process struct {
-	storage.Bucket
+	storage.Core
+	bucket  storage.Bucket // the handle
 	mu      sync.Mutex
 	calls   int
 	dieAt   int  // the number of the call; 0: never
@@ -38,7 +40,14 @@ type process struct {
 	stalled chan struct{} // calls wait until it is closed, or for the end of ctx
 }
 
-func (p *process) Unwrap() storage.Bucket { return p.Bucket }
+// of makes the handle, of b.
+func (p *process) of(t *testing.T, b storage.Bucket) *process {
+	p.bucket = wrapped.Bucket(t, b, func(c storage.Core) storage.Core {
+		p.Core = c
+		return p
+	})
+	return p
+}
 
 var errDead = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
 
@@ -79,24 +88,24 @@ func (p *process) stall() (resume func()) {
 	return func() { close(stalled) }
 }
 
-func (p *process) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (attrs *storage.Attrs, err error) {
+func (p *process) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (attrs *storage.Attrs, err error) {
 	err = p.call(ctx, func() error {
-		attrs, err = p.Bucket.Upload(ctx, key, body, opts...)
+		attrs, err = p.Core.Upload(ctx, key, body, o)
 		return err
 	})
 	return attrs, err
 }
 
-func (p *process) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (r *storage.Reader, err error) {
+func (p *process) Download(ctx context.Context, key string, o *storage.DownloadOptions) (r *storage.Reader, err error) {
 	err = p.call(ctx, func() error {
-		r, err = p.Bucket.Download(ctx, key, opts...)
+		r, err = p.Core.Download(ctx, key, o)
 		return err
 	})
 	return r, err
 }
 
-func (p *process) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
-	return p.call(ctx, func() error { return p.Bucket.Remove(ctx, key, opts...) })
+func (p *process) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
+	return p.call(ctx, func() error { return p.Core.Remove(ctx, key, o) })
 }
 
 // A judge checks that no holder begins before the context of each earlier one has ended, and that
@@ -164,8 +173,8 @@ func TestOneHolderAtATime(t *testing.T) {
 						random := rand.New(rand.NewPCG(seed, n))
 						all.Go(func() {
 							for range 8 {
-								p := &process{Bucket: open()}
-								l, err := lease.Acquire(t.Context(), p, key, lease.WithTTL(12*time.Second))
+								p := new(process).of(t, open())
+								l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithTTL(12*time.Second))
 								if err != nil {
 									t.Error(err)
 									return
@@ -210,9 +219,9 @@ func TestKilledAtEveryCall(t *testing.T) {
 				for n, killed := 1, true; killed; n++ {
 					synctest.Test(t, func(t *testing.T) {
 						b := memstore.New()
-						p := &process{Bucket: b, dieAt: n, after: kind.after, lost: kind.lost}
+						p := (&process{dieAt: n, after: kind.after, lost: kind.lost}).of(t, b)
 						var token int64
-						l, err := lease.Acquire(t.Context(), p, key, row.opts...)
+						l, err := lease.Acquire(t.Context(), p.bucket, key, row.opts...)
 						if err == nil {
 							token = l.Token()
 							select {
@@ -244,9 +253,9 @@ func TestKilledAtEveryCall(t *testing.T) {
 func TestAStalledHolderFindsItsLeaseLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
-		p := &process{Bucket: b}
+		p := new(process).of(t, b)
 		j := &judge{t: t}
-		stalled, err := lease.Acquire(t.Context(), p, key)
+		stalled, err := lease.Acquire(t.Context(), p.bucket, key)
 		require.NoError(t, err)
 		j.begins(stalled)
 		resume := p.stall()
@@ -272,8 +281,8 @@ func TestAFencedResourceRefusesAFormerHolder(t *testing.T) {
 			highest = max(highest, token)
 			return token == highest
 		}
-		p := &process{Bucket: b}
-		paused, err := lease.Acquire(t.Context(), p, key)
+		p := new(process).of(t, b)
+		paused, err := lease.Acquire(t.Context(), p.bucket, key)
 		require.NoError(t, err)
 		p.die()
 		require.NoError(t, lease.Hold(t.Context(), b, key, func(ctx context.Context) error {
@@ -339,8 +348,8 @@ func TestAClockOfTheStoreThatWasSetBack(t *testing.T) {
 func TestTheIntervalDoesNotApplyAfterADeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
-		p := &process{Bucket: b}
-		dead, err := lease.Acquire(t.Context(), p, key, lease.WithInterval(time.Hour))
+		p := new(process).of(t, b)
+		dead, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithInterval(time.Hour))
 		require.NoError(t, err)
 		p.die()
 		l, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
@@ -352,9 +361,9 @@ func TestTheIntervalDoesNotApplyAfterADeath(t *testing.T) {
 
 func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &process{Bucket: memstore.New()}
+		p := new(process).of(t, memstore.New())
 		began := time.Now()
-		err := lease.Hold(t.Context(), p, key, func(ctx context.Context) error {
+		err := lease.Hold(t.Context(), p.bucket, key, func(ctx context.Context) error {
 			require.Equal(t, int64(1), lease.FromContext(ctx).Token())
 			p.die()
 			<-ctx.Done()
@@ -434,8 +443,8 @@ func TestHandover(t *testing.T) {
 func TestADeadHolderThatIsAskedIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
-		p := &process{Bucket: b}
-		dead, err := lease.Acquire(t.Context(), p, key)
+		p := new(process).of(t, b)
+		dead, err := lease.Acquire(t.Context(), p.bucket, key)
 		require.NoError(t, err)
 		p.die()
 		began := time.Now()
@@ -451,9 +460,9 @@ func TestRemoval(t *testing.T) {
 	for name, lacking := range map[string]storage.Features{"conditionally": 0, "without a condition": storage.ConditionalRemove} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: lacking})))
-			p := &process{Bucket: b}
+			p := new(process).of(t, b)
 			for range 2 {
-				l, err := lease.Acquire(t.Context(), p, key, lease.WithRemoval())
+				l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithRemoval())
 				require.NoError(t, err)
 				require.Equal(t, int64(1), l.Token())
 				require.NoError(t, l.Release())
@@ -468,8 +477,8 @@ func TestRemoval(t *testing.T) {
 func TestASlowRemovalRemovesNoLeaseOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
-		p := &process{Bucket: b}
-		l, err := lease.Acquire(t.Context(), p, key, lease.WithRemoval(), lease.WithTTL(4*time.Second))
+		p := new(process).of(t, b)
+		l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithRemoval(), lease.WithTTL(4*time.Second))
 		require.NoError(t, err)
 		resume := p.stall()
 		var released error
@@ -580,16 +589,13 @@ func TestArguments(t *testing.T) {
 	}
 	require.ErrorIs(t, lease.Hold(t.Context(), b, key, nil), storage.InvalidArgument)
 	require.ErrorIs(t, lease.Hold(t.Context(), nil, key, job), storage.InvalidArgument)
-	require.ErrorIs(t, lease.Check(t.Context(), noRemover{b, b}, key, lease.WithRemoval()), storage.InvalidArgument)
+	other := lease.Check(t.Context(), struct{ storage.Bucket }{b}, key)
+	require.ErrorIs(t, other, storage.Unsupported)
+	require.ErrorContains(t, other, "needs a bucket of this library")
 	require.Empty(t, text(t, b))
 	require.NoError(t, lease.Check(t.Context(), b, key))
 	require.Empty(t, text(t, b), "nothing was written")
 	require.Nil(t, lease.FromContext(t.Context()))
-}
-
-type noRemover struct {
-	storage.Uploader
-	storage.Downloader
 }
 
 func TestABucketWithoutConditions(t *testing.T) {
@@ -619,21 +625,20 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 func TestAcquireThatEndsDuringItsWrite(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := lease.Acquire(ctx, &canceling{b, cancel}, key)
+	canceled := wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return &canceling{c, cancel} })
+	_, err := lease.Acquire(ctx, canceled, key)
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotContains(t, text(t, b), "holder")
 }
 
 // A canceling bucket cancels a ctx when a write has taken effect.
 type canceling struct {
-	storage.Bucket
+	storage.Core
 	cancel func()
 }
 
-func (b *canceling) Unwrap() storage.Bucket { return b.Bucket }
-
-func (b *canceling) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
-	attrs, err := b.Bucket.Upload(ctx, key, body, opts...)
+func (b *canceling) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+	attrs, err := b.Core.Upload(ctx, key, body, o)
 	if ctx.Err() == nil && err == nil {
 		b.cancel()
 		if ctx.Err() != nil {
@@ -647,12 +652,12 @@ func (b *canceling) Upload(ctx context.Context, key string, body io.Reader, opts
 func TestRequestsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
-		holder, waiter := &process{Bucket: b}, &process{Bucket: b}
-		l, err := lease.Acquire(t.Context(), holder, key)
+		holder, waiter := new(process).of(t, b), new(process).of(t, b)
+		l, err := lease.Acquire(t.Context(), holder.bucket, key)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		_, err = lease.Acquire(ctx, waiter, key)
+		_, err = lease.Acquire(ctx, waiter.bucket, key)
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
 		require.NoError(t, l.Release()) // ends what counts the holder's calls
 		require.LessOrEqual(t, waiter.calls, 60*12+1)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An Option is an option of [Hold], [Acquire] and [Check]: [WithTTL], [WithInterval], [WithHandover] or
@@ -24,7 +25,6 @@ func (l *Lease) prepare(opts []Option) error {
 		}
 		o.apply(l)
 	}
-	_, remover := l.bucket.(storage.Remover)
 	switch {
 	case l.bucket == nil:
 		return l.failed(storage.InvalidArgument, "bucket must not be nil")
@@ -32,8 +32,11 @@ func (l *Lease) prepare(opts []Option) error {
 		return l.failed(storage.InvalidArgument, "WithTTL must be at least a second")
 	case l.interval < 0:
 		return l.failed(storage.InvalidArgument, "WithInterval must not be negative")
-	case l.removal && !remover:
-		return l.failed(storage.InvalidArgument, "WithRemoval must have a bucket that is a Remover")
+	}
+	if err := unexported.Root.Need(l.bucket, l.op(), l.key); err != nil {
+		return err
+	}
+	switch {
 	case !storage.Supports(l.bucket, storage.ConditionalCreate):
 		return l.failed(storage.Unsupported, "a lease needs IfAbsent on Upload")
 	case !storage.Supports(l.bucket, storage.ConditionalUpdate):
@@ -43,11 +46,15 @@ func (l *Lease) prepare(opts []Option) error {
 }
 
 func (l *Lease) failed(code storage.Code, text string) *storage.Error {
-	op := "Acquire"
+	return &storage.Error{Code: code, Op: l.op(), Key: l.key, Err: errors.New(text)}
+}
+
+// op is the operation that errors name.
+func (l *Lease) op() string {
 	if l.holder == "" {
-		op = "Check"
+		return "Check"
 	}
-	return &storage.Error{Code: code, Op: op, Key: l.key, Err: errors.New(text)}
+	return "Acquire"
 }
 
 // WithTTL sets the time after which another process replaces a holder that has died. The default is a
@@ -66,6 +73,5 @@ func WithInterval(d time.Duration) Option { return option(func(l *Lease) { l.int
 func WithHandover() Option { return option(func(l *Lease) { l.handover = true }) }
 
 // WithRemoval lets [Lease.Release] remove the object: for many keys that each live a short time.
-// Tokens then begin at 1 again. If the bucket is no [storage.Remover], the call fails with
-// InvalidArgument.
+// Tokens then begin at 1 again. It needs a bucket that [storage.Ref] has not narrowed.
 func WithRemoval() Option { return option(func(l *Lease) { l.removal = true }) }

@@ -60,8 +60,8 @@ func TestOneHolderAtATimeOnServers(t *testing.T) {
 				t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 				all.Go(func() {
 					for i := range 4 {
-						p := &process{Bucket: b}
-						l, err := lease.Acquire(t.Context(), p, key, lease.WithTTL(2*time.Second), lease.WithInterval(1))
+						p := new(process).of(t, b)
+						l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithTTL(2*time.Second), lease.WithInterval(1))
 						if err != nil {
 							t.Error(err)
 							return

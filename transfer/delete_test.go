@@ -2,8 +2,8 @@ package transfer_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/removal"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -107,7 +108,7 @@ func TestAnEmptySourceDeletesNothing(t *testing.T) {
 	misspelled := func(t *testing.T) transfer.End {
 		return transfer.Bucket(storage.Prefixed(filled(t, []string{"photos/a"}), "phtoos/"))
 	}
-	marker := func(*testing.T) transfer.End { return transfer.Bucket(markers{memstore.New()}) }
+	marker := func(t *testing.T) transfer.End { return transfer.Bucket(markersIn(t)) }
 	none := []string{"keep", "x/deep/er"}
 	for _, row := range []struct {
 		name  string
@@ -205,11 +206,11 @@ func (s *smallPages) Describe() driver.Description {
 	return d
 }
 
-// If a store or a foreign bucket lists out of order, objects seem to be missing.
+// If a store or a program's Core lists out of order, objects seem to be missing.
 func TestNothingIsDeletedAfterAListingOutOfOrder(t *testing.T) {
 	for _, keys := range [][]string{{"b", "a"}, {"a", "c", "b"}, {"a", "a"}} {
 		dst := filled(t, []string{"a", "b", "c", "z"})
-		report, err := transfer.Copy(t.Context(), dst, evil{memstore.New(), keys}, transfer.WithDelete())
+		report, err := transfer.Copy(t.Context(), dst, evilSource(t, keys...), transfer.WithDelete())
 		require.ErrorContains(t, err, "not in the order of keys")
 		require.Zero(t, report.Deleted)
 		require.Len(t, contents(t, dst), 4)
@@ -262,33 +263,35 @@ func keysOf[V any](m map[string]V) []string {
 	return keys
 }
 
-// A holding bucket is a foreign one that does not remove one key. Its error has
-// another key, or none.
+// A holding bucket does not remove one key.
 type holding struct {
-	storage.Bucket
+	storage.Core
 	err error
 }
 
-func (h holding) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
+func (h holding) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if key == "b" {
 		return h.err
 	}
-	return h.Bucket.Remove(ctx, key, opts...)
+	return h.Core.Remove(ctx, key, o)
 }
 
-func TestFailedDeletionsOfAForeignBucketAreCounted(t *testing.T) {
+func (h holding) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, error) {
+	return wrapped.RemoveEach(ctx, h, keys)
+}
+
+func TestFailedDeletionsOfACoreAreCounted(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		err  error
 		code storage.Code
 	}{
-		{"an error of another key", &storage.Error{Code: storage.PermissionDenied, Key: "tenant/b"}, storage.PermissionDenied},
-		{"an error without a key", &storage.Error{Code: storage.Locked}, storage.Locked},
-		{"an error of another package", errors.New("held"), storage.Internal},
+		{"an error of the key", &storage.Error{Code: storage.Locked, Key: "b"}, storage.Locked},
+		{"an error within another one", fmt.Errorf("held: %w", &storage.Error{Code: storage.PermissionDenied, Key: "b"}), storage.PermissionDenied},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dst := filled(t, []string{"a", "b", "c"})
-			report, err := transfer.Copy(t.Context(), holding{dst, row.err}, filled(t, []string{"keep"}), transfer.WithDelete())
+			report, err := transfer.Copy(t.Context(), wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return holding{c, row.err} }), filled(t, []string{"keep"}), transfer.WithDelete())
 			require.ErrorIs(t, err, row.err)
 			require.Equal(t, int64(2), report.Deleted)
 			require.Len(t, report.Failures, 1)
@@ -299,18 +302,22 @@ func TestFailedDeletionsOfAForeignBucketAreCounted(t *testing.T) {
 	}
 }
 
-// A stopping bucket is a foreign one that cancels a job at one of its removals.
+// A stopping bucket cancels a job at one of its removals.
 type stopping struct {
-	storage.Bucket
+	storage.Core
 	left   *atomic.Int64
 	cancel context.CancelFunc
 }
 
-func (s stopping) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
+func (s stopping) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if s.left.Add(-1) == 0 {
 		s.cancel()
 	}
-	return s.Bucket.Remove(ctx, key, opts...)
+	return s.Core.Remove(ctx, key, o)
+}
+
+func (s stopping) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, error) {
+	return wrapped.RemoveEach(ctx, s, keys)
 }
 
 func TestACanceledJobCountsWhatItDeleted(t *testing.T) {
@@ -325,7 +332,7 @@ func TestACanceledJobCountsWhatItDeleted(t *testing.T) {
 			defer cancel()
 			left := &atomic.Int64{}
 			left.Store(after)
-			report, err := transfer.Remove(ctx, stopping{b, left, cancel})
+			report, err := transfer.Remove(ctx, wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return stopping{c, left, cancel} }))
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Zero(t, report.Failed)
 			require.EqualValues(t, len(keys)-len(contents(t, b)), report.Deleted)

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/removeeach"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An ExpireRule selects the objects that [Expire] removes. At least one age is set.
@@ -83,7 +84,7 @@ func Expire(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
 }, rules []ExpireRule, opts ...Option) (*Report, error) {
-	return (&expiry{op: "Expire", settings: readOptions(opts), rules: rules, lister: b, remover: b}).run(ctx)
+	return (&expiry{op: "Expire", settings: readOptions(opts), rules: rules, given: b}).run(ctx)
 }
 
 // Remove removes the objects of b that the options of a [Filter] select, in the provider's batches,
@@ -93,14 +94,12 @@ func Remove(ctx context.Context, b interface {
 	storage.Remover
 }, opts ...Option) (*Report, error) {
 	s := readOptions(opts)
-	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.prefix}}, everyAge: true, lister: b, remover: b}).run(ctx)
+	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.prefix}}, everyAge: true, given: b}).run(ctx)
 }
 
 func (e *expiry) run(ctx context.Context) (*Report, error) {
 	ctx = evidence.WithoutFailover(ctx)
-	e.tags, _ = e.lister.(storage.AttrsReader)
-	e.uploader, _ = e.lister.(storage.Uploader)
-	e.settings.leaveOutHeld(ctx, e.lister)
+	e.settings.leaveOutHeld(ctx, e.given)
 	e.reporter.begin(e.settings)
 	early := e.check()
 	if early == nil {
@@ -119,18 +118,20 @@ type expiry struct {
 	reporter reporter
 	now      time.Time
 	rules    []ExpireRule
-	lister   storage.Lister
-	remover  storage.Remover
-	tags     storage.AttrsReader // nil if the bucket cannot be asked for tags
-	uploader storage.Uploader    // nil if the bucket takes no uploads
-	group    []expiring          // to be removed together
+	given    any            // what was given as the bucket
+	bucket   storage.Bucket // given, if it is one
+	group    []expiring     // to be removed together
 }
 
 func (e *expiry) check() error {
 	if e.settings.err != nil {
 		return e.settings.err
 	}
-	if err := e.settings.checkInventory(e.lister); err != nil || e.everyAge {
+	if err := unexported.Root.Need(e.given, e.op, ""); err != nil {
+		return err
+	}
+	e.bucket = e.given.(storage.Bucket)
+	if err := e.settings.checkInventory(e.bucket); err != nil || e.everyAge {
 		return err
 	}
 	for _, r := range e.rules {
@@ -140,7 +141,7 @@ func (e *expiry) check() error {
 		if err := e.checkUploads(r); err != nil {
 			return err
 		}
-		if len(r.Tags) > 0 && (e.tags == nil || !storage.Supports(e.tags, storage.ObjectTags)) {
+		if len(r.Tags) > 0 && !storage.Supports(e.bucket, storage.ObjectTags) {
 			return &storage.Error{Code: storage.Unsupported, Err: errors.New("a rule has tags, and the bucket has none"), Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags"}
 		}
 	}
@@ -215,10 +216,10 @@ func (e *expiry) list(ctx context.Context, prefix string) iter.Seq2[storage.List
 	if i := e.settings.inventory; i != nil {
 		return i.objects(ctx, prefix)
 	}
-	if r := e.settings.ranges; r != nil && storage.Supports(e.lister, storage.OrderedListing) {
-		return r.list(ctx, e.lister, prefix)
+	if r := e.settings.ranges; r != nil && storage.Supports(e.bucket, storage.OrderedListing) {
+		return r.list(ctx, e.bucket, prefix)
 	}
-	return e.lister.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
+	return e.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
 }
 
 func (e *expiry) tooOld(since time.Time, age time.Duration) bool {
@@ -247,7 +248,7 @@ func (e *expiry) remove(ctx context.Context) {
 	for i := range group {
 		entries[i] = group[i].VersionEntry
 	}
-	removeGroup(ctx, e.remover, entries, ofVersions, &e.reporter)
+	removeGroup(ctx, e.bucket, entries, ofVersions, &e.reporter)
 }
 
 // versions applies one rule's OldVersionsAge.
@@ -260,7 +261,7 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 		}
 		return ctx.Err()
 	}
-	versions := storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix))
+	versions := storage.Versions(ctx, e.bucket, storage.WithPrefix(e.rules[rule].Prefix))
 	if i := e.settings.inventory; i != nil {
 		versions = i.versions(ctx, e.rules[rule].Prefix)
 	}

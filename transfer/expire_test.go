@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -241,10 +242,10 @@ func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	require.Zero(t, report.Failed)
 }
 
-// A nameless bucket is of a type that lists an old version without its name.
-type nameless struct{ storage.Bucket }
+// A nameless bucket lists an old version without its name.
+type nameless struct{ storage.Core }
 
-func (nameless) Versions(context.Context, ...storage.ListOption) iter.Seq2[storage.VersionEntry, error] {
+func (nameless) Versions(context.Context, *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		old := start.AddDate(0, 0, -40)
 		yield(storage.VersionEntry{ListEntry: storage.ListEntry{Key: "k", Modified: old}, NoncurrentSince: old}, nil)
@@ -252,10 +253,11 @@ func (nameless) Versions(context.Context, ...storage.ListOption) iter.Seq2[stora
 }
 
 func TestAnOldVersionWithoutANameDoesNotExpireTheObject(t *testing.T) {
-	b := memstore.New()
+	b := memstore.New(storage.WithVersioning(true))
 	_, err := b.Upload(t.Context(), "k", file("current"))
 	require.NoError(t, err)
-	report, err := transfer.Expire(t.Context(), nameless{b}, []transfer.ExpireRule{{OldVersionsAge: day}}, atStart())
+	from := wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return nameless{c} })
+	report, err := transfer.Expire(t.Context(), from, []transfer.ExpireRule{{OldVersionsAge: day}}, atStart())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.EqualValues(t, 1, report.Failed)
 	found, err := b.Exists(t.Context(), "k")

@@ -60,7 +60,7 @@ func hasAll(tags, want map[string]string) bool {
 // hasTags reads the tags of an object, and reports whether they select it. An object that has been
 // removed meanwhile is not selected.
 func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ...storage.AttrsOption) (bool, error) {
-	tags, err := storage.Tags(ctx, e.tags, key, opts...)
+	tags, err := storage.Tags(ctx, e.bucket, key, opts...)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
 	}

@@ -16,7 +16,7 @@ func (e *expiry) checkUploads(r ExpireRule) error {
 		return nil
 	case len(r.Tags) > 0:
 		return invalid("rule", "must not have UploadsAge and Tags: an upload has no tags yet")
-	case e.uploader == nil || !storage.Supports(e.uploader, storage.ListedUploads):
+	case !storage.Supports(e.bucket, storage.ListedUploads):
 		return &storage.Error{Code: storage.Unsupported, Err: errors.New("a rule has UploadsAge, and the bucket lists no uploads"), Hint: "remove UploadsAge from the rule, or use a bucket with storage.ListedUploads"}
 	}
 	return nil
@@ -35,7 +35,7 @@ func (e *expiry) uploads(ctx context.Context, rule int) error {
 
 func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *panics.Group) error {
 	requests := newSemaphore(e.settings.concurrency)
-	for entry, err := range storage.ListUploads(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
+	for entry, err := range storage.ListUploads(ctx, e.bucket, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry) bool {
 
 func (e *expiry) abortUpload(ctx context.Context, entry storage.UploadEntry) {
 	if !e.settings.dryRun {
-		if err := storage.AbortUpload(ctx, e.uploader, entry); err != nil {
+		if err := storage.AbortUpload(ctx, e.bucket, entry); err != nil {
 			e.reporter.destinationFailed(ctx, entry.Key, err)
 			return
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -206,18 +207,19 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// An ownBucket is a foreign bucket with errors of another type.
-type ownBucket struct{ storage.Bucket }
+// An ownCore has errors of another type.
+type ownCore struct{ storage.Core }
 
 var errQuota = errors.New("the quota of user 7 is used up")
 
-func (ownBucket) Upload(context.Context, string, io.Reader, ...storage.UploadOption) (*storage.Attrs, error) {
+func (ownCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
 	return nil, errQuota
 }
 
 func TestAFailureIsAnErrorOfStorage(t *testing.T) {
 	var told error
-	report, err := transfer.Upload(t.Context(), ownBucket{memstore.New()}, tree(t, map[string]string{"a": "x"}),
+	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
+	report, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}),
 		transfer.WithChanges(func(c transfer.Change) { told = c.Err }))
 	require.ErrorIs(t, err, errQuota)
 	var own *storage.Error

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An Inventory is the list of the objects of a bucket that a provider writes at times: S3 Inventory,
@@ -49,6 +50,9 @@ type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns
 //   - ChecksumMismatch, if one of them is damaged or truncated,
 //   - InvalidArgument, if the inventory is that of another bucket, or not one of these formats.
 func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader) (*Inventory, error) {
+	if err := unexported.Root.Need(b, "OpenInventory", manifest); err != nil {
+		return nil, err
+	}
 	m, err := readManifest(ctx, reports, manifest)
 	if err != nil {
 		return nil, err
@@ -56,15 +60,13 @@ func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Do
 	i := &Inventory{Bucket: m.bucket, Taken: m.taken, of: b, reports: reports, manifest: m, parquet: parquet}
 	core, prefix, _ := serving.Reach(b)
 	own, ok := core.(interface {
-		Place() storage.Place
-		Location() string
+		Located() (provider, location, bucket string)
 	})
 	if !ok {
 		return nil, inventoryError(manifest, "bucket must be one from storage.Open or a provider")
 	}
 	i.prefix = prefix
-	place, location := own.Place(), own.Location()
-	switch provider, name := place.Provider, place.Bucket; {
+	switch provider, location, name := own.Located(); {
 	case m.provider != provider:
 		return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider))
 	case m.provider == "azure": // the inventory of an account names the container of each blob
@@ -113,9 +115,6 @@ func (s *settings) checkInventory(b any) error {
 	}
 	if !evidence.Same(serving.Places(b), serving.Places(s.inventory.of)) {
 		return invalid("WithInventory", "must be the inventory of the bucket of the job")
-	}
-	if _, ok := b.(storage.ReadWriter); !ok {
-		return invalid("WithInventory", "needs a bucket that can be read and from which it can remove")
 	}
 	return nil
 }

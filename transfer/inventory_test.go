@@ -25,6 +25,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -177,15 +178,22 @@ func TestAnInventoryOfAPartOfABucketHasItsKeys(t *testing.T) {
 
 // A refusing bucket takes no object with this key.
 type refusing struct {
-	storage.Bucket
+	storage.Core
 	key string
 }
 
-func (b refusing) Upload(ctx context.Context, key string, r io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (b refusing) Upload(ctx context.Context, key string, r io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
 	if key == b.key {
 		return nil, storage.PermissionDenied
 	}
-	return b.Bucket.Upload(ctx, key, r, opts...)
+	return b.Core.Upload(ctx, key, r, o)
+}
+
+func (b refusing) CopyFrom(ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions) (*storage.Attrs, error) {
+	if key == b.key {
+		return nil, storage.PermissionDenied
+	}
+	return b.Core.CopyFrom(ctx, key, from, o)
 }
 
 func TestSyncFromAnInventory(t *testing.T) {
@@ -196,7 +204,7 @@ func TestSyncFromAnInventory(t *testing.T) {
 	require.NoError(t, b.Remove(t.Context(), "gone"))
 	put(t, b, "later", "later")
 	opts := []transfer.Option{transfer.WithInventory(i), transfer.WithSizeOnly(), transfer.WithConcurrency(1), transfer.WithJournal(memstore.New(), "journal")}
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(refusing{to, "new/2"}), transfer.Bucket(b), opts...)
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Bucket(t, to, func(c storage.Core) storage.Core { return refusing{c, "new/2"} })), transfer.Bucket(b), opts...)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(to), transfer.Bucket(b), opts...)
 	require.NoError(t, err)
@@ -492,6 +500,8 @@ func TestAnInventoryOfAnotherProviderIsRefused(t *testing.T) {
 	_, err := transfer.OpenInventory(t.Context(), inCloud("gcs"), reports, manifestKey, nil)
 	require.ErrorContains(t, err, "must be that of a bucket of gcs, and is that of one of s3")
 	_, err = transfer.OpenInventory(t.Context(), struct{ storage.Bucket }{inCloud("s3")}, reports, manifestKey, nil)
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = transfer.OpenInventory(t.Context(), wrapped.Unknown(t, inCloud("s3")), reports, manifestKey, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 

@@ -18,7 +18,7 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 		if again, err := e.writtenAgain(ctx, listed); again || err != nil {
 			return cmp.Or(err, error(storage.Changed))
 		}
-		return unchanged.Remove(ctx, e.remover.(storage.ReadWriter), group[i].Key, listed)
+		return unchanged.Remove(ctx, e.bucket, group[i].Key, listed)
 	})
 	for i, err := range failures {
 		switch {
@@ -35,10 +35,10 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 // writtenAgain reports whether an object was written since, if its revision does not tell: on S3, the same
 // bytes have the same one.
 func (e *expiry) writtenAgain(ctx context.Context, listed *storage.Attrs) (bool, error) {
-	if storage.Supports(e.lister, storage.UniqueRevisions) {
+	if storage.Supports(e.bucket, storage.UniqueRevisions) {
 		return false, nil
 	}
-	now, err := e.tags.Attrs(ctx, listed.Key)
+	now, err := e.bucket.Attrs(ctx, listed.Key)
 	if err != nil {
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			err = nil // to remove it changes nothing
@@ -89,7 +89,7 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 func (e *expiry) compareListed(ctx context.Context, group []expiring, failures []error) {
 	key, found := group[0].Key, 0
 	listed := func(yield func(storage.VersionEntry, error) bool) {
-		for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(key)) {
+		for v, err := range storage.Versions(ctx, e.bucket, storage.WithPrefix(key)) {
 			if err == nil && (v.Key != key || found == len(group)) || !yield(v, err) {
 				return
 			}

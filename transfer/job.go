@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/partfile"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // maxQueued is how many files the walk may be ahead of the transfers, so that
@@ -58,13 +59,31 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 	return j.reporter.end(named(op, early))
 }
 
+// needBuckets returns Unsupported for an end that is a bucket of another type than this library's: functions that a job
+// calls would refuse it in the middle.
+func needBuckets(op string, ends ...End) error {
+	for _, e := range ends {
+		if e.kind == bucketEnd {
+			if err := unexported.Root.Need(e.from, op, ""); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // check refuses ends and options that do not fit.
-func (j *job) check(dst, src End) error {
+func (j *job) check(op string, dst, src End) error {
 	switch {
 	case j.settings.err != nil:
 		return j.settings.err
 	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
 		return invalid("end", "must be a directory, or a bucket that is not nil")
+	}
+	if err := needBuckets(op, dst, src, j.settings.backup); err != nil {
+		return err
+	}
+	switch {
 	case !j.comparing && j.overlap(dst, src):
 		return invalid("source and destination", "must not overlap")
 	case j.comparing && j.settings.missingOnly:
@@ -87,7 +106,7 @@ func (j *job) check(dst, src End) error {
 
 // open opens both ends.
 func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
-	if err := j.check(dst, src); err != nil {
+	if err := j.check(op, dst, src); err != nil {
 		return err
 	}
 	j.settings.checksum = j.settings.checksum || j.settings.move

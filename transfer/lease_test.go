@@ -14,20 +14,19 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
 
 // An outage is a bucket whose responses are lost for a while.
 type outage struct {
-	storage.Bucket
+	storage.Core
 	written bool // what is uploaded arrives all the same
 	began   time.Time
 	ends    time.Time
 	then    func() // at its end
 }
-
-func (o *outage) Unwrap() storage.Bucket { return o.Bucket }
 
 func (o *outage) lasts() bool {
 	now := time.Now()
@@ -38,21 +37,21 @@ func (o *outage) lasts() bool {
 	return !now.Before(o.began) && now.Before(o.ends)
 }
 
-func (o *outage) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (o *outage) Upload(ctx context.Context, key string, body io.Reader, given *storage.UploadOptions) (*storage.Attrs, error) {
 	if !o.lasts() {
-		return o.Bucket.Upload(ctx, key, body, opts...)
+		return o.Core.Upload(ctx, key, body, given)
 	}
 	if o.written {
-		_, _ = o.Bucket.Upload(ctx, key, body, opts...)
+		_, _ = o.Core.Upload(ctx, key, body, given)
 	}
 	return nil, &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
 }
 
-func (o *outage) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+func (o *outage) Download(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Reader, error) {
 	if o.lasts() {
 		return nil, &storage.Error{Code: storage.Unavailable, Err: errors.New("connection refused")}
 	}
-	return o.Bucket.Download(ctx, key, opts...)
+	return o.Core.Download(ctx, key, given)
 }
 
 func TestALeaseSurvivesAnOutage(t *testing.T) {
@@ -73,14 +72,19 @@ func TestALeaseSurvivesAnOutage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				b := &outage{Bucket: memstore.New(), written: row.written, began: time.Now().Add(14 * time.Second)}
-				b.ends = b.began.Add(time.Duration(row.seconds) * time.Second)
+				store := memstore.New()
+				o := &outage{written: row.written, began: time.Now().Add(14 * time.Second)}
+				o.ends = o.began.Add(time.Duration(row.seconds) * time.Second)
 				if row.taken {
-					b.then = func() {
-						_, err := b.Bucket.Upload(ctx, leaseKey, bytes.NewReader([]byte(`{"holder":"another","until":"2999-01-01T00:00:00Z"}`)))
+					o.then = func() {
+						_, err := store.Upload(ctx, leaseKey, bytes.NewReader([]byte(`{"holder":"another","until":"2999-01-01T00:00:00Z"}`)))
 						require.NoError(t, err)
 					}
 				}
+				b := wrapped.Bucket(t, store, func(c storage.Core) storage.Core {
+					o.Core = c
+					return o
+				})
 				var runs []transfer.Run
 				_ = transfer.Every(ctx, time.Hour, func(running context.Context) error {
 					defer cancel()

@@ -11,16 +11,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A shortenedBucket reads objects without their last bytes, as through a proxy that changes
+// A shortened Core reads objects without their last bytes, as through a proxy that changes
 // responses. Its listing has their true sizes.
-type shortenedBucket struct{ storage.Bucket }
+type shortened struct{ storage.Core }
 
-func (b shortenedBucket) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+func (s shortened) Source(key string) storage.CopySource {
+	return storage.CopySource{Core: s, Key: key}
+}
+
+func (s shortened) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
-		for entry, err := range b.Bucket.List(ctx, opts...) {
+		for entry, err := range s.Core.List(ctx, o) {
 			entry.Size += 7
 			if !yield(entry, err) {
 				return
@@ -33,16 +38,17 @@ func TestAnObjectThatIsReadShorterThanListedIsAnError(t *testing.T) {
 	from := memstore.New()
 	_, err := from.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
+	longer := wrapped.Bucket(t, from, func(c storage.Core) storage.Core { return shortened{c} })
 	t.Run("Download", func(t *testing.T) {
 		dir := t.TempDir()
-		report, err := Download(t.Context(), shortenedBucket{from}, dir)
+		report, err := Download(t.Context(), longer, dir)
 		require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 		require.Zero(t, report.Transferred)
 		_, err = os.Stat(filepath.Join(dir, "a"))
 		require.ErrorIs(t, err, os.ErrNotExist)
 	})
 	t.Run("Copy", func(t *testing.T) {
-		report, err := Copy(t.Context(), memstore.New(), shortenedBucket{from})
+		report, err := Copy(t.Context(), memstore.New(), longer)
 		require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 		require.Zero(t, report.Transferred)
 	})

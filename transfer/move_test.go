@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -213,14 +214,14 @@ func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 		_, err := src.Upload(t.Context(), key, file(text))
 		require.NoError(t, err)
 	}
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(struct{ storage.Bucket }{src}), transfer.Bucket(src), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, src)), transfer.Bucket(src), transfer.WithMove())
 	require.ErrorContains(t, err, "what is stored in the one appears in the other")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ElementsMatch(t, keysOf(moved), keysOf(contents(t, src)))
 
 	_, err = transfer.Copy(t.Context(), dst, src)
 	require.NoError(t, err)
-	_, err = transfer.Sync(t.Context(), transfer.Bucket(struct{ storage.Bucket }{dst}), transfer.Bucket(src), transfer.WithMove())
+	_, err = transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(src), transfer.WithMove())
 	require.NoError(t, err, "a copy is younger")
 	require.Empty(t, keysOf(contents(t, src)))
 }

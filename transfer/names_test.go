@@ -13,17 +13,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
 
-// evil is a foreign source that may list any key.
+// evil is a source that may list any key.
 type evil struct {
-	storage.Bucket
+	storage.Core
 	keys []string // ascending
 }
 
-func (e evil) List(context.Context, ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+func (e evil) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for _, key := range e.keys {
 			if !yield(storage.ListEntry{Key: key, Size: 4, Modified: time.Now(), Revision: "r"}, nil) {
@@ -33,8 +34,15 @@ func (e evil) List(context.Context, ...storage.ListOption) iter.Seq2[storage.Lis
 	}
 }
 
-func (e evil) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+func (e evil) Source(key string) storage.CopySource { return storage.CopySource{Core: e, Key: key} }
+
+func (e evil) Download(_ context.Context, key string, _ *storage.DownloadOptions) (*storage.Reader, error) {
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evil"))), nil
+}
+
+// evilSource returns a source with these keys, which are ascending.
+func evilSource(t *testing.T, keys ...string) storage.Bucket {
+	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return evil{c, keys} })
 }
 
 func TestNoKeyLeadsOutOfTheDirectory(t *testing.T) {
@@ -45,7 +53,7 @@ func TestNoKeyLeadsOutOfTheDirectory(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			above := t.TempDir()
 			dir := filepath.Join(above, "in", "dir")
-			report, err := transfer.Download(t.Context(), evil{memstore.New(), []string{key}}, dir)
+			report, err := transfer.Download(t.Context(), evilSource(t, key), dir)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Equal(t, int64(1), report.Failed)
 			require.Equal(t, key, report.Failures[0].Key)
@@ -149,7 +157,7 @@ func TestAFileThatAnotherJobHasCreatedMeanwhileStays(t *testing.T) {
 
 func TestAnErrorDoesNotNameTheTemporaryFile(t *testing.T) {
 	long := strings.Repeat("x", 300)
-	_, err := transfer.Download(t.Context(), evil{memstore.New(), []string{long}}, t.TempDir())
+	_, err := transfer.Download(t.Context(), evilSource(t, long), t.TempDir())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, `file name too long`)
 	require.NotContains(t, err.Error(), ".omnibucket-")
@@ -157,7 +165,7 @@ func TestAnErrorDoesNotNameTheTemporaryFile(t *testing.T) {
 
 func TestFolderMarkersAreSkipped(t *testing.T) {
 	// Our buckets never write one, but consoles do.
-	src := markers{memstore.New()}
+	src := markersIn(t)
 	_, err := src.Upload(t.Context(), "folder/x", file("x"))
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -167,14 +175,19 @@ func TestFolderMarkersAreSkipped(t *testing.T) {
 	require.Equal(t, int64(1), report.Transferred)
 }
 
-type markers struct{ storage.Bucket }
+type markers struct{ storage.Core }
 
-func (m markers) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+// markersIn returns a bucket that lists the marker of a folder before its objects.
+func markersIn(t *testing.T) storage.Bucket {
+	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return markers{c} })
+}
+
+func (m markers) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		if !yield(storage.ListEntry{Key: "folder/", Modified: time.Now()}, nil) {
 			return
 		}
-		m.Bucket.List(ctx, opts...)(yield)
+		m.Core.List(ctx, o)(yield)
 	}
 }
 
@@ -273,15 +286,17 @@ func TestLinks(t *testing.T) {
 	require.Zero(t, report.Ignored)
 }
 
-// short is a foreign source whose bodies end early.
-type short struct{ storage.Bucket }
+// short is a source whose bodies end early.
+type short struct{ evil }
 
-func (s short) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+func (s short) Source(key string) storage.CopySource { return storage.CopySource{Core: s, Key: key} }
+
+func (s short) Download(_ context.Context, key string, _ *storage.DownloadOptions) (*storage.Reader, error) {
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evi"))), nil
 }
 
 func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
-	from := short{evil{memstore.New(), []string{"a"}}}
+	from := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return short{evil{c, []string{"a"}}} })
 	dir := t.TempDir()
 	_, err := transfer.Download(t.Context(), from, dir)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -293,15 +308,17 @@ func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
 	require.Empty(t, contents(t, to))
 }
 
-// A throwing source is a foreign one that panics when it is read.
-type throwing struct{ storage.Bucket }
+// A throwing source panics when it is read.
+type throwing struct{ evil }
 
-func (throwing) Download(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {
+func (s throwing) Source(key string) storage.CopySource { return storage.CopySource{Core: s, Key: key} }
+
+func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
 	panic("thrown")
 }
 
 func TestAPanicReachesTheCaller(t *testing.T) {
-	from := throwing{evil{memstore.New(), []string{"a", "b"}}}
+	from := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return throwing{evil{c, []string{"a", "b"}}} })
 	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), from, t.TempDir()) })
 	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Copy(t.Context(), memstore.New(), from) })
 }

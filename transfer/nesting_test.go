@@ -10,15 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
 
-// unknown is a bucket of a user's own, whose place is not known.
-type unknown struct{ storage.Bucket }
-
-// An end may lie in a folder of the other one by an address that does not tell. The job refuses before a file of the
-// source is lost, however many files there are and whatever it selects.
+// An end that lies in a folder of another one by an address that does not tell: the job refuses before it replaces
+// or removes a file, however many files there are and whatever it selects.
 func TestANestedEndIsFoundBeforeAFileIsLost(t *testing.T) {
 	many := func(format string) (keys []string) {
 		for i := range 1500 {
@@ -67,9 +65,10 @@ func TestANestedEndIsFoundBeforeAFileIsLost(t *testing.T) {
 				if row.inner == "source" {
 					kept = contents(t, storage.Prefixed(whole, "z/"))
 				}
-				dst, src := storage.Bucket(unknown{whole}), storage.Bucket(unknown{storage.Prefixed(whole, "z/")})
+				outer, inner := wrapped.Unknown(t, whole), storage.Prefixed(wrapped.Unknown(t, whole), "z/")
+				dst, src := outer, inner
 				if row.inner == "destination" {
-					dst, src = src, storage.Bucket(unknown{whole})
+					dst, src = inner, outer
 				}
 				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(opts, row.opts...)...)
 				if !row.found {
@@ -123,9 +122,9 @@ func TestABackupIsNotNestedInAnEnd(t *testing.T) {
 					end := func(of string) transfer.End {
 						store, prefix, _ := strings.Cut(of, " ")
 						if prefix == "" {
-							return transfer.Bucket(unknown{stores[store]})
+							return transfer.Bucket(wrapped.Unknown(t, stores[store]))
 						}
-						return transfer.Bucket(unknown{storage.Prefixed(stores[store], prefix)})
+						return transfer.Bucket(storage.Prefixed(wrapped.Unknown(t, stores[store]), prefix))
 					}
 					kept := contents(t, stores["src"])
 					_, err := transfer.Sync(t.Context(), end(row.dst), end(row.src), append(opts, transfer.WithBackup(end(row.backup)))...)
@@ -157,8 +156,12 @@ func TestLookingThroughAnEndCosts(t *testing.T) {
 			if row.replaced {
 				put(t, dst, "a0001", "older text")
 			}
-			counted := &listings{Bucket: src}
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(unknown{dst}), transfer.Bucket(counted), transfer.WithDelete(), transfer.WithChecksum())
+			counted := &listings{}
+			from := wrapped.Bucket(t, src, func(c storage.Core) storage.Core {
+				counted.Core = c
+				return counted
+			})
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(from), transfer.WithDelete(), transfer.WithChecksum())
 			require.NoError(t, err)
 			require.Equal(t, row.lists, counted.n)
 			require.Equal(t, contents(t, src), contents(t, dst))
@@ -167,11 +170,11 @@ func TestLookingThroughAnEndCosts(t *testing.T) {
 }
 
 type listings struct {
-	storage.Bucket
+	storage.Core
 	n int
 }
 
-func (l *listings) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+func (l *listings) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	l.n++
-	return l.Bucket.List(ctx, opts...)
+	return l.Core.List(ctx, o)
 }

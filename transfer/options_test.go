@@ -228,7 +228,7 @@ func TestADryRunPredictsFailuresOfNames(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "folder"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644))
 	require.NoError(t, os.Symlink("folder", filepath.Join(dir, "link")))
-	src := evil{memstore.New(), []string{"../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it", "folder", "link", "link/x", "new"}}
+	src := evilSource(t, "../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it", "folder", "link", "link/x", "new")
 	dry, err := transfer.Download(t.Context(), src, dir, transfer.WithDryRun())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	report, err := transfer.Download(t.Context(), src, dir)

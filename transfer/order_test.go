@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/folderorder"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -90,18 +91,18 @@ func TestAFolderMarkerDoesNotStopATransfer(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A restarting bucket is a foreign one that lists from its first key, whatever the
-// start.
-type restarting struct{ storage.Bucket }
+// A restarting bucket lists from its first key, whatever the start.
+type restarting struct{ storage.Core }
 
-func (r restarting) List(ctx context.Context, _ ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
-	return r.Bucket.List(ctx)
+func (r restarting) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	return r.Core.List(ctx, &storage.ListOptions{})
 }
 
 func TestABucketThatIgnoresStartAfterIsNotListedForever(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	_, err := transfer.Copy(ctx, restarting{filled(t, keysN(5000))}, filled(t, []string{"z/z"}))
+	b := wrapped.Bucket(t, filled(t, keysN(5000)), func(c storage.Core) storage.Core { return restarting{c} })
+	_, err := transfer.Copy(ctx, b, filled(t, []string{"z/z"}))
 	require.ErrorContains(t, err, "order of keys")
 }
 

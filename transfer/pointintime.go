@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/removeeach"
+	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Undelete makes the newest version of each removed object current again, in a bucket that
@@ -116,6 +117,9 @@ func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, lis
 		r.settings.fail("bucket", "must not be nil")
 	}
 	early := r.settings.err
+	if early == nil {
+		early = unexported.Root.Need(b, op, "")
+	}
 	if early == nil {
 		early = r.execute(ctx)
 	}

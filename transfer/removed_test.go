@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -119,8 +120,7 @@ func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 			put(t, b, "b", "b")
 			src := memstore.New()
 			put(t, src, "a", "a")
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(unknownBucket{b}), transfer.Bucket(src),
-				transfer.WithDelete())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, b)), transfer.Bucket(src), transfer.WithDelete())
 			require.NoError(t, err)
 			_, _, err = undone(t, b)
 			require.NoError(t, err)
@@ -128,6 +128,3 @@ func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 		})
 	}
 }
-
-// An unknownBucket is a type of a user's own, whose place is unknown.
-type unknownBucket struct{ storage.Bucket }

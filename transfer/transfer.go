@@ -112,7 +112,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Source is a bucket that a job can read.
+// A Source is a bucket that a job can read. The ends of a job, and what it removes from or brings back in, must be
+// buckets of this library, perhaps with a Core of your own ([storage.Wrap]). With any other value the job fails with
+// Unsupported, before it makes a request.
 type Source interface {
 	storage.Downloader
 	storage.Lister

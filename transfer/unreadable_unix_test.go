@@ -122,7 +122,15 @@ func runIntoLockedTop(dir string) error {
 	if _, err := b.Upload(context.Background(), "open/new", file("new")); err != nil {
 		return err
 	}
-	for _, src := range []storage.Bucket{unknown{b}, takesNothing{b}} {
+	cores := []func(storage.Core) storage.Core{
+		func(c storage.Core) storage.Core { return elsewhere{c} },
+		func(c storage.Core) storage.Core { return takesNothing{elsewhere{c}} },
+	}
+	for _, core := range cores {
+		src, err := storage.Wrap(b, core)
+		if err != nil {
+			return err
+		}
 		report, err := transfer.Sync(context.Background(), transfer.Dir(dir), transfer.Bucket(src), transfer.WithDelete(), transfer.WithExclude("/kept"))
 		var e *storage.Error
 		fmt.Println(report.Transferred, report.Deleted, storage.CodeOf(err), errors.As(err, &e) && strings.Contains(e.Hint, "at the top of one end"))
@@ -130,9 +138,14 @@ func runIntoLockedTop(dir string) error {
 	return nil
 }
 
-type takesNothing struct{ storage.Bucket }
+// elsewhere is a Core whose place is not known.
+type elsewhere struct{ storage.Core }
 
-func (takesNothing) Upload(context.Context, string, io.Reader, ...storage.UploadOption) (*storage.Attrs, error) {
+func (elsewhere) Engine() any { return nil }
+
+type takesNothing struct{ storage.Core }
+
+func (takesNothing) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
 	return nil, &storage.Error{Code: storage.PermissionDenied}
 }
 

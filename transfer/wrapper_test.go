@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"context"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
 
-// An audited bucket is a user's type that nothing may pass: it notes what is written and removed.
+// An audited Core notes what is written and removed.
 type audited struct {
-	storage.Bucket
+	storage.Core
 	mu    *sync.Mutex
 	notes *[]string
 }
@@ -30,20 +32,29 @@ func (a audited) note(text string) {
 	*a.notes = append(*a.notes, text)
 }
 
-func (a audited) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (a audited) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
 	a.note("Upload " + key)
-	return a.Bucket.Upload(ctx, key, body, opts...)
+	return a.Core.Upload(ctx, key, body, o)
 }
 
-func (a audited) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
+func (a audited) CopyFrom(ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions) (*storage.Attrs, error) {
+	a.note("CopyFrom " + key)
+	return a.Core.CopyFrom(ctx, key, from, o)
+}
+
+func (a audited) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	a.note("Remove " + key)
-	return a.Bucket.Remove(ctx, key, opts...)
+	return a.Core.Remove(ctx, key, o)
 }
 
-func TestATransferDoesNotPassAWrapperWithoutUnwrap(t *testing.T) {
+func (a audited) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, error) {
+	return wrapped.RemoveEach(ctx, a, keys)
+}
+
+func TestATransferCallsACoreThatIsWrapped(t *testing.T) {
 	notes := []string{}
 	inner := memstore.New()
-	to := audited{inner, &sync.Mutex{}, &notes}
+	to := wrapped.Bucket(t, inner, func(c storage.Core) storage.Core { return audited{c, &sync.Mutex{}, &notes} })
 	_, err := inner.Upload(t.Context(), "old", strings.NewReader("x"))
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -57,5 +68,5 @@ func TestATransferDoesNotPassAWrapperWithoutUnwrap(t *testing.T) {
 	require.NoError(t, err)
 	notes = slices.DeleteFunc(notes, func(note string) bool { return strings.Contains(note, "omnibucket-question-") })
 	slices.Sort(notes)
-	require.Equal(t, []string{"Remove a", "Remove old", "Upload a", "Upload b"}, notes)
+	require.Equal(t, []string{"CopyFrom b", "Remove a", "Remove old", "Upload a"}, notes)
 }

@@ -29,7 +29,7 @@ func TestASweepOfACopiedBucketLeavesTheUploadsOfTheOriginal(t *testing.T) {
 	}
 	clock := &clock{}
 	clock.Advance(100 * time.Hour)
-	sweeping, err := uploads.New(movedClock{copied, clock}, configured(uploads.Config{Now: clock.Now}))
+	sweeping, err := uploads.New(withClock(t, copied, clock), configured(uploads.Config{Now: clock.Now}))
 	require.NoError(t, err)
 	report, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -41,6 +42,13 @@ func TestATicketsAddressDoesNotWorkAgain(t *testing.T) {
 	})
 }
 
+// An overwritten Core has no conditions, and makes forms of which each is sent.
+type overwritten struct{ storage.Core }
+
+func (o overwritten) Supports(f storage.Features) bool {
+	return f&(storage.ConditionalCreate|storage.SignedForms|storage.SignedIfAbsent) == 0 && o.Core.Supports(f)
+}
+
 func TestSendingAgainChangesNothing(t *testing.T) {
 	first := aPNG()
 	for _, with := range []struct {
@@ -51,7 +59,7 @@ func TestSendingAgainChangesNothing(t *testing.T) {
 		{"by a form", func(t *testing.T) (storage.Bucket, storage.Bucket) { b := inMemory(t); return b, b }, uploads.Config{Key: ofMe}},
 		{"to a store that is not guarded", func(t *testing.T) (storage.Bucket, storage.Bucket) {
 			b := inMemory(t)
-			return b, wrapped{b}
+			return b, wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return overwritten{c} })
 		}, uploads.Config{Key: ofMe, Unguarded: true}},
 	} {
 		for _, row := range []struct{ name, content string }{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/partsize"
+	"github.com/omnibucket/storage/internal/unexported"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/internal/filename"
 	"github.com/omnibucket/storage/uploads/internal/intake"
@@ -42,14 +43,17 @@ func init() {
 
 // New checks the rules, and that the bucket can keep them, without a request. If c is
 // invalid, it fails with InvalidArgument. If the bucket cannot do what c needs (see
-// Config.Unguarded, Link, PublicRead and Tags), it fails with Unsupported. So does a type that
-// is not of package storage, because its features are not known. A handler also needs a bucket,
+// Config.Unguarded, Link, PublicRead and Tags), it fails with Unsupported. So does a value
+// that is not a bucket of package storage. A handler also needs a bucket,
 // or Config.States, with conditional writes, and multipart uploads that stay open. If PublicLink
 // is set for a bucket that was not opened as public, New fails with NotPublic.
 func New(bucket storage.Bucket, c Config) (*Service, error) {
 	const op = "uploads.New"
 	if bucket == nil {
 		return nil, webapi.Misconfigured(op, "bucket", "must not be nil", "")
+	}
+	if err := unexported.Root.Need(bucket, op, ""); err != nil {
+		return nil, err
 	}
 	c.CacheControl, c.Tags = maps.Clone(c.CacheControl), maps.Clone(c.Tags)
 	c.setDefaults(bucket)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -44,21 +45,23 @@ func (c *clock) Advance(by time.Duration) {
 	c.more += by
 }
 
-// A movedClock is a bucket whose store has the clock of a handler: that of a server cannot be moved.
+// A movedClock is the Core of a bucket whose store has the clock of a handler: that of a server cannot be moved.
 type movedClock struct {
-	storage.Bucket
+	storage.Core
 	clock *clock
 }
 
-func (b movedClock) Unwrap() storage.Bucket { return b.Bucket }
+func withClock(t *testing.T, b storage.Bucket, of *clock) storage.Bucket {
+	return wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return movedClock{c, of} })
+}
 
-func (b movedClock) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
-	attrs, err := b.Bucket.Upload(ctx, key, body, opts...)
+func (b movedClock) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+	attrs, err := b.Core.Upload(ctx, key, body, o)
 	return b.moved(key, attrs), err
 }
 
-func (b movedClock) Attrs(ctx context.Context, key string, opts ...storage.AttrsOption) (*storage.Attrs, error) {
-	attrs, err := b.Bucket.Attrs(ctx, key, opts...)
+func (b movedClock) Attrs(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Attrs, error) {
+	attrs, err := b.Core.Attrs(ctx, key, o)
 	return b.moved(key, attrs), err
 }
 
@@ -150,7 +153,7 @@ func unserved(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSit
 	s := &sessionSite{t: t, bucket: bucket, clock: &clock{}, client: client}
 	if c.Now == nil {
 		c.Now = s.clock.Now
-		bucket = movedClock{bucket, s.clock}
+		bucket = withClock(t, bucket, s.clock)
 	}
 	var err error
 	s.handler, err = uploads.New(bucket, configured(c))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/uploads"
@@ -72,16 +73,14 @@ func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 	})
 }
 
-// A user's bucket whose values cannot be compared.
-type countingBucket struct {
-	storage.Bucket
+// A Core whose values cannot be compared.
+type incomparable struct {
+	storage.Core
 	_ []string
 }
 
-func (b countingBucket) Unwrap() storage.Bucket { return b.Bucket }
-
 func TestSweepOnABucketWhoseValuesCannotBeCompared(t *testing.T) {
-	b := countingBucket{Bucket: memstore.New()}
+	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return incomparable{Core: c} })
 	s := newSessionSite(t, b, uploads.Config{States: uploads.BucketStates(b)})
 	s.create("Upload-Length", "3")
 	s.clock.Advance(100 * time.Hour)

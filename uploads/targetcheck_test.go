@@ -48,7 +48,7 @@ func TestANameThatMakesNoKeyIsRefusedBeforeAnyByte(t *testing.T) {
 	} {
 		for way, begin := range waysOfBegin {
 			t.Run(name+"/"+way, func(t *testing.T) {
-				s := newSessionSite(t, storage.Prefixed(memstore.New(), "tenants/"), uploads.Config{})
+				s := newSessionSite(t, storage.Prefixed(memstore.New(), "tenants/"), uploads.Config{Now: (&clock{}).Now})
 				a := begin(s, bad)
 				require.Equal(t, http.StatusBadRequest, a.StatusCode, string(a.body))
 				var p struct{ Code, Field, File string }

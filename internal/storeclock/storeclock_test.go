@@ -9,25 +9,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 )
 
 // A busy bucket returns no time of a write, as S3 does, and another program removes the first objects.
 type busy struct {
-	storage.Bucket
+	storage.Core
 	removals int
 	modified time.Time
 }
 
-func (b *busy) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
-	attrs, err := b.Bucket.Upload(ctx, key, body, opts...)
+func (b *busy) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+	attrs, err := b.Core.Upload(ctx, key, body, o)
 	if err != nil {
 		return nil, err
 	}
 	b.modified, attrs.Modified = attrs.Modified, time.Time{}
 	if b.removals > 0 {
 		b.removals--
-		return attrs, b.Remove(ctx, key)
+		return attrs, b.Remove(ctx, key, &storage.RemoveOptions{})
 	}
 	return attrs, nil
 }
@@ -43,8 +44,12 @@ func TestNowIsTheTimeOfItsObject(t *testing.T) {
 		{"which others always remove", 1000, storage.ObjectNotFound},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			b := &busy{Bucket: memstore.New(), removals: row.removals}
-			now, err := Now(t.Context(), b, "clock")
+			b := &busy{removals: row.removals}
+			of := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core {
+				b.Core = c
+				return b
+			})
+			now, err := Now(t.Context(), of, "clock")
 			require.Equal(t, row.code, storage.CodeOf(err))
 			if row.code == "" {
 				require.Equal(t, b.modified, now)

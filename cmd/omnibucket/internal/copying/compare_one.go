@@ -13,30 +13,33 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// An oneObject is a bucket of one object of another, under a name: diff and check compare two
+// An oneObject is the Core of a bucket of one object of another, under a name: diff and check compare two
 // objects as trees of one file.
 type oneObject struct {
-	storage.Bucket
+	storage.Core
 	found *storage.Attrs
 	name  string
 }
 
-func (o oneObject) List(_ context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+// Engine returns nil: the object has another key here.
+func (o oneObject) Engine() any { return nil }
+
+func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	after := r.StartAfter
 	return func(yield func(storage.ListEntry, error) bool) {
-		var r storage.ListOptions
-		entry, err := program.EntryOf(o.found), r.Apply(opts...)
-		if entry.Key = o.name; err != nil || r.StartAfter < o.name {
-			yield(entry, err)
+		entry := program.EntryOf(o.found)
+		if entry.Key = o.name; after < o.name {
+			yield(entry, nil)
 		}
 	}
 }
 
-func (o oneObject) Attrs(ctx context.Context, _ string, opts ...storage.AttrsOption) (*storage.Attrs, error) {
-	return o.Bucket.Attrs(ctx, o.found.Key, opts...)
+func (o oneObject) Attrs(ctx context.Context, _ string, r *storage.DownloadOptions) (*storage.Attrs, error) {
+	return o.Core.Attrs(ctx, o.found.Key, r)
 }
 
-func (o oneObject) Download(ctx context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	return o.Bucket.Download(ctx, o.found.Key, opts...)
+func (o oneObject) Download(ctx context.Context, _ string, r *storage.DownloadOptions) (*storage.Reader, error) {
+	return o.Core.Download(ctx, o.found.Key, r)
 }
 
 // oneFile returns the location of a file or object in its bucket, or false if it is a tree.
@@ -83,6 +86,7 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 			}
 			continue
 		}
+		l.Key, l.Prefix = l.Prefix+l.Key, "" // whole, as a Core has keys
 		bucket, err := p.Stores.Open(ctx, l)
 		if err != nil {
 			return ends, err
@@ -91,7 +95,11 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 		if err != nil {
 			return ends, err
 		}
-		ends[i] = transfer.Bucket(oneObject{bucket, found, path.Base(at[0].Key)})
+		shown, err := storage.Wrap(bucket, func(c storage.Core) storage.Core { return oneObject{c, found, path.Base(at[0].Key)} })
+		if err != nil {
+			return ends, err
+		}
+		ends[i] = transfer.Bucket(shown)
 	}
 	return ends, nil
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -37,25 +39,22 @@ type partReport struct {
 	Bytes       int64     `json:"bytes"`
 }
 
-// An announced bucket makes the object of the job before the journal. A job that is refused writes neither.
+// An announced Core makes the object of the job before the journal. A job that is refused writes neither.
 type announced struct {
-	storage.Bucket
+	storage.Core
 	job  *migration
 	done bool // package transfer writes one journal after the other
 }
 
-// Unwrap returns the bucket itself, which tells where the journal lies.
-func (a *announced) Unwrap() storage.Bucket { return a.Bucket }
-
-// Upload writes the journal.
-func (a *announced) Upload(ctx context.Context, key string, r io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
-	if !a.done {
+// Upload writes the journal, or the object of the job.
+func (a *announced) Upload(ctx context.Context, key string, r io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+	if !a.done && strings.HasPrefix(path.Base(key), journalPrefix) {
 		if err := a.job.update(ctx, func(r *jobReport) { delete(r.Done, a.job.part) }); err != nil {
 			return nil, err
 		}
 		a.done = true
 	}
-	return a.Bucket.Upload(ctx, key, r, opts...)
+	return a.Core.Upload(ctx, key, r, o)
 }
 
 // end notes that a part is done. One that was interrupted, or has failures, is not: its journal stays.

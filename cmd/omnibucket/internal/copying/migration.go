@@ -55,12 +55,13 @@ func newMigration(ctx context.Context, p *program.Program, f *syncFlags, src, ds
 	if !f.filter.Flags.Changed("journal") {
 		return m, nil
 	}
+	announce := func(c storage.Core) storage.Core { return &announced{Core: c, job: m} }
 	var err error
-	if m.state, err = journalBucket(ctx, p, f.journal, !p.Global.DryRun); err != nil || m.state == nil {
+	if m.state, err = journalBucket(ctx, p, f.journal, !p.Global.DryRun, announce); err != nil || m.state == nil {
 		return m, err
 	}
 	// Each pair of ends has a journal of its own, so that one folder does for many jobs.
-	m.opts = append(m.opts, transfer.WithJournal(&announced{Bucket: m.state, job: m}, journalPrefix+m.job+"-"+m.part+".json"))
+	m.opts = append(m.opts, transfer.WithJournal(m.state, journalPrefix+m.job+"-"+m.part+".json"))
 	return m, nil
 }
 
@@ -87,13 +88,17 @@ func jobName(src, dst location.Location) string {
 
 // journalBucket opens the folder of --journal. If a directory is missing and may not be created, it
 // returns nil: a dry run keeps no journal.
-func journalBucket(ctx context.Context, p *program.Program, text string, create bool) (storage.Bucket, error) {
+func journalBucket(ctx context.Context, p *program.Program, text string, create bool, wrap func(storage.Core) storage.Core) (storage.Bucket, error) {
 	l, err := p.Stores.Locate(text)
 	switch {
 	case err != nil:
 		return nil, err
 	case l.Kind == location.InBucket:
-		return p.Stores.OpenFolder(ctx, l)
+		bucket, err := p.Stores.OpenWrapped(ctx, l, wrap)
+		if err != nil {
+			return nil, err
+		}
+		return program.WithPrefix(bucket, location.AsFolder(l.Key)), nil
 	case l.Kind != location.LocalPath:
 		return nil, argument.Invalid("--journal must be a directory or a folder in a bucket", "")
 	}
@@ -111,5 +116,5 @@ func journalBucket(ctx context.Context, p *program.Program, text string, create 
 	if l, err = l.InDirectory(path, ""); err != nil {
 		return nil, err
 	}
-	return p.Stores.Open(ctx, l)
+	return p.Stores.OpenWrapped(ctx, l, wrap)
 }

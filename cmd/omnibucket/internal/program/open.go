@@ -74,6 +74,21 @@ func (s *Stores) checkMemory(scheme string) error {
 	return argument.Invalid("a bucket in memory ends with the command", "use mem: in the lines of a file of \"omnibucket run\" or with \"omnibucket serve\", or a directory: file:///absolute/directory")
 }
 
+// OpenWrapped opens a bucket whose Core is what wrap makes of it. The Core has whole keys: they begin with the location's
+// prefix.
+func (s *Stores) OpenWrapped(ctx context.Context, l location.Location, wrap func(storage.Core) storage.Core) (storage.Bucket, error) {
+	prefix := l.Prefix
+	l.Prefix = ""
+	bucket, err := s.Open(ctx, l)
+	if err == nil {
+		bucket, err = storage.Wrap(bucket, wrap)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return WithPrefix(bucket, prefix), nil
+}
+
 // OpenFolder opens the folder of a location as a bucket.
 func (s *Stores) OpenFolder(ctx context.Context, l location.Location) (storage.Bucket, error) {
 	bucket, err := s.Open(ctx, l)

@@ -1,0 +1,72 @@
+package transfer_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A job refuses a value that is no bucket of this library before it makes a request.
+func TestAJobNeedsBucketsOfThisLibrary(t *testing.T) {
+	type other struct{ storage.Bucket }
+	old := []transfer.ExpireRule{{Age: day}}
+	for name, job := range map[string]func(ctx context.Context, b, o storage.Bucket) error{
+		"Upload": func(ctx context.Context, _, o storage.Bucket) error {
+			_, err := transfer.Upload(ctx, o, t.TempDir())
+			return err
+		},
+		"Download": func(ctx context.Context, _, o storage.Bucket) error {
+			_, err := transfer.Download(ctx, o, t.TempDir())
+			return err
+		},
+		"Copy": func(ctx context.Context, b, o storage.Bucket) error {
+			_, err := transfer.Copy(ctx, o, b)
+			return err
+		},
+		"Sync": func(ctx context.Context, b, o storage.Bucket) error {
+			_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(o))
+			return err
+		},
+		"Sync with a backup": func(ctx context.Context, b, o storage.Bucket) error {
+			_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Dir(t.TempDir()), transfer.WithBackup(transfer.Bucket(o)))
+			return err
+		},
+		"Compare": func(ctx context.Context, b, o storage.Bucket) error {
+			_, err := transfer.Compare(ctx, transfer.Bucket(b), transfer.Bucket(o), nil)
+			return err
+		},
+		"Remove": func(ctx context.Context, _, o storage.Bucket) error {
+			_, err := transfer.Remove(ctx, o)
+			return err
+		},
+		"Expire": func(ctx context.Context, _, o storage.Bucket) error {
+			_, err := transfer.Expire(ctx, o, old)
+			return err
+		},
+		"Undelete": func(ctx context.Context, _, o storage.Bucket) error {
+			_, err := transfer.Undelete(ctx, o)
+			return err
+		},
+		"RestoreAt": func(ctx context.Context, _, o storage.Bucket) error {
+			_, err := transfer.RestoreAt(ctx, o, time.Now())
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests := faults.New()
+			b := filled(t, []string{"a"}, driver.WithLayer(requests.Layer()))
+			before := requests.Count(faults.Any)
+			err := job(t.Context(), b, other{b})
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.ErrorContains(t, err, "needs a bucket of this library, and the value is a transfer_test.other")
+			require.Equal(t, before, requests.Count(faults.Any))
+		})
+	}
+}
