@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/lease"
 	"github.com/omnibucket/storage/memstore"
-	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/transfer"
 )
 

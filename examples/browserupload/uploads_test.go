@@ -122,17 +122,21 @@ func TestAnAcceptedImageDoesNotChange(t *testing.T) {
 	})
 }
 
-// replaced is the incoming bucket of a store whose signed requests can replace. The
+// replaced is the Core of a store whose signed requests can replace. The
 // file is replaced as soon as it was checked.
 type replaced struct {
-	storage.Bucket
+	storage.Core
 	by string
 }
 
-func (r replaced) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	reader, err := r.Bucket.Download(ctx, key, opts...)
+func (r replaced) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+	reader, err := r.Core.Download(ctx, key, o)
+	var none storage.UploadOptions
 	if err == nil {
-		_, err = r.Upload(ctx, key, strings.NewReader(r.by))
+		err = none.Apply()
+	}
+	if err == nil {
+		_, err = r.Upload(ctx, key, strings.NewReader(r.by), &none)
 	}
 	return reader, err
 }
@@ -149,7 +153,9 @@ func TestUncheckedFilesAreNotShown(t *testing.T) {
 			c := newClient(t, settings{})
 			_, err := c.site.incoming.Upload(t.Context(), "a.gif", strings.NewReader(tinyGIF))
 			require.NoError(t, err)
-			c.site.incoming = replaced{c.site.incoming, row.by}
+			changing, err := storage.Wrap(c.site.bucket, func(core storage.Core) storage.Core { return replaced{core, row.by} })
+			require.NoError(t, err)
+			c.site.incoming = storage.Prefixed(changing, "incoming/")
 			status, words := c.refused("POST", "api/uploads/a.gif", `{"name": "a"}`)
 			require.Equal(t, row.status, status)
 			require.Contains(t, words, "was not taken")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/transfer"
@@ -246,26 +248,37 @@ func paused(t *testing.T, job func(pause func())) {
 // question begins the key of the object by which a job asks whether its ends are one place.
 const question = "omnibucket-question-"
 
-// A pausing bucket is a foreign one that calls a function before its first removal, and one after the upload
-// of a journal that has progress.
+// A pausing Core calls a function before its first removal, and one after the upload of a journal that has progress.
 type pausing struct {
-	storage.Bucket
+	storage.Core
 	removal, progress func()
 }
 
-func (p pausing) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
+// with returns b with the Core.
+func (p pausing) with(t *testing.T, b storage.Bucket) storage.Bucket {
+	return wrapped.Bucket(t, b, func(c storage.Core) storage.Core {
+		p.Core = c
+		return p
+	})
+}
+
+func (p pausing) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, error) {
+	return wrapped.RemoveEach(ctx, p, keys)
+}
+
+func (p pausing) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if !strings.HasPrefix(key, question) {
 		p.removal()
 	}
-	return p.Bucket.Remove(ctx, key, opts...)
+	return p.Core.Remove(ctx, key, o)
 }
 
-func (p pausing) Upload(ctx context.Context, key string, r io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (p pausing) Upload(ctx context.Context, key string, r io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
 	text, err := io.ReadAll(r)
 	if err == nil && !strings.HasPrefix(key, question) && !bytes.Contains(text, []byte(`"transferred":0`)) {
 		p.progress()
 	}
-	return p.Bucket.Upload(ctx, key, bytes.NewReader(text), opts...)
+	return p.Core.Upload(ctx, key, bytes.NewReader(text), o)
 }
 
 func steps(program string) []step {
@@ -300,7 +313,7 @@ func steps(program string) []step {
 		}},
 		{"transfer.Sync saves what it removes", nil, func(t *testing.T, root string) {
 			paused(t, func(pause func()) {
-				_, _ = transfer.Sync(t.Context(), transfer.Bucket(pausing{Bucket: source(t), removal: pause}), transfer.Bucket(memstore.New()),
+				_, _ = transfer.Sync(t.Context(), transfer.Bucket(pausing{removal: pause}.with(t, source(t))), transfer.Bucket(memstore.New()),
 					transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Dir(filepath.Join(root, "saved"))))
 			})
 		}, whole("saved", "one")},
@@ -309,7 +322,7 @@ func steps(program string) []step {
 				b := source(t)
 				_, err := b.Upload(t.Context(), "one/below", strings.NewReader("a file is in the way, so that the journal stays"))
 				require.NoError(t, err)
-				_, _ = transfer.Download(t.Context(), b, filepath.Join(root, "tree"), transfer.WithJournal(pausing{Bucket: memstore.New(), progress: pause}, "journal"))
+				_, _ = transfer.Download(t.Context(), b, filepath.Join(root, "tree"), transfer.WithJournal(pausing{progress: pause}.with(t, memstore.New()), "journal"))
 			})
 		}, whole("tree", "one")},
 		{"omnibucket cp", old("one"), command("cp", "file://"+served+"#one", "one"), whole("one")},

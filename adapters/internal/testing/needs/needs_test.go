@@ -202,16 +202,17 @@ func reverted(t *testing.T, b storage.Bucket, r *transfer.Report, err error) (fu
 }
 
 // versionsOnly has no soft delete, which could do without versions.
-type versionsOnly struct{ storage.Bucket }
-
-func (v versionsOnly) Unwrap() storage.Bucket { return v.Bucket }
+type versionsOnly struct{ storage.Core }
 
 func (v versionsOnly) Supports(f storage.Features) bool {
-	return f&storage.SoftDelete == 0 && storage.Supports(v.Bucket, f)
+	return f&storage.SoftDelete == 0 && v.Core.Supports(f)
 }
 
 func undelete(t *testing.T, b storage.Bucket) (func() error, error) {
-	b = versionsOnly{b}
+	b, err := storage.Wrap(b, func(c storage.Core) storage.Core { return versionsOnly{c} })
+	if err != nil {
+		return nil, err
+	}
 	if _, err := removed(t, b); err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (s *jobState) add(r partReport) {
 }
 
 func jobStatus(ctx context.Context, p *program.Program, folder string) error {
-	state, err := journalBucket(ctx, p, folder, false)
+	state, err := journalBucket(ctx, p, folder, false, func(c storage.Core) storage.Core { return c })
 	if err != nil {
 		return err
 	}

@@ -93,10 +93,7 @@ func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 	if f.recursive && !f.all && l.Path != "" && location.IsDots(l.Path) {
 		return done(argument.Invalid("removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed"))
 	}
-	bucket, err := p.Stores.Open(ctx, l)
-	if err == nil {
-		bucket = asPlain(p, bucket, l)
-	}
+	bucket, plain, err := openPlain(ctx, p, l)
 	switch {
 	case err != nil:
 		return done(err)
@@ -106,13 +103,13 @@ func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 		return done(argument.Invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket"))
 	case f.inventory != "":
 		return done(rmListed(ctx, p, f, l))
-	case f.recursive && !f.filter.Given() && isLink(bucket, l):
+	case f.recursive && !f.filter.Given() && plain.isLink(l):
 		return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
 	case f.recursive:
 		folder := location.AsFolder(l.Key)
 		err := rmFolder(ctx, p, f, filter, bucket, folder, folder)
 		if err == nil && !f.filter.Given() {
-			printLeft(p, bucket, folder)
+			plain.printLeft(p, folder)
 		}
 		return done(err)
 	case f.filter.Given():

@@ -5,42 +5,49 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/internal/removal"
 )
 
-// A plainDirectory is a directory of this machine that no program uses as a bucket: removing a file
+// A plainDirectory is the Core of a directory of this machine that no program uses as a bucket: removing a file
 // must not leave the files of a bucket there.
 type plainDirectory struct {
-	storage.Bucket
+	storage.Core
 	path   string
 	dryRun bool
 }
 
-// asPlain returns a bucket that removes files as the system does, if the location is a path in such a
-// directory.
-func asPlain(p *program.Program, bucket storage.Bucket, l location.Location) storage.Bucket {
-	if l.Path == "" {
-		return bucket
-	}
+// openPlain opens the bucket of a location. If that is a path in such a directory, the bucket removes files as the system
+// does; else plain is nil.
+func openPlain(ctx context.Context, p *program.Program, l location.Location) (bucket storage.Bucket, plain *plainDirectory, err error) {
 	dir := l.Directory()
-	if _, err := os.Lstat(filepath.Join(dir, ".omnibucket")); dir == "" || !errors.Is(err, fs.ErrNotExist) {
-		return bucket
+	if _, err := os.Lstat(filepath.Join(dir, ".omnibucket")); l.Path == "" || dir == "" || !errors.Is(err, fs.ErrNotExist) {
+		bucket, err = p.Stores.Open(ctx, l)
+		return bucket, nil, err
 	}
-	return plainDirectory{bucket, dir, p.Global.DryRun}
+	plain = &plainDirectory{path: dir, dryRun: p.Global.DryRun}
+	bucket, err = p.Stores.OpenWrapped(ctx, l, func(c storage.Core) storage.Core {
+		plain.Core = c
+		return plain
+	})
+	return bucket, plain, err
 }
 
 // isLink reports whether a location is the path of a symbolic link, without a slash at its end. Like the system,
 // "rm -r" does not follow that.
-func isLink(bucket storage.Bucket, l location.Location) bool {
-	if _, plain := bucket.(plainDirectory); !plain || location.EndsAsFolder(l.Path) {
+func (d *plainDirectory) isLink(l location.Location) bool {
+	if d == nil || location.EndsAsFolder(l.Path) {
 		return false
 	}
 	info, err := os.Lstat(l.Path)
@@ -48,9 +55,9 @@ func isLink(bucket storage.Bucket, l location.Location) bool {
 }
 
 // Exists reports whether there is a file of any kind: Remove removes a link or a pipe, too.
-func (d plainDirectory) Exists(ctx context.Context, key string, opts ...storage.AttrsOption) (bool, error) {
-	if len(opts) > 0 {
-		return d.Bucket.Exists(ctx, key, opts...)
+func (d *plainDirectory) Exists(ctx context.Context, key string, o *storage.DownloadOptions) (bool, error) {
+	if o.Version != "" {
+		return d.Core.Exists(ctx, key, o)
 	}
 	_, err := os.Lstat(filepath.Join(d.path, filepath.FromSlash(key)))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,13 +67,36 @@ func (d plainDirectory) Exists(ctx context.Context, key string, opts ...storage.
 }
 
 // Remove removes a file, and the directories that become empty.
-func (d plainDirectory) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
-	if len(opts) > 0 || d.dryRun {
-		return d.Bucket.Remove(ctx, key, opts...)
+func (d *plainDirectory) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
+	if o.Version != "" || o.Condition != (storage.Condition{}) || o.BypassGovernance || d.dryRun {
+		return d.Core.Remove(ctx, key, o)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return d.remove(key)
+}
+
+// RemoveAll removes files, as many at once as the library does.
+func (d *plainDirectory) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
+	removed, failures := parallel.Groups(keys, removal.Together, removal.MaxFailures, func(group []string) (errs []error, more bool) {
+		if err := ctx.Err(); err != nil {
+			return []error{&storage.Error{Code: storage.Canceled, Op: "RemoveAll", Err: err}}, false
+		}
+		return parallel.All(len(group), removal.AtOnce, func(i int) error { return keyed(group[i], d.remove(group[i])) }), true
+	})
+	return removed, errors.Join(failures...)
+}
+
+// keyed returns an error as one of a key.
+func keyed(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return argument.OfPath(key, err)
+}
+
+func (d *plainDirectory) remove(key string) error {
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
 		return err
@@ -86,9 +116,8 @@ func (d plainDirectory) Remove(ctx context.Context, key string, opts ...storage.
 
 // printLeft says how many files of a folder from which all objects were removed are still there. It removes those
 // that killed downloads have left.
-func printLeft(p *program.Program, bucket storage.Bucket, folder string) {
-	d, plain := bucket.(plainDirectory)
-	if !plain || d.dryRun {
+func (d *plainDirectory) printLeft(p *program.Program, folder string) {
+	if d == nil || d.dryRun {
 		return
 	}
 	if root, err := os.OpenRoot(d.path); err == nil {
