@@ -12,10 +12,10 @@ import (
 // changes attributes.
 //
 // Attributes and metadata are copied unless an option replaces them or the destination
-// cannot keep them. A storage class is copied within one provider, and tags if both buckets
-// are from engine.New, or unwrap to such, and have [ObjectTags]. A retention, a legal hold,
-// and tags that the credentials may not read on Azure are not copied. S3's annotations are,
-// if S3 needs one request.
+// cannot keep them. A storage class is copied within one provider, and tags if both ends have
+// [ObjectTags]; neither is from a type of your own, or from a Core whose Source streams. A
+// retention, a legal hold, and tags that the credentials may not read on Azure are not copied.
+// S3's annotations are, if S3 needs one request.
 func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
 	f, e := need(dst, "Copy", dstKey)
 	if e != nil {

@@ -11,7 +11,8 @@ import (
 // A Core does what the methods of a [Bucket] and the functions of this package ask for: keys are whole, permissions are
 // checked, and options are read. Package engine has the Core of a store. To change what a bucket does, embed the Core
 // that [Wrap] gives you in a type of your own, and override methods: all others pass on, also those that later versions
-// add. A type without an embedded Core may have to gain methods.
+// add. A type without an embedded Core may have to gain methods. Each function calls the method of its name: [Copy] does
+// not call Upload, so that a Core that must see each write overrides CopyFrom, Compose, Move, BeginUpload and others, too.
 //
 // A method does not call another one: to see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and
 // the like, and to see what is removed, Remove, RemoveAll, RemoveVersions and Move.

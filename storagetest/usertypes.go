@@ -2,7 +2,6 @@ package storagetest
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -22,7 +21,9 @@ type embedding struct {
 	uploads, downloads []string
 }
 
-func (e *embedding) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (e *embedding) Upload(
+	ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption,
+) (*storage.Attrs, error) {
 	e.uploads = append(e.uploads, key)
 	return e.Bucket.Upload(ctx, key, body, opts...)
 }
@@ -48,8 +49,9 @@ func needingBucket(t *T, b storage.Bucket) iter.Seq2[string, error] {
 	errs["Restore"] = storage.Restore(t.Context(), b, "key")
 	_, errs["SignedUploadForm"] = storage.SignedUploadForm(t.Context(), b, "key", 0, 1)
 	_, errs["BeginUpload"] = storage.BeginUpload(t.Context(), b, "key")
-	_, errs["ContinueListedUpload"] = storage.ContinueListedUpload(t.Context(), b, storage.UploadEntry{Key: "key", Upload: "none"})
-	errs["AbortUpload"] = storage.AbortUpload(t.Context(), b, storage.UploadEntry{Key: "key", Upload: "none"})
+	open := storage.UploadEntry{Key: "key", Upload: "none"}
+	_, errs["ContinueListedUpload"] = storage.ContinueListedUpload(t.Context(), b, open)
+	errs["AbortUpload"] = storage.AbortUpload(t.Context(), b, open)
 	_, errs["PutSignedPart"] = storage.PutSignedPart(t.Context(), b, "key", "none", 1, strings.NewReader("x"))
 	return func(yield func(string, error) bool) {
 		for name, err := range errs {
@@ -64,7 +66,8 @@ func needingBucket(t *T, b storage.Bucket) iter.Seq2[string, error] {
 func keyless(t *T, b storage.Bucket, errs map[string]error) {
 	_, errs["ListPage"] = storage.ListPage(t.Context(), b, "", t.anyOrder()...)
 	_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{"key"}))
-	_, errs["RemoveVersions"] = storage.RemoveVersions(t.Context(), b, slices.Values([]storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "key"}}}))
+	versions := []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "key"}}}
+	_, errs["RemoveVersions"] = storage.RemoveVersions(t.Context(), b, slices.Values(versions))
 	_, errs["ContinueUpload"] = storage.ContinueUpload(t.Context(), b, "none")
 	errs["AbandonUpload"] = storage.AbandonUpload(t.Context(), b, filepath.Join(t.TempDir(), "none"))
 	for _, err := range storage.Versions(t.Context(), b) {
@@ -89,7 +92,8 @@ func (t *T) requireRefusal(err error, op, typeName string) *storage.Error {
 var userTypeCases = []Case{
 	{
 		Name: "functions that need a bucket of this library refuse any other value", Rule: "O3",
-		Explanation: "they are Unsupported, with the type of the value and what to do, and neither call its methods nor make requests: also if it embeds a bucket",
+		Explanation: "they are Unsupported, with the type of the value and what to do, and neither call " +
+			"its methods nor make requests: also if it embeds a bucket",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "key", "x")
@@ -119,7 +123,8 @@ var userTypeCases = []Case{
 	},
 	{
 		Name: "Ref and Prefixed of any other value refuse all", Rule: "O3",
-		Explanation: "the nine methods and the functions are Unsupported, so that no override is passed by in silence, and what Ref does not permit is PermissionDenied",
+		Explanation: "the nine methods and the functions are Unsupported, so that no override is passed " +
+			"by in silence, and what Ref does not permit is PermissionDenied",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "p/key", "x")
@@ -146,7 +151,8 @@ var userTypeCases = []Case{
 	},
 	{
 		Name: "functions that call only methods take any type", Rule: "O3",
-		Explanation: "NewWriter, UploadFile and Update call Upload of the value; ReadAll, ReadRanges, NewReaderAt, FS, DownloadFile and the source of Copy its Download; they pass nothing by",
+		Explanation: "NewWriter, UploadFile and Update call Upload of the value; ReadAll, ReadRanges, " +
+			"NewReaderAt, FS, DownloadFile and the source of Copy its Download; they pass nothing by",
 		run: func(t *T) {
 			b := t.open()
 			mine := &embedding{Bucket: b}
@@ -189,7 +195,7 @@ func (t *T) readsOf(b storage.Bucket, key string) {
 	require.Equal(t, "text", t.get(b, key))
 	parts, _, err := storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: 1, Length: 2}})
 	require.NoError(t, err)
-	require.Equal(t, "ex", fmt.Sprintf("%s", parts[0]))
+	require.Equal(t, "ex", string(parts[0]))
 	require.NoError(t, readByte(t, b, key))
 	data, err := fs.ReadFile(storage.FS(t.Context(), b), key)
 	require.NoError(t, err)
