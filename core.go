@@ -14,11 +14,12 @@ import (
 // add. A type without an embedded Core may have to gain methods. Each function calls the method of its name: [Copy] does
 // not call Upload, so that a Core that must see each write overrides CopyFrom, Compose, Move, BeginUpload and others, too.
 //
-// A method does not call another one: to see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and the
-// like, and to see what is removed, Remove, RemoveAll, RemoveVersions and Move.
+// A method does not call another one: to see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and
+// the like, and to see what is removed, Remove, RemoveAll, RemoveVersions and Move.
 //
 // Options were read by their Apply: without options, a call passes what Apply() makes, which for some differs from the
-// zero value. They belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the caller.
+// zero value. They belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the
+// caller.
 // Errors are *[Error] with whole keys. A Core is safe for concurrent use.
 type Core interface {
 	Upload(ctx context.Context, key string, body io.Reader, o *UploadOptions) (*Attrs, error)

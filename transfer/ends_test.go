@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A job refuses a value that is no bucket of this library before it makes a request.
+// A job refuses a value that is not a bucket of this library before it makes a request.
 func TestAJobNeedsBucketsOfThisLibrary(t *testing.T) {
 	type other struct{ storage.Bucket }
 	old := []transfer.ExpireRule{{Age: day}}

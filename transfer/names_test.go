@@ -287,7 +287,7 @@ func TestLinks(t *testing.T) {
 }
 
 // short is a source whose bodies end early.
-type short struct{ evil }
+type short struct{ storage.Core }
 
 func (s short) Source(key string) storage.CopySource { return storage.CopySource{Core: s, Key: key} }
 
@@ -296,7 +296,7 @@ func (s short) Download(_ context.Context, key string, _ *storage.DownloadOption
 }
 
 func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
-	from := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return short{evil{c, []string{"a"}}} })
+	from := wrapped.Bucket(t, evilSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
 	dir := t.TempDir()
 	_, err := transfer.Download(t.Context(), from, dir)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -309,7 +309,7 @@ func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
 }
 
 // A throwing source panics when it is read.
-type throwing struct{ evil }
+type throwing struct{ storage.Core }
 
 func (s throwing) Source(key string) storage.CopySource { return storage.CopySource{Core: s, Key: key} }
 
@@ -318,7 +318,7 @@ func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*st
 }
 
 func TestAPanicReachesTheCaller(t *testing.T) {
-	from := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return throwing{evil{c, []string{"a", "b"}}} })
+	from := wrapped.Bucket(t, evilSource(t, "a", "b"), func(c storage.Core) storage.Core { return throwing{c} })
 	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), from, t.TempDir()) })
 	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Copy(t.Context(), memstore.New(), from) })
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// An end that lies in a folder of another one by an address that does not tell: the job refuses before it replaces
+// An end may lie in a folder of another one by an address that does not tell. Then the job refuses before it replaces
 // or removes a file, however many files there are and whatever it selects.
 func TestANestedEndIsFoundBeforeAFileIsLost(t *testing.T) {
 	many := func(format string) (keys []string) {

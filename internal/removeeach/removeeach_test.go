@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A remover returns what a test says.
+// A remover is a Core that returns what a test says.
 type remover struct {
-	storage.Remover
+	storage.Core
 	removed int
 	err     error
 }
@@ -49,12 +49,12 @@ func TestOf(t *testing.T) {
 			for _, v := range [][2]string{{"a", "1"}, {"b", "1"}, {"a", "2"}} {
 				group = append(group, storage.VersionEntry{ListEntry: storage.ListEntry{Key: v[0]}, Version: v[1]})
 			}
-			errs, early := Of(t.Context(), &remover{removed: row.removed, err: errors.Join(row.failures...)}, group, true)
+			errs, early := Of(t.Context(), storage.NewBucket(&remover{removed: row.removed, err: errors.Join(row.failures...)}), group, true)
 			require.Equal(t, row.errs, errs)
 			require.Equal(t, slices.Contains(row.failures, end), early != nil)
 		})
 	}
-	errs, early := Of(t.Context(), &remover{removed: 1, err: locked("b", "")}, []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "a"}}, {ListEntry: storage.ListEntry{Key: "b"}}}, false)
+	errs, early := Of(t.Context(), storage.NewBucket(&remover{removed: 1, err: locked("b", "")}), []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "a"}}, {ListEntry: storage.ListEntry{Key: "b"}}}, false)
 	require.Equal(t, []error{nil, locked("b", "")}, errs)
 	require.NoError(t, early)
 }

@@ -95,7 +95,9 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 		if err != nil {
 			return ends, err
 		}
-		shown, err := storage.Wrap(bucket, func(c storage.Core) storage.Core { return oneObject{c, found, path.Base(at[0].Key)} })
+		shown, err := storage.Wrap(bucket, func(c storage.Core) storage.Core {
+			return oneObject{c, found, path.Base(at[0].Key)}
+		})
 		if err != nil {
 			return ends, err
 		}
