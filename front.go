@@ -28,13 +28,8 @@ func whole(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scop
 // in returns what outer leaves of f.
 func (f *front) in(outer scope.Scope) *front { return &front{core: f.core, scope: f.scope.In(outer)} }
 
-// frontOf returns the bucket of this library that b is.
-func frontOf(b any) (*front, bool) {
-	f, ok := b.(*front)
-	return f, ok
-}
-
-// need is frontOf for a function op that cannot do with anything else. Its error is about a key.
+// need returns the bucket of this library that b is, for a function op that cannot do with anything else. Its error is
+// about a key.
 func need(b any, op, key string) (*front, *Error) {
 	if f, ok := b.(*front); ok {
 		return f, nil
