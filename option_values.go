@@ -325,9 +325,9 @@ func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	return r.Offset, r.Offset + r.Length, nil
 }
 
-func (o UploadOptions) applyUpload(r *UploadOptions)       { *r = o }
-func (o DownloadOptions) applyDownload(r *DownloadOptions) { *r = o }
-func (o DownloadOptions) applyAttrs(r *DownloadOptions)    { *r = o }
-func (o ListOptions) applyList(r *ListOptions)             { *r = o }
-func (o RemoveOptions) applyRemove(r *RemoveOptions)       { *r = o }
-func (o CopyOptions) applyCopy(r *CopyOptions)             { *r = o }
+func (r UploadOptions) applyUpload(to *UploadOptions)       { *to = r }
+func (r DownloadOptions) applyDownload(to *DownloadOptions) { *to = r }
+func (r DownloadOptions) applyAttrs(to *DownloadOptions)    { *to = r }
+func (r ListOptions) applyList(to *ListOptions)             { *to = r }
+func (r RemoveOptions) applyRemove(to *RemoveOptions)       { *to = r }
+func (r CopyOptions) applyCopy(to *CopyOptions)             { *to = r }
