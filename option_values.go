@@ -9,7 +9,8 @@ import (
 // does not know, with Unsupported: the value may be a key that encrypts the object.
 //
 // A value of UploadOptions, DownloadOptions, ListOptions, RemoveOptions or CopyOptions is an option, too. It replaces
-// all that options before it said, so that what Apply has read can be changed and passed on.
+// all that options before it said, so that what Apply has read can be changed and passed on. In a literal, a Size or
+// Length of 0 is not declared.
 type (
 	// UploadOptions are those of Upload and BeginUpload.
 	UploadOptions struct {
@@ -24,7 +25,8 @@ type (
 		MaxSize        int64 // bytes; 0: no bound; of BeginUpload
 		UncheckedParts bool  // of BeginUpload
 
-		err error
+		err     error
+		applied bool // whether Apply has read the options
 	}
 	// DownloadOptions are those of Download, Attrs and Exists.
 	DownloadOptions struct {
@@ -41,7 +43,8 @@ type (
 		NoSync         bool                    // of DownloadFile
 		WriteID        string                  // of Attrs: an object of another write is missing; "": any
 
-		err error
+		err     error
+		applied bool // whether Apply has read the options
 	}
 	// ListOptions are those of List, ListPage, Versions and ListUploads.
 	ListOptions struct {
@@ -196,19 +199,19 @@ func each[O any](failed *error, opts []O, apply func(O)) error {
 
 // Apply reads options. Size is -1 without [WithSize].
 func (r *UploadOptions) Apply(opts ...UploadOption) error {
-	r.Size = -1
+	r.Size, r.applied = -1, true
 	return each(&r.err, opts, func(o UploadOption) { o.applyUpload(r) })
 }
 
 // Apply reads options. Without [WithRange], Offset is 0 and Length is -1.
 func (r *DownloadOptions) Apply(opts ...DownloadOption) error {
-	r.Length = -1
+	r.Length, r.applied = -1, true
 	return each(&r.err, opts, func(o DownloadOption) { o.applyDownload(r) })
 }
 
 // ApplyAttrs reads options.
 func (r *DownloadOptions) ApplyAttrs(opts ...AttrsOption) error {
-	r.Length = -1
+	r.Length, r.applied = -1, true
 	return each(&r.err, opts, func(o AttrsOption) { o.applyAttrs(r) })
 }
 
@@ -325,9 +328,22 @@ func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	return r.Offset, r.Offset + r.Length, nil
 }
 
-func (r UploadOptions) applyUpload(to *UploadOptions)       { *to = r }
-func (r DownloadOptions) applyDownload(to *DownloadOptions) { *to = r }
-func (r DownloadOptions) applyAttrs(to *DownloadOptions)    { *to = r }
-func (r ListOptions) applyList(to *ListOptions)             { *to = r }
-func (r RemoveOptions) applyRemove(to *RemoveOptions)       { *to = r }
-func (r CopyOptions) applyCopy(to *CopyOptions)             { *to = r }
+func (r ListOptions) applyList(to *ListOptions)       { *to = r }
+func (r RemoveOptions) applyRemove(to *RemoveOptions) { *to = r }
+func (r CopyOptions) applyCopy(to *CopyOptions)       { *to = r }
+
+func (r UploadOptions) applyUpload(to *UploadOptions) {
+	if !r.applied && r.Size == 0 {
+		r.Size = -1 // a literal that does not name it
+	}
+	*to = r
+}
+
+func (r DownloadOptions) applyDownload(to *DownloadOptions) {
+	if !r.applied && r.Length == 0 {
+		r.Length = -1 // a literal that does not name it
+	}
+	*to = r
+}
+
+func (r DownloadOptions) applyAttrs(to *DownloadOptions) { r.applyDownload(to) }

@@ -24,6 +24,9 @@ func (b bucket) CopyFrom(ctx context.Context, key string, from storage.CopySourc
 		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, given)
 		o.req.Key = key
 	}
+	if e == nil && from.Core == nil && from.Other == nil {
+		e = invalid("source", "must have a Core or another Downloader")
+	}
 	if e == nil && given.Tail != nil {
 		e = c.need(storage.ConditionalUpdate, "Append")
 	}

@@ -6,7 +6,7 @@
 //
 // A struct gives a name to each type that it uses. It may embed an interface, a type of
 // another module, a type without methods, a record (a struct that has only exported
-// fields), and an Unimplemented type, which is made for that. A type has at most 43 methods,
+// fields), and an Unimplemented type, which is made for that. A type has at most 45 methods,
 // and a folder at most 48 files that are no tests.
 package structure
 
@@ -23,11 +23,11 @@ import (
 
 const (
 	module     = "github.com/omnibucket/storage"
-	maxMethods = 43
+	maxMethods = 45
 	maxFiles   = 48
 )
 
-// Analyzer reports an embedded concrete type of this module, a type with more than 43 methods, and a
+// Analyzer reports an embedded concrete type of this module, a type with more than 45 methods, and a
 // folder with more than 48 files. It reports nothing in other modules.
 var Analyzer = &analysis.Analyzer{
 	Name:     "structure",
