@@ -37,7 +37,7 @@ var traps = []trap{
 	{what: "an upload whose source failed stores half an object", test: "TestAnInputThatFailsIsNotStored"},
 	{what: "Close without Commit loses an object", test: "a Writer stores only at Commit", in: "storagetest", why: "no command writes through a Writer"},
 	{what: "a panic in a source's ReadAt kills the process", test: "TestAPanicReachesTheCaller", in: "engine", why: "the sources of commands are files, which do not panic"},
-	{what: "a copy into a Bucket that changes bodies fails", test: "TestACopyIntoABucketThatChangesBodies", in: ".", why: "commands open only our own buckets"},
+	{what: "a copy into a Bucket that changes bodies fails", test: "TestABucketOfAnotherTypeIsRefused", in: ".", why: "commands open only our own buckets"},
 	{what: "Finish keeps smuggled headers", test: "TestFinishKeepsNoAttributeThatTheSenderSet", in: "uploads", why: "no command receives uploads of browsers"},
 	{what: "one SVG costs seconds of CPU", test: "TestInspectionTakesTimeInProportion", in: "uploads/rules", why: "no command inspects content"},
 	{what: "a wrong clock stops a leased job for years", test: "TestNoClockOfAHostDelaysOrStartsARun", in: "transfer", why: "no command takes a lease"},
