@@ -4,23 +4,19 @@ import (
 	"context"
 	"io"
 	"iter"
-
-	"github.com/omnibucket/storage/internal/equal"
 )
 
 // A Core does what the methods of a [Bucket] and the functions of this package ask for: keys are whole, permissions are
 // checked, and options are read. Package engine has the Core of a store. To change what a bucket does, embed the Core
 // that [Wrap] gives you in a type of your own, and override methods: all others pass on, also those that later versions
-// add. A type without an embedded Core may have to gain methods. Each function calls the method of its name: [Copy] does
-// not call Upload, so that a Core that must see each write overrides CopyFrom, Compose, Move, BeginUpload and others, too.
+// add. A type without an embedded Core may have to gain methods.
 //
 // A method does not call another one: to see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and
 // the like, and to see what is removed, Remove, RemoveAll, RemoveVersions and Move.
 //
 // Options were read by their Apply: without options, a call passes what Apply() makes, which for some differs from the
 // zero value. They belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the
-// caller.
-// Errors are *[Error] with whole keys. A Core is safe for concurrent use.
+// caller. Errors are *[Error] with whole keys. A Core is safe for concurrent use.
 type Core interface {
 	Upload(ctx context.Context, key string, body io.Reader, o *UploadOptions) (*Attrs, error)
 	Download(ctx context.Context, key string, o *DownloadOptions) (*Reader, error)
@@ -69,8 +65,9 @@ type Core interface {
 	Place() Place
 	// Native is for [As].
 	Native() any
-	// Engine returns the Core of package engine that this one is or embeds; nil if there is none. Functions ask it what no
-	// method tells, such as where the objects are. A Core that changes bytes or keys returns nil: it is another place.
+	// Engine returns the Core of package engine that this one is or embeds; nil if there is none. Functions ask it
+	// what no method tells, such as where the objects are. A Core that changes bytes or keys returns nil: it is
+	// another place.
 	Engine() any
 	Close() error
 }
@@ -112,6 +109,3 @@ func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 	}
 	return whole(c), nil
 }
-
-// sameCore reports whether a and b are one Core. They may have types that cannot be compared.
-func sameCore(a, b Core) bool { return equal.Values(a, b) }

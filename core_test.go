@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 // An auditing core notes whole calls. All others pass on.
@@ -21,7 +23,9 @@ type auditing struct {
 	calls *[]string
 }
 
-func (a *auditing) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (a *auditing) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	*a.calls = append(*a.calls, "Upload "+key)
 	return a.Core.Upload(ctx, key, body, o)
 }
@@ -301,4 +305,32 @@ func TestAReferenceIsNotWidened(t *testing.T) {
 	require.NoError(t, err)
 	_, err = u.SignPart(t.Context(), 1)
 	require.ErrorIs(t, err, storage.PermissionDenied, "an upload is as narrow as the reference that began it")
+}
+
+// A forwarding core reads a view of another bucket.
+type forwarding struct {
+	storage.Core
+	to storage.Bucket
+}
+
+func (f *forwarding) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+	return f.to.Download(ctx, key, *o)
+}
+
+func TestAReaderOfAViewInAViewLosesBothPrefixes(t *testing.T) {
+	broken := memstore.New(driver.WithLayer(faults.New(faults.Corrupt(faults.Get, 1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	_, err := broken.Upload(t.Context(), "q/p/k", strings.NewReader("text"))
+	require.NoError(t, err)
+	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
+		return &forwarding{c, storage.Prefixed(broken, "q/")}
+	})
+	require.NoError(t, err)
+	r, err := storage.Prefixed(b, "p/").Download(t.Context(), "k")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	require.Equal(t, "k", r.Attrs().Key)
+	_, err = io.ReadAll(r)
+	e, ok := errors.AsType[*storage.Error](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, "k", e.Key)
 }

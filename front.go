@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-// A front is the one implementation of Bucket: a core, and what a scope leaves of it. It checks the permission, adds the
-// prefix, reads the options, calls the core, and removes the prefix from attributes and errors. Ref and Prefixed make
-// another front of the same core.
+// A front is the one implementation of Bucket: a core, and what a scope leaves of it. It checks the permission, adds
+// the prefix, reads the options, calls the core, and removes the prefix from attributes and errors. Ref and Prefixed
+// make another front of the same core.
 type front struct {
 	core  Core
 	scope scope.Scope
@@ -112,7 +112,7 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		return nil, f.outward(err)
 	}
 	if f.scope.Prefix != "" {
-		r.prefix = f.scope.Prefix + r.prefix
+		r.prefix += f.scope.Prefix // after that of a view which the core reads
 		f.attrs(r.attrs)
 	}
 	return r, nil

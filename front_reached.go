@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/scope"
 	"github.com/omnibucket/storage/internal/serving"
 )
@@ -23,10 +24,13 @@ func (f *front) Reached(serving.Token) (core any, prefix string, complete bool) 
 	return core, f.scope.Prefix, f.scope.Whole()
 }
 
-// MoveFrom moves an object of src in one step, if that shows the same core and the store can do so. Else it does nothing.
-func (f *front) MoveFrom(_ serving.Token, ctx context.Context, to string, src any, from string, opts any) (attrs any, done bool, err error) {
+// MoveFrom moves an object of src in one step, if that shows the same core and the store can do so. Else it does
+// nothing.
+func (f *front) MoveFrom(
+	_ serving.Token, ctx context.Context, to string, src any, from string, opts any,
+) (attrs any, done bool, err error) {
 	source, ok := src.(*front)
-	if !ok || f.core == nil || !sameCore(f.core, source.core) || !f.core.Supports(ServerMove) {
+	if !ok || f.core == nil || !equal.Values(f.core, source.core) || !f.core.Supports(ServerMove) {
 		return nil, false, nil
 	}
 	given := copyPool.get()

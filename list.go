@@ -72,7 +72,9 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 }
 
 // listWith yields what a listing of the core of b yields, as b shows it. key points to the key of an entry.
-func listWith[E any](b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error], key func(*E) *string) iter.Seq2[E, error] {
+func listWith[E any](
+	b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error], key func(*E) *string,
+) iter.Seq2[E, error] {
 	f, e := need(b, op, "")
 	if e != nil {
 		return failing[E](e)
@@ -81,6 +83,9 @@ func listWith[E any](b Lister, op string, opts []ListOption, list func(Core, *Li
 	err := given.Apply(opts...)
 	if err := f.check(scope.List, op, given.Prefix, err); err != nil {
 		return failing[E](err)
+	}
+	if f.scope.Prefix == "" {
+		return list(f.core, given)
 	}
 	f.inward(given)
 	return func(yield func(E, error) bool) {

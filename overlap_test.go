@@ -11,30 +11,19 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// A wrapped bucket is a type of a user's own; unlike says that two are never equal.
+// An embedding bucket is a type of a user's own; unlike says that two are never equal.
 type (
-	wrapped struct{ storage.Bucket }
-	unlike  struct {
+	embedding struct{ storage.Bucket }
+	unlike    struct {
 		storage.Bucket
 		_ []int
 	}
 )
-
-// A displaced core says that its objects are somewhere else than those of the core that it embeds.
-type displaced struct{ storage.Core }
-
-func (*displaced) Engine() any { return nil }
-
-func elsewhere(t *testing.T, b storage.Bucket) storage.Bucket {
-	t.Helper()
-	moved, err := storage.Wrap(b, func(c storage.Core) storage.Core { return &displaced{c} })
-	require.NoError(t, err)
-	return moved
-}
 
 func TestOverlap(t *testing.T) {
 	account := memstore.NewService(memstore.ServiceConfig{})
@@ -44,9 +33,9 @@ func TestOverlap(t *testing.T) {
 		return b
 	}
 	b := open("photos")
-	own := wrapped{b}
+	own := embedding{b}
 	audited, _ := audit(t, b)
-	apart := elsewhere(t, b)
+	apart := wrapped.Unknown(t, b)
 	for name, c := range map[string]struct {
 		a, b any
 		want bool
@@ -63,7 +52,7 @@ func TestOverlap(t *testing.T) {
 		"a core that embeds":                {b, audited, true},
 		"a core of another place":           {apart, apart, true},
 		"a part of that":                    {apart, storage.Prefixed(apart, "2026/"), true},
-		"another of that type":              {own, wrapped{open("videos")}, false},
+		"another of that type":              {own, embedding{open("videos")}, false},
 		"types that do not compare":         {unlike{Bucket: b}, unlike{Bucket: b}, false},
 		"nothing":                           {nil, nil, false},
 		"not a bucket":                      {b, 42, false},
@@ -123,7 +112,7 @@ func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
 // Package transfer moves between such ends without asking, also if their objects look the same.
 func TestEndsThatAreKnownToBeApart(t *testing.T) {
 	b := memstore.New()
-	own := elsewhere(t, b)
+	own := wrapped.Unknown(t, b)
 	for name, c := range map[string]struct {
 		a, b any
 		want bool

@@ -184,7 +184,7 @@ func TestAnUploadWhoseCompletionWasLost(t *testing.T) {
 		{"is found, if it replaced an object", ifOld, stream, nothing, nil, "mine", 1},
 		{"stays unknown if the object cannot be read", always, inPlace, func(_ *testing.T, r *resumable) { r.faults.Set(blind) }, storage.OutcomeUnknown, "mine", 1},
 		{"begins again if another object is there", always, inPlace, replace, nil, "mine", 2},
-		{"fails if a body of which nothing is left has to be sent again", always, stream, replace, storage.Unavailable, "other", 1},
+		{"fails if a body that was read to its end has to be sent again", always, stream, replace, storage.Unavailable, "other", 1},
 		{"fails if the condition forbids the object that is there", ifAbsent, inPlace, replace, storage.PreconditionFailed, "other", 2},
 		{"stays unknown if the object that it replaced was replaced again", ifOld, inPlace, replace, storage.OutcomeUnknown, "other", 1},
 	} {

@@ -1,32 +1,17 @@
 package layers_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/bindmount"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/transfer"
 )
-
-// bind shows a directory at a second path, which it makes.
-func bind(t *testing.T, dir, at string) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root may mount a directory")
-	}
-	require.NoError(t, os.MkdirAll(at, 0o777))
-	err := syscall.Mount(dir, at, "", syscall.MS_BIND, "")
-	if errors.Is(err, syscall.EPERM) {
-		t.Skip("root may not mount here")
-	}
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(at, syscall.MNT_DETACH)) })
-}
 
 // A directory that is mounted in the other end, or a part of it, is one place with its own path.
 func TestAMountedDirectoryIsOnePlace(t *testing.T) {
@@ -64,7 +49,7 @@ func TestAMountedDirectoryIsOnePlace(t *testing.T) {
 							require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
 							require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
 						}
-						bind(t, filepath.Join(top, row.from), filepath.Join(top, row.at))
+						bindmount.Make(t, filepath.Join(top, row.from), filepath.Join(top, row.at))
 						to, from := dst(t, filepath.Join(top, row.dst)), src(t, filepath.Join(top, row.src))
 						_, err := transfer.Sync(t.Context(), to, from, append(opts, row.opts...)...)
 						require.ErrorIs(t, err, row.want)

@@ -18,8 +18,8 @@ func MayFailOver(ctx context.Context) bool { return ctx.Value(withoutFailover{})
 
 type asking struct{}
 
-// Asking returns a context of a question: what is stored must appear in each store that a layer has, or the write fails,
-// and a look finds what any of them has.
+// Asking returns a context of a question: what is stored must appear in each store that a layer has, or the write
+// fails, and a look finds what any of them has.
 func Asking(ctx context.Context) context.Context {
 	return context.WithValue(WithoutFailover(ctx), asking{}, true)
 }

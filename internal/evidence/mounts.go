@@ -19,13 +19,20 @@ type view struct {
 	device, path string
 }
 
-// views returns what a directory shows: the first view is that of the directory itself. It reports false if that is
-// not known.
-func views(dir string) ([]view, bool) {
-	all, ok := readMounts()
-	if !ok || len(all) == 0 {
-		return nil, ok
+// viewsOf returns what two directories show. It reports false if that is not known.
+func viewsOf(a, b string) (first, second []view, known bool) {
+	all, known := readMounts()
+	if !known || len(all) == 0 {
+		return nil, nil, known
 	}
+	first, known = views(a, all)
+	second, both := views(b, all)
+	return first, second, known && both
+}
+
+// views returns what a directory shows by the mounts of this machine: the first view is that of the directory itself.
+// It reports false if that is not known.
+func views(dir string, all []mount) ([]view, bool) {
 	dir = resolved(dir)
 	at, ok := mountOf(dir, all)
 	if !ok {
@@ -70,11 +77,10 @@ func mountOf(path string, all []mount) (at mount, found bool) {
 
 // mountedIn reports whether dir is a part of what outer shows by a mount, and the path there.
 func mountedIn(dir, outer string) (rel string, ok bool) {
-	inner, known := views(dir)
-	if !known || len(inner) == 0 {
+	inner, shown, _ := viewsOf(dir, outer)
+	if len(inner) == 0 {
 		return "", false
 	}
-	shown, _ := views(outer)
 	for _, v := range shown {
 		if rest, in := v.holds(inner[0]); in {
 			return filepath.Join(v.folder, rest), true
@@ -94,9 +100,8 @@ func (v view) holds(inner view) (rest string, ok bool) {
 // mountsApart reports whether two directories are known to show no part of a file system in common. A file system
 // that is mounted in only one of them may be a server's that shows the other.
 func mountsApart(a, b string) bool {
-	first, known := views(a)
-	second, both := views(b)
-	if !known || !both {
+	first, second, known := viewsOf(a, b)
+	if !known {
 		return false
 	}
 	if len(first) == 0 && len(second) == 0 {
@@ -131,8 +136,7 @@ func Meetings(a, b []Place) (all []Meeting) {
 }
 
 func meetings(a, b string) (all []Meeting) {
-	first, _ := views(a)
-	second, _ := views(b)
+	first, second, _ := viewsOf(a, b)
 	for _, v := range first {
 		for _, w := range second {
 			if rest, in := v.holds(w); in {
@@ -154,11 +158,12 @@ func asFolder(path string) string {
 
 // MountedIn returns the folders of places at which another file system is mounted, or another part of one.
 func MountedIn(places []Place) (folders []string) {
+	all, _ := readMounts()
 	for _, p := range places {
 		if p.directory() == "" {
 			continue
 		}
-		shown, _ := views(p.directory())
+		shown, _ := views(p.directory(), all)
 		for _, v := range shown[min(1, len(shown)):] {
 			folders = append(folders, asFolder(v.folder))
 		}

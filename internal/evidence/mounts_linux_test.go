@@ -1,28 +1,14 @@
 package evidence
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-// bind shows a directory at a second path, which it makes.
-func bind(t *testing.T, dir, at string) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root may mount a directory")
-	}
-	require.NoError(t, os.MkdirAll(at, 0o777))
-	err := syscall.Mount(dir, at, "", syscall.MS_BIND, "")
-	if errors.Is(err, syscall.EPERM) {
-		t.Skip("root may not mount here")
-	}
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(at, syscall.MNT_DETACH)) })
-}
+	"github.com/omnibucket/storage/internal/testing/bindmount"
+)
 
 // One directory may have two paths on one device.
 func TestMountsOfOneFileSystem(t *testing.T) {
@@ -47,7 +33,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			for _, dir := range []string{"data/part", "outer", "third", "above"} {
 				require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
 			}
-			bind(t, filepath.Join(top, row.from), filepath.Join(top, row.at))
+			bindmount.Make(t, filepath.Join(top, row.from), filepath.Join(top, row.at))
 			at := func(dir string) []Place { return []Place{{Directory: filepath.Join(top, dir), Direct: true}} }
 			prefix, ok := Below(at(row.inner), at(row.outer))
 			require.Equal(t, row.below != "-", ok)
@@ -67,8 +53,8 @@ func TestAHiddenMountShowsNothing(t *testing.T) {
 	for _, dir := range []string{"data", "outer/x/y", "third"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
 	}
-	bind(t, filepath.Join(top, "data"), filepath.Join(top, "outer/x/y"))
-	bind(t, filepath.Join(top, "third"), filepath.Join(top, "outer/x"))
+	bindmount.Make(t, filepath.Join(top, "data"), filepath.Join(top, "outer/x/y"))
+	bindmount.Make(t, filepath.Join(top, "third"), filepath.Join(top, "outer/x"))
 	data, outer := []Place{{Directory: filepath.Join(top, "data"), Direct: true}}, []Place{{Directory: filepath.Join(top, "outer"), Direct: true}}
 	_, below := Below(data, outer)
 	require.False(t, below)
@@ -83,7 +69,7 @@ func TestFoldersOfOneBucketMayBeMounted(t *testing.T) {
 		return []Place{{Account: 1, Bucket: "b", Directory: top, Prefix: prefix, Direct: true}}
 	}
 	require.True(t, Apart(at("a/"), at("b/")))
-	bind(t, filepath.Join(top, "a"), filepath.Join(top, "b"))
+	bindmount.Make(t, filepath.Join(top, "a"), filepath.Join(top, "b"))
 	require.False(t, Apart(at("a/"), at("b/")))
 	require.False(t, Beside(at("a/"), at("b/")))
 }
@@ -91,6 +77,6 @@ func TestFoldersOfOneBucketMayBeMounted(t *testing.T) {
 // A file system that is mounted in one directory may be that of a server which shows the other.
 func TestAMountOfAnotherFileSystemIsNotKnown(t *testing.T) {
 	data, outer := t.TempDir(), t.TempDir()
-	bind(t, "/proc", filepath.Join(outer, "z"))
+	bindmount.Make(t, "/proc", filepath.Join(outer, "z"))
 	require.False(t, Apart([]Place{{Directory: data, Direct: true}}, []Place{{Directory: outer, Direct: true}}))
 }

@@ -58,6 +58,7 @@ var skipped = map[string][]string{
 		`transfer/tree_other_test.go: "this system has no pipes in directories, nor most of the names that these trees have"`,
 	},
 	"only root can": {
+		`internal/testing/bindmount/bindmount_linux.go: "only root may mount a directory"`,
 		`layers/diskcache/owner_unix_test.go: "only root can give a directory away"`,
 		`providers/local/fulldisk_linux_test.go: "only root may mount a file system that is small enough to be filled"`,
 		`providers/local/fulldisk_linux_test.go: "root may not mount here"`,

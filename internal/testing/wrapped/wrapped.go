@@ -20,7 +20,7 @@ func Bucket(t testing.TB, b storage.Bucket, wrap func(storage.Core) storage.Core
 	return wrapped
 }
 
-// Unknown returns a bucket with the objects of b, of which nothing tells where they are. No two of its results are known
+// Unknown returns a bucket that has the objects of b and does not tell their place. No two of its results are known
 // to be one place.
 func Unknown(t testing.TB, b storage.Bucket) storage.Bucket {
 	t.Helper()
