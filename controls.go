@@ -77,7 +77,9 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
 	var given ChangeOptions
 	err := given.Apply(opts...)
-	return changeObject(b, "SetTags", key, err, func(c Core, key string) error { return c.SetTags(ctx, key, tags, &given) })
+	return changeObject(b, "SetTags", key, err, func(c Core, key string) error {
+		return c.SetTags(ctx, key, tags, &given)
+	})
 }
 
 // A Retention keeps one object, or one version, until a time; zero is none.
@@ -117,14 +119,18 @@ func WithGovernanceBypass() RetentionOption { return bypassOption{} }
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
 	var given ChangeOptions
 	err := given.ApplyRetention(opts...)
-	return changeObject(b, "SetRetention", key, err, func(c Core, key string) error { return c.SetRetention(ctx, key, r, &given) })
+	return changeObject(b, "SetRetention", key, err, func(c Core, key string) error {
+		return c.SetRetention(ctx, key, r, &given)
+	})
 }
 
 // SetLegalHold begins or ends a legal hold, as of [WithLegalHold].
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
 	var given ChangeOptions
 	err := given.Apply(opts...)
-	return changeObject(b, "SetLegalHold", key, err, func(c Core, key string) error { return c.SetLegalHold(ctx, key, hold, &given) })
+	return changeObject(b, "SetLegalHold", key, err, func(c Core, key string) error {
+		return c.SetLegalHold(ctx, key, hold, &given)
+	})
 }
 
 // A RestoreOption is one below, [WithSoftDeleted], [WithVersion] or [WithNative].
@@ -163,8 +169,8 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 	return changeObject(b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &given) })
 }
 
-// changeObject calls a method of the core of b that changes what is kept with an object; applied is how reading the options
-// went.
+// changeObject calls a method of the core of b that changes what is kept with an object; applied is how reading the
+// options went.
 func changeObject(b Uploader, op, key string, applied error, call func(c Core, key string) error) error {
 	f, e := need(b, op, key)
 	if e != nil {

@@ -56,7 +56,8 @@ func Compose(ctx context.Context, b interface {
 	}
 	given := copyPool.get()
 	defer copyPool.put(given)
-	if err := f.check(scope.Upload|scope.Download, "Compose", dstKey, given.ApplyCompose(srcKeys, opts...)); err != nil {
+	applied := given.ApplyCompose(srcKeys, opts...)
+	if err := f.check(scope.Upload|scope.Download, "Compose", dstKey, applied); err != nil {
 		return nil, err
 	}
 	given.View = f.scope.Prefix

@@ -58,7 +58,9 @@ type Core interface {
 	AbortUpload(ctx context.Context, entry UploadEntry) error
 	// AbandonUpload is that of this package, for a key that begins with prefix.
 	AbandonUpload(ctx context.Context, path, prefix string) error
-	PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, o *PartOptions) (*UploadedPart, error)
+	PutSignedPart(
+		ctx context.Context, key, upload string, number int, body io.Reader, o *PartOptions,
+	) (*UploadedPart, error)
 
 	Supports(features Features) bool
 	// Place names the bucket in errors.

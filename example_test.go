@@ -296,7 +296,9 @@ func ExampleWithHook() {
 // A noting core prints what is stored. All other calls pass on.
 type noting struct{ storage.Core }
 
-func (n noting) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (n noting) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	fmt.Println("store", key)
 	return n.Core.Upload(ctx, key, body, o)
 }

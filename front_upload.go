@@ -11,7 +11,9 @@ import (
 )
 
 // openUpload calls a function that returns an upload in progress, and returns what b shows of it.
-func openUpload(b Uploader, op, key string, opts []MultipartOption, open func(*front, *UploadOptions) (MultipartUpload, error)) (MultipartUpload, error) {
+func openUpload(
+	b Uploader, op, key string, opts []MultipartOption, open func(*front, *UploadOptions) (MultipartUpload, error),
+) (MultipartUpload, error) {
 	f, e := need(b, op, key)
 	if e != nil {
 		return nil, e
@@ -59,7 +61,9 @@ func (u *shownUpload) Token() string { return u.of.Token() }
 
 func (u *shownUpload) Limits() PartLimits { return u.of.Limits() }
 
-func (u *shownUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
+func (u *shownUpload) PutPart(
+	ctx context.Context, number int, body io.Reader, opts ...PartOption,
+) (*UploadedPart, error) {
 	if err := u.front.check(scope.Upload, "PutPart", u.Key(), nil); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,10 @@ import (
 )
 
 func init() {
-	serving.Record, serving.Continue = record, func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (any, bool, error) {
+	serving.Record = record
+	serving.Continue = func(
+		ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64),
+	) (any, bool, error) {
 		return continueDownload(ctx, b.(Downloader), key, part, opts.([]DownloadOption), progress)
 	}
 	root := &unexported.Root

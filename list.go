@@ -67,7 +67,8 @@ func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 // Versions yields the kept versions under a prefix, by key, the newest first. It takes
 // [WithPrefix], [WithLimit], [WithPageSize] and [WithSoftDeleted].
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
-	return listWith(b, "Versions", opts, func(c Core, o *ListOptions) iter.Seq2[VersionEntry, error] { return c.Versions(ctx, o) },
+	return listWith(b, "Versions", opts,
+		func(c Core, o *ListOptions) iter.Seq2[VersionEntry, error] { return c.Versions(ctx, o) },
 		func(e *VersionEntry) *string { return &e.Key })
 }
 

@@ -24,7 +24,8 @@ func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption
 	}
 	given := copyPool.get()
 	defer copyPool.put(given)
-	if err := f.check(scope.Upload|scope.Download|scope.Remove, "Move", to, given.ApplyMove(from, to, opts...)); err != nil {
+	applied := given.ApplyMove(from, to, opts...)
+	if err := f.check(scope.Upload|scope.Download|scope.Remove, "Move", to, applied); err != nil {
 		return nil, err
 	}
 	given.View = f.scope.Prefix

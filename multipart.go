@@ -99,10 +99,11 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 // has them. If S3 loses the response of Complete, it fails with OutcomeUnknown, and if
 // called again with ObjectNotFound.
 func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
-	return openUpload(b, "ContinueListedUpload", entry.Key, opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
+	open := func(f *front, o *UploadOptions) (MultipartUpload, error) {
 		entry.Key = f.scope.Key(entry.Key)
 		return f.core.ContinueListedUpload(ctx, entry, o)
-	})
+	}
+	return openUpload(b, "ContinueListedUpload", entry.Key, opts, open)
 }
 
 // An UploadEntry is an upload in progress, also one that a crash has left.
@@ -115,7 +116,8 @@ type UploadEntry struct {
 // ListUploads yields the multipart uploads in progress, in no order; see List for the
 // error. It takes only [WithPrefix].
 func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
-	return listWith(b, "ListUploads", opts, func(c Core, o *ListOptions) iter.Seq2[UploadEntry, error] { return c.ListUploads(ctx, o) },
+	return listWith(b, "ListUploads", opts,
+		func(c Core, o *ListOptions) iter.Seq2[UploadEntry, error] { return c.ListUploads(ctx, o) },
 		func(e *UploadEntry) *string { return &e.Key })
 }
 
@@ -160,7 +162,8 @@ func (o partsOption) applyComplete(r *CompleteOptions) {
 	}
 	for i, part := range o {
 		if part.Number != i+1 {
-			fail(&r.err, "WithParts", fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
+			fail(&r.err, "WithParts",
+				fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
 		}
 	}
 	r.Parts = slices.Clone(o)

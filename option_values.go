@@ -134,7 +134,7 @@ type Transfer struct {
 	Concurrency int                     // requests at once; 0: the default
 	Progress    func(done, total int64) // nil: none
 	ResumeFile  string                  // of WithResume; "": none
-	View        string                  // the prefix of the view that writes: WithResume continues no upload of another one
+	View        string                  // the view's prefix: WithResume continues only uploads below it
 	// WriteID, 32 hexadecimal digits, names the write: if an object of this id is there, an earlier process has
 	// written it, and IfAbsent succeeds. "": the write gets an id of its own.
 	WriteID string

@@ -44,7 +44,8 @@ func (b *givenBody) Read(p []byte) (int, error) {
 	n, err := buffer.ReadSome(b.body, p[:min(int64(len(p)), b.length-b.read)])
 	b.read += int64(n)
 	if err == io.EOF && b.read < b.length {
-		err = b.fail(Unavailable, fmt.Errorf("the body has %d of its %d bytes: %w", b.read, b.length, io.ErrUnexpectedEOF))
+		err = b.fail(Unavailable,
+			fmt.Errorf("the body has %d of its %d bytes: %w", b.read, b.length, io.ErrUnexpectedEOF))
 	}
 	b.failed = err
 	return n, err

@@ -24,7 +24,9 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 	case e != nil:
 		return 0, e
 	case f.refused(scope.Remove, nil) != nil:
-		return f.refuseEach(ctx, "RemoveAll", removal.Map(keys, func(key string) VersionEntry { return VersionEntry{ListEntry: ListEntry{Key: key}} }))
+		return f.refuseEach(ctx, "RemoveAll", removal.Map(keys, func(key string) VersionEntry {
+			return VersionEntry{ListEntry: ListEntry{Key: key}}
+		}))
 	case f.scope.Prefix == "":
 		return f.core.RemoveAll(ctx, keys)
 	}
@@ -80,7 +82,7 @@ func RemoveMatching(ctx context.Context, b interface {
 
 // refuseEach returns an error for each key of a removal that the front does not permit.
 func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionEntry]) (removed int, err error) {
-	_, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, func(group []VersionEntry) (errs []error, more bool) {
+	refuse := func(group []VersionEntry) (errs []error, more bool) {
 		if ctx.Err() != nil {
 			return []error{located(f, op, "", asError(ctx, ctx.Err()))}, false
 		}
@@ -90,7 +92,8 @@ func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionE
 			errs = append(errs, e)
 		}
 		return errs, true
-	})
+	}
+	_, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, refuse)
 	return 0, errors.Join(failures...)
 }
 

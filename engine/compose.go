@@ -13,10 +13,11 @@ import (
 	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
-func (b bucket) Compose(ctx context.Context, key string, srcKeys []string, given *storage.CopyOptions) (*storage.Attrs, error) {
-	c := b.core
+func (b bucket) Compose(
+	ctx context.Context, key string, srcKeys []string, given *storage.CopyOptions,
+) (*storage.Attrs, error) {
 	o := &composeOp{srcKeys: srcKeys, given: given}
-	return run(ctx, &o.op, o.open(c, key), o.run)
+	return run(ctx, &o.op, o.open(b.core, key), o.run)
 }
 
 // A composeOp is one call of Compose.
@@ -86,7 +87,10 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 // serverCompose composes inside the provider.
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	core := c.op.core
-	r := &driver.ComposeRequest{Key: c.op.key, Properties: c.req.Properties, Controls: c.req.Controls, Native: c.req.Native, Condition: c.req.Condition}
+	r := &driver.ComposeRequest{
+		Key: c.op.key, Properties: c.req.Properties, Controls: c.req.Controls, Native: c.req.Native,
+		Condition: c.req.Condition,
+	}
 	r.CRC32C.Known = true
 	for i, source := range c.sources {
 		ref := core.driver.Locate(c.srcKeys[i])
@@ -102,8 +106,8 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
 	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
-		properties: c.req.Properties, controls: c.req.Controls, native: c.req.Native, size: r.Size, crc: r.CRC32C, condition: r.Condition,
-		writeID: writeID, named: c.given.WriteID != "",
+		properties: c.req.Properties, controls: c.req.Controls, native: c.req.Native, size: r.Size, crc: r.CRC32C,
+		condition: r.Condition, writeID: writeID, named: c.given.WriteID != "",
 	})
 }
 

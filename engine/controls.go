@@ -21,10 +21,9 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 }
 
 func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOptions) (map[string]string, error) {
-	c := b.core
 	o, r := &operation{}, &driver.GetRequest{}
-	e := o.prepareRead(c, "Tags", key, r, given)
-	e = cmp.Or(e, c.need(storage.ObjectTags, "Tags"))
+	e := o.prepareRead(b.core, "Tags", key, r, given)
+	e = cmp.Or(e, b.core.need(storage.ObjectTags, "Tags"))
 	if e == nil && r.Condition != (storage.Condition{}) {
 		e = invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
 	}
@@ -45,9 +44,8 @@ func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[stri
 }
 
 func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string, given *storage.ChangeOptions) error {
-	c := b.core
 	o := &changeOp{given: given, req: driver.ChangeRequest{Tags: maps.Clone(tags)}}
-	return o.run(ctx, c, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
+	return o.run(ctx, b.core, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
 }
 
 // A changeOp is one call that changes what is kept with an object.
@@ -88,7 +86,6 @@ func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage
 }
 
 func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retention, given *storage.ChangeOptions) error {
-	c := b.core
 	o := &changeOp{given: given}
 	var checked *storage.Error
 	if r != (storage.Retention{}) {
@@ -98,22 +95,20 @@ func (b bucket) SetRetention(ctx context.Context, key string, r storage.Retentio
 		}
 	}
 	o.req.Retention = r
-	return o.run(ctx, c, "SetRetention", key, storage.ObjectLock, checked, driver.Driver.SetRetention)
+	return o.run(ctx, b.core, "SetRetention", key, storage.ObjectLock, checked, driver.Driver.SetRetention)
 }
 
 func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, given *storage.ChangeOptions) error {
-	c := b.core
 	o := &changeOp{given: given, req: driver.ChangeRequest{LegalHold: hold}}
-	return o.run(ctx, c, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
+	return o.run(ctx, b.core, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
 }
 
 func (b bucket) Restore(ctx context.Context, key string, given *storage.ChangeOptions) error {
-	c := b.core
 	o := &changeOp{given: given}
 	o.req.RestoreDays, o.req.RestoreTier = given.RestoreDays, given.RestoreTier
 	need := storage.Restoring
 	if given.SoftDeleted {
 		o.req.SoftDeleted, need = true, storage.SoftDelete
 	}
-	return o.run(ctx, c, "Restore", key, need, nil, driver.Driver.Restore)
+	return o.run(ctx, b.core, "Restore", key, need, nil, driver.Driver.Restore)
 }

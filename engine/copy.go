@@ -16,7 +16,9 @@ import (
 // Source returns the object as one that the server may copy.
 func (b bucket) Source(key string) storage.CopySource { return storage.CopySource{Core: b, Key: key} }
 
-func (b bucket) CopyFrom(ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions) (*storage.Attrs, error) {
+func (b bucket) CopyFrom(
+	ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions,
+) (*storage.Attrs, error) {
 	c := b.core
 	o := &copyOp{from: from, given: given}
 	e := o.op.prepareWrite(c, "Copy", key)
@@ -89,7 +91,8 @@ func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 	c.source = &download{}
 	d, set := c.source, c.given
 	e := d.prepare(src, c.from.Key, c.reads())
-	d.first.req.Auxiliary = (src == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0 // no older object is written again
+	// No older object is written again.
+	d.first.req.Auxiliary = (src == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}
@@ -113,7 +116,8 @@ func sourceError(err error) *storage.Error {
 // keepsTags reports whether the copy has the tags of its source, which may have some: no option
 // sets others, and both ends have tags. A type of the user's own does not tell.
 func (c *copyOp) keepsTags(mayHave bool) bool {
-	return mayHave && c.given.Tags == nil && c.source != nil && c.op.core.has(storage.ObjectTags) && c.source.op.core.has(storage.ObjectTags)
+	return mayHave && c.given.Tags == nil && c.source != nil &&
+		c.op.core.has(storage.ObjectTags) && c.source.op.core.has(storage.ObjectTags)
 }
 
 // sourceTags reads the tags of the source. If the credentials may not, the copy has none: a role that
@@ -214,11 +218,15 @@ func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 
 // putOfCopy returns the request that stores what r copies, without what the source decides.
 func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
-	return driver.PutRequest{Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls, Native: r.Native}
+	return driver.PutRequest{
+		Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls, Native: r.Native,
+	}
 }
 
 // storeSource stores what a body reads from objects.
-func storeSource(ctx context.Context, o *operation, r driver.PutRequest, transfer storage.Transfer, body *sourcebody.Body) (*storage.Attrs, *storage.Error) {
+func storeSource(
+	ctx context.Context, o *operation, r driver.PutRequest, transfer storage.Transfer, body *sourcebody.Body,
+) (*storage.Attrs, *storage.Error) {
 	w := &write{op: o, req: r, transfer: transfer}
 	if e := w.open(body); e != nil {
 		return nil, e
@@ -243,7 +251,9 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 
 // reads returns the options of reading the source.
 func (c *copyOp) reads() *storage.DownloadOptions {
-	return &storage.DownloadOptions{Length: -1, Version: c.given.Version, Concurrency: c.given.Concurrency, Native: c.given.SourceNative}
+	return &storage.DownloadOptions{
+		Length: -1, Version: c.given.Version, Concurrency: c.given.Concurrency, Native: c.given.SourceNative,
+	}
 }
 
 // streamSource opens a source whose Core is not one of package engine, by its Download.
@@ -273,7 +283,8 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 	}
 	source, e := ownError(err), bodyFailed(err)
 	switch source.Code {
-	case storage.Changed, storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable: // it was there when it was opened
+	case storage.Changed, storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
+		// It was there when it was opened.
 		e.Code = storage.Changed
 	}
 	e.Hint, e.Status, e.RequestID = source.Hint, source.Status, source.RequestID

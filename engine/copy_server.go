@@ -92,7 +92,8 @@ func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 // both write all properties again.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
-	return target.desc.CopiesWithoutAttrs && c.given.Tail == nil && c.given.WithoutAttrs && c.given.Set == 0 && r.Condition == (storage.Condition{}) &&
+	return target.desc.CopiesWithoutAttrs && c.given.Tail == nil && c.given.WithoutAttrs && c.given.Set == 0 &&
+		r.Condition == (storage.Condition{}) &&
 		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
 
@@ -102,7 +103,8 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*
 	r := c.req
 	from.Version, from.Native = r.Source.Version, c.source.first.req.Native
 	r.Source, r.ReplaceTags = from, c.given.Tags != nil
-	a, e := writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }, &intent{controls: r.Controls, native: r.Native, size: -1})
+	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }
+	a, e := writeOnServer(ctx, &c.op, call, &intent{controls: r.Controls, native: r.Native, size: -1})
 	if a != nil {
 		a.ContentType = "" // that of the source, which was not read
 	}

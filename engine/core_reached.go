@@ -15,8 +15,7 @@ func (b bucket) Engine() any { return b.core }
 
 // Place names the bucket.
 func (b bucket) Place() storage.Place {
-	c := b.core
-	return storage.Place{Provider: c.desc.Provider, Bucket: c.desc.Bucket}
+	return storage.Place{Provider: b.core.desc.Provider, Bucket: b.core.desc.Bucket}
 }
 
 // Located returns Description's Provider, Location and Bucket.

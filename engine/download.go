@@ -59,9 +59,8 @@ type download struct {
 
 // Download opens the object for reading.
 func (b bucket) Download(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Reader, error) {
-	c := b.core
 	d := &download{}
-	e := d.prepare(c, key, given)
+	e := d.prepare(b.core, key, given)
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}

@@ -10,10 +10,9 @@ import (
 
 // List yields the matching objects in key order.
 func (b bucket) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
-	c := b.core
 	return func(yield func(storage.ListEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, &l.op, l.open(c, "List", given), l.each, yield)
+		iterate(ctx, &l.op, l.open(b.core, "List", given), l.each, yield)
 	}
 }
 

@@ -12,9 +12,8 @@ import (
 )
 
 func (b bucket) ListPage(ctx context.Context, token string, given *storage.ListOptions) (*storage.Page, error) {
-	c := b.core
 	l := &listOp{}
-	e := l.open(c, "ListPage", given)
+	e := l.open(b.core, "ListPage", given)
 	if e == nil {
 		e = l.openPage(token)
 	}
@@ -98,8 +97,8 @@ func seal(l *listOp, token string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token) + token))
 }
 
-// sealKey returns a token that continues after a key. It has no prefix of the listing, which its holder need not know. It is for a page that was
-// cut: the driver's token continues after the entries that were cut off.
+// sealKey returns a token that continues after a key. It has no prefix of the listing, which its holder need not
+// know. It is for a page that was cut: the driver's token continues after the entries that were cut off.
 func sealKey(l *listOp, key string) string {
 	rest := key[len(l.req.Prefix):]
 	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, rest, afterKey) + rest))

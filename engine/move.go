@@ -12,12 +12,11 @@ import (
 
 // Move makes one driver call, if the driver can do what the options ask for; else it copies and removes.
 func (b bucket) Move(ctx context.Context, from, to string, given *storage.CopyOptions) (*storage.Attrs, error) {
-	c := b.core
 	m := &moveOp{}
-	if e := m.open(c, from, to, given); e != nil {
+	if e := m.open(b.core, from, to, given); e != nil {
 		return nil, m.op.end(e)
 	}
-	if !given.MovesOnly() || !c.has(storage.ServerMove) {
+	if !given.MovesOnly() || !b.core.has(storage.ServerMove) {
 		return b.moveByCopy(ctx, from, to, given)
 	}
 	a, err := run(ctx, &m.op, nil, m.run)
@@ -28,7 +27,9 @@ func (b bucket) Move(ctx context.Context, from, to string, given *storage.CopyOp
 }
 
 // moveByCopy moves an object by a copy and a removal.
-func (b bucket) moveByCopy(ctx context.Context, from, to string, given *storage.CopyOptions) (a *storage.Attrs, err error) {
+func (b bucket) moveByCopy(
+	ctx context.Context, from, to string, given *storage.CopyOptions,
+) (a *storage.Attrs, err error) {
 	reads := &storage.DownloadOptions{Length: -1, Native: given.SourceNative}
 	source, err := b.Attrs(ctx, from, reads)
 	if err == nil {

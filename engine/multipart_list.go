@@ -11,10 +11,9 @@ import (
 )
 
 func (b bucket) ListUploads(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
-	c := b.core
 	return func(yield func(storage.UploadEntry, error) bool) {
 		o := &operation{}
-		iterate(ctx, o, o.prepareUploads(c, given), o.eachUpload, yield)
+		iterate(ctx, o, o.prepareUploads(b.core, given), o.eachUpload, yield)
 	}
 }
 
@@ -62,9 +61,10 @@ func (b bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) erro
 	return abortUpload(ctx, o, e, entry.Upload)
 }
 
-func (b bucket) ContinueListedUpload(ctx context.Context, entry storage.UploadEntry, given *storage.UploadOptions) (storage.MultipartUpload, error) {
-	c := b.core
-	return continueUpload(ctx, c, "ContinueListedUpload", entry.Key, func(o *operation, u *multipartUpload) *storage.Error {
+func (b bucket) ContinueListedUpload(
+	ctx context.Context, entry storage.UploadEntry, given *storage.UploadOptions,
+) (storage.MultipartUpload, error) {
+	open := func(o *operation, u *multipartUpload) *storage.Error {
 		if entry.Upload == "" {
 			return invalid("entry", "must be one that ListUploads has yielded")
 		}
@@ -72,7 +72,8 @@ func (b bucket) ContinueListedUpload(ctx context.Context, entry storage.UploadEn
 			return e
 		}
 		return u.adopt(entry.Upload)
-	})
+	}
+	return continueUpload(ctx, b.core, "ContinueListedUpload", entry.Key, open)
 }
 
 // adopt makes u the upload of that name, which this value has not begun.

@@ -26,7 +26,9 @@ func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reade
 	return u.putPart(ctx, o, e, p, body)
 }
 
-func (b bucket) PutSignedPart(ctx context.Context, key, upload string, number int, body io.Reader, given *storage.PartOptions) (*storage.UploadedPart, error) {
+func (b bucket) PutSignedPart(
+	ctx context.Context, key, upload string, number int, body io.Reader, given *storage.PartOptions,
+) (*storage.UploadedPart, error) {
 	c := b.core
 	u := &multipartUpload{core: c, record: uploadtoken.Record{Key: key, Upload: upload}}
 	u.put.Key, u.put.AnyOrder = u.record.Key, true
@@ -44,7 +46,9 @@ func (b bucket) PutSignedPart(ctx context.Context, key, upload string, number in
 }
 
 // putPart is PutPart after the checks of its options, which failed with e. A part is not the object: it writes nothing.
-func (u *multipartUpload) putPart(ctx context.Context, o *operation, e *storage.Error, p *partUpload, body io.Reader) (*storage.UploadedPart, error) {
+func (u *multipartUpload) putPart(
+	ctx context.Context, o *operation, e *storage.Error, p *partUpload, body io.Reader,
+) (*storage.UploadedPart, error) {
 	if e == nil {
 		e = p.resolve(o, body)
 	}

@@ -77,16 +77,19 @@ func fingerprintsOf(natives []any) string {
 
 func (u *multipartUpload) Token() string { return u.token }
 
-func (b bucket) ContinueUpload(ctx context.Context, token string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
-	c := b.core
-	return continueUpload(ctx, c, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
+func (b bucket) ContinueUpload(
+	ctx context.Context, token string, given *storage.UploadOptions,
+) (storage.MultipartUpload, error) {
+	return continueUpload(ctx, b.core, "ContinueUpload", "", func(o *operation, u *multipartUpload) *storage.Error {
 		u.token = token
 		return u.restore(o, given)
 	})
 }
 
 // continueUpload returns an upload that open makes of one in progress. It makes no request.
-func continueUpload(ctx context.Context, c *core, name, key string, open func(*operation, *multipartUpload) *storage.Error) (storage.MultipartUpload, error) {
+func continueUpload(
+	ctx context.Context, c *core, name, key string, open func(*operation, *multipartUpload) *storage.Error,
+) (storage.MultipartUpload, error) {
 	o, u := &operation{}, &multipartUpload{core: c}
 	e := o.prepareWrite(c, name, key)
 	if e == nil && ctx.Err() != nil {

@@ -33,11 +33,12 @@ type multipartUpload struct {
 	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not tell
 }
 
-func (b bucket) BeginUpload(ctx context.Context, key string, given *storage.UploadOptions) (storage.MultipartUpload, error) {
-	c := b.core
-	u := &multipartUpload{core: c}
+func (b bucket) BeginUpload(
+	ctx context.Context, key string, given *storage.UploadOptions,
+) (storage.MultipartUpload, error) {
+	u := &multipartUpload{core: b.core}
 	o := &operation{}
-	e := o.prepare(c, "BeginUpload", key) // an upload that was begun is not the object
+	e := o.prepare(b.core, "BeginUpload", key) // an upload that was begun is not the object
 	if e == nil {
 		e = u.resolve(o, given)
 	}
@@ -64,7 +65,8 @@ func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *s
 	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
 	u.attributed = given.Set != 0 || r.PublicRead || given.Tags != nil || locks(&given.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")
-	e = cmp.Or(e, c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}), c.checkSize(r.Size))
+	w := written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}
+	e = cmp.Or(e, c.resolveWrite(r.Key, w), c.checkSize(r.Size))
 	if e != nil {
 		return e
 	}

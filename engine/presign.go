@@ -21,10 +21,11 @@ type signOp struct {
 }
 
 // SignedUploadURL returns a request that anyone can make to store one object.
-func (b bucket) SignedUploadURL(ctx context.Context, key string, given *storage.SignOptions) (*storage.SignedURL, error) {
-	c := b.core
+func (b bucket) SignedUploadURL(
+	ctx context.Context, key string, given *storage.SignOptions,
+) (*storage.SignedURL, error) {
 	s := &signOp{given: given}
-	e := s.openUpload(c, "SignedUploadURL", key, http.MethodPut)
+	e := s.openUpload(b.core, "SignedUploadURL", key, http.MethodPut)
 	if e == nil && s.req.MaxSize >= 0 {
 		e = s.op.core.need(storage.SignedSize, "WithSize on a signed upload")
 	}
@@ -32,11 +33,12 @@ func (b bucket) SignedUploadURL(ctx context.Context, key string, given *storage.
 }
 
 // SignedDownloadURL returns a request that anyone can make to read the object.
-func (b bucket) SignedDownloadURL(ctx context.Context, key string, given *storage.SignOptions) (*storage.SignedURL, error) {
-	c := b.core
+func (b bucket) SignedDownloadURL(
+	ctx context.Context, key string, given *storage.SignOptions,
+) (*storage.SignedURL, error) {
 	s := &signOp{given: given}
 	r := &s.req
-	e := s.open(c, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
+	e := s.open(b.core, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
 	if e == nil {
 		e = s.op.core.checkReadKey(s.op.key)
 	}
@@ -54,10 +56,11 @@ func (b bucket) SignedDownloadURL(ctx context.Context, key string, given *storag
 	return s.sign(ctx, e)
 }
 
-func (b bucket) SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, given *storage.SignOptions) (*storage.SignedForm, error) {
-	c := b.core
+func (b bucket) SignedUploadForm(
+	ctx context.Context, key string, minSize, maxSize int64, given *storage.SignOptions,
+) (*storage.SignedForm, error) {
 	s := &signOp{given: given}
-	e := s.openUpload(c, "SignedUploadForm", key, http.MethodPost)
+	e := s.openUpload(b.core, "SignedUploadForm", key, http.MethodPost)
 	switch {
 	case e != nil:
 	case s.req.MaxSize >= 0:
@@ -111,7 +114,8 @@ func (s *signOp) openUpload(c *core, op, key, method string) *storage.Error {
 	if e := s.open(c, op, key, method); e != nil {
 		return e
 	}
-	if e := s.op.core.resolveWrite(s.op.key, written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native}); e != nil {
+	w := written{&r.Properties, s.given.Set, &r.Controls, &r.Condition, &r.Native, s.given.Native}
+	if e := s.op.core.resolveWrite(s.op.key, w); e != nil {
 		return e
 	}
 	if r.Condition.Absent {

@@ -127,7 +127,8 @@ func (c *core) needProperties(p *storage.Properties, given storage.PropertySet) 
 		}
 	}
 	for _, text := range textProperties {
-		if given&text.bit == 0 || text.bit == storage.StorageClassSet || *text.of(p) == "" && text.bit != storage.ContentTypeSet {
+		empty := *text.of(p) == "" && text.bit != storage.ContentTypeSet
+		if given&text.bit == 0 || text.bit == storage.StorageClassSet || empty {
 			continue
 		}
 		if e := c.need(storage.ContentProperties, text.option); e != nil {

@@ -17,16 +17,15 @@ import (
 
 // Remove deletes the object.
 func (b bucket) Remove(ctx context.Context, key string, given *storage.RemoveOptions) error {
-	c := b.core
 	call := &struct { // one allocation
 		op  operation
 		req driver.DeleteRequest
 	}{}
 	o, r := &call.op, &call.req
-	e := o.prepareWrite(c, "Remove", key)
+	e := o.prepareWrite(b.core, "Remove", key)
 	if e == nil {
 		*r = driver.DeleteRequest{Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance}
-		e = c.resolveRemove(o.key, r, given.Native)
+		e = b.core.resolveRemove(o.key, r, given.Native)
 	}
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, r) })
 }
@@ -39,7 +38,8 @@ func (c *core) resolveRemove(key string, r *driver.DeleteRequest, given []storag
 		unlocked = c.need(storage.ObjectLock, "WithGovernanceBypass")
 	}
 	r.Native, foreign = c.natives(given)
-	return cmp.Or(c.checkReadKey(key), c.needVersion(r.Version), unlocked, c.condition(&r.Condition, storage.ConditionalRemove), foreign)
+	condition := c.condition(&r.Condition, storage.ConditionalRemove)
+	return cmp.Or(c.checkReadKey(key), c.needVersion(r.Version), unlocked, condition, foreign)
 }
 
 // removeOne makes one Delete request.
@@ -65,16 +65,14 @@ func removeFailure(e *storage.Error) *storage.Error {
 }
 
 func (b bucket) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
-	c := b.core
-	r := &removeOp{ctx: ctx, core: c, name: "RemoveAll"}
+	r := &removeOp{ctx: ctx, core: b.core, name: "RemoveAll"}
 	return r.removeEach(removal.Map(keys, func(key string) storage.VersionEntry {
 		return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}}
 	}))
 }
 
 func (b bucket) RemoveVersions(ctx context.Context, versions iter.Seq[storage.VersionEntry]) (removed int, err error) {
-	c := b.core
-	r := &removeOp{ctx: ctx, core: c, name: "RemoveVersions", ofVersions: true}
+	r := &removeOp{ctx: ctx, core: b.core, name: "RemoveVersions", ofVersions: true}
 	return r.removeEach(versions)
 }
 

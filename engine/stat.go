@@ -14,14 +14,12 @@ import (
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
 func (b bucket) Attrs(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
-	c := b.core
-	return c.stat(ctx, "Attrs", key, given)
+	return b.core.stat(ctx, "Attrs", key, given)
 }
 
 // Exists returns false, nil if there is no object.
 func (b bucket) Exists(ctx context.Context, key string, given *storage.DownloadOptions) (bool, error) {
-	c := b.core
-	a, err := c.stat(ctx, "Exists", key, given)
+	a, err := b.core.stat(ctx, "Exists", key, given)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // a hook has refused the call
 		err = nil
 	}
@@ -89,7 +87,9 @@ func getOf(given *storage.DownloadOptions) driver.GetRequest {
 }
 
 // prepareRead prepares an operation that reads an object, and its request.
-func (o *operation) prepareRead(c *core, name, key string, r *driver.GetRequest, given *storage.DownloadOptions) *storage.Error {
+func (o *operation) prepareRead(
+	c *core, name, key string, r *driver.GetRequest, given *storage.DownloadOptions,
+) *storage.Error {
 	if e := o.prepare(c, name, key); e != nil {
 		return e
 	}

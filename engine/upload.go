@@ -40,14 +40,15 @@ const (
 )
 
 // Upload stores all of body under key.
-func (b bucket) Upload(ctx context.Context, key string, body io.Reader, given *storage.UploadOptions) (*storage.Attrs, error) {
-	c := b.core
+func (b bucket) Upload(
+	ctx context.Context, key string, body io.Reader, given *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	u := &struct { // one allocation
 		op    operation
 		write write
 	}{}
 	u.write.op = &u.op
-	e := u.op.prepareWrite(c, "Upload", key)
+	e := u.op.prepareWrite(b.core, "Upload", key)
 	if e == nil {
 		e = u.write.resolve(body, given)
 	}
@@ -316,8 +317,8 @@ func (w *write) finish(ctx context.Context, a *storage.Attrs, e *storage.Error, 
 	properties := w.req.Properties
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
-		properties: properties, controls: w.req.Controls, native: w.req.Native, size: size, crc: w.req.CRC32C, condition: w.req.Condition,
-		writeID: w.writeID, named: w.transfer.WriteID != "",
+		properties: properties, controls: w.req.Controls, native: w.req.Native, size: size, crc: w.req.CRC32C,
+		condition: w.req.Condition, writeID: w.writeID, named: w.transfer.WriteID != "",
 	})
 	if e == nil {
 		w.op.bytes.Store(size)

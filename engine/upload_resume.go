@@ -19,9 +19,8 @@ import (
 )
 
 func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
-	c := b.core
 	o := &operation{}
-	e := o.prepareWrite(c, "AbandonUpload", "")
+	e := o.prepareWrite(b.core, "AbandonUpload", "")
 	if e != nil {
 		return o.end(e)
 	}
@@ -34,7 +33,7 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 		return o.end(journalFailed(j.Forget()))
 	}
 	o.key = j.Header().Key
-	if !c.hasBegun(j) || !strings.HasPrefix(o.key, prefix) || keyrule.Write(o.key) != "" {
+	if !b.core.hasBegun(j) || !strings.HasPrefix(o.key, prefix) || keyrule.Write(o.key) != "" {
 		return o.end(invalid("path", "must name the file of an upload to this bucket"))
 	}
 	return o.do(ctx, nil, func(ctx context.Context) *storage.Error { return abandonUpload(ctx, o, j) })

@@ -10,10 +10,9 @@ import (
 )
 
 func (b bucket) Versions(ctx context.Context, given *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
-	c := b.core
 	return func(yield func(storage.VersionEntry, error) bool) {
 		l := &listOp{}
-		iterate(ctx, &l.op, l.openVersions(c, given), l.eachVersion, yield)
+		iterate(ctx, &l.op, l.openVersions(b.core, given), l.eachVersion, yield)
 	}
 }
 

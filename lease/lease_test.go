@@ -88,7 +88,9 @@ func (p *process) stall() (resume func()) {
 	return func() { close(stalled) }
 }
 
-func (p *process) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (attrs *storage.Attrs, err error) {
+func (p *process) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (attrs *storage.Attrs, err error) {
 	err = p.call(ctx, func() error {
 		attrs, err = p.Core.Upload(ctx, key, body, o)
 		return err
@@ -637,7 +639,9 @@ type canceling struct {
 	cancel func()
 }
 
-func (b *canceling) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (b *canceling) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	attrs, err := b.Core.Upload(ctx, key, body, o)
 	if ctx.Err() == nil && err == nil {
 		b.cancel()

@@ -182,14 +182,18 @@ type refusing struct {
 	key string
 }
 
-func (b refusing) Upload(ctx context.Context, key string, r io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (b refusing) Upload(
+	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	if key == b.key {
 		return nil, storage.PermissionDenied
 	}
 	return b.Core.Upload(ctx, key, r, o)
 }
 
-func (b refusing) CopyFrom(ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions) (*storage.Attrs, error) {
+func (b refusing) CopyFrom(
+	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+) (*storage.Attrs, error) {
 	if key == b.key {
 		return nil, storage.PermissionDenied
 	}

@@ -37,7 +37,9 @@ func (o *outage) lasts() bool {
 	return !now.Before(o.began) && now.Before(o.ends)
 }
 
-func (o *outage) Upload(ctx context.Context, key string, body io.Reader, given *storage.UploadOptions) (*storage.Attrs, error) {
+func (o *outage) Upload(
+	ctx context.Context, key string, body io.Reader, given *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	if !o.lasts() {
 		return o.Core.Upload(ctx, key, body, given)
 	}

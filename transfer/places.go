@@ -56,12 +56,14 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 // meet reports whether a mount is known to show a part of the other end in an end that the job writes to, outside of
 // what the job leaves out.
 func (j *job) meet(written, other End) bool {
-	return slices.ContainsFunc(evidence.Meetings(serving.Places(written.location()), serving.Places(other.location())), func(m evidence.Meeting) bool {
+	meetings := evidence.Meetings(serving.Places(written.location()), serving.Places(other.location()))
+	return slices.ContainsFunc(meetings, func(m evidence.Meeting) bool {
 		return !j.settings.inExcludedDir(m.A) && (m.A != "" || !j.settings.inExcludedDir(m.B))
 	})
 }
 
-// checkBackup finds out whether the end of WithBackup is another place than both ends: what it saves replaces what it has.
+// checkBackup finds out whether the end of WithBackup is another place than both ends: what it saves replaces what it
+// has.
 func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	if j.saved == nil {
 		return nil

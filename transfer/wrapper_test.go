@@ -32,12 +32,16 @@ func (a audited) note(text string) {
 	*a.notes = append(*a.notes, text)
 }
 
-func (a audited) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (a audited) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	a.note("Upload " + key)
 	return a.Core.Upload(ctx, key, body, o)
 }
 
-func (a audited) CopyFrom(ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions) (*storage.Attrs, error) {
+func (a audited) CopyFrom(
+	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+) (*storage.Attrs, error) {
 	a.note("CopyFrom " + key)
 	return a.Core.CopyFrom(ctx, key, from, o)
 }

@@ -55,7 +55,9 @@ func withClock(t *testing.T, b storage.Bucket, of *clock) storage.Bucket {
 	return wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return movedClock{c, of} })
 }
 
-func (b movedClock) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (b movedClock) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	attrs, err := b.Core.Upload(ctx, key, body, o)
 	return b.moved(key, attrs), err
 }

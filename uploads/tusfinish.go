@@ -58,7 +58,8 @@ func (t *tus) storeWhole(ctx context.Context, s *session, key string, content []
 		}
 		content = r.buf[:r.n]
 	}
-	opts := optionsFor[storage.UploadOption](t.handler.keeper.firstTarget(s), storage.WithSize(int64(len(content))), storage.WithCRC32C(crc))
+	target := t.handler.keeper.firstTarget(s)
+	opts := optionsFor[storage.UploadOption](target, storage.WithSize(int64(len(content))), storage.WithCRC32C(crc))
 	return t.handler.bucket.Upload(ctx, key, bytes.NewReader(content), s.upload(opts)...)
 }
 
@@ -71,7 +72,8 @@ func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 	var there *storage.Attrs
 	err := error(storage.ObjectNotFound)
 	for _, key := range t.handler.keeper.possibleKeys(s) {
-		if there, err = t.handler.bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: s.writeID()}); storage.CodeOf(err) != storage.ObjectNotFound {
+		there, err = t.handler.bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: s.writeID()})
+		if storage.CodeOf(err) != storage.ObjectNotFound {
 			break
 		}
 	}
@@ -182,7 +184,8 @@ func (t *tus) joinPieces(s *session) maker {
 		for i, name := range s.Tus.Pieces {
 			keys[i] = t.handler.keeper.objectKey(&session{name: name}, contentName)
 		}
-		return storage.Compose(ctx, t.handler.bucket, key, keys, s.copy(optionsFor[storage.CopyOption](t.handler.keeper.firstTarget(s)))...)
+		opts := s.copy(optionsFor[storage.CopyOption](t.handler.keeper.firstTarget(s)))
+		return storage.Compose(ctx, t.handler.bucket, key, keys, opts...)
 	}
 }
 

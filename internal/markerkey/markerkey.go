@@ -14,8 +14,8 @@ type allowedKey struct{}
 // Allow returns a context in which a copy may have a key that [Is] that of a marker.
 func Allow(ctx context.Context) context.Context { return context.WithValue(ctx, allowedKey{}, true) }
 
-// Checked returns what the rules of keys must permit of the key of a copy: the key, or the name of the folder whose marker
-// it is, if the context allows that.
+// Checked returns what the rules of keys must permit of the key of a copy: the key, or the name of the folder whose
+// marker it is, if the context allows that.
 func Checked(ctx context.Context, key string) string {
 	if ctx.Value(allowedKey{}) != nil && Is(key) {
 		return strings.TrimSuffix(key, "/")

@@ -273,7 +273,9 @@ func (p pausing) Remove(ctx context.Context, key string, o *storage.RemoveOption
 	return p.Core.Remove(ctx, key, o)
 }
 
-func (p pausing) Upload(ctx context.Context, key string, r io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (p pausing) Upload(
+	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	text, err := io.ReadAll(r)
 	if err == nil && !strings.HasPrefix(key, question) && !bytes.Contains(text, []byte(`"transferred":0`)) {
 		p.progress()

@@ -29,8 +29,8 @@ type Engine interface {
 	// Stored returns where the server finds the objects for a copy. The account is comparable, and equal if one
 	// credential reaches both; nil means nowhere.
 	Stored() (account any, bucket string)
-	// Served returns Description.Origin, the bucket's name, and the base URL that was set with WithSigningBaseURL, which
-	// ends in "/".
+	// Served returns Description.Origin, the bucket's name, and the base URL that was set with WithSigningBaseURL,
+	// which ends in "/".
 	Served() (origin any, bucket, baseURL string)
 	RetryPolicy() *backoff.Policy
 }
@@ -41,8 +41,8 @@ type front interface {
 	MoveFrom(t Token, ctx context.Context, to string, src any, from string, opts any) (attrs any, done bool, err error)
 }
 
-// Reach returns the core of package engine that a bucket has, with the prefix of the bucket in it; nil if b is no bucket
-// of package storage, or has another core. complete is false if Ref or Prefixed made b.
+// Reach returns the core of package engine that a bucket has, with the prefix of the bucket in it; nil if b is no
+// bucket of package storage, or has another core. complete is false if Ref or Prefixed made b.
 func Reach(b any) (core Engine, prefix string, complete bool) {
 	f, ok := b.(front)
 	if !ok {
@@ -53,8 +53,8 @@ func Reach(b any) (core Engine, prefix string, complete bool) {
 	return core, prefix, complete
 }
 
-// Places returns where the objects of a bucket or [Directory] are: in several stores if a layer has a second one. A type
-// of the user's own, and a core of it, is a place of its own.
+// Places returns where the objects of a bucket or [Directory] are: in several stores if a layer has a second one. A
+// type of the user's own, and a core of it, is a place of its own.
 func Places(of any) []evidence.Place {
 	switch of := of.(type) {
 	case nil:
@@ -96,7 +96,9 @@ func Identity(b any) (identity string, known bool) {
 
 // MoveInOneStep moves an object between two buckets that show one core, if that moves it in one step.
 // Else it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs.
-func MoveInOneStep(ctx context.Context, dst any, to string, src any, from string, opts any) (attrs any, done bool, err error) {
+func MoveInOneStep(
+	ctx context.Context, dst any, to string, src any, from string, opts any,
+) (attrs any, done bool, err error) {
 	f, ok := dst.(front)
 	if !ok {
 		return nil, false, nil

@@ -20,7 +20,9 @@ type busy struct {
 	modified time.Time
 }
 
-func (b *busy) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (b *busy) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	attrs, err := b.Core.Upload(ctx, key, body, o)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,9 @@ var errReplaced = errors.New("the source was replaced while it was copied, and w
 
 // Remove removes the source of a copy. If it is another object by now, it stays and the error is Changed. Without a
 // revision, times are compared. reads are the options of looking at it.
-func Remove(ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption) error {
+func Remove(
+	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
+) error {
 	changed := &storage.Error{Code: storage.Changed, Op: "Move", Key: key, Err: errReplaced}
 	if source.Revision != "" && storage.Supports(b, storage.ConditionalRemove) {
 		err := b.Remove(ctx, key, storage.IfRevision(source.Revision))

@@ -15,8 +15,8 @@ var Root struct {
 	AsError    func(ctx context.Context, err error) error // OwnError, or what ended ctx
 	BodyFailed func(err error) error
 
-	// Need returns Unsupported for a value that is not a bucket of package storage, and nil for one that is. The error is
-	// about an operation and a key.
+	// Need returns Unsupported for a value that is not a bucket of package storage, and nil for one that is. The
+	// error is about an operation and a key.
 	Need func(b any, op, key string) error
 
 	// Changed reports whether two reads of an object have seen different ones. Both are *Attrs.

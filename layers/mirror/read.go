@@ -103,7 +103,8 @@ func (s *stores) condition(ctx context.Context, r *driver.GetRequest) (option st
 
 // copyOf returns what the second store has, if that is a copy of a revision of the primary; else ObjectNotFound.
 func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Attrs, error) {
-	return s.second.Bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: otherstore.CopyID(s.second.Public(revision))})
+	id := otherstore.CopyID(s.second.Public(revision))
+	return s.second.Bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: id})
 }
 
 // fromSecond reads from the second store, and says so in the attributes. They have the revision of the primary that

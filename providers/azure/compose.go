@@ -19,7 +19,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return nil, err
 	}
 	var ranges []copyRange
-	total := &driver.PutRequest{Key: r.Key, Properties: r.Properties, Controls: r.Controls, Native: r.Native, Condition: r.Condition}
+	total := &driver.PutRequest{
+		Key: r.Key, Properties: r.Properties, Controls: r.Controls, Native: r.Native, Condition: r.Condition,
+	}
 	for _, ref := range r.Sources {
 		source, err := d.copier.headSource(ctx, ref)
 		if err != nil {

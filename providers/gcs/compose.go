@@ -65,7 +65,9 @@ type composition struct {
 	intermediate  []*gcs.ObjectHandle // that were made
 }
 
-func (b *bucket) newComposition(key string, p *storage.Properties, w *storage.Controls, native []any, cond storage.Condition) (*composition, error) {
+func (b *bucket) newComposition(
+	key string, p *storage.Properties, w *storage.Controls, native []any, cond storage.Condition,
+) (*composition, error) {
 	c := &composition{bucket: b, call: callOf(native)}
 	target, err := withCondition(c.call.on(b.handle().Object(key)), cond)
 	if err != nil {

@@ -36,7 +36,9 @@ func (c *CountingCore) note(list *[]string, keys ...string) {
 	c.mu.Unlock()
 }
 
-func (c *CountingCore) Upload(ctx context.Context, key string, body io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (c *CountingCore) Upload(
+	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	c.note(&c.Uploads, key)
 	return c.Core.Upload(ctx, key, body, o)
 }
@@ -53,7 +55,9 @@ func (c *CountingCore) Source(key string) storage.CopySource {
 	return c.Core.Source(key)
 }
 
-func (c *CountingCore) CopyFrom(ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions) (*storage.Attrs, error) {
+func (c *CountingCore) CopyFrom(
+	ctx context.Context, key string, from storage.CopySource, o *storage.CopyOptions,
+) (*storage.Attrs, error) {
 	c.note(&c.Copies, key)
 	return c.Core.CopyFrom(ctx, key, from, o)
 }

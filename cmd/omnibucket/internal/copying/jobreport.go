@@ -47,7 +47,9 @@ type announced struct {
 }
 
 // Upload writes the journal, or the object of the job.
-func (a *announced) Upload(ctx context.Context, key string, r io.Reader, o *storage.UploadOptions) (*storage.Attrs, error) {
+func (a *announced) Upload(
+	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
 	if !a.done && strings.HasPrefix(path.Base(key), journalPrefix) {
 		if err := a.job.update(ctx, func(r *jobReport) { delete(r.Done, a.job.part) }); err != nil {
 			return nil, err

@@ -88,7 +88,9 @@ func jobName(src, dst location.Location) string {
 
 // journalBucket opens the folder of --journal. If a directory is missing and may not be created, it
 // returns nil: a dry run keeps no journal.
-func journalBucket(ctx context.Context, p *program.Program, text string, create bool, wrap func(storage.Core) storage.Core) (storage.Bucket, error) {
+func journalBucket(
+	ctx context.Context, p *program.Program, text string, create bool, wrap func(storage.Core) storage.Core,
+) (storage.Bucket, error) {
 	l, err := p.Stores.Locate(text)
 	switch {
 	case err != nil:

@@ -74,9 +74,11 @@ func (s *Stores) checkMemory(scheme string) error {
 	return argument.Invalid("a bucket in memory ends with the command", "use mem: in the lines of a file of \"omnibucket run\" or with \"omnibucket serve\", or a directory: file:///absolute/directory")
 }
 
-// OpenWrapped opens a bucket whose Core is what wrap makes of it. The Core has whole keys: they begin with the location's
-// prefix.
-func (s *Stores) OpenWrapped(ctx context.Context, l location.Location, wrap func(storage.Core) storage.Core) (storage.Bucket, error) {
+// OpenWrapped opens a bucket whose Core is what wrap makes of it. The Core has whole keys: they begin with the
+// location's prefix.
+func (s *Stores) OpenWrapped(
+	ctx context.Context, l location.Location, wrap func(storage.Core) storage.Core,
+) (storage.Bucket, error) {
 	prefix := l.Prefix
 	l.Prefix = ""
 	bucket, err := s.Open(ctx, l)

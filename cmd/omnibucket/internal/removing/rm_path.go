@@ -28,9 +28,11 @@ type plainDirectory struct {
 	dryRun bool
 }
 
-// openPlain opens the bucket of a location. If that is a path in such a directory, the bucket removes files as the system
-// does; else plain is nil.
-func openPlain(ctx context.Context, p *program.Program, l location.Location) (bucket storage.Bucket, plain *plainDirectory, err error) {
+// openPlain opens the bucket of a location. If that is a path in such a directory, the bucket removes files as the
+// system does; else plain is nil.
+func openPlain(
+	ctx context.Context, p *program.Program, l location.Location,
+) (bucket storage.Bucket, plain *plainDirectory, err error) {
 	dir := l.Directory()
 	if _, err := os.Lstat(filepath.Join(dir, ".omnibucket")); l.Path == "" || dir == "" || !errors.Is(err, fs.ErrNotExist) {
 		bucket, err = p.Stores.Open(ctx, l)
