@@ -164,6 +164,7 @@ var accountKinds = map[string]accountKind{
 			"an object that grows keeps its tags, streamed": exactTags,
 			"a joined object has the tags of the options":   exactTags,
 			"tags through a narrowed reference":             exactTags,
+			"a Core that embeds passes on tags":             exactTags,
 			"a copy whose Attrs are not needed keeps tags":  exactTags,
 		},
 	},
@@ -182,6 +183,7 @@ var accountKinds = map[string]accountKind{
 			"an object that grows keeps its tags, streamed": noTags,
 			"a joined object has the tags of the options":   noTags,
 			"tags through a narrowed reference":             noTags,
+			"a Core that embeds passes on tags":             noTags,
 			"a copy whose Attrs are not needed keeps tags":  noTags,
 			"tags of a missing object":                      noTags,
 

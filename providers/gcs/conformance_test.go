@@ -68,6 +68,7 @@ var unjudged = map[string]string{
 	"a copy whose Attrs are not needed keeps tags":            noContexts,
 	"a joined object has the tags of the options":             noContexts,
 	"tags through a narrowed reference":                       noContexts,
+	"a Core that embeds passes on tags":                       noContexts,
 	"what is under retention stays":                           noLocks,
 	"a legal hold keeps an object":                            noLocks,
 	"a retention in the mode Governance can be bypassed":      noLocks,
