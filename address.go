@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // packageOf has the packages of this module by scheme, for a hint to import one.
@@ -21,21 +20,37 @@ var packageOf = map[string]string{
 	"azblob": "github.com/omnibucket/storage/providers/azure",
 }
 
-func parseAddress(address string) (*url.URL, unexported.Opener, *Error) {
+// parseAddress returns the address with what opens it, and opts after the options that its parameters stand for.
+func parseAddress(address string, opts []OpenOption) (*url.URL, Opener, []OpenOption, *Error) {
+	u, opener, e := openerOf(address)
+	if e != nil {
+		return nil, Opener{}, nil, e
+	}
+	if e := checkParams(u, opener.Params); e != nil {
+		return nil, Opener{}, nil, e
+	}
+	common, e := commonParams(u)
+	if e != nil {
+		return nil, Opener{}, nil, e
+	}
+	return u, opener, append(common, opts...), nil
+}
+
+func openerOf(address string) (*url.URL, Opener, *Error) {
 	if address == "" {
-		return nil, unexported.Opener{}, invalid("address", "must not be empty")
+		return nil, Opener{}, invalid("address", "must not be empty")
 	}
 	u, err := url.Parse(address)
 	if err != nil {
 		// The error of url.Parse quotes the address, which may hold a secret.
-		return nil, unexported.Opener{}, invalid("address", "must be a URL, such as mem://name or file:///path, with its parts escaped")
+		return nil, Opener{}, invalid("address", "must be a URL, such as mem://name or file:///path, with its parts escaped")
 	}
 	registry.RLock()
 	opener, known := registry.openers[u.Scheme]
 	schemes := slices.Sorted(maps.Keys(registry.openers))
 	registry.RUnlock()
 	if u.Scheme == "" {
-		return nil, unexported.Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
+		return nil, Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
 	}
 	if !known {
 		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(u.Scheme), strings.Join(schemes, ", ")))
@@ -43,15 +58,15 @@ func parseAddress(address string) (*url.URL, unexported.Opener, *Error) {
 		if path, ours := packageOf[u.Scheme]; ours {
 			e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
 		}
-		return nil, unexported.Opener{}, e
+		return nil, Opener{}, e
 	}
 	if u.User != nil {
-		return nil, unexported.Opener{}, invalid("address", "must not hold credentials; they come from the provider's own chain")
+		return nil, Opener{}, invalid("address", "must not hold credentials; they come from the provider's own chain")
 	}
 	if u.Fragment != "" {
-		return nil, unexported.Opener{}, invalid("address", `must not have a fragment; escape "#" as %23`)
+		return nil, Opener{}, invalid("address", `must not have a fragment; escape "#" as %23`)
 	}
-	return u, opener, checkParams(u, opener.Params)
+	return u, opener, nil
 }
 
 var commonParameters = []string{"public", "public_base_url", "signing_base_url", "versions", "object_lock", "part_size"}

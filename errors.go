@@ -11,8 +11,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/omnibucket/storage/internal/bodyerror"
 	"github.com/omnibucket/storage/internal/redact"
-	"github.com/omnibucket/storage/internal/unexported"
+	"github.com/omnibucket/storage/internal/seam"
 )
 
 // A Code says what went wrong, in the same terms for every provider. It is an error itself,
@@ -85,7 +86,7 @@ type Error struct {
 	Unknown    bool          // the write may have taken effect; Code tells why the response is missing (Canceled, Unavailable, …). Drivers set it
 	Err        error         // the provider's own error, for errors.As
 
-	state unexported.ErrorState
+	state seam.ErrorState
 }
 
 // Error returns operation, object, code, cause and hint in one line. Queries of addresses,
@@ -199,11 +200,15 @@ func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
 }
 
-// asError returns an *Error of its own for any error of a driver, and decides
-// whether the caller's ctx caused it.
-func asError(ctx context.Context, err error) *Error {
+// AsError returns an *Error of its own for an error of a driver or a [Core], and nil for nil. It copies the first *Error
+// in the tree of err. If there is none, it makes one: a dropped connection is Unavailable, and an unknown error Internal.
+// If the store has not responded, and ctx has ended, the Code is Canceled or DeadlineExceeded. If ctx has not ended,
+// these two become Unavailable.
+func AsError(ctx context.Context, err error) *Error {
 	e := ownError(err)
-	e.attributeToContext(ctx.Err())
+	if e != nil {
+		e.attributeToContext(ctx.Err())
+	}
 	return e
 }
 
@@ -270,29 +275,9 @@ func classify(err error) Code {
 	return Internal
 }
 
-// A bodyError keeps the error of a caller's reader reachable, but does not match as an error of
-// the upload. A failed download that is used as a body is not a failed condition.
-type bodyError struct{ err error }
-
-func (e bodyError) Error() string { return e.err.Error() }
-
-func (e bodyError) As(target any) bool { return errors.As(e.err, target) }
-
-func (e bodyError) Is(target error) bool {
-	if _, isCode := target.(Code); isCode || target == fs.ErrExist {
-		return false
-	}
-	for _, s := range sentinels {
-		if target == s {
-			return false
-		}
-	}
-	return errors.Is(e.err, target)
-}
-
 // stateOf returns what an *Error tells beside its exported fields.
-func stateOf(err error) *unexported.ErrorState { return &err.(*Error).state }
+func stateOf(err error) *seam.ErrorState { return &err.(*Error).state }
 
 func bodyFailed(err error) *Error {
-	return &Error{Code: BodyFailed, Err: bodyError{err}}
+	return &Error{Code: BodyFailed, Err: bodyerror.Of[Code](err)}
 }

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"strings"
@@ -34,8 +33,7 @@ func need(b any, op, key string) (*front, *Error) {
 	if f, ok := b.(*front); ok {
 		return f, nil
 	}
-	e := unsupported(fmt.Sprintf("%s needs a bucket of this library, and the value is a %T", op, b),
-		"to change what a bucket does, wrap its Core (storage.Wrap) or its driver (driver.WithLayer), and embed no Bucket")
+	e := unsupported(scope.Foreign(op, b), scope.ForeignHint)
 	e.Op, e.Key = op, key
 	return nil, e
 }

@@ -33,6 +33,15 @@ type Attrs struct {
 	Native            any          `json:"-"`                           // the provider's own answer, of a read WithNativeAttrs: see AttrsAs
 }
 
+// Same reports whether a still describes the object of earlier, which was read before. Both must have the same revision,
+// or the same time if there are no revisions. The size counts too: a server may send a new object with the old ETag.
+func (a *Attrs) Same(earlier *Attrs) bool {
+	if earlier.Revision != "" && a.Revision != earlier.Revision {
+		return false
+	}
+	return a.Size == earlier.Size && (earlier.Revision != "" || a.Modified.Equal(earlier.Modified))
+}
+
 // AttrsAs returns the provider's own answer to a read [WithNativeAttrs], without a body: of
 // Attrs and Download *s3.HeadObjectOutput and *s3.GetObjectOutput, *storage.ObjectAttrs, or
 // blob.GetPropertiesResponse and blob.DownloadStreamResponse. Otherwise it returns false.

@@ -11,31 +11,61 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/omnibucket/storage/internal/buffer"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An OpenOption fits what opens a bucket or account: those below, [WithVersioning],
 // [WithPublicAccess], [WithObjectLock], [WithSoftDelete], driver.WithLayer. If one is invalid, every call fails.
-type OpenOption interface{ applyOpen(*unexported.OpenOptions) }
+type OpenOption interface{ ApplyOpen(*OpenOptions) }
 
-type openOption func(*unexported.OpenOptions)
+// OpenOptions are those of what opens a bucket or account. Zero is the default.
+type OpenOptions struct {
+	PublicBaseURL  string // ends in "/"
+	Public         bool
+	SigningBaseURL string // ends in "/"
+	Versions       bool
+	ObjectLock     bool
+	SoftDelete     time.Duration
+	Buffers        *buffer.Limit // that of [WithBufferLimit]
+	PartSize       int64         // bytes
+	Retry          RetryPolicy
+	HedgedReads    bool
+	Tracer         trace.TracerProvider
+	Meter          metric.MeterProvider
+	Hooks          []Hook
+	Layers         []any // each is a driver.Layer; the last is outermost
+	AttemptSpans   bool
 
-func (o openOption) applyOpen(to *unexported.OpenOptions) { o(to) }
+	err error // the first bad option
+}
 
-func readOpenOptions(opts []OpenOption) *unexported.OpenOptions {
-	o := &unexported.OpenOptions{BufferLimit: defaultBufferLimit.bounded()}
+// Apply reads options. It returns what the first bad one gave to Fail.
+func (o *OpenOptions) Apply(opts ...OpenOption) error {
 	for _, opt := range opts {
 		if opt == nil {
 			o.Fail(invalid("option", "must not be nil"))
 			continue
 		}
-		opt.applyOpen(o)
+		opt.ApplyOpen(o)
 	}
-	return o
+	if o.Buffers == nil {
+		o.Buffers = defaultBufferLimit.bounded()
+	}
+	return o.err
 }
 
+// Fail makes every call fail with err, unless an earlier option is bad.
+func (o *OpenOptions) Fail(err error) {
+	if o.err == nil {
+		o.err = err
+	}
+}
+
+type openOption func(*OpenOptions)
+
+func (o openOption) ApplyOpen(to *OpenOptions) { o(to) }
+
 // baseURL returns base as the value of an option.
-func baseURL(o *unexported.OpenOptions, option, base string) string {
+func baseURL(o *OpenOptions, option, base string) string {
 	u, err := url.Parse(base)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		o.Fail(invalid(option, "must be an http or https address without user, query or fragment"))
@@ -47,7 +77,7 @@ func baseURL(o *unexported.OpenOptions, option, base string) string {
 // WithPublicBaseURL opens the bucket as public, and sets the http or https address of the
 // CDN or custom domain that serves its objects.
 func WithPublicBaseURL(base string) OpenOption {
-	return openOption(func(o *unexported.OpenOptions) {
+	return openOption(func(o *OpenOptions) {
 		o.PublicBaseURL = baseURL(o, "WithPublicBaseURL", base)
 		o.Public = true
 	})
@@ -56,13 +86,13 @@ func WithPublicBaseURL(base string) OpenOption {
 // WithSigningBaseURL signs for the host that outside clients reach. A local or memory
 // bucket needs it: package serve has the handler to mount at base.
 func WithSigningBaseURL(base string) OpenOption {
-	return openOption(func(o *unexported.OpenOptions) { o.SigningBaseURL = baseURL(o, "WithSigningBaseURL", base) })
+	return openOption(func(o *OpenOptions) { o.SigningBaseURL = baseURL(o, "WithSigningBaseURL", base) })
 }
 
 // WithBufferLimit bounds the transfer buffers of all buckets that are opened with m
 // together. By default all buckets of the process share 128 MiB.
 func WithBufferLimit(m *BufferLimit) OpenOption {
-	return openOption(func(o *unexported.OpenOptions) { o.BufferLimit = m.bounded() })
+	return openOption(func(o *OpenOptions) { o.Buffers = m.bounded() })
 }
 
 // WithDefaultPartSize is [WithPartSize] for every upload without it. An upload of at most
@@ -70,7 +100,7 @@ func WithBufferLimit(m *BufferLimit) OpenOption {
 // far. Parts are larger if the store's number of parts needs it. A store that takes any
 // body at once makes no parts.
 func WithDefaultPartSize(bytes int64) OpenOption {
-	return openOption(func(o *unexported.OpenOptions) {
+	return openOption(func(o *OpenOptions) {
 		if bytes < 1 {
 			o.Fail(invalid("WithDefaultPartSize", "must be at least 1"))
 		}
@@ -81,23 +111,22 @@ func WithDefaultPartSize(bytes int64) OpenOption {
 // WithRetry sets how failed requests are retried. A retry without a condition may overwrite
 // a later write by another client: use [IfRevision].
 func WithRetry(p RetryPolicy) OpenOption {
-	return openOption(func(o *unexported.OpenOptions) { o.Retry = unexported.Retry(p) })
+	return openOption(func(o *OpenOptions) { o.Retry = p })
 }
 
 // WithTelemetry reports spans to t and metrics to m; nil is the global one.
 func WithTelemetry(t trace.TracerProvider, m metric.MeterProvider) OpenOption {
-	return openOption(func(o *unexported.OpenOptions) { o.Tracer, o.Meter = t, m })
+	return openOption(func(o *OpenOptions) { o.Tracer, o.Meter = t, m })
 }
 
 // WithHook runs h around every operation; several run in the order given.
 func WithHook(h Hook) OpenOption {
-	return openOption(func(o *unexported.OpenOptions) {
+	return openOption(func(o *OpenOptions) {
 		if h == nil {
 			o.Fail(invalid("WithHook", "must not be nil"))
 			return
 		}
-		hooks, _ := o.Hooks.([]Hook)
-		o.Hooks = append(hooks, h)
+		o.Hooks = append(o.Hooks, h)
 	})
 }
 
@@ -121,7 +150,7 @@ var defaultBufferLimit = BufferLimit{Max: 128 << 20}
 // WithAttemptSpans adds a span for each call of the driver.Driver, below that of the
 // operation. The span of a Get ends when the body begins.
 func WithAttemptSpans() OpenOption {
-	return openOption(func(o *unexported.OpenOptions) { o.AttemptSpans = true })
+	return openOption(func(o *OpenOptions) { o.AttemptSpans = true })
 }
 
 // WithHedgedReads makes a second request if a read waits longer for its first response than
@@ -129,7 +158,7 @@ func WithAttemptSpans() OpenOption {
 // Exists, at the cost of at most 5 percent more reads. The first 20 are only measured. No
 // read is hedged while the store throttles the bucket, or on this machine.
 func WithHedgedReads() OpenOption {
-	return openOption(func(o *unexported.OpenOptions) { o.HedgedReads = true })
+	return openOption(func(o *OpenOptions) { o.HedgedReads = true })
 }
 
 // A RetryPolicy sets how often and for how long each request is retried if it fails for a

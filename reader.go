@@ -7,7 +7,7 @@ import (
 	"io"
 	"math"
 
-	"github.com/omnibucket/storage/internal/unexported"
+	"github.com/omnibucket/storage/internal/seam"
 )
 
 // A Bucket reads bytes only by Download, and so does everything in this package: also of buckets that
@@ -23,7 +23,7 @@ type Reader struct {
 	attrs  *Attrs
 	offset int64
 	length int64
-	from   unexported.ReadSource
+	from   seam.ReadSource
 	prefix string  // what is removed from the keys of errors
 	end    [1]byte // the byte that checkEnd tries to read
 }
@@ -57,7 +57,7 @@ func (r *Reader) Attrs() *Attrs { return r.attrs }
 func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
 
 // initReader makes the *Reader that reader is that of an open download. attrs are *Attrs.
-func initReader(reader any, from unexported.ReadSource, attrs any, offset, length int64) {
+func initReader(reader any, from seam.ReadSource, attrs any, offset, length int64) {
 	r := reader.(*Reader)
 	r.attrs, r.from, r.offset, r.length = attrs.(*Attrs), from, offset, length
 }
@@ -97,7 +97,7 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 	r, err := o.from.Download(ctx, o.key, opts...)
 	switch CodeOf(err) {
 	case PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
-		e := asError(ctx, err)
+		e := AsError(ctx, err)
 		e.Code = Changed
 		return nil, e
 	}
@@ -117,19 +117,10 @@ func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
 	if gotOffset, gotLength := r.Range(); gotOffset != offset || gotLength != length {
 		return fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, offset, gotLength, gotOffset)
 	}
-	if a := r.Attrs(); a != nil && changed(o.attrs, a) {
+	if a := r.Attrs(); a != nil && !a.Same(o.attrs) {
 		return errors.New("another revision came")
 	}
 	return nil
-}
-
-// changed compares the attributes of a response with those of the first one. Without revisions, the
-// time has to do. A server may send a new object with the old ETag: its size tells.
-func changed(first, a *Attrs) bool {
-	if first.Revision != "" && a.Revision != first.Revision {
-		return true
-	}
-	return a.Size != first.Size || first.Revision == "" && !a.Modified.Equal(first.Modified)
 }
 
 // fetch makes one request, and calls read with its bytes.
@@ -155,7 +146,7 @@ func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	} else if _, coded := findCode(err); coded {
 		return err
 	}
-	return located(o.from, o.op, o.key, asError(ctx, err))
+	return located(o.from, o.op, o.key, AsError(ctx, err))
 }
 
 // claimedBytes is how much memory a size gets that only a response has claimed. More follows

@@ -84,7 +84,7 @@ func RemoveMatching(ctx context.Context, b interface {
 func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionEntry]) (removed int, err error) {
 	refuse := func(group []VersionEntry) (errs []error, more bool) {
 		if ctx.Err() != nil {
-			return []error{located(f, op, "", asError(ctx, ctx.Err()))}, false
+			return []error{located(f, op, "", AsError(ctx, ctx.Err()))}, false
 		}
 		for _, one := range group {
 			e := located(f, op, one.Key, f.refused(scope.Remove, nil))

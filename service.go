@@ -10,7 +10,6 @@ import (
 
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/tagrule"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A Service manages the buckets of one account. It is safe for concurrent use.
@@ -103,11 +102,11 @@ func WithRegion(region string) BucketOption {
 // A settingOption makes a bucket with a setting; if it opens one, it declares that the bucket has it.
 type settingOption struct {
 	set     func(*BucketOptions)
-	declare func(*unexported.OpenOptions)
+	declare func(*OpenOptions)
 }
 
-func (o settingOption) applyBucket(r *BucketOptions)         { o.set(r) }
-func (o settingOption) applyOpen(to *unexported.OpenOptions) { o.declare(to) }
+func (o settingOption) applyBucket(r *BucketOptions) { o.set(r) }
+func (o settingOption) ApplyOpen(to *OpenOptions)    { o.declare(to) }
 
 // WithPublicAccess lets anyone read every object, or only with credentials. A bucket that is
 // opened with true is declared public, and nothing is made public: PublicURL returns the
@@ -118,7 +117,7 @@ func WithPublicAccess(public bool) interface {
 } {
 	return settingOption{
 		func(r *BucketOptions) { r.PublicAccess = &public },
-		func(o *unexported.OpenOptions) { o.Public = o.Public || public },
+		func(o *OpenOptions) { o.Public = o.Public || public },
 	}
 }
 
@@ -131,7 +130,7 @@ func WithVersioning(on bool) interface {
 } {
 	return settingOption{
 		func(r *BucketOptions) { r.Versioning = &on },
-		func(o *unexported.OpenOptions) { o.Versions = o.Versions || on },
+		func(o *OpenOptions) { o.Versions = o.Versions || on },
 	}
 }
 
@@ -145,7 +144,7 @@ func WithObjectLock() interface {
 } {
 	return settingOption{
 		func(r *BucketOptions) { r.ObjectLock = true },
-		func(o *unexported.OpenOptions) { o.Versions, o.ObjectLock = true, true },
+		func(o *OpenOptions) { o.Versions, o.ObjectLock = true, true },
 	}
 }
 
@@ -159,7 +158,7 @@ func WithSoftDelete(keep time.Duration) interface {
 } {
 	return settingOption{
 		func(r *BucketOptions) { r.SoftDelete = &keep },
-		func(o *unexported.OpenOptions) {
+		func(o *OpenOptions) {
 			if keep <= 0 {
 				o.Fail(invalid("WithSoftDelete", "must be positive"))
 			}

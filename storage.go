@@ -81,10 +81,7 @@ package storage
 import (
 	"context"
 	"net/url"
-	"strings"
 	"sync"
-
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Open opens a bucket by address. A provider's package (memstore, providers/local, …)
@@ -101,45 +98,58 @@ import (
 // parameter is unknown, the error names the known ones. Credentials come from the
 // provider's chain, and from no address.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
-	opened, err := open(ctx, "Open", address, opts, func(o unexported.Opener) unexported.OpenFunc { return o.Bucket })
-	if err != nil {
-		return nil, err
+	u, opener, opts, e := parseAddress(address, opts)
+	if e == nil && opener.Bucket == nil {
+		e = unsupported("scheme "+u.Scheme+" opens no bucket", "")
 	}
-	b, _ := opened.(Bucket)
+	if e != nil {
+		e.Op = "Open"
+		return nil, e
+	}
+	b, err := opener.Bucket(ctx, u, opts)
+	if err != nil {
+		e = AsError(ctx, err)
+		e.Op = "Open"
+		return nil, e
+	}
 	return b, nil
 }
 
 // OpenService opens an account by an address that has no bucket's name.
 func OpenService(ctx context.Context, address string, opts ...OpenOption) (Service, error) {
-	opened, err := open(ctx, "OpenService", address, opts, func(o unexported.Opener) unexported.OpenFunc { return o.Service })
-	if err != nil {
-		return nil, err
+	u, opener, opts, e := parseAddress(address, opts)
+	if e == nil && opener.Service == nil {
+		e = unsupported("scheme "+u.Scheme+" opens no account", "")
 	}
-	s, _ := opened.(Service)
-	return s, nil
+	if e != nil {
+		e.Op = "OpenService"
+		return nil, e
+	}
+	service, err := opener.Service(ctx, u, opts)
+	if err != nil {
+		e = AsError(ctx, err)
+		e.Op = "OpenService"
+		return nil, e
+	}
+	return service, nil
 }
 
-// openDriver opens the driver of an account by address, which takes no parameters of a Bucket.
-func openDriver(ctx context.Context, address string) (any, error) {
-	return open(ctx, "OpenServiceDriver", address, nil, func(o unexported.Opener) unexported.OpenFunc {
-		if o.Driver == nil {
-			return nil
-		}
-		return func(ctx context.Context, u *url.URL, opts any) (any, error) {
-			if len(opts.([]OpenOption)) > 0 {
-				return nil, invalid("address", "must not have "+strings.Join(commonParameters, "=, ")+"=")
-			}
-			return o.Driver(ctx, u)
-		}
-	})
+// An Opener opens the addresses of one scheme. If a function is nil, opening is [Unsupported]. An address that the
+// functions get has no unknown parameters. Those that every address takes are among the options.
+type Opener struct {
+	Params  []string // the query parameters of the scheme
+	Bucket  func(ctx context.Context, address *url.URL, opts []OpenOption) (Bucket, error)
+	Service func(ctx context.Context, address *url.URL, opts []OpenOption) (Service, error)
 }
 
 var registry = struct {
 	sync.RWMutex
-	openers map[string]unexported.Opener
-}{openers: map[string]unexported.Opener{}}
+	openers map[string]Opener
+}{openers: map[string]Opener{}}
 
-func register(scheme string, o unexported.Opener) {
+// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already. For a
+// driver, engine.Register calls it.
+func Register(scheme string, o Opener) {
 	registry.Lock()
 	defer registry.Unlock()
 	if _, known := registry.openers[scheme]; known {
@@ -148,27 +158,12 @@ func register(scheme string, o unexported.Opener) {
 	registry.openers[scheme] = o
 }
 
-// open finds the opener of an address, and calls what choose returns of it.
-func open(ctx context.Context, op, address string, opts []OpenOption, choose func(unexported.Opener) unexported.OpenFunc) (any, error) {
-	fail := func(e *Error) (any, error) {
-		e.Op = op
-		return nil, e
+// CheckAddress returns why [Open] would refuse the form of an address: its scheme, a parameter's name, or the value of
+// one that every address takes. It opens nothing.
+func CheckAddress(address string) error {
+	if _, _, _, e := parseAddress(address, nil); e != nil {
+		e.Op = "CheckAddress"
+		return e
 	}
-	u, opener, e := parseAddress(address)
-	if e != nil {
-		return fail(e)
-	}
-	common, e := commonParams(u)
-	if e != nil {
-		return fail(e)
-	}
-	f := choose(opener)
-	if f == nil {
-		return fail(unsupported("scheme "+u.Scheme+" does not open this", ""))
-	}
-	opened, err := f(ctx, u, append(common, opts...))
-	if err != nil {
-		return fail(asError(ctx, err))
-	}
-	return opened, nil
+	return nil
 }

@@ -206,7 +206,7 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	if ctxtime.Sleep(ctx, delay) == nil {
 		return nil
 	}
-	e = asError(ctx, ctx.Err())
+	e = AsError(ctx, ctx.Err())
 	e.Err = errors.Join(e.Err, err)
 	return r.located(e)
 }

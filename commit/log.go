@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/ctxcode"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // MaxEntry is the size of the largest entry, in bytes. Put more into an object of its own, and its key
@@ -60,7 +60,7 @@ func New(b storage.ReadWriter, prefix string) (*Log, error) {
 	case !strings.HasSuffix(prefix, "/"):
 		return nil, l.failed("New", storage.InvalidArgument, `prefix must end in "/"`)
 	}
-	if err := unexported.Root.Need(b, "New", prefix); err != nil {
+	if err := argument.NeedBucket(b, "New", prefix); err != nil {
 		return nil, err
 	}
 	switch {

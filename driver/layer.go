@@ -9,7 +9,6 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A Layer wraps a driver to change its behavior: a fault injector and a throttle are layers. A
@@ -21,14 +20,18 @@ type Layer func(Driver) Driver
 // WithLayer wraps the driver in l. With several layers, the last is outermost. If l is nil,
 // every operation fails with InvalidArgument.
 func WithLayer(l Layer) storage.OpenOption {
-	option, _ := unexported.Root.OpenOption(func(o *unexported.OpenOptions) {
-		if l == nil {
-			o.Fail(argument.Invalid("WithLayer", "must not be nil", ""))
-			return
-		}
-		o.Layers = append(o.Layers, l)
-	}).(storage.OpenOption)
-	return option
+	return layerOption{l}
+}
+
+type layerOption struct{ layer Layer }
+
+// ApplyOpen adds the layer.
+func (l layerOption) ApplyOpen(o *storage.OpenOptions) {
+	if l.layer == nil {
+		o.Fail(argument.Invalid("WithLayer", "must not be nil", ""))
+		return
+	}
+	o.Layers = append(o.Layers, l.layer)
 }
 
 // WithLayerMetadata returns a context in which reads and copies keep what layers above have put into the metadata, such as

@@ -19,7 +19,6 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/telemetry"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // A bucket is the storage.Core of an opened bucket: its methods are the calls of the API, and all that they share is in
@@ -52,11 +51,13 @@ type core struct {
 
 // New makes a [storage.Bucket] of a [driver.Driver]; providers return no other implementation.
 func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
-	return storage.NewBucket(bucket{newCore(d, openOptionsOf(opts), false)})
+	return storage.NewBucket(bucket{newCore(d, opts, false)})
 }
 
 // newCore opens a bucket. If a Service opens it, that knows whether the bucket keeps versions.
-func newCore(d driver.Driver, o *unexported.OpenOptions, serviced bool) *core {
+func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
+	o := &storage.OpenOptions{}
+	bad := o.Apply(opts...)
 	for _, l := range o.Layers {
 		layer, _ := l.(driver.Layer)
 		d = layer(d)
@@ -72,15 +73,15 @@ func newCore(d driver.Driver, o *unexported.OpenOptions, serviced bool) *core {
 		tag:            desc.Provider + ":",
 		features:       desc.Features,
 		metadata:       metadata.Coding{ASCII: desc.ASCIIMetadata, Hidden: desc.HiddenMetadata},
-		hooks:          hooksOf(o),
-		bufferLimit:    o.BufferLimit,
+		hooks:          o.Hooks,
+		bufferLimit:    o.Buffers,
 		retry:          newRetrier(o.Retry, &desc),
 		telemetry:      reports,
 		public:         o.Public,
 		publicBaseURL:  o.PublicBaseURL,
 		signingBaseURL: o.SigningBaseURL,
 		partSize:       o.PartSize,
-		optionError:    ownError(o.Err),
+		optionError:    ownError(bad),
 	}
 	if c.optionError == nil {
 		c.optionError = c.checkPartSize("WithDefaultPartSize", c.partSize)
@@ -100,7 +101,7 @@ func newCore(d driver.Driver, o *unexported.OpenOptions, serviced bool) *core {
 }
 
 // idle returns Unsupported for an option to keep what the store cannot keep.
-func (c *core) idle(o *unexported.OpenOptions) (e *storage.Error) {
+func (c *core) idle(o *storage.OpenOptions) (e *storage.Error) {
 	if o.ObjectLock && c.desc.EnableObjectLock == nil {
 		e = c.need(storage.ObjectLock, "WithObjectLock")
 	}
@@ -115,7 +116,7 @@ func (c *core) idle(o *unexported.OpenOptions) (e *storage.Error) {
 
 // openVersions makes the bucket keep versions and lock objects if the options ask for it and the store
 // does not decide itself.
-func (c *core) openVersions(o *unexported.OpenOptions, serviced bool) {
+func (c *core) openVersions(o *storage.OpenOptions, serviced bool) {
 	desc := &c.desc
 	c.optionError = cmp.Or(c.optionError, c.idle(o))
 	if o.ObjectLock && desc.EnableObjectLock != nil {
@@ -130,11 +131,6 @@ func (c *core) openVersions(o *unexported.OpenOptions, serviced bool) {
 	case !o.Versions && !desc.Versioned && !(serviced && desc.EnableVersions == nil):
 		c.features &^= storage.Versioning
 	}
-}
-
-func hooksOf(o *unexported.OpenOptions) []storage.Hook {
-	hooks, _ := o.Hooks.([]storage.Hook)
-	return hooks
 }
 
 // serveAtBase sets the addresses of a store whose objects, public ones too, are served at the

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/progress"
-	"github.com/omnibucket/storage/internal/unexported"
+	"github.com/omnibucket/storage/internal/seam"
 )
 
 // The first response of a download pins a revision and decides which span of it is delivered. From
@@ -157,7 +157,7 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	if err != nil {
 		return &storage.Error{Code: storage.RangeNotSatisfiable, Hint: "the offset is past the end of the object"}
 	}
-	unexported.Root.InitReader(&d.reader, d, attrs, from, to-from)
+	seam.InitReader(&d.reader, d, attrs, from, to-from)
 	d.remaining = to - from
 	d.hashing = from == 0 && to == attrs.Size && attrs.CRC32C.Known
 	d.progress = progress.New(d.report, d.remaining)

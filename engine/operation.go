@@ -12,7 +12,6 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/pace"
 	"github.com/omnibucket/storage/internal/telemetry"
-	"github.com/omnibucket/storage/internal/unexported"
 	"github.com/omnibucket/storage/internal/wire"
 )
 
@@ -270,7 +269,7 @@ type retrier struct {
 	pace   *pace.Pace
 }
 
-func newRetrier(p unexported.Retry, desc *driver.Description) *retrier {
+func newRetrier(p storage.RetryPolicy, desc *driver.Description) *retrier {
 	r := &retrier{policy: backoff.New(p.Attempts, p.MaxDelay, p.MaxWait), stall: p.Stall}
 	if r.stall <= 0 {
 		r.stall = defaultStall

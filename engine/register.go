@@ -6,20 +6,19 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Register registers a scheme with [storage.Open] and [storage.OpenService]. It panics if the scheme is
 // registered already.
 func Register(scheme string, o driver.Opener) {
-	opener := unexported.Opener{Params: o.Params}
+	opener := storage.Opener{Params: o.Params}
 	if o.Driver != nil {
-		opener.Bucket = func(ctx context.Context, address *url.URL, opts any) (any, error) {
+		opener.Bucket = func(ctx context.Context, address *url.URL, opts []storage.OpenOption) (storage.Bucket, error) {
 			d, err := o.Driver(ctx, address)
 			if err != nil {
 				return nil, err
 			}
-			c := newCore(d, openOptionsOf(opts), false)
+			c := newCore(d, opts, false)
 			if c.optionError != nil {
 				_ = d.Close()
 				return nil, c.optionError
@@ -28,17 +27,15 @@ func Register(scheme string, o driver.Opener) {
 		}
 	}
 	if o.Service != nil {
-		opener.Service = func(ctx context.Context, address *url.URL, opts any) (any, error) {
+		opener.Service = func(ctx context.Context, address *url.URL, opts []storage.OpenOption) (storage.Service, error) {
 			d, err := o.Service(ctx, address)
 			if err != nil {
 				return nil, err
 			}
-			given, _ := opts.([]storage.OpenOption)
-			return NewService(d, given...), nil
+			return NewService(d, opts...), nil
 		}
-		opener.Driver = func(ctx context.Context, address *url.URL) (any, error) { return o.Service(ctx, address) }
 	}
-	unexported.Root.Register(scheme, opener)
+	storage.Register(scheme, opener)
 }
 
 // OpenServiceDriver opens an account by address, as [storage.OpenService] does, and returns its
@@ -46,10 +43,24 @@ func Register(scheme string, o driver.Opener) {
 // address takes (versions=true, public=true and so on) are settings of a [storage.Bucket]: they fail
 // with InvalidArgument.
 func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
-	opened, err := unexported.Root.OpenDriver(ctx, address)
+	const op = "OpenServiceDriver"
+	opened, err := storage.OpenService(ctx, address)
 	if err != nil {
-		return nil, err
+		e := ownError(err)
+		e.Op = op
+		return nil, e
 	}
-	d, _ := opened.(driver.ServiceDriver)
-	return d, nil
+	s, ours := opened.(*service)
+	switch {
+	case !ours:
+		err = unsupported("the scheme of the address is not registered by engine.Register", "")
+	case len(s.opts) > 0:
+		err = invalid("address", "must not have settings of a bucket, such as versions=")
+	default:
+		return s.driver, nil
+	}
+	_ = opened.Close() // nothing was opened with it
+	e := ownError(err)
+	e.Op = op
+	return nil, e
 }

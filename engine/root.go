@@ -7,27 +7,32 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/bodyerror"
 	"github.com/omnibucket/storage/internal/panics"
-	"github.com/omnibucket/storage/internal/unexported"
+	"github.com/omnibucket/storage/internal/seam"
 )
 
 // The functions of this file reach what package storage does not export, and make its errors.
 
-func state(e *storage.Error) *unexported.ErrorState { return unexported.Root.ErrorState(e) }
+func state(e *storage.Error) *seam.ErrorState { return seam.StateOf(e) }
 
 // asError returns an *Error of its own for any error of a driver, and decides whether the caller's ctx
 // caused it.
-func asError(ctx context.Context, err error) *storage.Error {
-	return unexported.Root.AsError(ctx, err).(*storage.Error)
-}
+func asError(ctx context.Context, err error) *storage.Error { return storage.AsError(ctx, err) }
 
 // ownError returns an *Error of its own for any error, and nil for nil.
-func ownError(err error) *storage.Error { return unexported.Root.OwnError(err).(*storage.Error) }
+func ownError(err error) *storage.Error {
+	if own, ok := err.(*storage.Error); ok {
+		kept := *own
+		return &kept
+	}
+	return storage.AsError(context.Background(), err)
+}
 
 // bodyFailed returns the error of a body that failed with err.
-func bodyFailed(err error) *storage.Error { return unexported.Root.BodyFailed(err).(*storage.Error) }
-
-func openOptionsOf(opts any) *unexported.OpenOptions { return unexported.Root.OpenOptions(opts) }
+func bodyFailed(err error) *storage.Error {
+	return &storage.Error{Code: storage.BodyFailed, Err: bodyerror.Of[storage.Code](err)}
+}
 
 // invalid returns an InvalidArgument that names the argument and the rule that it breaks.
 func invalid(name, rule string) *storage.Error {
@@ -45,7 +50,7 @@ func errPanicked() *storage.Error {
 }
 
 // changed reports whether two reads of an object have seen different ones.
-func changed(first, now *storage.Attrs) bool { return unexported.Root.Changed(first, now) }
+func changed(first, now *storage.Attrs) bool { return !now.Same(first) }
 
 func mismatch(want, got storage.CRC32C) *storage.Error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %s and should be %s", got, want)}

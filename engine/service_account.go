@@ -32,15 +32,16 @@ type service struct {
 // NewService makes a [storage.Service] of a [driver.ServiceDriver], with the hooks, telemetry, retries and
 // errors of [New]. The options hold for every bucket that Service.Bucket opens.
 func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Service {
-	o := openOptionsOf(opts)
+	o := &storage.OpenOptions{}
+	bad := o.Apply(opts...)
 	desc := driver.Description{Provider: d.Provider()}
 	return &service{driver: d, opts: opts, core: &core{
 		desc:        desc,
-		hooks:       hooksOf(o),
-		bufferLimit: o.BufferLimit,
+		hooks:       o.Hooks,
+		bufferLimit: o.Buffers,
 		retry:       newRetrier(o.Retry, &desc),
 		telemetry:   reporter(o, &desc),
-		optionError: ownError(o.Err),
+		optionError: ownError(bad),
 	}}
 }
 
@@ -203,9 +204,8 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 	if err != nil {
 		return fail(ownError(err))
 	}
-	o := openOptionsOf(append(s.opts[:len(s.opts):len(s.opts)], opts...))
 	_, known := s.versions.Load(name)
-	b := newCore(d, o, known)
+	b := newCore(d, append(s.opts[:len(s.opts):len(s.opts)], opts...), known)
 	if b.optionError != nil {
 		e := *b.optionError
 		_ = d.Close()

@@ -6,7 +6,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/telemetry"
-	"github.com/omnibucket/storage/internal/unexported"
 	"go.opentelemetry.io/otel/attribute"
 )
 
@@ -33,7 +32,7 @@ func (d *tracedDriver) PutPart(ctx context.Context, r *driver.PartRequest) (part
 }
 
 // reporter returns what reports the operations of a bucket or account.
-func reporter(o *unexported.OpenOptions, desc *driver.Description) *telemetry.Reporter {
+func reporter(o *storage.OpenOptions, desc *driver.Description) *telemetry.Reporter {
 	return telemetry.New(telemetry.Config{
 		Tracer: o.Tracer, Meter: o.Meter,
 		Provider: desc.Provider, Bucket: desc.Bucket, Location: desc.Location, Local: desc.Local,

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/unexported"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // An Option is an option of [Hold], [Acquire] and [Check]: [WithTTL], [WithInterval], [WithHandover] or
@@ -33,7 +33,7 @@ func (l *Lease) prepare(opts []Option) error {
 	case l.interval < 0:
 		return l.failed(storage.InvalidArgument, "WithInterval must not be negative")
 	}
-	if err := unexported.Root.Need(l.bucket, l.op(), l.key); err != nil {
+	if err := argument.NeedBucket(l.bucket, l.op(), l.key); err != nil {
 		return err
 	}
 	switch {

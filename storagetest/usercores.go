@@ -106,7 +106,7 @@ var userCoreCases = []Case{
 	},
 	{
 		Name: "a copy asks the destination's Core, and reads what the source's Core gives", Rule: "O3",
-		Explanation: "Copy and Append call CopyFrom with whole keys, and not Upload; the source is what " +
+		Explanation: "Copy calls CopyFrom with whole keys, and not Upload; the source is what " +
 			"Source returns: by default an object that the server may copy, else one that is streamed by " +
 			"Download",
 		run: func(t *T) {
@@ -117,12 +117,6 @@ var userCoreCases = []Case{
 				require.NoError(t, err, path)
 				_, err = storage.Copy(t.Context(), storage.Ref[storage.Uploader](storage.Prefixed(b, "p/")), "c", whole, "a")
 				require.NoError(t, err, path)
-				if t.has(appends) {
-					attrs, err := storage.Append(t.Context(), storage.Prefixed(b, "p/"), "c", []byte("more"))
-					require.NoError(t, err, path)
-					require.Equal(t, "c", attrs.Key, path)
-					require.Equal(t, "p/c", calls.Copies[2], path)
-				}
 				require.Equal(t, []string{"b", "p/c"}, calls.Copies[:2], path)
 				require.Empty(t, append(calls.Uploads, calls.Downloads...), path)
 
@@ -134,6 +128,23 @@ var userCoreCases = []Case{
 				require.Equal(t, []string{"a", "p/missing"}, calls.Downloads, path)
 				t.requireContent(whole, "d", "text")
 				t.requireMissing(whole, "e")
+			}
+		},
+	},
+	{
+		Name: "an append asks the Core for a copy onto the object", Rule: "O3",
+		Explanation: "Append calls CopyFrom with the whole key, and not Upload",
+		Needs:       appends,
+		run: func(t *T) {
+			for path, whole := range t.copyPaths() {
+				t.put(whole, "p/c", "text")
+				b, calls := t.counting(whole)
+				attrs, err := storage.Append(t.Context(), storage.Prefixed(b, "p/"), "c", []byte("more"))
+				require.NoError(t, err, path)
+				require.Equal(t, "c", attrs.Key, path)
+				require.Equal(t, []string{"p/c"}, calls.Copies, path)
+				require.Empty(t, append(calls.Uploads, calls.Downloads...), path)
+				t.requireContent(whole, "p/c", "textmore")
 			}
 		},
 	},

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/removeeach"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An ExpireRule selects the objects that [Expire] removes. At least one age is set.
@@ -127,7 +127,7 @@ func (e *expiry) check() error {
 	if e.settings.err != nil {
 		return e.settings.err
 	}
-	if err := unexported.Root.Need(e.given, e.op, ""); err != nil {
+	if err := argument.NeedBucket(e.given, e.op, ""); err != nil {
 		return err
 	}
 	e.bucket = e.given.(storage.Bucket)

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/serving"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // An Inventory is the list of the objects of a bucket that a provider writes at times: S3 Inventory,
@@ -50,7 +50,7 @@ type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns
 //   - ChecksumMismatch, if one of them is damaged or truncated,
 //   - InvalidArgument, if the inventory is that of another bucket, or not one of these formats.
 func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader) (*Inventory, error) {
-	if err := unexported.Root.Need(b, "OpenInventory", manifest); err != nil {
+	if err := argument.NeedBucket(b, "OpenInventory", manifest); err != nil {
 		return nil, err
 	}
 	m, err := readManifest(ctx, reports, manifest)

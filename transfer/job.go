@@ -7,13 +7,13 @@ import (
 	"os"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/partfile"
 	"github.com/omnibucket/storage/internal/serving"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // maxQueued is how many files the walk may be ahead of the transfers, so that
@@ -64,7 +64,7 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 func needBuckets(op string, ends ...End) error {
 	for _, e := range ends {
 		if e.kind == bucketEnd {
-			if err := unexported.Root.Need(e.from, op, ""); err != nil {
+			if err := argument.NeedBucket(e.from, op, ""); err != nil {
 				return err
 			}
 		}

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/removeeach"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 // Undelete makes the newest version of each removed object current again, in a bucket that
@@ -118,7 +118,7 @@ func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, lis
 	}
 	early := r.settings.err
 	if early == nil {
-		early = unexported.Root.Need(b, op, "")
+		early = argument.NeedBucket(b, op, "")
 	}
 	if early == nil {
 		early = r.execute(ctx)

@@ -11,8 +11,8 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/partsize"
-	"github.com/omnibucket/storage/internal/unexported"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads/internal/filename"
 	"github.com/omnibucket/storage/uploads/internal/intake"
@@ -52,7 +52,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if bucket == nil {
 		return nil, webapi.Misconfigured(op, "bucket", "must not be nil", "")
 	}
-	if err := unexported.Root.Need(bucket, op, ""); err != nil {
+	if err := argument.NeedBucket(bucket, op, ""); err != nil {
 		return nil, err
 	}
 	c.CacheControl, c.Tags = maps.Clone(c.CacheControl), maps.Clone(c.Tags)

@@ -19,7 +19,6 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
-	"github.com/omnibucket/storage/internal/unexported"
 )
 
 func configCommand(p *program.Program) *cobra.Command {
@@ -124,7 +123,7 @@ func checkOpens(address string) error {
 	if err != nil {
 		return err
 	}
-	return unexported.Root.CheckAddress(l.Address())
+	return storage.CheckAddress(l.Address())
 }
 
 func configSet(ctx context.Context, p *program.Program, name, value string) error {

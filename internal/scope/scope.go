@@ -1,7 +1,10 @@
 // Package scope describes what a narrowed bucket may do, and which keys it shows.
 package scope
 
-import "cmp"
+import (
+	"cmp"
+	"fmt"
+)
 
 // A Permission is one bit for each method of a bucket.
 type Permission uint16
@@ -23,6 +26,15 @@ const (
 
 // NarrowedHint is the hint of a call that a Scope does not permit.
 const NarrowedHint = "this reference was narrowed by Ref"
+
+// ForeignHint is the hint of a call for which Foreign is the reason.
+const ForeignHint = "to change what a bucket does, wrap its Core (storage.Wrap) or its driver (driver.WithLayer), " +
+	"and embed no Bucket"
+
+// Foreign says why an operation refuses a value that is not a bucket of package storage.
+func Foreign(op string, b any) string {
+	return fmt.Sprintf("%s needs a bucket of this library, and the value is a %T", op, b)
+}
 
 // A Scope is what Ref and Prefixed leave of a bucket.
 type Scope struct {

@@ -41,6 +41,12 @@ type front interface {
 	MoveFrom(t Token, ctx context.Context, to string, src any, from string, opts any) (attrs any, done bool, err error)
 }
 
+// IsBucket reports whether b is a bucket of package storage.
+func IsBucket(b any) bool {
+	_, ok := b.(front)
+	return ok
+}
+
 // Reach returns the core of package engine that a bucket has, with the prefix of the bucket in it; nil if b is no
 // bucket of package storage, or has another core. complete is false if Ref or Prefixed made b.
 func Reach(b any) (core Engine, prefix string, complete bool) {

@@ -29,8 +29,7 @@ func Remove(
 		return nil
 	case err != nil:
 		return err
-	case now.Size != source.Size, source.Revision != "" && now.Revision != source.Revision,
-		source.Revision == "" && !now.Modified.Equal(source.Modified):
+	case !now.Same(source):
 		return changed
 	}
 	return b.Remove(ctx, key)

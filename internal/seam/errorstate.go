@@ -1,4 +1,4 @@
-package unexported
+package seam
 
 // An ErrorState is what an error tells beside its exported fields.
 type ErrorState struct {
