@@ -212,7 +212,7 @@ func (f *front) show(key *string) bool {
 
 // attrs removes the prefix from attributes, which belong to the call.
 func (f *front) attrs(a *Attrs) *Attrs {
-	if a != nil {
+	if a != nil && f.scope.Prefix != "" {
 		a.Key = strings.TrimPrefix(a.Key, f.scope.Prefix)
 	}
 	return a

@@ -43,7 +43,7 @@ func FuzzRange(f *testing.F) {
 			return
 		}
 		d := &download{}
-		d.first.req = getOf(&r)
+		setGet(&d.first.req, &r)
 		if e := d.start(&storage.Attrs{Size: size}); e != nil {
 			require.Equal(t, storage.RangeNotSatisfiable, e.Code)
 			require.Greater(t, offset, size)

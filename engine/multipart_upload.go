@@ -61,7 +61,7 @@ func (b bucket) BeginUpload(
 // resolve checks everything that can be checked before the upload begins.
 func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *storage.Error {
 	r, c := &u.put, o.core
-	*r = putOf(given)
+	setPut(r, given)
 	r.Key, r.AnyOrder, r.UncheckedParts = o.key, true, given.UncheckedParts
 	u.attributed = given.Set != 0 || r.PublicRead || given.Tags != nil || locks(&given.Controls)
 	e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload")

@@ -78,12 +78,10 @@ func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*st
 	}
 }
 
-// getOf returns what the options of a read ask for.
-func getOf(given *storage.DownloadOptions) driver.GetRequest {
-	return driver.GetRequest{
-		Version: given.Version, Offset: given.Offset, Length: given.Length, Suffix: given.Suffix, Condition: given.Condition,
-		NativeAttrs: given.NativeAttrs, Auxiliary: given.Auxiliary,
-	}
+// setGet sets what the options of a read ask for. A result would be copied once more.
+func setGet(r *driver.GetRequest, given *storage.DownloadOptions) {
+	r.Version, r.Offset, r.Length, r.Suffix = given.Version, given.Offset, given.Length, given.Suffix
+	r.Condition, r.NativeAttrs, r.Auxiliary = given.Condition, given.NativeAttrs, given.Auxiliary
 }
 
 // prepareRead prepares an operation that reads an object, and its request.
@@ -93,7 +91,7 @@ func (o *operation) prepareRead(
 	if e := o.prepare(c, name, key); e != nil {
 		return e
 	}
-	*r = getOf(given)
+	setGet(r, given)
 	return c.resolveRead(o.key, r, given.Native)
 }
 

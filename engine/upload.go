@@ -74,7 +74,7 @@ type write struct {
 // resolve checks everything that can be checked before a request.
 func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.Error {
 	r, c := &w.req, w.op.core
-	*r = putOf(given)
+	setPut(r, given)
 	r.Key, w.transfer = w.op.key, given.Transfer
 	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
 	if e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize)); e != nil {
@@ -83,9 +83,10 @@ func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.E
 	return w.open(body)
 }
 
-// putOf returns what the options of an upload ask for.
-func putOf(given *storage.UploadOptions) driver.PutRequest {
-	return driver.PutRequest{Size: given.Size, CRC32C: given.CRC32C, Properties: given.Properties, Controls: given.Controls, Condition: given.Condition}
+// setPut sets what the options of an upload ask for. A result would be copied once more.
+func setPut(r *driver.PutRequest, given *storage.UploadOptions) {
+	r.Size, r.CRC32C, r.Properties = given.Size, given.CRC32C, given.Properties
+	r.Controls, r.Condition = given.Controls, given.Condition
 }
 
 // open looks at the body, and refuses one that is too large for the provider.
