@@ -22,7 +22,7 @@ LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads .
 RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/... ./cmd/internal/...
 # The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
 # are tools that start no goroutines.
-UNRACED := ./providers/internal/testing/permissions ./internal/apilist ./internal/proselint ./internal/importrules ./internal/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
+UNRACED := ./providers/internal/testing/permissions ./internal/apilist ./internal/bounds ./internal/proselint ./internal/importrules ./internal/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # Modules beside the root's whose tests need servers.
@@ -117,7 +117,7 @@ spelling: ## fails if a comment in Go has a common mistake; "make site" checks t
 
 lint: fmt imports prose spelling workflows
 	$(GO) run ./internal/apilist
-	@scripts/shippedlines --check
+	$(GO) run ./internal/bounds
 	$(GO) run $(STATICCHECK) -tags omnibucket_sdks ./...
 	@for module in $(MODULES); do \
 		echo "staticcheck ($$module)"; \

@@ -53,7 +53,9 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 		return nil, Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
 	}
 	if !known {
-		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(u.Scheme), strings.Join(schemes, ", ")))
+		e := invalid(
+			"address", fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(u.Scheme), strings.Join(schemes, ", ")),
+		)
 		e.Hint = "import the package that registers the scheme"
 		if path, ours := packageOf[u.Scheme]; ours {
 			e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
@@ -79,7 +81,10 @@ func checkParams(u *url.URL, own []string) *Error {
 	known := slices.Sorted(slices.Values(slices.Concat(own, commonParameters)))
 	for name, values := range query {
 		if !slices.Contains(known, name) {
-			return invalid("address", fmt.Sprintf("has parameter %s; known to %s are: %s", redact.Quoted(name), u.Scheme, strings.Join(known, ", ")))
+			return invalid(
+				"address",
+				fmt.Sprintf("has parameter %s; known to %s are: %s", redact.Quoted(name), u.Scheme, strings.Join(known, ", ")),
+			)
 		}
 		if len(values) > 1 {
 			return invalid("address", "has parameter "+redact.Quoted(name)+" more than once")
@@ -91,7 +96,9 @@ func checkParams(u *url.URL, own []string) *Error {
 func commonParams(u *url.URL) ([]OpenOption, *Error) {
 	var opts []OpenOption
 	query := u.Query()
-	for name, option := range map[string]OpenOption{"public": WithPublicAccess(true), "versions": WithVersioning(true), "object_lock": WithObjectLock()} {
+	for name, option := range map[string]OpenOption{
+		"public": WithPublicAccess(true), "versions": WithVersioning(true), "object_lock": WithObjectLock(),
+	} {
 		switch query.Get(name) {
 		case "true":
 			opts = append(opts, option)

@@ -16,7 +16,9 @@ import (
 // [ObjectTags]; neither is from a type of your own, or from a Core whose Source streams. A
 // retention, a legal hold, and tags that the credentials may not read on Azure are not copied.
 // S3's annotations are, if S3 needs one request.
-func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
+func Copy(
+	ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption,
+) (*Attrs, error) {
 	f, e := need(dst, "Copy", dstKey)
 	if e != nil {
 		return nil, e

@@ -22,30 +22,39 @@ type Code string
 
 // The codes. Some match a sentinel error of the standard library, too.
 const (
-	ObjectNotFound      Code = "object not found" // also fs.ErrNotExist
-	BucketNotFound      Code = "bucket not found" // also fs.ErrNotExist
-	BucketExists        Code = "bucket exists"    // also fs.ErrExist
-	BucketNotEmpty      Code = "bucket not empty"
-	PreconditionFailed  Code = "precondition failed"              // a condition of this call; a failed IfAbsent is also fs.ErrExist
-	Changed             Code = "object changed while it was read" // or was removed: in a Download that reconnects, a ReaderAt, ReadRanges, the source of Copy and Compose
-	NotModified         Code = "not modified"                     // IfRevisionNot: the object still has that revision
-	InvalidArgument     Code = "invalid argument"                 // also fs.ErrInvalid
-	RangeNotSatisfiable Code = "range not satisfiable"            // the offset is past the end
-	PermissionDenied    Code = "permission denied"                // also fs.ErrPermission
-	Unauthenticated     Code = "unauthenticated"                  // no, wrong or expired credentials
-	NotPublic           Code = "not public"                       // PublicURL, if the bucket was not opened as public
-	ChecksumMismatch    Code = "checksum mismatch"                // bytes were damaged on their way or at rest
-	TooLarge            Code = "too large"                        // more than the provider stores in one object
-	Archived            Code = "archived"                         // the object must be restored from its storage class first
-	Locked              Code = "locked"                           // retention, legal hold or lease
-	BodyFailed          Code = "reading the body failed"          // the caller's reader or Update's change failed, not the store; errors.As reaches its error, errors.Is matches no Code of it
-	RateLimited         Code = "rate limited"                     // and was still so after the retries
-	Unavailable         Code = "unavailable"                      // and was still so after the retries
-	Unsupported         Code = "unsupported"                      // also errors.ErrUnsupported
-	OutcomeUnknown      Code = "outcome unknown"                  // the response to a write was lost, and it could not be reconciled; matches any *Error with Unknown too
-	Canceled            Code = "canceled"                         // also context.Canceled
-	DeadlineExceeded    Code = "deadline exceeded"                // also context.DeadlineExceeded
-	Internal            Code = "internal"                         // everything else, such as a file that cannot be written; errors.As reaches the cause
+	ObjectNotFound Code = "object not found" // also fs.ErrNotExist
+	BucketNotFound Code = "bucket not found" // also fs.ErrNotExist
+	BucketExists   Code = "bucket exists"    // also fs.ErrExist
+	BucketNotEmpty Code = "bucket not empty"
+	// PreconditionFailed is about a condition of this call. A failed IfAbsent is also fs.ErrExist.
+	PreconditionFailed Code = "precondition failed"
+	// Changed also means that the object was removed. A Download that reconnects, a ReaderAt, ReadRanges, Copy and
+	// Compose report it of what they read.
+	Changed             Code = "object changed while it was read"
+	NotModified         Code = "not modified"          // IfRevisionNot: the object still has that revision
+	InvalidArgument     Code = "invalid argument"      // also fs.ErrInvalid
+	RangeNotSatisfiable Code = "range not satisfiable" // the offset is past the end
+	PermissionDenied    Code = "permission denied"     // also fs.ErrPermission
+	Unauthenticated     Code = "unauthenticated"       // no, wrong or expired credentials
+	NotPublic           Code = "not public"            // PublicURL, if the bucket was not opened as public
+	ChecksumMismatch    Code = "checksum mismatch"     // bytes were damaged on their way or at rest
+	TooLarge            Code = "too large"             // more than the provider stores in one object
+	// Archived means that the object must be restored from its storage class first.
+	Archived Code = "archived"
+	Locked   Code = "locked" // retention, legal hold or lease
+	// BodyFailed means that the caller's reader or Update's change failed, and not the store. errors.As reaches its
+	// error; errors.Is matches no Code of it.
+	BodyFailed  Code = "reading the body failed"
+	RateLimited Code = "rate limited" // and was still so after the retries
+	Unavailable Code = "unavailable"  // and was still so after the retries
+	Unsupported Code = "unsupported"  // also errors.ErrUnsupported
+	// OutcomeUnknown means that the response to a write was lost, and that it could not be reconciled. It also matches
+	// any *Error with Unknown.
+	OutcomeUnknown   Code = "outcome unknown"
+	Canceled         Code = "canceled"          // also context.Canceled
+	DeadlineExceeded Code = "deadline exceeded" // also context.DeadlineExceeded
+	// Internal is everything else, such as a file that cannot be written. errors.As reaches the cause.
+	Internal Code = "internal"
 )
 
 // sentinels are the errors of the standard library with the same meaning.
@@ -83,8 +92,10 @@ type Error struct {
 	RequestID  string        // the provider's, for its support
 	Retryable  bool          // the same call may succeed later
 	RetryAfter time.Duration // how long the provider asks to wait; 0: it does not
-	Unknown    bool          // the write may have taken effect; Code tells why the response is missing (Canceled, Unavailable, …). Drivers set it
-	Err        error         // the provider's own error, for errors.As
+	// Unknown says that the write may have taken effect. The Code tells why the response is missing (Canceled,
+	// Unavailable, …). Drivers set it.
+	Unknown bool
+	Err     error // the provider's own error, for errors.As
 
 	state seam.ErrorState
 }
@@ -200,10 +211,10 @@ func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
 }
 
-// AsError returns an *Error of its own for an error of a driver or a [Core], and nil for nil. It copies the first *Error
-// in the tree of err. If there is none, it makes one: a dropped connection is Unavailable, and an unknown error Internal.
-// If the store has not responded, and ctx has ended, the Code is Canceled or DeadlineExceeded. If ctx has not ended,
-// these two become Unavailable.
+// AsError returns an *Error of its own for an error of a driver or a [Core], and nil for nil. It copies the first
+// *Error in the tree of err. If there is none, it makes one: a dropped connection is Unavailable, and an unknown error
+// Internal. If the store has not responded, and ctx has ended, the Code is Canceled or DeadlineExceeded. If ctx has
+// not ended, these two become Unavailable.
 func AsError(ctx context.Context, err error) *Error {
 	e := ownError(err)
 	if e != nil {

@@ -42,7 +42,9 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		return nil, located(b, "DownloadFile", key, e)
 	}
 	var given DownloadOptions
-	whole := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 && given.Version == "" && given.Condition == Condition{}
+	whole := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 &&
+		given.Version == "" &&
+		given.Condition == Condition{}
 	d := &fileDownload{b: b, key: key, path: path, opts: opts, sync: !given.NoSync, progress: given.Progress}
 	if whole {
 		d.source = serving.Source(b, key)
@@ -59,7 +61,9 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	if _, ok := errors.AsType[*Error](err); ok {
 		return nil, err
 	}
-	return nil, located(b, "DownloadFile", key, &Error{Code: Internal, Err: durable.OfFile(err, path), Hint: durable.Hint(err)})
+	return nil, located(
+		b, "DownloadFile", key, &Error{Code: Internal, Err: durable.OfFile(err, path), Hint: durable.Hint(err)},
+	)
 }
 
 // A fileDownload is one call of DownloadFile.
@@ -160,7 +164,10 @@ func checkDir(dir string) *Error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be in a directory that exists: %w", err), Hint: "create the directory first"}
+		return &Error{
+			Code: InvalidArgument, Err: fmt.Errorf("path must be in a directory that exists: %w", err),
+			Hint: "create the directory first",
+		}
 	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}

@@ -22,7 +22,10 @@ func record(part *partfile.File, source string, attrs any, sync bool) bool {
 }
 
 // continueDownload writes what part lacks of the revision of which it has the rest.
-func continueDownload(ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption, progress func(done, total int64)) (a *Attrs, done bool, err error) {
+func continueDownload(
+	ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption,
+	progress func(done, total int64),
+) (a *Attrs, done bool, err error) {
 	of, has := part.Object(), part.Has()
 	err = part.Fill(func(offset, length int64) (partfile.Reader, error) {
 		more := append(opts[:len(opts):len(opts)], WithRange(offset, length), IfRevision(of.Revision))

@@ -98,7 +98,9 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 // Give the options of BeginUpload again, without attributes, tags and locks on S3, which
 // has them. If S3 loses the response of Complete, it fails with OutcomeUnknown, and if
 // called again with ObjectNotFound.
-func ContinueListedUpload(ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption) (MultipartUpload, error) {
+func ContinueListedUpload(
+	ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption,
+) (MultipartUpload, error) {
 	open := func(f *front, o *UploadOptions) (MultipartUpload, error) {
 		entry.Key = f.scope.Key(entry.Key)
 		return f.core.ContinueListedUpload(ctx, entry, o)
@@ -175,7 +177,9 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 
 // PutSignedPart is [MultipartUpload.PutPart] for a handler that has verified a request of
 // SignPart: upload is driver.SignPartRequest.Upload.
-func PutSignedPart(ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error) {
+func PutSignedPart(
+	ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption,
+) (*UploadedPart, error) {
 	f, e := need(b, "PutSignedPart", key)
 	if e != nil {
 		return nil, e

@@ -16,25 +16,36 @@ type Attrs struct {
 	Size int64  `json:"size"` // bytes
 	Properties
 
-	ETag     string    `json:"etag,omitempty"`     // the HTTP entity tag, quoted, as the provider serves it
-	Revision string    `json:"revision,omitempty"` // opaque, for IfRevision; changes with every write (UniqueRevisions) or every change of content
-	Version  string    `json:"version,omitempty"`  // opaque; empty unless the bucket keeps versions
-	Modified time.Time `json:"modified,omitzero"`  // when this revision was written, UTC; zero in what a write on S3 returns
-	CRC32C   CRC32C    `json:"crc32c,omitzero"`    // of all bytes
-	MD5      []byte    `json:"md5,omitempty"`      // of all bytes, never guessed from an ETag
+	ETag string `json:"etag,omitempty"` // the HTTP entity tag, quoted, as the provider serves it
+	// Revision is opaque, for IfRevision. It changes with every write (UniqueRevisions) or every change of the content.
+	Revision string `json:"revision,omitempty"`
+	Version  string `json:"version,omitempty"` // opaque; empty unless the bucket keeps versions
+	// Modified is when this revision was written, in UTC. It is zero in the result of a write on S3.
+	Modified time.Time `json:"modified,omitzero"`
+	CRC32C   CRC32C    `json:"crc32c,omitzero"` // of all bytes
+	MD5      []byte    `json:"md5,omitempty"`   // of all bytes, never guessed from an ETag
 
-	TagCount          int          `json:"tagCount,omitempty"`  // see Tags; zero too in what a Download from Google returns, and on S3 if the credentials may not read tags
-	Retention         Retention    `json:"retention,omitzero"`  // in force or passed; on S3 zero too if the credentials may not read it
-	LegalHold         bool         `json:"legalHold,omitempty"` // see SetLegalHold; false too in what a Download from Google returns
-	Encryption        Encryption   `json:"encryption,omitzero"`
-	Archived          bool         `json:"archived,omitempty"`          // a read of the content fails with Archived, until Restore has made a copy that is still there
-	Restore           RestoreState `json:"restore,omitzero"`            // of an archived object
-	ReplicationStatus string       `json:"replicationStatus,omitempty"` // the provider's word, such as S3's COMPLETED or Azure's complete; "" if not replicated
-	Native            any          `json:"-"`                           // the provider's own answer, of a read WithNativeAttrs: see AttrsAs
+	// TagCount is how many tags there are; see Tags. It is also zero in what a Download from Google returns, and on S3 if
+	// the credentials may not read tags.
+	TagCount int `json:"tagCount,omitempty"`
+	// Retention is in force or has passed. On S3 it is also zero if the credentials may not read it.
+	Retention Retention `json:"retention,omitzero"`
+	// LegalHold is that of SetLegalHold. It is also false in what a Download from Google returns.
+	LegalHold  bool       `json:"legalHold,omitempty"`
+	Encryption Encryption `json:"encryption,omitzero"`
+	// Archived means that a read of the content fails with the code Archived, until Restore has made a copy.
+	Archived bool         `json:"archived,omitempty"`
+	Restore  RestoreState `json:"restore,omitzero"` // of an archived object
+	// ReplicationStatus is the provider's word, such as S3's COMPLETED or Azure's complete; "" if the object is not
+	// replicated.
+	ReplicationStatus string `json:"replicationStatus,omitempty"`
+	// Native is the provider's own answer, of a read WithNativeAttrs: see AttrsAs.
+	Native any `json:"-"`
 }
 
-// Same reports whether a still describes the object of earlier, which was read before. Both must have the same revision,
-// or the same time if there are no revisions. The size counts too: a server may send a new object with the old ETag.
+// Same reports whether a still describes the object of earlier, which was read before. Both must have the same
+// revision, or the same time if there are no revisions. The size counts too: a server may send a new object with the
+// old ETag.
 func (a *Attrs) Same(earlier *Attrs) bool {
 	if earlier.Revision != "" && a.Revision != earlier.Revision {
 		return false
@@ -53,7 +64,8 @@ func AttrsAs[T any](a *Attrs) (T, bool) {
 // Encryption is how the store encrypts an object, if known, in its own words.
 type Encryption struct {
 	Algorithm string `json:"algorithm,omitempty"` // "AES256", "aws:kms", …
-	KeyID     string `json:"keyId,omitempty"`     // of a key management service, or Azure's encryption scope; of a customer's own key its hash
+	// KeyID is the key of a key management service, or Azure's encryption scope. For a customer's own key, it is the hash of that.
+	KeyID string `json:"keyId,omitempty"`
 }
 
 // A RestoreState tells how far [Restore] of an archived object is.
@@ -69,29 +81,37 @@ type Properties struct {
 	ContentDisposition string            `json:"contentDisposition,omitempty"`
 	ContentLanguage    string            `json:"contentLanguage,omitempty"`
 	CacheControl       string            `json:"cacheControl,omitempty"`
-	Metadata           map[string]string `json:"metadata,omitempty"`     // keys in lower case
-	StorageClass       string            `json:"storageClass,omitempty"` // the provider's word; empty for its default, or if a write asked for none
+	Metadata           map[string]string `json:"metadata,omitempty"` // keys in lower case
+	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as the listing of a
+	// local directory.
+	StorageClass string `json:"storageClass,omitempty"`
 }
 
 // A ListEntry is an object or, with WithDelimiter, a common prefix.
 type ListEntry struct {
-	Key          string    `json:"key"`                // the object's key; for a prefix, the prefix with its delimiter
-	IsPrefix     bool      `json:"isPrefix,omitempty"` // everything below is zero for a prefix
-	Size         int64     `json:"size"`               // bytes
-	ETag         string    `json:"etag,omitempty"`
-	Revision     string    `json:"revision,omitempty"`
-	Modified     time.Time `json:"modified,omitzero"`
-	StorageClass string    `json:"storageClass,omitempty"` // as in Attrs; empty if the listing does not say it, as that of a local directory
+	Key      string    `json:"key"`                // the object's key; for a prefix, the prefix with its delimiter
+	IsPrefix bool      `json:"isPrefix,omitempty"` // everything below is zero for a prefix
+	Size     int64     `json:"size"`               // bytes
+	ETag     string    `json:"etag,omitempty"`
+	Revision string    `json:"revision,omitempty"`
+	Modified time.Time `json:"modified,omitzero"`
+	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as the listing of a
+	// local directory.
+	StorageClass string `json:"storageClass,omitempty"`
 }
 
 // A VersionEntry is one kept version of an object.
 type VersionEntry struct {
 	ListEntry
-	Version          string    `json:"version,omitempty"`         // for WithVersion
-	Current          bool      `json:"current"`                   // a read without a version returns it, so that no delete marker is
-	IsDeleteMarker   bool      `json:"isDeleteMarker,omitempty"`  // a delete marker
-	NoncurrentSince  time.Time `json:"noncurrentSince,omitzero"`  // when it was replaced or removed; zero for the current one, and on Azure for a blob that was removed
-	SoftDeletedUntil time.Time `json:"softDeletedUntil,omitzero"` // when the store drops it; zero unless the listing is WithSoftDeleted
+	Version string `json:"version,omitempty"` // for WithVersion
+	// Current means that a read without a version returns it. No delete marker is current.
+	Current        bool `json:"current"`
+	IsDeleteMarker bool `json:"isDeleteMarker,omitempty"` // a delete marker
+	// NoncurrentSince is when the version was replaced or removed. It is zero for the current one, and on Azure for a blob
+	// that was removed.
+	NoncurrentSince time.Time `json:"noncurrentSince,omitzero"`
+	// SoftDeletedUntil is when the store drops it. It is zero unless the listing is WithSoftDeleted.
+	SoftDeletedUntil time.Time `json:"softDeletedUntil,omitzero"`
 }
 
 // A Page is one page of a listing. The last page has an empty Token.

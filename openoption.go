@@ -67,7 +67,8 @@ func (o openOption) ApplyOpen(to *OpenOptions) { o(to) }
 // baseURL returns base as the value of an option.
 func baseURL(o *OpenOptions, option, base string) string {
 	u, err := url.Parse(base)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" ||
+		u.Fragment != "" {
 		o.Fail(invalid(option, "must be an http or https address without user, query or fragment"))
 		return ""
 	}
@@ -194,7 +195,9 @@ type Operation struct {
 
 // An Outcome tells how an operation ended.
 type Outcome struct {
-	Err      error
-	Bytes    int64
-	Requests int // HTTP requests, with retries and without those for credentials; calls of the driver if it cannot count them, or if a GCS or Azure client is the caller's own
+	Err   error
+	Bytes int64
+	// Requests counts HTTP requests, with retries and without those for credentials. It counts calls of the driver if that
+	// cannot count requests, or if a GCS or Azure client is the caller's own.
+	Requests int
 }

@@ -85,7 +85,10 @@ func checkFileName(r *SignOptions, option, name string) {
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !headertext.ValidHeader(disposition) {
-			fail(&r.err, "WithResponseContentDisposition", `must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`)
+			fail(
+				&r.err, "WithResponseContentDisposition",
+				`must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`,
+			)
 		}
 		r.ResponseName, r.ResponseContentDisposition = "", disposition
 	})
@@ -106,7 +109,9 @@ func WithMethod(method string) SignedDownloadOption {
 // SignedUploadForm signs a form. The store enforces a size from minSize to maxSize bytes
 // and one content type: that of [WithContentType], else of the key's extension, else
 // "application/octet-stream". A condition does not fit.
-func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*SignedForm, error) {
+func SignedUploadForm(
+	ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption,
+) (*SignedForm, error) {
 	f, e := need(b, "SignedUploadForm", key)
 	if e != nil {
 		return nil, e

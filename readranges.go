@@ -32,7 +32,9 @@ type Range struct{ Offset, Length int64 }
 // request finds the size. A range is shorter if the object ends earlier. If an Offset is past
 // the end, it fails with RangeNotSatisfiable; if the object is changed or removed meanwhile,
 // with Changed; with [WithRange], with InvalidArgument.
-func ReadRanges(ctx context.Context, b Downloader, key string, ranges []Range, opts ...DownloadOption) ([][]byte, *Attrs, error) {
+func ReadRanges(
+	ctx context.Context, b Downloader, key string, ranges []Range, opts ...DownloadOption,
+) ([][]byte, *Attrs, error) {
 	r := &rangesRead{from: b, key: key, ranges: ranges}
 	if e := r.init(opts); e != nil {
 		return nil, nil, located(b, "ReadRanges", key, e)
@@ -70,7 +72,9 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 	}
 	for i, one := range r.ranges {
 		if one.Offset < 0 && one.Length >= 0 {
-			return invalid(fmt.Sprintf("ranges[%d]", i), "with an Offset below 0 must have a Length below 0: the last -Offset bytes")
+			return invalid(
+				fmt.Sprintf("ranges[%d]", i), "with an Offset below 0 must have a Length below 0: the last -Offset bytes",
+			)
 		}
 	}
 	r.gap, r.limit, r.claimed = defaultMaxGap, maxRunBytes, claimedBytes
@@ -89,7 +93,10 @@ func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 		WithRange(one.Offset, one.Length).applyDownload(&r)
 		from, to, err := r.Span(size)
 		if err != nil {
-			return nil, &Error{Code: RangeNotSatisfiable, Err: fmt.Errorf("ranges[%d] begins at %d, and the object has %d bytes", i, one.Offset, size)}
+			return nil, &Error{
+				Code: RangeNotSatisfiable,
+				Err:  fmt.Errorf("ranges[%d] begins at %d, and the object has %d bytes", i, one.Offset, size),
+			}
 		}
 		if e := checkFitsSlice(to - from); e != nil {
 			return nil, e
@@ -161,7 +168,8 @@ func (r *rangesRead) firstRange() Range {
 // or for claimed ones, if that is more. If the first request delivers the only range, it needs no other.
 func (r *rangesRead) fetch(ctx context.Context) error {
 	r.progress = progress.New(r.req.Progress, r.plan.Bytes)
-	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 && r.plan.Spans[0] == (rangeplan.Span{Offset: offset, End: offset + length}) {
+	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 &&
+		r.plan.Spans[0] == (rangeplan.Span{Offset: offset, End: offset + length}) {
 		return r.readOnly(length)
 	}
 	r.results = make([][]byte, len(r.plan.Spans))

@@ -64,21 +64,27 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	}
 	if r.Lifecycle != nil {
 		for _, rule := range *r.Lifecycle {
-			if min(rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays) < 0 {
+			if min(
+				rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays,
+			) < 0 {
 				return invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must not have negative days")
 			}
 			if broken := tagrule.Check(rule.Tags); broken != "" {
 				return invalid("WithLifecycle", broken)
 			}
 			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
-				return invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
+				return invalid(
+					"WithLifecycle",
+					"rule "+redact.Quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither",
+				)
 			}
 		}
 	}
 	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
 		return invalid("WithVersioning", "must not be false beside WithObjectLock: locks need versions")
 	}
-	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) && (d.Days < 1 || d.Days > maxDefaultDays || d.Mode != Governance && d.Mode != Compliance) {
+	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) &&
+		(d.Days < 1 || d.Days > maxDefaultDays || d.Mode != Governance && d.Mode != Compliance) {
 		return invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and 1 to 36,500 days")
 	}
 	if r.SoftDelete != nil && *r.SoftDelete < 0 {
@@ -178,7 +184,10 @@ func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		kept := append([]CORSRule{}, rules...)
 		for i := range kept {
-			for _, list := range []*[]string{&kept[i].Origins, &kept[i].Methods, &kept[i].AllowedHeaders, &kept[i].ExposedHeaders} {
+			rule := &kept[i]
+			for _, list := range []*[]string{
+				&rule.Origins, &rule.Methods, &rule.AllowedHeaders, &rule.ExposedHeaders,
+			} {
 				*list = slices.Clone(*list)
 			}
 		}
@@ -230,9 +239,10 @@ type CORSRule struct {
 // after its begin, else a week after its last part. Google does if Prefix is "", else
 // transfer.Expire.
 type LifecycleRule struct {
-	ID                         string
-	Prefix                     string
-	Tags                       map[string]string // only objects that have all of them; Unsupported if the store's rules have no tags
+	ID     string
+	Prefix string
+	// Tags selects the objects that have all of them. It is Unsupported if the store's rules have no tags.
+	Tags                       map[string]string
 	ExpireAfterDays            int
 	ExpireOldVersionsAfterDays int
 	AbortUploadsAfterDays      int

@@ -74,8 +74,8 @@
 //   - [github.com/omnibucket/storage/layers]: encryption, two stores, a cache, limits and more below a bucket.
 //   - [github.com/omnibucket/storage/s3server]: an S3 server for tests and development.
 //   - [github.com/omnibucket/storage/storagetest]: the suite that judges a driver, and faults for your own tests.
-//   - [github.com/omnibucket/storage/driver] and [github.com/omnibucket/storage/engine]: for a driver or a layer of your own.
-//   - [github.com/omnibucket/storage/adapters/gocloud] and others beside it: buckets for the interfaces of other libraries.
+//   - [github.com/omnibucket/storage/driver] and [github.com/omnibucket/storage/engine]: for a driver or layer of yours.
+//   - [github.com/omnibucket/storage/adapters/gocloud] and others: buckets for the interfaces of other libraries.
 package storage
 
 import (

@@ -25,7 +25,9 @@ func Update(ctx context.Context, b interface {
 	Uploader
 	Downloader
 }, key string, change func(old []byte, attrs *Attrs) ([]byte, error), opts ...UploadOption) (*Attrs, error) {
-	u := &update{rounds: rounds{b: b, op: "Update", key: key}, b: b, change: change, opts: append(opts[:len(opts):len(opts)], nil)}
+	u := &update{
+		rounds: rounds{b: b, op: "Update", key: key}, b: b, change: change, opts: append(opts[:len(opts):len(opts)], nil),
+	}
 	if e := u.check(opts); e != nil {
 		return nil, u.rounds.located(e)
 	}
@@ -190,7 +192,9 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		return r.located(ownError(e.state.Overwritten))
 	case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
 		if r.conflicts == maxConflicts {
-			return r.located(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})
+			return r.located(
+				&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"},
+			)
 		}
 		delay = rand.N(backoff.FirstDelay << min(r.conflicts, 5))
 		r.conflicts++

@@ -41,9 +41,9 @@ const (
 // It takes three requests if nobody else has appended since the last call, or two more after a minute. Data of more
 // than [MaxEntry] bytes is TooLarge.
 //
-// Before the first call of next, Append looks for the last entry that this Log has seen. An expiry rule may have removed
-// it, or a restored backup may have replaced it. Then Append stores nothing and fails with Changed, each time: no reader
-// would see an entry after a gap. A new Log takes the log as it is.
+// Before the first call of next, Append looks for the last entry that this Log has seen. An expiry rule may have
+// removed it, or a restored backup may have replaced it. Then Append stores nothing and fails with Changed, each time:
+// no reader would see an entry after a gap. A new Log takes the log as it is.
 //
 // If the response to the write is lost, Append finds out whether the entry is stored.
 // If it cannot within ten seconds, errors.Is(err, [storage.OutcomeUnknown]): the entries from then on
@@ -100,7 +100,9 @@ func (l *Log) before(ctx context.Context, begun time.Time) (int64, error) {
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	id, policy, tries := rand.Text(), backoff.New(0, 0, 0), backoff.Tries{}
 	for unsure := false; ; {
-		_, err := l.bucket.Upload(ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(), storage.WithMetadata(map[string]string{idName: id}))
+		_, err := l.bucket.Upload(
+			ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(), storage.WithMetadata(map[string]string{idName: id}),
+		)
 		taken := storage.CodeOf(err) == storage.PreconditionFailed
 		unsure = unsure || errors.Is(err, storage.OutcomeUnknown)
 		switch {
@@ -135,7 +137,9 @@ func (l *Log) unknown(number int64, cause error) error {
 
 // writer returns which call wrote an entry.
 func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string, err error) {
-	attrs, err := persist(ctx, func(ctx context.Context) (*storage.Attrs, error) { return l.bucket.Attrs(ctx, l.key(number)) })
+	attrs, err := persist(
+		ctx, func(ctx context.Context) (*storage.Attrs, error) { return l.bucket.Attrs(ctx, l.key(number)) },
+	)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return false, "", nil

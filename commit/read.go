@@ -56,7 +56,9 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 
 // yield yields the entries from next up to the last one, and returns the number after it. It returns
 // more as false after an error, or if yield wants no more.
-func (l *Log) yield(ctx context.Context, op string, next int64, yield func(Entry, error) bool) (after int64, more bool) {
+func (l *Log) yield(
+	ctx context.Context, op string, next int64, yield func(Entry, error) bool,
+) (after int64, more bool) {
 	for size := 1; ; size = min(2*size, together) {
 		entries, err := l.batch(ctx, op, next, size)
 		for _, entry := range entries {

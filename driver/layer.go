@@ -34,8 +34,8 @@ func (l layerOption) ApplyOpen(o *storage.OpenOptions) {
 	o.Layers = append(o.Layers, l.layer)
 }
 
-// WithLayerMetadata returns a context in which reads and copies keep what layers above have put into the metadata, such as
-// the key of an encrypted object. It is for a layer that copies objects by the functions of package storage.
+// WithLayerMetadata returns a context in which reads and copies keep what layers above have put into the metadata,
+// such as the key of an encrypted object. It is for a layer that copies objects by the functions of package storage.
 func WithLayerMetadata(ctx context.Context) context.Context { return metadata.WithLayers(ctx) }
 
 // JoinCRC32C returns the checksum of two parts together, of which the second has length bytes. It is for
@@ -59,7 +59,9 @@ type interceptor struct {
 	f func(ctx context.Context, call string, next func(context.Context) error) error
 }
 
-func passing[T any](a *interceptor, ctx context.Context, call string, next func(context.Context) (T, error)) (T, error) {
+func passing[T any](
+	a *interceptor, ctx context.Context, call string, next func(context.Context) (T, error),
+) (T, error) {
 	var result T
 	err := a.f(ctx, call, func(ctx context.Context) (err error) {
 		result, err = next(ctx)
@@ -116,7 +118,10 @@ func (a *interceptor) PutPart(ctx context.Context, r *PartRequest) (Part, error)
 }
 
 func (a *interceptor) CompleteParts(ctx context.Context, r *CompleteRequest) (*storage.Attrs, error) {
-	return passing(a, ctx, "CompleteParts", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.CompleteParts(ctx, r) })
+	return passing(
+		a, ctx, "CompleteParts",
+		func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.CompleteParts(ctx, r) },
+	)
 }
 
 func (a *interceptor) AbortParts(ctx context.Context, key, upload string) error {
@@ -128,11 +133,15 @@ func (a *interceptor) ListParts(ctx context.Context, r *ListPartsRequest) (*Part
 }
 
 func (a *interceptor) ListUploads(ctx context.Context, r *ListUploadsRequest) (*UploadPage, error) {
-	return passing(a, ctx, "ListUploads", func(ctx context.Context) (*UploadPage, error) { return a.Driver.ListUploads(ctx, r) })
+	return passing(
+		a, ctx, "ListUploads", func(ctx context.Context) (*UploadPage, error) { return a.Driver.ListUploads(ctx, r) },
+	)
 }
 
 func (a *interceptor) SignPart(ctx context.Context, r *SignPartRequest) (*storage.SignedURL, error) {
-	return passing(a, ctx, "SignPart", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.SignPart(ctx, r) })
+	return passing(
+		a, ctx, "SignPart", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.SignPart(ctx, r) },
+	)
 }
 
 func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
@@ -152,7 +161,9 @@ func (a *interceptor) Copy(ctx context.Context, r *CopyRequest) (*storage.Attrs,
 }
 
 func (a *interceptor) Compose(ctx context.Context, r *ComposeRequest) (*storage.Attrs, error) {
-	return passing(a, ctx, "Compose", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Compose(ctx, r) })
+	return passing(
+		a, ctx, "Compose", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Compose(ctx, r) },
+	)
 }
 
 func (a *interceptor) Move(ctx context.Context, r *MoveRequest) (*storage.Attrs, error) {
@@ -160,7 +171,9 @@ func (a *interceptor) Move(ctx context.Context, r *MoveRequest) (*storage.Attrs,
 }
 
 func (a *interceptor) ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error) {
-	return passing(a, ctx, "ListVersions", func(ctx context.Context) (*VersionPage, error) { return a.Driver.ListVersions(ctx, r) })
+	return passing(
+		a, ctx, "ListVersions", func(ctx context.Context) (*VersionPage, error) { return a.Driver.ListVersions(ctx, r) },
+	)
 }
 
 func (a *interceptor) Tags(ctx context.Context, r *GetRequest) (map[string]string, error) {
@@ -188,5 +201,7 @@ func (a *interceptor) Sign(ctx context.Context, r *SignRequest) (*storage.Signed
 }
 
 func (a *interceptor) SignForm(ctx context.Context, r *SignRequest) (*storage.SignedForm, error) {
-	return passing(a, ctx, "SignForm", func(ctx context.Context) (*storage.SignedForm, error) { return a.Driver.SignForm(ctx, r) })
+	return passing(
+		a, ctx, "SignForm", func(ctx context.Context) (*storage.SignedForm, error) { return a.Driver.SignForm(ctx, r) },
+	)
 }

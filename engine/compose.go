@@ -57,7 +57,8 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	}
 	if c.req.ContentType == "" {
 		c.req.ContentType = contentType("", c.op.key, nil)
-		if mediatype.ByExtension(c.op.key) == "" && c.sources[0].ContentType != "" && c.op.core.has(storage.ContentProperties) {
+		if mediatype.ByExtension(c.op.key) == "" && c.sources[0].ContentType != "" &&
+			c.op.core.has(storage.ContentProperties) {
 			c.req.ContentType = c.sources[0].ContentType
 		}
 	}
@@ -73,7 +74,9 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	c.sources = make([]*storage.Attrs, len(c.srcKeys))
 	failed := make([]*storage.Error, len(c.srcKeys))
 	parallel.All(len(c.srcKeys), removal.AtOnce, func(i int) error {
-		c.sources[i], failed[i] = head(ctx, &c.op, &driver.GetRequest{Key: c.srcKeys[i], Length: -1, Native: c.req.Source.Native})
+		c.sources[i], failed[i] = head(
+			ctx, &c.op, &driver.GetRequest{Key: c.srcKeys[i], Length: -1, Native: c.req.Source.Native},
+		)
 		return nil
 	})
 	for i, e := range failed {
@@ -105,10 +108,13 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		writeID = core.newWriteID(c.given.WriteID)
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
-	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) }, &intent{
-		properties: c.req.Properties, controls: c.req.Controls, native: c.req.Native, size: r.Size, crc: r.CRC32C,
-		condition: r.Condition, writeID: writeID, named: c.given.WriteID != "",
-	})
+	return writeOnServer(
+		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) },
+		&intent{
+			properties: c.req.Properties, controls: c.req.Controls, native: c.req.Native, size: r.Size, crc: r.CRC32C,
+			condition: r.Condition, writeID: writeID, named: c.given.WriteID != "",
+		},
+	)
 }
 
 // streamCompose streams the sources, one after the other, into one upload.
@@ -130,7 +136,9 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 // openSource opens the source that headSources has seen.
 func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error) {
 	d, seen := &download{ctx: ctx}, c.sources[i]
-	d.first.req = driver.GetRequest{Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: seen.Revision}, Native: c.req.Source.Native}
+	d.first.req = driver.GetRequest{
+		Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: seen.Revision}, Native: c.req.Source.Native,
+	}
 	d.op.core, d.op.name, d.op.key = c.op.core, c.op.name, c.srcKeys[i]
 	e := d.open()
 	switch {

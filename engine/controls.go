@@ -56,7 +56,10 @@ type changeOp struct {
 }
 
 // run checks the request and makes it. checked is how checking the argument went.
-func (c *changeOp) run(ctx context.Context, b *core, name, key string, need storage.Features, checked *storage.Error, call func(driver.Driver, context.Context, *driver.ChangeRequest) error) error {
+func (c *changeOp) run(
+	ctx context.Context, b *core, name, key string, need storage.Features, checked *storage.Error,
+	call func(driver.Driver, context.Context, *driver.ChangeRequest) error,
+) error {
 	o, r := &c.op, &c.req
 	e := o.prepareWrite(b, name, key)
 	e = cmp.Or(e, checked, b.resolveChange(o.key, r, c.given), b.need(need, name))

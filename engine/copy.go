@@ -77,7 +77,10 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 }
 
 // orStream calls stream if the store cannot do r; a and e are its answer. An error with an Op is the source's.
-func orStream(ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver.CopyRequest, stream func(context.Context) (*storage.Attrs, *storage.Error)) (*storage.Attrs, *storage.Error) {
+func orStream(
+	ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver.CopyRequest,
+	stream func(context.Context) (*storage.Attrs, *storage.Error),
+) (*storage.Attrs, *storage.Error) {
 	if e == nil || e.Code != storage.Unsupported || e.Op != "" || e.Unknown && r.Condition != (storage.Condition{}) {
 		return a, e
 	}
@@ -171,7 +174,8 @@ func (c *copyOp) keepsClass() bool {
 	if c.given.Set&storage.StorageClassSet != 0 {
 		return true
 	}
-	return c.source != nil && c.op.core.has(storage.StorageClasses) && c.source.op.core.desc.Provider == c.op.core.desc.Provider
+	return c.source != nil && c.op.core.has(storage.StorageClasses) &&
+		c.source.op.core.desc.Provider == c.op.core.desc.Provider
 }
 
 // streamCopy streams between two buckets, within the destination's operation.
@@ -213,7 +217,9 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 // whole returns the size and the checksum of the source and of what Append adds.
 func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 	added := int64(len(c.given.Tail))
-	return source.Size + added, driver.JoinCRC32C(source.CRC32C, storage.CRC32C{Sum: crc32c.Sum(c.given.Tail), Known: true}, added)
+	return source.Size + added, driver.JoinCRC32C(
+		source.CRC32C, storage.CRC32C{Sum: crc32c.Sum(c.given.Tail), Known: true}, added,
+	)
 }
 
 // putOfCopy returns the request that stores what r copies, without what the source decides.

@@ -53,18 +53,24 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	if len(c.given.Tail) > 0 {
 		return c.appendOnServer(ctx, &r, in)
 	}
-	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return to.driver.Copy(ctx, &r) }, in)
+	return writeOnServer(
+		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return to.driver.Copy(ctx, &r) }, in,
+	)
 }
 
 // appendOnServer adds bytes to the source inside the provider.
-func (c *copyOp) appendOnServer(ctx context.Context, r *driver.CopyRequest, in *intent) (*storage.Attrs, *storage.Error) {
+func (c *copyOp) appendOnServer(
+	ctx context.Context, r *driver.CopyRequest, in *intent,
+) (*storage.Attrs, *storage.Error) {
 	set := c.given
 	whole := &driver.ComposeRequest{
 		Key: r.Key, Sources: []driver.ObjectRef{r.Source}, Tail: c.given.Tail, Size: in.size, CRC32C: in.crc,
 		Properties: r.Properties, Controls: r.Controls, Native: r.Native, Condition: r.Condition,
 		Unchanged: set.Set == 0 && set.Tags == nil && !locks(&set.Controls) && !r.PublicRead,
 	}
-	return writeOnServer(ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Compose(ctx, whole) }, in)
+	return writeOnServer(
+		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Compose(ctx, whole) }, in,
+	)
 }
 
 // copyTags makes a request copy the tags of its source, unless options replace them. It returns how many
@@ -112,7 +118,9 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*
 }
 
 // writeOnServer makes the driver call that copies or joins objects inside the provider.
-func writeOnServer(ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), in *intent) (*storage.Attrs, *storage.Error) {
+func writeOnServer(
+	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), in *intent,
+) (*storage.Attrs, *storage.Error) {
 	a, e := request(ctx, o, call)
 	if e != nil && e.Code == storage.ObjectNotFound { // the source existed before this request
 		e.Code = storage.Changed

@@ -127,7 +127,8 @@ func (d *download) open() *storage.Error {
 // begins past the end of any object.
 func (d *download) canSplit() bool {
 	req := &d.first.req
-	return req.Suffix == 0 && (req.Length < 0 || req.Length > firstSectionBytes) && req.Offset <= math.MaxInt64-firstSectionBytes
+	return req.Suffix == 0 && (req.Length < 0 || req.Length > firstSectionBytes) &&
+		req.Offset <= math.MaxInt64-firstSectionBytes
 }
 
 // openEmpty is for ranges that no provider returns: the object's size decides

@@ -70,7 +70,9 @@ type sink interface {
 // newFetch returns a fetch of what follows from in a download.
 func newFetch(d *download, from int64, limit *concurrency.Limit, size int64) *fetch {
 	offset, length := d.reader.Range()
-	f := &fetch{d: d, req: d.first.req, from: from, end: offset + length, size: size, maxSize: maxSectionBytes, limit: limit}
+	f := &fetch{
+		d: d, req: d.first.req, from: from, end: offset + length, size: size, maxSize: maxSectionBytes, limit: limit,
+	}
 	f.ctx, f.cancel = context.WithCancel(d.ctx)
 	d.first.fetched = newFetched()
 	return f

@@ -83,7 +83,9 @@ func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 
 // stalledError returns the error of a connection that has stalled, and so has failed with err.
 func stalledError(err error) *storage.Error {
-	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.Join(errors.New("no byte came for too long"), err)}
+	return &storage.Error{
+		Code: storage.Unavailable, Retryable: true, Err: errors.Join(errors.New("no byte came for too long"), err),
+	}
 }
 
 // adopt makes body the open one, unless close was called first.

@@ -41,8 +41,14 @@ type listOp struct {
 
 // outOfOrder returns the error that ends a listing out of order. A caller that merges listings, or resumes
 // one after its greatest key, would miss a key that comes late.
-func (c *core) outOfOrder() *storage.Error {
-	return unsupported("the store does not list keys in byte order", cmp.Or(c.desc.OrderHint, "report this to the author of the driver of "+c.desc.Provider+": it must list in byte order, or declare FolderOrder"))
+func outOfOrder(c *core) *storage.Error {
+	return unsupported(
+		"the store does not list keys in byte order",
+		cmp.Or(
+			c.desc.OrderHint,
+			"report this to the author of the driver of "+c.desc.Provider+": it must list in byte order, or declare FolderOrder",
+		),
+	)
 }
 
 // open checks the request.
@@ -80,7 +86,10 @@ func (l *listOp) checkAnyOrder() *storage.Error {
 	case !l.given.AnyOrder:
 		return unsupported("this store lists in no order", "list with WithAnyOrder, if entries may come in any order")
 	case l.after != "":
-		return unsupported("this store lists in no order, so that WithStartAfter has no meaning", "list without it, or continue by the token of ListPage")
+		return unsupported(
+			"this store lists in no order, so that WithStartAfter has no meaning",
+			"list without it, or continue by the token of ListPage",
+		)
 	case l.rolls():
 		return unsupported("this store does not support the delimiter "+strconv.Quote(l.req.Delimiter), `use "/"`)
 	}
@@ -88,13 +97,13 @@ func (l *listOp) checkAnyOrder() *storage.Error {
 }
 
 // maxPage returns how many entries one page can have.
-func (c *core) maxPage() int {
+func maxPage(c *core) int {
 	return cmp.Or(c.desc.MaxPage, defaultMaxPage)
 }
 
 // pageSize returns how many entries one request asks for.
 func (l *listOp) pageSize() int {
-	return min(cmp.Or(l.given.PageSize, defaultMaxPage), l.op.core.maxPage())
+	return min(cmp.Or(l.given.PageSize, defaultMaxPage), maxPage(l.op.core))
 }
 
 // limitOf returns how many entries a request asks for if so many remain of WithLimit, below 1 without it:
@@ -163,14 +172,18 @@ func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 }
 
 // fetch returns one page as the driver does.
-func (l *listOp) fetch(ctx context.Context, r *driver.ListRequest, progress *pageProgress) (*storage.Page, *storage.Error) {
+func (l *listOp) fetch(
+	ctx context.Context, r *driver.ListRequest, progress *pageProgress,
+) (*storage.Page, *storage.Error) {
 	prefix := l.prefixOf(r)
 	if prefix != r.Prefix {
 		folder := *r
 		folder.Prefix = prefix
 		r = &folder
 	}
-	page, e := request(ctx, &l.op, func(ctx context.Context) (*storage.Page, error) { return l.op.core.driver.List(ctx, r) })
+	page, e := request(
+		ctx, &l.op, func(ctx context.Context) (*storage.Page, error) { return l.op.core.driver.List(ctx, r) },
+	)
 	if e == nil {
 		last := ""
 		for i := len(page.Entries) - 1; i >= 0 && last == ""; i-- {
@@ -208,7 +221,7 @@ func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Erro
 			continue
 		}
 		if entry.Key < l.last && !l.anyOrder {
-			return l.op.core.outOfOrder()
+			return outOfOrder(l.op.core)
 		}
 		l.last = entry.Key
 		if !l.wants(entry) {
@@ -235,7 +248,8 @@ func (l *listOp) wants(entry *storage.ListEntry) bool {
 // rollsUp reports whether the entry is an object whose key is its own common prefix: some
 // servers send both.
 func rollsUp(entry *storage.ListEntry, r *driver.ListRequest) bool {
-	return r.Delimiter != "" && !entry.IsPrefix && len(entry.Key) > len(r.Prefix) && strings.HasSuffix(entry.Key[len(r.Prefix):], r.Delimiter)
+	return r.Delimiter != "" && !entry.IsPrefix && len(entry.Key) > len(r.Prefix) &&
+		strings.HasSuffix(entry.Key[len(r.Prefix):], r.Delimiter)
 }
 
 // revisionBlock is how many bytes of revisions share one allocation. An entry that a caller
@@ -272,7 +286,9 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 // eachPage calls page for each page of a listing that comes to an end: with its token, which is "" for
 // the first one. page returns the token of the next page, "" if no other is wanted, and what identifies
 // the last entry; "" if there is none.
-func eachPage(ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error)) *storage.Error {
+func eachPage(
+	ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error),
+) *storage.Error {
 	var progress pageProgress
 	for token := ""; ; {
 		if err := ctx.Err(); err != nil {
@@ -301,7 +317,9 @@ type pageProgress struct {
 	mark  string // the token of an earlier page; it moves on each time that the number of pages doubles
 }
 
-var errRepeats = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing")}
+var errRepeats = &storage.Error{
+	Code: storage.Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing"),
+}
 
 // check takes the tokens of a page and of the next one, and what identifies the last entry of
 // the page; "" if it has none.
@@ -324,5 +342,8 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 	if p.empty++; p.empty < limit {
 		return nil
 	}
-	return &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("the listing has brought %d pages without a new entry, and names another page", limit)}
+	return &storage.Error{
+		Code: storage.Unavailable,
+		Err:  fmt.Errorf("the listing has brought %d pages without a new entry, and names another page", limit),
+	}
 }

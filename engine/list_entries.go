@@ -18,7 +18,10 @@ func (b bucket) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[
 
 // iterate begins the operation, calls each and ends it with at most one error, which it yields
 // last. If the checks before it failed with e, it yields only that.
-func iterate[E any](ctx context.Context, o *operation, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error, yield func(E, error) bool) {
+func iterate[E any](
+	ctx context.Context, o *operation, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error,
+	yield func(E, error) bool,
+) {
 	if e == nil {
 		ctx, e = o.begin(ctx)
 	}

@@ -34,7 +34,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	}
 	unsure := l.op.core.desc.TokenAfterLast && !l.anyOrder
 	if unsure { // only an entry after the page proves that there is a next page
-		l.req.Limit = min(size+1, l.op.core.maxPage())
+		l.req.Limit = min(size+1, maxPage(l.op.core))
 	}
 	begin, exact := l.req.Token, l.req.Limit == size
 	var before []storage.ListEntry
@@ -56,7 +56,8 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return page, nil
 		}
-		short := len(page.Entries) == 0 || l.readsMore() && len(page.Entries) < size && !l.anyOrder // which would ask for the rest one by one
+		short := len(page.Entries) == 0 ||
+			l.readsMore() && len(page.Entries) < size && !l.anyOrder // which would ask for the rest one by one
 		if page.Token == "" || !short && !unsure {
 			page.Token = seal(l, page.Token)
 			return page, nil
@@ -109,7 +110,8 @@ const (
 	afterKey  = "key" // distinguishes the tokens of sealKey from those of seal
 )
 
-// pageMark binds the driver's token to provider, prefix and delimiter, and shows a change of it. It is not a secret: a token can only move the start.
+// pageMark binds the driver's token to provider, prefix and delimiter, and shows a change of it. It is not a secret: a
+// token can only move the start.
 func pageMark(l *listOp, token string, kind ...string) string {
 	var joined []byte
 	for _, part := range append([]string{l.op.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {

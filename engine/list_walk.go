@@ -142,7 +142,7 @@ func (v *level) add(entry storage.ListEntry) *storage.Error {
 	case !strings.HasPrefix(entry.Key, v.req.Prefix):
 		return nil
 	case entry.IsPrefix && entry.Key == v.req.Prefix: // it would be listed for ever
-		return v.core.outOfOrder()
+		return outOfOrder(v.core)
 	case rollsUp(&entry, v.req):
 		entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 	}
@@ -154,7 +154,7 @@ func (v *level) add(entry storage.ListEntry) *storage.Error {
 			return nil // a repeat
 		}
 		if !strings.HasPrefix(entry.Key, nameOf(&v.held[n-1])) {
-			return v.core.outOfOrder()
+			return outOfOrder(v.core)
 		}
 	}
 	if !entry.IsPrefix {
@@ -181,7 +181,7 @@ func (v *level) pass(entry storage.ListEntry) *storage.Error {
 	case entry.Key == v.last:
 		return nil // a repeat
 	case entry.Key < v.last:
-		return v.core.outOfOrder()
+		return outOfOrder(v.core)
 	}
 	v.last = entry.Key
 	return v.visit(entry)
@@ -208,7 +208,7 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 // pageDerived returns a page of at most size entries. Its token is a key, so each
 // page lists the folders above that key from their start.
 func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
-	l.req.Limit = l.op.core.maxPage()
+	l.req.Limit = maxPage(l.op.core)
 	page := &storage.Page{}
 	e := l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
 		if len(page.Entries) == size {

@@ -106,7 +106,9 @@ func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 		case part.Size < limits.MinSize:
 			return invalid(argument, fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize))
 		case limits.Unit > 0 && part.Size%limits.Unit != 0:
-			return invalid(argument, fmt.Sprintf("must have a multiple of %d bytes, because it is not the last one", limits.Unit))
+			return invalid(
+				argument, fmt.Sprintf("must have a multiple of %d bytes, because it is not the last one", limits.Unit),
+			)
 		case limits.Equal && part.Size != parts[0].Size:
 			return invalid(argument, fmt.Sprintf("must have %d bytes, as the first one", parts[0].Size))
 		}
@@ -122,7 +124,9 @@ func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 	record := &c.upload.record
 	for _, declared := range []int64{record.DeclaredSize(), c.options.Size} {
 		if declared >= 0 && size != declared {
-			return size > declared, invalid("parts", fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size))
+			return size > declared, invalid(
+				"parts", fmt.Sprintf("must have the %d bytes of WithSize, and have %d", declared, size),
+			)
 		}
 	}
 	if limit := record.MaxSize; limit > 0 && size > limit {
@@ -143,7 +147,10 @@ func (c *completion) checksum(r *driver.CompleteRequest) (storage.CRC32C, *stora
 		switch {
 		case !want.Known:
 		case !sum.Known:
-			return sum, unsupported("the store does not tell the checksums of these parts", "leave out WithCRC32C, or send the parts with PutPart and complete them with the same MultipartUpload")
+			return sum, unsupported(
+				"the store does not tell the checksums of these parts",
+				"leave out WithCRC32C, or send the parts with PutPart and complete them with the same MultipartUpload",
+			)
 		case want != sum:
 			return sum, mismatch(want, sum)
 		}
@@ -177,7 +184,10 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
 	u, put := c.upload, r.Put
 	c.stale = false
-	a, e := requestUnlessRestart(ctx, &c.op, nil, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) })
+	a, e := requestUnlessRestart(
+		ctx, &c.op, nil,
+		func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.CompleteParts(ctx, r) },
+	)
 	if e != nil && !e.Unknown {
 		a, e = c.completedBefore(ctx, e)
 		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)
@@ -214,7 +224,9 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 		return nil, e
 	}
 	if u.record.WriteID != "" && ctx.Err() == nil {
-		found, failed := head(ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
+		found, failed := head(
+			ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true},
+		)
 		switch {
 		case failed == nil && metadata.HoldsWriteID(found.Metadata, u.record.WriteID):
 			if e.Code != storage.ObjectNotFound {

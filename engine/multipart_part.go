@@ -16,7 +16,9 @@ import (
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-func (u *multipartUpload) PutPart(ctx context.Context, number int, body io.Reader, opts ...storage.PartOption) (*storage.UploadedPart, error) {
+func (u *multipartUpload) PutPart(
+	ctx context.Context, number int, body io.Reader, opts ...storage.PartOption,
+) (*storage.UploadedPart, error) {
 	o := &operation{}
 	e := u.prepare(o, "PutPart")
 	p := &partUpload{upload: u, number: number}
@@ -137,7 +139,9 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 }
 
 // put stores a part that can be read again.
-func (p *partUpload) put(ctx context.Context, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
+func (p *partUpload) put(
+	ctx context.Context, section *io.SectionReader, crc storage.CRC32C,
+) (driver.Part, *storage.Error) {
 	crc, e := p.verify(section, crc)
 	if e != nil {
 		return driver.Part{}, e
@@ -150,7 +154,10 @@ func (p *partUpload) put(ctx context.Context, section *io.SectionReader, crc sto
 func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.Part, *storage.Error) {
 	w := &p.write
 	content := w.streamed(first, p.upload.Limits().MaxSize, p.options.CRC32C)
-	r := &driver.PartRequest{Key: w.op.key, Upload: p.upload.record.Upload, Number: p.number, Body: readOnce{content}, Size: w.src.size, Native: w.req.Native, AnyOrder: w.req.AnyOrder, Unchecked: w.req.UncheckedParts}
+	r := &driver.PartRequest{
+		Key: w.op.key, Upload: p.upload.record.Upload, Number: p.number, Body: readOnce{content}, Size: w.src.size,
+		Native: w.req.Native, AnyOrder: w.req.AnyOrder, Unchecked: w.req.UncheckedParts,
+	}
 	content.sum = &r.CRC32C
 	part, e := w.op.requestPart(ctx, r, content)
 	part.Size = content.read
@@ -212,7 +219,9 @@ func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.E
 	gone := e.Code == storage.ObjectNotFound
 	if e.Code == storage.InvalidArgument || mustRestart(e) {
 		_, failed := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
-			return o.core.driver.ListParts(ctx, &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: 1, Native: u.put.Native})
+			return o.core.driver.ListParts(
+				ctx, &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: 1, Native: u.put.Native},
+			)
 		})
 		gone = failed != nil && failed.Code == storage.ObjectNotFound
 	}

@@ -46,7 +46,8 @@ func recordedProperties(u *uploadtoken.Record) storage.Properties {
 // recordedPut returns the request that the record describes, without native options.
 func recordedPut(u *uploadtoken.Record) driver.PutRequest {
 	r := driver.PutRequest{
-		Key: u.Key, Properties: recordedProperties(u), Controls: storage.Controls{PublicRead: u.Public, Tags: u.Tags, LegalHold: u.Hold},
+		Key: u.Key, Properties: recordedProperties(u),
+		Controls:  storage.Controls{PublicRead: u.Public, Tags: u.Tags, LegalHold: u.Hold},
 		Condition: storage.Condition{Absent: u.Absent, Revision: u.Revision},
 		AnyOrder:  true, UncheckedParts: u.Unchecked,
 	}
@@ -127,7 +128,9 @@ func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *s
 		return e
 	}
 	if fingerprintsOf(natives) != record.Natives {
-		return invalid("options", "must be the native options of BeginUpload, such as the key that the object is encrypted with")
+		return invalid(
+			"options", "must be the native options of BeginUpload, such as the key that the object is encrypted with",
+		)
 	}
 	r.Native = natives
 	u.record = record

@@ -134,7 +134,9 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	r := &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: partsPage, Native: u.put.Native}
 	var parts []driver.Part
 	for {
-		page, e := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) { return o.core.driver.ListParts(ctx, r) })
+		page, e := request(
+			ctx, o, func(ctx context.Context) (*driver.PartPage, error) { return o.core.driver.ListParts(ctx, r) },
+		)
 		if e != nil {
 			withoutEffect(e)
 			if e.Code == storage.ObjectNotFound {
@@ -144,7 +146,9 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 		}
 		for _, part := range page.Parts {
 			if part.Number <= r.After {
-				return nil, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the store listed part %d after part %d", part.Number, r.After)}
+				return nil, &storage.Error{
+					Code: storage.Internal, Err: fmt.Errorf("the store listed part %d after part %d", part.Number, r.After),
+				}
 			}
 			r.After = part.Number
 			parts = append(parts, part)
@@ -153,13 +157,16 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 			break
 		}
 		if len(page.Parts) == 0 {
-			return nil, &storage.Error{Code: storage.Unavailable, Err: errors.New("the store listed no part, and says that there are more")}
+			return nil, &storage.Error{
+				Code: storage.Unavailable, Err: errors.New("the store listed no part, and says that there are more"),
+			}
 		}
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for i := range parts {
-		if sent, ok := u.sent[parts[i].Number]; ok && !parts[i].CRC32C.Known && sent.Tag == parts[i].Tag && sent.Size == parts[i].Size {
+		if sent, ok := u.sent[parts[i].Number]; ok && !parts[i].CRC32C.Known && sent.Tag == parts[i].Tag &&
+			sent.Size == parts[i].Size {
 			parts[i].CRC32C = sent.CRC32C
 		}
 	}
@@ -169,7 +176,8 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 // errUploadGone takes the store's answer without its Code, which is not the same on every store.
 func errUploadGone(cause *storage.Error) *storage.Error {
 	return &storage.Error{
-		Code: storage.ObjectNotFound, Err: errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause.Err),
+		Code: storage.ObjectNotFound,
+		Err:  errors.Join(errors.New("upload must be in progress: it was completed, aborted or dropped"), cause.Err),
 		Hint: "begin a new upload", Status: cause.Status, RequestID: cause.RequestID,
 	}
 }
@@ -186,7 +194,9 @@ func abortUpload(ctx context.Context, o *operation, e *storage.Error, upload str
 	})
 }
 
-func (u *multipartUpload) SignPart(ctx context.Context, number int, opts ...storage.SignedPartOption) (*storage.SignedURL, error) {
+func (u *multipartUpload) SignPart(
+	ctx context.Context, number int, opts ...storage.SignedPartOption,
+) (*storage.SignedURL, error) {
 	o := &operation{signs: true}
 	p := &storage.PartOptions{}
 	e := u.prepare(o, "SignPart")
@@ -198,7 +208,9 @@ func (u *multipartUpload) SignPart(ctx context.Context, number int, opts ...stor
 		BaseURL: o.core.signingBaseURL, Size: p.Size, CRC32C: p.CRC32C, Native: u.put.Native,
 	}
 	return run(ctx, o, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
-		signed, e := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) { return o.core.driver.SignPart(ctx, r) })
+		signed, e := request(
+			ctx, o, func(ctx context.Context) (*storage.SignedURL, error) { return o.core.driver.SignPart(ctx, r) },
+		)
 		if e == nil {
 			signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
 			signed.Method = cmp.Or(signed.Method, http.MethodPut)
@@ -207,7 +219,9 @@ func (u *multipartUpload) SignPart(ctx context.Context, number int, opts ...stor
 	})
 }
 
-func (u *multipartUpload) checkSignedPart(o *operation, number int, p *storage.PartOptions, opts []storage.SignedPartOption) *storage.Error {
+func (u *multipartUpload) checkSignedPart(
+	o *operation, number int, p *storage.PartOptions, opts []storage.SignedPartOption,
+) *storage.Error {
 	if err := p.ApplySigned(opts...); err != nil {
 		return ownError(err)
 	}

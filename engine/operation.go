@@ -57,7 +57,12 @@ func (o *operation) begin(ctx context.Context) (context.Context, *storage.Error)
 	o.begun = true
 	ctx = o.core.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
 	for _, hook := range o.core.hooks {
-		hookCtx, done, err := hook(ctx, storage.Operation{Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket, Key: o.key, Keys: o.keys})
+		hookCtx, done, err := hook(
+			ctx,
+			storage.Operation{
+				Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket, Key: o.key, Keys: o.keys,
+			},
+		)
 		if done != nil {
 			o.done = chain(done, o.done)
 		}
@@ -92,7 +97,9 @@ func (o *operation) end(failure *storage.Error) error {
 	if o.done != nil {
 		o.done(storage.Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
 	}
-	outcome := telemetry.Outcome{Bytes: o.bytes.Load(), Requests: int64(o.wire.Requests.Load()), OverGrants: int64(o.overGrants.Load())}
+	outcome := telemetry.Outcome{
+		Bytes: o.bytes.Load(), Requests: int64(o.wire.Requests.Load()), OverGrants: int64(o.overGrants.Load()),
+	}
 	if err != nil {
 		outcome.Failure = telemetryFailure(err)
 	}
@@ -115,7 +122,9 @@ func (o *operation) call(ctx context.Context, do func(context.Context) error) *s
 }
 
 // request is call for a driver call with a result.
-func request[T any](ctx context.Context, o *operation, do func(context.Context) (T, error)) (result T, e *storage.Error) {
+func request[T any](
+	ctx context.Context, o *operation, do func(context.Context) (T, error),
+) (result T, e *storage.Error) {
 	e = o.call(ctx, func(ctx context.Context) (err error) {
 		result, err = do(ctx)
 		return err
@@ -125,7 +134,9 @@ func request[T any](ctx context.Context, o *operation, do func(context.Context) 
 
 // run begins the operation, calls do and ends it. If the checks before it failed with e, it
 // only ends it. An error leaves no result.
-func run[T any](ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error)) (result T, err error) {
+func run[T any](
+	ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error),
+) (result T, err error) {
 	if e == nil {
 		ctx, e = o.begin(ctx)
 	}

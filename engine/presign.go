@@ -72,7 +72,10 @@ func (b bucket) SignedUploadForm(
 	}
 	s.req.MinSize, s.req.MaxSize = minSize, maxSize
 	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
-		return request(ctx, &s.op, func(ctx context.Context) (*storage.SignedForm, error) { return s.op.core.driver.SignForm(ctx, &s.req) })
+		return request(
+			ctx, &s.op,
+			func(ctx context.Context) (*storage.SignedForm, error) { return s.op.core.driver.SignForm(ctx, &s.req) },
+		)
 	})
 }
 
@@ -85,9 +88,11 @@ func (s *signOp) open(c *core, op, key, method string) *storage.Error {
 	}
 	given := s.given
 	*r = driver.SignRequest{
-		Version: given.Version, TTL: given.TTL, Properties: given.Properties, Controls: given.Controls, Condition: given.Condition,
-		MinSize: given.Size, MaxSize: given.Size, CRC32C: given.CRC32C,
-		ResponseType: given.ResponseType, ResponseName: given.ResponseName, ResponseContentDisposition: given.ResponseContentDisposition,
+		Version: given.Version, TTL: given.TTL, Properties: given.Properties, Controls: given.Controls,
+		Condition: given.Condition,
+		MinSize:   given.Size, MaxSize: given.Size, CRC32C: given.CRC32C,
+		ResponseType: given.ResponseType, ResponseName: given.ResponseName,
+		ResponseContentDisposition: given.ResponseContentDisposition,
 	}
 	if e := s.op.core.needSigning(storage.SignedURLs, op); e != nil {
 		return e
@@ -152,7 +157,9 @@ func (c *core) signedControls(w *storage.Controls) *storage.Error {
 
 func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL, error) {
 	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
-		u, e := request(ctx, &s.op, func(ctx context.Context) (*storage.SignedURL, error) { return s.op.core.driver.Sign(ctx, &s.req) })
+		u, e := request(
+			ctx, &s.op, func(ctx context.Context) (*storage.SignedURL, error) { return s.op.core.driver.Sign(ctx, &s.req) },
+		)
 		if e == nil {
 			u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
 		}

@@ -22,7 +22,10 @@ var textProperties = [...]struct {
 }{
 	{storage.ContentTypeSet, "WithContentType", func(p *storage.Properties) *string { return &p.ContentType }},
 	{storage.ContentEncodingSet, "WithContentEncoding", func(p *storage.Properties) *string { return &p.ContentEncoding }},
-	{storage.ContentDispositionSet, "WithContentDisposition", func(p *storage.Properties) *string { return &p.ContentDisposition }},
+	{
+		storage.ContentDispositionSet, "WithContentDisposition",
+		func(p *storage.Properties) *string { return &p.ContentDisposition },
+	},
 	{storage.ContentLanguageSet, "WithContentLanguage", func(p *storage.Properties) *string { return &p.ContentLanguage }},
 	{storage.CacheControlSet, "WithCacheControl", func(p *storage.Properties) *string { return &p.CacheControl }},
 	{storage.StorageClassSet, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
@@ -95,7 +98,10 @@ func locks(controls *storage.Controls) bool {
 func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
 	for _, text := range textProperties {
 		if value := *text.of(p); value != "" && !headertext.ValidHeader(value) {
-			return invalid(text.option, "must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...")
+			return invalid(
+				text.option,
+				"must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...",
+			)
 		}
 	}
 	if given&storage.ContentEncodingSet != 0 && strings.Contains(strings.ToLower(p.ContentEncoding), "aws-chunked") {

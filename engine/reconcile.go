@@ -25,7 +25,9 @@ type intent struct {
 
 // finishWrite returns what a write has stored, as the user sees it, or why it
 // failed. a and e are the driver's result.
-func finishWrite(ctx context.Context, o *operation, a *storage.Attrs, e *storage.Error, want *intent) (*storage.Attrs, *storage.Error) {
+func finishWrite(
+	ctx context.Context, o *operation, a *storage.Attrs, e *storage.Error, want *intent,
+) (*storage.Attrs, *storage.Error) {
 	reconciled := e != nil
 	if reconciled {
 		if a, e = reconcile(ctx, o, e, want); e != nil {

@@ -24,7 +24,9 @@ func (b bucket) Remove(ctx context.Context, key string, given *storage.RemoveOpt
 	o, r := &call.op, &call.req
 	e := o.prepareWrite(b.core, "Remove", key)
 	if e == nil {
-		*r = driver.DeleteRequest{Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance}
+		*r = driver.DeleteRequest{
+			Version: given.Version, Condition: given.Condition, BypassGovernance: given.BypassGovernance,
+		}
 		e = b.core.resolveRemove(o.key, r, given.Native)
 	}
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error { return removeOne(ctx, o, r) })
@@ -88,14 +90,17 @@ type removeOp struct {
 // removeEach removes in groups.
 func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, err error) {
 	size := cmp.Or(r.core.desc.MaxBatch, removal.Together)
-	removed, failures := parallel.Groups(all, size, removal.MaxFailures, func(group []storage.VersionEntry) (errs []error, more bool) {
-		if r.ctx.Err() != nil {
-			e := asError(r.ctx, r.ctx.Err())
-			e.Op, e.Provider, e.Bucket = r.name, r.core.desc.Provider, r.core.desc.Bucket
-			return []error{e}, false
-		}
-		return r.removeGroup(group), true
-	})
+	removed, failures := parallel.Groups(
+		all, size, removal.MaxFailures,
+		func(group []storage.VersionEntry) (errs []error, more bool) {
+			if r.ctx.Err() != nil {
+				e := asError(r.ctx, r.ctx.Err())
+				e.Op, e.Provider, e.Bucket = r.name, r.core.desc.Provider, r.core.desc.Bucket
+				return []error{e}, false
+			}
+			return r.removeGroup(group), true
+		},
+	)
 	return removed, errors.Join(failures...)
 }
 
@@ -250,5 +255,7 @@ func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
 }
 
 func allUnsupported(errs []error) bool {
-	return !slices.ContainsFunc(errs, func(err error) bool { return err == nil || storage.CodeOf(err) != storage.Unsupported })
+	return !slices.ContainsFunc(
+		errs, func(err error) bool { return err == nil || storage.CodeOf(err) != storage.Unsupported },
+	)
 }

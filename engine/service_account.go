@@ -46,7 +46,9 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 }
 
 // ask runs one operation on a bucket as a whole; checked is how checking its arguments went.
-func ask[T any](ctx context.Context, s *service, op, name string, checked *storage.Error, f func(ctx context.Context) (T, error)) (T, error) {
+func ask[T any](
+	ctx context.Context, s *service, op, name string, checked *storage.Error, f func(ctx context.Context) (T, error),
+) (T, error) {
 	c := s.core
 	scope := &core{desc: c.desc, hooks: c.hooks, bufferLimit: c.bufferLimit, retry: c.retry, telemetry: c.telemetry}
 	scope.desc.Bucket = name
@@ -62,16 +64,23 @@ func ask[T any](ctx context.Context, s *service, op, name string, checked *stora
 }
 
 // do is ask for an operation without a result.
-func (s *service) do(ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) error) error {
+func (s *service) do(
+	ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) error,
+) error {
 	_, err := ask(ctx, s, op, name, checked, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
 	return err
 }
 
-func (s *service) CreateBucket(ctx context.Context, name string, opts ...storage.BucketOption) (*storage.BucketInfo, error) {
+func (s *service) CreateBucket(
+	ctx context.Context, name string, opts ...storage.BucketOption,
+) (*storage.BucketInfo, error) {
 	r, e := readBucketOptions(name, opts)
-	info, err := s.info(ctx, "CreateBucket", name, cmp.Or(e, checkBucketName(name)), func(ctx context.Context) (*storage.BucketInfo, error) {
-		return s.driver.CreateBucket(ctx, r)
-	})
+	info, err := s.info(
+		ctx, "CreateBucket", name, cmp.Or(e, checkBucketName(name)),
+		func(ctx context.Context) (*storage.BucketInfo, error) {
+			return s.driver.CreateBucket(ctx, r)
+		},
+	)
 	if err == nil {
 		s.keepsVersions(name, r.ObjectLock || r.Versioning != nil && *r.Versioning)
 	}
@@ -79,16 +88,21 @@ func (s *service) CreateBucket(ctx context.Context, name string, opts ...storage
 }
 
 func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	info, err := s.info(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (*storage.BucketInfo, error) {
-		return s.driver.BucketInfo(ctx, name)
-	})
+	info, err := s.info(
+		ctx, "BucketInfo", name, checkOpenName(name),
+		func(ctx context.Context) (*storage.BucketInfo, error) {
+			return s.driver.BucketInfo(ctx, name)
+		},
+	)
 	if err == nil && info.Versioning { // else the credentials may not be allowed to read it
 		s.keepsVersions(name, true)
 	}
 	return info, err
 }
 
-func (s *service) UpdateBucket(ctx context.Context, name string, opts ...storage.BucketOption) (*storage.BucketInfo, error) {
+func (s *service) UpdateBucket(
+	ctx context.Context, name string, opts ...storage.BucketOption,
+) (*storage.BucketInfo, error) {
 	r, e := readBucketOptions(name, opts)
 	e = cmp.Or(e, checkOpenName(name))
 	if e == nil && r.Region != "" {
@@ -112,7 +126,10 @@ func (s *service) keepsVersions(name string, keeps bool) {
 	}
 }
 
-func (s *service) info(ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) (*storage.BucketInfo, error)) (*storage.BucketInfo, error) {
+func (s *service) info(
+	ctx context.Context, op, name string, checked *storage.Error,
+	f func(ctx context.Context) (*storage.BucketInfo, error),
+) (*storage.BucketInfo, error) {
 	info, err := ask(ctx, s, op, name, checked, f)
 	if err == nil {
 		info.Provider = s.core.desc.Provider
@@ -246,7 +263,10 @@ func (s *service) forget(p weak.Pointer[core]) {
 }
 
 func (s *service) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
-	return ask(ctx, s, "Credentials", name, checkOpenName(name), func(ctx context.Context) (*storage.Credentials, error) { return s.driver.Credentials(ctx, name) })
+	return ask(
+		ctx, s, "Credentials", name, checkOpenName(name),
+		func(ctx context.Context) (*storage.Credentials, error) { return s.driver.Credentials(ctx, name) },
+	)
 }
 
 func (s *service) Close() error {
@@ -284,7 +304,8 @@ func readBucketOptions(name string, opts []storage.BucketOption) (*driver.Bucket
 
 func checkBucketName(name string) *storage.Error {
 	alnum := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
-	valid := len(name) >= 3 && len(name) <= 63 && alnum(name[0]) && alnum(name[len(name)-1]) && !strings.Contains(name, "--")
+	valid := len(name) >= 3 && len(name) <= 63 && alnum(name[0]) && alnum(name[len(name)-1]) &&
+		!strings.Contains(name, "--")
 	for i := 0; valid && i < len(name); i++ {
 		valid = alnum(name[i]) || name[i] == '-'
 	}
@@ -296,7 +317,8 @@ func checkBucketName(name string) *storage.Error {
 
 // checkOpenName refuses names that no provider can have; the provider checks the rest.
 func checkOpenName(name string) *storage.Error {
-	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\?#") || !headertext.Plain(name) || name == "." || name == ".." {
+	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\?#") || !headertext.Plain(name) || name == "." ||
+		name == ".." {
 		return invalid("name", "must be a bucket's name, without slashes")
 	}
 	return nil

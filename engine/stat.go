@@ -73,7 +73,8 @@ func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*st
 		_ = body.Close()
 	}
 	return nil, nil, &storage.Error{
-		Code: storage.Unavailable, Retryable: true, Err: fmt.Errorf("the response says that the object has %d bytes, which none has", a.Size),
+		Code: storage.Unavailable, Retryable: true,
+		Err:  fmt.Errorf("the response says that the object has %d bytes, which none has", a.Size),
 		Hint: "check the endpoint: a program between here and the store may change responses",
 	}
 }

@@ -43,6 +43,7 @@ func reporter(o *storage.OpenOptions, desc *driver.Description) *telemetry.Repor
 // wrong in the operation.
 func telemetryFailure(err error) telemetry.Failure {
 	code := storage.CodeOf(err)
-	expected := code == storage.ObjectNotFound || code == storage.PreconditionFailed || code == storage.NotModified || code == storage.Canceled
+	expected := code == storage.ObjectNotFound || code == storage.PreconditionFailed || code == storage.NotModified ||
+		code == storage.Canceled
 	return telemetry.Failure{Err: err, Code: string(code), Expected: expected}
 }

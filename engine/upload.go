@@ -223,7 +223,8 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 func (w *write) streams() bool {
 	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
 	fits := maximum == 0 || size >= 0 && size <= maximum
-	return w.op.core.has(driver.StreamingPut) && w.transfer.PartSize == 0 && (fits || !w.op.core.has(storage.MultipartUploads))
+	return w.op.core.has(driver.StreamingPut) && w.transfer.PartSize == 0 &&
+		(fits || !w.op.core.has(storage.MultipartUploads))
 }
 
 // storeFilled fills the buffer of the first part. If the stream ends in it, it is
@@ -262,11 +263,13 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 
 // putSection stores a body that can be read again. If the driver needs the checksum
 // before the bytes, it is computed first.
-func (w *write) putSection(ctx context.Context, from io.ReaderAt, offset, length int64, crc storage.CRC32C) (*storage.Attrs, *storage.Error) {
+func (w *write) putSection(
+	ctx context.Context, from io.ReaderAt, offset, length int64, crc storage.CRC32C,
+) (*storage.Attrs, *storage.Error) {
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(from, offset, length)
 	content.body.progress = w.progress
-	if length == 0 || !w.op.core.hashesWhileSending() {
+	if length == 0 || !hashesWhileSending(w.op.core) {
 		var e *storage.Error
 		if crc, e = hashSection(&content.section, crc); e != nil {
 			return nil, e
@@ -314,7 +317,9 @@ func (w *write) put(ctx context.Context, replay replayable, content *body) (*sto
 
 // finish returns what the write has stored, or why it failed; size is the bytes
 // that were sent.
-func (w *write) finish(ctx context.Context, a *storage.Attrs, e *storage.Error, size int64) (*storage.Attrs, *storage.Error) {
+func (w *write) finish(
+	ctx context.Context, a *storage.Attrs, e *storage.Error, size int64,
+) (*storage.Attrs, *storage.Error) {
 	properties := w.req.Properties
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
@@ -328,7 +333,9 @@ func (w *write) finish(ctx context.Context, a *storage.Attrs, e *storage.Error, 
 }
 
 func tooLarge(parts int) *storage.Error {
-	e := &storage.Error{Code: storage.TooLarge, Err: errors.New("the body is larger than the provider stores in one object")}
+	e := &storage.Error{
+		Code: storage.TooLarge, Err: errors.New("the body is larger than the provider stores in one object"),
+	}
 	if parts > 0 {
 		e.Hint = fmt.Sprintf("all %d parts are used: give a larger WithPartSize, or WithSize", parts)
 	}

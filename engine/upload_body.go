@@ -288,7 +288,7 @@ func (b *sectionBody) rewind() bool {
 }
 
 // hashesWhileSending reports whether the driver takes a body whose checksum is not known.
-func (c *core) hashesWhileSending() bool {
+func hashesWhileSending(c *core) bool {
 	return c.has(driver.StreamingPut) || c.desc.ChecksumWhileSending
 }
 

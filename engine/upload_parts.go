@@ -320,7 +320,10 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	if err != nil {
 		return nil, journalFailed(err)
 	}
-	a, e := requestUnlessRestart(ctx, w.op, replay, func(ctx context.Context) (*storage.Attrs, error) { return w.op.core.driver.CompleteParts(ctx, r) })
+	a, e := requestUnlessRestart(
+		ctx, w.op, replay,
+		func(ctx context.Context) (*storage.Attrs, error) { return w.op.core.driver.CompleteParts(ctx, r) },
+	)
 	if e != nil && !e.Unknown && (m.uploadMissing(e) || completing && e.Code == storage.PreconditionFailed) {
 		if a, e = m.reconcileResumed(ctx, e, completing, size); e != nil {
 			return nil, e
@@ -381,5 +384,7 @@ func (m *multipart) record(part driver.Part) *storage.Error {
 	if m.w.journal == nil {
 		return nil
 	}
-	return journalFailed(m.w.journal.RecordPart(journal.Part{Number: part.Number, Tag: part.Tag, Size: part.Size, CRC32C: part.CRC32C.Sum}))
+	return journalFailed(
+		m.w.journal.RecordPart(journal.Part{Number: part.Number, Tag: part.Tag, Size: part.Size, CRC32C: part.CRC32C.Sum}),
+	)
 }

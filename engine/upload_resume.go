@@ -72,7 +72,9 @@ func journalFailed(err error) *storage.Error {
 	case errors.Is(err, journal.ErrNotJournal):
 		return invalid("WithResume", "must name a file of its own: "+err.Error())
 	case errors.Is(err, journal.ErrInUse):
-		return &storage.Error{Code: storage.Locked, Err: err, Hint: "the same upload is in progress; give each upload a file of its own"}
+		return &storage.Error{
+			Code: storage.Locked, Err: err, Hint: "the same upload is in progress; give each upload a file of its own",
+		}
 	}
 	return &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the file of WithResume: %w", err)}
 }
@@ -161,7 +163,9 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 
 // storedPart returns the part if the store has it already, with the bytes that would
 // be sent now. If the parts are sequential or fixed, one with other bytes cannot be replaced.
-func (m *multipart) storedPart(number int, section *io.SectionReader, crc storage.CRC32C) (part driver.Part, found bool, e *storage.Error) {
+func (m *multipart) storedPart(
+	number int, section *io.SectionReader, crc storage.CRC32C,
+) (part driver.Part, found bool, e *storage.Error) {
 	recorded, found := m.w.journal.Part(number)
 	if !found {
 		return driver.Part{}, false, nil
@@ -176,7 +180,9 @@ func (m *multipart) storedPart(number int, section *io.SectionReader, crc storag
 	case same:
 		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
 	case m.sequential() || fixed:
-		return driver.Part{}, false, errUploadLost(&storage.Error{Err: errors.New("the body has changed since its upload was begun")})
+		return driver.Part{}, false, errUploadLost(
+			&storage.Error{Err: errors.New("the body has changed since its upload was begun")},
+		)
 	}
 	return driver.Part{}, false, nil
 }
@@ -190,7 +196,9 @@ func (m *multipart) uploadMissing(e *storage.Error) bool {
 // reconcileResumed determines whether an earlier call completed the upload. The completion
 // failed with e, because the upload is missing or another object is there. completing says
 // that the journal had noted the completion before.
-func (m *multipart) reconcileResumed(ctx context.Context, e *storage.Error, completing bool, size int64) (*storage.Attrs, *storage.Error) {
+func (m *multipart) reconcileResumed(
+	ctx context.Context, e *storage.Error, completing bool, size int64,
+) (*storage.Attrs, *storage.Error) {
 	w := m.w
 	found, failed := head(ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
 	switch {
@@ -220,7 +228,11 @@ func errUploadLost(cause *storage.Error) *storage.Error {
 // isResumable reports whether the same call may succeed later.
 func isResumable(e *storage.Error) bool {
 	switch e.Code {
-	case storage.Canceled, storage.DeadlineExceeded, storage.RateLimited, storage.Unauthenticated, storage.PermissionDenied:
+	case storage.Canceled,
+		storage.DeadlineExceeded,
+		storage.RateLimited,
+		storage.Unauthenticated,
+		storage.PermissionDenied:
 		return true
 	case storage.Unavailable:
 		return !mustRestart(e)

@@ -106,7 +106,9 @@ func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number
 
 // fillPart fills current with a part of size bytes, and next with the first byte
 // after it; next is nil if there is none.
-func (w *write) fillPart(ctx context.Context, current *buffer.Buffer, size int64) (next *buffer.Buffer, e *storage.Error) {
+func (w *write) fillPart(
+	ctx context.Context, current *buffer.Buffer, size int64,
+) (next *buffer.Buffer, e *storage.Error) {
 	panicked := true
 	defer func() {
 		if panicked {
@@ -168,7 +170,9 @@ func (m *multipart) fail(e *storage.Error) {
 
 // sendPart sends one part, the last one if ends is true, once there is a free slot. It calls done when
 // the part's bytes are no longer needed, and returns false if the upload has failed.
-func (m *multipart) sendPart(ctx context.Context, number int, ends bool, section *io.SectionReader, crc storage.CRC32C, done func()) bool {
+func (m *multipart) sendPart(
+	ctx context.Context, number int, ends bool, section *io.SectionReader, crc storage.CRC32C, done func(),
+) bool {
 	if m.slots.Acquire(ctx) != nil || ctx.Err() != nil {
 		done()
 		return false
@@ -198,7 +202,9 @@ func (m *multipart) sendPart(ctx context.Context, number int, ends bool, section
 }
 
 // part returns a part that the store has: sent now, or by an earlier call.
-func (m *multipart) part(ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
+func (m *multipart) part(
+	ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
+) (driver.Part, *storage.Error) {
 	if m.resumed {
 		part, found, e := m.storedPart(number, section, crc)
 		if found {
@@ -226,7 +232,9 @@ func (m *multipart) part(ctx context.Context, number int, ends bool, offset int6
 }
 
 // putPart makes one PutPart request.
-func (m *multipart) putPart(ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C) (driver.Part, *storage.Error) {
+func (m *multipart) putPart(
+	ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
+) (driver.Part, *storage.Error) {
 	r, content, e := m.partRequest(number, ends, offset, section, crc)
 	if e != nil {
 		return driver.Part{}, e
@@ -237,14 +245,20 @@ func (m *multipart) putPart(ctx context.Context, number int, ends bool, offset i
 }
 
 // requestPart sends a part, whose size is set by the caller.
-func (o *operation) requestPart(ctx context.Context, r *driver.PartRequest, content replayable) (driver.Part, *storage.Error) {
-	part, e := requestUnlessRestart(ctx, o, content, func(ctx context.Context) (driver.Part, error) { return o.core.driver.PutPart(ctx, r) })
+func (o *operation) requestPart(
+	ctx context.Context, r *driver.PartRequest, content replayable,
+) (driver.Part, *storage.Error) {
+	part, e := requestUnlessRestart(
+		ctx, o, content, func(ctx context.Context) (driver.Part, error) { return o.core.driver.PutPart(ctx, r) },
+	)
 	switch {
 	case e != nil:
 		withoutEffect(e)
 		return driver.Part{}, e
 	case !r.CRC32C.Known:
-		return driver.Part{}, &storage.Error{Code: storage.Internal, Err: errors.New("the driver stored a part without reading all of it")}
+		return driver.Part{}, &storage.Error{
+			Code: storage.Internal, Err: errors.New("the driver stored a part without reading all of it"),
+		}
 	case part.CRC32C.Known && part.CRC32C != r.CRC32C:
 		return driver.Part{}, mismatch(r.CRC32C, part.CRC32C)
 	}
@@ -254,17 +268,22 @@ func (o *operation) requestPart(ctx context.Context, r *driver.PartRequest, cont
 
 // partRequest returns the request that stores a part. If the driver needs the
 // checksum before the bytes, it is computed first.
-func (m *multipart) partRequest(number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C) (*driver.PartRequest, *sectionBody, *storage.Error) {
+func (m *multipart) partRequest(
+	number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
+) (*driver.PartRequest, *sectionBody, *storage.Error) {
 	content := &sectionBody{}
 	content.init(section.Outer())
 	content.body.progress = m.w.progress
-	if c := m.w.op.core; !c.hashesWhileSending() && !c.desc.PartChecksumWhileSending || m.sequential() {
+	if c := m.w.op.core; !hashesWhileSending(c) && !c.desc.PartChecksumWhileSending || m.sequential() {
 		var e *storage.Error
 		if crc, e = hashSection(section, crc); e != nil {
 			return nil, nil, e
 		}
 	}
-	r := &driver.PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc, Native: m.w.req.Native, AnyOrder: m.w.req.AnyOrder, Unchecked: m.w.req.UncheckedParts, Final: ends}
+	r := &driver.PartRequest{
+		Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc,
+		Native: m.w.req.Native, AnyOrder: m.w.req.AnyOrder, Unchecked: m.w.req.UncheckedParts, Final: ends,
+	}
 	if !crc.Known {
 		content.body.sum = &r.CRC32C
 	}
@@ -308,7 +327,9 @@ func (f *finalPart) free() {
 
 // requestUnlessRestart is request for a call that may read a body, of an upload that may have to
 // restart: if it must, the call is not made again.
-func requestUnlessRestart[T any](ctx context.Context, o *operation, replay replayable, do func(context.Context) (T, error)) (result T, e *storage.Error) {
+func requestUnlessRestart[T any](
+	ctx context.Context, o *operation, replay replayable, do func(context.Context) (T, error),
+) (result T, e *storage.Error) {
 	var last *storage.Error
 	e = o.send(ctx, replay, func(ctx context.Context) (err error) {
 		if result, err = do(ctx); err != nil {
@@ -319,7 +340,10 @@ func requestUnlessRestart[T any](ctx context.Context, o *operation, replay repla
 		return err
 	})
 	if e != nil && mustRestart(last) {
-		last.Unknown, state(last).Repeated = last.Unknown || e.Unknown, state(e).Repeated // a 409 may be a gateway's, after the effect
+		last.Unknown, state(last).Repeated = last.Unknown ||
+			e.Unknown, state(
+			e,
+		).Repeated // a 409 may be a gateway's, after the effect
 		return result, last
 	}
 	return result, e

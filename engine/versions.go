@@ -51,7 +51,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			}
 			l.versionToUser(&entry, &newer)
 			if entry.Key < newer.Key {
-				return "", "", l.op.core.outOfOrder()
+				return "", "", outOfOrder(l.op.core)
 			}
 			newer = entry
 			if !yield(entry, nil) {

@@ -21,7 +21,11 @@ func openBucket(_ context.Context, address *url.URL) (driver.Driver, error) {
 		return nil, err
 	}
 	if address.Host == "" {
-		return nil, argument.Invalid("address", "must name a bucket, as mem://name does", "to open the account mem://, use OpenService")
+		return nil, argument.Invalid(
+			"address",
+			"must name a bucket, as mem://name does",
+			"to open the account mem://, use OpenService",
+		)
 	}
 	processAccount.findOrCreate(address.Host)
 	return &objectDriver{account: processAccount, bucket: address.Host}, nil
@@ -32,7 +36,11 @@ func openAccount(_ context.Context, address *url.URL) (driver.ServiceDriver, err
 		return nil, err
 	}
 	if address.Host != "" {
-		return nil, argument.Invalid("address", "must not name a bucket: the account is mem://", "to open the bucket mem://name, use Open")
+		return nil, argument.Invalid(
+			"address",
+			"must not name a bucket: the account is mem://",
+			"to open the bucket mem://name, use Open",
+		)
 	}
 	return &serviceDriver{account: processAccount}, nil
 }

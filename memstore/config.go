@@ -69,7 +69,9 @@ func New(opts ...storage.OpenOption) storage.Bucket {
 // its own.
 func NewDriver(c Config) driver.Driver {
 	c.Bucket = cmp.Or(c.Bucket, "memory")
-	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys, ArchiveClasses: c.ArchiveClasses, RestoreTime: c.RestoreTime})
+	a := newAccount(
+		ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys, ArchiveClasses: c.ArchiveClasses, RestoreTime: c.RestoreTime},
+	)
 	info := &a.findOrCreate(c.Bucket).info
 	info.Versioning, info.CORS = c.Versioned, cloneCORS(c.CORS)
 	return &objectDriver{account: a, bucket: c.Bucket, anyOrder: c.AnyOrder}

@@ -82,7 +82,8 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 // listAnyOrder returns the page of entries after the given one in the order of checksums, which is as good as
 // none. Like S3's directory buckets, it takes only folders. The caller holds the lock.
 func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Page, error) {
-	if r.StartAfter != "" || r.Prefix != "" && !strings.HasSuffix(r.Prefix, "/") || r.Delimiter != "" && r.Delimiter != "/" {
+	if r.StartAfter != "" || r.Prefix != "" && !strings.HasSuffix(r.Prefix, "/") ||
+		r.Delimiter != "" && r.Delimiter != "/" {
 		return nil, storage.InvalidArgument
 	}
 	whole := *r
@@ -90,7 +91,9 @@ func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Pag
 	page := b.list(&whole, "")
 	slices.SortFunc(page.Entries, func(x, y storage.ListEntry) int { return compareChecksums(x.Key, y.Key) })
 	if after != "" {
-		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return compareChecksums(e.Key, after) <= 0 })
+		page.Entries = slices.DeleteFunc(
+			page.Entries, func(e storage.ListEntry) bool { return compareChecksums(e.Key, after) <= 0 },
+		)
 	}
 	if len(page.Entries) > r.Limit {
 		page.Entries = page.Entries[:r.Limit]

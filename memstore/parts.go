@@ -154,7 +154,9 @@ func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, tota
 	for i, requested := range parts {
 		stored, found := u.parts[requested.Number]
 		if !found || stored.tag != requested.Tag || int64(len(stored.data)) != requested.Size {
-			return nil, 0, &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("part %d is not the one that was stored", requested.Number)}
+			return nil, 0, &storage.Error{
+				Code: storage.InvalidArgument, Err: fmt.Errorf("part %d is not the one that was stored", requested.Number),
+			}
 		}
 		chunks[i] = stored.data
 		total += len(stored.data)

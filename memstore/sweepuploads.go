@@ -16,6 +16,7 @@ func (b *bucket) sweepUploads(now time.Time) {
 	}
 	b.swept = now
 	maps.DeleteFunc(b.uploads, func(_ string, u *upload) bool {
-		return u.calls.Load() == 0 && (now.Sub(u.last) >= staleupload.Idle || staleupload.Expired(b.info.Lifecycle, u.key, u.begun, now))
+		return u.calls.Load() == 0 &&
+			(now.Sub(u.last) >= staleupload.Idle || staleupload.Expired(b.info.Lifecycle, u.key, u.begun, now))
 	})
 }

@@ -26,7 +26,9 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 }
 
 // change changes what is kept with an object. Its revision stays the same.
-func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, f func(old *object, b *bucket, k *kept) error) error {
+func (d *objectDriver) change(
+	ctx context.Context, r *driver.ChangeRequest, f func(old *object, b *bucket, k *kept) error,
+) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
 		return err

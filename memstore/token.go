@@ -29,7 +29,9 @@ func parseToken(token, prefix string) (position, error) {
 	number, key, found := strings.Cut(string(text), "/")
 	revision, ok := parseRevision(number)
 	if err != nil || !found || !ok && number != "0" || key == "" || !strings.HasPrefix(key, prefix) {
-		return position{}, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("token must be from a page of this listing")}
+		return position{}, &storage.Error{
+			Code: storage.InvalidArgument, Err: errors.New("token must be from a page of this listing"),
+		}
 	}
 	return position{key, revision}, nil
 }
@@ -52,7 +54,9 @@ func parseVersion(text string) (uint64, error) {
 	number, tagged := strings.CutPrefix(text, revisionTag)
 	revision, ok := parseRevision(number)
 	if !ok || !tagged {
-		return 0, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("version must be one that this bucket returned")}
+		return 0, &storage.Error{
+			Code: storage.InvalidArgument, Err: errors.New("version must be one that this bucket returned"),
+		}
 	}
 	return revision, nil
 }

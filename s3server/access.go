@@ -27,7 +27,9 @@ type access struct {
 
 // authorizesItself are the operations that ask for permission after they have read their
 // body, because it says what they are about.
-var authorizesItself = []string{"DeleteObjects", "PostObject", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging"}
+var authorizesItself = []string{
+	"DeleteObjects", "PostObject", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging",
+}
 
 // authorize checks the permission for the operation.
 func (r *request) authorize() error {
@@ -127,7 +129,8 @@ func (a *access) checkFurther(further furtherAction) error {
 	next := *a
 	next.action = further.action
 	err := next.check()
-	if _, denied := next.judge(); !denied && further.optional && !a.request.server.config.Strict && s3error.Is(err, "AccessDenied") {
+	if _, denied := next.judge(); !denied && further.optional && !a.request.server.config.Strict &&
+		s3error.Is(err, "AccessDenied") {
 		return nil
 	}
 	return err
@@ -214,7 +217,10 @@ func (a *access) resource() string {
 // hasOneAccount reports whether nobody but the owner of all buckets has a key. Unless the
 // server is strict, that account may then read what anonymous requests have written.
 func hasOneAccount(h *Handler) bool {
-	return !h.config.Strict && !slices.ContainsFunc(h.config.Credentials, func(c Credential) bool { return c.Account != h.config.Credentials[0].Account })
+	return !h.config.Strict &&
+		!slices.ContainsFunc(
+			h.config.Credentials, func(c Credential) bool { return c.Account != h.config.Credentials[0].Account },
+		)
 }
 
 // action returns the action of the request's operation, or "" if there is none.

@@ -17,7 +17,7 @@ import (
 
 const readByAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 
-func (s *store) anonymously(t *testing.T, key string) int {
+func anonymously(s *store, t *testing.T, key string) int {
 	response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/"+key, nil, nil)
 	return response.StatusCode
 }
@@ -29,7 +29,7 @@ func TestAPolicyMakesABucketPublic(t *testing.T) {
 		_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
 		return err
 	}
-	require.Equal(t, 403, s.anonymously(t, "k"))
+	require.Equal(t, 403, anonymously(s, t, "k"))
 	failsWith(t, put(readByAll), 403, "AccessDenied")
 
 	block := &types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(false), RestrictPublicBuckets: aws.Bool(false)}
@@ -40,9 +40,9 @@ func TestAPolicyMakesABucketPublic(t *testing.T) {
 	require.Equal(t, block, kept.PublicAccessBlockConfiguration)
 
 	require.NoError(t, put(readByAll))
-	require.Equal(t, 200, s.anonymously(t, "k"))
-	require.Equal(t, 403, s.anonymously(t, "none"), "without permission to list, a missing key is refused")
-	require.Equal(t, 403, s.anonymously(t, "?list-type=2"))
+	require.Equal(t, 200, anonymously(s, t, "k"))
+	require.Equal(t, 403, anonymously(s, t, "none"), "without permission to list, a missing key is refused")
+	require.Equal(t, 403, anonymously(s, t, "?list-type=2"))
 	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.True(t, *status.PolicyStatus.IsPublic)
@@ -54,7 +54,7 @@ func TestAPolicyMakesABucketPublic(t *testing.T) {
 	failsWith(t, put(strings.ReplaceAll(readByAll, "photos", "other")), 400, "MalformedPolicy")
 	_, err = s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Equal(t, 403, s.anonymously(t, "k"))
+	require.Equal(t, 403, anonymously(s, t, "k"))
 	_, err = s.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
 	failsWith(t, err, 404, "NoSuchBucketPolicy")
 }
@@ -133,7 +133,7 @@ func TestAListForOthersNeedsAnActionOfItsOwn(t *testing.T) {
 			failsWith(t, err, want, "AccessDenied")
 		}
 	}
-	require.Equal(t, 403, s.anonymously(t, "k"))
+	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
 func TestAccessListsAreRefusedUnlessAllowed(t *testing.T) {
@@ -152,13 +152,13 @@ func TestAccessListsAreRefusedUnlessAllowed(t *testing.T) {
 	public.ACL = types.ObjectCannedACLPublicRead
 	_, err = s.PutObject(t.Context(), public)
 	require.NoError(t, err)
-	require.Equal(t, 200, s.anonymously(t, "k"))
+	require.Equal(t, 200, anonymously(s, t, "k"))
 	list, err := s.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Len(t, list.Grants, 2)
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), ACL: types.ObjectCannedACLPrivate})
 	require.NoError(t, err)
-	require.Equal(t, 403, s.anonymously(t, "k"))
+	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
 func TestOwnership(t *testing.T) {

@@ -215,7 +215,7 @@ func TestListsComeInDocuments(t *testing.T) {
 	}
 	require.NoError(t, put(s.Client, document(myID, user(myID, "FULL_CONTROL"), group(everybodyURI, "READ"), user(otherID, "WRITE_ACP"))))
 	require.Equal(t, []string{everybodyURI + " READ", myID + " FULL_CONTROL", otherID + " WRITE_ACP"}, s.objectGrants(t, s.Client, "k"))
-	require.Equal(t, 200, s.anonymously(t, "k"))
+	require.Equal(t, 200, anonymously(s, t, "k"))
 
 	other := s.clientOf(others)
 	require.NoError(t, put(other, document(myID, user(otherID, "READ_ACP"))))
@@ -342,13 +342,13 @@ func TestThePublicAccessBlockStopsPublicLists(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.PutObject(t.Context(), public("old"))
 	require.NoError(t, err)
-	require.Equal(t, 200, s.anonymously(t, "old"))
+	require.Equal(t, 200, anonymously(s, t, "old"))
 	block := func(b types.PublicAccessBlockConfiguration) {
 		_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucket), PublicAccessBlockConfiguration: &b})
 		require.NoError(t, err)
 	}
 	block(types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)})
-	require.Equal(t, 200, s.anonymously(t, "old"))
+	require.Equal(t, 200, anonymously(s, t, "old"))
 	_, err = s.PutObject(t.Context(), public("new"))
 	failsWith(t, err, 403, "AccessDenied")
 	in := putInput("new", "content")

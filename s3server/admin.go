@@ -69,7 +69,11 @@ func newAdmin(h *Handler) http.Handler {
 			adminError(w, http.StatusUnauthorized, "the header Authorization must be Bearer and the token")
 			return
 		}
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.limits.IdleTimeout)) // a writer of a test needs none
+		_ = http.NewResponseController(
+			w,
+		).SetReadDeadline(
+			time.Now().Add(h.limits.IdleTimeout),
+		) // a writer of a test needs none
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -124,9 +128,12 @@ func withoutSecrets[M ~map[string][]string](m M) M {
 	shown := M{}
 	for name, values := range m {
 		lower := strings.ToLower(name)
-		secret := slices.ContainsFunc([]string{"authorization", "cookie", "signature", "token", "customer-key"}, func(part string) bool {
-			return strings.Contains(lower, part)
-		})
+		secret := slices.ContainsFunc(
+			[]string{"authorization", "cookie", "signature", "token", "customer-key"},
+			func(part string) bool {
+				return strings.Contains(lower, part)
+			},
+		)
 		if !secret {
 			shown[name] = values
 		}

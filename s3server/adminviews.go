@@ -74,7 +74,9 @@ func (h *Handler) viewBuckets(r *http.Request) (string, any, string, error) {
 
 // viewRequest returns what the query asks of a listing.
 func viewRequest(r *http.Request) *driver.ListRequest {
-	return &driver.ListRequest{Prefix: r.URL.Query().Get("prefix"), Delimiter: "/", Token: r.URL.Query().Get("after"), Limit: viewPage}
+	return &driver.ListRequest{
+		Prefix: r.URL.Query().Get("prefix"), Delimiter: "/", Token: r.URL.Query().Get("after"), Limit: viewPage,
+	}
 }
 
 func (h *Handler) viewObjects(r *http.Request) (string, any, string, error) {
@@ -113,7 +115,10 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 	var after state.UploadPosition
 	after.ID, after.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ") // an id has no space
 	var found []*state.Upload
-	more, err := h.store.ListUploads(r.Context(), bucket, state.Listing{Max: viewPage}, after, func(u *state.Upload, _ string) { found = append(found, u) })
+	more, err := h.store.ListUploads(
+		r.Context(), bucket, state.Listing{Max: viewPage}, after,
+		func(u *state.Upload, _ string) { found = append(found, u) },
+	)
 	for _, u := range found {
 		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated}
 		parts, _, err := h.store.Parts(r.Context(), u, 0, 1000)

@@ -45,7 +45,9 @@ func (r *request) authenticate() error {
 	switch {
 	case inHeader != "" && inQuery:
 		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").
-			WithMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
+			WithMessage(
+				"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
+			)
 	case lenient && strings.HasPrefix(inHeader, algorithmV2):
 		return authenticateHeaderV2(r, inHeader)
 	case lenient && inHeader == "" && r.has("AWSAccessKeyId") && r.has("Signature"):
@@ -55,7 +57,9 @@ func (r *request) authenticate() error {
 	case inQuery:
 		c, err = queryClaim(r)
 	default:
-		r.caller = caller{anonymous: true, seal: sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)}}
+		r.caller = caller{
+			anonymous: true, seal: sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
+		}
 		return nil
 	}
 	if err != nil {
@@ -69,9 +73,17 @@ func headerClaim(r *request, value string) (*claim, error) {
 	rest, found := strings.CutPrefix(value, sign.Algorithm+" ")
 	if !found {
 		if strings.HasPrefix(value, "AWS ") {
-			return nil, s3error.New("InvalidRequest").WithMessage("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+			return nil, s3error.New(
+				"InvalidRequest",
+			).WithMessage(
+				"The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+			)
 		}
-		return nil, s3error.New("InvalidArgument", "ArgumentName", "Authorization").WithMessage("Unsupported Authorization Type")
+		return nil, s3error.New(
+			"InvalidArgument", "ArgumentName", "Authorization",
+		).WithMessage(
+			"Unsupported Authorization Type",
+		)
 	}
 	fields := map[string]string{}
 	for field := range strings.SplitSeq(rest, ",") {
@@ -83,12 +95,19 @@ func headerClaim(r *request, value string) (*claim, error) {
 			return nil, malformed("missing equal-sign in key=value pair or missing %s", name)
 		}
 	}
-	c := &claim{signature: fields["Signature"], signed: strings.Split(fields["SignedHeaders"], ";"), payload: r.in.Header.Get("X-Amz-Content-Sha256")}
+	c := &claim{
+		signature: fields["Signature"], signed: strings.Split(fields["SignedHeaders"], ";"),
+		payload: r.in.Header.Get("X-Amz-Content-Sha256"),
+	}
 	if err := c.credential(fields["Credential"], malformed); err != nil {
 		return nil, err
 	}
 	if c.payload == "" {
-		return nil, s3error.New("InvalidRequest").WithMessage("Missing required header for this request: x-amz-content-sha256")
+		return nil, s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"Missing required header for this request: x-amz-content-sha256",
+		)
 	}
 	at, err := headerTime(r)
 	if err != nil {
@@ -112,7 +131,11 @@ func checkSkew(r *request, at time.Time, shown string) error {
 }
 
 func malformed(format string, args ...any) *s3error.Error {
-	return s3error.New("AuthorizationHeaderMalformed").WithMessage("The authorization header is malformed; "+format, args...)
+	return s3error.New(
+		"AuthorizationHeaderMalformed",
+	).WithMessage(
+		"The authorization header is malformed; "+format,
+		args...)
 }
 
 // headerTime returns the time of the signature from the headers.
@@ -125,7 +148,11 @@ func headerTime(r *request) (time.Time, error) {
 	if err == nil {
 		return at.UTC(), nil
 	}
-	return time.Time{}, s3error.New("AccessDenied").WithMessage("AWS authentication requires a valid Date or x-amz-date header")
+	return time.Time{}, s3error.New(
+		"AccessDenied",
+	).WithMessage(
+		"AWS authentication requires a valid Date or x-amz-date header",
+	)
 }
 
 // credential splits a credential into key and scope.
@@ -136,7 +163,11 @@ func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Err
 	if n < 1 {
 		return wrong("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
-	c.accessKey, c.scope = strings.Join(parts[:n], "/"), sign.Scope{Date: parts[n], Region: parts[n+1], Service: parts[n+2]}
+	c.accessKey, c.scope = strings.Join(
+		parts[:n], "/",
+	), sign.Scope{
+		Date: parts[n], Region: parts[n+1], Service: parts[n+2],
+	}
 	if c.scope.Service != sign.Service {
 		return wrong("incorrect service %q. This endpoint belongs to \"s3\".", c.scope.Service)
 	}
@@ -179,7 +210,10 @@ func verifySignature(r *request, c *claim) error {
 			"SignatureProvided", c.signature, "StringToSignBytes", sign.Spaced(text),
 			"CanonicalRequest", canonical, "CanonicalRequestBytes", sign.Spaced(canonical))
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm, seal: sign.Seal{Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature}}
+	r.caller = caller{
+		accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm,
+		seal: sign.Seal{Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature},
+	}
 	return nil
 }
 
@@ -200,7 +234,11 @@ func checkSigned(r *request, c *claim) error {
 	}
 	if len(open) > 0 {
 		slices.Sort(open)
-		return s3error.New("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).WithMessage("There were headers present in the request which were not signed")
+		return s3error.New(
+			"AccessDenied", "HeadersNotSigned", strings.Join(open, ", "),
+		).WithMessage(
+			"There were headers present in the request which were not signed",
+		)
 	}
 	return nil
 }
@@ -259,7 +297,11 @@ func checkExpiry(r *request, c *claim) error {
 	}
 	now, end := r.now(), at.Add(time.Duration(ttl)*time.Second)
 	if at.Sub(now) > maxSkew {
-		return s3error.New("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime", now.Format(time.RFC3339)).WithMessage("Request is not valid yet")
+		return s3error.New(
+			"AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime", now.Format(time.RFC3339),
+		).WithMessage(
+			"Request is not valid yet",
+		)
 	}
 	if now.After(end) {
 		return s3error.New("AccessDenied", "X-Amz-Expires", strconv.Itoa(ttl), "Expires", end.Format(time.RFC3339),

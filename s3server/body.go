@@ -55,7 +55,9 @@ func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 }
 
 func tooLarge(size, most int64) *s3error.Error {
-	return s3error.New("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
+	return s3error.New(
+		"EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10),
+	)
 }
 
 // expectBody reads the headers about the body.
@@ -93,7 +95,11 @@ func (p *expectedBody) readTrailers(names string) error {
 	case p.payload == sign.SignedChunks && kind == p.sum.Kind:
 		return nil // the AWS SDK for Java v2 announces a checksum that it sends in a header, and S3 takes that
 	case p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer:
-		return s3error.New("InvalidRequest").WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"x-amz-trailer is set, but x-amz-content-sha256 announces no trailer",
+		)
 	case p.sum.Kind != nil:
 		return checksum.MultipleChecksums()
 	}
@@ -124,7 +130,9 @@ func (p *expectedBody) readPayload(r *request) error {
 	default:
 		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 || strings.ToLower(p.payload) != p.payload {
 			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
-				WithMessage("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+				WithMessage(
+					"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
+				)
 		}
 	}
 	if !sign.IsChunked(p.payload) {
@@ -151,7 +159,11 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 	switch named := header.Get(checksum.SDKAlgorithmHeader); {
 	case named == "":
 	case p.given == nil:
-		return s3error.New("InvalidRequest").WithMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
+		)
 	case checksum.ByName(named) != p.kind:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
@@ -179,19 +191,28 @@ func wantedKind(header http.Header, given *checksum.Kind) (*checksum.Kind, error
 func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
 	if d.SHA256 != nil {
 		if got := hex.EncodeToString(d.SHA256.Sum(nil)); got != p.payload {
-			return s3error.New("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got)
+			return s3error.New(
+				"XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got,
+			)
 		}
 	}
 	if p.md5 != nil {
 		if got := d.MD5.Sum(nil); string(got) != string(p.md5) {
-			return s3error.New("BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest", base64.StdEncoding.EncodeToString(got))
+			return s3error.New(
+				"BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest",
+				base64.StdEncoding.EncodeToString(got),
+			)
 		}
 	}
 	want := p.sum.Value
 	if p.sum.Kind == nil {
 		want = trailer.Get(p.kind.Header)
 		if p.given != nil && !p.kind.Valid(want) {
-			return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.Label())
+			return s3error.New(
+				"InvalidRequest",
+			).WithMessage(
+				"Value for x-amz-checksum-%s trailing header is invalid.", p.kind.Label(),
+			)
 		}
 	}
 	if want != "" && want != d.Sum().Value {
@@ -202,14 +223,18 @@ func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
 }
 
 // needDigest refuses a body without a digest or checksum.
-func (r *request) needDigest() error {
+func needDigest(r *request) error {
 	if len(r.in.Header.Values("Content-Md5")) > 0 || r.in.Header.Get("X-Amz-Trailer") != "" {
 		return nil
 	}
 	if sum, err := checksum.OfHeader(r.in.Header); err != nil || sum.Kind != nil {
 		return err
 	}
-	return s3error.New("InvalidRequest").WithMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	return s3error.New(
+		"InvalidRequest",
+	).WithMessage(
+		"Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
+	)
 }
 
 func badChecksum(kind *checksum.Kind) *s3error.Error {

@@ -40,7 +40,8 @@ func (d *bucketDriver) Describe() driver.Description {
 	description := driver.Description{
 		Provider: "s3server", Bucket: d.bucket, Features: features, Location: d.handler.id, Local: true, ASCIIMetadata: true,
 		EnableVersions: d.enableVersions,
-		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize, MaxSize: d.handler.limits.MaxPutSize,
+		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize,
+		MaxSize: d.handler.limits.MaxPutSize,
 	}
 	if b, err := d.handler.store.Bucket(context.Background(), d.bucket); err == nil {
 		description.Versioned = b.Versioning != ""
@@ -188,7 +189,9 @@ func (d *bucketDriver) Delete(ctx context.Context, in *driver.DeleteRequest) err
 		return err
 	}
 	_, err := d.handler.store.Remove(ctx, &state.RemoveRequest{
-		VersionName: state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version}, Condition: state.WriteCondition{Match: in.Condition.Revision}, Bypass: in.BypassGovernance,
+		VersionName: state.VersionName{
+			Bucket: d.bucket, Key: in.Key, ID: in.Version,
+		}, Condition: state.WriteCondition{Match: in.Condition.Revision}, Bypass: in.BypassGovernance,
 	})
 	switch {
 	case s3error.Is(err, "NoSuchKey"), s3error.Is(err, "NoSuchVersion"):
@@ -221,9 +224,12 @@ func (d *bucketDriver) SetTags(ctx context.Context, in *driver.ChangeRequest) er
 	if err := d.checkVersion(in.Version); err != nil {
 		return err
 	}
-	_, _, err := d.handler.store.Change(ctx, state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version}, func(_ *state.Bucket, v *state.Version) error {
-		v.Object.Properties.Tags = tags
-		return nil
-	})
+	_, _, err := d.handler.store.Change(
+		ctx, state.VersionName{Bucket: d.bucket, Key: in.Key, ID: in.Version},
+		func(_ *state.Bucket, v *state.Version) error {
+			v.Object.Properties.Tags = tags
+			return nil
+		},
+	)
 	return storageError(err)
 }

@@ -45,7 +45,11 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
 	more, err := d.handler.store.ListVersions(ctx, d.bucket, l, after, func(v *state.Version, latest bool, common string) {
 		if v == nil {
-			page.Entries, last = append(page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}), state.VersionPosition{Key: common}
+			page.Entries, last = append(
+				page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}},
+			), state.VersionPosition{
+				Key: common,
+			}
 			return
 		}
 		entry := storage.VersionEntry{ListEntry: entryOf(v), Version: v.ID, Current: latest, IsDeleteMarker: v.Marker}
@@ -65,5 +69,8 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 }
 
 func entryOf(v *state.Version) storage.ListEntry {
-	return storage.ListEntry{Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Modified: v.Modified, StorageClass: shownClass(v)}
+	return storage.ListEntry{
+		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Modified: v.Modified,
+		StorageClass: shownClass(v),
+	}
 }

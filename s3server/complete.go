@@ -109,16 +109,17 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 	written(r, v, shown)
 	u := &finishedUpload{
 		bucket: r.target.bucket, key: r.target.key, parts: c.fingerprint(), header: finishedHeader(r),
-		result: r.completeResult(v),
+		result: completeResultOf(r, v),
 	}
 	r.server.finished.add(c.upload.ID, u)
 	return u, nil
 }
 
-func (r *request) completeResult(v *state.Version) completeResult {
+func completeResultOf(r *request, v *state.Version) completeResult {
 	return completeResult{
 		Location: xmldoc.Text(r.location()),
-		Bucket:   r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag, Elements: checksum.ElementsOf(v.Object.Sum), ChecksumType: v.Object.Sum.Covers,
+		Bucket:   r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag,
+		Elements: checksum.ElementsOf(v.Object.Sum), ChecksumType: v.Object.Sum.Covers,
 	}
 }
 
@@ -215,15 +216,21 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 	}
 	for _, p := range parts[:len(parts)-1] {
 		if least := r.server.limits.MinPartSize; p.Size < least {
-			return nil, s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(p.Size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
-				"PartNumber", strconv.Itoa(p.Number), "ETag", strings.Trim(p.ETag, `"`))
+			return nil, s3error.New(
+				"EntityTooSmall", "ProposedSize", strconv.FormatInt(p.Size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
+				"PartNumber", strconv.Itoa(p.Number), "ETag",
+				strings.Trim(p.ETag, `"`),
+			)
 		}
 	}
 	return parts, nil
 }
 
 func invalidPart(u *state.Upload, asked completedPart) *s3error.Error {
-	return s3error.New("InvalidPart", "UploadId", u.ID, "PartNumber", strconv.Itoa(*asked.PartNumber), "ETag", strings.Trim(asked.ETag, `"`))
+	return s3error.New(
+		"InvalidPart", "UploadId", u.ID, "PartNumber", strconv.Itoa(*asked.PartNumber), "ETag",
+		strings.Trim(asked.ETag, `"`),
+	)
 }
 
 // checkCompleted checks the asserted checksums of a part. With a composite checksum, every
@@ -243,7 +250,12 @@ func checkCompleted(u *state.Upload, p *state.Part, asked completedPart) error {
 		return nil
 	}
 	if u.Asked && u.Covers == checksum.Composite {
-		return s3error.New("InvalidRequest").WithMessage("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.Kind.Label(), p.Number)
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
+			u.Kind.Label(), p.Number,
+		)
 	}
 	return nil
 }
@@ -266,10 +278,18 @@ func join(o *state.Object, c *completion, parts []*state.Part) error {
 	}
 	o.ETag = o.Encryption.Tag(c.tag())
 	if c.size >= 0 && c.size != o.Size {
-		return s3error.New("InvalidRequest").WithMessage("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.Size)
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.Size,
+		)
 	}
 	if c.covers != "" && c.covers != c.upload.Covers {
-		return s3error.New("BadDigest").WithMessage("The checksum type %s does not match the type %s that the upload was created with.", c.covers, c.upload.Covers)
+		return s3error.New(
+			"BadDigest",
+		).WithMessage(
+			"The checksum type %s does not match the type %s that the upload was created with.", c.covers, c.upload.Covers,
+		)
 	}
 	if c.sum.Kind != nil && c.sum.Kind != c.upload.Kind {
 		return badChecksum(c.sum.Kind)

@@ -26,7 +26,11 @@ func putAcceleration(r *request) error {
 		return s3error.New("MalformedXML")
 	}
 	if strings.Contains(r.target.bucket, ".") {
-		return s3error.New("InvalidRequest").WithMessage("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"S3 Transfer Acceleration is not supported for buckets with periods (.) in their names",
+		)
 	}
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {
 		b.Acceleration = asked.Status
@@ -35,7 +39,8 @@ func putAcceleration(r *request) error {
 }
 
 // noConfiguration is the response for one configuration by its id that no bucket of this server has: one for analytics,
-// inventory, metrics or intelligent tiering. Like that for replication, it is AWS's for a new bucket. A write is NotImplemented.
+// inventory, metrics or intelligent tiering. Like that for replication, it is AWS's for a new bucket. A write is
+// NotImplemented.
 var noConfiguration = show("", func(*state.Bucket) (any, error) { return nil, s3error.New("NoSuchConfiguration") })
 
 // listNothing returns a handler that lists no configurations, in an element with this name.

@@ -17,8 +17,12 @@ const copySource = "X-Amz-Copy-Source"
 
 // origin reads x-amz-copy-source, which the client must escape as a path.
 func origin(r *request) (state.VersionName, error) {
-	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.in.Header.Get(copySource)).
-		WithMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	wrong := s3error.New(
+		"InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.in.Header.Get(copySource),
+	).
+		WithMessage(
+			"Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+		)
 	path, query, versioned := strings.Cut(r.in.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
@@ -38,7 +42,11 @@ func origin(r *request) (state.VersionName, error) {
 	values, err := url.ParseQuery(query)
 	from.ID = values.Get("versionId")
 	if err != nil || !r.server.store.ValidID(from.ID) {
-		return state.VersionName{}, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source").WithMessage("Invalid version id specified")
+		return state.VersionName{}, s3error.New(
+			"InvalidArgument", "ArgumentName", "x-amz-copy-source",
+		).WithMessage(
+			"Invalid version id specified",
+		)
 	}
 	return from, nil
 }
@@ -86,7 +94,9 @@ type copyResult struct {
 }
 
 func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) error {
-	return r.writeXML(name, copyResult{LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum), ChecksumType: sum.Covers})
+	return r.writeXML(
+		name, copyResult{LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum), ChecksumType: sum.Covers},
+	)
 }
 
 // copyObject shares the source's bytes. It keeps the source's properties. With REPLACE,
@@ -109,8 +119,16 @@ func copyObject(r *request) error {
 		return err
 	}
 	itself := from == state.VersionName{Bucket: r.target.bucket, Key: r.target.key}
-	if itself && !replace && r.in.Header.Get("X-Amz-Storage-Class") == "" && r.in.Header.Get(state.Redirection) == "" && r.in.Header.Get(state.SSEHeader) == "" && o.Encryption.CustomerMD5 == "" && r.in.Header.Get(sourcePrefix+"-Algorithm") == "" && !hasEncryptionRule(r) {
-		return s3error.New("InvalidRequest").WithMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+	if itself && !replace && r.in.Header.Get("X-Amz-Storage-Class") == "" && r.in.Header.Get(state.Redirection) == "" &&
+		r.in.Header.Get(state.SSEHeader) == "" &&
+		o.Encryption.CustomerMD5 == "" &&
+		r.in.Header.Get(sourcePrefix+"-Algorithm") == "" &&
+		!hasEncryptionRule(r) {
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+		)
 	}
 	v, err := source(r, from)
 	if err != nil {
@@ -118,7 +136,12 @@ func copyObject(r *request) error {
 	}
 	defer r.server.store.Release(v)
 	if v.Object.Size > r.server.limits.MaxCopySize {
-		return s3error.New("InvalidRequest").WithMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"The specified copy source is larger than the maximum allowable size for a copy source: %d",
+			r.server.limits.MaxCopySize,
+		)
 	}
 	if !replace { // all but the redirection, which is each object's own
 		redirection := o.Properties.Header.Get(state.Redirection)
@@ -156,7 +179,11 @@ func directive(r *request, header, of string) (replace bool, err error) {
 	case "REPLACE":
 		return true, nil
 	default:
-		return false, s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(header), "ArgumentValue", value).WithMessage("Unknown %s directive.", of)
+		return false, s3error.New(
+			"InvalidArgument", "ArgumentName", strings.ToLower(header), "ArgumentValue", value,
+		).WithMessage(
+			"Unknown %s directive.", of,
+		)
 	}
 }
 
@@ -207,7 +234,12 @@ func copyPart(r *request) error {
 		return err
 	}
 	if length > r.server.limits.MaxPartSize {
-		return s3error.New("InvalidRequest").WithMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxPartSize)
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"The specified copy source is larger than the maximum allowable size for a copy source: %d",
+			r.server.limits.MaxPartSize,
+		)
 	}
 	p, err := r.server.store.CopyPart(r.in.Context(), u, number, v, offset, length)
 	if err != nil {
@@ -230,16 +262,26 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 	to, toErr := strconv.ParseUint(last, 10, 63)
 	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value)
 	if !found || fromErr != nil || toErr != nil || to < from {
-		return 0, 0, wrong.WithMessage("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+		return 0, 0, wrong.WithMessage(
+			"The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+		)
 	}
 	if int64(from) >= size {
-		return 0, 0, s3error.New("InvalidRequest").WithMessage("The specified copy range is invalid for the source object size")
+		return 0, 0, s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"The specified copy range is invalid for the source object size",
+		)
 	}
 	if int64(to) >= size {
 		return 0, 0, wrong.WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
 	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
-		return 0, 0, s3error.New("InvalidRequest").WithMessage("The specified copy source is not supported as a byte-range copy source")
+		return 0, 0, s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"The specified copy source is not supported as a byte-range copy source",
+		)
 	}
 	return int64(from), int64(to-from) + 1, nil
 }

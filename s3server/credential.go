@@ -126,7 +126,9 @@ func (s *Server) Env() []string {
 // storage.Open reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which [Server.Env] has. Its
 // profile is omnibucket, which declares Amazon's rules.
 func (s *Server) Address(bucket string) string {
-	query := url.Values{"endpoint": {s.URL}, "region": {s.config.Region}, "path_style": {"true"}, "profile": {"omnibucket"}}
+	query := url.Values{
+		"endpoint": {s.URL}, "region": {s.config.Region}, "path_style": {"true"}, "profile": {"omnibucket"},
+	}
 	return (&url.URL{Scheme: "s3", Host: bucket, RawQuery: query.Encode()}).String()
 }
 

@@ -129,7 +129,9 @@ func deleteAll(r *request, b *state.Bucket, objects []unwantedObject) []deleteOu
 			var err error
 			if outcomes[i].gone, err = deleteOne(r, b, objects[i]); err != nil {
 				e := asAPIError(err)
-				outcomes[i].refused = &deleteError{xmldoc.Text(objects[i].Key), objects[i].VersionID, e.Code, xmldoc.Text(e.Message)}
+				outcomes[i].refused = &deleteError{
+					xmldoc.Text(objects[i].Key), objects[i].VersionID, e.Code, xmldoc.Text(e.Message),
+				}
 			}
 		}
 		return nil
@@ -143,7 +145,11 @@ func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Remova
 	}
 	switch {
 	case o.LastModifiedTime != "" || o.Size != "":
-		return gone, s3error.New("NotImplemented").WithMessage("This server does not implement the conditions LastModifiedTime and Size")
+		return gone, s3error.New(
+			"NotImplemented",
+		).WithMessage(
+			"This server does not implement the conditions LastModifiedTime and Size",
+		)
 	case o.Key == "":
 		return gone, s3error.New("UserKeyMustBeSpecified").WithMessage("Key must be specified")
 	case o.VersionID != "" && !r.server.store.ValidID(o.VersionID):
@@ -162,7 +168,9 @@ func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Remova
 // the entity tag.
 func remove(r *request, key, id, match string) (state.Removal, error) {
 	return r.server.store.Remove(r.in.Context(), &state.RemoveRequest{
-		VersionName: state.VersionName{Bucket: r.target.bucket, Key: key, ID: id}, Condition: state.WriteCondition{Match: match},
+		VersionName: state.VersionName{
+			Bucket: r.target.bucket, Key: key, ID: id,
+		}, Condition: state.WriteCondition{Match: match},
 		Bypass: isTrue(r.in.Header, bypassHeader), Account: r.caller.account,
 	})
 }

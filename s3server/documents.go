@@ -82,7 +82,7 @@ func (r *request) readXML(v any) error {
 
 // readVouched is readXML for a body that must have a digest or checksum.
 func (r *request) readVouched(v any) error {
-	if err := r.needDigest(); err != nil {
+	if err := needDigest(r); err != nil {
 		return err
 	}
 	return r.readXML(v)

@@ -26,21 +26,34 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 	if err != nil {
 		return state.Encryption{}, err
 	}
-	e := state.Encryption{Algorithm: header.Get(state.SSEHeader), KMSKey: header.Get(state.KmsKeyHeader), CustomerMD5: customer, BucketKey: isTrue(header, state.BucketKeyHeader)}
+	e := state.Encryption{
+		Algorithm: header.Get(state.SSEHeader), KMSKey: header.Get(state.KmsKeyHeader), CustomerMD5: customer,
+		BucketKey: isTrue(header, state.BucketKeyHeader),
+	}
 	kms := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
 	switch {
 	case customer != "" && (e.Algorithm != "" || e.KMSKey != ""):
-		return e, s3error.New("InvalidArgument").WithMessage("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
+		return e, s3error.New(
+			"InvalidArgument",
+		).WithMessage(
+			"Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
+		)
 	case customer != "" && b.Encryption.BlocksCustomerKeys():
 		return e, s3error.New("AccessDenied")
 	case customer != "":
 		return e, nil
 	case !kms && (e.KMSKey != "" || header.Get(kmsContextHeader) != ""):
-		return e, s3error.New("InvalidArgument").WithMessage("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+		return e, s3error.New(
+			"InvalidArgument",
+		).WithMessage(
+			"Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
+		)
 	case e.Algorithm == "":
 		e = b.Encryption.Standard(e, header.Get(state.BucketKeyHeader) != "")
 	case !kms && e.Algorithm != state.ByStore:
-		return e, s3error.New("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.Algorithm)
+		return e, s3error.New(
+			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.Algorithm,
+		)
 	}
 	if e.Algorithm == state.ByStore {
 		return e, nil
@@ -61,7 +74,11 @@ func checkContext(value string) error {
 	text, err := base64.StdEncoding.DecodeString(value)
 	var pairs map[string]string
 	if err != nil || json.Unmarshal(text, &pairs) != nil {
-		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context").WithMessage("The header 'x-amz-server-side-encryption-context' must be the base64 of a JSON object of strings")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context",
+		).WithMessage(
+			"The header 'x-amz-server-side-encryption-context' must be the base64 of a JSON object of strings",
+		)
 	}
 	return nil
 }
@@ -77,13 +94,23 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 	hash := md5.Sum(raw)
 	switch {
 	case r.in.TLS == nil:
-		return "", s3error.New("InvalidRequest").WithMessage("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
+		return "", s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
+		)
 	case algorithm == "":
-		return "", invalid("Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.")
+		return "", invalid(
+			"Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.",
+		)
 	case algorithm != "AES256":
-		return "", s3error.New("InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", algorithm)
+		return "", s3error.New(
+			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", algorithm,
+		)
 	case key == "":
-		return "", invalid("Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.")
+		return "", invalid(
+			"Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.",
+		)
 	case err != nil || len(raw) != 32:
 		return "", invalid("The secret key was invalid for the specified algorithm.")
 	case sum != base64.StdEncoding.EncodeToString(hash[:]):
@@ -101,7 +128,11 @@ func checkReader(r *request, e state.Encryption, prefix string) error {
 	case given == e.CustomerMD5:
 		return nil
 	case given == "":
-		return s3error.New("InvalidRequest").WithMessage("The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.")
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+		)
 	case e.CustomerMD5 == "":
 		return s3error.New("InvalidRequest").WithMessage("The encryption parameters are not applicable to this object.")
 	}
@@ -112,7 +143,8 @@ func checkReader(r *request, e state.Encryption, prefix string) error {
 // the upload has a checksum.
 func checkPart(r *request, u *state.Upload) error {
 	// MinIO takes the algorithm of the upload again.
-	again := r.in.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm && strings.HasSuffix(u.Object.Encryption.KMSKey, r.in.Header.Get(state.KmsKeyHeader))
+	again := r.in.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
+		strings.HasSuffix(u.Object.Encryption.KMSKey, r.in.Header.Get(state.KmsKeyHeader))
 	if r.server.config.Strict || !again {
 		if err := noEncryption(r.in.Header); err != nil {
 			return err
@@ -125,9 +157,17 @@ func checkPart(r *request, u *state.Upload) error {
 	case given == u.Object.Encryption.CustomerMD5:
 		return nil
 	case given == "":
-		return s3error.New("InvalidRequest").WithMessage("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
+		)
 	}
-	return s3error.New("InvalidRequest").WithMessage("The provided encryption parameters did not match the ones used originally.")
+	return s3error.New(
+		"InvalidRequest",
+	).WithMessage(
+		"The provided encryption parameters did not match the ones used originally.",
+	)
 }
 
 // noEncryption refuses the headers of a write's encryption with other requests.

@@ -124,7 +124,10 @@ var eventOf = map[string]string{
 // shown is the x-amz-version-id of the response.
 func (r *request) note(v *state.Version, shown string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
-		r.events = append(r.events, Event{Name: name, Key: v.Key, Size: v.Object.Size, ETag: strings.Trim(v.Object.ETag, `"`), VersionID: shown})
+		r.events = append(
+			r.events,
+			Event{Name: name, Key: v.Key, Size: v.Object.Size, ETag: strings.Trim(v.Object.ETag, `"`), VersionID: shown},
+		)
 	}
 }
 
@@ -168,7 +171,8 @@ func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
 	}
 	for _, e := range events {
 		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.Account, h.now(), b.Region
-		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" || kind == "ObjectRestore" {
+		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" ||
+			kind == "ObjectRestore" {
 			e.Sequencer = fmt.Sprintf("%016X", h.sequence.Add(1))
 		}
 		for _, rule := range b.Notification.All() {
@@ -229,7 +233,11 @@ func checkTargets(h *Handler, c *notification.Configuration) error {
 		}
 	}
 	if missing != nil {
-		return s3error.New("InvalidArgument", missing...).WithMessage("Unable to validate the following destination configurations")
+		return s3error.New(
+			"InvalidArgument",
+			missing...).WithMessage(
+			"Unable to validate the following destination configurations",
+		)
 	}
 	return nil
 }

@@ -145,8 +145,12 @@ func (f *Fault) beforeAuth(r *request) error {
 		cutConnection()
 	}
 	if f.Redirect != "" {
-		return s3error.New("PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.target.bucket).
-			WithHeader("X-Amz-Bucket-Region", f.Redirect)
+		return s3error.New(
+			"PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.target.bucket,
+		).
+			WithHeader(
+				"X-Amz-Bucket-Region", f.Redirect,
+			)
 	}
 	return nil
 }

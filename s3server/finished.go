@@ -102,7 +102,7 @@ func finishedObject(r *request, c *completion, id string) (*finishedUpload, erro
 	r.showID(shown)
 	v.Object.Encryption.Write(r.w.Header())
 	showExpiration(r, v)
-	return &finishedUpload{result: r.completeResult(v), header: finishedHeader(r)}, nil
+	return &finishedUpload{result: completeResultOf(r, v), header: finishedHeader(r)}, nil
 }
 
 // finishedHeader returns the headers of the response that tell about the object.

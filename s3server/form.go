@@ -81,7 +81,10 @@ func (f *form) header() http.Header {
 		switch {
 		case name == "acl":
 			header.Set("X-Amz-Acl", value)
-		case strings.HasPrefix(name, "x-amz-"), strings.HasPrefix(name, "content-"), name == "cache-control", name == "expires":
+		case strings.HasPrefix(name, "x-amz-"),
+			strings.HasPrefix(name, "content-"),
+			name == "cache-control",
+			name == "expires":
 			header.Set(name, value)
 		}
 	}
@@ -118,7 +121,10 @@ func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, 
 			case d.Size > size.Most:
 				return tooLarge(d.Size, size.Most)
 			case d.Size < size.Least:
-				return s3error.New("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed", strconv.FormatInt(size.Least, 10))
+				return s3error.New(
+					"EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed",
+					strconv.FormatInt(size.Least, 10),
+				)
 			}
 			return p.check(d, nil)
 		},

@@ -108,10 +108,18 @@ func (r *request) versionID() (string, error) {
 	}
 	id := r.query.Get("versionId")
 	if id == "" {
-		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").WithMessage("Version id cannot be the empty string")
+		return "", s3error.New(
+			"InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "",
+		).WithMessage(
+			"Version id cannot be the empty string",
+		)
 	}
 	if !r.server.store.ValidID(id) {
-		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).WithMessage("Invalid version id specified")
+		return "", s3error.New(
+			"InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id,
+		).WithMessage(
+			"Invalid version id specified",
+		)
 	}
 	return id, nil
 }
@@ -133,7 +141,11 @@ func describe(r *request, v *state.Version) error {
 			continue
 		}
 		if r.caller.anonymous {
-			return s3error.New("InvalidRequest").WithMessage("Request specific response headers cannot be used for anonymous GET requests.")
+			return s3error.New(
+				"InvalidRequest",
+			).WithMessage(
+				"Request specific response headers cannot be used for anonymous GET requests.",
+			)
 		}
 		if err := headers.Sendable(parameter, value, unicode.MaxLatin1); err != nil {
 			return err
@@ -204,7 +216,9 @@ func (r *request) span(v *state.Version, number int) (span, error) {
 	count := max(1, len(v.Object.Parts))
 	switch {
 	case number > count:
-		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number))
+		return span{}, s3error.New(
+			"InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number),
+		)
 	case len(v.Object.Parts) == 0: // a PutObject, which is its own only part
 		return span{length: v.Object.Size, partial: v.Object.Size > 0, sum: v.Object.Sum}, nil
 	}
@@ -225,7 +239,16 @@ func (s span) write(header http.Header, size int64) int {
 	if !s.partial {
 		return http.StatusOK
 	}
-	header.Set("Content-Range", "bytes "+strconv.FormatInt(s.offset, 10)+"-"+strconv.FormatInt(s.offset+s.length-1, 10)+"/"+strconv.FormatInt(size, 10))
+	header.Set(
+		"Content-Range",
+		"bytes "+strconv.FormatInt(
+			s.offset, 10,
+		)+"-"+strconv.FormatInt(
+			s.offset+s.length-1, 10,
+		)+"/"+strconv.FormatInt(
+			size, 10,
+		),
+	)
 	return http.StatusPartialContent
 }
 

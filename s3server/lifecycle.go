@@ -17,7 +17,7 @@ const leastSizeHeader = "X-Amz-Transition-Default-Minimum-Object-Size"
 
 // putLifecycle replaces the rules. A rule without an ID gets one.
 func putLifecycle(r *request) error {
-	if err := r.needDigest(); err != nil {
+	if err := needDigest(r); err != nil {
 		return err
 	}
 	asked := lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
@@ -97,7 +97,10 @@ func (l *lifecycleRun) expireUploads() {
 	for more := true; more; {
 		var page []*state.Upload
 		var err error
-		more, err = l.server.store.ListUploads(l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after, func(u *state.Upload, _ string) { page = append(page, u) })
+		more, err = l.server.store.ListUploads(
+			l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after,
+			func(u *state.Upload, _ string) { page = append(page, u) },
+		)
 		if err != nil || len(page) == 0 {
 			return
 		}
@@ -131,7 +134,10 @@ func (l *lifecycleRun) expireVersions() {
 	for more := true; more; {
 		var page []*state.Version
 		var err error
-		more, err = l.server.store.ListVersions(l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after, func(v *state.Version, _ bool, _ string) { page = append(page, v) })
+		more, err = l.server.store.ListVersions(
+			l.ctx, l.bucket.Name, state.Listing{Max: lifecyclePage}, after,
+			func(v *state.Version, _ bool, _ string) { page = append(page, v) },
+		)
 		if err != nil || more && len(page) == 0 {
 			return
 		}
@@ -204,13 +210,19 @@ func factsOf(versions []*state.Version) []lifecycle.Version {
 // lifecycleFacts returns what rules ask about a version.
 func lifecycleFacts(v *state.Version) lifecycle.Version {
 	o := &v.Object
-	return lifecycle.Version{Key: v.Key, Marker: v.Marker, Size: o.Size, Class: o.Properties.Class, Tags: o.Properties.Tags, Modified: v.Modified}
+	return lifecycle.Version{
+		Key: v.Key, Marker: v.Marker, Size: o.Size, Class: o.Properties.Class, Tags: o.Properties.Tags,
+		Modified: v.Modified,
+	}
 }
 
 // expire removes a version for good, or the current object as a client would. It reports whether
 // it has done so.
 func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
-	r := &state.RemoveRequest{VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, Written: v.Modified, Account: l.bucket.Account}
+	r := &state.RemoveRequest{
+		VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, Written: v.Modified,
+		Account: l.bucket.Account,
+	}
 	if current && !v.Marker {
 		r.ID, r.Condition.Match = "", v.Object.ETag
 	}
@@ -223,16 +235,20 @@ func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
 
 // setClass changes the storage class of a version, unless it was replaced meanwhile.
 func (l *lifecycleRun) setClass(v *state.Version, class string) {
-	changed, shown, err := l.server.store.Change(l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, func(_ *state.Bucket, changed *state.Version) error {
-		if changed.Object.ETag != v.Object.ETag || !changed.Modified.Equal(v.Modified) {
-			return s3error.New("PreconditionFailed")
-		}
-		changed.Object.Properties.Class, changed.Object.Restored = class, state.Restored{}
-		return nil
-	})
+	changed, shown, err := l.server.store.Change(
+		l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},
+		func(_ *state.Bucket, changed *state.Version) error {
+			if changed.Object.ETag != v.Object.ETag || !changed.Modified.Equal(v.Modified) {
+				return s3error.New("PreconditionFailed")
+			}
+			changed.Object.Properties.Class, changed.Object.Restored = class, state.Restored{}
+			return nil
+		},
+	)
 	if err == nil {
 		l.server.publish(l.ctx, l.bucket.Name, []Event{{
-			Name: "LifecycleTransition", Key: v.Key, Size: v.Object.Size, ETag: strings.Trim(changed.Object.ETag, `"`), VersionID: shown,
+			Name: "LifecycleTransition", Key: v.Key, Size: v.Object.Size, ETag: strings.Trim(changed.Object.ETag, `"`),
+			VersionID: shown,
 		}})
 	}
 }
@@ -240,7 +256,10 @@ func (l *lifecycleRun) setClass(v *state.Version, class string) {
 // showExpiration writes the header that tells when a version expires that is current.
 func showExpiration(r *request, v *state.Version) {
 	if d := lifecycleOf(r).Expiry(lifecycleFacts(v), headerClock); d.Rule != "" {
-		r.w.Header().Set("X-Amz-Expiration", `expiry-date="`+d.At.Format(http.TimeFormat)+`", rule-id="`+url.QueryEscape(d.Rule)+`"`)
+		r.w.Header().Set(
+			"X-Amz-Expiration",
+			`expiry-date="`+d.At.Format(http.TimeFormat)+`", rule-id="`+url.QueryEscape(d.Rule)+`"`,
+		)
 	}
 }
 

@@ -25,9 +25,16 @@ type listRequest struct {
 type commonPrefix struct{ Prefix xmldoc.Text }
 
 func (r *request) listing(maxParameter string) (l listRequest, err error) {
-	l = listRequest{Listing: state.Listing{Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter")}, encoding: r.query.Get("encoding-type")}
+	l = listRequest{
+		Listing:  state.Listing{Prefix: r.query.Get("prefix"), Delimiter: r.query.Get("delimiter")},
+		encoding: r.query.Get("encoding-type"),
+	}
 	if l.encoding != "" && l.encoding != "url" {
-		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).WithMessage("Invalid Encoding Method specified in Request")
+		return l, s3error.New(
+			"InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding,
+		).WithMessage(
+			"Invalid Encoding Method specified in Request",
+		)
 	}
 	for name := range strings.SplitSeq(strings.Join(r.in.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
 		switch strings.TrimSpace(name) {
@@ -35,7 +42,11 @@ func (r *request) listing(maxParameter string) (l listRequest, err error) {
 		case "RestoreStatus":
 			l.restores, l.now = true, r.server.now()
 		default:
-			return l, s3error.New("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes", "ArgumentValue", name).WithMessage("Invalid attribute name specified")
+			return l, s3error.New(
+				"InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes", "ArgumentValue", name,
+			).WithMessage(
+				"Invalid attribute name specified",
+			)
 		}
 	}
 	l.Max, err = pageSize(r, maxParameter)
@@ -124,7 +135,8 @@ func listObjects(r *request) error {
 // objectList returns an empty page.
 func (r *request) objectList(l listRequest) objectList {
 	return objectList{
-		Name: r.target.bucket, Prefix: l.encode(l.Prefix), MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter), EncodingType: l.encoding,
+		Name: r.target.bucket, Prefix: l.encode(l.Prefix), MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter),
+		EncodingType: l.encoding,
 	}
 }
 
@@ -139,7 +151,9 @@ func (r *request) writeObjectList(page objectList) error {
 }
 
 // fill adds the entries after a position, and returns the position of the last one.
-func (o *objectList) fill(r *request, l listRequest, after state.Position, owners func(*state.Object) accounts.Owner) (last state.Position, err error) {
+func (o *objectList) fill(
+	r *request, l listRequest, after state.Position, owners func(*state.Object) accounts.Owner,
+) (last state.Position, err error) {
 	o.IsTruncated, err = r.list(l.Listing, after, func(v *state.Version, common string) {
 		if v == nil {
 			o.CommonPrefixes = append(o.CommonPrefixes, commonPrefix{l.encode(common)})
@@ -158,7 +172,9 @@ func (o *objectList) fill(r *request, l listRequest, after state.Position, owner
 
 func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts.Owner) listedObject {
 	o := listedObject{
-		Key: l.encode(v.Key), LastModified: xmldoc.Time(v.Modified), ETag: v.Object.ETag, Size: v.Object.Size, StorageClass: v.Object.Properties.Class,
+		Key: l.encode(
+			v.Key,
+		), LastModified: xmldoc.Time(v.Modified), ETag: v.Object.ETag, Size: v.Object.Size, StorageClass: v.Object.Properties.Class,
 		ChecksumAlgorithm: v.Object.Sum.Algorithm(), ChecksumType: v.Object.Sum.Covers, RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
@@ -185,8 +201,13 @@ func listToken(p state.Position) string {
 
 func parseListToken(token string) (state.Position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
-	if err != nil || len(raw) <= tokenMAC || !sign.Equal(string(raw[:tokenMAC]), string(sign.MAC(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
-		return state.Position{}, s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).WithMessage("The continuation token provided is incorrect")
+	if err != nil || len(raw) <= tokenMAC ||
+		!sign.Equal(string(raw[:tokenMAC]), string(sign.MAC(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
+		return state.Position{}, s3error.New(
+			"InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token,
+		).WithMessage(
+			"The continuation token provided is incorrect",
+		)
 	}
 	message := string(raw[tokenMAC:])
 	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil
@@ -194,7 +215,9 @@ func parseListToken(token string) (state.Position, error) {
 
 // list shows one page of current objects and common prefixes, as [state.Store] does. It leaves out
 // objects that the request's fault conceals, and fills the page with those after them.
-func (r *request) list(l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
+func (r *request) list(
+	l state.Listing, after state.Position, show func(v *state.Version, common string),
+) (more bool, err error) {
 	if r.fault.Stale <= 0 || l.Max == 0 {
 		return r.server.store.List(r.in.Context(), r.target.bucket, l, after, show)
 	}

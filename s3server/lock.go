@@ -37,7 +37,11 @@ func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error
 	}
 	b, err := r.bucket()
 	if err == nil && (l.Mode != "" || l.Hold != "" || b.Locking != nil && b.Locking.Mode != "") {
-		err = s3error.New("InvalidRequest").WithMessage("Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters", what)
+		err = s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters", what,
+		)
 	}
 	return err
 }
@@ -86,7 +90,11 @@ func putLocking(r *request) error {
 	}
 	return r.setting(http.StatusOK, func(b *state.Bucket) error {
 		if b.Versioning != state.Enabled {
-			return s3error.New("InvalidBucketState").WithMessage("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
+			return s3error.New(
+				"InvalidBucketState",
+			).WithMessage(
+				"Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+			)
 		}
 		b.Locking = s
 		return nil
@@ -110,8 +118,13 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 	} else {
 		s.Years = *d.Years
 	}
-	if s.Days+s.Years < 1 || s.Days > 36500 || s.Years > 100 { // S3's limits: a date much later would overflow, and lock nothing
-		return nil, s3error.New("InvalidArgument").WithMessage("Default retention period must be a positive integer value, up to 100 years.")
+	if s.Days+s.Years < 1 || s.Days > 36500 ||
+		s.Years > 100 { // S3's limits: a date much later would overflow, and lock nothing
+		return nil, s3error.New(
+			"InvalidArgument",
+		).WithMessage(
+			"Default retention period must be a positive integer value, up to 100 years.",
+		)
 	}
 	return s, nil
 }
@@ -132,15 +145,18 @@ func putRetention(r *request) error {
 	if err != nil {
 		return err
 	}
-	return changeLock(r, http.Header{state.LockMode: {asked.Mode}, state.LockUntil: {asked.RetainUntilDate}}, func(l *state.Lock) error {
-		extends := changed.Mode == l.Mode && !changed.Until.Before(l.Until)
-		bypassed := l.Mode == state.Governance && isTrue(r.in.Header, bypassHeader)
-		if r.server.now().Before(l.Until) && !extends && !bypassed {
-			return state.Protected()
-		}
-		l.Mode, l.Until = changed.Mode, changed.Until
-		return nil
-	})
+	return changeLock(
+		r, http.Header{state.LockMode: {asked.Mode}, state.LockUntil: {asked.RetainUntilDate}},
+		func(l *state.Lock) error {
+			extends := changed.Mode == l.Mode && !changed.Until.Before(l.Until)
+			bypassed := l.Mode == state.Governance && isTrue(r.in.Header, bypassHeader)
+			if r.server.now().Before(l.Until) && !extends && !bypassed {
+				return state.Protected()
+			}
+			l.Mode, l.Until = changed.Mode, changed.Until
+			return nil
+		},
+	)
 }
 
 // changeLock changes the lock of a version. Policies judge the lock in a document as the headers of a PUT.

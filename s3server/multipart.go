@@ -39,7 +39,10 @@ func createUpload(r *request) error {
 		r.w.Header().Set("X-Amz-Checksum-Algorithm", u.Kind.Name)
 		r.w.Header().Set("X-Amz-Checksum-Type", u.Covers)
 	}
-	return r.writeXML("InitiateMultipartUploadResult", createUploadResult{Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.ID})
+	return r.writeXML(
+		"InitiateMultipartUploadResult",
+		createUploadResult{Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), UploadID: u.ID},
+	)
 }
 
 // readUploadChecksum finds out how the upload is checksummed.
@@ -47,7 +50,11 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
 	if name == "" {
 		if covers != "" {
-			return s3error.New("InvalidRequest").WithMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+			return s3error.New(
+				"InvalidRequest",
+			).WithMessage(
+				"The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+			)
 		}
 		u.Kind, u.Covers = checksum.Default, checksum.FullObject
 		return nil
@@ -66,7 +73,11 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 	if u.Covers == checksum.FullObject && !u.Kind.Full || u.Covers == checksum.Composite && !u.Kind.Composite {
-		return s3error.New("InvalidRequest").WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.Covers, u.Kind.Label())
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"The %s checksum type cannot be used with the %s checksum algorithm.", u.Covers, u.Kind.Label(),
+		)
 	}
 	return nil
 }
@@ -102,7 +113,11 @@ func uploadPart(r *request) error {
 		return err
 	}
 	if value := r.in.Header.Get("X-Amz-Tagging"); value != "" {
-		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).WithMessage("The header 'x-amz-tagging' is not valid in this context")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value,
+		).WithMessage(
+			"The header 'x-amz-tagging' is not valid in this context",
+		)
 	}
 	u, number, err := partTarget(r)
 	if err != nil {
@@ -143,9 +158,14 @@ func checkKind(u *state.Upload, p *expectedBody) error {
 	if p.given != nil {
 		given = p.given.Label()
 	}
-	wrong := u.Asked && (p.given != u.Kind && (p.given != nil || u.Covers == checksum.Composite) || p.named && p.kind != u.Kind)
+	wrong := u.Asked &&
+		(p.given != u.Kind && (p.given != nil || u.Covers == checksum.Composite) || p.named && p.kind != u.Kind)
 	if wrong {
-		return s3error.New("InvalidRequest").WithMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(), given)
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(), given,
+		)
 	}
 	if p.given == nil {
 		p.kind = u.Kind
@@ -214,7 +234,11 @@ func listParts(r *request) error {
 		return err
 	}
 	showAbortion(r, u)
-	result.StorageClass, result.Initiator, result.Owner = u.Object.Properties.Class, accounts.OwnerOf(u.Initiator), owners(&u.Object)
+	result.StorageClass, result.Initiator, result.Owner = u.Object.Properties.Class, accounts.OwnerOf(
+		u.Initiator,
+	), owners(
+		&u.Object,
+	)
 	if u.Asked {
 		result.ChecksumAlgorithm, result.ChecksumType = u.Kind.Name, u.Covers
 	}
@@ -224,7 +248,9 @@ func listParts(r *request) error {
 	}
 	result.IsTruncated = more && most > 0
 	for _, p := range parts {
-		result.Part = append(result.Part, listedPart{p.Number, xmldoc.Time(p.Modified), p.ETag, p.Size, checksum.ElementsOf(u.Shown(p.Sum))})
+		result.Part = append(
+			result.Part, listedPart{p.Number, xmldoc.Time(p.Modified), p.ETag, p.Size, checksum.ElementsOf(u.Shown(p.Sum))},
+		)
 		result.NextPartNumberMarker = p.Number
 	}
 	return r.writeXML("ListPartsResult", result)
@@ -268,17 +294,22 @@ func listUploads(r *request) error {
 	if err != nil {
 		return err
 	}
-	result.IsTruncated, err = r.server.store.ListUploads(r.in.Context(), r.target.bucket, l.Listing, state.UploadPosition{Key: key, ID: id}, func(u *state.Upload, common string) {
-		if u == nil {
-			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
-			return
-		}
-		result.Upload = append(result.Upload, listedUpload{
-			l.encode(u.Key), u.ID, accounts.OwnerOf(u.Initiator), owners(&u.Object), u.Object.Properties.Class, xmldoc.Time(u.Initiated),
-		})
-		result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.Key), u.ID
-	})
+	result.IsTruncated, err = r.server.store.ListUploads(
+		r.in.Context(), r.target.bucket, l.Listing, state.UploadPosition{Key: key, ID: id},
+		func(u *state.Upload, common string) {
+			if u == nil {
+				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
+				result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
+				return
+			}
+			result.Upload = append(result.Upload, listedUpload{
+				l.encode(
+					u.Key,
+				), u.ID, accounts.OwnerOf(u.Initiator), owners(&u.Object), u.Object.Properties.Class, xmldoc.Time(u.Initiated),
+			})
+			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.Key), u.ID
+		},
+	)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,9 @@ import (
 func hoistParameters(r *request) {
 	for parameter, values := range r.query {
 		name := http.CanonicalHeaderKey(parameter)
-		checksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name) || name == checksum.SDKAlgorithmHeader || name == "X-Amz-Content-Sha256"
+		checksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name) ||
+			name == checksum.SDKAlgorithmHeader ||
+			name == "X-Amz-Content-Sha256"
 		if !strings.HasPrefix(name, headers.AmzPrefix) || checksum || r.in.Header[name] != nil {
 			continue
 		}

@@ -18,14 +18,16 @@ func (a *access) judge() (allowed, denied bool) {
 		Anonymous: a.caller.anonymous, Account: a.caller.account, Owner: a.bucket.Account, Region: a.bucket.Region,
 		Header: a.header, Query: a.request.query, Tags: a.tags, ObjectTags: a.objectTags,
 		Now: a.request.server.now(), TLS: a.request.in.TLS, RemoteAddr: a.request.in.RemoteAddr,
-		Algorithm: a.caller.algorithm, SignedAt: a.caller.seal.Timestamp, SignedByQuery: a.request.in.Header.Get("Authorization") == "",
+		Algorithm: a.caller.algorithm, SignedAt: a.caller.seal.Timestamp,
+		SignedByQuery: a.request.in.Header.Get("Authorization") == "",
 	})
 }
 
 // objectTags returns the tags of the object, if there is one. On AWS, an object that is overwritten or removed
 // has none for policies.
 func (a *access) objectTags() []tagging.Tag {
-	if slices.Contains([]string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}, a.action) || a.version() == nil {
+	if slices.Contains([]string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}, a.action) ||
+		a.version() == nil {
 		return nil
 	}
 	return a.version().Object.Properties.Tags
@@ -42,7 +44,11 @@ func putPolicy(r *request) error {
 			return err
 		}
 		if p.Public() && b.Block != nil && b.Block.BlockPublicPolicy {
-			return s3error.New("AccessDenied").WithMessage("User is not authorized to perform: s3:PutBucketPolicy because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.")
+			return s3error.New(
+				"AccessDenied",
+			).WithMessage(
+				"User is not authorized to perform: s3:PutBucketPolicy because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+			)
 		}
 		b.Policy = p
 		return nil

@@ -38,10 +38,18 @@ func postObject(r *request) error {
 	}
 	preamble.Left, r.body.until = math.MaxInt64, time.Time{} // the file has its own limits
 	if r.target.key = f.fields["key"]; r.target.key == "" {
-		return s3error.New("InvalidArgument", "ArgumentName", "key").WithMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "key",
+		).WithMessage(
+			"Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
+		)
 	}
 	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" { // S3 does not document which one counts
-		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"]).WithMessage("Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"],
+		).WithMessage(
+			"Bucket POST must not contain both of the fields 'acl' and 'x-amz-acl'",
+		)
 	}
 	if err := checkKey(r.target.key); err != nil {
 		return err
@@ -113,11 +121,19 @@ func verifyForm(r *request, f *form) error {
 	}
 	for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
 		if f.fields[name] == "" {
-			return s3error.New("InvalidArgument", "ArgumentName", name).WithMessage("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
+			return s3error.New(
+				"InvalidArgument", "ArgumentName", name,
+			).WithMessage(
+				"Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name,
+			)
 		}
 	}
 	if f.fields["x-amz-algorithm"] != sign.Algorithm {
-		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-algorithm").WithMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "x-amz-algorithm",
+		).WithMessage(
+			"X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
+		)
 	}
 	c := &claim{timestamp: f.fields["x-amz-date"], signature: f.fields["x-amz-signature"]}
 	if err := c.credential(f.fields["x-amz-credential"], wrongCredential); err != nil {
@@ -132,9 +148,15 @@ func verifyForm(r *request, f *form) error {
 	}
 	key := sign.Key(credential.SecretKey, c.scope)
 	if !sign.Equal(sign.HexMAC(key, f.fields["policy"]), c.signature) {
-		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
+		return s3error.New(
+			"SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided",
+			c.signature,
+		)
 	}
-	r.caller = caller{accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm, seal: sign.Seal{Timestamp: c.timestamp}}
+	r.caller = caller{
+		accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm,
+		seal: sign.Seal{Timestamp: c.timestamp},
+	}
 	return nil
 }
 
@@ -155,7 +177,13 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 	location := r.location()
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
-		query := "bucket=" + url.QueryEscape(r.target.bucket) + "&key=" + url.QueryEscape(r.target.key) + "&etag=" + url.QueryEscape(v.Object.ETag)
+		query := "bucket=" + url.QueryEscape(
+			r.target.bucket,
+		) + "&key=" + url.QueryEscape(
+			r.target.key,
+		) + "&etag=" + url.QueryEscape(
+			v.Object.ETag,
+		)
 		target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+query, "&")
 		header.Set("Location", target.String())
 		return r.done(http.StatusSeeOther)
@@ -165,7 +193,11 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 		return r.done(http.StatusOK)
 	case "201":
 		header.Set("Content-Type", "application/xml")
-		body, _ := xml.Marshal(postResponse{Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag}) // nothing in it can fail
+		body, _ := xml.Marshal(
+			postResponse{
+				Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag,
+			},
+		) // nothing in it can fail
 		r.w.WriteHeader(http.StatusCreated)
 		_, _ = r.w.Write(append([]byte(xml.Header), body...))
 		return nil

@@ -54,7 +54,8 @@ func (c *recorder) begin(r *request) *Request {
 		return nil
 	}
 	kept := &Request{
-		Operation: r.operation, Method: r.in.Method, Host: r.in.Host, Path: r.in.URL.EscapedPath(), Bucket: r.target.bucket, Key: r.target.key,
+		Operation: r.operation, Method: r.in.Method, Host: r.in.Host, Path: r.in.URL.EscapedPath(), Bucket: r.target.bucket,
+		Key:   r.target.key,
 		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) == c.limit {
@@ -192,14 +193,22 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 	}
 	message = e.Message
 	// S3 says which condition of a form's policy failed, with its value.
-	if before, condition, found := strings.Cut(message, "Condition"); found && len(withoutSecrets(url.Values{condition: nil})) == 0 {
+	if before, condition, found := strings.Cut(message, "Condition"); found &&
+		len(withoutSecrets(url.Values{condition: nil})) == 0 {
 		message = before + "Condition " + hidden
 	}
 	for i := 0; i+1 < len(e.Fields); i += 2 {
 		switch name, value := e.Fields[i], e.Fields[i+1]; name {
 		case "CanonicalRequest":
 			canonical = hideSecrets(value)
-		case "AWSAccessKeyId", "ArgumentName", "Condition", "Expires", "HeadersNotSigned", "Region", "RequestTime", "ServerTime":
+		case "AWSAccessKeyId",
+			"ArgumentName",
+			"Condition",
+			"Expires",
+			"HeadersNotSigned",
+			"Region",
+			"RequestTime",
+			"ServerTime":
 			message += " (" + name + ": " + value + ")"
 		}
 	}

@@ -78,7 +78,11 @@ func restoreObject(r *request) error {
 		default:
 			v.Object.Restored.From = now.Add(r.server.config.RestoreTime)
 		}
-		v.Object.Restored.Until = slices.MaxFunc([]time.Time{now, v.Object.Restored.From}, time.Time.Compare).AddDate(0, 0, asked.Days)
+		v.Object.Restored.Until = slices.MaxFunc(
+			[]time.Time{now, v.Object.Restored.From}, time.Time.Compare,
+		).AddDate(
+			0, 0, asked.Days,
+		)
 		return nil
 	})
 	if err != nil {

@@ -44,21 +44,21 @@
 // time of a file decides whether it was written while versioning was suspended, and so is a null
 // version.
 //
-// Any other service makes the server a gateway, which is a preview: fewer suites of clients pass. ETags of objects are then those of S3, or no MD5.
-// The server keeps records of its own under a prefix that clients cannot name. It passes bodies
-// through temporary files. Multipart uploads are open uploads of the store ([storage.OpenUploads]):
-// on Google, and on Azure unless the service was made of a client of the SDK. Nobody but a client
-// ends them, and their objects have no part numbers. Suspended versioning, encryption by keys,
-// lifecycle rules and changes of an object's access list are NotImplemented. If the store has no
-// delete markers, a marker ends with the version that it hides.
+// Any other service makes the server a gateway, which is a preview: fewer suites of clients pass. ETags of objects are
+// then those of S3, or no MD5. The server keeps records of its own under a prefix that clients cannot name. It passes
+// bodies through temporary files. Multipart uploads are open uploads of the store ([storage.OpenUploads]): on Google,
+// and on Azure unless the service was made of a client of the SDK. Nobody but a client ends them, and their objects
+// have no part numbers. Suspended versioning, encryption by keys, lifecycle rules and changes of an object's access
+// list are NotImplemented. If the store has no delete markers, a marker ends with the version that it hides.
 //
 // # Limits
 //
 // Config.MaxBytes bounds what is stored, and [Limits] what clients can send. A client that neither
-// sends nor reads is cut off, and one that takes half a minute for a document, or for a form up to its file. Listings and other documents are in memory while their clients read
-// them, 64 MiB of them at most. Beyond that, the response is SlowDown with status 503 in place of
-// a document of more than 64 KiB. Clients then ask again. A listing of 1,000 keys that are long and
-// full of control characters takes up to 8 MiB. 16 listings are made at a time, and others wait.
+// sends nor reads is cut off, and one that takes half a minute for a document, or for a form up to its file. Listings
+// and other documents are in memory while their clients read them, 64 MiB of them at most. Beyond that, the response
+// is SlowDown with status 503 in place of a document of more than 64 KiB. Clients then ask again. A listing of 1,000
+// keys that are long and full of control characters takes up to 8 MiB. 16 listings are made at a time, and others
+// wait.
 //
 // # What is not there
 //
@@ -124,7 +124,8 @@ type Config struct {
 	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
 	// Copies share their bytes. Names and properties, delete markers, empty uploads and the settings
 	// of buckets may take as much again, and at least 64 MiB. A write beyond it fails with MinIO's
-	// XMinioStorageFull and status 507, which clients do not send again by themselves, unlike a 503: waiting frees nothing.
+	// XMinioStorageFull and status 507, which clients do not send again by themselves, unlike a 503: waiting frees
+	// nothing.
 	MaxBytes int64
 	// KMSKeys are the ids of the keys that SSE-KMS knows, beside the account's own. Nil means
 	// every id.
@@ -262,7 +263,9 @@ func New(c Config) *Handler {
 		}
 	}
 	if c.WebsiteDomains == nil {
-		c.WebsiteDomains = []string{"s3-website." + c.Region + ".amazonaws.com", "s3-website-" + c.Region + ".amazonaws.com", "s3-website.localhost"}
+		c.WebsiteDomains = []string{
+			"s3-website." + c.Region + ".amazonaws.com", "s3-website-" + c.Region + ".amazonaws.com", "s3-website.localhost",
+		}
 	}
 	if c.LifecycleDay <= 0 {
 		c.LifecycleDay = lifecycle.FullDay
@@ -274,15 +277,21 @@ func New(c Config) *Handler {
 		c.Now = time.Now
 	}
 	h := &Handler{
-		id: newRequestID(), config: &c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(), finished: newFinishedUploads(),
-		faults: faults.New[Fault](c.Now), recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
+		id: newRequestID(), config: &c, anyRegion: anyRegion, anyHost: anyHost, limits: c.Limits.complete(),
+		finished: newFinishedUploads(),
+		faults:   faults.New[Fault](c.Now), recorder: recorder{limit: c.Record}, webhook: webhook.New(c.WebhookURL),
 		documents: make(chan struct{}, largeDocuments), anonymousDocuments: make(chan struct{}, anonymousDocuments),
 		answers: answers{listing: make(chan struct{}, listers), most: maxHeld},
 	}
 	h.admin = newAdmin(h)
 	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
 	if c.Service != nil {
-		h.store = driverstore.New(driverstore.Config{Service: c.Service, Now: h.now, Account: c.Credentials[0].Account, Region: c.Region, Natural: state.NewSettings(c.Strict)})
+		h.store = driverstore.New(
+			driverstore.Config{
+				Service: c.Service, Now: h.now, Account: c.Credentials[0].Account, Region: c.Region,
+				Natural: state.NewSettings(c.Strict),
+			},
+		)
 	} else {
 		h.store = memory.New(h.now, c.MaxBytes)
 	}

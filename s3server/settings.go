@@ -102,7 +102,10 @@ func putVersioning(r *request) error {
 }
 
 func (h *Handler) newBucket(name, account string) *state.Bucket {
-	return &state.Bucket{Name: name, Account: account, Region: h.config.Region, Created: h.now(), Settings: state.NewSettings(h.config.Strict)}
+	return &state.Bucket{
+		Name: name, Account: account, Region: h.config.Region, Created: h.now(),
+		Settings: state.NewSettings(h.config.Strict),
+	}
 }
 
 // bucket returns the request's bucket as it was when the request began. The caller must not change it.

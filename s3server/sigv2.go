@@ -21,7 +21,11 @@ const algorithmV2 = "AWS " // of the Authorization header
 func authenticateHeaderV2(r *request, value string) error {
 	accessKey, signature, found := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")
 	if !found || accessKey == "" {
-		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").WithMessage("AWS authorization header is invalid.  Expected AwsAccessKeyId:signature")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "Authorization",
+		).WithMessage(
+			"AWS authorization header is invalid.  Expected AwsAccessKeyId:signature",
+		)
 	}
 	at, err := headerTime(r)
 	if err != nil {
@@ -50,14 +54,24 @@ func authenticateQueryV2(r *request) error {
 	for _, name := range subresources {
 		// Else the holder of a URL could choose another operation.
 		if r.has(name) && !slices.Contains(sign.SubresourcesV2, name) {
-			return s3error.New("AccessDenied").WithMessage("A URL that is signed with version 2 cannot have the parameter %s, which is not signed", name)
+			return s3error.New(
+				"AccessDenied",
+			).WithMessage(
+				"A URL that is signed with version 2 cannot have the parameter %s, which is not signed", name,
+			)
 		}
 	}
 	if now := r.now(); now.Unix() > end {
-		return s3error.New("AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339)).
-			WithMessage("Request has expired")
+		return s3error.New(
+			"AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339),
+		).
+			WithMessage(
+				"Request has expired",
+			)
 	}
-	return verifySignatureV2(r, r.query.Get("AWSAccessKeyId"), r.query.Get("Signature"), expires, r.query.Get("x-amz-security-token"))
+	return verifySignatureV2(
+		r, r.query.Get("AWSAccessKeyId"), r.query.Get("Signature"), expires, r.query.Get("x-amz-security-token"),
+	)
 }
 
 // verifySignatureV2 checks the signature of a request that was signed for a date or with
@@ -71,13 +85,18 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 	text := sign.StringToSignV2(r.in, r.query, bucket, date, path)
 	right := sign.Equal(sign.MACV2(credential.SecretKey, text), signature)
 	if !right && r.target.key == "" && !strings.HasSuffix(path, "/") {
-		right = sign.Equal(sign.MACV2(credential.SecretKey, sign.StringToSignV2(r.in, r.query, bucket, date, path+"/")), signature) // as boto3 signs a bucket
+		right = sign.Equal(
+			sign.MACV2(credential.SecretKey, sign.StringToSignV2(r.in, r.query, bucket, date, path+"/")), signature,
+		) // as boto3 signs a bucket
 	}
 	if !right {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
 			"SignatureProvided", signature, "StringToSignBytes", sign.Spaced(text))
 	}
-	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS", seal: sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)}}
+	r.caller = caller{
+		accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS",
+		seal: sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
+	}
 	return nil
 }
 
@@ -85,14 +104,21 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 func verifyFormV2(r *request, f *form) error {
 	accessKey, signature := f.fields["awsaccesskeyid"], f.fields["signature"]
 	if signature == "" {
-		return s3error.New("InvalidArgument", "ArgumentName", "signature").WithMessage("Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "signature",
+		).WithMessage(
+			"Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.",
+		)
 	}
 	credential, err := r.server.credential(accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
 		return err
 	}
 	if !sign.Equal(sign.MACV2(credential.SecretKey, f.fields["policy"]), signature) {
-		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", signature)
+		return s3error.New(
+			"SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"], "SignatureProvided",
+			signature,
+		)
 	}
 	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS"}
 	return nil

@@ -56,15 +56,15 @@ func TestATagNamedLikeTheServerIsATag(t *testing.T) {
 	want := map[string]string{"s3server": "k=GLACIER"}
 	require.Equal(t, want, s.tags(t, "k"))
 	require.Equal(t, "content", s.get(t, "k"))
-	require.Equal(t, 200, s.anonymously(t, "k"), "the list is still there")
+	require.Equal(t, 200, anonymously(s, t, "k"), "the list is still there")
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), ACL: types.ObjectCannedACLPrivate})
 	require.NoError(t, err)
 	require.Equal(t, want, s.tags(t, "k"))
-	require.Equal(t, 403, s.anonymously(t, "k"))
+	require.Equal(t, 403, anonymously(s, t, "k"))
 	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	require.Empty(t, s.tags(t, "k"))
-	require.Equal(t, 403, s.anonymously(t, "k"))
+	require.Equal(t, 403, anonymously(s, t, "k"))
 }
 
 func TestRefusedTags(t *testing.T) {

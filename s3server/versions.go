@@ -49,10 +49,18 @@ func listVersions(r *request) error {
 	}
 	after := state.VersionPosition{Key: r.query.Get("key-marker"), ID: r.query.Get("version-id-marker")}
 	if after.ID != "" && after.Key == "" {
-		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID).WithMessage("A version-id marker cannot be specified without a key marker.")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID,
+		).WithMessage(
+			"A version-id marker cannot be specified without a key marker.",
+		)
 	}
 	if after.ID != "" && !r.server.store.ValidID(after.ID) {
-		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID).WithMessage("Invalid version id specified")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID,
+		).WithMessage(
+			"Invalid version id specified",
+		)
 	}
 	result := versionList{
 		Name: r.target.bucket, Prefix: l.encode(l.Prefix), KeyMarker: l.encode(after.Key), VersionIDMarker: after.ID,
@@ -62,15 +70,18 @@ func listVersions(r *request) error {
 	if err != nil {
 		return err
 	}
-	result.IsTruncated, err = r.server.store.ListVersions(r.in.Context(), r.target.bucket, l.Listing, after, func(v *state.Version, latest bool, common string) {
-		if v == nil {
-			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""
-			return
-		}
-		result.Entries = append(result.Entries, l.versionEntry(v, latest, owners))
-		result.NextKeyMarker, result.NextVersionIDMarker = l.encode(v.Key), v.ID
-	})
+	result.IsTruncated, err = r.server.store.ListVersions(
+		r.in.Context(), r.target.bucket, l.Listing, after,
+		func(v *state.Version, latest bool, common string) {
+			if v == nil {
+				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
+				result.NextKeyMarker, result.NextVersionIDMarker = l.encode(common), ""
+				return
+			}
+			result.Entries = append(result.Entries, l.versionEntry(v, latest, owners))
+			result.NextKeyMarker, result.NextVersionIDMarker = l.encode(v.Key), v.ID
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -80,7 +91,9 @@ func listVersions(r *request) error {
 	return r.writeXML("ListVersionsResult", result)
 }
 
-func (l listRequest) versionEntry(v *state.Version, latest bool, owners func(*state.Object) accounts.Owner) listedVersion {
+func (l listRequest) versionEntry(
+	v *state.Version, latest bool, owners func(*state.Object) accounts.Owner,
+) listedVersion {
 	e := listedVersion{
 		XMLName: xml.Name{Local: "Version"}, Key: l.encode(v.Key), VersionID: v.ID, IsLatest: latest,
 		LastModified: xmldoc.Time(v.Modified), Owner: owners(&v.Object),
@@ -89,7 +102,9 @@ func (l listRequest) versionEntry(v *state.Version, latest bool, owners func(*st
 		e.XMLName.Local = "DeleteMarker"
 		return e
 	}
-	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.Object.ETag, &v.Object.Size, v.Object.Properties.Class, l.restoreStatus(v)
+	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.Object.ETag, &v.Object.Size, v.Object.Properties.Class, l.restoreStatus(
+		v,
+	)
 	e.ChecksumAlgorithm, e.ChecksumType = v.Object.Sum.Algorithm(), v.Object.Sum.Covers
 	return e
 }

@@ -127,7 +127,9 @@ func corsFailure(rules []storage.CORSRule, origin, method string, headers []stri
 		}
 		for _, name := range headers {
 			if !allowsHeaders(rule, []string{name}) {
-				message := "No CORS rule of the bucket allows the header " + quote(name) + " of this origin and method. Name it in AllowedHeaders."
+				message := "No CORS rule of the bucket allows the header " + quote(
+					name,
+				) + " of this origin and method. Name it in AllowedHeaders."
 				if strings.EqualFold(name, "If-None-Match") {
 					message += " A signed upload with IfAbsent sends it."
 				}
@@ -136,7 +138,13 @@ func corsFailure(rules []storage.CORSRule, origin, method string, headers []stri
 		}
 	}
 	if knowsOrigin {
-		return errCORS.withMessage("No CORS rule of the bucket allows the method " + quote(method) + " of the origin " + quote(origin) + ". Name it in Methods.")
+		return errCORS.withMessage(
+			"No CORS rule of the bucket allows the method " + quote(
+				method,
+			) + " of the origin " + quote(
+				origin,
+			) + ". Name it in Methods.",
+		)
 	}
 	return errCORS.withMessage("No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.")
 }

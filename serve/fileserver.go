@@ -69,7 +69,10 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 }
 
 // redirectIf redirects to an address if there is something under key; else it returns the error missing.
-func (f *fileServer) redirectIf(look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, to string, missing error) error {
+func (f *fileServer) redirectIf(
+	look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, to string,
+	missing error,
+) error {
 	there, err := look(r, key)
 	switch {
 	case err != nil:

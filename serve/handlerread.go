@@ -64,7 +64,9 @@ type publicObjects struct {
 
 // Download checks the object again after it was opened, because a private object may
 // have replaced the public one.
-func (p *publicObjects) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+func (p *publicObjects) Download(
+	ctx context.Context, key string, opts ...storage.DownloadOption,
+) (*storage.Reader, error) {
 	const tries = 10 // a layer may have revisions of its own, which never match
 	for range tries {
 		body, err := p.bucket.Download(ctx, key, opts...)

@@ -203,13 +203,17 @@ func (a *response) writeHeader(several parts) (boundary *multipart.Writer) {
 // presentation lists the headers that say how to show and keep the object. Together
 // with objectHeaders they are all headers that describe it.
 var (
-	presentation  = []string{"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control"}
+	presentation = []string{
+		"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control",
+	}
 	objectHeaders = append(presentation[:len(presentation):len(presentation)], "Etag", "Last-Modified")
 )
 
 // setHeader describes the object in h. It keeps values that the caller has set.
 func setHeader(h http.Header, a *storage.Attrs) {
-	offer(h, "Content-Type", cmp.Or(a.ContentType, "application/octet-stream")) // otherwise net/http would guess from the bytes
+	offer(
+		h, "Content-Type", cmp.Or(a.ContentType, "application/octet-stream"),
+	) // otherwise net/http would guess from the bytes
 	offer(h, "Content-Encoding", a.ContentEncoding)
 	offer(h, "Content-Language", a.ContentLanguage)
 	offer(h, "Content-Disposition", a.ContentDisposition)

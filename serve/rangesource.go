@@ -25,7 +25,10 @@ type source struct {
 
 // openSource makes the only request that most responses take. If the range is past
 // the end, the store returns no attributes, so it requests them separately.
-func openSource(ctx context.Context, from storage.Downloader, key string, opts []storage.DownloadOption, first storage.DownloadOption) (*source, error) {
+func openSource(
+	ctx context.Context, from storage.Downloader, key string, opts []storage.DownloadOption,
+	first storage.DownloadOption,
+) (*source, error) {
 	s := &source{ctx: ctx, from: from, key: key, opts: opts}
 	err := s.download(first)
 	if storage.CodeOf(err) == storage.RangeNotSatisfiable {

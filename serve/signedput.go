@@ -88,7 +88,9 @@ func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadO
 }
 
 // store stores length bytes of body by the grant g. length is -1 if it is not known.
-func (h *handler) store(r *http.Request, g *signedurl.Grant, body io.Reader, length int64, opts []storage.UploadOption) (*storage.Attrs, *failure) {
+func (h *handler) store(
+	r *http.Request, g *signedurl.Grant, body io.Reader, length int64, opts []storage.UploadOption,
+) (*storage.Attrs, *failure) {
 	content := &boundedBody{from: body, min: g.MinSize, max: g.MaxSize}
 	if length >= 0 {
 		if f := content.check(length); f != nil {

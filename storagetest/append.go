@@ -35,8 +35,9 @@ func appendCases() []Case {
 				run: func(t *T) { c.run(t, limitedBy(0)) },
 			},
 			Case{
-				Name: c.name + ", streamed", Rule: c.rule, Explanation: c.explanation + "; likewise if the store cannot append", Needs: c.needs | appends,
-				run: func(t *T) { c.run(t, limitedBy(storage.ServerAppend)) },
+				Name: c.name + ", streamed", Rule: c.rule, Explanation: c.explanation + "; likewise if the store cannot append",
+				Needs: c.needs | appends,
+				run:   func(t *T) { c.run(t, limitedBy(storage.ServerAppend)) },
 			})
 	}
 	return append(cases, refusedAppends...)
@@ -50,7 +51,9 @@ var growingObjects = []appendCase{
 			b := t.open(path)
 			want := ""
 			for _, p := range []string{"one", "two", "", "three"} {
-				a, err := storage.Append(t.Context(), b, "log", []byte(p), t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}))
+				a, err := storage.Append(
+					t.Context(), b, "log", []byte(p), t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
+				)
 				require.NoError(t, err)
 				want += p
 				require.Equal(t, int64(len(want)), a.Size)
@@ -71,8 +74,14 @@ var growingObjects = []appendCase{
 		explanation: "headers and metadata stay, unless an option replaces them",
 		run: func(t *T, path storage.OpenOption) {
 			b := t.open(path)
-			t.put(b, "a", "x", t.contentType("text/x-test"), t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
-				t.optional(storage.ContentProperties, storage.WithContentLanguage("fr")), t.metadata(map[string]string{"k": "v", "two": "\u00e9"}))
+			t.put(
+				b, "a", "x", t.contentType("text/x-test"),
+				t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
+				t.optional(
+					storage.ContentProperties, storage.WithContentLanguage("fr"),
+				),
+				t.metadata(map[string]string{"k": "v", "two": "\u00e9"}),
+			)
 			before := t.attrs(b, "a")
 			returned, err := storage.Append(t.Context(), b, "a", []byte("y"))
 			require.NoError(t, err)

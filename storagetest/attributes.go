@@ -78,7 +78,9 @@ var metadataCases = []Case{
 			require.Equal(t, want, t.attrs(b, "a").Metadata)
 			require.Len(t, given, 4, "the caller's map must not change")
 			t.requireNoRequests(func() {
-				_, err := b.Upload(t.Context(), "b", strings.NewReader("x"), storage.WithMetadata(map[string]string{"Key": "1", "KEY": "2"}))
+				_, err := b.Upload(
+					t.Context(), "b", strings.NewReader("x"), storage.WithMetadata(map[string]string{"Key": "1", "KEY": "2"}),
+				)
 				t.requireNothingDone(err, storage.InvalidArgument)
 			})
 		},
@@ -383,7 +385,9 @@ var leftOutCases = []Case{
 		Explanation: "no write id is stored, so nothing tells whose the object is that a condition finds",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
-			b := t.open(limitedBy(storage.Metadata), observe.SeePuts(func(r *driver.PutRequest) { require.Empty(t, r.Metadata) }))
+			b := t.open(
+				limitedBy(storage.Metadata), observe.SeePuts(func(r *driver.PutRequest) { require.Empty(t, r.Metadata) }),
+			)
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent())
 			require.NotEmpty(t, t.requireCode(err, storage.OutcomeUnknown).Hint)

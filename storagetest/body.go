@@ -73,7 +73,9 @@ var bodyCases = []Case{
 		Explanation: "if a failed download is used as a body, its Code is not taken for a failed condition, and errors.As reaches it",
 		run: func(t *T) {
 			b := t.open()
-			inner := &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Err: &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist}}
+			inner := &storage.Error{
+				Code: storage.PreconditionFailed, Op: "Download", Err: &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist},
+			}
 			_, err := b.Upload(t.Context(), "a", failing("head", inner))
 			t.requireNothingDone(err, storage.BodyFailed)
 			for _, code := range []error{storage.PreconditionFailed, storage.ObjectNotFound, fs.ErrExist, fs.ErrNotExist} {
@@ -95,12 +97,16 @@ var bodyCases = []Case{
 					"in place": panickingAt{strings.NewReader(text)},
 					"a stream": io.MultiReader(strings.NewReader(text), panickingReader{}),
 				} {
-					require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", source) }, "%s, %s", name, path.name)
+					require.PanicsWithValue(
+						t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", source) }, "%s, %s", name, path.name,
+					)
 					t.requireMissing(b, "a")
 					require.Zero(t, t.countPendingUploads(), "%s, %s", name, path.name)
 				}
 				progress := storage.WithProgress(func(int64, int64) { panic(errBoom) })
-				require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) }, path.name)
+				require.PanicsWithValue(
+					t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) }, path.name,
+				)
 				t.requireMissing(b, "a")
 				t.put(b, "a", text)
 				t.requireContent(b, "a", text)
@@ -170,7 +176,10 @@ var bodyCases = []Case{
 			for _, path := range t.uploadPaths() {
 				b := path.open()
 				text := body(path.size, 1)
-				_, err := b.Upload(t.Context(), "a", &countingFile{File: tempFile(t, text), r: strings.NewReader(strings.Repeat("x", int(path.size)))})
+				_, err := b.Upload(
+					t.Context(), "a",
+					&countingFile{File: tempFile(t, text), r: strings.NewReader(strings.Repeat("x", int(path.size)))},
+				)
 				require.NoError(t, err)
 				t.requireContent(b, "a", strings.Repeat("x", int(path.size)))
 			}
@@ -395,10 +404,12 @@ func failedUploads(t *T, size int64) map[string]failedUpload {
 			body: func() io.Reader { return failing(text[:size/2], io.ErrUnexpectedEOF) }, code: storage.BodyFailed,
 		},
 		"a body shorter than declared": {
-			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.WithSize(size + 1)}, code: storage.BodyFailed,
+			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.WithSize(size + 1)},
+			code: storage.BodyFailed,
 		},
 		"a body longer than declared": {
-			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.WithSize(size - 1)}, code: storage.BodyFailed,
+			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.WithSize(size - 1)},
+			code: storage.BodyFailed,
 		},
 		"a reader in place shorter than declared": {
 			body: whole, opts: []storage.UploadOption{storage.WithSize(size + 1)}, code: storage.BodyFailed,
@@ -410,13 +421,16 @@ func failedUploads(t *T, size int64) map[string]failedUpload {
 			body: whole, opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)}, code: storage.ChecksumMismatch,
 		},
 		"a wrong checksum of a stream": {
-			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)}, code: storage.ChecksumMismatch,
+			body: func() io.Reader { return stream(text) },
+			opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)}, code: storage.ChecksumMismatch,
 		},
 		"a condition that fails": {
-			body: whole, opts: []storage.UploadOption{storage.IfAbsent()}, needs: storage.ConditionalCreate, code: storage.PreconditionFailed,
+			body: whole, opts: []storage.UploadOption{storage.IfAbsent()}, needs: storage.ConditionalCreate,
+			code: storage.PreconditionFailed,
 		},
 		"a condition that fails for a stream": {
-			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.IfAbsent()}, needs: storage.ConditionalCreate, code: storage.PreconditionFailed,
+			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.IfAbsent()},
+			needs: storage.ConditionalCreate, code: storage.PreconditionFailed,
 		},
 		"a cancelled ctx": {ctx: canceled(t), body: whole, code: storage.Canceled},
 		"an expired deadline": {

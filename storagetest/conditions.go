@@ -86,7 +86,9 @@ var conditionCases = []Case{
 				b := path.open()
 				read := t.put(b, "a", "old")
 				t.requireOneWinner(8, func(i int) error {
-					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfRevision(read.Revision))
+					_, err := b.Upload(
+						t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfRevision(read.Revision),
+					)
 					return err
 				}, func(winner int) { t.requireContent(b, "a", body(path.size, byte(winner))) })
 			}
@@ -196,7 +198,9 @@ var conditionCases = []Case{
 			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfAbsent(), storage.IfRevision(revision))
 				t.requireNothingDone(err, storage.InvalidArgument)
-				_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfRevision(revision), storage.IfRevision(revision))
+				_, err = b.Upload(
+					t.Context(), "a", strings.NewReader("x"), storage.IfRevision(revision), storage.IfRevision(revision),
+				)
 				t.requireNothingDone(err, storage.InvalidArgument)
 				err = b.Remove(t.Context(), "a", storage.WithVersion("1"), storage.IfRevision(revision))
 				t.requireNothingDone(err, storage.InvalidArgument) // S3 would compare the current version
@@ -258,7 +262,9 @@ var conditionCases = []Case{
 			if t.has(storage.UniqueRevisions) {
 				require.NotEqual(t, second, again)
 				require.NoError(t, b.Remove(t.Context(), "a"))
-				require.NotContains(t, []string{first, second, again}, t.put(b, "a", "one").Revision, "also if the key was removed in between")
+				require.NotContains(
+					t, []string{first, second, again}, t.put(b, "a", "one").Revision, "also if the key was removed in between",
+				)
 			}
 			for entry, err := range b.List(t.Context(), t.anyOrder()...) {
 				require.NoError(t, err)
@@ -270,7 +276,9 @@ var conditionCases = []Case{
 		Name: "conditions that the provider does not enforce are not emulated", Rule: "W6",
 		Explanation: "without the feature a condition is Unsupported and makes no request: nothing checks first and writes afterwards",
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})
+			b := t.openLimited(
+				faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove},
+			)
 			revision := t.put(b, "a", "x").Revision
 			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.IfAbsent())
@@ -363,8 +371,10 @@ var updateCases = []Case{
 			})
 			require.ErrorIs(t, err, errBoom)
 			t.requireMissing(b, "a")
-			first, err := storage.Update(t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("one"), nil },
-				t.contentType("text/x-test"))
+			first, err := storage.Update(
+				t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("one"), nil },
+				t.contentType("text/x-test"),
+			)
 			require.NoError(t, err)
 			_, err = storage.Update(t.Context(), b, "a", func(old []byte, attrs *storage.Attrs) ([]byte, error) {
 				require.Equal(t, "one", string(old))

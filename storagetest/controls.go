@@ -97,7 +97,9 @@ var lockCases = []Case{
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(governed.Version)))
 			t.put(b, "b", "x", storage.WithRetention(until, storage.Compliance))
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "b", storage.Retention{}), storage.Locked)
-			t.requireNothingDone(storage.SetRetention(t.Context(), b, "b", storage.Retention{}, storage.WithGovernanceBypass()), storage.Locked)
+			t.requireNothingDone(
+				storage.SetRetention(t.Context(), b, "b", storage.Retention{}, storage.WithGovernanceBypass()), storage.Locked,
+			)
 		},
 	},
 	{
@@ -108,7 +110,9 @@ var lockCases = []Case{
 			b := t.openLocking()
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
 			written := t.put(b, "a", "x")
-			require.NoError(t, storage.SetRetention(t.Context(), b, "a", storage.Retention{Mode: storage.Compliance, Until: until}))
+			require.NoError(
+				t, storage.SetRetention(t.Context(), b, "a", storage.Retention{Mode: storage.Compliance, Until: until}),
+			)
 			longer := storage.Retention{Mode: storage.Compliance, Until: until.Add(lockTime)}
 			require.NoError(t, storage.SetRetention(t.Context(), b, "a", longer))
 			for name, weaker := range map[string]storage.Retention{
@@ -138,9 +142,14 @@ var lockCases = []Case{
 			require.NoError(t, err)
 			require.Zero(t, t.attrs(b, "free").Retention)
 			require.False(t, t.attrs(b, "free").LegalHold)
-			_, err = storage.Copy(t.Context(), b, "copied", b, "free", storage.WithRetention(until, storage.Governance), storage.WithLegalHold())
+			_, err = storage.Copy(
+				t.Context(), b, "copied", b, "free", storage.WithRetention(until, storage.Governance), storage.WithLegalHold(),
+			)
 			require.NoError(t, err)
-			_, err = storage.Compose(t.Context(), b, "joined", []string{"a", "free"}, storage.WithRetention(until, storage.Governance), storage.WithLegalHold())
+			_, err = storage.Compose(
+				t.Context(), b, "joined", []string{"a", "free"}, storage.WithRetention(until, storage.Governance),
+				storage.WithLegalHold(),
+			)
 			require.NoError(t, err)
 			for _, key := range []string{"copied", "joined"} {
 				require.Equal(t, want, t.attrs(b, key).Retention, key)
@@ -155,7 +164,9 @@ var lockCases = []Case{
 		run: func(t *T) {
 			b := t.openLocking()
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
-			sum := storage.WithCRC32C(crc32.Checksum([]byte("text"), crc32.MakeTable(crc32.Castagnoli))) // S3 locks only what it can check
+			sum := storage.WithCRC32C(
+				crc32.Checksum([]byte("text"), crc32.MakeTable(crc32.Castagnoli)),
+			) // S3 locks only what it can check
 			_, err := b.SignedUploadURL(t.Context(), "a", storage.WithLegalHold(), sum)
 			holds := err == nil
 			opts := []storage.SignedUploadOption{storage.WithRetention(until, storage.Governance), sum}
@@ -220,7 +231,9 @@ var lockCases = []Case{
 				require.NotEmpty(t, e.Hint, way)
 			}
 			require.Equal(t, []string{"key"}, t.keys(b))
-			_, err := b.Upload(t.Context(), "new", strings.NewReader(body(3*t.unit, 1)), storage.WithRetention(until, storage.Governance))
+			_, err := b.Upload(
+				t.Context(), "new", strings.NewReader(body(3*t.unit, 1)), storage.WithRetention(until, storage.Governance),
+			)
 			t.requireNothingDone(err, storage.Unsupported)
 			t.requireMissing(b, "new")
 		},
@@ -246,7 +259,9 @@ func locksRefused(t *T, b storage.Bucket) map[string]error {
 func retentionRefused(t *T, b storage.Bucket) map[string]error {
 	until := time.Now().Add(lockTime)
 	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(until, storage.Governance))
-	errs["SetRetention"] = storage.SetRetention(t.Context(), b, "key", storage.Retention{Mode: storage.Governance, Until: until})
+	errs["SetRetention"] = storage.SetRetention(
+		t.Context(), b, "key", storage.Retention{Mode: storage.Governance, Until: until},
+	)
 	return errs
 }
 

@@ -30,11 +30,14 @@ var copyCases = []Case{
 		Explanation: "bytes, headers and metadata are copied, and the source stays",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
-				t.put(b, "a", "text", t.contentType("text/x-test"), t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
+				t.put(
+					b, "a", "text", t.contentType("text/x-test"),
+					t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
 					t.optional(storage.ContentProperties, storage.WithContentDisposition("inline")),
 					t.optional(storage.ContentProperties, storage.WithContentLanguage("de")),
 					t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
-					t.metadata(map[string]string{"k": "v", "two": "\u00e9"}))
+					t.metadata(map[string]string{"k": "v", "two": "\u00e9"}),
+				)
 				returned, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.NoError(t, err, path)
 				source, copied := t.attrs(b, "a"), t.attrs(b, "b")
@@ -58,10 +61,15 @@ var copyCases = []Case{
 				_, err := storage.Copy(t.Context(), b, "b.json", b, "a.png", storage.WithCacheControl("max-age=1"))
 				require.NoError(t, err, path)
 				attrs := t.attrs(b, "b.json")
-				require.Equal(t, "image/png", attrs.ContentType, "%s: the type must come from the source, not from the new extension", path)
+				require.Equal(
+					t, "image/png", attrs.ContentType, "%s: the type must come from the source, not from the new extension", path,
+				)
 				require.Equal(t, "max-age=1", attrs.CacheControl, path)
 				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata, path)
-				_, err = storage.Copy(t.Context(), b, "c", b, "a.png", storage.WithMetadata(map[string]string{"new": "1"}), storage.WithContentType("text/x-new"))
+				_, err = storage.Copy(
+					t.Context(), b, "c", b, "a.png", storage.WithMetadata(map[string]string{"new": "1"}),
+					storage.WithContentType("text/x-new"),
+				)
 				require.NoError(t, err, path)
 				attrs = t.attrs(b, "c")
 				require.Equal(t, map[string]string{"new": "1"}, attrs.Metadata, path)
@@ -250,7 +258,10 @@ var copyCases = []Case{
 				return
 			}
 			require.NotEqual(t, "one another", t.get(b, "b"))
-			require.Equal(t, t.get(b, "b") == "one" && t.has(storage.Metadata), t.attrs(b, "b").Metadata["of"] == "one", "bytes and attributes must belong together")
+			require.Equal(
+				t, t.get(b, "b") == "one" && t.has(storage.Metadata), t.attrs(b, "b").Metadata["of"] == "one",
+				"bytes and attributes must belong together",
+			)
 		},
 	},
 	{
@@ -262,7 +273,9 @@ var copyCases = []Case{
 			}
 			for _, size := range []int64{1, 5000} {
 				var other storage.Bucket
-				b, other := t.openTwice(observe.BeforeCall("Copy", 1, func() { require.NoError(t, other.Remove(t.Context(), "a")) }))
+				b, other := t.openTwice(
+					observe.BeforeCall("Copy", 1, func() { require.NoError(t, other.Remove(t.Context(), "a")) }),
+				)
 				t.put(b, "a", body(size, 1))
 				_, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.Contains(t, []storage.Code{storage.Changed, storage.ObjectNotFound}, storage.CodeOf(err), "%v", err)
@@ -298,7 +311,9 @@ var copyCases = []Case{
 					keys = append(keys, key)
 				}
 				t.put(b, "empty", "")
-				returned, err := storage.Compose(t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), t.metadata(map[string]string{"k": "v"}))
+				returned, err := storage.Compose(
+					t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), t.metadata(map[string]string{"k": "v"}),
+				)
 				require.NoError(t, err, path)
 				require.Equal(t, int64(16), returned.Size, path)
 				t.requireContent(b, "all.json", "abbcccddddeeeeea")

@@ -22,7 +22,10 @@ type driverCase struct {
 
 var driverCases = []driverCase{
 	{
-		Case{Name: "a driver describes itself", Rule: "K4", Explanation: "Describe returns a provider, an order, and limits that do not contradict each other"},
+		Case{
+			Name: "a driver describes itself", Rule: "K4",
+			Explanation: "Describe returns a provider, an order, and limits that do not contradict each other",
+		},
 		func(t *T, d driver.Driver) {
 			desc := d.Describe()
 			require.NotEmpty(t, desc.Provider)
@@ -37,7 +40,10 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver's Put reads the body to its end", Rule: "W1", Explanation: "Put stores the body with its properties and returns a revision, tagged if the driver says so"},
+		Case{
+			Name: "a driver's Put reads the body to its end", Rule: "W1",
+			Explanation: "Put stores the body with its properties and returns a revision, tagged if the driver says so",
+		},
 		func(t *T, d driver.Driver) {
 			content := strings.NewReader("content")
 			attrs, err := d.Put(t.Context(), putRequest("a", content, 7))
@@ -45,7 +51,10 @@ var driverCases = []driverCase{
 			require.Zero(t, content.Len())
 			require.NotEmpty(t, attrs.Revision, "Put must return a Revision")
 			desc := d.Describe()
-			require.Equal(t, desc.TaggedRevisions, strings.HasPrefix(attrs.Revision, desc.Provider+":"), "either the core or the driver tags it")
+			require.Equal(
+				t, desc.TaggedRevisions, strings.HasPrefix(attrs.Revision, desc.Provider+":"),
+				"either the core or the driver tags it",
+			)
 			require.NotEmpty(t, attrs.ETag, "Put must return an ETag")
 			got, data := getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
 			require.Equal(t, "content", data)
@@ -63,7 +72,10 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver stores nothing if the body fails", Rule: "W11", Explanation: "Put returns the body's own error, possibly wrapped"},
+		Case{
+			Name: "a driver stores nothing if the body fails", Rule: "W11",
+			Explanation: "Put returns the body's own error, possibly wrapped",
+		},
 		func(t *T, d driver.Driver) {
 			r := putRequest("a", &seekableFailure{Reader: *strings.NewReader("head")}, 100)
 			_, err := d.Put(t.Context(), r)
@@ -74,7 +86,10 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver's missing object", Rule: "E2", Explanation: "Get and Head return ObjectNotFound; Delete, and AbortParts of an unknown upload, return nil"},
+		Case{
+			Name: "a driver's missing object", Rule: "E2",
+			Explanation: "Get and Head return ObjectNotFound; Delete, and AbortParts of an unknown upload, return nil",
+		},
 		func(t *T, d driver.Driver) {
 			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "missing", Length: -1})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -85,7 +100,10 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver shows what was written last", Rule: "W1", Explanation: "after each Put and Delete, Head, Get and List show the object as it is now: nothing comes from a cache"},
+		Case{
+			Name: "a driver shows what was written last", Rule: "W1",
+			Explanation: "after each Put and Delete, Head, Get and List show the object as it is now: nothing comes from a cache",
+		},
 		func(t *T, d driver.Driver) {
 			for _, content := range []string{"", "one", "the second", ""} {
 				if content == "" {
@@ -100,7 +118,10 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver reads ranges", Rule: "R3", Explanation: "Get takes an offset, a length or a suffix, and returns the attributes of the whole object"},
+		Case{
+			Name: "a driver reads ranges", Rule: "R3",
+			Explanation: "Get takes an offset, a length or a suffix, and returns the attributes of the whole object",
+		},
 		func(t *T, d driver.Driver) {
 			_, err := d.Put(t.Context(), putRequest("a", strings.NewReader("0123456789"), 10))
 			require.NoError(t, err)
@@ -120,7 +141,10 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver lists pages in order", Rule: "L1", Needs: storage.OrderedListing, Explanation: "a token continues after its page, and an empty token ends the listing"},
+		Case{
+			Name: "a driver lists pages in order", Rule: "L1", Needs: storage.OrderedListing,
+			Explanation: "a token continues after its page, and an empty token ends the listing",
+		},
 		func(t *T, d driver.Driver) {
 			want := []string{"a", "b/c", "b/d", "e"}
 			for _, key := range want {
@@ -162,7 +186,10 @@ var driverCases = []driverCase{
 		driverParts,
 	},
 	{
-		Case{Name: "a driver's batch returns an error for each request", Rule: "D2", Explanation: "DeleteBatch returns one result for each request, and nil for a missing object"},
+		Case{
+			Name: "a driver's batch returns an error for each request", Rule: "D2",
+			Explanation: "DeleteBatch returns one result for each request, and nil for a missing object",
+		},
 		func(t *T, d driver.Driver) {
 			if d.Describe().MaxBatch == 0 {
 				require.NoError(t, d.Close())
@@ -178,7 +205,10 @@ var driverCases = []driverCase{
 		},
 	},
 	{
-		Case{Name: "a driver does not keep requests", Rule: "W4", Needs: storage.Metadata, Explanation: "the core may change a request after the call, and a caller may change Attrs; neither changes the stored object"},
+		Case{
+			Name: "a driver does not keep requests", Rule: "W4", Needs: storage.Metadata,
+			Explanation: "the core may change a request after the call, and a caller may change Attrs; neither changes the stored object",
+		},
 		func(t *T, d driver.Driver) {
 			r := putRequest("a", strings.NewReader("x"), 1)
 			r.Metadata = map[string]string{"k": "v"}
@@ -215,7 +245,9 @@ func requireShown(t *T, d driver.Driver, content string) {
 }
 
 func putRequest(key string, content io.ReadSeeker, size int64) *driver.PutRequest {
-	r := &driver.PutRequest{Key: key, Body: content, Size: size, Properties: storage.Properties{ContentType: "text/x-test"}}
+	r := &driver.PutRequest{
+		Key: key, Body: content, Size: size, Properties: storage.Properties{ContentType: "text/x-test"},
+	}
 	if text, ok := content.(*strings.Reader); ok {
 		data, _ := io.ReadAll(text)
 		_, _ = text.Seek(0, io.SeekStart)
@@ -288,7 +320,9 @@ func (p *partsCall) send(r *driver.PartRequest) {
 func (p *partsCall) complete(last *driver.PartRequest) {
 	p.t.Helper()
 	slices.SortFunc(p.parts, func(a, b driver.Part) int { return a.Number - b.Number })
-	attrs, err := p.d.CompleteParts(p.t.Context(), &driver.CompleteRequest{Put: p.put, Upload: p.upload, Parts: p.parts, Last: last})
+	attrs, err := p.d.CompleteParts(
+		p.t.Context(), &driver.CompleteRequest{Put: p.put, Upload: p.upload, Parts: p.parts, Last: last},
+	)
 	require.NoError(p.t, err)
 	require.NotEmpty(p.t, attrs.Revision)
 }

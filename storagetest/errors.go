@@ -194,7 +194,13 @@ var contextCases = []Case{
 		Explanation: "a cancelled call does not wait for a long Retry-After, and the error has the cause",
 		run: func(t *T) {
 			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Hour}))
-			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}))
+			t.faults.Set(
+				faults.Fail(
+					faults.Any,
+				).WithError(
+					&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour},
+				),
+			)
 			said := ""
 			for wait := 20 * time.Millisecond; wait < time.Minute && !strings.Contains(said, string(storage.RateLimited)); wait *= 10 {
 				ctx, cancel := context.WithTimeout(t.Context(), wait) // a slow machine may not begin to wait in 20 ms
@@ -252,7 +258,9 @@ var numberCases = []Case{
 		Explanation: "a part size below the smallest or above the largest is InvalidArgument, before any request",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
+			b := t.openLimited(
+				faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit},
+			)
 			t.requireNoRequests(func() {
 				for _, size := range []int64{t.unit - 1, 2*t.unit + 1} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size))

@@ -54,7 +54,10 @@ func (t *T) requireContent(b storage.Downloader, key, want string) {
 	same := &sameAs{want: want}
 	_, err = io.Copy(same, r)
 	require.NoError(t, err)
-	require.True(t, !same.differs && same.at == len(want), "%s has %d bytes, want %d, or its content differs", key, same.at, len(want))
+	require.True(
+		t, !same.differs && same.at == len(want), "%s has %d bytes, want %d, or its content differs", key, same.at,
+		len(want),
+	)
 }
 
 // sameAs compares the bytes written to it with want, so that large contents need no
@@ -133,9 +136,12 @@ func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 }
 
 var codes = []storage.Code{
-	storage.ObjectNotFound, storage.BucketNotFound, storage.BucketExists, storage.BucketNotEmpty, storage.PreconditionFailed, storage.Changed,
-	storage.NotModified, storage.InvalidArgument, storage.RangeNotSatisfiable, storage.PermissionDenied, storage.Unauthenticated, storage.NotPublic,
-	storage.ChecksumMismatch, storage.TooLarge, storage.Archived, storage.Locked, storage.BodyFailed, storage.RateLimited, storage.Unavailable,
+	storage.ObjectNotFound, storage.BucketNotFound, storage.BucketExists, storage.BucketNotEmpty,
+	storage.PreconditionFailed, storage.Changed,
+	storage.NotModified, storage.InvalidArgument, storage.RangeNotSatisfiable, storage.PermissionDenied,
+	storage.Unauthenticated, storage.NotPublic,
+	storage.ChecksumMismatch, storage.TooLarge, storage.Archived, storage.Locked, storage.BodyFailed,
+	storage.RateLimited, storage.Unavailable,
 	storage.Unsupported, storage.OutcomeUnknown, storage.Canceled, storage.DeadlineExceeded, storage.Internal,
 }
 
@@ -170,7 +176,9 @@ func (t *T) anyOrder(opts ...storage.ListOption) []storage.ListOption {
 // sorted sorts keys, marked as those of keys, if the store lists them in no order.
 func (t *T) sorted(keys []string) []string {
 	if !t.has(storage.OrderedListing) {
-		slices.SortFunc(keys, func(a, b string) int { return strings.Compare(strings.TrimPrefix(a, ">"), strings.TrimPrefix(b, ">")) })
+		slices.SortFunc(
+			keys, func(a, b string) int { return strings.Compare(strings.TrimPrefix(a, ">"), strings.TrimPrefix(b, ">")) },
+		)
 	}
 	return keys
 }
@@ -191,7 +199,10 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 		data, attrs, err := storage.ReadAll(t.Context(), b, entry.Key)
 		require.NoError(t, err)
 		require.Equal(t, entry.Size, int64(len(data)), "size of %q in the listing", entry.Key)
-		lines = append(lines, fmt.Sprintf("%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata))
+		lines = append(
+			lines,
+			fmt.Sprintf("%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata),
+		)
 	}
 	return strings.Join(slices.Sorted(slices.Values(lines)), "")
 }

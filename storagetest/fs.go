@@ -156,7 +156,11 @@ var fsCases = []Case{
 					_, err = fs.ReadDir(files, missing)
 					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					response := httptest.NewRecorder()
-					http.FileServerFS(files).ServeHTTP(response, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil))
+					http.FileServerFS(
+						files,
+					).ServeHTTP(
+						response, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil),
+					)
 					require.Equal(t, http.StatusNotFound, response.Code, "%s, %d bytes", path, len(missing))
 				}
 			}

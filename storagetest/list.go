@@ -107,7 +107,9 @@ var listCases = []Case{
 				requests[2], requests[3], requests[4] = 1, 2, 2
 			}
 			for left, want := range requests {
-				require.Equal(t, want, t.countRequests(func() { t.listUntil(b, left, storage.WithPageSize(2)) }), "leaving at entry %d", left)
+				require.Equal(
+					t, want, t.countRequests(func() { t.listUntil(b, left, storage.WithPageSize(2)) }), "leaving at entry %d", left,
+				)
 			}
 			require.Equal(t, 1, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
 			require.Equal(t, 2, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(3)) }))
@@ -241,7 +243,10 @@ var listCases = []Case{
 				key := "g/" + folder + "/file"
 				t.put(b, key, "x")
 				require.Equal(t, []string{">g/"}, t.keys(b, storage.WithDelimiter("/")), "a name of %d bytes", length)
-				require.Equal(t, []string{">g/" + folder + "/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPrefix("g/")), "a name of %d bytes", length)
+				require.Equal(
+					t, []string{">g/" + folder + "/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPrefix("g/")),
+					"a name of %d bytes", length,
+				)
 				require.Equal(t, []string{key}, t.files(b), "a name of %d bytes", length)
 				require.NoError(t, b.Remove(t.Context(), key))
 				require.Empty(t, t.keys(b, storage.WithDelimiter("/")), "a name of %d bytes", length)

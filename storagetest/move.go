@@ -31,7 +31,11 @@ var moveCases = []Case{
 				t.puts(b, "folder/b")
 				for _, keys := range [][2]string{{"a", "folder/b"}, {"folder/b", "c/d/e"}, {"c/d/e", "a"}} {
 					if keys[0] == "a" {
-						t.put(b, "a", "text", t.contentType("text/x-test"), t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")), t.metadata(map[string]string{"k": "v", "two": "\u00e9"}))
+						t.put(
+							b, "a", "text", t.contentType("text/x-test"),
+							t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
+							t.metadata(map[string]string{"k": "v", "two": "\u00e9"}),
+						)
 					}
 					source := t.attrs(b, keys[0])
 					returned, err := storage.Move(t.Context(), b, keys[0], keys[1])
@@ -108,7 +112,10 @@ var moveCases = []Case{
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				_, err = storage.Move(ctx, b, "a", "b")
-				require.Equal(t, "b", t.requireNothingDone(err, storage.Canceled).Key, "%s: the source's would say that the object is at both", path)
+				require.Equal(
+					t, "b", t.requireNothingDone(err, storage.Canceled).Key, "%s: the source's would say that the object is at both",
+					path,
+				)
 				t.requireContent(b, "a", "a")
 				t.requireContent(b, "b", "b")
 			}
@@ -161,7 +168,9 @@ var moveCases = []Case{
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			var other storage.Bucket
-			b, other := t.openTwice(limitedBy(storage.ServerMove), observe.BeforeCall("Delete", 1, func() { t.put(other, "a", "newer") }))
+			b, other := t.openTwice(
+				limitedBy(storage.ServerMove), observe.BeforeCall("Delete", 1, func() { t.put(other, "a", "newer") }),
+			)
 			t.put(b, "a", "old")
 			_, err := storage.Move(t.Context(), b, "a", "b")
 			require.Equal(t, "a", t.requireCode(err, storage.Changed).Key)

@@ -26,12 +26,24 @@ type grant struct {
 
 var grants = []grant{
 	{"Uploader", func(b storage.Bucket) any { return storage.Ref[storage.Uploader](b) }, []string{"Upload"}},
-	{"Downloader", func(b storage.Bucket) any { return storage.Ref[storage.Downloader](b) }, []string{"Download", "ReadAll", "ReadRanges"}},
+	{
+		"Downloader", func(b storage.Bucket) any { return storage.Ref[storage.Downloader](b) },
+		[]string{"Download", "ReadAll", "ReadRanges"},
+	},
 	{"Lister", func(b storage.Bucket) any { return storage.Ref[storage.Lister](b) }, []string{"List", "ListPage"}},
-	{"AttrsReader", func(b storage.Bucket) any { return storage.Ref[storage.AttrsReader](b) }, []string{"Attrs", "Exists"}},
+	{
+		"AttrsReader", func(b storage.Bucket) any { return storage.Ref[storage.AttrsReader](b) },
+		[]string{"Attrs", "Exists"},
+	},
 	{"Remover", func(b storage.Bucket) any { return storage.Ref[storage.Remover](b) }, []string{"Remove", "RemoveAll"}},
-	{"SignedUploader", func(b storage.Bucket) any { return storage.Ref[storage.SignedUploader](b) }, []string{"SignedUploadURL"}},
-	{"SignedDownloader", func(b storage.Bucket) any { return storage.Ref[storage.SignedDownloader](b) }, []string{"SignedDownloadURL"}},
+	{
+		"SignedUploader", func(b storage.Bucket) any { return storage.Ref[storage.SignedUploader](b) },
+		[]string{"SignedUploadURL"},
+	},
+	{
+		"SignedDownloader", func(b storage.Bucket) any { return storage.Ref[storage.SignedDownloader](b) },
+		[]string{"SignedDownloadURL"},
+	},
 	{"PublicLinker", func(b storage.Bucket) any { return storage.Ref[storage.PublicLinker](b) }, []string{"PublicURL"}},
 }
 
@@ -80,7 +92,9 @@ var refCases = []Case{
 				} {
 					for name, err := range everyOperation(t, again, "missing") {
 						if !slices.Contains(g.methods, name) {
-							require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name, path, g.name, err)
+							require.Equal(
+								t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name, path, g.name, err,
+							)
 						}
 					}
 				}
@@ -266,12 +280,14 @@ var prefixedCases = []Case{
 		run: func(t *T) {
 			var mu sync.Mutex
 			var seen []string
-			whole := t.open(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-				mu.Lock()
-				defer mu.Unlock()
-				seen = append(seen, op.Key)
-				return ctx, nil, nil
-			}))
+			whole := t.open(
+				storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+					mu.Lock()
+					defer mu.Unlock()
+					seen = append(seen, op.Key)
+					return ctx, nil, nil
+				}),
+			)
 			_, err := storage.Prefixed(whole, "p/").Attrs(t.Context(), "missing")
 			require.Equal(t, "missing", t.requireCode(err, storage.ObjectNotFound).Key)
 			require.Equal(t, []string{"p/missing"}, seen)
@@ -321,9 +337,13 @@ var prefixedCases = []Case{
 			require.NoError(t, err)
 			first := page.Entries[0].Key
 			require.NotEmpty(t, page.Token)
-			_, err = storage.ListPage(t.Context(), storage.Prefixed(whole, "q/"), page.Token, t.anyOrder(storage.WithPageSize(1))...)
+			_, err = storage.ListPage(
+				t.Context(), storage.Prefixed(whole, "q/"), page.Token,
+				t.anyOrder(storage.WithPageSize(1))...)
 			t.requireCode(err, storage.InvalidArgument)
-			next, err := storage.ListPage(t.Context(), storage.Prefixed(whole, "p/"), page.Token, t.anyOrder(storage.WithPageSize(1))...)
+			next, err := storage.ListPage(
+				t.Context(), storage.Prefixed(whole, "p/"), page.Token,
+				t.anyOrder(storage.WithPageSize(1))...)
 			require.NoError(t, err)
 			require.ElementsMatch(t, []string{"a", "b"}, []string{first, next.Entries[0].Key})
 		},
@@ -419,7 +439,9 @@ var resumedViewCases = []Case{
 			attrs, err = t.upload(t.Context(), h, strings.NewReader(h.text))
 			require.NoError(t, err)
 			require.Zero(t, t.faults.Count(faults.BeginParts), "%v", t.faults)
-			require.GreaterOrEqual(t, t.faults.Count(faults.PutPart), t.partsLeft(1), "a busy store gets a part again: %v", t.faults)
+			require.GreaterOrEqual(
+				t, t.faults.Count(faults.PutPart), t.partsLeft(1), "a busy store gets a part again: %v", t.faults,
+			)
 			t.requireCompleted(h, attrs, h.text)
 		},
 	},

@@ -79,7 +79,9 @@ func (op operation) withFaults(t *T, retried bool) {
 		drv = d
 		return d
 	}))...)
-	retrying := engine.New(drv, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond})) // so that a connection that a real server drops fails no preparation
+	retrying := engine.New(
+		drv, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
+	) // so that a connection that a real server drops fails no preparation
 	run := 0
 	prepare := func() (b, checked storage.Bucket, given any) {
 		run++
@@ -162,13 +164,17 @@ func nothing(*T, storage.Bucket) any { return nil }
 // uploading returns an operation that writes key "a".
 func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
 	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-		_, err := b.Upload(ctx, "a", strings.NewReader("new content"), append(opts, t.metadata(map[string]string{"is": "new"}))...)
+		_, err := b.Upload(
+			ctx, "a", strings.NewReader("new content"),
+			append(opts, t.metadata(map[string]string{"is": "new"}))...)
 		return "", err
 	}
 }
 
 // uploadingParts returns an operation that writes key "a" in two parts.
-func uploadingParts(source func(string) io.Reader, opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
+func uploadingParts(
+	source func(string) io.Reader, opts ...storage.UploadOption,
+) func(context.Context, *T, storage.Bucket, any) (string, error) {
 	return func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
 		own := append([]storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}, opts...)
 		if attrs, ok := given.(*storage.Attrs); ok && len(opts) == 0 {
@@ -215,16 +221,29 @@ func writeOperations() []operation {
 			do: func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
 				return uploading(storage.IfRevision(given.(*storage.Attrs).Revision))(ctx, t, b, given)
 			}},
-		{name: "an upload of a stream", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-			_, err := b.Upload(ctx, "a", stream(body(5000, 1)))
-			return "", err
-		}},
-		{name: "an upload in parts", needs: storage.MultipartUploads, open: (*T).openForParts, setUp: nothing, do: uploadingParts(inPlace)},
-		{name: "an upload of a stream in parts", needs: storage.MultipartUploads, open: (*T).openForParts, setUp: nothing, do: uploadingParts(stream)},
-		{name: "an upload in parts that creates", needs: storage.MultipartUploads | storage.ConditionalCreate, open: (*T).openForParts,
-			setUp: nothing, do: uploadingParts(stream, storage.IfAbsent())},
-		{name: "an upload in parts that replaces a revision", needs: storage.MultipartUploads | storage.ConditionalUpdate, open: (*T).openForParts,
-			setUp: old, do: uploadingParts(stream)},
+		{
+			name: "an upload of a stream", setUp: old,
+			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+				_, err := b.Upload(ctx, "a", stream(body(5000, 1)))
+				return "", err
+			},
+		},
+		{
+			name: "an upload in parts", needs: storage.MultipartUploads, open: (*T).openForParts, setUp: nothing,
+			do: uploadingParts(inPlace),
+		},
+		{
+			name: "an upload of a stream in parts", needs: storage.MultipartUploads, open: (*T).openForParts, setUp: nothing,
+			do: uploadingParts(stream),
+		},
+		{
+			name: "an upload in parts that creates", needs: storage.MultipartUploads | storage.ConditionalCreate,
+			open: (*T).openForParts, setUp: nothing, do: uploadingParts(stream, storage.IfAbsent()),
+		},
+		{
+			name: "an upload in parts that replaces a revision", needs: storage.MultipartUploads | storage.ConditionalUpdate,
+			open: (*T).openForParts, setUp: old, do: uploadingParts(stream),
+		},
 		{name: "a Writer", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			w := storage.NewWriter(ctx, b, "a")
 			defer func() { _ = w.Close() }()
@@ -235,7 +254,10 @@ func writeOperations() []operation {
 		{name: "a copy", setUp: old, do: copying()},
 		{name: "a streamed copy", open: streamedCopies, setUp: old, do: copying()},
 		{name: "a copy that creates", needs: storage.ConditionalCreate, setUp: old, do: copying(storage.IfAbsent())},
-		{name: "a streamed copy that creates", needs: storage.ConditionalCreate, open: streamedCopies, setUp: old, do: copying(storage.IfAbsent())},
+		{
+			name: "a streamed copy that creates", needs: storage.ConditionalCreate, open: streamedCopies, setUp: old,
+			do: copying(storage.IfAbsent()),
+		},
 		{name: "Compose", setUp: old, do: composing},
 		{name: "a streamed Compose", open: streamedCopies, setUp: old, do: composing},
 		{name: "Append", needs: appends, setUp: old, do: appending},
@@ -267,14 +289,22 @@ func writeOperations() []operation {
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				return "", storage.Restore(ctx, b, "a", storage.WithSoftDeleted())
 			}},
-		{name: "RemoveAll", setUp: several, many: true, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
-			return "", err
-		}},
-		{name: "RemoveMatching", setUp: several, many: true, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-			_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return e.Key != "b" }, storage.WithPageSize(2))
-			return "", err
-		}},
+		{
+			name: "RemoveAll", setUp: several, many: true,
+			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+				_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
+				return "", err
+			},
+		},
+		{
+			name: "RemoveMatching", setUp: several, many: true,
+			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+				_, err := storage.RemoveMatching(
+					ctx, b, func(e storage.ListEntry) bool { return e.Key != "b" }, storage.WithPageSize(2),
+				)
+				return "", err
+			},
+		},
 	}
 }
 
@@ -303,14 +333,17 @@ func readOperations() []operation {
 		{name: "a download", setUp: content, do: read(readAll())},
 		{name: "a download of a range", setUp: content, do: read(readAll(storage.WithRange(100, 1000)))},
 		{name: "a download in parallel", setUp: content, do: read(readAll(storage.WithConcurrency(3)))},
-		{name: "a download to a file", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			path := filepath.Join(t.TempDir(), "to")
-			if _, err := storage.DownloadFile(ctx, b, "a", path); err != nil {
-				require.NoFileExists(t, path)
-				return nil, err
-			}
-			return readFile(t, path), nil
-		})},
+		{
+			name: "a download to a file", setUp: content,
+			do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+				path := filepath.Join(t.TempDir(), "to")
+				if _, err := storage.DownloadFile(ctx, b, "a", path); err != nil {
+					require.NoFileExists(t, path)
+					return nil, err
+				}
+				return readFile(t, path), nil
+			}),
+		},
 		{name: "Attrs", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			attrs, err := b.Attrs(ctx, "a")
 			if err != nil {
@@ -354,7 +387,10 @@ func readOperations() []operation {
 			return string(p), err
 		})},
 		{name: "ReadRanges", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			got, _, err := storage.ReadRanges(ctx, b, "a", []storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}}, storage.WithMaxGap(0))
+			got, _, err := storage.ReadRanges(
+				ctx, b, "a", []storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}},
+				storage.WithMaxGap(0),
+			)
 			return texts(got), err
 		})},
 		{name: "a file system", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {

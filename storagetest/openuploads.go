@@ -293,7 +293,10 @@ var openUploadCases = []Case{
 			require.Equal(t, []string{"1", "1"}, t.uploadKeys(sub))
 			for entry, err := range storage.ListUploads(t.Context(), b, storage.WithPrefix("a/")) {
 				require.NoError(t, err)
-				require.NoError(t, storage.AbortUpload(t.Context(), sub, storage.UploadEntry{Key: "1", Upload: entry.Upload}), "there is none to that key")
+				require.NoError(
+					t, storage.AbortUpload(t.Context(), sub, storage.UploadEntry{Key: "1", Upload: entry.Upload}),
+					"there is none to that key",
+				)
 			}
 			for entry, err := range storage.ListUploads(t.Context(), sub) {
 				require.NoError(t, err)

@@ -71,7 +71,9 @@ var pageCases = []Case{
 				for size := 1; size <= 3; size++ {
 					var got []string
 					for token := ""; ; {
-						page, err := storage.ListPage(t.Context(), b, token, t.anyOrder(append([]storage.ListOption{storage.WithPageSize(size)}, opts...)...)...)
+						page, err := storage.ListPage(
+							t.Context(), b, token,
+							t.anyOrder(append([]storage.ListOption{storage.WithPageSize(size)}, opts...)...)...)
 						require.NoError(t, err)
 						require.LessOrEqual(t, len(page.Entries), size, name)
 						for _, entry := range page.Entries {
@@ -135,7 +137,9 @@ var pageCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
-			page, err := storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithPageSize(1), storage.WithStartAfter("0"))...)
+			page, err := storage.ListPage(
+				t.Context(), b, "",
+				t.anyOrder(storage.WithPageSize(1), storage.WithStartAfter("0"))...)
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 1)
 			_, err = storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithLimit(1))...)

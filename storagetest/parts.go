@@ -77,7 +77,9 @@ var partCases = []Case{
 				_, err := b.Upload(t.Context(), "stream", stream(text), storage.WithPartSize(t.unit))
 				require.NoError(t, err, "%d bytes", n)
 				t.requireContent(b, "stream", text)
-				_, err = b.Upload(t.Context(), "in place", strings.NewReader(text), storage.WithPartSize(t.unit), storage.WithConcurrency(3))
+				_, err = b.Upload(
+					t.Context(), "in place", strings.NewReader(text), storage.WithPartSize(t.unit), storage.WithConcurrency(3),
+				)
 				require.NoError(t, err, "%d bytes", n)
 				t.requireContent(b, "in place", text)
 				require.Equal(t, n, t.attrs(b, "in place").Size)
@@ -89,7 +91,9 @@ var partCases = []Case{
 		Explanation: "a body of that size is one request, a longer one has such parts, and WithPartSize wins; an invalid size is refused",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			limits := faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 4 * t.unit, MinPartSize: t.unit, MaxPartSize: 4 * t.unit}
+			limits := faults.Limits{
+				Disable: driver.StreamingPut, MaxPutSize: 4 * t.unit, MinPartSize: t.unit, MaxPartSize: 4 * t.unit,
+			}
 			b := t.openLimited(limits, storage.WithDefaultPartSize(2*t.unit))
 			for _, row := range []struct {
 				bytes       int64
@@ -145,7 +149,9 @@ var partCases = []Case{
 		Explanation: "with EqualParts all parts but the last have one size, by default and with WithPartSize",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(
+				faults.Limits{Disable: driver.StreamingPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit},
+			)
 			text := body(2*t.unit+t.unit/2, 1)
 			for _, opts := range [][]storage.UploadOption{nil, {storage.WithPartSize(t.unit)}} {
 				_, err := b.Upload(t.Context(), "a", stream(text), opts...)
@@ -159,7 +165,11 @@ var partCases = []Case{
 		Explanation: "with SequentialParts each part is sent at its offset after the previous one, the last with the completion, and a lost response is reconciled",
 		Needs:       storage.MultipartUploads | storage.Metadata,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(
+				faults.Limits{
+					Disable: driver.StreamingPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit,
+				},
+			)
 			for _, n := range []int64{2 * t.unit, 2*t.unit + t.unit/2, 3 * t.unit} {
 				text := body(n, byte(n))
 				for name, from := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
@@ -179,7 +189,9 @@ var partCases = []Case{
 		Explanation: "if the parts set no limit: TooLarge, without a request if the size is known, and never truncated",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(
+				faults.Limits{Disable: driver.StreamingPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit},
+			)
 			text := body(2*t.unit, 1)
 			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
@@ -199,7 +211,9 @@ var partCases = []Case{
 		Explanation: "WithPartSize between two multiples of PartUnit is InvalidArgument",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(
+				faults.Limits{Disable: driver.StreamingPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit},
+			)
 			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", stream("text"), storage.WithPartSize(t.unit+1))
 				t.requireCode(err, storage.InvalidArgument)

@@ -80,7 +80,9 @@ var rangeCases = []Case{
 
 func readRange(t *T, b storage.Downloader, key string, row rangeRow, concurrency int) {
 	t.Helper()
-	reader, err := b.Download(t.Context(), key, storage.WithRange(row.offset, row.length), storage.WithConcurrency(concurrency))
+	reader, err := b.Download(
+		t.Context(), key, storage.WithRange(row.offset, row.length), storage.WithConcurrency(concurrency),
+	)
 	if row.code != "" {
 		require.Equal(t, row.code, storage.CodeOf(err), "%s %+v: %v", key, row, err)
 		return
@@ -158,7 +160,9 @@ var readRangesCases = []Case{
 			b := t.open()
 			text := body(600_000, 1)
 			t.put(b, "a", text)
-			scattered := []storage.Range{{Offset: 300_000, Length: 10}, {Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 1150, Length: 50}}
+			scattered := []storage.Range{
+				{Offset: 300_000, Length: 10}, {Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 1150, Length: 50},
+			}
 			for _, row := range []struct {
 				name     string
 				opts     []storage.DownloadOption
@@ -184,7 +188,9 @@ var readRangesCases = []Case{
 					requireSame(t, text[from:from+int64(len(got[i]))], string(got[i]))
 				}
 			}
-			got, _, err := storage.ReadRanges(t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 9}, {Offset: 3, Length: 3}})
+			got, _, err := storage.ReadRanges(
+				t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 9}, {Offset: 3, Length: 3}},
+			)
 			require.NoError(t, err)
 			clear(got[0])
 			require.Equal(t, text[3:6], string(got[1]), "results share no memory")
@@ -201,8 +207,10 @@ var readRangesCases = []Case{
 				var other storage.Bucket
 				b, other := t.openTwice(observe.BeforeCall("Get", 2, func() { change(other) }))
 				t.put(b, "a", body(10_000, 1))
-				_, _, err := storage.ReadRanges(t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 10}, {Offset: 9_000, Length: 10}},
-					storage.WithMaxGap(0), storage.WithConcurrency(1))
+				_, _, err := storage.ReadRanges(
+					t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 10}, {Offset: 9_000, Length: 10}},
+					storage.WithMaxGap(0), storage.WithConcurrency(1),
+				)
 				require.Equal(t, storage.Changed, storage.CodeOf(err), "%s: %v", name, err)
 				require.Zero(t, t.faults.OpenBodies())
 			}

@@ -277,7 +277,9 @@ var readerAtCases = []Case{
 }
 
 // openReaderAt stores bytes bytes under "a", and opens them.
-func (t *T) openReaderAt(b storage.Bucket, bytes int64, opts ...storage.ReaderAtOption) (text string, r *storage.ReaderAt) {
+func (t *T) openReaderAt(
+	b storage.Bucket, bytes int64, opts ...storage.ReaderAtOption,
+) (text string, r *storage.ReaderAt) {
 	t.Helper()
 	text = body(bytes, 1)
 	t.put(b, "a", text)

@@ -29,7 +29,9 @@ var reconcileCases = []Case{
 				b := path.open()
 				text := body(path.size, 1)
 				t.faults.Set(faults.DropResponse(completingCalls).Nth(1))
-				attrs, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.IfAbsent(), storage.WithMetadata(map[string]string{"k": "v"}))
+				attrs, err := b.Upload(
+					t.Context(), "a", strings.NewReader(text), storage.IfAbsent(), storage.WithMetadata(map[string]string{"k": "v"}),
+				)
 				require.NoError(t, err, path.name)
 				require.Equal(t, t.attrs(b, "a").Revision, attrs.Revision)
 				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
@@ -154,7 +156,9 @@ var reconcileCases = []Case{
 		run: func(t *T) {
 			var other storage.Bucket
 			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
-			t.faults.Set(faults.Fail(faults.Put).Nth(1).WithError(&storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}))
+			t.faults.Set(
+				faults.Fail(faults.Put).Nth(1).WithError(&storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}),
+			)
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("mine"), storage.IfAbsent())
 			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err), "%v", err)
 			require.ErrorIs(t, err, fs.ErrExist)
@@ -169,7 +173,9 @@ var reconcileCases = []Case{
 			var other storage.Bucket
 			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
-			_, err := storage.Update(t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("mine"), nil })
+			_, err := storage.Update(
+				t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("mine"), nil },
+			)
 			t.requireCode(err, storage.OutcomeUnknown)
 			t.requireContent(b, "a", "another's")
 		},
@@ -231,7 +237,9 @@ var reconcileCases = []Case{
 			for _, path := range t.uploadPaths() {
 				b := path.open()
 				t.put(b, "a", "old")
-				t.faults.Set(faults.DropResponse(completingCalls).Nth(1), faults.Fail(faults.Any&^(faults.BeginParts|faults.PutPart)))
+				t.faults.Set(
+					faults.DropResponse(completingCalls).Nth(1), faults.Fail(faults.Any&^(faults.BeginParts|faults.PutPart)),
+				)
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)))
 				failure := t.requireCode(err, storage.Unavailable)
 				require.True(t, failure.Unknown, path.name)
@@ -287,7 +295,9 @@ var reconcileCases = []Case{
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "c").Metadata)
 			t.requireNoRequests(func() {
-				_, err := b.Upload(t.Context(), "d", strings.NewReader("x"), storage.WithMetadata(map[string]string{"OmnibucketWriteID": "x"}))
+				_, err := b.Upload(
+					t.Context(), "d", strings.NewReader("x"), storage.WithMetadata(map[string]string{"OmnibucketWriteID": "x"}),
+				)
 				t.requireNothingDone(err, storage.InvalidArgument)
 			})
 		},
@@ -369,7 +379,15 @@ var reconcileCases = []Case{
 				return
 			}
 			b := t.open()
-			lost, denied := faults.DropResponse(faults.DeleteBatch).Nth(1), faults.Fail(faults.Delete).WithError(storage.PermissionDenied)
+			lost, denied := faults.DropResponse(
+				faults.DeleteBatch,
+			).Nth(
+				1,
+			), faults.Fail(
+				faults.Delete,
+			).WithError(
+				storage.PermissionDenied,
+			)
 			for _, rules := range [][]faults.Rule{
 				{lost, faults.Fail(faults.DeleteBatch).WithError(storage.PermissionDenied)},
 				{lost, faults.Fail(faults.DeleteBatch).WithError(storage.Unsupported), denied},
@@ -402,8 +420,15 @@ var reconcileCases = []Case{
 			t.put(b, "x", "x")
 			set := func() {
 				t.faults.Set(
-					faults.DropResponse(faults.Copy|faults.Compose).Nth(1).WithError(&storage.Error{Code: storage.Unsupported, Unknown: true}),
-					faults.Fail(faults.Put).WithError(storage.PermissionDenied))
+					faults.DropResponse(
+						faults.Copy|faults.Compose,
+					).Nth(
+						1,
+					).WithError(
+						&storage.Error{Code: storage.Unsupported, Unknown: true},
+					),
+					faults.Fail(faults.Put).WithError(storage.PermissionDenied),
+				)
 			}
 			set()
 			_, err := storage.Copy(t.Context(), b, "copied", b, "x")

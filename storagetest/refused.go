@@ -32,7 +32,10 @@ var refusals = []refusal{
 		_, composed := storage.Compose(t.Context(), b, "new", []string{"key"}, storage.IfAbsent())
 		_, moved := storage.Move(t.Context(), b, "key", "new", storage.IfAbsent())
 		_, appended := storage.Append(t.Context(), b, "key", []byte("x"))
-		return map[string]error{"Upload": upload, "Upload of a stream": streamed, "Copy": copied, "Compose": composed, "Move": moved, "Append": appended}
+		return map[string]error{
+			"Upload": upload, "Upload of a stream": streamed, "Copy": copied,
+			"Compose": composed, "Move": moved, "Append": appended,
+		}
 	}},
 	{storage.ConditionalUpdate, func(t *T, b storage.Bucket) map[string]error {
 		revision := t.desc.Provider + ":1"
@@ -80,7 +83,9 @@ var refusals = []refusal{
 		return map[string]error{"WithTags": err}
 	}},
 	{storage.SignedLocks, func(t *T, b storage.Bucket) map[string]error {
-		_, retention := b.SignedUploadURL(t.Context(), "key", storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+		_, retention := b.SignedUploadURL(
+			t.Context(), "key", storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),
+		)
 		_, hold := b.SignedUploadURL(t.Context(), "key", storage.WithLegalHold())
 		return map[string]error{"WithRetention": retention, "WithLegalHold": hold}
 	}},
@@ -302,8 +307,11 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 		_, errs["Upload of a stream to "+key] = b.Upload(t.Context(), key, stream("x"))
 		_, errs["Copy to "+key] = storage.Copy(t.Context(), b, key, b, "folder/x")
 		_, errs["Compose of "+key] = storage.Compose(t.Context(), b, key, []string{"folder/x"})
-		require.Equal(t, storage.Unsupported, storage.CodeOf(errs["Upload of "+key]),
-			"%q must be refused beside %q and %q. If the store can hold all of them, declare KeysBesideFolders", key, "file", "folder/x")
+		require.Equal(
+			t, storage.Unsupported, storage.CodeOf(errs["Upload of "+key]),
+			"%q must be refused beside %q and %q. If the store can hold all of them, declare KeysBesideFolders", key, "file",
+			"folder/x",
+		)
 		t.requireMissing(b, key)
 		require.NoError(t, b.Remove(t.Context(), key), "it is not there")
 	}

@@ -149,7 +149,9 @@ var removeCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "p/1", "p/2", "p/3", "q")
-			removed, err := storage.RemoveMatching(t.Context(), b, func(e storage.ListEntry) bool { return e.Key != "p/2" }, storage.WithPrefix("p/"))
+			removed, err := storage.RemoveMatching(
+				t.Context(), b, func(e storage.ListEntry) bool { return e.Key != "p/2" }, storage.WithPrefix("p/"),
+			)
 			require.NoError(t, err)
 			require.Equal(t, 2, removed)
 			require.Equal(t, []string{"a", "p/2", "q"}, t.keys(b))

@@ -123,7 +123,9 @@ var memoryCases = []Case{
 		Explanation: "after many failures a bucket with little memory still works at full speed",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openForParts(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := t.openForParts(
+				storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}), storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+			)
 			text := body(2*t.unit+1, 1)
 			t.faults.Set(faults.Fail(faults.PutPart))
 			for range 5 {

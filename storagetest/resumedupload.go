@@ -73,7 +73,9 @@ func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *int
 }
 
 // upload makes the call that is interrupted and repeated.
-func (t *T) upload(ctx context.Context, h *interruptedUpload, from io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (t *T) upload(
+	ctx context.Context, h *interruptedUpload, from io.Reader, opts ...storage.UploadOption,
+) (*storage.Attrs, error) {
 	return h.bucket.Upload(ctx, "a", from, append([]storage.UploadOption{
 		storage.WithResume(h.path), storage.WithPartSize(t.unit), storage.WithConcurrency(1),
 		t.metadata(map[string]string{"k": "v"}),
@@ -180,7 +182,10 @@ var resumedUploadCases = []Case{
 			b := t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			h := &interruptedUpload{bucket: b, text: body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
 			old := t.put(b, "a", "old")
-			t.faults.Set(faults.Fail(faults.CompleteParts).WithError(&storage.Error{Code: storage.Unavailable, Unknown: true}), faults.Fail(faults.Reads))
+			t.faults.Set(
+				faults.Fail(faults.CompleteParts).WithError(&storage.Error{Code: storage.Unavailable, Unknown: true}),
+				faults.Fail(faults.Reads),
+			)
 			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfRevision(old.Revision))
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			t.faults.Set()
@@ -259,7 +264,9 @@ var resumedUploadCases = []Case{
 		Explanation: "a permanent failure aborts the upload and leaves no file, and so do success and a body of one request",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			h := &interruptedUpload{bucket: t.openForParts(), text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
+			h := &interruptedUpload{
+				bucket: t.openForParts(), text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload"),
+			}
 			_, err := t.upload(t.Context(), h, failing(h.text, errBoom))
 			t.requireCode(err, storage.BodyFailed)
 			require.NoFileExists(t, h.path)
@@ -343,7 +350,10 @@ var resumedUploadCases = []Case{
 			source := memstore.New()
 			text := body(2*t.unit+1, 1)
 			t.put(source, "source", text)
-			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, observe.BeforeCall("PutPart", 2, cancel))
+			b := t.openLimited(
+				faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit},
+				observe.BeforeCall("PutPart", 2, cancel),
+			)
 			path := filepath.Join(t.TempDir(), "upload")
 			copied := func(ctx context.Context) error {
 				_, err := storage.Copy(ctx, b, "a", source, "source", storage.WithResume(path), storage.WithConcurrency(1))

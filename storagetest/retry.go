@@ -43,7 +43,8 @@ var retryCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			for _, code := range []storage.Code{
-				storage.PermissionDenied, storage.Unauthenticated, storage.BucketNotFound, storage.Locked, storage.TooLarge, storage.Internal,
+				storage.PermissionDenied, storage.Unauthenticated, storage.BucketNotFound, storage.Locked, storage.TooLarge,
+				storage.Internal,
 			} {
 				t.faults.Set(faults.Fail(faults.Any).WithError(code))
 				require.Equal(t, 1, t.countRequests(func() {

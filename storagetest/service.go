@@ -117,7 +117,10 @@ var serviceCases = slices.Concat(accountCases, settingCases)
 // accountCases are about an account and its buckets.
 var accountCases = []serviceCase{
 	{
-		Case{Name: "a bucket is created, described, listed and deleted", Rule: "B1", Explanation: "CreateBucket, BucketInfo, Buckets and DeleteBucket work, with the bucket's name and provider"},
+		Case{
+			Name: "a bucket is created, described, listed and deleted", Rule: "B1",
+			Explanation: "CreateBucket, BucketInfo, Buckets and DeleteBucket work, with the bucket's name and provider",
+		},
 		func(s *S) {
 			name := s.create()
 			info, err := s.BucketInfo(s.T.Context(), name)
@@ -136,7 +139,10 @@ var accountCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket name that is taken", Rule: "B1", Explanation: "CreateBucket of an existing bucket is BucketExists, also for its owner, and changes nothing"},
+		Case{
+			Name: "a bucket name that is taken", Rule: "B1",
+			Explanation: "CreateBucket of an existing bucket is BucketExists, also for its owner, and changes nothing",
+		},
 		func(s *S) {
 			name := s.create()
 			b := s.bucket(name)
@@ -147,7 +153,10 @@ var accountCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "an invalid bucket name", Rule: "B1", Explanation: "3 to 63 characters of a-z, 0-9 and -, with a letter or digit at both ends and no --, or else InvalidArgument"},
+		Case{
+			Name: "an invalid bucket name", Rule: "B1",
+			Explanation: "3 to 63 characters of a-z, 0-9 and -, with a letter or digit at both ends and no --, or else InvalidArgument",
+		},
 		func(s *S) {
 			for _, name := range []string{"", "ab", "Upper", "under_score", "dot.dot", "-a-b", "a-b-", "a--b", "a b", "../x", "\u00e9t\u00e9", strings.Repeat("a", 64)} {
 				_, err := s.CreateBucket(s.T.Context(), name)
@@ -156,7 +165,10 @@ var accountCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket that is not empty is not deleted", Rule: "B1", Explanation: "DeleteBucket is BucketNotEmpty with every provider, and deletes nothing"},
+		Case{
+			Name: "a bucket that is not empty is not deleted", Rule: "B1",
+			Explanation: "DeleteBucket is BucketNotEmpty with every provider, and deletes nothing",
+		},
 		func(s *S) {
 			name := s.create()
 			b := s.bucket(name)
@@ -169,7 +181,10 @@ var accountCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a missing bucket", Rule: "E2", Explanation: "its info, its deletion and every operation on it are BucketNotFound, which is not ObjectNotFound"},
+		Case{
+			Name: "a missing bucket", Rule: "E2",
+			Explanation: "its info, its deletion and every operation on it are BucketNotFound, which is not ObjectNotFound",
+		},
 		func(s *S) {
 			name := s.name()
 			_, err := s.BucketInfo(s.T.Context(), name)
@@ -194,7 +209,10 @@ var accountCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket that is deleted and created again", Rule: "E2", Explanation: "a Bucket value outlives its bucket: after DeleteBucket its operations are BucketNotFound, and after CreateBucket they work again, on the new bucket"},
+		Case{
+			Name: "a bucket that is deleted and created again", Rule: "E2",
+			Explanation: "a Bucket value outlives its bucket: after DeleteBucket its operations are BucketNotFound, and after CreateBucket they work again, on the new bucket",
+		},
 		func(s *S) {
 			name := s.create()
 			b := s.bucket(name)
@@ -230,7 +248,10 @@ var accountCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a closed service", Rule: "E6", Explanation: "every operation on a closed service and on its buckets is InvalidArgument"},
+		Case{
+			Name: "a closed service", Rule: "E6",
+			Explanation: "every operation on a closed service and on its buckets is InvalidArgument",
+		},
 		func(s *S) {
 			name := s.create()
 			account := s.open(s.T.T)
@@ -256,7 +277,10 @@ var accountCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "buckets of one account are apart", Rule: "B1", Explanation: "a key in one bucket is not in the other, and a copy goes between them"},
+		Case{
+			Name: "buckets of one account are apart", Rule: "B1",
+			Explanation: "a key in one bucket is not in the other, and a copy goes between them",
+		},
 		func(s *S) {
 			one, two := s.bucket(s.create()), s.bucket(s.create())
 			s.T.put(one, "a", "x", storage.WithMetadata(map[string]string{"k": "v"}))
@@ -268,7 +292,10 @@ var accountCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "credentials show no secret", Rule: "E4", Explanation: "String, %v, %#v and a log line show the identity and the provider; a provider without credentials is Unsupported"},
+		Case{
+			Name: "credentials show no secret", Rule: "E4",
+			Explanation: "String, %v, %#v and a log line show the identity and the provider; a provider without credentials is Unsupported",
+		},
 		func(s *S) {
 			name := s.create()
 			credentials, err := s.Credentials(s.T.Context(), name)
@@ -282,7 +309,10 @@ var accountCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "an update of a missing bucket", Rule: "B1", Explanation: "the update is BucketNotFound, or Unsupported if there is nothing to update"},
+		Case{
+			Name: "an update of a missing bucket", Rule: "B1",
+			Explanation: "the update is BucketNotFound, or Unsupported if there is nothing to update",
+		},
 		func(s *S) {
 			for name, option := range map[string]storage.BucketOption{
 				"public access": storage.WithPublicAccess(false),
@@ -291,7 +321,9 @@ var accountCases = []serviceCase{
 				"lifecycle":     storage.WithLifecycle(),
 			} {
 				_, err := s.UpdateBucket(s.T.Context(), s.name(), option)
-				require.Contains(s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err)
+				require.Contains(
+					s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err,
+				)
 			}
 		},
 	},

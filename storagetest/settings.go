@@ -25,7 +25,9 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	s.T.Helper()
 	require.Len(s.T, rules, 1)
 	got := rules[0]
-	if union := append(slices.Clone(want.AllowedHeaders), want.ExposedHeaders...); slices.Equal(got.AllowedHeaders, union) {
+	if union := append(slices.Clone(want.AllowedHeaders), want.ExposedHeaders...); slices.Equal(
+		got.AllowedHeaders, union,
+	) {
 		want.AllowedHeaders, want.ExposedHeaders = union, union
 	}
 	require.Equal(s.T, want, got)
@@ -34,7 +36,10 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 // settingCases are about the settings of buckets: locks, versions, CORS, lifecycle, public access.
 var settingCases = []serviceCase{
 	{
-		Case{Name: "a bucket locks objects if told to", Rule: "G3", Explanation: "WithObjectLock works at creation, and Service.Bucket opens the bucket with versions, which it cannot lose"},
+		Case{
+			Name: "a bucket locks objects if told to", Rule: "G3",
+			Explanation: "WithObjectLock works at creation, and Service.Bucket opens the bucket with versions, which it cannot lose",
+		},
 		func(s *S) {
 			ctx := s.T.Context()
 			name := s.name()
@@ -52,7 +57,10 @@ var settingCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket that locks objects keeps them", Rule: "G3", Explanation: "what has a retention is Locked, and a default retention holds for what is written without one"},
+		Case{
+			Name: "a bucket that locks objects keeps them", Rule: "G3",
+			Explanation: "what has a retention is Locked, and a default retention holds for what is written without one",
+		},
 		func(s *S) {
 			ctx := s.T.Context()
 			name := s.name()
@@ -83,7 +91,10 @@ var settingCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket keeps versions if told to", Rule: "B2", Explanation: "WithVersioning works at creation and later, and Service.Bucket opens the bucket accordingly"},
+		Case{
+			Name: "a bucket keeps versions if told to", Rule: "B2",
+			Explanation: "WithVersioning works at creation and later, and Service.Bucket opens the bucket accordingly",
+		},
 		func(s *S) {
 			name := s.create()
 			info, err := s.UpdateBucket(s.T.Context(), name, storage.WithVersioning(true))
@@ -101,12 +112,17 @@ var settingCases = []serviceCase{
 			for _, entry := range s.T.versions(b) {
 				require.NoError(s.T, b.Remove(s.T.Context(), "a", storage.WithVersion(entry.Version)))
 			}
-			require.True(s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.Versioning), "at creation")
+			require.True(
+				s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.Versioning), "at creation",
+			)
 			require.False(s.T, storage.Supports(s.bucket(s.create()), storage.Versioning), "versioning was not enabled")
 		},
 	},
 	{
-		Case{Name: "a bucket keeps what is removed if told to", Rule: "V5", Explanation: "WithSoftDelete works at creation and later, BucketInfo tells it, and what was removed does not keep a bucket from being deleted"},
+		Case{
+			Name: "a bucket keeps what is removed if told to", Rule: "V5",
+			Explanation: "WithSoftDelete works at creation and later, BucketInfo tells it, and what was removed does not keep a bucket from being deleted",
+		},
 		func(s *S) {
 			ctx := s.T.Context()
 			name := s.name()
@@ -133,10 +149,19 @@ var settingCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "an update changes only what it names", Rule: "B2", Explanation: "CORS rules are kept by an update of another setting, and cleared by an option without rules"},
+		Case{
+			Name: "an update changes only what it names", Rule: "B2",
+			Explanation: "CORS rules are kept by an update of another setting, and cleared by an option without rules",
+		},
 		func(s *S) {
 			name := s.create()
-			cors := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
+			cors := storage.CORSRule{
+				Origins:        []string{"https://example.com"},
+				Methods:        []string{"GET", "PUT"},
+				AllowedHeaders: []string{"*"},
+				ExposedHeaders: []string{"ETag"},
+				MaxAge:         time.Hour,
+			}
 			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS(cors)); !s.unless(err) {
 				return
 			}
@@ -154,7 +179,10 @@ var settingCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "lifecycle rules are set and cleared", Rule: "B2", Explanation: "they are kept unchanged, beside the CORS rules, and cleared by an option without rules"},
+		Case{
+			Name: "lifecycle rules are set and cleared", Rule: "B2",
+			Explanation: "they are kept unchanged, beside the CORS rules, and cleared by an option without rules",
+		},
 		func(s *S) {
 			name := s.create()
 			rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
@@ -180,7 +208,10 @@ var settingCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a lifecycle rule that only ends uploads", Rule: "B2", Explanation: "it is kept unchanged, or it is Unsupported and the previous rules stay, but it is never InvalidArgument"},
+		Case{
+			Name: "a lifecycle rule that only ends uploads", Rule: "B2",
+			Explanation: "it is kept unchanged, or it is Unsupported and the previous rules stay, but it is never InvalidArgument",
+		},
 		func(s *S) {
 			name := s.create()
 			before := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
@@ -203,7 +234,10 @@ var settingCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket is made public and private", Rule: "B2", Explanation: "WithPublicAccess works at creation and later"},
+		Case{
+			Name: "a bucket is made public and private", Rule: "B2",
+			Explanation: "WithPublicAccess works at creation and later",
+		},
 		func(s *S) {
 			name := s.create()
 			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(true)); !s.unless(err) {

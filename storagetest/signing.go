@@ -126,7 +126,10 @@ var signingCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
-			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("R\u00e9sum\u00e9 \"1\".pdf"), storage.WithResponseContentType("application/pdf"))
+			signed, err := b.SignedDownloadURL(
+				t.Context(), "a", storage.WithDownloadName("R\u00e9sum\u00e9 \"1\".pdf"),
+				storage.WithResponseContentType("application/pdf"),
+			)
 			require.NoError(t, err)
 			response := t.do(signed, nil, nil)
 			require.Equal(t, http.StatusOK, response.status, response.body)
@@ -141,12 +144,20 @@ var signingCases = []Case{
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
-			t.put(b, "a", "x", t.contentType("application/pdf"), t.optional(storage.ContentProperties, storage.WithContentDisposition("attachment")))
-			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("other"), storage.WithInlineName("R\u00e9sum\u00e9 \"1\".pdf"))
+			t.put(
+				b, "a", "x", t.contentType("application/pdf"),
+				t.optional(storage.ContentProperties, storage.WithContentDisposition("attachment")),
+			)
+			signed, err := b.SignedDownloadURL(
+				t.Context(), "a", storage.WithDownloadName("other"), storage.WithInlineName("R\u00e9sum\u00e9 \"1\".pdf"),
+			)
 			require.NoError(t, err)
 			response := t.do(signed, nil, nil)
 			require.Equal(t, http.StatusOK, response.status, response.body)
-			require.Equal(t, "inline; filename=\"R_sum_ _1_.pdf\"; filename*=UTF-8''R%C3%A9sum%C3%A9%20%221%22.pdf", response.header.Get("Content-Disposition"))
+			require.Equal(
+				t, "inline; filename=\"R_sum_ _1_.pdf\"; filename*=UTF-8''R%C3%A9sum%C3%A9%20%221%22.pdf",
+				response.header.Get("Content-Disposition"),
+			)
 			for _, bad := range []string{"", "a\r\nb", strings.Repeat("x", 1025)} {
 				_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithInlineName(bad))
 				t.requireNothingDone(err, storage.InvalidArgument)
@@ -159,9 +170,14 @@ var signingCases = []Case{
 		Needs:       storage.SignedURLs,
 		run: func(t *T) {
 			b := t.open()
-			t.put(b, "a", "x", t.contentType("application/pdf"), t.optional(storage.ContentProperties, storage.WithContentDisposition("attachment")))
+			t.put(
+				b, "a", "x", t.contentType("application/pdf"),
+				t.optional(storage.ContentProperties, storage.WithContentDisposition("attachment")),
+			)
 			for _, disposition := range []string{"inline", `inline; filename="test.pdf"`} {
-				signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("other"), storage.WithResponseContentDisposition(disposition))
+				signed, err := b.SignedDownloadURL(
+					t.Context(), "a", storage.WithDownloadName("other"), storage.WithResponseContentDisposition(disposition),
+				)
 				require.NoError(t, err)
 				response := t.do(signed, nil, nil)
 				require.Equal(t, http.StatusOK, response.status, response.body)
@@ -339,12 +355,14 @@ func signedKeyCases() []Case {
 	for _, hostile := range hostileKeys {
 		cases = append(cases,
 			Case{
-				Name: "a signed download works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignedURLs | keyNeeds(hostile.key),
+				Name: "a signed download works as returned, for a key with " + hostile.why, Rule: "S3",
+				Needs:       storage.SignedURLs | keyNeeds(hostile.key),
 				Explanation: "it works with the returned method and headers, and needs nothing else",
 				run:         func(t *T) { signedDownload(t, hostile.key) },
 			},
 			Case{
-				Name: "a signed upload works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignedURLs | keyNeeds(hostile.key),
+				Name: "a signed upload works as returned, for a key with " + hostile.why, Rule: "S3",
+				Needs:       storage.SignedURLs | keyNeeds(hostile.key),
 				Explanation: "the object is stored with the attributes that the headers promise",
 				run:         func(t *T) { signedUpload(t, hostile.key) },
 			})
@@ -372,8 +390,10 @@ func signedUpload(t *T, key string) {
 	require.NoError(t, err)
 	require.Equal(t, http.MethodPut, signed.Method)
 	for name := range signed.Header {
-		require.NotContains(t, []string{"Host", "Content-Length", "Connection", "Origin", "Cookie"}, http.CanonicalHeaderKey(name),
-			"a browser refuses to set this header")
+		require.NotContains(
+			t, []string{"Host", "Content-Length", "Connection", "Origin", "Cookie"}, http.CanonicalHeaderKey(name),
+			"a browser refuses to set this header",
+		)
 	}
 	response := t.do(signed, strings.NewReader("text"), nil)
 	require.Less(t, response.status, 300, "%s", response.body)

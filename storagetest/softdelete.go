@@ -111,11 +111,16 @@ var softDeleteCases = []Case{
 			require.Len(t, entries, 6)
 			require.Equal(t, int64(9), entries[0].Size)
 			require.Equal(t, int64(3), entries[2].Size)
-			require.NoError(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(entries[2].Version)))
+			require.NoError(
+				t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(entries[2].Version)),
+			)
 			t.requireContent(b, "a", "one")
 			t.requireMissing(b, "b")
 			for _, bad := range []string{"", "not a version\n", "../1"} {
-				t.requireNothingDone(storage.Restore(t.Context(), b, "b", storage.WithSoftDeleted(), storage.WithVersion(bad)), storage.InvalidArgument)
+				t.requireNothingDone(
+					storage.Restore(t.Context(), b, "b", storage.WithSoftDeleted(), storage.WithVersion(bad)),
+					storage.InvalidArgument,
+				)
 			}
 		},
 	},
@@ -170,7 +175,10 @@ var softDeleteCases = []Case{
 			t.put(b, "a", "two")
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			require.Empty(t, t.versions(b, storage.WithSoftDeleted()))
-			_, err := storage.RemoveVersions(t.Context(), b, slices.Values(slices.DeleteFunc(t.versions(b), func(v storage.VersionEntry) bool { return v.Version == "" })))
+			_, err := storage.RemoveVersions(
+				t.Context(), b,
+				slices.Values(slices.DeleteFunc(t.versions(b), func(v storage.VersionEntry) bool { return v.Version == "" })),
+			)
 			require.NoError(t, err)
 			require.Empty(t, t.versions(b))
 			entries := t.versions(b, storage.WithSoftDeleted())
@@ -208,8 +216,11 @@ func (t *T) removeForGood(b storage.Bucket, keys ...string) {
 	if !storage.Supports(b, storage.Versioning) {
 		return
 	}
-	_, err = storage.RemoveVersions(t.Context(), b, slices.Values(slices.DeleteFunc(t.versions(b), func(v storage.VersionEntry) bool {
-		return v.Version == "" || !slices.Contains(keys, v.Key)
-	})))
+	_, err = storage.RemoveVersions(
+		t.Context(), b,
+		slices.Values(slices.DeleteFunc(t.versions(b), func(v storage.VersionEntry) bool {
+			return v.Version == "" || !slices.Contains(keys, v.Key)
+		})),
+	)
 	require.NoError(t, err)
 }

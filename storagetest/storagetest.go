@@ -80,9 +80,12 @@ func WithLockingOpen(open Open) Option { return func(o *options) { o.locking = o
 func WithName(name string) Option { return func(o *options) { o.name = name } }
 
 func readOptions(opts []Option) *options {
-	o := &options{skipped: map[string]string{}, skippedRules: map[string]string{}, opening: func(_ *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
-		return engine.New(d, opts...)
-	}}
+	o := &options{
+		skipped: map[string]string{}, skippedRules: map[string]string{},
+		opening: func(_ *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+			return engine.New(d, opts...)
+		},
+	}
 	for _, opt := range opts {
 		opt(o)
 	}
@@ -128,15 +131,63 @@ func Cases() []Case { return bucketCases() }
 
 func bucketCases() []Case {
 	return slices.Concat(
-		keyCases, roundTripCases(), orderCases, anyOrderCases, treeCases, prefixedCases,
-		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, resumedViewCases, uploadJournalCases, openUploadCases, completeUploadCases, completeBesideCases, signedPartCases, conditionCases, reconcileCases,
-		metadataCases, contentTypeCases, checksumCases, numberCases, leftOutCases,
-		readCases, slowReadCases, rangeCases, resumeCases,
-		removeCases, listCases, pageCases,
-		copyCases, moveCases, appendCases(), versionCases, softDeleteCases, tagCases, lockCases, restoreCases, updateCases, readerAtCases, readRangesCases,
-		signingCases, signedKeyCases(), publicCases,
-		errorCases, contextCases, retryCases, hookCases, refCases, userTypeCases, userCoreCases, openCases, fsCases,
-		refusalCases, leadingSlashCases, nthCallCases(),
+		keyCases,
+		roundTripCases(),
+		orderCases,
+		anyOrderCases,
+		treeCases,
+		prefixedCases,
+		writeCases,
+		bodyCases,
+		memoryCases,
+		partCases,
+		resumedUploadCases,
+		resumedViewCases,
+		uploadJournalCases,
+		openUploadCases,
+		completeUploadCases,
+		completeBesideCases,
+		signedPartCases,
+		conditionCases,
+		reconcileCases,
+		metadataCases,
+		contentTypeCases,
+		checksumCases,
+		numberCases,
+		leftOutCases,
+		readCases,
+		slowReadCases,
+		rangeCases,
+		resumeCases,
+		removeCases,
+		listCases,
+		pageCases,
+		copyCases,
+		moveCases,
+		appendCases(),
+		versionCases,
+		softDeleteCases,
+		tagCases,
+		lockCases,
+		restoreCases,
+		updateCases,
+		readerAtCases,
+		readRangesCases,
+		signingCases,
+		signedKeyCases(),
+		publicCases,
+		errorCases,
+		contextCases,
+		retryCases,
+		hookCases,
+		refCases,
+		userTypeCases,
+		userCoreCases,
+		openCases,
+		fsCases,
+		refusalCases,
+		leadingSlashCases,
+		nthCallCases(),
 	)
 }
 

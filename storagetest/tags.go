@@ -88,7 +88,9 @@ var tagCases = []Case{
 			tags, err := storage.Tags(t.Context(), b, "a", storage.WithVersion(old.Version))
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"v": "1"}, tags)
-			require.NoError(t, storage.SetTags(t.Context(), b, "a", map[string]string{"v": "3"}, storage.WithVersion(old.Version)))
+			require.NoError(
+				t, storage.SetTags(t.Context(), b, "a", map[string]string{"v": "3"}, storage.WithVersion(old.Version)),
+			)
 			t.requireTags(b, "a", map[string]string{"v": "2"})
 			tags, err = storage.Tags(t.Context(), b, "a", storage.WithVersion(old.Version))
 			require.NoError(t, err)

@@ -30,9 +30,14 @@ var treeCases = []Case{
 			require.Equal(t, []string{"a-b", ">a/", "a0"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)))
 			require.Equal(t, all[1:], t.keys(b, storage.WithStartAfter("a-b"), storage.WithPageSize(2)))
 			require.Equal(t, all[3:], t.keys(b, storage.WithStartAfter("a/2"), storage.WithPageSize(2)))
-			require.Equal(t, all[1:4], t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a-"), storage.WithPageSize(2)), "a start before the prefix")
+			require.Equal(
+				t, all[1:4], t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a-"), storage.WithPageSize(2)),
+				"a start before the prefix",
+			)
 			require.Empty(t, t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a0")), "a start after the prefix")
-			require.Equal(t, []string{"a-", "a/1", "a/2", "a/3", "a0"}, t.plainKeys(b, storage.WithDelimiter("-"), storage.WithPageSize(2)))
+			require.Equal(
+				t, []string{"a-", "a/1", "a/2", "a/3", "a0"}, t.plainKeys(b, storage.WithDelimiter("-"), storage.WithPageSize(2)),
+			)
 		},
 	},
 	{
@@ -42,7 +47,9 @@ var treeCases = []Case{
 			b := t.open(driver.WithLayer(treeOrder(believed)))
 			t.puts(b, "a/1", "a/2", "a-b", "c")
 			for _, size := range []int{1, 2, 3, 100} {
-				require.NotEmpty(t, t.requireCode(t.lastError(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size)
+				require.NotEmpty(
+					t, t.requireCode(t.lastError(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size,
+				)
 			}
 			t.requireCode(t.lastError(b, storage.WithDelimiter("/"), storage.WithPageSize(1)), storage.Unsupported)
 			_, err := storage.ListPage(t.Context(), b, "", t.anyOrder()...)
@@ -104,7 +111,9 @@ var treeCases = []Case{
 				require.Equal(t, want, t.keys(b, storage.WithDelimiter(delimiter), storage.WithPageSize(3)))
 				require.Equal(t, want, t.pages(b, 3, storage.WithDelimiter(delimiter)))
 				want = model(aroundAFolder, "a", delimiter, "a-b")
-				require.Equal(t, want, t.keys(b, storage.WithDelimiter(delimiter), storage.WithPrefix("a"), storage.WithStartAfter("a-b")))
+				require.Equal(
+					t, want, t.keys(b, storage.WithDelimiter(delimiter), storage.WithPrefix("a"), storage.WithStartAfter("a-b")),
+				)
 			}
 		},
 	},
@@ -124,7 +133,9 @@ var treeCases = []Case{
 					var got []string
 					pages := 0
 					for token := ""; ; {
-						page, err := storage.ListPage(t.Context(), b, token, t.anyOrder(storage.WithPageSize(size), storage.WithDelimiter(delimiter))...)
+						page, err := storage.ListPage(
+							t.Context(), b, token,
+							t.anyOrder(storage.WithPageSize(size), storage.WithDelimiter(delimiter))...)
 						require.NoError(t, err)
 						for _, entry := range page.Entries {
 							got = append(got, mark(entry))
@@ -152,7 +163,9 @@ var treeCases = []Case{
 			require.Equal(t, []string{"x"}, t.pages(storage.Prefixed(b, "mark/"), 1))
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(t.wrapped(b), "mark/")), "of a user's Core")
 			for _, of := range []storage.Bucket{b, t.wrapped(b)} {
-				require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(of, "mark/"), storage.WithLimit(1)), "it must not count either")
+				require.Equal(
+					t, []string{"x"}, t.keys(storage.Prefixed(of, "mark/"), storage.WithLimit(1)), "it must not count either",
+				)
 			}
 		},
 	},
@@ -193,14 +206,19 @@ func listingOfATree(t *T) {
 		for _, delimiter := range []string{"", "/", "-", "b"} {
 			for _, after := range starts {
 				want := model(aroundAFolder, prefix, delimiter, after)
-				opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter(delimiter), storage.WithStartAfter(after)}
+				opts := []storage.ListOption{
+					storage.WithPrefix(prefix), storage.WithDelimiter(delimiter), storage.WithStartAfter(after),
+				}
 				for _, size := range sizes {
 					require.Equal(t, want, t.keys(b, append(opts, storage.WithPageSize(size))...),
 						"prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, after, size)
 				}
 			}
 			opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter(delimiter)}
-			require.Equal(t, model(aroundAFolder, prefix, delimiter, ""), t.pages(b, 3, opts...), "prefix %q, delimiter %q, by ListPage", prefix, delimiter)
+			require.Equal(
+				t, model(aroundAFolder, prefix, delimiter, ""), t.pages(b, 3, opts...), "prefix %q, delimiter %q, by ListPage",
+				prefix, delimiter,
+			)
 		}
 	}
 }
@@ -248,9 +266,16 @@ func listingFromTheStart(t *T) {
 	for _, size := range []int{1, 3, 100} {
 		for _, after := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
 			t.requireCode(t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after)), storage.Unsupported)
-			t.requireCode(t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after), storage.WithDelimiter("/")), storage.Unsupported)
+			t.requireCode(
+				t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after), storage.WithDelimiter("/")),
+				storage.Unsupported,
+			)
 		}
-		require.Equal(t, []string{"a/3"}, t.keys(tree, storage.WithPrefix("a/"), storage.WithStartAfter("a/2b/c"), storage.WithPageSize(size)), "no disorder")
+		require.Equal(
+			t, []string{"a/3"},
+			t.keys(tree, storage.WithPrefix("a/"), storage.WithStartAfter("a/2b/c"), storage.WithPageSize(size)),
+			"no disorder",
+		)
 	}
 	onePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
 	if onePage {
@@ -261,7 +286,8 @@ func listingFromTheStart(t *T) {
 	b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &earlyEnd{next} }))
 	t.puts(b, aroundAFolder...)
 	for _, opts := range [][]storage.ListOption{
-		nil, {storage.WithDelimiter("/")}, {storage.WithDelimiter("-")}, {storage.WithPrefix("a/")}, {storage.WithPrefix("a/2b/")}, {storage.WithPrefix("c")},
+		nil, {storage.WithDelimiter("/")}, {storage.WithDelimiter("-")}, {storage.WithPrefix("a/")},
+		{storage.WithPrefix("a/2b/")}, {storage.WithPrefix("c")},
 	} {
 		var r storage.ListOptions
 		require.NoError(t, r.Apply(opts...))

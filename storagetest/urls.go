@@ -155,7 +155,10 @@ var signedPartCases = []Case{
 			u := t.begin(b, "a", storage.WithUncheckedParts())
 			signed, err := u.SignPart(t.Context(), 1, storage.WithTTL(time.Second))
 			require.NoError(t, err)
-			require.Eventually(t, func() bool { return t.do(signed, strings.NewReader("x"), nil).status >= 400 }, time.Minute, 200*time.Millisecond)
+			require.Eventually(
+				t, func() bool { return t.do(signed, strings.NewReader("x"), nil).status >= 400 }, time.Minute,
+				200*time.Millisecond,
+			)
 			require.False(t, time.Now().Before(signed.ExpiresAt), "it must work until it expires")
 			require.NoError(t, u.Abort(t.Context()))
 		},
@@ -241,8 +244,14 @@ var equivalentForms = []tampering{
 // laterExpiries are changes to a signed URL that has expired.
 var laterExpiries = []tampering{
 	{"a later expiry", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, false) })},
-	{"a later expiry before its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, true) })},
-	{"a later expiry after its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, false, true) })},
+	{
+		"a later expiry before its own",
+		tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, true) }),
+	},
+	{
+		"a later expiry after its own",
+		tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, false, true) }),
+	},
 }
 
 // withExpiry adds a later expiry before or after the signed one, or replaces the signed

@@ -138,7 +138,9 @@ var userTypeCases = []Case{
 				} {
 					for name, err := range everyOperation(t, made, "key") {
 						e := t.requireNothingDone(err, storage.Unsupported)
-						require.Contains(t, e.Error(), op+" needs a bucket of this library, and the value is a *storagetest.embedding", name)
+						require.Contains(
+							t, e.Error(), op+" needs a bucket of this library, and the value is a *storagetest.embedding", name,
+						)
 					}
 					require.NoError(t, storage.Close(made), "of a result of Ref or Prefixed it does nothing")
 					require.False(t, storage.Supports(made, storage.Metadata))

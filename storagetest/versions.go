@@ -94,7 +94,10 @@ var versionCases = []Case{
 			require.Equal(t, []string{two.Version, other.Version}, versionIDs(t.versions(b)))
 			require.NoError(t, b.Remove(t.Context(), "b"))
 			all := t.versions(b)
-			removed, err = storage.RemoveVersions(t.Context(), b, slices.Values(slices.DeleteFunc(all, func(v storage.VersionEntry) bool { return v.Version == "" })))
+			removed, err = storage.RemoveVersions(
+				t.Context(), b,
+				slices.Values(slices.DeleteFunc(all, func(v storage.VersionEntry) bool { return v.Version == "" })),
+			)
 			require.NoError(t, err)
 			require.Positive(t, removed)
 			require.Empty(t, t.versions(b))
@@ -207,7 +210,9 @@ var versionCases = []Case{
 				t.requireContent(b, "a", "three")
 			}
 			require.Equal(t, "three", t.get(b, "a", storage.WithVersion(three.Version)))
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "removing a missing one is success")
+			require.NoError(
+				t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "removing a missing one is success",
+			)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(three.Version)))
 			t.requireMissing(b, "a")
 			require.Empty(t, t.versions(b))

@@ -41,7 +41,9 @@ var writeCases = []Case{
 				b := path.open()
 				want := body(path.size, 1)
 				for name, source := range map[string]io.Reader{"known": strings.NewReader(want), "stream": stream(want)} {
-					_, err := b.Upload(t.Context(), name, source, t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}))
+					_, err := b.Upload(
+						t.Context(), name, source, t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
+					)
 					require.NoError(t, err, path.name)
 					t.requireContent(b, name, want)
 					attrs := t.attrs(b, name)
@@ -71,8 +73,12 @@ var writeCases = []Case{
 		Explanation: "the new object has neither bytes nor attributes of the old one",
 		run: func(t *T) {
 			b := t.open()
-			t.put(b, "a", body(5000, 1), t.contentType("text/one"), t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
-				t.optional(storage.ContentProperties, storage.WithContentLanguage("de")), t.metadata(map[string]string{"one": "1"}))
+			t.put(
+				b, "a", body(5000, 1), t.contentType("text/one"),
+				t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")),
+				t.optional(storage.ContentProperties, storage.WithContentLanguage("de")),
+				t.metadata(map[string]string{"one": "1"}),
+			)
 			t.put(b, "a", "short", t.contentType("text/two"))
 			t.requireContent(b, "a", "short")
 			attrs := t.attrs(b, "a")
@@ -409,7 +415,9 @@ func writeReturnsAttrs(t *T) {
 			t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
 			t.metadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Equal(t, before, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name, t.faults)
+		require.Equal(
+			t, before, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name, t.faults,
+		)
 		require.Equal(t, "a.png", returned.Key)
 		require.Equal(t, path.size, returned.Size)
 		require.Equal(t, "image/png", returned.ContentType)

@@ -22,7 +22,9 @@ func listInOrder(ctx context.Context, from storage.Lister, prefix string) iter.S
 }
 
 // sorted yields entries in the order of their keys, each key once, within so many bytes of memory.
-func sorted(ctx context.Context, list iter.Seq2[storage.ListEntry, error], memory int) iter.Seq2[storage.ListEntry, error] {
+func sorted(
+	ctx context.Context, list iter.Seq2[storage.ListEntry, error], memory int,
+) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		last := ""
 		for v, err := range inKeyOrder(ctx, currentOnly(list), memory) {
@@ -39,7 +41,9 @@ func sorted(ctx context.Context, list iter.Seq2[storage.ListEntry, error], memor
 
 // inKeyOrder sorts rows by their keys within so many bytes of memory: of one key the current one, then the
 // newest first.
-func inKeyOrder(ctx context.Context, rows iter.Seq2[storage.VersionEntry, error], memory int) iter.Seq2[storage.VersionEntry, error] {
+func inKeyOrder(
+	ctx context.Context, rows iter.Seq2[storage.VersionEntry, error], memory int,
+) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		s := keysort.New(memory)
 		defer func() { _ = s.Close() }() // its files are temporary

@@ -24,7 +24,7 @@ func WithBeforeDelete(f func(files, of int64) error) Option {
 }
 
 // announceDelete calls the function of WithBeforeDelete.
-func (j *job) announceDelete() error {
+func announceDelete(j *job) error {
 	if j.settings.beforeDelete == nil {
 		return nil
 	}
@@ -43,7 +43,8 @@ func (j *job) checkMaxDelete() error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.InvalidArgument, Err: fmt.Errorf("nothing was deleted, because the source lacks %d files, which is more than %d", j.extraneousCount, *j.settings.maxDelete),
+		Code: storage.InvalidArgument,
+		Err:  fmt.Errorf("nothing was deleted, because the source lacks %d files, which is more than %d", j.extraneousCount, *j.settings.maxDelete),
 		Hint: "check the source, or use a larger WithMaxDelete",
 	}
 }

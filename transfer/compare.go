@@ -70,7 +70,10 @@ func Compare(ctx context.Context, first, second End, report func(Difference), op
 		}
 	}
 	j := &job{comparing: true}
-	result, err := j.run(ctx, "Compare", second, first, append(slices.Clone(opts), WithDryRun(), WithDelete(), WithEmptySource(), WithChanges(note)))
+	result, err := j.run(
+		ctx, "Compare", second, first,
+		append(slices.Clone(opts), WithDryRun(), WithDelete(), WithEmptySource(), WithChanges(note)),
+	)
 	c.Same, c.Duration = result.Skipped, result.Duration
 	return c, err
 }

@@ -55,7 +55,9 @@ func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, e
 	return !younger || c.settings.rule != nil || properties.Same(&from.Properties, &to.Properties), nil
 }
 
-func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
+func (c *bucketCopier) transfer(
+	ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64),
+) (int64, error) {
 	opts, err := c.options(ctx, src.key)
 	if err != nil {
 		return 0, err

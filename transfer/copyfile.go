@@ -25,7 +25,9 @@ func (r *fileCopier) compare(src, dst entry) comparison {
 // compareDeep is never called, because compare is never unclear.
 func (r *fileCopier) compareDeep(context.Context, entry, entry) (bool, error) { return false, nil }
 
-func (r *fileCopier) transfer(ctx context.Context, src entry, known bool, _ int, moved func(done, total int64)) (int64, error) {
+func (r *fileCopier) transfer(
+	ctx context.Context, src entry, known bool, _ int, moved func(done, total int64),
+) (int64, error) {
 	f, info, err := r.from.open(src.key)
 	if err != nil {
 		return 0, fileError("Copy", src.key, err)

@@ -69,7 +69,9 @@ func fileTime(attrs *storage.Attrs, src entry) time.Time {
 	return attrs.Modified
 }
 
-func (d *downloader) transfer(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (stored int64, err error) {
+func (d *downloader) transfer(
+	ctx context.Context, src entry, known bool, requests int, moved func(done, total int64),
+) (stored int64, err error) {
 	if err := checkPath(src.key); err != nil { // before any request
 		return 0, fileError("Download", src.key, err)
 	}

@@ -142,7 +142,10 @@ func (e *expiry) check() error {
 			return err
 		}
 		if len(r.Tags) > 0 && !storage.Supports(e.bucket, storage.ObjectTags) {
-			return &storage.Error{Code: storage.Unsupported, Err: errors.New("a rule has tags, and the bucket has none"), Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags"}
+			return &storage.Error{
+				Code: storage.Unsupported, Err: errors.New("a rule has tags, and the bucket has none"),
+				Hint: "remove the tags from the rule, or use a bucket with storage.ObjectTags",
+			}
 		}
 	}
 	return nil
@@ -257,7 +260,10 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	selecting.held, selecting.ofLayers = nil, true // old versions of a lease or a note are not it
 	expire := func(v storage.VersionEntry, since time.Time) error {
 		if v.Key != "" && selecting.selectsFile(v.Key, v.Size, v.Modified) {
-			e.expire(ctx, rule, expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge}, func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge) })
+			e.expire(
+				ctx, rule, expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge},
+				func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(since, r.OldVersionsAge) },
+			)
 		}
 		return ctx.Err()
 	}
@@ -273,7 +279,9 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 
 // eachOld calls expire with each version that is not current, and since when. A delete marker is old only
 // if it is the only entry of its key.
-func eachOld(versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, since time.Time) error) error {
+func eachOld(
+	versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, since time.Time) error,
+) error {
 	var last string
 	var lone storage.VersionEntry // a delete marker that is the only entry of its key so far
 	for v, err := range versions {

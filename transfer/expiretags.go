@@ -45,7 +45,8 @@ func (s tagSelector) never() bool {
 func (s tagSelector) needsTags() bool { return len(s.tags) > 0 || len(s.earlier) > 0 }
 
 func (s tagSelector) matches(tags map[string]string) bool {
-	return hasAll(tags, s.tags) && !slices.ContainsFunc(s.earlier, func(earlier map[string]string) bool { return hasAll(tags, earlier) })
+	return hasAll(tags, s.tags) &&
+		!slices.ContainsFunc(s.earlier, func(earlier map[string]string) bool { return hasAll(tags, earlier) })
 }
 
 func hasAll(tags, want map[string]string) bool {

@@ -17,7 +17,10 @@ func (e *expiry) checkUploads(r ExpireRule) error {
 	case len(r.Tags) > 0:
 		return invalid("rule", "must not have UploadsAge and Tags: an upload has no tags yet")
 	case !storage.Supports(e.bucket, storage.ListedUploads):
-		return &storage.Error{Code: storage.Unsupported, Err: errors.New("a rule has UploadsAge, and the bucket lists no uploads"), Hint: "remove UploadsAge from the rule, or use a bucket with storage.ListedUploads"}
+		return &storage.Error{
+			Code: storage.Unsupported, Err: errors.New("a rule has UploadsAge, and the bucket lists no uploads"),
+			Hint: "remove UploadsAge from the rule, or use a bucket with storage.ListedUploads",
+		}
 	}
 	return nil
 }
@@ -39,7 +42,8 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *panics.Gr
 		if err != nil {
 			return err
 		}
-		if !e.settings.selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge) || e.abortedBefore(rule, entry) {
+		if !e.settings.selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge) ||
+			e.abortedBefore(rule, entry) {
 			continue
 		}
 		if !requests.acquire(ctx, 1) {

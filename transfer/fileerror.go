@@ -33,7 +33,11 @@ func fileError(op, key string, err error) error {
 		e.Code = storage.ObjectNotFound
 	case errors.Is(err, fs.ErrPermission):
 		e.Code = storage.PermissionDenied
-	case errors.Is(err, fs.ErrInvalid), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EILSEQ), errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, fs.ErrInvalid),
+		errors.Is(err, syscall.ENAMETOOLONG),
+		errors.Is(err, syscall.EILSEQ),
+		errors.Is(err, syscall.EINVAL),
+		errors.Is(err, syscall.ENOTDIR):
 		e.Code = storage.InvalidArgument // a name that this file system cannot hold, or that leads through a file
 	}
 	return e
@@ -43,7 +47,9 @@ func fileError(op, key string, err error) error {
 func tempError(op, key string, err error) error {
 	failed := fileError(op, key, err)
 	if e, ok := failed.(*storage.Error); ok && errors.Is(err, fs.ErrNotExist) {
-		e.Code, e.Hint = storage.InvalidArgument, fmt.Sprintf("create the directory %q, or name another one for temporary files by TMPDIR", os.TempDir())
+		e.Code, e.Hint = storage.InvalidArgument, fmt.Sprintf(
+			"create the directory %q, or name another one for temporary files by TMPDIR", os.TempDir(),
+		)
 	}
 	return failed
 }

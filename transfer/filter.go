@@ -63,7 +63,9 @@ func WithMinSize(bytes int64) Option {
 // remove larger files from the destination, nor files whose source is larger. If bytes is
 // negative, the job fails with InvalidArgument.
 func WithMaxSize(bytes int64) Option {
-	return checked(bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) { s.maxSize, s.hasMaxSize = bytes, true })
+	return checked(
+		bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) { s.maxSize, s.hasMaxSize = bytes, true },
+	)
 }
 
 // WithModifiedAfter selects only files that were modified at t or later. An object was
@@ -90,7 +92,10 @@ func WithModifiedBefore(t time.Time) Option {
 // [WithInventory], it is a range of keys, so that each job lists only its range. A sample of the inventory makes
 // the ranges about equal. If n is below 1, or i is not from 0 to n-1, the job fails with InvalidArgument.
 func WithShard(i, n int) Option {
-	return checked(i >= 0 && i < n, "WithShard", "must have a number from 0 to n-1", func(s *settings) { s.shard, s.shards = uint64(i), uint64(n) })
+	return checked(
+		i >= 0 && i < n, "WithShard", "must have a number from 0 to n-1",
+		func(s *settings) { s.shard, s.shards = uint64(i), uint64(n) },
+	)
 }
 
 // selectsFile reports whether the job selects a file.
@@ -172,7 +177,9 @@ func (s *settings) excludesDir(dir string) bool {
 	if !strings.HasPrefix(dir+"/", s.prefix) && !strings.HasPrefix(s.prefix, dir+"/") {
 		return true
 	}
-	return slices.ContainsFunc(s.exclude, func(p string) bool { return doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir) })
+	return slices.ContainsFunc(
+		s.exclude, func(p string) bool { return doublestar.MatchUnvalidated(strings.TrimSuffix(p, belowSuffix), dir) },
+	)
 }
 
 // inExcludedDir reports whether a directory in the path of a key is excluded. A

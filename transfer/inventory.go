@@ -49,7 +49,9 @@ type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns
 //     when the inventory is complete,
 //   - ChecksumMismatch, if one of them is damaged or truncated,
 //   - InvalidArgument, if the inventory is that of another bucket, or not one of these formats.
-func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader) (*Inventory, error) {
+func OpenInventory(
+	ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader,
+) (*Inventory, error) {
 	if err := argument.NeedBucket(b, "OpenInventory", manifest); err != nil {
 		return nil, err
 	}
@@ -68,14 +70,20 @@ func OpenInventory(ctx context.Context, b storage.ReadWriter, reports storage.Do
 	i.prefix = prefix
 	switch provider, location, name := own.Located(); {
 	case m.provider != provider:
-		return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider))
+		return nil, inventoryError(
+			manifest, fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider),
+		)
 	case m.provider == "azure": // the inventory of an account names the container of each blob
 		i.Bucket = name
 		if account := accountOf(location); account != "" && m.bucket != "" && account != m.bucket {
-			return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket))
+			return nil, inventoryError(
+				manifest, fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket),
+			)
 		}
 	case name != m.bucket:
-		return nil, inventoryError(manifest, fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket))
+		return nil, inventoryError(
+			manifest, fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket),
+		)
 	}
 	if m.format == "PARQUET" && parquet == nil {
 		return nil, &storage.Error{
@@ -187,7 +195,9 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 			}
 		}
 		if want := i.manifest.rows; want >= 0 && all != want {
-			yield(storage.VersionEntry{}, damaged("", fmt.Errorf("the inventory has %d rows, and %d by its manifest", all, want)))
+			yield(
+				storage.VersionEntry{}, damaged("", fmt.Errorf("the inventory has %d rows, and %d by its manifest", all, want)),
+			)
 		}
 	}
 }

@@ -86,7 +86,9 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 	}
 	var t manifestText
 	if err := json.Unmarshal(text, &t); err != nil {
-		return nil, inventoryError(key, "manifest must be JSON of S3 Inventory, Storage Insights or Azure's blob inventory: "+err.Error())
+		return nil, inventoryError(
+			key, "manifest must be JSON of S3 Inventory, Storage Insights or Azure's blob inventory: "+err.Error(),
+		)
 	}
 	if t.Shards == nil {
 		want, err := readSmall(ctx, reports, strings.TrimSuffix(key, ".json")+".checksum")
@@ -112,7 +114,10 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 	case rule != "":
 		return nil, inventoryError(key, "manifest "+rule)
 	case m.format == "ORC":
-		return nil, &storage.Error{Code: storage.Unsupported, Op: "OpenInventory", Key: key, Err: errors.New("the files are ORC"), Hint: "configure the inventory as CSV or Parquet"}
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Op: "OpenInventory", Key: key, Err: errors.New("the files are ORC"),
+			Hint: "configure the inventory as CSV or Parquet",
+		}
 	case m.format != "CSV" && m.format != "PARQUET":
 		return nil, inventoryError(key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format))
 	case len(m.columns) > 0:

@@ -14,7 +14,9 @@ import (
 // removeListed removes objects of an inventory, unless they were replaced since.
 func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	failures := parallel.All(len(group), e.atOnce(), func(i int) error {
-		listed := &storage.Attrs{Key: group[i].Key, Size: group[i].Size, Revision: group[i].Revision, Modified: group[i].Modified}
+		listed := &storage.Attrs{
+			Key: group[i].Key, Size: group[i].Size, Revision: group[i].Revision, Modified: group[i].Modified,
+		}
 		if again, err := e.writtenAgain(ctx, listed); again || err != nil {
 			return cmp.Or(err, error(storage.Changed))
 		}

@@ -30,16 +30,20 @@ const (
 
 // wanted are the names of the columns of each provider; "" if it has none.
 var wanted = map[string][numColumns]string{
-	"s3":    {"Bucket", "Key", "Size", "LastModifiedDate", "ETag", "VersionId", "IsLatest", "IsDeleteMarker", "", "", ""},
-	"gcs":   {"bucket", "name", "size", "timeCreated", "etag", "generation", "", "", "timeDeleted", "", ""},
-	"azure": {"", "Name", "Content-Length", "Last-Modified", "Etag", "VersionId", "IsCurrentVersion", "", "Deleted", "hdi_isfolder", "Snapshot"},
+	"s3":  {"Bucket", "Key", "Size", "LastModifiedDate", "ETag", "VersionId", "IsLatest", "IsDeleteMarker", "", "", ""},
+	"gcs": {"bucket", "name", "size", "timeCreated", "etag", "generation", "", "", "timeDeleted", "", ""},
+	"azure": {
+		"", "Name", "Content-Length", "Last-Modified", "Etag", "VersionId", "IsCurrentVersion", "", "Deleted",
+		"hdi_isfolder", "Snapshot",
+	},
 }
 
 // checkColumns returns a rule if the columns of a file lack one that each row needs.
 func (m *manifest) checkColumns(columns []string) (rule string) {
 	names := wanted[m.provider]
 	for _, c := range []int{keyColumn, sizeColumn, timeColumn, bucketColumn} {
-		if names[c] != "" && !slices.ContainsFunc(columns, func(name string) bool { return columnName(name) == columnName(names[c]) }) {
+		if names[c] != "" &&
+			!slices.ContainsFunc(columns, func(name string) bool { return columnName(name) == columnName(names[c]) }) {
 			return fmt.Sprintf("inventory must have the column %s: add it to the configuration", names[c])
 		}
 	}

@@ -77,7 +77,10 @@ func (j *job) check(op string, dst, src End) error {
 	switch {
 	case j.settings.err != nil:
 		return j.settings.err
-	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
+	case src.kind == bucketEnd && src.from == nil,
+		dst.kind == bucketEnd && dst.to == nil,
+		src.kind == noEnd,
+		dst.kind == noEnd:
 		return invalid("end", "must be a directory, or a bucket that is not nil")
 	}
 	if err := needBuckets(op, dst, src, j.settings.backup); err != nil {
@@ -96,7 +99,7 @@ func (j *job) check(op string, dst, src End) error {
 		return invalid("WithMove", "needs a source from which it can remove")
 	case j.settings.inventory != nil && j.settings.remove && !j.comparing:
 		return invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
-	case j.resumeDirIn(dst) || j.resumeDirIn(src):
+	case resumeDirIn(j, dst) || resumeDirIn(j, src):
 		return invalid("WithResume", "must name a directory outside the buckets of the job")
 	case j.settings.journal.liesIn(j.settings, dst) || j.settings.journal.liesIn(j.settings, src):
 		return invalid("WithJournal", "must not keep its object in the source or destination")
@@ -186,7 +189,7 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 
 // resumeDirIn reports whether the directory of WithResume lies in a bucket, in which
 // its files would be objects.
-func (j *job) resumeDirIn(e End) bool {
+func resumeDirIn(j *job, e End) bool {
 	if j.settings.resume == "" || e.kind != bucketEnd {
 		return false
 	}
@@ -230,7 +233,8 @@ func (j *job) skipDirs() error {
 func (j *job) overlap(dst, src End) bool {
 	to, from := dst.location(), src.location()
 	for _, ends := range [...][2]any{{to, from}, {from, to}} {
-		if prefix, ok := serving.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd && src.kind != dirEnd || !j.settings.inExcludedDir(prefix)) {
+		if prefix, ok := serving.Below(ends[0], ends[1]); ok &&
+			(dst.kind == dirEnd && src.kind != dirEnd || !j.settings.inExcludedDir(prefix)) {
 			return true
 		}
 	}
@@ -269,7 +273,9 @@ func (j *job) execute(ctx context.Context) (early error) {
 		return nil
 	}
 	if j.unlisted {
-		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted, because a directory could not be listed")}
+		return &storage.Error{
+			Code: storage.Internal, Err: errors.New("nothing was deleted, because a directory could not be listed"),
+		}
 	}
 	if err := j.lookElsewhere(ctx); err != nil {
 		return err
@@ -283,7 +289,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 	if err := j.checkMaxDelete(); err != nil {
 		return err
 	}
-	if err := j.announceDelete(); err != nil {
+	if err := announceDelete(j); err != nil {
 		return err
 	}
 	if err := j.places.lookThrough(ctx, true); err != nil {
@@ -356,7 +362,7 @@ func (j *job) transfer(ctx context.Context) error {
 	for t := range tasks {
 		n := 1
 		if t.comparison == differs {
-			n = j.requestsFor(t.src.size)
+			n = requestsFor(j, t.src.size)
 		}
 		if !j.slots.acquire(ctx, n) {
 			cancel() // ends the walk

@@ -53,7 +53,10 @@ func WithJournal(b interface {
 	storage.Downloader
 	storage.Remover
 }, key string) Option {
-	return checked(b != nil && key != "", "WithJournal", "must have a bucket and a key", func(s *settings) { s.journal = &journal{bucket: b, key: key} })
+	return checked(
+		b != nil && key != "", "WithJournal", "must have a bucket and a key",
+		func(s *settings) { s.journal = &journal{bucket: b, key: key} },
+	)
 }
 
 // A journal knows up to which key of the source everything is done. A nil journal keeps
@@ -167,8 +170,11 @@ func (s *settings) job() string {
 	if s.bounded {
 		inventory += fmt.Sprintf(" bounds %q", s.bounds)
 	}
-	return inventory + fmt.Sprintf("prefix %q include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t missing only %t links %t move %t",
-		s.prefix, s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly, s.missingOnly, s.links, s.move)
+	return inventory + fmt.Sprintf(
+		"prefix %q include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t missing only %t links %t move %t",
+		s.prefix, s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly, s.missingOnly,
+		s.links, s.move,
+	)
 }
 
 // void reports whether a journal is not that of a job that was interrupted here. modified is by the clock of
@@ -195,7 +201,8 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	}
 	if unread || l.state.Job != s.job() || s.modifiedAfter.Before(l.state.Newer) {
 		return "", done, &storage.Error{
-			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key, Err: errors.New("journal is that of a job with other options"),
+			Code: storage.InvalidArgument, Op: "WithJournal", Key: l.key,
+			Err:  errors.New("journal is that of a job with other options"),
 			Hint: "use another key, or remove this object to begin again",
 		}
 	}

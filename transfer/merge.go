@@ -45,7 +45,9 @@ func (c *cursor) step() {
 	last := c.entry.key
 	c.entry, c.err, c.more = c.next()
 	if c.more && c.err == nil && c.entry.key <= last {
-		c.err = &storage.Error{Code: storage.Internal, Key: c.entry.key, Err: errors.New("listing is not in the order of keys")}
+		c.err = &storage.Error{
+			Code: storage.Internal, Key: c.entry.key, Err: errors.New("listing is not in the order of keys"),
+		}
 	}
 }
 
@@ -177,7 +179,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	}
 	j.sourceHasFiles = true
 	j.unlisted = j.unlisted || t.src.kind == unlisted
-	if err := j.checkTask(&t, files); err != nil {
+	if err := checkTask(j, &t, files); err != nil {
 		j.taskFailed(ctx, t.src.key, err)
 		return nil
 	}
@@ -185,7 +187,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		j.replaceable++
 	}
 	if t.known && !(j.places.copied && !j.settings.missingOnly) {
-		t.comparison = j.compareKnown(&t)
+		t.comparison = compareKnown(j, &t)
 	}
 	switch {
 	case t.comparison == same:
@@ -208,7 +210,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 }
 
 // checkTask returns why a file of the source cannot be transferred.
-func (j *job) checkTask(t *task, files *paths) error {
+func checkTask(j *job, t *task, files *paths) error {
 	key := t.src.key
 	if t.src.kind == unlisted || t.src.kind == broken {
 		return t.src.err
@@ -220,14 +222,15 @@ func (j *job) checkTask(t *task, files *paths) error {
 	}
 	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.places.apart {
 		return &storage.Error{
-			Code: storage.InvalidArgument, Op: "Sync", Key: key, Err: errOneObject, Hint: "check that source and destination are not two addresses of one bucket",
+			Code: storage.InvalidArgument, Op: "Sync", Key: key, Err: errOneObject,
+			Hint: "check that source and destination are not two addresses of one bucket",
 		}
 	}
 	return nil
 }
 
 // compareKnown compares a file of the source with that of the destination.
-func (j *job) compareKnown(t *task) comparison {
+func compareKnown(j *job, t *task) comparison {
 	switch {
 	case j.settings.missingOnly:
 		return same

@@ -75,7 +75,9 @@ func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 		at   End
 		is   role
 	}{{"destination", j.dst, dst, destination}, {"source", j.src, src, source}} {
-		refused := invalid("WithBackup", "must not overlap with the "+other.name+": what is stored in the one appears in the other")
+		refused := invalid(
+			"WithBackup", "must not overlap with the "+other.name+": what is stored in the one appears in the other",
+		)
 		if apart(backup, other.at) {
 			continue
 		}
@@ -181,7 +183,8 @@ func unanswered(err error) error {
 		return err
 	}
 	e := &storage.Error{
-		Code: failed.Code, Retryable: failed.Retryable, Err: fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failed),
+		Code: failed.Code, Retryable: failed.Retryable,
+		Err:  fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failed),
 		Hint: "repeat the job when each store of both ends answers, also the second one of a mirror",
 	}
 	switch {

@@ -108,7 +108,11 @@ type reverting struct {
 	decide   func(versions []storage.VersionEntry) reversion // of one key, the newest first
 }
 
-func revert(ctx context.Context, op string, b storage.Bucket, opts []Option, list func(context.Context, storage.Bucket, string) iter.Seq2[[]storage.VersionEntry, error], decide func([]storage.VersionEntry) reversion) (*Report, error) {
+func revert(
+	ctx context.Context, op string, b storage.Bucket, opts []Option,
+	list func(context.Context, storage.Bucket, string) iter.Seq2[[]storage.VersionEntry, error],
+	decide func([]storage.VersionEntry) reversion,
+) (*Report, error) {
 	ctx = evidence.WithoutFailover(ctx)
 	r := &reverting{settings: readOptions(opts), bucket: b, list: list, decide: decide}
 	r.settings.leaveOutHeld(ctx, b)
@@ -165,7 +169,8 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 func (r *reverting) start(ctx context.Context, group *panics.Group, versions []storage.VersionEntry) bool {
 	what := r.decide(versions)
 	v := what.version
-	if what.action == leaveObject || !r.settings.selectsFile(v.Key, v.Size, v.Modified) || what.action == removeCurrent && !r.settings.remove {
+	if what.action == leaveObject || !r.settings.selectsFile(v.Key, v.Size, v.Modified) ||
+		what.action == removeCurrent && !r.settings.remove {
 		return true
 	}
 	r.reporter.meter.totalFiles.Add(1)

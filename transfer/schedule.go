@@ -73,7 +73,9 @@ type Run struct {
 // With [WithLease] this holds for all processes together. The lease is renewed until job returns, even
 // after ctx is done. If the lease is lost, the ctx of job is done, with the cause Changed. job should
 // then return, because another process may start.
-func Every(ctx context.Context, interval time.Duration, job func(ctx context.Context) error, opts ...EveryOption) error {
+func Every(
+	ctx context.Context, interval time.Duration, job func(ctx context.Context) error, opts ...EveryOption,
+) error {
 	s := &schedule{interval: interval, job: job, jitter: interval / 10}
 	for _, o := range opts {
 		if o == nil {

@@ -27,7 +27,10 @@ const (
 // with InvalidArgument.
 func WithShardBounds(bounds ...string) Option {
 	bounds = slices.Clone(bounds)
-	return checked(slices.IsSorted(bounds), "WithShardBounds", "must have keys in their order", func(s *settings) { s.bounds, s.bounded = bounds, true })
+	return checked(
+		slices.IsSorted(bounds), "WithShardBounds", "must have keys in their order",
+		func(s *settings) { s.bounds, s.bounded = bounds, true },
+	)
 }
 
 // ShardBounds returns the n-1 keys for [WithShardBounds] that make n shards with about equal numbers of keys:

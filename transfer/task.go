@@ -38,7 +38,7 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 			return j.skipSame(ctx, t)
 		}
 		j.reporter.meter.totalBytes.Add(t.src.size)
-		*n += j.slots.tryAcquire(j.requestsFor(t.src.size) - *n)
+		*n += j.slots.tryAcquire(requestsFor(j, t.src.size) - *n)
 	}
 	if !j.settings.dryRun {
 		err := j.transferFile(ctx, t, *n)
@@ -73,7 +73,7 @@ func (j *job) appeared(ctx context.Context, t task) bool {
 	if !ok {
 		return false
 	}
-	comparison := j.compareKnown(&t)
+	comparison := compareKnown(j, &t)
 	if comparison == unclear {
 		equal, err := j.compare(ctx, t)
 		return err == nil && equal
@@ -170,6 +170,6 @@ const (
 
 // requestsFor returns how many requests a file should have: several if it is large,
 // but never so many that other files wait for it.
-func (j *job) requestsFor(size int64) int {
+func requestsFor(j *job, size int64) int {
 	return max(1, min(int(min(size/largeBytes, fileRequests)), j.slots.size()/2))
 }

@@ -53,7 +53,9 @@ func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error
 	return !ok && !dst.modified.Before(src.modified) && !u.settings.future(dst.modified), nil
 }
 
-func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
+func (u *uploader) transfer(
+	ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64),
+) (int64, error) {
 	f, info, err := u.from.open(src.key)
 	if err != nil {
 		return 0, fileError("Upload", src.key, err)

@@ -173,7 +173,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
 		return c, false // removed meanwhile
 	case d.IsDir() || err == nil && info.IsDir(): // reading it returns an error of stat
-		if err == nil && !w.settings.excludesDir(key) && slices.ContainsFunc(w.tree.skipped, func(skipped fs.FileInfo) bool { return os.SameFile(skipped, info) }) {
+		if err == nil && !w.settings.excludesDir(key) &&
+			slices.ContainsFunc(w.tree.skipped, func(skipped fs.FileInfo) bool { return os.SameFile(skipped, info) }) {
 			c.entry.kind = excluded
 			return c, true
 		}

@@ -21,7 +21,9 @@ import (
 func checkPath(key string) error {
 	switch {
 	case reserved(key):
-		return invalid("key", "must not be named "+reservedName+", which local buckets use, or like a temporary file of this package")
+		return invalid(
+			"key", "must not be named "+reservedName+", which local buckets use, or like a temporary file of this package",
+		)
 	case strings.ContainsRune(key, 0), path.Clean(key) != key, !filepath.IsLocal(filepath.FromSlash(key)),
 		runtime.GOOS == "windows" && invalidOnWindows(key):
 		return invalid("key", "must be a valid file path on this system")
@@ -44,7 +46,9 @@ func invalidOnWindows(key string) bool {
 
 // collision returns the error of two keys that one directory cannot hold.
 func collision(key, file string) error {
-	return invalid("key", fmt.Sprintf("%q needs a directory in place of the file %q: a directory cannot hold both", key, file))
+	return invalid(
+		"key", fmt.Sprintf("%q needs a directory in place of the file %q: a directory cannot hold both", key, file),
+	)
 }
 
 // writeFile has write fill a temporary file and then renames it to key: with its
@@ -128,13 +132,16 @@ func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	case !info.Mode().IsRegular():
 		return nil, invalid("key", "is the name of an existing link or special file, which is not replaced")
 	case !known:
-		return nil, &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("key is the name of another file, which was created meanwhile or differs in case")}
+		return nil, &storage.Error{
+			Code: storage.PreconditionFailed,
+			Err:  errors.New("key is the name of another file, which was created meanwhile or differs in case"),
+		}
 	}
 	return info, nil
 }
 
-// named returns the file that has this very name. It returns false if the file system may also find the file under a name
-// that differs in case, or in how its letters are composed.
+// named returns the file that has this very name. It returns false if the file system may also find the file under a
+// name that differs in case, or in how its letters are composed.
 func (t *tree) named(key string) (entry, bool) {
 	info, err := t.root.Lstat(key)
 	if err != nil || !info.Mode().IsRegular() {

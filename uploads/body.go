@@ -87,13 +87,16 @@ func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 	if known && left <= share {
 		return u.piece.Body, nil
 	}
-	b := &bodylimit.Reader{Body: u.piece.Body, Left: share, TooLarge: tooLarge(fileField, limit), More: func() (int64, error) {
-		others, err := u.others(ctx)
-		if err != nil {
-			return 0, storeFailed(err)
-		}
-		return limit - others - share, nil
-	}}
+	b := &bodylimit.Reader{
+		Body: u.piece.Body, Left: share, TooLarge: tooLarge(fileField, limit),
+		More: func() (int64, error) {
+			others, err := u.others(ctx)
+			if err != nil {
+				return 0, storeFailed(err)
+			}
+			return limit - others - share, nil
+		},
+	}
 	if known { // so that a store that sends it again need not ask again
 		if err := b.Ask(); err != nil || left <= b.Left {
 			return u.piece.Body, err

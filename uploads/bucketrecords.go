@@ -57,7 +57,9 @@ func recordKey(id string) string { return recordPrefix + id + recordSuffix }
 func expiryKey(f *File) string { return expiryPrefix + timeid.Floor(f.Expires) + f.ID }
 
 func (b bucketRecords) write(ctx context.Context, f *File, condition storage.UploadOption) error {
-	text, _ := json.Marshal(record{f.Key, f.Name, f.ContentType, f.Size, f.User.ID, f.Purpose, f.CRC32C, f.Expires}) // fails only for a time that is not Storable
+	text, _ := json.Marshal(
+		record{f.Key, f.Name, f.ContentType, f.Size, f.User.ID, f.Purpose, f.CRC32C, f.Expires},
+	) // fails only for a time that is not Storable
 	_, err := b.bucket.Upload(ctx, recordKey(f.ID), bytes.NewReader(text), condition)
 	return err
 }
@@ -90,7 +92,9 @@ func (b bucketRecords) read(ctx context.Context, id string) (*File, string, erro
 	}
 	var r record
 	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, "", &storage.Error{Code: storage.Internal, Key: recordKey(id), Err: errors.New("was not written by package uploads: " + err.Error())}
+		return nil, "", &storage.Error{
+			Code: storage.Internal, Key: recordKey(id), Err: errors.New("was not written by package uploads: " + err.Error()),
+		}
 	}
 	return &File{
 		ID: id, Key: r.Key, Name: r.Name, ContentType: r.Type, Size: r.Size,
@@ -121,7 +125,8 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 		}
 	}
 	return nil, &storage.Error{
-		Code: storage.Unavailable, Key: recordKey(id), Err: errors.New("the object changed " + strconv.Itoa(maxPieceConflicts) + " times while this call updated it"),
+		Code: storage.Unavailable, Key: recordKey(id),
+		Err:  errors.New("the object changed " + strconv.Itoa(maxPieceConflicts) + " times while this call updated it"),
 		Hint: "check with storagetest that the store supports IfRevision",
 	}
 }
@@ -171,7 +176,8 @@ func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []
 		if len(ids) == limit {
 			return ids, ids[limit-1], nil
 		}
-		if id := strings.TrimSuffix(strings.TrimPrefix(entry.Key, recordPrefix), recordSuffix); timeid.Valid(id) && entry.Key == recordKey(id) {
+		if id := strings.TrimSuffix(strings.TrimPrefix(entry.Key, recordPrefix), recordSuffix); timeid.Valid(id) &&
+			entry.Key == recordKey(id) {
 			ids = append(ids, id)
 		}
 		if len(ids) == listPage {

@@ -129,14 +129,14 @@ type Config struct {
 	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16 MiB; 0: DefaultMemoryLimit. A
 	// quarter is for the requests that send bytes, by whichever way, each of which takes 32 KiB: by default 512 at once.
 	// A JSON document above 4 KiB takes its length. A user has at most as many of them as are still free for others, so
-	// 256 if nobody else sends. If Authorize names no user, that holds for an address of clients (Request.RemoteAddr; of IPv6, a network /64).
-	// The rest is for parts, of which a user has at most three times what is free for others. An upload takes at most one
-	// part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes arrive. If the client sends nothing for 2
-	// seconds, or if there is no memory, what has arrived is stored as a segment, which costs a request more. A client
-	// for which there is no memory waits for 30 seconds, and then gets 503. A file whose parts exceed the rest is too
-	// large. One that sends less than 16 KiB in a minute is disconnected; what it sent counts. Of other requests, the
-	// bucket may hold eight times as much: up to 8 MiB of each file, and all of a part of the S3 routes that passes
-	// through. Such a part has at most twice MemoryLimit.
+	// 256 if nobody else sends. If Authorize names no user, that holds for an address of clients (Request.RemoteAddr; of
+	// IPv6, a network /64). The rest is for parts, of which a user has at most three times what is free for others. An
+	// upload takes at most one part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes arrive. If the
+	// client sends nothing for 2 seconds, or if there is no memory, what has arrived is stored as a segment, which costs
+	// a request more. A client for which there is no memory waits for 30 seconds, and then gets 503. A file whose parts
+	// exceed the rest is too large. One that sends less than 16 KiB in a minute is disconnected; what it sent counts. Of
+	// other requests, the bucket may hold eight times as much: up to 8 MiB of each file, and all of a part of the S3
+	// routes that passes through. Such a part has at most twice MemoryLimit.
 	MemoryLimit int64
 
 	// States keeps the state of uploads if the bucket has no conditional writes, in a database
@@ -241,8 +241,11 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.TTL", "must be from 1 minute to 7 days"
 	case c.MemoryLimit < minMemory:
 		return "Config.MemoryLimit", "must be at least 16 MiB"
-	case !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//"), strings.Contains("/"+c.Prefix, "/./"), strings.Contains("/"+c.Prefix, "/../"),
-		len(c.Prefix) > 512, strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !keypattern.IsSafe(r) }):
+	case !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") || strings.Contains("/"+c.Prefix, "//"),
+		strings.Contains("/"+c.Prefix, "/./"),
+		strings.Contains("/"+c.Prefix, "/../"),
+		len(c.Prefix) > 512,
+		strings.ContainsFunc(c.Prefix, func(r rune) bool { return r != '/' && !keypattern.IsSafe(r) }):
 		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
 	for _, origin := range c.Origins {
@@ -250,13 +253,15 @@ func (c *Config) problem() (field, rule string) {
 			return "Config.Origins", `must be as in "https://example.com", or "*"`
 		}
 	}
-	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" && (err != nil || u.Scheme == "" || u.Host == "" || u.RawQuery != "") {
+	if u, err := url.Parse(c.BaseURL); c.BaseURL != "" &&
+		(err != nil || u.Scheme == "" || u.Host == "" || u.RawQuery != "") {
 		return "Config.BaseURL", `must be as in "https://example.com/uploads"`
 	}
 	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
 		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
 	}
-	if _, here := c.Records.(bucketRecords); here && (strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)) {
+	if _, here := c.Records.(bucketRecords); here &&
+		(strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)) {
 		return "Config.Key", `must not begin with "files/records/" or "files/expiry/", where BucketRecords keeps what it trusts`
 	}
 	if c.reserves(c.Key) {
@@ -296,7 +301,10 @@ func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requ
 			"keep the records in a database (package sqlrecords), or in a bucket of engine.New or storage.Open that enforces IfAbsent and IfRevision",
 		},
 		{
-			!c.needsSessions() || conditional(c.States), "the bucket cannot write conditionally, so two processes could change the state of one upload at once",
+			!c.needsSessions() ||
+				conditional(
+					c.States,
+				), "the bucket cannot write conditionally, so two processes could change the state of one upload at once",
 			"set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
 		},
 		{

@@ -70,18 +70,20 @@ var meanings = map[Code]struct {
 	OffsetMismatch:   {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	ChecksumMismatch: {Storage: storage.ChecksumMismatch, Status: statusBadChecksum},
 	Completed:        {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
-	Exists:           {Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed}, // 409 would be tried again
-	Locked:           {Storage: storage.Locked, Status: http.StatusLocked},
-	Refused:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	Busy:             {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
-	InvalidValue:     {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
-	TooLarge:         {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
-	Interrupted:      {Storage: storage.BodyFailed, Status: http.StatusBadRequest},
-	StoreFailed:      {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
-	InvalidRequest:   {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
-	Unauthenticated:  {Storage: storage.Unauthenticated, Status: http.StatusUnauthorized},
-	NotAllowed:       {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
-	Internal:         {Storage: storage.Internal, Status: http.StatusInternalServerError},
+	Exists: {
+		Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed,
+	}, // 409 would be tried again
+	Locked:          {Storage: storage.Locked, Status: http.StatusLocked},
+	Refused:         {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	Busy:            {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
+	InvalidValue:    {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
+	TooLarge:        {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
+	Interrupted:     {Storage: storage.BodyFailed, Status: http.StatusBadRequest},
+	StoreFailed:     {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
+	InvalidRequest:  {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
+	Unauthenticated: {Storage: storage.Unauthenticated, Status: http.StatusUnauthorized},
+	NotAllowed:      {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
+	Internal:        {Storage: storage.Internal, Status: http.StatusInternalServerError},
 }
 
 // Storage returns the [storage.Code] that an [Error] with this code has if no error of the store says
@@ -183,9 +185,12 @@ func storeFailed(err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
-	e := &Error{Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
+	e := &Error{
+		Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err,
+	}
 	failed, _ := errors.AsType[*storage.Error](err)
-	reads := failed != nil && (failed.Op == "Copy" || failed.Op == "Compose") // the body is of the store, and not of the sender
+	reads := failed != nil &&
+		(failed.Op == "Copy" || failed.Op == "Compose") // the body is of the store, and not of the sender
 	switch {
 	case storage.CodeOf(err) == storage.BodyFailed && !reads:
 		e.Code, e.Message = Interrupted, "The upload was interrupted."
@@ -208,7 +213,9 @@ func unread(ctx context.Context, err error) *Error {
 // interrupted returns the error for a read error of the sender's stream.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return refuseFile(TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".")
+		return refuseFile(
+			TooLarge, "The files are too large: together they may have at most "+words.Bytes(tooLarge.Limit)+".",
+		)
 	}
 	return &Error{
 		Field: fileField, Code: Interrupted, Message: "The file did not arrive completely. Try again.",
@@ -289,7 +296,8 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	webapi.RetryLater(w.Header(), status, err)
 	p := problem{
 		Title: http.StatusText(status), Status: status, Detail: e.Message, Message: e.Message,
-		Code: e.Code, Field: webapi.Field(e.Field), File: e.Name, Request: w.Header().Get(webapi.RequestIDHeader), Key: e.key, Location: e.location,
+		Code: e.Code, Field: webapi.Field(e.Field), File: e.Name, Request: w.Header().Get(webapi.RequestIDHeader),
+		Key: e.key, Location: e.location,
 	}
 	if e.problem != "" {
 		p.Type = problemTypes + e.problem

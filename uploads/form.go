@@ -97,7 +97,9 @@ func newFormReader(c *call, body io.Reader, name string, fieldBytes int64) (*for
 		return nil, wrongType("The files must be sent as multipart/form-data.")
 	}
 	form := &bodylimit.Reader{Body: body, TooLarge: notUnderstood()}
-	return &formReader{body: form, parts: multipart.NewReader(form, parameters["boundary"]), name: name, skip: fieldBytes}, nil
+	return &formReader{
+		body: form, parts: multipart.NewReader(form, parameters["boundary"]), name: name, skip: fieldBytes,
+	}, nil
 }
 
 // next returns the next file, and skips fields before it. It returns io.EOF after the last one.

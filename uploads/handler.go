@@ -230,7 +230,8 @@ const smallDocument = 4 << 10
 // of another origin cannot send this type without a preflight. A decoder holds all of a document that comes
 // slowly.
 func readJSON(c *call, to any, most int64, strict bool) error {
-	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil ||
+		mediaType != "application/json" {
 		return wrongType("The request must be application/json.")
 	}
 	if length := c.ContentLength; length < 0 || length > smallDocument {

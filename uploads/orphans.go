@@ -51,7 +51,9 @@ func (w *sweeper) expired(ctx context.Context) error {
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		errs := parallel.All(len(found), removeConcurrency, func(i int) error { return w.keeper.service.removeRecorded(ctx, found[i]) })
+		errs := parallel.All(
+			len(found), removeConcurrency, func(i int) error { return w.keeper.service.removeRecorded(ctx, found[i]) },
+		)
 		for _, err := range errs {
 			if err == nil {
 				w.report.Expired++

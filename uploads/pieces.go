@@ -87,11 +87,10 @@ func (s *session) extension() string {
 //
 // If the count or another field differs from the earlier pieces, PutPiece fails with PartsChanged.
 // If the token has made its file already, it reads nothing, and returns that file and the error
-// Completed; with Config.Records, no file if it has been removed. After any other error, send the piece again, which continues. If the file is refused,
-// nothing is left of it, and the token may be used again; calls that wait for the same pieces fail
-// with NotFound. An upload that is idle for Config.TTL, by the store's clock, ends with its token.
-// If neither the bucket nor Config.States has conditions, PutPiece fails with StoreFailed, which
-// wraps Unsupported.
+// Completed; with Config.Records, no file if it has been removed. After any other error, send the piece again, which
+// continues. If the file is refused, nothing is left of it, and the token may be used again; calls that wait for the
+// same pieces fail with NotFound. An upload that is idle for Config.TTL, by the store's clock, ends with its token. If
+// neither the bucket nor Config.States has conditions, PutPiece fails with StoreFailed, which wraps Unsupported.
 //
 // Once a call has found the set complete, the pieces are fixed: one that is sent again is not read. If that
 // call failed or its process died, send its piece again, which continues. The store joins the
@@ -100,7 +99,8 @@ func (s *session) extension() string {
 func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if !conditional(s.config.States) {
 		return nil, &Error{Code: StoreFailed, Message: "Files cannot be uploaded in pieces here.", Err: &storage.Error{
-			Code: storage.Unsupported, Op: "PutPiece", Hint: "set Config.States (package sqlrecords has one), or use a bucket that enforces IfAbsent and IfRevision",
+			Code: storage.Unsupported, Op: "PutPiece",
+			Hint: "set Config.States (package sqlrecords has one), or use a bucket that enforces IfAbsent and IfRevision",
 		}}
 	}
 	if e := cmp.Or(p.check(), s.checkUser(p.User)); e != nil {
@@ -246,8 +246,12 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 	if err := service.keeper.checkFeatures(&target); err != nil {
 		return nil, err
 	}
-	s := newSession(kindPieces, p.User, Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target, time.Time{})
-	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{Count: p.Count, Target: p.Target != nil, Run: rand.Text()}
+	s := newSession(
+		kindPieces, p.User, Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: -1}, target, time.Time{},
+	)
+	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{
+		Count: p.Count, Target: p.Target != nil, Run: rand.Text(),
+	}
 	u.prefix = service.keeper.objectKey(s, s.run())
 	err := service.keeper.save(ctx, s)
 	if err == errConflict {
@@ -294,7 +298,8 @@ func (u *putPiece) conflict(name string) error {
 		return nil
 	}
 	return storeFailed(&storage.Error{
-		Code: storage.Unavailable, Key: u.service.config.Prefix + name, Err: fmt.Errorf("the state changed %d times while this call updated it", u.conflicts),
+		Code: storage.Unavailable, Key: u.service.config.Prefix + name,
+		Err:  fmt.Errorf("the state changed %d times while this call updated it", u.conflicts),
 		Hint: "check with storagetest that the store supports IfRevision, or with uploadstest that the database compares revisions",
 	})
 }

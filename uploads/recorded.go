@@ -24,7 +24,9 @@ func (s *Service) Records() Records { return s.config.Records }
 // the Reader. If there is no such file, Download fails with NotFound. If the options ask for something that
 // the file cannot give, it fails with InvalidValue, which wraps RangeNotSatisfiable, NotModified or
 // PreconditionFailed.
-func (s *Service) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *File, error) {
+func (s *Service) Download(
+	ctx context.Context, id string, opts ...storage.DownloadOption,
+) (*storage.Reader, *File, error) {
 	if !timeid.Valid(id) || s.config.Records == nil {
 		return nil, nil, invalid("id", "This is not the ID of a file.")
 	}
@@ -39,7 +41,9 @@ func (s *Service) Download(ctx context.Context, id string, opts ...storage.Downl
 	case storage.ObjectNotFound:
 		return nil, nil, refuse("id", NotFound, "There is no such file.")
 	case storage.RangeNotSatisfiable, storage.NotModified, storage.PreconditionFailed, storage.InvalidArgument:
-		return nil, nil, &Error{Field: fileField, Code: InvalidValue, Message: "The file cannot be read in this way.", Err: err}
+		return nil, nil, &Error{
+			Field: fileField, Code: InvalidValue, Message: "The file cannot be read in this way.", Err: err,
+		}
 	}
 	return nil, nil, storeFailed(err)
 }
@@ -106,7 +110,9 @@ func (s *Service) identify(f *File) {
 	if s.config.Records == nil {
 		return
 	}
-	f.ID, f.Purpose = keypattern.IDIn(f.Key), f.Metadata[purposeName] // an open upload may have the key of an earlier Config.Key
+	f.ID, f.Purpose = keypattern.IDIn(
+		f.Key,
+	), f.Metadata[purposeName] // an open upload may have the key of an earlier Config.Key
 	if f.lifetime > 0 {
 		f.Expires = timeid.Time(f.ID).Add(f.lifetime).Truncate(time.Millisecond)
 	}
@@ -122,7 +128,8 @@ func (s *Service) identify(f *File) {
 // whose response was, record looks whether there is one.
 func (s *Service) record(ctx context.Context, f *File) error {
 	f.Size, f.CRC32C = f.Attrs.Size, f.Attrs.CRC32C
-	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" && !storage.Supports(s.bucket, storage.ContentProperties) {
+	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" &&
+		!storage.Supports(s.bucket, storage.ContentProperties) {
 		f.ContentType = kind
 	}
 	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, contentTypeOfPending)
@@ -154,8 +161,12 @@ func (s *Service) record(ctx context.Context, f *File) error {
 		return err
 	}
 	return &Error{
-		Field: fileField, Code: StoreFailed, Status: http.StatusServiceUnavailable, Message: "The upload took too long. Try again.",
-		Err: &storage.Error{Code: storage.Unavailable, Key: f.Key, Hint: "make Config.Grace and Target.Lifetime longer than the longest upload"},
+		Field: fileField, Code: StoreFailed, Status: http.StatusServiceUnavailable,
+		Message: "The upload took too long. Try again.",
+		Err: &storage.Error{
+			Code: storage.Unavailable, Key: f.Key,
+			Hint: "make Config.Grace and Target.Lifetime longer than the longest upload",
+		},
 	}
 }
 

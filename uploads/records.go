@@ -11,9 +11,10 @@ import (
 // Records keeps the records of files: [BucketRecords] in a bucket, and package sqlrecords in a database. A
 // record is what a [File] has of ID, Key, Name, Size, ContentType, CRC32C, Purpose, Expires and the ID of the
 // User. Texts are valid UTF-8 without NUL, and Expires has a year of four digits; with others, Create,
-// SetPurpose and List fail with [storage.InvalidArgument]. So they may if a Purpose or the ID of a User has more than 2,048 bytes. Errors are
-// a [storage.Code] or a *storage.Error. If a failed write may have taken effect, Unknown of the *storage.Error
-// is set. Records must be safe for concurrent use, by several processes too. Package uploadstest has the suite.
+// SetPurpose and List fail with [storage.InvalidArgument]. So they may if a Purpose or the ID of a User has more than
+// 2,048 bytes. Errors are a [storage.Code] or a *storage.Error. If a failed write may have taken effect, Unknown of
+// the *storage.Error is set. Records must be safe for concurrent use, by several processes too. Package uploadstest
+// has the suite.
 type Records interface {
 	// Create stores a record, and must not keep f. If one with this ID exists, even an equal one, it fails
 	// with [storage.PreconditionFailed]. If several calls are made at once, one succeeds.

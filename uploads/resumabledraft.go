@@ -149,7 +149,8 @@ func inconsistentLength() *Error {
 
 // patchDraft handles PATCH. An upload that is complete gets the response of its completion again.
 func (t *tus) patchDraft(c *call) error {
-	if version := c.Header.Get(interopHeader); c.Header.Get("Content-Type") != partialUpload && !slices.Contains(interopVersions[:3], version) {
+	if version := c.Header.Get(interopHeader); c.Header.Get("Content-Type") != partialUpload &&
+		!slices.Contains(interopVersions[:3], version) {
 		return wrongType("The request must be " + partialUpload + ".")
 	}
 	offset, err := c.number("Upload-Offset")

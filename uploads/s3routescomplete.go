@@ -167,7 +167,9 @@ func (p namedParts) ordered() ([]storage.UploadedPart, error) {
 	parts := numbered(len(p))
 	for i, part := range p {
 		if part.Number != i+1 {
-			return nil, invalid(fmt.Sprintf("parts[%d].PartNumber", i), "The parts must be all parts of the file, in order: 1, 2, 3.")
+			return nil, invalid(
+				fmt.Sprintf("parts[%d].PartNumber", i), "The parts must be all parts of the file, in order: 1, 2, 3.",
+			)
 		}
 		parts[i].ETag = part.ETag
 	}
@@ -177,7 +179,9 @@ func (p namedParts) ordered() ([]storage.UploadedPart, error) {
 // checkParts compares the parts with those that the store has, and returns the store's ETags of
 // those that the client named by one. If the parts are more than the file may have, the upload is
 // aborted.
-func (h *handler) checkParts(ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart) (etags []string, err error) {
+func (h *handler) checkParts(
+	ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart,
+) (etags []string, err error) {
 	listed, err := upload.Parts(ctx)
 	if err != nil {
 		return nil, uploadFailed(err)
@@ -197,7 +201,10 @@ func (h *handler) checkParts(ctx context.Context, s *session, upload storage.Mul
 		case !sameETag(p.ETag, there.ETag):
 			return nil, refuse(field+".ETag", PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
 		case i < len(parts)-1 && there.Size < limits.MinSize:
-			return nil, refuse(field, WrongSize, fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)))
+			return nil, refuse(
+				field, WrongSize,
+				fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)),
+			)
 		}
 		total += there.Size
 		if p.ETag != "" {
@@ -208,7 +215,9 @@ func (h *handler) checkParts(ctx context.Context, s *session, upload storage.Mul
 	case s.Size >= 0 && total < s.Size:
 		return nil, refuse("parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	case s.Size >= 0 && total > s.Size:
-		err = refuse("size", WrongSize, fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
+		err = refuse(
+			"size", WrongSize, fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size),
+		)
 	case most > 0 && total > most:
 		err = tooLarge("parts", most)
 	}

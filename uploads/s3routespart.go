@@ -21,7 +21,9 @@ type askedPart struct {
 }
 
 // readPart reads the number of a part, which has the name field, and from the query its size and crc32c.
-func (h *handler) readPart(c *call, s *session, limits storage.PartLimits, field, number string) (p askedPart, err error) {
+func (h *handler) readPart(
+	c *call, s *session, limits storage.PartLimits, field, number string,
+) (p askedPart, err error) {
 	if p.number, err = partNumber(field, number, limits); err != nil {
 		return p, err
 	}
@@ -52,7 +54,9 @@ func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duratio
 }
 
 func (s *session) partSignature(part string, query url.Values) string {
-	return base64.RawURLEncoding.EncodeToString(macOf([]byte(s.Secret), part, query.Get("expires"), query.Get("size"), query.Get("crc32c")))
+	return base64.RawURLEncoding.EncodeToString(
+		macOf([]byte(s.Secret), part, query.Get("expires"), query.Get("size"), query.Get("crc32c")),
+	)
 }
 
 // permits reports whether the address is one of signProxied that has not expired.
@@ -206,7 +210,9 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 
 // sign returns the request that stores a part. The query may have the part's size and
 // crc32c.
-func (h *handler) sign(c *call, s *session, upload storage.MultipartUpload, field, text string) (*signedRequest, error) {
+func (h *handler) sign(
+	c *call, s *session, upload storage.MultipartUpload, field, text string,
+) (*signedRequest, error) {
 	asked, err := h.readPart(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err

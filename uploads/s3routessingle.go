@@ -102,8 +102,8 @@ func (h *handler) putSingle(c *call) error {
 	return nil
 }
 
-// repeatSingle succeeds if a client sends its file again: it would start again otherwise, and have the file twice. If it
-// has only lost the response (phaseDone), a file whose CRC32C is not known may be another one.
+// repeatSingle succeeds if a client sends its file again: it would start again otherwise, and have the file twice. If
+// it has only lost the response (phaseDone), a file whose CRC32C is not known may be another one.
 func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, earlier string) error {
 	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
 	switch {

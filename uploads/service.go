@@ -69,7 +69,9 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		return nil, webapi.Misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
 	if _, ordered := p.Ordered(); c.Records != nil && !ordered {
-		return nil, webapi.Misconfigured(op, "Config.Key", "must be fixed text, {id} and perhaps {ext}, if Config.Records is set", "as in files/{id}{ext}")
+		return nil, webapi.Misconfigured(
+			op, "Config.Key", "must be fixed text, {id} and perhaps {ext}, if Config.Records is set", "as in files/{id}{ext}",
+		)
 	}
 	for _, n := range c.requirements(bucket, judge.LooksAtContent()) {
 		if !n.met {
@@ -153,7 +155,10 @@ func (s *Service) checkUser(user User) *Error {
 	}
 	switch {
 	case name == keypattern.User: // which no client chooses
-		return &Error{Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage, Err: errors.New("uploads: User.ID: " + flaw)}
+		return &Error{
+			Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage,
+			Err: errors.New("uploads: User.ID: " + flaw),
+		}
 	case flaw != "":
 		return invalid(CleanName(name), flaw)
 	}

@@ -144,7 +144,9 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		return nil, notFound()
 	}
 	s.id = id
-	if now := k.config.Now(); k.claimedAt(s, now.Add(2*claimFor)) { // by a process whose clock is ahead: if it lives, it renews the claim
+	if now := k.config.Now(); k.claimedAt(
+		s, now.Add(2*claimFor),
+	) { // by a process whose clock is ahead: if it lives, it renews the claim
 		s.ClaimedUntil = now.Add(claimFor)
 		_ = k.save(ctx, s)
 	}
@@ -218,7 +220,9 @@ const maxConflicts = 20
 
 // update reads the session again, changes it and saves it, until no other call
 // interferes. change returns false if there is nothing to save.
-func (k *keeper) update(ctx context.Context, s *session, change func(*session) (save bool, err error)) (*session, error) {
+func (k *keeper) update(
+	ctx context.Context, s *session, change func(*session) (save bool, err error),
+) (*session, error) {
 	for range maxConflicts {
 		if save, err := change(s); !save || err != nil {
 			return s, err
@@ -247,8 +251,8 @@ func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 }
 
 // remove removes everything of a session: the store's upload, objects and the state,
-// which is last. The session must be aborted or done. An upload to another bucket stays: the state came with a copy. If the upload is completed, Abort removes
-// only parts that came later.
+// which is last. The session must be aborted or done. An upload to another bucket stays: the state came with a copy.
+// If the upload is completed, Abort removes only parts that came later.
 func (k *keeper) remove(ctx context.Context, s *session) error {
 	if s.Token != "" {
 		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
@@ -327,7 +331,8 @@ func (s *session) limit() int64 {
 func newSession(kind string, user User, n Request, target Target, expires time.Time) *session {
 	id := rand.Text()
 	return &session{
-		Kind: kind, User: user.ID, Values: user.Values, Target: target, Name: n.Name, Type: n.Type, Metadata: n.Metadata, Size: n.Size,
+		Kind: kind, User: user.ID, Values: user.Values, Target: target, Name: n.Name, Type: n.Type, Metadata: n.Metadata,
+		Size:    n.Size,
 		Expires: expires.UTC().Truncate(time.Second), name: sessionName(id), id: id,
 	}
 }

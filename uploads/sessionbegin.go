@@ -105,7 +105,9 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending}
 
 // beginUpload begins the store's upload, which has the size of the file if that is known.
-func (k *keeper) beginUpload(ctx context.Context, s *session, more ...storage.MultipartOption) (storage.MultipartUpload, error) {
+func (k *keeper) beginUpload(
+	ctx context.Context, s *session, more ...storage.MultipartOption,
+) (storage.MultipartUpload, error) {
 	if s.Size >= 0 {
 		more = append(more, storage.WithSize(s.Size))
 	}

@@ -77,7 +77,8 @@ func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, er
 			return false, notFound()
 		case s.Phase == phaseDone:
 			return false, s.completed()
-		case k.claimedAt(s, now) && s.Claim != by && s.revision != overdue, s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
+		case k.claimedAt(s, now) && s.Claim != by && s.revision != overdue,
+			s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
 			return false, beingCompleted()
 		}
 		if s.Size < 0 {
@@ -419,7 +420,9 @@ func (s *session) user() User { return User{ID: s.User, Values: s.Values} }
 func (s *session) file() *File {
 	return &File{
 		User: s.user(), Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
-		Metadata: maps.Clone(s.Metadata), Size: s.Size, ContentType: s.Target.ContentType, Location: s.location(), lifetime: s.Target.Lifetime,
+		Metadata: maps.Clone(
+			s.Metadata,
+		), Size: s.Size, ContentType: s.Target.ContentType, Location: s.location(), lifetime: s.Target.Lifetime,
 	}
 }
 

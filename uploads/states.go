@@ -99,7 +99,9 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 }
 
 // ListStates looks at no more objects than limit, because the bucket may have many others.
-func (b bucketStates) ListStates(ctx context.Context, after string, limit int) (found []ListedState, next string, err error) {
+func (b bucketStates) ListStates(
+	ctx context.Context, after string, limit int,
+) (found []ListedState, next string, err error) {
 	const clock = DefaultPrefix + clockName
 	var now time.Time
 	last, looked := after, 0

@@ -178,7 +178,9 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 // file returns what is known of the file before it is stored.
 func (t *storeOp) file() *File {
 	u := &t.upload
-	f := &File{User: u.User, Name: CleanName(u.Name), ClaimedName: u.Name, ClaimedType: u.ClaimedType, Metadata: u.Metadata}
+	f := &File{
+		User: u.User, Name: CleanName(u.Name), ClaimedName: u.Name, ClaimedType: u.ClaimedType, Metadata: u.Metadata,
+	}
 	if u.Target != nil {
 		f.lifetime = u.Target.Lifetime
 	}
@@ -221,7 +223,9 @@ func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error
 	if t.bounds.claimed > 0 {
 		opts = append(opts, storage.WithSize(t.bounds.claimed))
 	}
-	b := &body{from: io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body), bounds: t.bounds, limit: t.bounds.limit()}
+	b := &body{
+		from: io.MultiReader(bytes.NewReader(t.verdict.Head), t.upload.Body), bounds: t.bounds, limit: t.bounds.limit(),
+	}
 	attrs, err := t.service.bucket.Upload(ctx, target.Key, b, opts...)
 	switch {
 	case err == nil:

@@ -165,7 +165,9 @@ func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, e
 }
 
 // around lists what comes after the name start, and then what comes before it.
-func around(ctx context.Context, list func(context.Context, string) iter.Seq2[group, error], start string) iter.Seq2[group, error] {
+func around(
+	ctx context.Context, list func(context.Context, string) iter.Seq2[group, error], start string,
+) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		for g, err := range list(ctx, start) {
 			if !yield(g, err) || err != nil {
@@ -204,7 +206,8 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.keeper.config.Prefix), "/")
 			alone := !below && (keypattern.IsRandom(name) || name == clockName)
 			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
-			if !alone && (!validName(name) || object != stateName && !begins(contentName) && !begins(tailPrefix) && !begins(piecePrefix)) {
+			if !alone &&
+				(!validName(name) || object != stateName && !begins(contentName) && !begins(tailPrefix) && !begins(piecePrefix)) {
 				continue // it is not of this package
 			}
 			if name != g.name && !begin(group{name: name}) {

@@ -148,7 +148,9 @@ const longestSegment = 255
 // checkFeatures fails if the bucket cannot keep what a target asks for. The upload would otherwise
 // fail after its last byte, for ever.
 func (k *keeper) checkFeatures(t *Target) error {
-	long := slices.ContainsFunc(strings.Split(t.Key, "/"), func(segment string) bool { return len(segment) > longestSegment })
+	long := slices.ContainsFunc(
+		strings.Split(t.Key, "/"), func(segment string) bool { return len(segment) > longestSegment },
+	)
 	for _, n := range []struct {
 		asked   bool
 		feature storage.Features

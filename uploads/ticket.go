@@ -100,7 +100,9 @@ func (t *ticketOp) acceptsOnce() bool {
 func (t *ticketOp) sign(ctx context.Context) (*Ticket, error) {
 	s, limits := t.service, t.service.judge.Rules()
 	signed := &Ticket{MaxSize: limits.MaxSize, Token: t.token()}
-	opts := []storage.SignedUploadOption{storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending)}
+	opts := []storage.SignedUploadOption{
+		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending),
+	}
 	if t.usesForm() {
 		form, err := storage.SignedUploadForm(ctx, s.bucket, t.pendingKey(), limits.MinSize, limits.MaxSize, opts...)
 		if err == nil {

@@ -135,7 +135,9 @@ func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error)
 	}
 	switch {
 	case errors.Is(why, errSpent):
-		return nil, refuse(tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.")
+		return nil, refuse(
+			tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.",
+		)
 	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
 		return nil, changedError()
 	}
@@ -143,7 +145,9 @@ func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error)
 }
 
 // inspectStored inspects a stored file. It reads only as many bytes as that takes.
-func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) (*storage.Attrs, *rules.Verdict, *Error) {
+func (s *Service) inspectStored(
+	ctx context.Context, key string, claimed int64,
+) (*storage.Attrs, *rules.Verdict, *Error) {
 	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
 	if err != nil {
 		return nil, nil, storeFailed(err)

@@ -106,7 +106,9 @@ func (t *tus) serveTus(c *call) error {
 	id := c.PathValue("id")
 	f, allowed := map[string]func(*call) error{http.MethodPost: t.createTus}, "OPTIONS, POST"
 	if id != "" {
-		f = map[string]func(*call) error{http.MethodHead: t.headTus, http.MethodPatch: t.patchTus, http.MethodDelete: t.deleteTus}
+		f = map[string]func(*call) error{
+			http.MethodHead: t.headTus, http.MethodPatch: t.patchTus, http.MethodDelete: t.deleteTus,
+		}
 		allowed = "DELETE, HEAD, OPTIONS, PATCH"
 	}
 	if f[c.Method] == nil {
@@ -168,7 +170,9 @@ func (t *tus) createTus(c *call) error {
 }
 
 // create begins an upload, announces it, and receives the first bytes if the request has any.
-func (t *tus) create(c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session)) (*session, error) {
+func (t *tus) create(
+	c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session),
+) (*session, error) {
 	kind := kindTus
 	switch {
 	case receives && n.Size >= 0 && c.ContentLength > n.Size:

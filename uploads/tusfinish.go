@@ -49,7 +49,9 @@ func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*sessi
 	return done, err
 }
 
-func (t *tus) storeWhole(ctx context.Context, s *session, key string, content []byte, crc uint32) (*storage.Attrs, error) {
+func (t *tus) storeWhole(
+	ctx context.Context, s *session, key string, content []byte, crc uint32,
+) (*storage.Attrs, error) {
 	if content == nil { // an earlier call stored it as segments
 		r := t.newReceiver(ctx, ctx, s, s.name)
 		defer r.drop()

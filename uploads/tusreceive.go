@@ -24,7 +24,10 @@ type pace struct {
 	minimum int64
 }
 
-var defaultPace = pace{tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: intake.IdleFor, minimum: intake.IdleMinimum}
+var defaultPace = pace{
+	tick: 500 * time.Millisecond, checkpoint: 2 * time.Second, slow: 30 * time.Second, idle: intake.IdleFor,
+	minimum: intake.IdleMinimum,
+}
 
 const (
 	// maxSegments bounds the objects after the last part. More are joined.

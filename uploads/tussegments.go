@@ -86,7 +86,9 @@ func (r *receiver) readSegments(to []byte) error {
 	return nil
 }
 
-var errSegment = &storage.Error{Code: storage.Internal, Err: errors.New("a segment of an upload has another size than its state says")}
+var errSegment = &storage.Error{
+	Code: storage.Internal, Err: errors.New("a segment of an upload has another size than its state says"),
+}
 
 func (r *receiver) readSegment(to []byte, name string) error {
 	reader, err := r.tus.handler.bucket.Download(r.ctx, r.tus.handler.keeper.objectKey(r.s, name))

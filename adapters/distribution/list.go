@@ -80,7 +80,9 @@ func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo
 
 // Walk calls f for everything below a folder, in the order of the registry: a folder, what is in it,
 // then the next name. It begins after the hint.
-func (d *driver) Walk(ctx context.Context, path string, f registry.WalkFn, options ...func(*registry.WalkOptions)) error {
+func (d *driver) Walk(
+	ctx context.Context, path string, f registry.WalkFn, options ...func(*registry.WalkOptions),
+) error {
 	var o registry.WalkOptions
 	for _, option := range options {
 		option(&o)

@@ -94,8 +94,8 @@ func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(ke
 	return result, err
 }
 
-// listed reports whether a listing has the key, as that of this object. A request for the key does not tell: MinIO responds
-// to "/a" with the object "a". So it does to a listing of one entry, which therefore has two.
+// listed reports whether a listing has the key, as that of this object. A request for the key does not tell: MinIO
+// responds to "/a" with the object "a". So it does to a listing of one entry, which therefore has two.
 func listed(ctx context.Context, b storage.Bucket, key string) bool {
 	if unescapeKey(key) != key {
 		return false // an object with this key is that of another one
@@ -115,7 +115,9 @@ func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 	out := make(map[string]string, len(metadata))
 	for name, value := range metadata {
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return nil, &storage.Error{Code: storage.InvalidArgument, Op: "Upload", Err: errors.New("metadata must be valid UTF-8")}
+			return nil, &storage.Error{
+				Code: storage.InvalidArgument, Op: "Upload", Err: errors.New("metadata must be valid UTF-8"),
+			}
 		}
 		if !plainName.MatchString(name) || unescapeName(name) != name || strings.HasPrefix(name, "omnibucket") {
 			name = hexPrefix + hex.EncodeToString([]byte(name))

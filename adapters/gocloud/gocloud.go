@@ -30,10 +30,10 @@
 //     listing has the key twice until Delete removes both.
 //   - A store that lists in another order than that of bytes fails to list (Unsupported).
 //
-// As of a bucket takes a *[storage.Bucket], or a pointer to the provider's client, as an **s3.Client; that of attributes and readers a **[storage.Attrs];
-// that of list entries a *[storage.ListEntry]. The functions BeforeRead, BeforeWrite, BeforeCopy,
-// BeforeList and BeforeSign get a pointer to the options of the call: **[]storage.DownloadOption,
-// **[]storage.UploadOption, **[]storage.CopyOption, **[]storage.ListOption,
+// As of a bucket takes a *[storage.Bucket], or a pointer to the provider's client, as an **s3.Client; that of
+// attributes and readers a **[storage.Attrs]; that of list entries a *[storage.ListEntry]. The functions BeforeRead,
+// BeforeWrite, BeforeCopy, BeforeList and BeforeSign get a pointer to the options of the call:
+// **[]storage.DownloadOption, **[]storage.UploadOption, **[]storage.CopyOption, **[]storage.ListOption,
 // **[]storage.SignedDownloadOption or **[]storage.SignedUploadOption.
 package gocloud
 
@@ -73,7 +73,11 @@ type URLOpener struct {
 func (o URLOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
 	rest, found := strings.CutPrefix(u.EscapedPath(), "/")
 	if u.Host == "" || !found {
-		return nil, fmt.Errorf("open bucket %s: the address must be as in %s://s3/my-bucket?region=eu-west-1", u.Redacted(), Scheme)
+		return nil, fmt.Errorf(
+			"open bucket %s: the address must be as in %s://s3/my-bucket?region=eu-west-1",
+			u.Redacted(),
+			Scheme,
+		)
 	}
 	address := u.Host + "://" + rest
 	if u.RawQuery != "" {
@@ -117,7 +121,8 @@ func (b *bucket) As(target any) bool {
 // ErrorAs sets target to the *storage.Error, or to an error of the provider's SDK below it.
 func (b *bucket) ErrorAs(err error, target any) bool {
 	to := reflect.TypeOf(target) // errors.As panics unless it points to an error
-	if to.Kind() != reflect.Pointer || to.Elem().Kind() != reflect.Interface && !to.Elem().Implements(reflect.TypeFor[error]()) {
+	if to.Kind() != reflect.Pointer ||
+		to.Elem().Kind() != reflect.Interface && !to.Elem().Implements(reflect.TypeFor[error]()) {
 		return false
 	}
 	return errors.As(err, target)
@@ -130,9 +135,18 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 		return gcerrors.NotFound
 	case storage.BucketExists:
 		return gcerrors.AlreadyExists
-	case storage.InvalidArgument, storage.RangeNotSatisfiable, storage.TooLarge, storage.BodyFailed, storage.ChecksumMismatch:
+	case storage.InvalidArgument,
+		storage.RangeNotSatisfiable,
+		storage.TooLarge,
+		storage.BodyFailed,
+		storage.ChecksumMismatch:
 		return gcerrors.InvalidArgument
-	case storage.PreconditionFailed, storage.Changed, storage.Locked, storage.Archived, storage.BucketNotEmpty, storage.NotModified:
+	case storage.PreconditionFailed,
+		storage.Changed,
+		storage.Locked,
+		storage.Archived,
+		storage.BucketNotEmpty,
+		storage.NotModified:
 		return gcerrors.FailedPrecondition
 	case storage.PermissionDenied, storage.Unauthenticated:
 		return gcerrors.PermissionDenied

@@ -50,7 +50,9 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 }
 
 // NewRangeReader opens a range of the object. A negative length reads to the end.
-func (b *bucket) NewRangeReader(ctx context.Context, key string, offset, length int64, o *driver.ReaderOptions) (driver.Reader, error) {
+func (b *bucket) NewRangeReader(
+	ctx context.Context, key string, offset, length int64, o *driver.ReaderOptions,
+) (driver.Reader, error) {
 	var opts []storage.DownloadOption
 	if offset > 0 || length >= 0 {
 		opts = append(opts, storage.WithRange(offset, length))
@@ -58,12 +60,16 @@ func (b *bucket) NewRangeReader(ctx context.Context, key string, offset, length 
 	if err := before(o.BeforeRead, &opts); err != nil {
 		return nil, err
 	}
-	r, err := stored(ctx, b.Bucket, key, func(key string) (*storage.Reader, error) { return b.Download(ctx, key, opts...) })
+	r, err := stored(
+		ctx, b.Bucket, key, func(key string) (*storage.Reader, error) { return b.Download(ctx, key, opts...) },
+	)
 	if err != nil {
 		return nil, err
 	}
 	a := r.Attrs()
-	return &reader{from: r, attrs: driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.Modified, Size: a.Size}}, nil
+	return &reader{
+		from: r, attrs: driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.Modified, Size: a.Size},
+	}, nil
 }
 
 // A reader is an open download.

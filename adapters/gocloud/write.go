@@ -20,7 +20,9 @@ const (
 
 // NewTypedWriter begins a write. The object is stored by Close. The Go CDK itself checks ContentMD5,
 // and cancels ctx before Close if it is another one.
-func (b *bucket) NewTypedWriter(ctx context.Context, key, contentType string, o *driver.WriterOptions) (driver.Writer, error) {
+func (b *bucket) NewTypedWriter(
+	ctx context.Context, key, contentType string, o *driver.WriterOptions,
+) (driver.Writer, error) {
 	metadata, err := escapeMetadata(o.Metadata)
 	if err != nil {
 		return nil, err
@@ -54,7 +56,9 @@ func (b *bucket) checkWriter(o *driver.WriterOptions) error {
 }
 
 // uploadOptions returns the options of an upload.
-func (b *bucket) uploadOptions(contentType string, metadata map[string]string, o *driver.WriterOptions) (opts []storage.UploadOption) {
+func (b *bucket) uploadOptions(
+	contentType string, metadata map[string]string, o *driver.WriterOptions,
+) (opts []storage.UploadOption) {
 	if storage.Supports(b.Bucket, storage.ContentProperties) {
 		opts = append(opts, storage.WithContentType(mediaType(contentType)))
 	}

@@ -199,7 +199,9 @@ func (o *IO) removeDirectory(dir string) error {
 func (o *IO) RemoveAll(location string) error {
 	key, err := o.key(location)
 	if err == nil && pathOf(key) == "." {
-		err = &storage.Error{Code: storage.InvalidArgument, Op: "RemoveAll", Err: errors.New("location must be below the root")}
+		err = &storage.Error{
+			Code: storage.InvalidArgument, Op: "RemoveAll", Err: errors.New("location must be below the root"),
+		}
 	}
 	if err == nil {
 		err = o.bucket.Remove(o.ctx, pathOf(key))

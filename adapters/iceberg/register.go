@@ -26,7 +26,10 @@ var registered = struct {
 func Register(root string, b storage.Bucket) error {
 	u, err := url.Parse(root)
 	if err != nil || u.Scheme == "" || u.Host == "" || root != u.Scheme+"://"+u.Host {
-		return &storage.Error{Code: storage.InvalidArgument, Op: "Register", Err: errors.New(`root must be as in "s3://lake"`)}
+		return &storage.Error{
+			Code: storage.InvalidArgument, Op: "Register",
+			Err: errors.New(`root must be as in "s3://lake"`),
+		}
 	}
 	registered.Lock()
 	defer registered.Unlock()

@@ -103,7 +103,10 @@ func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 // to the library, are InvalidArgument.
 func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error) {
 	if off < 0 || length < -1 {
-		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "GetRange", Key: name, Err: errors.New("off must be at least 0, and length at least -1")}
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: "GetRange", Key: name,
+			Err: errors.New("off must be at least 0, and length at least -1"),
+		}
 	}
 	return sized(b.own.Download(ctx, name, storage.WithRange(off, length)))
 }
@@ -141,7 +144,9 @@ func (b *bucket) Iter(ctx context.Context, dir string, f func(string) error, opt
 
 // IterWithAttributes calls f for each object and folder of the folder dir, and for everything below
 // it with thanos.WithRecursiveIter.
-func (b *bucket) IterWithAttributes(ctx context.Context, dir string, f func(thanos.IterObjectAttributes) error, options ...thanos.IterOption) error {
+func (b *bucket) IterWithAttributes(
+	ctx context.Context, dir string, f func(thanos.IterObjectAttributes) error, options ...thanos.IterOption,
+) error {
 	if err := thanos.ValidateIterOptions(b.SupportedIterOptions(), options...); err != nil {
 		return err
 	}

@@ -41,7 +41,9 @@ func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options .
 	return err
 }
 
-func (b *bucket) uploadIfMatch(ctx context.Context, name string, r io.Reader, version *thanos.ObjectVersion, opts []storage.UploadOption) error {
+func (b *bucket) uploadIfMatch(
+	ctx context.Context, name string, r io.Reader, version *thanos.ObjectVersion, opts []storage.UploadOption,
+) error {
 	notMet := func(cause error) error {
 		return &storage.Error{Code: storage.PreconditionFailed, Op: "Upload", Key: name, Err: cause}
 	}

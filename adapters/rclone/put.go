@@ -67,7 +67,8 @@ func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string
 		}
 		if _, lost := d.remote.NewObject(ctx, partial.Remote()); lost != nil { // it may have its key
 			failure = &storage.Error{Code: storage.CodeOf(failure), Err: err, Unknown: true}
-			if there, _, e := d.object(ctx, key); e == nil && there.Size() == partial.Size() && there.ModTime(ctx).Equal(partial.ModTime(ctx)) {
+			if there, _, e := d.object(ctx, key); e == nil && there.Size() == partial.Size() &&
+				there.ModTime(ctx).Equal(partial.ModTime(ctx)) {
 				return attrsOf(ctx, key, there), nil
 			}
 			break
@@ -133,7 +134,9 @@ func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 }
 
 // upload uploads a body, and fails if the store has not all of it.
-func (d *remoteDriver) upload(ctx context.Context, key string, body io.Reader, size int64, modified time.Time) (fs.Object, error) {
+func (d *remoteDriver) upload(
+	ctx context.Context, key string, body io.Reader, size int64, modified time.Time,
+) (fs.Object, error) {
 	put := d.remote.Put
 	if size < 0 {
 		put = d.features.PutStream
@@ -143,14 +146,18 @@ func (d *remoteDriver) upload(ctx context.Context, key string, body io.Reader, s
 		return nil, err
 	}
 	if size >= 0 && made.Size() != size {
-		return nil, &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("the store has %d of %d bytes", made.Size(), size)}
+		return nil, &storage.Error{
+			Code: storage.Unavailable, Err: fmt.Errorf("the store has %d of %d bytes", made.Size(), size),
+		}
 	}
 	return made, nil
 }
 
 // uploadPartial uploads a body into the folder of partials. Its time and size are not both those of the replaced
 // object.
-func (d *remoteDriver) uploadPartial(ctx context.Context, body *checkedBody, size int64, replaced fs.Object) (fs.Object, error) {
+func (d *remoteDriver) uploadPartial(
+	ctx context.Context, body *checkedBody, size int64, replaced fs.Object,
+) (fs.Object, error) {
 	name := partials + "/" + rand.Text()
 	made, err := d.upload(ctx, name, body, size, d.timeAfter(replaced))
 	if err == nil {

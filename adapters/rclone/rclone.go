@@ -131,7 +131,9 @@ func told(err error) error {
 		return &storage.Error{Code: storage.PermissionDenied, Err: err}
 	case errors.Is(err, fs.ErrorCantMove):
 		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "the server of the remote must rename files"}
-	case storage.CodeOf(err) != storage.Internal, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case storage.CodeOf(err) != storage.Internal,
+		errors.Is(err, context.Canceled),
+		errors.Is(err, context.DeadlineExceeded):
 		return err
 	case fserrors.IsRetryError(err), fserrors.ShouldRetry(err):
 		return &storage.Error{Code: storage.Unavailable, Err: err}
@@ -139,8 +141,8 @@ func told(err error) error {
 	return err
 }
 
-// find returns an object of the remote. If there is none because a folder of the key is an object, a backend may have an error
-// of its own.
+// find returns an object of the remote. If there is none because a folder of the key is an object, a backend may have
+// an error of its own.
 func (d *remoteDriver) find(ctx context.Context, key string) (fs.Object, error) {
 	o, err := d.remote.NewObject(ctx, key)
 	if err != nil && storage.CodeOf(told(err)) != storage.ObjectNotFound && d.underObject(ctx, key) {
@@ -219,7 +221,9 @@ func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 			return nil, nil, err
 		}
 	}
-	return nil, nil, &storage.Error{Code: storage.Unavailable, Err: errors.New("the object was replaced again and again while it was opened")}
+	return nil, nil, &storage.Error{
+		Code: storage.Unavailable, Err: errors.New("the object was replaced again and again while it was opened"),
+	}
 }
 
 func (d *remoteDriver) open(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {

@@ -81,7 +81,9 @@ func (d *driver) Name() string { return d.name }
 func (*driver) Type() string   { return "omnibucket" }
 
 // Store stores payloads at once, as many as the limiter of the SDK allows.
-func (d *driver) Store(c converter.StorageDriverStoreContext, payloads []*common.Payload) ([]converter.StorageDriverClaim, error) {
+func (d *driver) Store(
+	c converter.StorageDriverStoreContext, payloads []*common.Payload,
+) ([]converter.StorageDriverClaim, error) {
 	claims := make([]converter.StorageDriverClaim, len(payloads))
 	all, ctx := errgroup.WithContext(c.Context)
 	for i, payload := range payloads {
@@ -119,7 +121,9 @@ func digest(content []byte) string {
 
 // Retrieve reads payloads at once, as many as the limiter of the SDK allows. If an object has other bytes
 // than were stored, it fails with ChecksumMismatch.
-func (d *driver) Retrieve(c converter.StorageDriverRetrieveContext, claims []converter.StorageDriverClaim) ([]*common.Payload, error) {
+func (d *driver) Retrieve(
+	c converter.StorageDriverRetrieveContext, claims []converter.StorageDriverClaim,
+) ([]*common.Payload, error) {
 	payloads := make([]*common.Payload, len(claims))
 	all, ctx := errgroup.WithContext(c.Context)
 	for i, claim := range claims {
@@ -139,7 +143,10 @@ func (d *driver) Retrieve(c converter.StorageDriverRetrieveContext, claims []con
 func (d *driver) retrieve(ctx context.Context, claim map[string]string) (*common.Payload, error) {
 	key := claim[claimKey]
 	if claim[claimAlgorithm] != algorithm {
-		return nil, failed(storage.InvalidArgument, key, fmt.Sprintf("the claim must have the hash algorithm %s, and has %q", algorithm, claim[claimAlgorithm]))
+		return nil, failed(
+			storage.InvalidArgument, key,
+			fmt.Sprintf("the claim must have the hash algorithm %s, and has %q", algorithm, claim[claimAlgorithm]),
+		)
 	}
 	content, _, err := storage.ReadAll(ctx, d.bucket, key)
 	if err != nil {

@@ -78,7 +78,10 @@ func New(b storage.ReadWriter, c Config) (*Store, error) {
 	}
 	const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.OpenUploads | storage.Metadata
 	if !storage.Supports(b, features) {
-		return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket must have conditional writes, open uploads and metadata")}
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Op: op,
+			Err: errors.New("the bucket must have conditional writes, open uploads and metadata"),
+		}
 	}
 	if c.Options == nil {
 		c.Options = fileType

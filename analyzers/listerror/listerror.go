@@ -45,7 +45,8 @@ func yieldsError(t types.Type) bool {
 		return false
 	}
 	yield, ok := iterator.Params().At(0).Type().Underlying().(*types.Signature)
-	return ok && yield.Params().Len() == 2 && types.Identical(yield.Params().At(1).Type(), types.Universe.Lookup("error").Type())
+	return ok && yield.Params().Len() == 2 &&
+		types.Identical(yield.Params().At(1).Type(), types.Universe.Lookup("error").Type())
 }
 
 func isDropped(value ast.Expr) bool {

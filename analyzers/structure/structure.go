@@ -6,8 +6,8 @@
 //
 // A struct gives a name to each type that it uses. It may embed an interface, a type of
 // another module, a type without methods, a record (a struct that has only exported
-// fields), and an Unimplemented type, which is made for that. A type has at most 45 methods,
-// and a folder at most 48 files that are no tests.
+// fields), and an Unimplemented type, which is made for that. A type has at most 40 methods,
+// and a folder at most 45 files that are no tests.
 package structure
 
 import (
@@ -23,12 +23,12 @@ import (
 
 const (
 	module     = "github.com/omnibucket/storage"
-	maxMethods = 45
-	maxFiles   = 48
+	maxMethods = 40
+	maxFiles   = 45
 )
 
-// Analyzer reports an embedded concrete type of this module, a type with more than 45 methods, and a
-// folder with more than 48 files. It reports nothing in other modules.
+// Analyzer reports an embedded concrete type of this module, a type with more than 40 methods, and a
+// folder with more than 45 files. It reports nothing in other modules.
 var Analyzer = &analysis.Analyzer{
 	Name:     "structure",
 	Doc:      "report inheritance between concrete types, large method sets and large folders",
@@ -80,7 +80,9 @@ func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {
 			continue
 		}
 		if t := pass.TypesInfo.TypeOf(field.Type); isInherited(t) {
-			pass.Reportf(field.Pos(), "%s inherits from %s: give the field a name", name, types.TypeString(t, types.RelativeTo(pass.Pkg)))
+			pass.Reportf(
+				field.Pos(), "%s inherits from %s: give the field a name", name, types.TypeString(t, types.RelativeTo(pass.Pkg)),
+			)
 		}
 	}
 }
@@ -91,7 +93,8 @@ func isInherited(t types.Type) bool {
 		t = p.Elem()
 	}
 	named, ok := types.Unalias(t).(*types.Named)
-	if !ok || types.IsInterface(named) || !isOurs(named.Obj().Pkg()) || strings.HasPrefix(named.Obj().Name(), "Unimplemented") {
+	if !ok || types.IsInterface(named) || !isOurs(named.Obj().Pkg()) ||
+		strings.HasPrefix(named.Obj().Name(), "Unimplemented") {
 		return false
 	}
 	return types.NewMethodSet(types.NewPointer(named)).Len() > 0 && !isRecord(named)
@@ -142,5 +145,6 @@ func isTest(pass *analysis.Pass, pos token.Pos) bool {
 }
 
 func isOurs(p *types.Package) bool {
-	return p != nil && (p.Path() == module || strings.HasPrefix(p.Path(), module+"/") || strings.HasPrefix(p.Path(), module+"_test"))
+	return p != nil &&
+		(p.Path() == module || strings.HasPrefix(p.Path(), module+"/") || strings.HasPrefix(p.Path(), module+"_test"))
 }

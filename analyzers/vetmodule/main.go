@@ -1,5 +1,5 @@
-// Vetmodule has the analyzers that "make vet" runs. "go vet -vettool" runs it, and keeps the results. It also takes packages
-// itself: "go vet" fails where a dependency is one that unitchecker cannot type-check, as below iceberg-go.
+// Vetmodule has the analyzers that "make vet" runs. "go vet -vettool" runs it, and keeps the results. It also takes
+// packages itself: "go vet" fails where a dependency is one that unitchecker cannot type-check, as below iceberg-go.
 package main
 
 import (

@@ -132,7 +132,10 @@ func prepare(c *certification) error {
 		<-signals
 		c.interrupted.Store(true)
 		cancel()
-		fmt.Fprintln(os.Stderr, "certify: stopping, and deleting the buckets of the cases that run; a second signal ends the program at once")
+		fmt.Fprintln(
+			os.Stderr,
+			"certify: stopping, and deleting the buckets of the cases that run; a second signal ends the program at once",
+		)
 		for first := time.Now(); time.Since(first) < time.Second; { // some senders signal the process and its group
 			<-signals
 		}

@@ -105,7 +105,9 @@ func put(ctx context.Context, b storage.Uploader, key string, opts ...storage.Up
 }
 
 // get makes a request that nobody signed, and returns its status and body.
-func (i *inquiry) get(ctx context.Context, method, address string, header http.Header, body string) (int, string, error) {
+func (i *inquiry) get(
+	ctx context.Context, method, address string, header http.Header, body string,
+) (int, string, error) {
 	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
 	defer stop()
 	r, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))

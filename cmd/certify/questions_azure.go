@@ -100,7 +100,8 @@ var azureQuestions = []question{
 		cost:    "1 request",
 		answers: []string{"yes, it has none", "yes, it has it", "no"}, ask: askDefaultImmutability,
 	}, {
-		id: "azure-version-immutability", provider: "azure", account: "with versions and version-level immutability (-immutable CONTAINER)",
+		id: "azure-version-immutability", provider: "azure",
+		account: "with versions and version-level immutability (-immutable CONTAINER)",
 		text:    "In a container with version-level immutability, does an unlocked retention keep a version until its owner ends it?",
 		does:    "a retention in the mode governance is an unlocked policy, which is deleted before the version",
 		cost:    "7 requests, on the container that -immutable names, which stays. Its object is locked for an hour, and removed at once",

@@ -113,7 +113,9 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	left := 0
-	pages := client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}})
+	pages := client.NewListBlobsFlatPager(
+		&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Versions: true}},
+	)
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

@@ -156,7 +156,9 @@ func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	status, _, err := i.get(ctx, http.MethodGet, o.address, http.Header{"X-Goog-If-Generation-Match": {o.oldGeneration}}, "")
+	status, _, err := i.get(
+		ctx, http.MethodGet, o.address, http.Header{"X-Goog-If-Generation-Match": {o.oldGeneration}}, "",
+	)
 	if err != nil {
 		return "", err
 	}
@@ -192,7 +194,9 @@ func (i *inquiry) hierarchical(ctx context.Context) (*raw.Service, string, error
 	i.made = append(i.made, name)
 	_, err = service.Buckets.Insert(project, &raw.Bucket{
 		Name: name, HierarchicalNamespace: &raw.BucketHierarchicalNamespace{Enabled: true},
-		IamConfiguration: &raw.BucketIamConfiguration{UniformBucketLevelAccess: &raw.BucketIamConfigurationUniformBucketLevelAccess{Enabled: true}},
+		IamConfiguration: &raw.BucketIamConfiguration{
+			UniformBucketLevelAccess: &raw.BucketIamConfigurationUniformBucketLevelAccess{Enabled: true},
+		},
 	}).Context(ctx).Do()
 	if err == nil {
 		i.clean = append(i.clean, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
@@ -265,7 +269,15 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 	}
 	const header = "X-Goog-Gcs-Idempotency-Token"
 	inserts, err := twice(func(token string) error {
-		call := service.Objects.Insert(i.name(), &raw.Object{Name: "a"}).IfGenerationMatch(0).Media(strings.NewReader("text")).Context(ctx)
+		call := service.Objects.Insert(
+			i.name(), &raw.Object{Name: "a"},
+		).IfGenerationMatch(
+			0,
+		).Media(
+			strings.NewReader("text"),
+		).Context(
+			ctx,
+		)
 		call.Header().Set(header, token)
 		_, err := call.Do()
 		return err

@@ -52,10 +52,12 @@ var s3Questions = []question{
 		answers: []string{"yes", "no"}, ask: askSettingsAtOnce,
 	}, {
 		id: "s3-public-bucket", provider: "s3", account: "standard, with an account's block, Spaces",
-		text:    "Can everybody read a bucket that is public, at `PublicURL`?",
-		does:    "`WithPublicAccess` lifts the bucket's block, not the account's",
-		cost:    "15 requests",
-		answers: []string{"yes", "no, and CreateBucket says so", "no, and BucketInfo says that it is public"}, ask: askPublicBucket,
+		text: "Can everybody read a bucket that is public, at `PublicURL`?",
+		does: "`WithPublicAccess` lifts the bucket's block, not the account's",
+		cost: "15 requests",
+		answers: []string{
+			"yes", "no, and CreateBucket says so", "no, and BucketInfo says that it is public",
+		}, ask: askPublicBucket,
 	}, {
 		id: "s3-head-with-kms", provider: "s3", account: "with KMS (-kms KEY), with credentials that may not decrypt",
 		text:    "Is `HeadObject` with a checksum refused without `kms:Decrypt`, and is it 403?",
@@ -122,12 +124,16 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	key := aws.String("copy")
-	upload, err := client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: aws.String(i.name()), Key: key})
+	upload, err := client.CreateMultipartUpload(
+		ctx, &awss3.CreateMultipartUploadInput{Bucket: aws.String(i.name()), Key: key},
+	)
 	if err != nil {
 		return "", err
 	}
 	i.clean = append(i.clean, func(ctx context.Context) error {
-		_, err := client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: aws.String(i.name()), Key: key, UploadId: upload.UploadId})
+		_, err := client.AbortMultipartUpload(
+			ctx, &awss3.AbortMultipartUploadInput{Bucket: aws.String(i.name()), Key: key, UploadId: upload.UploadId},
+		)
 		return err
 	})
 	_, err = client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
@@ -195,7 +201,10 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 		}
 		return "", notHere("the credentials may decrypt")
 	}
-	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a"), ChecksumMode: types.ChecksumModeEnabled})
+	_, err = client.HeadObject(
+		ctx,
+		&awss3.HeadObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a"), ChecksumMode: types.ChecksumModeEnabled},
+	)
 	switch status := statusOf(err); {
 	case err == nil:
 		return "not refused", nil
@@ -219,7 +228,12 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		part, err := client.UploadPart(ctx, &awss3.UploadPartInput{Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("text")})
+		part, err := client.UploadPart(
+			ctx,
+			&awss3.UploadPartInput{
+				Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("text"),
+			},
+		)
 		if err != nil {
 			return "", err
 		}
@@ -227,7 +241,9 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		beside.Go(func() { _ = put(ctx, b, *key) })
 		_, err = client.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
 			Bucket: bucket, Key: key, UploadId: upload.UploadId, IfNoneMatch: aws.String("*"),
-			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1)}}},
+			MultipartUpload: &types.CompletedMultipartUpload{
+				Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1)}},
+			},
 		}, func(o *awss3.Options) { o.Retryer = aws.NopRetryer{} })
 		beside.Wait()
 		if statusOf(err) != http.StatusConflict {

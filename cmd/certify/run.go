@@ -68,7 +68,9 @@ type certification struct {
 
 func begin(ctx context.Context, s settings) (*certification, error) {
 	if u, err := url.Parse(s.address); err == nil && u.Host != "" {
-		return nil, fmt.Errorf("the address must be that of an account, without the bucket %q: each case creates a bucket of its own", u.Host)
+		return nil, fmt.Errorf(
+			"the address must be that of an account, without the bucket %q: each case creates a bucket of its own", u.Host,
+		)
 	}
 	if err := knownRules(s.rules); err != nil {
 		return nil, err
@@ -93,10 +95,19 @@ func (c *certification) planned() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Account: %s\n", c.address)
 	if cases := len(c.cases()); !c.questions {
-		fmt.Fprintf(&b, `Cases: %d, on up to as many buckets %s-N and storagetest-…, %d at the same time. Each bucket is deleted.
+		fmt.Fprintf(
+			&b,
+			`Cases: %d, on up to as many buckets %s-N and storagetest-…, %d at the same time. Each bucket is deleted.
 Requests: about %d to objects, and about %d to create, empty and delete buckets.
 Bytes: about %d MiB in all. The store bills requests and bytes.
-`, cases, c.name, c.parallel, requestsOfACase*cases, 8*cases, bytesOfACase*cases>>20)
+`,
+			cases,
+			c.name,
+			c.parallel,
+			requestsOfACase*cases,
+			8*cases,
+			bytesOfACase*cases>>20,
+		)
 	}
 	if c.asksQuestions() {
 		asked := c.asked()
@@ -148,7 +159,8 @@ func (c *certification) cases() []storagetest.Case {
 func (c *certification) leftOut() []string {
 	var rules []string
 	for _, k := range storagetest.Cases() {
-		if c.rules != "" && !slices.Contains(strings.Split(c.rules, ","), k.Rule) || !c.locks && slices.Contains(lockRules, k.Rule) {
+		if c.rules != "" && !slices.Contains(strings.Split(c.rules, ","), k.Rule) ||
+			!c.locks && slices.Contains(lockRules, k.Rule) {
 			rules = append(rules, k.Rule)
 		}
 	}
@@ -163,7 +175,9 @@ func (c *certification) tests() []testing.InternalTest {
 		all = append(all, testing.InternalTest{Name: "suite", F: c.suite})
 	}
 	if !c.questions && c.rules == "" {
-		all = append(all, testing.InternalTest{Name: "buckets", F: c.suiteOfBuckets}, testing.InternalTest{Name: "speed", F: c.measure})
+		all = append(
+			all, testing.InternalTest{Name: "buckets", F: c.suiteOfBuckets}, testing.InternalTest{Name: "speed", F: c.measure},
+		)
 	}
 	if c.asksQuestions() {
 		all = append(all, testing.InternalTest{Name: "questions", F: c.askAll})
@@ -181,7 +195,9 @@ func (c *certification) suite(t *testing.T) {
 	if rules := c.leftOut(); len(rules) > 0 {
 		opts = append(opts, storagetest.SkipRules(notAsked, rules...))
 	}
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return c.newBucket(t) }, append(opts, c.withoutVersions()...)...)
+	storagetest.RunDriver(
+		t, func(t *testing.T) driver.Driver { return c.newBucket(t) },
+		append(opts, c.withoutVersions()...)...)
 }
 
 // withoutVersions leaves out the cases of versions and locks if the account keeps no versions.
@@ -223,7 +239,9 @@ func (c *certification) note(t *testing.T) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.ContainsFunc(c.failed, func(name string) bool { return name == t.Name() || strings.HasPrefix(name, t.Name()+"/") }) {
+	if !slices.ContainsFunc(
+		c.failed, func(name string) bool { return name == t.Name() || strings.HasPrefix(name, t.Name()+"/") },
+	) {
 		c.failed = append(c.failed, t.Name())
 	}
 }
@@ -266,7 +284,9 @@ func (c *certification) opener(as storage.OpenOption, setting storage.BucketOpti
 }
 
 // count is a hook that counts requests.
-func (c *certification) count(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+func (c *certification) count(
+	ctx context.Context, _ storage.Operation,
+) (context.Context, func(storage.Outcome), error) {
 	return ctx, func(o storage.Outcome) {
 		c.requests.Add(int64(o.Requests))
 		c.bytes.Add(o.Bytes)
@@ -274,7 +294,9 @@ func (c *certification) count(ctx context.Context, _ storage.Operation) (context
 }
 
 // countUntilInterrupted is count for the operations of cases, which fail after an interruption.
-func (c *certification) countUntilInterrupted(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+func (c *certification) countUntilInterrupted(
+	ctx context.Context, op storage.Operation,
+) (context.Context, func(storage.Outcome), error) {
 	if c.interrupted.Load() {
 		return nil, nil, storage.Canceled
 	}

@@ -35,7 +35,10 @@ func completeLocations(p *program.Program, root *cobra.Command) {
 }
 
 // completion returns a function of the program as cobra calls it.
-func completion(p *program.Program, complete func(p *program.Program, c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective)) cobra.CompletionFunc {
+func completion(
+	p *program.Program,
+	complete func(p *program.Program, c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective),
+) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 		return complete(p, c, args, text)
 	}
@@ -43,7 +46,9 @@ func completion(p *program.Program, complete func(p *program.Program, c *cobra.C
 
 // completeLocation completes a named location, a bucket, a key or a path. What it cannot find
 // soon, it leaves out.
-func completeLocation(p *program.Program, c *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+func completeLocation(
+	p *program.Program, c *cobra.Command, _ []string, text string,
+) ([]string, cobra.ShellCompDirective) {
 	const directive = cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveKeepOrder
 	p.Command = c
 	if p.LoadConfig() != nil {
@@ -188,7 +193,9 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 }
 
 // completeConfigNames completes the names of the configuration file.
-func completeConfigNames(p *program.Program, c *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+func completeConfigNames(
+	p *program.Program, c *cobra.Command, _ []string, text string,
+) ([]string, cobra.ShellCompDirective) {
 	p.Command = c
 	if p.LoadConfig() != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -201,7 +208,9 @@ func completeConfigNames(p *program.Program, c *cobra.Command, _ []string, text 
 }
 
 // completeSettings completes the names of settings.
-func completeSettings(p *program.Program, c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+func completeSettings(
+	p *program.Program, c *cobra.Command, args []string, text string,
+) ([]string, cobra.ShellCompDirective) {
 	var found []string
 	if len(args) == 0 || c.Name() == "unset" {
 		program.Settings(c.Root(), func(flag *pflag.Flag) {

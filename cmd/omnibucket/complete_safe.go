@@ -22,7 +22,8 @@ func isPlain(r rune) bool {
 
 // isCompletable reports whether a shell can insert a name. The scripts quote a space.
 func isCompletable(name string) bool {
-	return !strings.ContainsFunc(name, func(r rune) bool { return r != ' ' && !isPlain(r) }) && name == strings.TrimSpace(name)
+	return !strings.ContainsFunc(name, func(r rune) bool { return r != ' ' && !isPlain(r) }) &&
+		name == strings.TrimSpace(name)
 }
 
 // inShell escapes the characters of a path of an address that a shell reads.

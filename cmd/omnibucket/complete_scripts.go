@@ -43,7 +43,10 @@ var scriptMends = map[string][][2]string{
 	}},
 	"zsh": {{`=~ '-.*='`, `=~ '^--?[a-z-]+='`}}, // what stands before the "=" is evaluated
 	"fish": {
-		{"set -l args (commandline -opc)", "set -l args (commandline -opc)\n    set -l command $args[1]\n    set args (string escape -- $args) # they are evaluated\n    set args[1] $command"},
+		{
+			"set -l args (commandline -opc)",
+			"set -l args (commandline -opc)\n    set -l command $args[1]\n    set args (string escape -- $args) # they are evaluated\n    set args[1] $command",
+		},
 		{`string match -r -- '-.*='`, `string match -r -- '^--?[a-z-]+='`},
 	},
 }

@@ -54,30 +54,35 @@ environment variables and files.`,
 	c.AddCommand(
 		add,
 		&cobra.Command{
-			Use: "list", Short: "List the named locations", Long: "Lists names and addresses: those of the environment, too, if a name of the file has one.",
+			Use: "list", Short: "List the named locations",
+			Long:    "Lists names and addresses: those of the environment, too, if a name of the file has one.",
 			Example: "  omnibucket config list\n  omnibucket config list --json", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return configList(p) },
 		},
 		&cobra.Command{
-			Use: "remove NAME...", Short: "Remove named locations", Long: "Removes names from the file. Their buckets and directories stay.",
+			Use: "remove NAME...", Short: "Remove named locations",
+			Long:    "Removes names from the file. Their buckets and directories stay.",
 			Example: "  omnibucket config remove photos\n  omnibucket config remove photos disk", Args: cobra.MinimumNArgs(1),
 			ValidArgsFunction: completion(p, completeConfigNames),
 			RunE:              func(c *cobra.Command, args []string) error { return configRemove(c.Context(), p, "locations", args) },
 		},
 		&cobra.Command{
-			Use: "set FLAG VALUE", Short: "Set the value of a global flag for every command", Long: "Sets the value of a global flag for every command that does not have it.",
+			Use: "set FLAG VALUE", Short: "Set the value of a global flag for every command",
+			Long:    "Sets the value of a global flag for every command that does not have it.",
 			Example: "  omnibucket config set concurrency 64\n  omnibucket config set bwlimit 10M", Args: cobra.ExactArgs(2),
 			ValidArgsFunction: completion(p, completeSettings),
 			RunE:              func(c *cobra.Command, args []string) error { return configSet(c.Context(), p, args[0], args[1]) },
 		},
 		&cobra.Command{
 			Use: "unset FLAG...", Short: "Remove settings", Long: "Removes settings from the file.",
-			Example: "  omnibucket config unset bwlimit\n  omnibucket config unset bwlimit concurrency", Args: cobra.MinimumNArgs(1),
+			Example:           "  omnibucket config unset bwlimit\n  omnibucket config unset bwlimit concurrency",
+			Args:              cobra.MinimumNArgs(1),
 			ValidArgsFunction: completion(p, completeSettings),
 			RunE:              func(c *cobra.Command, args []string) error { return configRemove(c.Context(), p, "settings", args) },
 		},
 		&cobra.Command{
-			Use: "show", Short: "Show the file and the settings in effect", Long: "Shows the path of the file, and each setting in effect.",
+			Use: "show", Short: "Show the file and the settings in effect",
+			Long:    "Shows the path of the file, and each setting in effect.",
 			Example: "  omnibucket config show\n  omnibucket config show --json", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return configShow(p) },
 		},
@@ -152,7 +157,10 @@ func configSet(ctx context.Context, p *program.Program, name, value string) erro
 func setting(p *program.Program, name string) (*pflag.Flag, error) {
 	flag := p.Command.Root().PersistentFlags().Lookup(name)
 	if flag == nil || !program.IsSetting(name) {
-		return nil, argument.Invalid(console.Printable(name)+" must be a global flag without its dashes", "\"omnibucket config show\" lists the settings")
+		return nil, argument.Invalid(
+			console.Printable(name)+" must be a global flag without its dashes",
+			"\"omnibucket config show\" lists the settings",
+		)
 	}
 	return flag, nil
 }
@@ -182,7 +190,9 @@ func configRemove(ctx context.Context, p *program.Program, section string, names
 func changeConfig(ctx context.Context, p *program.Program, change func(*config.File) error) error {
 	path := p.ConfigFile()
 	if path == "" {
-		return argument.Invalid("the system must have a directory of configurations, such as that of HOME", "use --config to name a file")
+		return argument.Invalid(
+			"the system must have a directory of configurations, such as that of HOME", "use --config to name a file",
+		)
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // a link to a file under version control stays

@@ -31,5 +31,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop)   // a second signal ends the program immediately
 	signal.Ignore(syscall.SIGPIPE) // writing to a broken pipe fails, and run ends in order
-	os.Exit(run(ctx, os.Args[1:], program.Environment{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Lookup: os.LookupEnv, Ends: true}))
+	os.Exit(
+		run(
+			ctx, os.Args[1:],
+			program.Environment{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Lookup: os.LookupEnv, Ends: true},
+		),
+	)
 }

@@ -221,7 +221,9 @@ type batchLine struct {
 }
 
 // report prints what a line printed, and its result.
-func (b *batch) report(stop func(), number int, text string, code int, out *lineOutput, errs string, took time.Duration) {
+func (b *batch) report(
+	stop func(), number int, text string, code int, out *lineOutput, errs string, took time.Duration,
+) {
 	if out != nil {
 		out.flush()
 	} else {

@@ -69,7 +69,9 @@ type tagLine struct {
 	Tags map[string]string `json:"tags"`
 }
 
-func tag(ctx context.Context, p *program.Program, f *tagFlags, set map[string]string, b storage.Bucket, key string) error {
+func tag(
+	ctx context.Context, p *program.Program, f *tagFlags, set map[string]string, b storage.Bucket, key string,
+) error {
 	changes := len(set) > 0 || len(f.remove) > 0 || f.clear
 	tags := map[string]string{}
 	if !changes || !f.clear || p.Global.DryRun { // otherwise the old ones do not matter

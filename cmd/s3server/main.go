@@ -36,7 +36,10 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the program immediately
 	args, known := arguments(os.Args)
 	if !known {
-		_, _ = fmt.Fprintln(os.Stderr, "s3server: the image has no shell and no mc, and curl only for health checks: write MINIO_DEFAULT_BUCKETS in place of a script that creates buckets")
+		_, _ = fmt.Fprintln(
+			os.Stderr,
+			"s3server: the image has no shell and no mc, and curl only for health checks: write MINIO_DEFAULT_BUCKETS in place of a script that creates buckets",
+		)
 		os.Exit(exitUsage)
 	}
 	os.Exit(run(ctx, args, os.Stdout, os.Stderr, os.LookupEnv))
@@ -89,7 +92,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	set := flag.NewFlagSet("s3server", flag.ContinueOnError)
 	set.SetOutput(errs)
 	set.Usage = func() {
-		_, _ = fmt.Fprintln(errs, "Usage: s3server [flags] [DIRECTORY]\n\nAn S3 server for tests and development. Without a directory, everything is in memory.\n\nFlags:")
+		_, _ = fmt.Fprintln(
+			errs,
+			"Usage: s3server [flags] [DIRECTORY]\n\nAn S3 server for tests and development. Without a directory, everything is in memory.\n\nFlags:",
+		)
 		set.PrintDefaults()
 	}
 	set.StringVar(&f.Listen, "listen", s3command.DefaultListen, "listen on this `address`; port 0 selects a free port")
@@ -113,7 +119,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	case err != nil && storage.CodeOf(err) != storage.InvalidArgument: // the flags have printed it
 		return exitUsage
 	case err == nil:
-		err = serve(ctx, &f, args, s3command.Environment{Err: errs, Lookup: lookup, Ready: func(url string) { _, _ = fmt.Fprintln(out, url) }})
+		err = serve(
+			ctx, &f, args,
+			s3command.Environment{Err: errs, Lookup: lookup, Ready: func(url string) { _, _ = fmt.Fprintln(out, url) }},
+		)
 	}
 	if err == nil {
 		return 0
@@ -139,7 +148,9 @@ func serve(ctx context.Context, f *s3command.Flags, args []string, env s3command
 		}
 		return named(err, args[0])
 	}
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("arguments must be flags and at most one directory, after them")}
+	return &storage.Error{
+		Code: storage.InvalidArgument, Err: errors.New("arguments must be flags and at most one directory, after them"),
+	}
 }
 
 // named adds what to do if the directory belongs to another user, as a folder that a container mounts often does.

@@ -39,7 +39,9 @@ type adapter[S closer] struct {
 type closer interface{ close() error }
 
 // directCalls are the calls of this library.
-var directCalls = adapter[adapterStore]{ours, func(_ context.Context, b storage.Bucket) (adapterStore, error) { return own{bucket: b}, nil }}
+var directCalls = adapter[adapterStore]{
+	ours, func(_ context.Context, b storage.Bucket) (adapterStore, error) { return own{bucket: b}, nil },
+}
 
 // storeAdapters are the adapters that have most operations of a bucket.
 var storeAdapters = []adapter[adapterStore]{
@@ -92,7 +94,9 @@ func storeCases() []benchCase {
 		{name: "exists", title: "whether an object is there: one that is, and one that is not", op: adapterExists},
 		{name: "delete", title: "put 1 KiB, and delete it", op: adapterDelete},
 	} {
-		c.goals = []goal{notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3), noMoreRequests(viaObjstore, objstoreS3)}
+		c.goals = []goal{
+			notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3), noMoreRequests(viaObjstore, objstoreS3),
+		}
 		if c.name != "put-8m" { // s3blob keeps 16 MiB in memory before it sends parts
 			c.goals = append(c.goals, noMoreRequests(viaGoCloud, goCloudS3))
 		}
@@ -116,7 +120,9 @@ type adapterRow[S closer] struct {
 func inMemory[S closer](adapters []adapter[S]) []adapterRow[S] {
 	var rows []adapterRow[S]
 	for _, a := range adapters {
-		rows = append(rows, adapterRow[S]{name: a.name, open: func(e *env) (S, error) { return a.over(e.ctx, memstore.New()) }})
+		rows = append(
+			rows, adapterRow[S]{name: a.name, open: func(e *env) (S, error) { return a.over(e.ctx, memstore.New()) }},
+		)
 	}
 	return rows
 }
@@ -171,7 +177,9 @@ func adapterUpload(size int) func(*env, adapterStore) (func(int) error, error) {
 }
 
 // afterPut repeats an operation on an object of that size, which is put first.
-func afterPut(key string, size int, do func(ctx context.Context, s adapterStore) error) func(*env, adapterStore) (func(int) error, error) {
+func afterPut(
+	key string, size int, do func(ctx context.Context, s adapterStore) error,
+) func(*env, adapterStore) (func(int) error, error) {
 	return func(e *env, s adapterStore) (func(int) error, error) {
 		if err := s.put(e.ctx, key, make([]byte, size)); err != nil {
 			return nil, err
@@ -195,11 +203,16 @@ func adapterDownload(key string, size int) func(*env, adapterStore) (func(int) e
 }
 
 func adapterRange(size int, offset, length int64) func(*env, adapterStore) (func(int) error, error) {
-	return afterPut(adapterKey, size, func(ctx context.Context, s adapterStore) error { return s.readRange(ctx, adapterKey, offset, length) })
+	return afterPut(
+		adapterKey, size,
+		func(ctx context.Context, s adapterStore) error { return s.readRange(ctx, adapterKey, offset, length) },
+	)
 }
 
 var (
-	adapterAttrs  = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error { return s.attrs(ctx, adapterKey) })
+	adapterAttrs = afterPut(
+		adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error { return s.attrs(ctx, adapterKey) },
+	)
 	adapterExists = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
 		there, err := s.exists(ctx, adapterKey)
 		missing, missingErr := s.exists(ctx, "folder/none")
@@ -211,7 +224,10 @@ var (
 	adapterDelete = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
 		return errors.Join(s.put(ctx, "folder/other", smallObject), s.remove(ctx, "folder/other"))
 	})
-	adapterCopy = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error { return s.copyTo(ctx, "folder/copy", adapterKey) })
+	adapterCopy = afterPut(
+		adapterKey, kilobyte,
+		func(ctx context.Context, s adapterStore) error { return s.copyTo(ctx, "folder/copy", adapterKey) },
+	)
 )
 
 func adapterList(keys int) func(*env, adapterStore) (func(int) error, error) {

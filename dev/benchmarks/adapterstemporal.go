@@ -24,10 +24,12 @@ type temporalStore struct {
 	bucket storage.Bucket // nil: the driver has no Close
 }
 
-var temporalAdapters = []adapter[temporalStore]{{viaTemporal, func(_ context.Context, b storage.Bucket) (temporalStore, error) {
-	d, err := temporal.New(b, temporal.Config{})
-	return temporalStore{d, b}, err
-}}}
+var temporalAdapters = []adapter[temporalStore]{
+	{viaTemporal, func(_ context.Context, b storage.Bucket) (temporalStore, error) {
+		d, err := temporal.New(b, temporal.Config{})
+		return temporalStore{d, b}, err
+	}},
+}
 
 // temporalCases compare adapters/temporal with the driver for S3 of Temporal's SDK, which looks before it writes.
 func temporalCases() []benchCase {
@@ -48,7 +50,9 @@ func temporalCases() []benchCase {
 }
 
 func minioTemporal(_ context.Context, bucket string, server jobServer) (temporalStore, error) {
-	d, err := s3driver.NewDriver(s3driver.Options{Client: awssdkv2.NewClient(server.client()), Bucket: s3driver.StaticBucket(bucket)})
+	d, err := s3driver.NewDriver(
+		s3driver.Options{Client: awssdkv2.NewClient(server.client()), Bucket: s3driver.StaticBucket(bucket)},
+	)
 	return temporalStore{driver: d}, err
 }
 

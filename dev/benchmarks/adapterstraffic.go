@@ -26,7 +26,9 @@ func (t *traffic) add(one traffic, n int) {
 
 // countedOp returns run, which adds the traffic of its operations to that of e. It is counted once,
 // through a server between the store and MinIO, which is not part of what is measured.
-func countedOp[S closer](e *env, c adapterRow[S], op func(*env, S) (func(int) error, error), run func(int) error) (func(int) error, error) {
+func countedOp[S closer](
+	e *env, c adapterRow[S], op func(*env, S) (func(int) error, error), run func(int) error,
+) (func(int) error, error) {
 	s, counts, err := c.count(e)
 	if err != nil {
 		return nil, err

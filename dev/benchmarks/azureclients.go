@@ -38,7 +38,9 @@ var azureKey = base64.StdEncoding.EncodeToString(make([]byte, 64))
 
 // openAzure opens a container of this library.
 func openAzure(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
-	return azure.Open(ctx, azure.Config{Bucket: azureContainer, Endpoint: server + "/" + nullazure.Account, Key: azureKey}, opts...)
+	return azure.Open(
+		ctx, azure.Config{Bucket: azureContainer, Endpoint: server + "/" + nullazure.Account, Key: azureKey},
+		opts...)
 }
 
 func azureClient(server string) (*azblob.Client, error) {
@@ -79,7 +81,9 @@ func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
 				return out.Body, err
 			},
 			list: func(ctx context.Context, prefix string, each func()) error {
-				pages := blobs.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix, MaxResults: to.Ptr(int32(pageSize))})
+				pages := blobs.NewListBlobsFlatPager(
+					&container.ListBlobsFlatOptions{Prefix: &prefix, MaxResults: to.Ptr(int32(pageSize))},
+				)
 				for pages.More() {
 					page, err := pages.NextPage(ctx)
 					if err != nil {

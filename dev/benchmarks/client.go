@@ -198,7 +198,9 @@ func (c clientCase) benchCase() benchCase {
 	all := benchCase{name: c.fullName(), title: c.title, goals: c.goals, grows: c.grows}
 	for _, contender := range c.contenders {
 		setup := func(e *env) (func(int) error, error) { return c.setup(e, contender) }
-		all.rows = append(all.rows, row{name: contender.name, setup: setup, once: contender.once || c.heap, single: c.amount > 0})
+		all.rows = append(
+			all.rows, row{name: contender.name, setup: setup, once: contender.once || c.heap, single: c.amount > 0},
+		)
 	}
 	return all
 }
@@ -210,7 +212,9 @@ func (c clientCase) setup(e *env, contender contender) (func(int) error, error) 
 	}
 	if c.amount > 0 {
 		return func(int) error {
-			return e.runInChild(childOrder{c.fullName(), contender.name, url, profilePath(c.fullName(), contender.name), listedKeys})
+			return e.runInChild(
+				childOrder{c.fullName(), contender.name, url, profilePath(c.fullName(), contender.name), listedKeys},
+			)
 		}, nil
 	}
 	opened, err := contender.open(e, url)
@@ -228,7 +232,9 @@ func (c clientCase) serverURL(e *env) (string, error) {
 }
 
 // putBy makes a put of an upload.
-func putBy(upload func(ctx context.Context, key string, body io.Reader, size int64) error) func(context.Context, string, []byte) error {
+func putBy(
+	upload func(ctx context.Context, key string, body io.Reader, size int64) error,
+) func(context.Context, string, []byte) error {
 	return func(ctx context.Context, key string, data []byte) error {
 		return upload(ctx, key, bytes.NewReader(data), int64(len(data)))
 	}

@@ -49,7 +49,10 @@ var (
 )
 
 func clientCases() []clientCase {
-	return slices.Concat(smallCases(), randomCases(), listCases(), signCases(), manyCases(), uploadCases(), downloadCases(), growthTransfers(), growthJobs())
+	return slices.Concat(
+		smallCases(), randomCases(), listCases(), signCases(), manyCases(), uploadCases(), downloadCases(),
+		growthTransfers(), growthJobs(),
+	)
 }
 
 func smallCases() []clientCase {
@@ -71,30 +74,52 @@ func smallCases() []clientCase {
 		s3Get = "get 1 KiB into a buffer, its checksum verified by ours and by the SDK's, "
 	)
 	return []clientCase{
-		{provider: amazon, name: "put-1k", title: s3Put + "over TLS", server: nearTLS, do: putSmall, contenders: s3All, goals: s3Goals},
-		{provider: amazon, name: "get-1k", title: s3Get + "over TLS", server: nearTLS, do: getSmall, contenders: s3All, goals: s3Goals},
+		{
+			provider: amazon, name: "put-1k", title: s3Put + "over TLS", server: nearTLS, do: putSmall, contenders: s3All,
+			goals: s3Goals,
+		},
+		{
+			provider: amazon, name: "get-1k", title: s3Get + "over TLS", server: nearTLS, do: getSmall, contenders: s3All,
+			goals: s3Goals,
+		},
 		// Without TLS, the SDK sends checksums in another way.
-		{provider: amazon, name: "put-1k-plain", title: s3Put + "over plain http", server: nearPlain, do: putSmall, contenders: s3All, goals: s3Goals},
-		{provider: amazon, name: "get-1k-plain", title: s3Get + "over plain http", server: nearPlain, do: getSmall, contenders: s3All, goals: s3Goals},
+		{
+			provider: amazon, name: "put-1k-plain", title: s3Put + "over plain http", server: nearPlain, do: putSmall,
+			contenders: s3All, goals: s3Goals,
+		},
+		{
+			provider: amazon, name: "get-1k-plain", title: s3Get + "over plain http", server: nearPlain, do: getSmall,
+			contenders: s3All, goals: s3Goals,
+		},
 		{
 			provider: google, name: "put-1k", title: "put 1 KiB that comes from an io.Reader, over TLS",
 			server: nearTLS, do: putSmall, contenders: gcsPut,
-			goals: []goal{bytesAtMost(500e3), requestsAtMost(ours, 1), requestsAtMost(oursKnown, 1), allocationsOver(ours, rawGCS, 0), lessCPU(ours, rawGCS, 1)},
+			goals: []goal{
+				bytesAtMost(500e3), requestsAtMost(ours, 1), requestsAtMost(oursKnown, 1), allocationsOver(ours, rawGCS, 0),
+				lessCPU(ours, rawGCS, 1),
+			},
 		},
 		{
 			provider: google, name: "get-1k", title: "get 1 KiB into a buffer, its checksum verified, over TLS",
 			server: nearTLS, do: getSmall, contenders: []contender{gcsOurs, gcsRaw, gcsGoCloud},
 			goals: []goal{requestsAtMost(ours, 1), allocationsOver(ours, rawGCS, 3), lessCPU(ours, rawGCS, 1)},
 		},
-		{provider: microsoft, name: "put-1k", title: "put 1 KiB that is in memory, ours with checksums, over TLS", server: nearTLS, do: putSmall, contenders: azureAll, goals: azureGoals},
-		{provider: microsoft, name: "get-1k", title: "get 1 KiB into a buffer, its checksum verified by ours, over TLS", server: nearTLS, do: getSmall, contenders: azureAll, goals: azureGoals},
+		{
+			provider: microsoft, name: "put-1k", title: "put 1 KiB that is in memory, ours with checksums, over TLS",
+			server: nearTLS, do: putSmall, contenders: azureAll, goals: azureGoals,
+		},
+		{
+			provider: microsoft, name: "get-1k", title: "get 1 KiB into a buffer, its checksum verified by ours, over TLS",
+			server: nearTLS, do: getSmall, contenders: azureAll, goals: azureGoals,
+		},
 	}
 }
 
 func randomCases() []clientCase {
 	return []clientCase{
 		{
-			provider: amazon, name: "read-at", title: "open an object and read 100 adjacent pieces of 64 bytes with ReadAt, 20 ms a request",
+			provider: amazon, name: "read-at",
+			title:  "open an object and read 100 adjacent pieces of 64 bytes with ReadAt, 20 ms a request",
 			server: farLatency, do: readAdjacent(100, 64),
 			// One request describes the object, and one reads the block.
 			contenders: []contender{s3Ours, s3Raw.onlyOnce(), s3Minio.onlyOnce()},
@@ -207,19 +232,30 @@ func manyCases() []clientCase {
 			do: uploadMany, amount: objects, heap: true,
 			contenders: []contender{
 				{name: ours, open: func(*env, string) (client, error) {
-					return tuning{}.client(memstore.New(driver.WithLayer(likeS3), storage.WithBufferLimit(&storage.BufferLimit{Max: memoryLimit}))), nil
+					return tuning{}.client(
+						memstore.New(driver.WithLayer(likeS3), storage.WithBufferLimit(&storage.BufferLimit{Max: memoryLimit})),
+					), nil
 				}},
-				goCloudContender(goCloudMem, func(context.Context, string) (goCloud, error) { return goCloud{bucket: memblob.OpenBucket(nil)}, nil }),
+				goCloudContender(
+					goCloudMem,
+					func(context.Context, string) (goCloud, error) { return goCloud{bucket: memblob.OpenBucket(nil)}, nil },
+				),
 			},
 			goals: []goal{heapAtMost("the buffers", memoryLimit)},
 		},
 		{
 			// By default the SDK's writer takes 16 MiB for each upload, which is more
 			// than machines have.
-			provider: google, name: "uploads-1000", title: title + fmt.Sprintf("over plain http, ours with a BufferLimit of %s", record.Size(memoryLimit)),
+			provider: google, name: "uploads-1000",
+			title:  title + fmt.Sprintf("over plain http, ours with a BufferLimit of %s", record.Size(memoryLimit)),
 			server: nearPlain, do: uploadMany, amount: objects, heap: true,
 			contenders: []contender{google.ours(ours, tuning{memory: memoryLimit}), gcsSDK(rawGCSSmall, gcsChunks(256<<10))},
-			goals:      []goal{heapAtMost(fmt.Sprintf("the buffers and %s for each connection", record.Size(perConnection)), memoryLimit+objects*perConnection)},
+			goals: []goal{
+				heapAtMost(
+					fmt.Sprintf("the buffers and %s for each connection", record.Size(perConnection)),
+					memoryLimit+objects*perConnection,
+				),
+			},
 		},
 	}
 }

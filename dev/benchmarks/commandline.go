@@ -17,7 +17,10 @@ func commandLineCases() []benchCase {
 	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" {
 		return nil
 	}
-	contenders := []tool{oursAtTheCommandLine, rcloneContender(rcloneBest, "--transfers", "32", "--checkers", "32"), rcloneContender(rcloneOwn)}
+	contenders := []tool{
+		oursAtTheCommandLine, rcloneContender(rcloneBest, "--transfers", "32", "--checkers", "32"),
+		rcloneContender(rcloneOwn),
+	}
 	for _, other := range []struct {
 		variable string
 		tool     tool
@@ -53,7 +56,10 @@ func commandLineCases() []benchCase {
 				rows = append(rows, commandLineRow(c, k))
 			}
 		}
-		title := fmt.Sprintf("%d small files and one of %d MiB %s, on MinIO; memory is the whole process's", commandLineFiles, commandLineLarge, k.title)
+		title := fmt.Sprintf(
+			"%d small files and one of %d MiB %s, on MinIO; memory is the whole process's", commandLineFiles, commandLineLarge,
+			k.title,
+		)
 		cases = append(cases, benchCase{name: k.name, title: title, rows: rows, goals: goals})
 	}
 	return cases
@@ -137,7 +143,9 @@ var s5cmdContender = tool{
 // commandLine returns a command of cmd/omnibucket, which is built once, with the flags of
 // .goreleaser.yaml.
 func (e *env) commandLine(bucket string, args func(address string) []string) (*exec.Cmd, error) {
-	program, err := e.built("omnibucket", "../../cmd/omnibucket", ".", "-tags", "disable_grpc_modules,grpcnotrace", "-ldflags", "-s -w")
+	program, err := e.built(
+		"omnibucket", "../../cmd/omnibucket", ".", "-tags", "disable_grpc_modules,grpcnotrace", "-ldflags", "-s -w",
+	)
 	if err != nil {
 		return nil, err
 	}

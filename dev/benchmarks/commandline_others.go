@@ -39,7 +39,9 @@ func mcPeer(args func(bucket string) []string) job {
 		if err != nil {
 			return nil, err
 		}
-		cmd := exec.CommandContext(e.ctx, os.Getenv(mcVariable), append([]string{"--config-dir", configuration, "--quiet"}, args("peer/"+bucket+"/")...)...)
+		cmd := exec.CommandContext(
+			e.ctx, os.Getenv(mcVariable),
+			append([]string{"--config-dir", configuration, "--quiet"}, args("peer/"+bucket+"/")...)...)
 		cmd.Env = append(os.Environ(), "MC_HOST_peer="+server.String())
 		return cmd, nil
 	}
@@ -55,7 +57,9 @@ var awsContender = tool{
 func awsS3(args func(bucket string) []string) job {
 	return func(e *env, _, bucket string) (*exec.Cmd, error) {
 		endpoint, key, secret := e.jobServer()
-		cmd := exec.CommandContext(e.ctx, os.Getenv(awsVariable), append([]string{"--endpoint-url", endpoint, "s3"}, args("s3://"+bucket+"/")...)...)
+		cmd := exec.CommandContext(
+			e.ctx, os.Getenv(awsVariable),
+			append([]string{"--endpoint-url", endpoint, "s3"}, args("s3://"+bucket+"/")...)...)
 		cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
 		return cmd, nil
 	}
@@ -63,7 +67,9 @@ func awsS3(args func(bucket string) []string) job {
 
 // keepVersions lets a bucket keep versions.
 func keepVersions(e *env, _, bucket string) (*exec.Cmd, error) {
-	return e.commandLine(bucket, func(address string) []string { return []string{"bucket", "--versioning", "on", address} })
+	return e.commandLine(
+		bucket, func(address string) []string { return []string{"bucket", "--versioning", "on", address} },
+	)
 }
 
 // A requestCount counts requests by their method.

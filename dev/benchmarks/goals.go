@@ -11,10 +11,13 @@ import (
 // allocationsOver requires that one row makes at most n more allocations per
 // operation than the other.
 func allocationsOver(one, other string, n float64) goal {
-	return goal{fmt.Sprintf("%s: at most %g allocations more than %s", one, n, other), func(rows map[string]*result) (string, bool) {
-		seen := median(rows[one].allocs) - median(rows[other].allocs)
-		return fmt.Sprintf("%+.1f", seen), seen < n+0.5
-	}}
+	return goal{
+		fmt.Sprintf("%s: at most %g allocations more than %s", one, n, other),
+		func(rows map[string]*result) (string, bool) {
+			seen := median(rows[one].allocs) - median(rows[other].allocs)
+			return fmt.Sprintf("%+.1f", seen), seen < n+0.5
+		},
+	}
 }
 
 // allocationsAtMost requires that one row makes at most n allocations per operation.
@@ -27,10 +30,13 @@ func allocationsAtMost(one string, n float64) goal {
 
 // faster requires that one row takes at most 1/factor of the other's time.
 func faster(one, other string, factor float64) goal {
-	return goal{fmt.Sprintf("%s: at least %g × as fast as %s", one, factor, other), func(rows map[string]*result) (string, bool) {
-		seen := ratio(rows[other].nanos, rows[one].nanos)
-		return fmt.Sprintf("%.3g ×", seen), seen >= factor
-	}}
+	return goal{
+		fmt.Sprintf("%s: at least %g × as fast as %s", one, factor, other),
+		func(rows map[string]*result) (string, bool) {
+			seen := ratio(rows[other].nanos, rows[one].nanos)
+			return fmt.Sprintf("%.3g ×", seen), seen >= factor
+		},
+	}
 }
 
 // notSlower requires that one row is as fast as the other. Rows that wait for the same requests to a
@@ -61,27 +67,36 @@ func (r *result) sent() (total float64) {
 
 // lessCPU requires that one row uses at most factor times the CPU time of the other.
 func lessCPU(one, other string, factor float64) goal {
-	return goal{fmt.Sprintf("%s: at most %g × the CPU of %s", one, factor, other), func(rows map[string]*result) (string, bool) {
-		seen := ratio(rows[one].cpu, rows[other].cpu)
-		return fmt.Sprintf("%.3g ×", seen), seen <= factor
-	}}
+	return goal{
+		fmt.Sprintf("%s: at most %g × the CPU of %s", one, factor, other),
+		func(rows map[string]*result) (string, bool) {
+			seen := ratio(rows[one].cpu, rows[other].cpu)
+			return fmt.Sprintf("%.3g ×", seen), seen <= factor
+		},
+	}
 }
 
 // memoryAtMost requires that one row's process grows by at most that many bytes.
 func memoryAtMost(one string, most float64) goal {
-	return goal{fmt.Sprintf("%s: at most %s resident above the start", one, record.Size(most)), func(rows map[string]*result) (string, bool) {
-		seen := median(rows[one].resident)
-		return record.Size(seen), seen >= 0 && seen <= most
-	}}
+	return goal{
+		fmt.Sprintf("%s: at most %s resident above the start", one, record.Size(most)),
+		func(rows map[string]*result) (string, bool) {
+			seen := median(rows[one].resident)
+			return record.Size(seen), seen >= 0 && seen <= most
+		},
+	}
 }
 
 // lessMemory requires that one row's process grows by at most factor times as much as
 // the other's.
 func lessMemory(one, other string, factor float64) goal {
-	return goal{fmt.Sprintf("%s: at most %g × the memory of %s", one, factor, other), func(rows map[string]*result) (string, bool) {
-		seen := median(rows[one].resident) / median(rows[other].resident)
-		return fmt.Sprintf("%.3g ×", seen), seen >= 0 && seen <= factor
-	}}
+	return goal{
+		fmt.Sprintf("%s: at most %g × the memory of %s", one, factor, other),
+		func(rows map[string]*result) (string, bool) {
+			seen := median(rows[one].resident) / median(rows[other].resident)
+			return fmt.Sprintf("%.3g ×", seen), seen >= 0 && seen <= factor
+		},
+	}
 }
 
 // noRequest requires that one row never sends this request.
@@ -103,8 +118,11 @@ func requestsAtMost(one string, most float64) goal {
 
 // heapAtMost requires that the heap of our process grows by at most that many bytes.
 func heapAtMost(what string, most float64) goal {
-	return goal{fmt.Sprintf("the heap grows by at most %s, %s", what, record.Size(most)), func(rows map[string]*result) (string, bool) {
-		seen := rows[ours].peak
-		return record.Size(seen), seen > 0 && seen <= most
-	}}
+	return goal{
+		fmt.Sprintf("the heap grows by at most %s, %s", what, record.Size(most)),
+		func(rows map[string]*result) (string, bool) {
+			seen := rows[ours].peak
+			return record.Size(seen), seen > 0 && seen <= most
+		},
+	}
 }

@@ -45,7 +45,9 @@ func transferCount(n int) string { return fmt.Sprintf("%d at once", n) }
 func growthTransfers() []clientCase {
 	const where = ", over plain http on one machine"
 	up := []contender{s3Ours, s3Manager, s3Parts, s3GoCloud, s3Minio.onlyOnce()}
-	down := []contender{s3Ours, s3Raw, s3TransferManager(transferRanges, transfertypes.GetObjectRanges), s3GoCloud, s3Minio}
+	down := []contender{
+		s3Ours, s3Raw, s3TransferManager(transferRanges, transfertypes.GetObjectRanges), s3GoCloud, s3Minio,
+	}
 	var all []clientCase
 	grow := func(g growth, do work, amount int, contenders []contender, memory float64) {
 		all = append(all, clientCase{
@@ -60,7 +62,9 @@ func growthTransfers() []clientCase {
 		if n > 1024*mebibyte { // ours alone
 			up, down = []contender{s3Ours.onlyOnce()}, []contender{s3Ours.onlyOnce()}
 		}
-		grow(growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up, inParts)
+		grow(
+			growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up, inParts,
+		)
 		grow(growth{"growth-download", "read one object in order" + where, n, byteCount}, download, n, down, inParts)
 	}
 	const each, limit = 4 * mebibyte, 64 * mebibyte
@@ -71,9 +75,21 @@ func growthTransfers() []clientCase {
 		if n > 100 {
 			others = 1 // manager would take gigabytes
 		}
-		grow(growth{"growth-uploads", "uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(limit) + where, n, transferCount},
-			uploadsAtOnce(n), n*each, []contender{amazon.ours(ours, tuning{memory: limit}), s3Manager}[:others], memory)
-		grow(growth{"growth-downloads", "downloads of 4 MiB at once" + where, n, transferCount}, downloadsAtOnce(n), n*each, []contender{s3Ours, s3Plain, s3Raw}, memory)
+		grow(
+			growth{
+				"growth-uploads",
+				"uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(limit) + where, n,
+				transferCount,
+			},
+			uploadsAtOnce(n),
+			n*each,
+			[]contender{amazon.ours(ours, tuning{memory: limit}), s3Manager}[:others],
+			memory,
+		)
+		grow(
+			growth{"growth-downloads", "downloads of 4 MiB at once" + where, n, transferCount}, downloadsAtOnce(n), n*each,
+			[]contender{s3Ours, s3Plain, s3Raw}, memory,
+		)
 	}
 	return all
 }

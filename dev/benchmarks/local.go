@@ -81,7 +81,8 @@ func localCases(files int) []benchCase {
 			rows: append(diskRows(getOp(kilobyte)), row{name: plainRead, setup: readOp}),
 		},
 		{
-			name: "local-list-all", title: fmt.Sprintf("list all of %d files with their sizes, in pages of 1,000; one tree for all", files),
+			name:  "local-list-all",
+			title: fmt.Sprintf("list all of %d files with their sizes, in pages of 1,000; one tree for all", files),
 			rows:  listRows(files),
 			goals: []goal{asFast(goCloudFile, 20), within(plainWalk, 1.5)},
 		},
@@ -95,8 +96,9 @@ func localCases(files int) []benchCase {
 
 func localPut(name, title string, bytes int, goals ...goal) benchCase {
 	return benchCase{
-		name: name, title: title + ", no fsync: ours atomic with attributes and checksum, fileblob without attributes, objstore not atomic",
-		rows: append(diskRows(putOp(bytes)), row{name: tempRename, setup: renameOp(bytes, false)}), goals: goals,
+		name:  name,
+		title: title + ", no fsync: ours atomic with attributes and checksum, fileblob without attributes, objstore not atomic",
+		rows:  append(diskRows(putOp(bytes)), row{name: tempRename, setup: renameOp(bytes, false)}), goals: goals,
 	}
 }
 

@@ -40,10 +40,19 @@ func main() {
 	pattern := flag.String("run", "", "run the cases that match this `regexp`")
 	rounds := flag.Int("rounds", 5, "rounds of each case")
 	per := flag.Duration("per", 150*time.Millisecond, "approximate time of one contender in a round")
-	flag.IntVar(&listedKeys, "files", listedKeys, "keys and files in listings, and small files for S3 servers; goals are for 100,000")
-	flag.Int64Var(&commandLineLarge, "large", commandLineLarge, "`MiB` of the large file in the cases of the command line and of S3 servers")
+	flag.IntVar(
+		&listedKeys, "files", listedKeys,
+		"keys and files in listings, and small files for S3 servers; goals are for 100,000",
+	)
+	flag.Int64Var(
+		&commandLineLarge, "large", commandLineLarge,
+		"`MiB` of the large file in the cases of the command line and of S3 servers",
+	)
 	names := flag.Bool("list", false, "only print the names of the cases")
-	flag.StringVar(&profiles, "profile", "", "write CPU profiles of the transfers to and from servers into this `directory`")
+	flag.StringVar(
+		&profiles, "profile", "",
+		"write CPU profiles of the transfers to and from servers into this `directory`",
+	)
 	recorded := flag.String("record", "", "write results and plots into this `directory`")
 	flag.Parse()
 	chosen, err := regexp.Compile(*pattern)
@@ -95,9 +104,14 @@ func exitOn(err error) {
 
 // cases returns all cases. Listings of memory and local have that many keys.
 func cases(keys int) []benchCase {
-	all := slices.Concat(memoryCases(keys), layerCases(), overlayCases(), mirrorCases(), localCases(keys), serveCases(), adapterCases(), growthCases(keys))
+	all := slices.Concat(
+		memoryCases(keys), layerCases(), overlayCases(), mirrorCases(), localCases(keys), serveCases(), adapterCases(),
+		growthCases(keys),
+	)
 	for _, c := range clientCases() {
 		all = append(all, c.benchCase())
 	}
-	return slices.Concat(all, tailCases(), transferJobCases(), startCases(), commandLineCases(), throttledJobCases(), s3ServerCases())
+	return slices.Concat(
+		all, tailCases(), transferJobCases(), startCases(), commandLineCases(), throttledJobCases(), s3ServerCases(),
+	)
 }

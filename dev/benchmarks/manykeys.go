@@ -49,7 +49,9 @@ func sumSizes(ctx context.Context, c client, n int) error {
 }
 
 func expireNothing(ctx context.Context, c client, n int) error {
-	report, err := transfer.Expire(ctx, storage.Prefixed(c.bucket, fmt.Sprintf("%d/", n)), []transfer.ExpireRule{{Age: 100 * 365 * 24 * time.Hour}})
+	report, err := transfer.Expire(
+		ctx, storage.Prefixed(c.bucket, fmt.Sprintf("%d/", n)), []transfer.ExpireRule{{Age: 100 * 365 * 24 * time.Hour}},
+	)
 	if err != nil {
 		return err
 	}
@@ -61,7 +63,11 @@ func expireNothing(ctx context.Context, c client, n int) error {
 
 // syncNothing compares objects with copies that are a day younger.
 func syncNothing(ctx context.Context, c client, n int) error {
-	from, to := storage.Prefixed(c.bucket, fmt.Sprintf("%d/a/", n)), storage.Prefixed(c.bucket, fmt.Sprintf("%d/copies/", n))
+	from, to := storage.Prefixed(
+		c.bucket, fmt.Sprintf("%d/a/", n),
+	), storage.Prefixed(
+		c.bucket, fmt.Sprintf("%d/copies/", n),
+	)
 	report, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from))
 	if err != nil {
 		return err
@@ -82,7 +88,12 @@ func growthCases(keys int) []benchCase {
 	var all []benchCase
 	for _, n := range sizes {
 		g := growth{"growth-list-memory", "list all keys of a bucket in memory, in pages of 1,000", n, keyCount}
-		all = append(all, benchCase{name: g.caseName(), title: g.caseTitle(), grows: &g, rows: onceRow(rowsInMemory(listOp(n, "")), goCloudMem)})
+		all = append(
+			all,
+			benchCase{
+				name: g.caseName(), title: g.caseTitle(), grows: &g, rows: onceRow(rowsInMemory(listOp(n, "")), goCloudMem),
+			},
+		)
 	}
 	for _, n := range sizes {
 		g := growth{"growth-list-directory", "list all files of a directory with their sizes, in pages of 1,000", n, keyCount}

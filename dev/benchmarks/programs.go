@@ -33,7 +33,9 @@ func programs() []contender {
 }
 
 // program returns a program as a contender; remote is how it names the server.
-func program(name string, command func(ctx context.Context, s jobServer, from, to string) *exec.Cmd, remote string) contender {
+func program(
+	name string, command func(ctx context.Context, s jobServer, from, to string) *exec.Cmd, remote string,
+) contender {
 	return contender{name: name, open: func(_ *env, server string) (client, error) {
 		run := func(ctx context.Context, from, to string) error {
 			said, err := command(ctx, jobServer{server, accessKey, secretKey}, from, to).CombinedOutput()

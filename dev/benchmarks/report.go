@@ -47,11 +47,14 @@ func allocations(n float64) goal {
 
 // moreThan requires that one row allocates at most that much more than the other.
 func moreThan(one, other string, allocs, bytes float64) goal {
-	return goal{fmt.Sprintf("%s: at most %g allocations and %g B more than %s", one, allocs, bytes, other), func(rows map[string]*result) (string, bool) {
-		a := median(rows[one].allocs) - median(rows[other].allocs)
-		b := median(rows[one].bytes) - median(rows[other].bytes)
-		return fmt.Sprintf("%+.1f, %+.0f B", a, b), a < allocs+0.5 && b < bytes+0.5
-	}}
+	return goal{
+		fmt.Sprintf("%s: at most %g allocations and %g B more than %s", one, allocs, bytes, other),
+		func(rows map[string]*result) (string, bool) {
+			a := median(rows[one].allocs) - median(rows[other].allocs)
+			b := median(rows[one].bytes) - median(rows[other].bytes)
+			return fmt.Sprintf("%+.1f, %+.0f B", a, b), a < allocs+0.5 && b < bytes+0.5
+		},
+	}
 }
 
 // bytesAtMost requires that ours allocates at most that many bytes per operation.
@@ -65,10 +68,13 @@ func bytesAtMost(most float64) goal {
 // bytesOf requires that ours allocates at most factor times that many bytes per
 // operation.
 func bytesOf(bytes, factor float64) goal {
-	return goal{fmt.Sprintf("allocates at most %g × its %s", factor, record.Size(bytes)), func(rows map[string]*result) (string, bool) {
-		seen := median(rows[ours].bytes) / bytes
-		return fmt.Sprintf("%.3g ×", seen), seen <= factor
-	}}
+	return goal{
+		fmt.Sprintf("allocates at most %g × its %s", factor, record.Size(bytes)),
+		func(rows map[string]*result) (string, bool) {
+			seen := median(rows[ours].bytes) / bytes
+			return fmt.Sprintf("%.3g ×", seen), seen <= factor
+		},
+	}
 }
 
 // report prints a case and returns the number of missed goals.
@@ -134,7 +140,9 @@ func machine() string {
 
 // recordOf returns the medians of a case.
 func recordOf(c benchCase, results []*result, now time.Time) record.Case {
-	k := record.Case{Name: c.name, Title: c.title, Run: now.Format(time.DateOnly), Machine: machine(), Versions: versions()}
+	k := record.Case{
+		Name: c.name, Title: c.title, Run: now.Format(time.DateOnly), Machine: machine(), Versions: versions(),
+	}
 	if g := c.grows; g != nil {
 		k.Growth = &record.Growth{Name: g.name, Title: g.title, At: g.at, Text: g.unit(g.at)}
 	}

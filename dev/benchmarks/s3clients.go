@@ -60,7 +60,9 @@ func openUnknownS3(ctx context.Context, server string, opts ...storage.OpenOptio
 	return openS3Profile(ctx, server, nil, opts)
 }
 
-func openS3Profile(ctx context.Context, server string, profile *s3.Profile, opts []storage.OpenOption) (storage.Bucket, error) {
+func openS3Profile(
+	ctx context.Context, server string, profile *s3.Profile, opts []storage.OpenOption,
+) (storage.Bucket, error) {
 	return s3.Open(ctx, s3.Config{
 		Bucket: s3Bucket, Region: s3Region, Endpoint: server, PathStyle: new(true), Profile: profile,
 		AccessKeyID: accessKey, SecretKey: secretKey,
@@ -106,7 +108,9 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 				return out.Body, nil
 			},
 			list: func(ctx context.Context, prefix string, each func()) error {
-				pages := awss3.NewListObjectsV2Paginator(c, &awss3.ListObjectsV2Input{Bucket: aws.String(s3Bucket), Prefix: &prefix})
+				pages := awss3.NewListObjectsV2Paginator(
+					c, &awss3.ListObjectsV2Input{Bucket: aws.String(s3Bucket), Prefix: &prefix},
+				)
 				for pages.HasMorePages() {
 					page, err := pages.NextPage(ctx)
 					if err != nil {
@@ -119,7 +123,9 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 				return nil
 			},
 			sign: func(ctx context.Context, key string) error {
-				_, err := signer.PresignGetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key}, awss3.WithPresignExpires(time.Hour))
+				_, err := signer.PresignGetObject(
+					ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key}, awss3.WithPresignExpires(time.Hour),
+				)
 				return err
 			},
 			random: func(ctx context.Context, key string) (randomAccess, error) { return &sdkObject{ctx, c, key}, nil },
@@ -175,7 +181,9 @@ func s3TransferManager(name string, kind transfertypes.GetObjectType) contender 
 			},
 			file: func(ctx context.Context, key, name string) error {
 				return writeFile(name, func(w io.WriterAt) error {
-					_, err := c.DownloadObject(ctx, &transfermanager.DownloadObjectInput{Bucket: aws.String(s3Bucket), Key: &key, WriterAt: w})
+					_, err := c.DownloadObject(
+						ctx, &transfermanager.DownloadObjectInput{Bucket: aws.String(s3Bucket), Key: &key, WriterAt: w},
+					)
 					return err
 				})
 			},

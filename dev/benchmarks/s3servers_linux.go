@@ -56,7 +56,9 @@ func s3ServerCases() []benchCase {
 		lighter = append(lighter, lessMemory(serverOnDirectory, other, 1))
 	}
 	transfer := func(name, title string, large bool, command serverCommand, memory ...goal) benchCase {
-		return benchCase{name: "s3server-" + name, title: title, rows: serverRows(large, command), goals: append(ahead, memory...)}
+		return benchCase{
+			name: "s3server-" + name, title: title, rows: serverRows(large, command), goals: append(ahead, memory...),
+		}
 	}
 	small, large := fmt.Sprintf("%d files of 4 KiB", listedKeys), fmt.Sprintf("a file of %d MiB", commandLineLarge)
 	data := float64(int64(listedKeys)*serverFileBytes + commandLineLarge<<20)
@@ -70,9 +72,14 @@ func s3ServerCases() []benchCase {
 			memoryAtMost(serverInMemory, 1.5*data+50<<20), lessMemory(serverOnDirectory, serverMinIO, 0.25),
 		}},
 		s3ServerSteps(small, large),
-		{name: "s3server-start", title: "from the start of the program to its first response", rows: startRows(), goals: []goal{
-			timeAtMost(serverInMemory, 50*time.Millisecond), timeAtMost(serverOnDirectory, 50*time.Millisecond), serverSize(15_000_000),
-		}},
+		{
+			name: "s3server-start", title: "from the start of the program to its first response", rows: startRows(),
+			goals: []goal{
+				timeAtMost(
+					serverInMemory, 50*time.Millisecond,
+				), timeAtMost(serverOnDirectory, 50*time.Millisecond), serverSize(15_000_000),
+			},
+		},
 	}
 }
 
@@ -223,7 +230,9 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	case serverMinIO:
 		cmd = exec.CommandContext(e.ctx, os.Getenv(minioProgramVariable), "server", "--quiet", "--address", address, dir)
 	case serverVersityGW:
-		cmd = exec.CommandContext(e.ctx, os.Getenv(versitygwProgramVariable), "--port", address, "--region", "us-east-1", "--quiet", "posix", dir)
+		cmd = exec.CommandContext(
+			e.ctx, os.Getenv(versitygwProgramVariable), "--port", address, "--region", "us-east-1", "--quiet", "posix", dir,
+		)
 	default:
 		program, err := e.built("s3server", "../..", "./cmd/s3server")
 		if err != nil {
@@ -237,7 +246,10 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 			cmd.Args = append(cmd.Args, "file://"+dir+"?sync=false")
 		}
 	}
-	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "MINIO_ROOT_USER="+key, "MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off", "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret)
+	cmd.Env = append(
+		os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "MINIO_ROOT_USER="+key,
+		"MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off", "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret,
+	)
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -331,22 +343,25 @@ func timeAtMost(one string, most time.Duration) goal {
 
 // serverSize requires that the server's program, without symbols, has at most so many bytes.
 func serverSize(most int64) goal {
-	return goal{fmt.Sprintf("the stripped program has at most %s", record.Size(float64(most))), func(map[string]*result) (string, bool) {
-		dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
-		if err != nil {
-			return err.Error(), false
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		program := filepath.Join(dir, "s3server")
-		cmd := exec.Command("go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/s3server")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if said, err := cmd.CombinedOutput(); err != nil {
-			return string(said), false
-		}
-		info, err := os.Stat(program)
-		if err != nil {
-			return err.Error(), false
-		}
-		return record.Size(float64(info.Size())), info.Size() <= most
-	}}
+	return goal{
+		fmt.Sprintf("the stripped program has at most %s", record.Size(float64(most))),
+		func(map[string]*result) (string, bool) {
+			dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+			if err != nil {
+				return err.Error(), false
+			}
+			defer func() { _ = os.RemoveAll(dir) }()
+			program := filepath.Join(dir, "s3server")
+			cmd := exec.Command("go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/s3server")
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if said, err := cmd.CombinedOutput(); err != nil {
+				return string(said), false
+			}
+			info, err := os.Stat(program)
+			if err != nil {
+				return err.Error(), false
+			}
+			return record.Size(float64(info.Size())), info.Size() <= most
+		},
+	}
 }

@@ -56,7 +56,10 @@ func (a serveCase) name(store string) string {
 }
 
 func (a serveCase) title(from string) string {
-	return fmt.Sprintf("%s %s over HTTP, from %s", map[bool]string{true: "a range of", false: "the whole of"}[a.ranged], record.Size(float64(a.size)), from)
+	return fmt.Sprintf(
+		"%s %s over HTTP, from %s", map[bool]string{true: "a range of", false: "the whole of"}[a.ranged],
+		record.Size(float64(a.size)), from,
+	)
 }
 
 func (a serveCase) localCase() benchCase {

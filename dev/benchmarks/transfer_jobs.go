@@ -65,12 +65,33 @@ func transferJobCases() []benchCase {
 	var upS5cmd, againS5cmd, downS5cmd []goal
 	if os.Getenv(s5cmdVariable) != "" {
 		down = append(down, jobDownRow(s5cmdOwn, s5cmdDown))
-		upS5cmd, againS5cmd, downS5cmd = []goal{within(s5cmdOwn, 0.6)}, []goal{within(s5cmdOwn, 1.2)}, []goal{within(s5cmdOwn, 0.5)}
+		upS5cmd, againS5cmd, downS5cmd = []goal{
+			within(s5cmdOwn, 0.6),
+		}, []goal{
+			within(s5cmdOwn, 1.2),
+		}, []goal{
+			within(s5cmdOwn, 0.5),
+		}
 	}
 	return []benchCase{
-		{name: "jobs-upload", title: fmt.Sprintf("a tree of %d files and %d large ones into an empty bucket of MinIO; memory is the whole process's", jobFiles, jobLargeFiles), rows: rows(false), goals: slices.Concat(goals, upS5cmd)},
-		{name: "jobs-again", title: "the same if all of it exists", rows: rows(true), goals: slices.Concat(goals, againS5cmd)},
-		{name: "jobs-down", title: "the tree from MinIO into a new directory; ours is the command line, which syncs what it writes to the disk", rows: down, goals: slices.Concat(goals, downS5cmd)},
+		{
+			name: "jobs-upload",
+			title: fmt.Sprintf(
+				"a tree of %d files and %d large ones into an empty bucket of MinIO; memory is the whole process's", jobFiles,
+				jobLargeFiles,
+			),
+			rows:  rows(false),
+			goals: slices.Concat(goals, upS5cmd),
+		},
+		{
+			name: "jobs-again", title: "the same if all of it exists", rows: rows(true),
+			goals: slices.Concat(goals, againS5cmd),
+		},
+		{
+			name:  "jobs-down",
+			title: "the tree from MinIO into a new directory; ours is the command line, which syncs what it writes to the disk",
+			rows:  down, goals: slices.Concat(goals, downS5cmd),
+		},
 	}
 }
 

@@ -31,7 +31,10 @@ const jobServerName = "jobs-server"
 func (e *env) jobBucket() (name string, err error) {
 	endpoint, key, secret := e.jobServer()
 	profile, _ := s3.NamedProfile("minio")
-	config := s3.Config{Endpoint: endpoint, Region: "us-east-1", PathStyle: new(true), AccessKeyID: key, SecretKey: secret, Profile: &profile}
+	config := s3.Config{
+		Endpoint: endpoint, Region: "us-east-1", PathStyle: new(true), AccessKeyID: key, SecretKey: secret,
+		Profile: &profile,
+	}
 	n, _ := e.shared["jobs-buckets"].(int)
 	e.shared["jobs-buckets"] = n + 1
 	name = fmt.Sprintf("omnibucket-jobs-%d-%d", os.Getpid(), n)
@@ -87,7 +90,9 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 		return "", err
 	}
 	program = filepath.Join(in, name)
-	build := exec.CommandContext(e.ctx, "go", slices.Concat([]string{"build", "-C", module, "-o", program}, flags, []string{pkg})...)
+	build := exec.CommandContext(
+		e.ctx, "go",
+		slices.Concat([]string{"build", "-C", module, "-o", program}, flags, []string{pkg})...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as releases are built
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w: %s", name, err, out)
@@ -100,7 +105,9 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 func (e *env) ownAddress(bucket string) (address string, env []string) {
 	endpoint, key, secret := e.jobServer()
 	query := url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}}
-	return "s3://" + bucket + "?" + query.Encode(), append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
+	return "s3://" + bucket + "?" + query.Encode(), append(
+		os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret,
+	)
 }
 
 // rclone runs rclone without a configuration, and without a check for the bucket.
@@ -112,9 +119,14 @@ func rclone(flags ...string) job {
 
 // rcloneCommand runs rclone; peer: is the server.
 func rcloneCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, os.Getenv(rcloneVariable), append(args, "--config", os.DevNull, "--s3-no-check-bucket")...)
-	cmd.Env = append(os.Environ(), "RCLONE_CONFIG_PEER_TYPE=s3", "RCLONE_CONFIG_PEER_PROVIDER=Minio", "RCLONE_CONFIG_PEER_REGION=us-east-1",
-		"RCLONE_CONFIG_PEER_ENDPOINT="+s.endpoint, "RCLONE_CONFIG_PEER_ACCESS_KEY_ID="+s.key, "RCLONE_CONFIG_PEER_SECRET_ACCESS_KEY="+s.secret)
+	cmd := exec.CommandContext(
+		ctx, os.Getenv(rcloneVariable),
+		append(args, "--config", os.DevNull, "--s3-no-check-bucket")...)
+	cmd.Env = append(
+		os.Environ(), "RCLONE_CONFIG_PEER_TYPE=s3", "RCLONE_CONFIG_PEER_PROVIDER=Minio",
+		"RCLONE_CONFIG_PEER_REGION=us-east-1", "RCLONE_CONFIG_PEER_ENDPOINT="+s.endpoint,
+		"RCLONE_CONFIG_PEER_ACCESS_KEY_ID="+s.key, "RCLONE_CONFIG_PEER_SECRET_ACCESS_KEY="+s.secret,
+	)
 	return cmd
 }
 
@@ -126,7 +138,9 @@ func s5cmd() job {
 }
 
 func s5cmdCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, os.Getenv(s5cmdVariable), append([]string{"--endpoint-url", s.endpoint, "--log", "error"}, args...)...)
+	cmd := exec.CommandContext(
+		ctx, os.Getenv(s5cmdVariable),
+		append([]string{"--endpoint-url", s.endpoint, "--log", "error"}, args...)...)
 	cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+s.key, "AWS_SECRET_ACCESS_KEY="+s.secret)
 	return cmd
 }

@@ -32,7 +32,10 @@ func throttledJobCases() []benchCase {
 		},
 	}
 	if os.Getenv(rcloneVariable) != "" {
-		c.rows = append(c.rows, throttledRow(rcloneBest, rclone("--transfers", "32", "--checkers", "32")), throttledRow(rcloneOwn, rclone()))
+		c.rows = append(
+			c.rows, throttledRow(rcloneBest, rclone("--transfers", "32", "--checkers", "32")),
+			throttledRow(rcloneOwn, rclone()),
+		)
 		c.goals = append(c.goals, within(rcloneBest, 1.2), within(rcloneOwn, 1.2))
 	}
 	if os.Getenv(s5cmdVariable) != "" {

@@ -44,13 +44,23 @@ func uploadCases() []clientCase {
 		{
 			provider: amazon, name: "upload-in-place", title: "upload 256 MiB of an io.ReaderAt; " + farTitle,
 			server: far, do: uploadReaderAt, amount: large,
-			contenders: slices.Concat([]contender{s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio, s3GoCloud}, programs()),
+			contenders: slices.Concat(
+				[]contender{
+					s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio, s3GoCloud,
+				},
+				programs(),
+			),
 			goals: []goal{
-				faster(ours, sdkManager, 2), faster(ours, transferManager, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
+				faster(
+					ours, sdkManager, 2,
+				), faster(ours, transferManager, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
 				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),
 			},
 		},
-		s3Streams("upload-32-near", "TLS, nothing in the way", nearTLS, faster(ours, sdkManager, 1), faster(oursUnknown, sdkManager, 1)),
+		s3Streams(
+			"upload-32-near", "TLS, nothing in the way", nearTLS, faster(ours, sdkManager, 1),
+			faster(oursUnknown, sdkManager, 1),
+		),
 		// From afar, memory limits the speed: ours sends nine parts on nine
 		// connections, while each stream of the others has five connections.
 		s3Streams("upload-32-far", farTitle, far, faster(ours, sdkManager, 0.4), faster(oursUnknown, sdkManager, 0.4)),
@@ -114,8 +124,13 @@ func s3Streams(name, where string, server *nullserver.Options, goals ...goal) cl
 	const memory = 48 * mebibyte
 	return clientCase{
 		provider: amazon, name: name, server: server, do: uploadStreams, amount: streams * 32 * mebibyte,
-		title:      fmt.Sprintf("%d uploads at the same time, of 32 MiB and unknown length, ours with a BufferLimit of %s; %s", streams, record.Size(memory), where),
-		contenders: []contender{amazon.ours(ours, tuning{memory: memory}), unknown.ours(oursUnknown, tuning{memory: memory}), s3Manager, s3Parts},
+		title: fmt.Sprintf(
+			"%d uploads at the same time, of 32 MiB and unknown length, ours with a BufferLimit of %s; %s", streams,
+			record.Size(memory), where,
+		),
+		contenders: []contender{
+			amazon.ours(ours, tuning{memory: memory}), unknown.ours(oursUnknown, tuning{memory: memory}), s3Manager, s3Parts,
+		},
 		goals: append(goals, lessMemory(ours, sdkManager, 0.1), lessCPU(ours, sdkManager, 0.7),
 			lessMemory(oursUnknown, sdkManager, 0.1), lessCPU(oursUnknown, sdkManager, 0.7)),
 	}
@@ -135,17 +150,28 @@ func downloadCases() []clientCase {
 			provider: amazon, name: "download-in-order", title: "read 256 MiB from an io.Reader, in order; " + farTitle,
 			server: far, do: download, amount: large,
 			contenders: []contender{
-				s3Ours, s3Unknown, amazon.ours(ours6, tuning{concurrency: 6}), amazon.ours(ours14, tuning{concurrency: 14}), s3SDK(rawStream, sdk),
+				s3Ours, s3Unknown, amazon.ours(ours6, tuning{concurrency: 6}), amazon.ours(ours14, tuning{concurrency: 14}),
+				s3SDK(rawStream, sdk),
 				s3Ranges, s3Parts.onlyOnce(), s3Minio.onlyOnce(), s3GoCloud.onlyOnce(),
 			},
-			goals: append(inOrder(rawStream, "HeadObject"), faster(ours, transferRanges, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 128*mebibyte)),
+			goals: append(
+				inOrder(rawStream, "HeadObject"), faster(ours, transferRanges, 2), faster(oursUnknown, ours, 0.95),
+				memoryAtMost(ours, 128*mebibyte),
+			),
 		},
 		{
 			provider: amazon, name: "download-file", title: "download 256 MiB to a file; " + farTitle,
 			server: far, do: downloadFile, amount: large,
-			contenders: slices.Concat([]contender{s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges, s3Minio.onlyOnce()}, programs()),
+			contenders: slices.Concat(
+				[]contender{
+					s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges, s3Minio.onlyOnce(),
+				},
+				programs(),
+			),
 			goals: []goal{
-				faster(ours, sdkManager, 2), faster(ours, transferRanges, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
+				faster(
+					ours, sdkManager, 2,
+				), faster(ours, transferRanges, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
 				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),
 			},
 		},
@@ -162,10 +188,14 @@ func downloadCases() []clientCase {
 			},
 		},
 		{
-			provider: amazon, name: "download-neighbour", title: "feature/s3/manager downloads 256 MiB to a file while the other downloads the same again and again; " + farTitle + ", 1 Gbit/s in all",
+			provider: amazon, name: "download-neighbour",
+			title:  "feature/s3/manager downloads 256 MiB to a file while the other downloads the same again and again; " + farTitle + ", 1 Gbit/s in all",
 			server: farLink, do: downloadFile, amount: large,
-			contenders: []contender{s3Ours.beside(s3Manager), amazon.ours(ours16, tuning{concurrency: 16}).beside(s3Manager), s3Manager.beside(s3Manager)},
-			goals:      []goal{within(sdkManager, 1.1)},
+			contenders: []contender{
+				s3Ours.beside(s3Manager), amazon.ours(ours16, tuning{concurrency: 16}).beside(s3Manager),
+				s3Manager.beside(s3Manager),
+			},
+			goals: []goal{within(sdkManager, 1.1)},
 		},
 		{
 			provider: amazon, name: "download-near", title: "read 1 GiB with its CRC32C verified over TLS, nothing in the way",
@@ -178,11 +208,16 @@ func downloadCases() []clientCase {
 			goals: []goal{lessCPU(ours, rawUnchecked, 1.3), requestsAtMost(ours, 2), memoryAtMost(ours, 2*mebibyte)},
 		},
 		{
-			provider: microsoft, name: "download", title: fmt.Sprintf("read 256 MiB in order from an io.Reader, or into %s of memory; %s", record.Size(large), farTitle),
+			provider: microsoft, name: "download",
+			title:  fmt.Sprintf("read 256 MiB in order from an io.Reader, or into %s of memory; %s", record.Size(large), farTitle),
 			server: far, do: download, amount: large,
 			contenders: []contender{
-				microsoft.ours(ours6, tuning{concurrency: 6}), microsoft.ours(ours14, tuning{concurrency: 14}), azureSDK(azureDownload, nil),
-				azureBuffered(azureBuffer, nil), azureBuffered(azureBufferParallel, &azblob.DownloadBufferOptions{Concurrency: 14}), azureGoCloud.onlyOnce(),
+				microsoft.ours(
+					ours6, tuning{concurrency: 6},
+				), microsoft.ours(ours14, tuning{concurrency: 14}), azureSDK(azureDownload, nil),
+				azureBuffered(
+					azureBuffer, nil,
+				), azureBuffered(azureBufferParallel, &azblob.DownloadBufferOptions{Concurrency: 14}), azureGoCloud.onlyOnce(),
 			},
 			goals: append(inOrder(azureDownload, nullazure.GetBlobProperties), faster(ours14, azureBufferParallel, 1)),
 		},

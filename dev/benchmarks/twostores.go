@@ -61,7 +61,9 @@ func twoStoresCases(prefix string, open func(e *env, row string) twoStores, call
 			{name: ours, setup: func(e *env) (func(int) error, error) { return c.op(e, newOneStore(e)) }},
 		}}
 		for _, name := range c.rows {
-			cases[i].rows = append(cases[i].rows, row{name: name, setup: func(e *env) (func(int) error, error) { return c.op(e, open(e, name)) }})
+			cases[i].rows = append(
+				cases[i].rows, row{name: name, setup: func(e *env) (func(int) error, error) { return c.op(e, open(e, name)) }},
+			)
 		}
 	}
 	return cases
@@ -76,7 +78,9 @@ type twoStores struct {
 func newOneStore(e *env) twoStores {
 	d := memstore.NewDriver(memstore.Config{})
 	alone := engine.New(d)
-	return twoStores{bucket: engine.New(d, noTelemetry(), driver.WithLayer(countingCalls(e))), objects: alone, written: alone}
+	return twoStores{
+		bucket: engine.New(d, noTelemetry(), driver.WithLayer(countingCalls(e))), objects: alone, written: alone,
+	}
 }
 
 func newOverlaid(e *env, name string) twoStores {
@@ -84,7 +88,9 @@ func newOverlaid(e *env, name string) twoStores {
 	oldDriver, newDriver := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
 	layer, err := overlay.New(engine.New(oldDriver, noTelemetry(), counted), overlay.Config{})
 	exitOn(err)
-	s := twoStores{bucket: engine.New(newDriver, noTelemetry(), counted, driver.WithLayer(layer)), written: engine.New(newDriver)}
+	s := twoStores{
+		bucket: engine.New(newDriver, noTelemetry(), counted, driver.WithLayer(layer)), written: engine.New(newDriver),
+	}
 	s.objects = s.written
 	if name == inOldStore {
 		s.objects = engine.New(oldDriver)

@@ -43,7 +43,8 @@ func runKopia(ctx context.Context, t task) ([]result, error) {
 		return nil, err
 	}
 	env := []string{"KOPIA_S3_CREDS=" + options(t.bucket("kopia"))}
-	// A gateway in front of Azure refuses versions, which are a setting of the account: kopia counts their tests as skipped.
+	// A gateway in front of Azure refuses versions, which are a setting of the account: kopia counts their tests as
+	// skipped.
 	err = client.EnableVersioning(ctx, versions)
 	if err == nil {
 		env = append(env, "KOPIA_S3_VERSIONED_CREDS="+options(versions))

@@ -18,7 +18,9 @@ func (t task) bucket(name string) string { return cmp.Or(t.on.bucket, name+"-"+t
 
 // client returns a client for what a suite expects to be there.
 func (r running) client() (*minio.Client, error) {
-	options := &minio.Options{Creds: credentials.NewStaticV4(r.main.key, r.main.secret, ""), Secure: r.tls(), Region: "us-east-1"}
+	options := &minio.Options{
+		Creds: credentials.NewStaticV4(r.main.key, r.main.secret, ""), Secure: r.tls(), Region: "us-east-1",
+	}
 	if r.certificate != "" {
 		content, err := os.ReadFile(r.certificate)
 		if err != nil {

@@ -42,7 +42,9 @@ func runObjstore(ctx context.Context, t task) ([]result, error) {
 
 // onBucket makes a bucket, and runs the built Go test with the variables that name it. These clients give the
 // AWS SDK an HTTP client of their own, which refuses AWS_CA_BUNDLE. They trust SSL_CERT_FILE.
-func (t task) onBucket(ctx context.Context, name string, env func(bucket string) []string, args ...string) ([]result, error) {
+func (t task) onBucket(
+	ctx context.Context, name string, env func(bucket string) []string, args ...string,
+) ([]result, error) {
 	client, err := t.on.client()
 	if err != nil {
 		return nil, err

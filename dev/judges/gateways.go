@@ -23,13 +23,18 @@ type store struct {
 
 var minioStore = store{"MINIO", func(endpoint string) (string, []string) {
 	query := url.Values{"endpoint": {endpoint}, "path_style": {"true"}, "region": {"us-east-1"}, "profile": {"minio"}}
-	return "s3://?" + query.Encode(), []string{"AWS_ACCESS_KEY_ID=" + os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"), "AWS_SECRET_ACCESS_KEY=" + os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET")}
+	return "s3://?" + query.Encode(), []string{
+		"AWS_ACCESS_KEY_ID=" + os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"),
+		"AWS_SECRET_ACCESS_KEY=" + os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
+	}
 }}
 
 var azuriteStore = store{"AZURITE", func(endpoint string) (string, []string) {
 	account := os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
 	query := url.Values{"endpoint": {endpoint}, "account": {account}}
-	return "azblob://?" + query.Encode(), []string{"AZURE_STORAGE_ACCOUNT=" + account, "AZURE_STORAGE_KEY=" + os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY")}
+	return "azblob://?" + query.Encode(), []string{
+		"AZURE_STORAGE_ACCOUNT=" + account, "AZURE_STORAGE_KEY=" + os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"),
+	}
 }}
 
 // program builds the command omnibucket, once.

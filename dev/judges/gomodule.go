@@ -66,7 +66,8 @@ var kopia = goModule{
 // distribution are the tests of the S3 driver of the container registry. The module has a vendor directory
 // without packages, which -mod=readonly ignores.
 var distribution = goModule{
-	path: "github.com/distribution/distribution/v3", program: "distribution.test", args: []string{"test", "-c", "-mod=readonly", "./registry/storage/driver/s3-aws"},
+	path: "github.com/distribution/distribution/v3", program: "distribution.test",
+	args: []string{"test", "-c", "-mod=readonly", "./registry/storage/driver/s3-aws"},
 }.pinned(
 	"v3.0.0", "h1:q4R8wemdRQDClzoNNStftB2ZAfqOiN6UX90KJc4HjyM=",
 	"v3.1.2", "h1:/Bv2YIqqSR00HiO49FT93hovy6r9IlrzwUDsJjCN5qg=",
@@ -83,7 +84,8 @@ var litestream = goModule{
 // objstore is the acceptance test of Thanos' buckets. Its own test needs containers and the SDKs of all
 // clouds, so that objstore/acceptance.go is in its place.
 var objstore = goModule{
-	path: "github.com/thanos-io/objstore", program: "objstore.test", args: []string{"test", "-c", "-tags", "objstore", "./providers/s3"},
+	path: "github.com/thanos-io/objstore", program: "objstore.test",
+	args:     []string{"test", "-c", "-tags", "objstore", "./providers/s3"},
 	replaced: "providers/s3/s3_e2e_test.go", by: objstoreAcceptance,
 }.pinned(
 	"v0.0.0-20250804093838-71d60dfee488", "h1:khBsQLLRoF1KzXgTlwFZa6mC32bwYUUAu/AeP49V7UM=",
@@ -112,7 +114,9 @@ func (m goModule) pinned(versions ...string) (all []goModule) {
 
 // build returns the path of the built program, and builds it if it is missing.
 func (m goModule) build(ctx context.Context) (string, error) {
-	dir, err := ensureCached(ctx, fmt.Sprintf("%s-%s", filepath.Base(filepath.Dir(m.path))+"-"+filepath.Base(m.path), m.version), m.buildInto)
+	dir, err := ensureCached(
+		ctx, fmt.Sprintf("%s-%s", filepath.Base(filepath.Dir(m.path))+"-"+filepath.Base(m.path), m.version), m.buildInto,
+	)
 	return filepath.Join(dir, m.program), err
 }
 

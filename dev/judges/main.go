@@ -35,12 +35,30 @@ import (
 func main() {
 	var c chosen
 	chosenSuites := flag.String("suites", strings.Join(names(suites), ","), "run these `suites`, separated by commas")
-	chosenServers := flag.String("servers", "ours", "judge these `servers`, separated by commas: "+strings.Join(names(servers), ", "))
-	chosenSchemes := flag.String("schemes", "", "run each suite over these `schemes`, http and https; by default over the one that the suite prefers")
-	flag.StringVar(&c.out, "out", "", "write the log and the results of each suite to this `directory`, from which the table is drawn; by default a temporary one")
-	flag.StringVar(&c.page, "page", "", "write the results into the table of this `file`, between its marks, which keeps those of other runs")
+	chosenServers := flag.String(
+		"servers", "ours",
+		"judge these `servers`, separated by commas: "+strings.Join(names(servers), ", "),
+	)
+	chosenSchemes := flag.String(
+		"schemes", "",
+		"run each suite over these `schemes`, http and https; by default over the one that the suite prefers",
+	)
+	flag.StringVar(
+		&c.out, "out", "",
+		"write the log and the results of each suite to this `directory`, from which the table is drawn; by default a temporary one",
+	)
+	flag.StringVar(
+		&c.page, "page", "",
+		"write the results into the table of this `file`, between its marks, which keeps those of other runs",
+	)
 	flag.Parse()
-	c.suites, c.servers, c.schemes = strings.Split(*chosenSuites, ","), strings.Split(*chosenServers, ","), strings.Split(*chosenSchemes, ",")
+	c.suites, c.servers, c.schemes = strings.Split(
+		*chosenSuites, ",",
+	), strings.Split(
+		*chosenServers, ",",
+	), strings.Split(
+		*chosenSchemes, ",",
+	)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, c)
 	stop()

@@ -37,7 +37,10 @@ func preparePython(ctx context.Context) (string, error) {
 // pytest runs pytest in dir with the packages, and returns the results.
 func (t task) pytest(ctx context.Context, packages, dir string, env []string, args ...string) ([]result, error) {
 	report := filepath.Join(t.dir, "junit.xml")
-	env = append(env, "PYTHONPATH="+packages+":"+t.dir, "PYTHONPYCACHEPREFIX="+packages+"-compiled", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1")
+	env = append(
+		env, "PYTHONPATH="+packages+":"+t.dir, "PYTHONPYCACHEPREFIX="+packages+"-compiled",
+		"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1",
+	)
 	args = append([]string{"-m", "pytest", "-v", "--tb=native", "-p", "no:cacheprovider", "--junitxml=" + report}, args...)
 	if err := t.command(ctx, dir, env, nil, "python3", args...); err != nil {
 		return nil, err
@@ -134,8 +137,10 @@ func runS3Tests(ctx context.Context, t task) ([]result, error) {
 			return nil, err
 		}
 		for _, section := range user.sections {
-			fmt.Fprintf(&config, "[%s]\naccess_key = %s\nsecret_key = %s\nuser_id = %s\ndisplay_name = %s\nemail = %s@example.com\n",
-				section, user.key, user.secret, id, name, name)
+			fmt.Fprintf(
+				&config, "[%s]\naccess_key = %s\nsecret_key = %s\nuser_id = %s\ndisplay_name = %s\nemail = %s@example.com\n",
+				section, user.key, user.secret, id, name, name,
+			)
 		}
 	}
 	config.WriteString("tenant = other\n") // in the last section

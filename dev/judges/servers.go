@@ -38,7 +38,10 @@ var servers = []server{
 	{name: "gateway-azurite", start: gateway(azuriteStore, "")},
 	{name: "layers-azurite", start: gateway(azuriteStore, cacheAndEncrypt), like: "gateway-azurite"},
 	{name: "mirror-minio", start: gateway(minioStore, "{mirror: other}", azuriteStore), like: "gateway-minio"},
-	{name: "overlay-azurite", start: gateway(azuriteStore, "{overlay: {old: other}}", minioStore), like: "gateway-azurite"},
+	{
+		name: "overlay-azurite", start: gateway(azuriteStore, "{overlay: {old: other}}", minioStore),
+		like: "gateway-azurite",
+	},
 }
 
 func (s server) title() string  { return s.name }
@@ -129,7 +132,9 @@ func startOver(service driver.ServiceDriver, overTLS bool) (running, error) {
 		_ = os.RemoveAll(dir)
 	}
 	r.certificate = filepath.Join(dir, "certificate.pem")
-	return r, os.WriteFile(r.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600)
+	return r, os.WriteFile(
+		r.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600,
+	)
 }
 
 // startGofakes3 starts gofakes3 with its store in memory. It has no TLS and checks no

@@ -66,7 +66,9 @@ func (r *repository) importsNothingInternal(dir string) error {
 	}
 	for name := range strings.Lines(string(imports)) {
 		if strings.HasPrefix(name, library+"/internal/") {
-			return fmt.Errorf("a package that a program imports must not import %s: its next version may be another", strings.TrimSpace(name))
+			return fmt.Errorf(
+				"a package that a program imports must not import %s: its next version may be another", strings.TrimSpace(name),
+			)
 		}
 	}
 	return nil
@@ -174,7 +176,9 @@ func (p *proxy) build(dir string) error {
 		return err
 	}
 	env = append(env, "GOFLAGS="+os.Getenv("GOFLAGS")+" -mod=mod")
-	for _, args := range [][]string{{"mod", "init", "example.com/program"}, {"get", own + "@" + p.version}, {"build", own}} {
+	for _, args := range [][]string{
+		{"mod", "init", "example.com/program"}, {"get", own + "@" + p.version}, {"build", own},
+	} {
 		cmd := exec.Command(p.r.golang, args...)
 		cmd.Dir, cmd.Env = program, append(os.Environ(), env...)
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -201,7 +205,10 @@ func (p *proxy) remove() {
 		return
 	}
 	root := filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(library))
-	for _, pattern := range []string{root + "@" + p.version, filepath.Join(root, "adapters", "*@"+p.version), filepath.Join(root, "layers", "*@"+p.version)} {
+	for _, pattern := range []string{
+		root + "@" + p.version, filepath.Join(root, "adapters", "*@"+p.version),
+		filepath.Join(root, "layers", "*@"+p.version),
+	} {
 		found, _ := filepath.Glob(pattern)
 		for _, dir := range found {
 			_ = filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
@@ -214,7 +221,9 @@ func (p *proxy) remove() {
 		}
 	}
 	downloads := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download", filepath.FromSlash(library))
-	for _, dir := range []string{downloads, filepath.Join(downloads, "adapters", "*"), filepath.Join(downloads, "layers", "*")} {
+	for _, dir := range []string{
+		downloads, filepath.Join(downloads, "adapters", "*"), filepath.Join(downloads, "layers", "*"),
+	} {
 		for _, file := range []string{p.version + ".*", "list"} {
 			found, _ := filepath.Glob(filepath.Join(dir, "@v", file))
 			for _, name := range found {

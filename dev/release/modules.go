@@ -23,7 +23,9 @@ const library = "github.com/omnibucket/storage"
 var unpublished = []string{"dev"}
 
 func isPublished(dir string) bool {
-	return !slices.ContainsFunc(unpublished, func(own string) bool { return dir == own || strings.HasPrefix(dir, own+"/") })
+	return !slices.ContainsFunc(
+		unpublished, func(own string) bool { return dir == own || strings.HasPrefix(dir, own+"/") },
+	)
 }
 
 // moduleDirs returns the directories that have a go.mod, relative to the root, which is ".".

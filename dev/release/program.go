@@ -36,7 +36,9 @@ func programModule(r *repository) error {
 	if err != nil {
 		return err
 	}
-	for _, args := range [][]string{{"mod", "init", "release"}, {"get", "-tool", library + "/cmd/omnibucket@" + r.version}, {"mod", "tidy"}} {
+	for _, args := range [][]string{
+		{"mod", "init", "release"}, {"get", "-tool", library + "/cmd/omnibucket@" + r.version}, {"mod", "tidy"},
+	} {
 		cmd := exec.Command(r.golang, args...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), append(env, "GOFLAGS=")...)
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -52,14 +52,17 @@ func checkPrograms(r *repository) error {
 				continue
 			}
 			fmt.Println("building", dir, "for", s.os, s.arch)
-			if err := r.command(dir, s.env(), r.golang, "build", "-tags", strings.Join(build.Tags, ","), "-trimpath", "-o", os.DevNull, "."); err != nil {
+			tags := strings.Join(build.Tags, ",")
+			err := r.command(dir, s.env(), r.golang, "build", "-tags", tags, "-trimpath", "-o", os.DevNull, ".")
+			if err != nil {
 				return err
 			}
 		}
 	}
 	for _, name := range []string{"linux", "darwin", "windows"} {
 		fmt.Println("building cmd/s3server for", name)
-		if err := r.command(".", system{name, runtime.GOARCH}.env(), r.golang, "build", "-o", os.DevNull, "./cmd/s3server"); err != nil {
+		env := system{name, runtime.GOARCH}.env()
+		if err := r.command(".", env, r.golang, "build", "-o", os.DevNull, "./cmd/s3server"); err != nil {
 			return err
 		}
 	}
@@ -79,7 +82,10 @@ func systems(names, archs []string) []system {
 // resolve lists all packages of a program for a system. A package without files for the system is
 // an error.
 func (r *repository) resolve(dir string, tags []string, s system) error {
-	cmd := exec.Command(r.golang, "list", "-deps", "-tags", strings.Join(tags, ","), "-f", "{{if .Error}}{{.ImportPath}}: {{.Error}}{{end}}", "-e", ".")
+	cmd := exec.Command(
+		r.golang, "list", "-deps", "-tags", strings.Join(tags, ","), "-f",
+		"{{if .Error}}{{.ImportPath}}: {{.Error}}{{end}}", "-e", ".",
+	)
 	cmd.Dir = filepath.Join(r.root, dir)
 	cmd.Env = append(os.Environ(), s.env()...)
 	cmd.Stderr = os.Stderr
@@ -87,7 +93,9 @@ func (r *repository) resolve(dir string, tags []string, s system) error {
 	if err != nil {
 		return fmt.Errorf("go list %s for %s/%s: %w", dir, s.os, s.arch, err)
 	}
-	broken := slices.DeleteFunc(strings.Split(string(out), "\n"), func(line string) bool { return strings.TrimSpace(line) == "" })
+	broken := slices.DeleteFunc(
+		strings.Split(string(out), "\n"), func(line string) bool { return strings.TrimSpace(line) == "" },
+	)
 	if len(broken) > 0 {
 		return fmt.Errorf("%s for %s/%s: %s", dir, s.os, s.arch, strings.Join(broken, "; "))
 	}

@@ -10,7 +10,12 @@ var azurite = npmTool{
 	external: []string{"mysql2", "pg-hstore", "tedious"},
 	// Ten minutes after its start, Azurite would remove what no blob refers to. It sorts all that it
 	// has for each removal, and answers nobody for minutes. 2147483647 ms is the longest wait.
-	edits: []edit{{"azurite/dist/src/blob/utils/constants.js", "exports.DEFAULT_GC_INTERVAL_MS = 10 * 60 * 1000", "exports.DEFAULT_GC_INTERVAL_MS = 2147483647"}},
+	edits: []edit{
+		{
+			"azurite/dist/src/blob/utils/constants.js", "exports.DEFAULT_GC_INTERVAL_MS = 10 * 60 * 1000",
+			"exports.DEFAULT_GC_INTERVAL_MS = 2147483647",
+		},
+	},
 	// It makes much garbage that it needs no longer. With room for more of it, and without threads that collect it
 	// beside a server of one core, the suite takes a fifth less of the processor.
 	flags: []string{"--max-semi-space-size=32", "--single-threaded-gc"},
@@ -40,7 +45,9 @@ func launchAzurite(p instance) (launch, error) {
 			"--disableTelemetry",
 			"--blobKeepAliveTimeout", "3600", // s, not 5: a client that was slow would send a request to a closed connection
 		},
-		env: []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey + ";" + azuriteBrowser + ":" + azuriteKey + ";" + azuriteSecond + ":" + azuriteKey2},
+		env: []string{
+			"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey + ";" + azuriteBrowser + ":" + azuriteKey + ";" + azuriteSecond + ":" + azuriteKey2,
+		},
 
 		ready:       address + "?comp=list",
 		readyStatus: http.StatusForbidden, // the response to an unsigned request

@@ -39,5 +39,7 @@ func lookChromium(named string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("chromium is missing: install Debian's package chromium, or set OMNIBUCKET_TEST_CHROMIUM to the path of Chromium or Chrome")
+	return "", errors.New(
+		"chromium is missing: install Debian's package chromium, or set OMNIBUCKET_TEST_CHROMIUM to the path of Chromium or Chrome",
+	)
 }

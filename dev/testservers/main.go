@@ -65,7 +65,10 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintf(os.Stderr, "go run -C dev/testservers . [flags] [--] COMMAND ARGS…\n\nservers: %s\nflags:\n", strings.Join(names(), ", "))
+	fmt.Fprintf(
+		os.Stderr, "go run -C dev/testservers . [flags] [--] COMMAND ARGS…\n\nservers: %s\nflags:\n",
+		strings.Join(names(), ", "),
+	)
 	flag.PrintDefaults()
 }
 

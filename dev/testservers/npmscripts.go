@@ -38,7 +38,9 @@ func (s npmScripts) build(ctx context.Context, work, path string) error {
 }
 
 func (s npmScripts) flags(path string) []string {
-	return append([]string{"--outdir=" + path, "--bundle", "--splitting", "--format=esm", "--target=es2022", "--log-level=error"}, s.entries...)
+	return append(
+		[]string{"--outdir=" + path, "--bundle", "--splitting", "--format=esm", "--target=es2022", "--log-level=error"},
+		s.entries...)
 }
 
 // command returns nothing: a browser runs the scripts.

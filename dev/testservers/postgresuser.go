@@ -31,7 +31,9 @@ func postgresLine(program string) ([]string, error) {
 	}
 	setpriv, err := exec.LookPath("setpriv")
 	if err != nil {
-		return nil, fmt.Errorf("PostgreSQL does not run as root, and setpriv, which would change the user, is missing: %w", err)
+		return nil, fmt.Errorf(
+			"PostgreSQL does not run as root, and setpriv, which would change the user, is missing: %w", err,
+		)
 	}
 	return []string{
 		setpriv, "--reuid=" + postgresSystemUser, "--regid=" + postgresSystemUser, "--init-groups",
@@ -84,7 +86,9 @@ func postgresPrograms() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("PostgreSQL is missing: install Debian's package postgresql, or put its programs, initdb among them, in the PATH")
+	return "", errors.New(
+		"PostgreSQL is missing: install Debian's package postgresql, or put its programs, initdb among them, in the PATH",
+	)
 }
 
 // postgresVersion returns the number in /usr/lib/postgresql/15/bin.

@@ -24,7 +24,10 @@ func launchVersityGW(p instance) (launch, error) {
 	}
 	const health = "/-/health" // "-" is not a valid bucket name
 	return launch{
-		args: []string{"--port", p.host, "--region", "us-east-1", "--health", health, "--quiet", "posix", "--versioning-dir", versions, data},
+		args: []string{
+			"--port", p.host, "--region", "us-east-1", "--health", health, "--quiet", "posix", "--versioning-dir", versions,
+			data,
+		},
 		env: []string{
 			"ROOT_ACCESS_KEY=" + versitygwKey,
 			"ROOT_SECRET_KEY=" + versitygwSecret,

@@ -14,9 +14,13 @@ import (
 
 // routeAPI adds all requests of the page.
 func (s *site) routeAPI(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/settings", answer(s.settings))           // the types that may be uploaded, and the bucket
-	mux.HandleFunc("POST /api/uploads", answer(s.startUpload))        // {size, type} → {id, request}: then the page makes the request
-	mux.HandleFunc("POST /api/uploads/{id}", answer(s.finishUpload))  // {name} → the image: checks the file that has arrived
+	mux.HandleFunc("GET /api/settings", answer(s.settings)) // the types that may be uploaded, and the bucket
+	mux.HandleFunc(
+		"POST /api/uploads", answer(s.startUpload),
+	) // {size, type} → {id, request}: then the page makes the request
+	mux.HandleFunc(
+		"POST /api/uploads/{id}", answer(s.finishUpload),
+	) // {name} → the image: checks the file that has arrived
 	mux.HandleFunc("GET /api/images", answer(s.listImages))           // ?page= → {images, next}
 	mux.HandleFunc("GET /api/images/{id}/link", answer(s.shareImage)) // → {url, expiresAt}
 	mux.HandleFunc("DELETE /api/images/{id}", answer(s.deleteImage))  // nothing

@@ -64,9 +64,15 @@ func readSettings(args []string, stdout io.Writer) (s settings, dir string, err 
 		_, _ = fmt.Fprintln(stdout, "usage: browserupload [flags] [DIR]")
 		flags.PrintDefaults()
 	}
-	flags.StringVar(&s.bucket, "bucket", "", "`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)")
+	flags.StringVar(
+		&s.bucket, "bucket", "",
+		"`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)",
+	)
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`host:port` at which the page is served")
-	origin := flags.String("origin", "", "`origins` under which browsers open the page, with commas between, if not at -addr: https://photos.example.com")
+	origin := flags.String(
+		"origin", "",
+		"`origins` under which browsers open the page, with commas between, if not at -addr: https://photos.example.com",
+	)
 	flags.BoolVar(&s.create, "create", false, "create the bucket first if it does not exist")
 	flags.BoolVar(&s.public, "public", false, "store images readable by anyone, and copy links that do not expire")
 	flags.BoolVar(&s.setCORS, "cors", true, "add the page to the bucket's CORS rules, if it is not there yet")

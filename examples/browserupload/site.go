@@ -51,7 +51,9 @@ func open(ctx context.Context, set settings) (_ *site, err error) {
 		}
 	}()
 	if s.public && !storage.Supports(s.bucket, storage.ObjectACLs) {
-		return nil, errors.New("-public: this store makes no single objects public; make the bucket public there, and open it with public=true in its address")
+		return nil, errors.New(
+			"-public: this store makes no single objects public; make the bucket public there, and open it with public=true in its address",
+		)
 	}
 	s.incoming = storage.Prefixed(s.bucket, "incoming/")
 	s.images = storage.Prefixed(s.bucket, "images/")

@@ -160,7 +160,9 @@ func check(ctx context.Context, b storage.Bucket, id string) (mediaType string, 
 	}
 	mediaType = http.DetectContentType(head)
 	if types[mediaType] != path.Ext(id) {
-		return "", &failure{http.StatusUnsupportedMediaType, "The file is not the image that its name says, and was not taken."}
+		return "", &failure{
+			http.StatusUnsupportedMediaType, "The file is not the image that its name says, and was not taken.",
+		}
 	}
 	return mediaType, nil
 }

@@ -34,7 +34,9 @@ func openWithRole(ctx context.Context, cfg aws.Config) (storage.Bucket, error) {
 }
 
 // openExisting puts buckets on the clients and credentials that the program has already.
-func openExisting(ctx context.Context, a *awss3.Client, g oauth2.TokenSource, z *service.Client) ([]storage.Bucket, error) {
+func openExisting(
+	ctx context.Context, a *awss3.Client, g oauth2.TokenSource, z *service.Client,
+) ([]storage.Bucket, error) {
 	onS3, err := s3.Open(ctx, s3.Config{Bucket: "photos", Client: a})
 	if err != nil {
 		return nil, err

@@ -37,7 +37,9 @@ func completeVideo(ctx context.Context, bucket storage.Uploader, token string) (
 }
 
 // signPart lets a client without credentials store one part.
-func signPart(ctx context.Context, bucket storage.Uploader, key string) (token string, signed *storage.SignedURL, err error) {
+func signPart(
+	ctx context.Context, bucket storage.Uploader, key string,
+) (token string, signed *storage.SignedURL, err error) {
 	upload, err := storage.BeginUpload(ctx, bucket, key, storage.WithMaxSize(10<<30), storage.WithUncheckedParts())
 	if err != nil {
 		return "", nil, err

@@ -28,6 +28,8 @@ func sweep(ctx context.Context, service *uploads.Service) {
 	case err != nil && ctx.Err() == nil:
 		slog.Error("sweeping failed", "error", err)
 	case err == nil && *report != uploads.SweepReport{}:
-		slog.Info("swept", "expired", report.Expired, "bytes", report.Bytes, "records", report.Records, "uploads", report.Uploads)
+		slog.Info(
+			"swept", "expired", report.Expired, "bytes", report.Bytes, "records", report.Records, "uploads", report.Uploads,
+		)
 	}
 }

@@ -20,7 +20,9 @@ func site(service *uploads.Service, s settings) (http.Handler, error) {
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "visitor"}, nil },
 		TempAge:   s.tempAge,
 		OnError: func(r *http.Request, err error) {
-			slog.Error("request failed", "id", r.Header.Get("X-Request-Id"), "method", r.Method, "path", r.URL.Path, "error", err)
+			slog.Error(
+				"request failed", "id", r.Header.Get("X-Request-Id"), "method", r.Method, "path", r.URL.Path, "error", err,
+			)
 		},
 	})
 	if err != nil {

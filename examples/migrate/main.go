@@ -136,20 +136,33 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 		m.options = append(m.options, transfer.WithConcurrency(n))
 		return err
 	})
-	flags.StringVar(&m.resume, "resume", "", "`directory` for the state of large uploads, so that they can be resumed (default: one for this job in the user's cache)")
+	flags.StringVar(
+		&m.resume, "resume", "",
+		"`directory` for the state of large uploads, so that they can be resumed (default: one for this job in the user's cache)",
+	)
 	patterns := func(name, usage string, with func(...string) transfer.Option) {
 		flags.Func(name, usage, func(pattern string) error {
 			m.options = append(m.options, with(pattern))
 			return nil
 		})
 	}
-	patterns("include", "upload only files that match `pattern`, such as **/*.jpg; may be given several times", transfer.WithInclude)
-	patterns("exclude", "leave out files that match `pattern`, such as .git/**; may be given several times", transfer.WithExclude)
+	patterns(
+		"include",
+		"upload only files that match `pattern`, such as **/*.jpg; may be given several times",
+		transfer.WithInclude,
+	)
+	patterns(
+		"exclude",
+		"leave out files that match `pattern`, such as .git/**; may be given several times",
+		transfer.WithExclude,
+	)
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 2 {
-		return nil, fmt.Errorf("want at most a directory and an address, not %d arguments: %s", flags.NArg(), strings.Join(flags.Args(), " "))
+		return nil, fmt.Errorf(
+			"want at most a directory and an address, not %d arguments: %s", flags.NArg(), strings.Join(flags.Args(), " "),
+		)
 	}
 	for _, o := range []struct {
 		given bool

@@ -99,7 +99,9 @@ func bar(p transfer.Progress) string {
 	const width = 20
 	done := fraction(p)
 	filled := int(done * width)
-	text := fmt.Sprintf("[%s%s] %3.0f%%  %s  ", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done*100, plain(p))
+	text := fmt.Sprintf(
+		"[%s%s] %3.0f%%  %s  ", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done*100, plain(p),
+	)
 	return cut(text+printable(p.Current), columns)
 }
 
@@ -109,7 +111,10 @@ func plain(p transfer.Progress) string {
 	if p.Listed {
 		more = ""
 	}
-	text := fmt.Sprintf("%d/%d%s files, %s/%s%s, %s/s", p.Files, p.TotalFiles, more, size(p.Bytes), size(p.TotalBytes), more, size(int64(p.Rate)))
+	text := fmt.Sprintf(
+		"%d/%d%s files, %s/%s%s, %s/s", p.Files, p.TotalFiles, more, size(p.Bytes), size(p.TotalBytes), more,
+		size(int64(p.Rate)),
+	)
 	if p.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", p.Failed)
 	}

@@ -113,7 +113,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(stdout, "%d writes and %d visits; all %d objects are as they were written\n", users.writes.Load(), users.visits.Load(), objects)
+	_, _ = fmt.Fprintf(
+		stdout, "%d writes and %d visits; all %d objects are as they were written\n", users.writes.Load(),
+		users.visits.Load(), objects,
+	)
 	return nil
 }
 

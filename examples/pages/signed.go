@@ -24,7 +24,9 @@ func linkReport(ctx context.Context, bucket storage.SignedDownloader) (string, e
 
 // allowUpload returns a request that stores one picture of this size under this key, once. Send it to
 // the client as JSON.
-func allowUpload(ctx context.Context, bucket storage.SignedUploader, key string, size int64) (*storage.SignedURL, error) {
+func allowUpload(
+	ctx context.Context, bucket storage.SignedUploader, key string, size int64,
+) (*storage.SignedURL, error) {
 	return bucket.SignedUploadURL(ctx, key,
 		storage.WithContentType("image/png"), storage.WithSize(size), storage.IfAbsent(), storage.WithTTL(time.Hour))
 }

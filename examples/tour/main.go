@@ -49,7 +49,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		_, _ = fmt.Fprintln(stdout, "usage: tour [-bucket ADDRESS] [-create] [-keep] [DIR]")
 		flags.PrintDefaults()
 	}
-	address := flags.String("bucket", "", "`address` of the bucket, such as mem://demo or file:///tmp/demo?create=true (default a temporary directory)")
+	address := flags.String(
+		"bucket", "",
+		"`address` of the bucket, such as mem://demo or file:///tmp/demo?create=true (default a temporary directory)",
+	)
 	create := flags.Bool("create", false, "create the bucket first, unless it exists")
 	keep := flags.Bool("keep", false, "leave the objects in the bucket")
 	if err := flags.Parse(args); err != nil {

@@ -43,7 +43,9 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 		return err
 	}
 	if listed.files != up.total.files || listed.bytes != up.total.bytes {
-		return fmt.Errorf("uploaded %d files of %d bytes, but listed %d of %d", up.total.files, up.total.bytes, listed.files, listed.bytes)
+		return fmt.Errorf(
+			"uploaded %d files of %d bytes, but listed %d of %d", up.total.files, up.total.bytes, listed.files, listed.bytes,
+		)
 	}
 	for _, stop := range []func(context.Context, string) error{
 		t.attributes, t.readBack, t.readRange, t.refuseOverwrite, t.narrow,

@@ -77,7 +77,12 @@ func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 	if err := context.Cause(ctx); err != nil {
 		return &up, err
 	}
-	facts := []fact{{"uploaded", fmt.Sprintf("%s in %s, %d at a time", amount(up.total.files, up.total.bytes), duration(time.Since(start)), parallel)}}
+	facts := []fact{
+		{
+			"uploaded",
+			fmt.Sprintf("%s in %s, %d at a time", amount(up.total.files, up.total.bytes), duration(time.Since(start)), parallel),
+		},
+	}
 	for _, path := range up.refused {
 		facts = append(facts, fact{"skipped", fmt.Sprintf("%q: not every provider can store such a name", path)})
 	}

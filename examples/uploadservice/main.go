@@ -54,7 +54,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		_, _ = fmt.Fprintln(stdout, "usage: uploadservice [flags] [DIR]")
 		flags.PrintDefaults()
 	}
-	address := flags.String("bucket", "", "`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)")
+	address := flags.String(
+		"bucket", "",
+		"`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)",
+	)
 	addr := flags.String("addr", "127.0.0.1:8080", "`host:port` to listen at")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -27,7 +27,9 @@ func (p *pkg) isPublic() bool {
 // apiOf returns a sorted line for each exported name and field of the public packages.
 func apiOf(patterns ...string) ([]string, error) {
 	// For Linux, whatever this machine is, so that the listing is the same.
-	packages, err := golist.Packages[pkg]("Dir,ImportPath,Name,GoFiles", []string{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0"}, patterns...)
+	packages, err := golist.Packages[pkg](
+		"Dir,ImportPath,Name,GoFiles", []string{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0"},
+		patterns...)
 	if err != nil {
 		return nil, err
 	}

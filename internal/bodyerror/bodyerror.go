@@ -8,8 +8,8 @@ import (
 )
 
 // An Error keeps the error of a caller's reader reachable, but does not match as an error of the upload. It matches no
-// Code, and no error of the standard library that means the same as one. A failed download that is used as a body is not a
-// failed condition.
+// Code, and no error of the standard library that means the same as one. A failed download that is used as a body is
+// not a failed condition.
 type Error[Code error] struct{ err error }
 
 // Of returns the Error for err.
@@ -27,7 +27,13 @@ func (e Error[Code]) Is(target error) bool {
 		return false
 	}
 	switch target {
-	case fs.ErrNotExist, fs.ErrExist, fs.ErrInvalid, fs.ErrPermission, errors.ErrUnsupported, context.Canceled, context.DeadlineExceeded:
+	case fs.ErrNotExist,
+		fs.ErrExist,
+		fs.ErrInvalid,
+		fs.ErrPermission,
+		errors.ErrUnsupported,
+		context.Canceled,
+		context.DeadlineExceeded:
 		return false
 	}
 	return errors.Is(e.err, target)

@@ -58,7 +58,9 @@ func Fixed(n int) *Limit {
 // rate of one request, in bytes a second, is above 0, the beginning must be worthwhile too.
 func Growing(initial, highest int, rate float64) *Limit {
 	initial = min(initial, highest)
-	l := &Limit{slots: make(chan struct{}, highest), current: initial, max: highest, adaptive: initial < highest, since: time.Now()}
+	l := &Limit{
+		slots: make(chan struct{}, highest), current: initial, max: highest, adaptive: initial < highest, since: time.Now(),
+	}
 	if rate > 0 && initial > 1 {
 		l.before, l.rate = initial/2, rate
 	}

@@ -28,7 +28,8 @@ func (b *Body) Read(p []byte) (int, error) {
 // Refuse calls respond as [Respond] does, unless there is nothing to read: a client that waits for "100
 // Continue" has sent nothing yet, and HTTP/2 ends only the stream.
 func (b *Body) Refuse(w http.ResponseWriter, r *http.Request, max int64, respond func()) {
-	if b.ReadCloser == nil || b.ReadCloser == http.NoBody || r.ProtoMajor != 1 || !b.started && r.Header.Get("Expect") != "" {
+	if b.ReadCloser == nil || b.ReadCloser == http.NoBody || r.ProtoMajor != 1 ||
+		!b.started && r.Header.Get("Expect") != "" {
 		respond()
 		return
 	}

@@ -10,14 +10,17 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Continue yields list, which has the keys of bucket with a prefix, after a key. If the bucket is a directory, list ends
-// at a folder that this user may not read, such as lost+found. Continue then lists folder by folder, and yields
+// Continue yields list, which has the keys of bucket with a prefix, after a key. If the bucket is a directory, list
+// ends at a folder that this user may not read, such as lost+found. Continue then lists folder by folder, and yields
 // each such folder as a common prefix with its error. Any other error is the last.
-func Continue(ctx context.Context, bucket storage.Lister, prefix, after string, list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.ListEntry, error] {
+func Continue(
+	ctx context.Context, bucket storage.Lister, prefix, after string, list iter.Seq2[storage.ListEntry, error],
+) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		last := after
 		for entry, err := range list {
-			if own, ok := errors.AsType[*storage.Error](err); ok && own.Provider == "local" && own.Code == storage.PermissionDenied {
+			if own, ok := errors.AsType[*storage.Error](err); ok && own.Provider == "local" &&
+				own.Code == storage.PermissionDenied {
 				folder(ctx, bucket, prefix, last, yield)
 				return
 			}
@@ -30,7 +33,9 @@ func Continue(ctx context.Context, bucket storage.Lister, prefix, after string, 
 }
 
 // folder yields what comes after a key, folder by folder. It returns false to end the walk.
-func folder(ctx context.Context, bucket storage.Lister, name, after string, yield func(storage.ListEntry, error) bool) bool {
+func folder(
+	ctx context.Context, bucket storage.Lister, name, after string, yield func(storage.ListEntry, error) bool,
+) bool {
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(name), storage.WithDelimiter("/")) {
 		switch {
 		case storage.CodeOf(err) == storage.PermissionDenied:

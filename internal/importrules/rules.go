@@ -51,7 +51,11 @@ var shared = []string{
 }
 
 // machines are parts of the core that need nothing of the API.
-var machines = []string{"internal/backoff", "internal/blockcache", "internal/buffer", "internal/evidence", "internal/headertext", "internal/keyrule", "internal/metadata", "internal/pace", "internal/progress", "internal/rangeplan", "internal/redact", "internal/scope", "internal/seam", "internal/telemetry", "internal/uploadtoken"}
+var machines = []string{
+	"internal/backoff", "internal/blockcache", "internal/buffer", "internal/evidence", "internal/headertext",
+	"internal/keyrule", "internal/metadata", "internal/pace", "internal/progress", "internal/rangeplan",
+	"internal/redact", "internal/scope", "internal/seam", "internal/telemetry", "internal/uploadtoken",
+}
 
 var rules = []rule{
 	{
@@ -77,14 +81,16 @@ var rules = []rule{
 		says:   "memstore adds only an ordered map to the imports of the root, so that a test with it compiles no SDK",
 		covers: func(path string) bool { return within(path, "memstore") },
 		forbids: func(_, path string) bool {
-			return within(path, "providers") || external(path) && !within(path, telemetry...) && !within(path, "github.com/tidwall/btree")
+			return within(path, "providers") ||
+				external(path) && !within(path, telemetry...) && !within(path, "github.com/tidwall/btree")
 		},
 	},
 	{
 		says:   "a provider imports no other provider",
 		covers: func(path string) bool { return within(path, "providers") },
 		forbids: func(importer, path string) bool {
-			return within(path, "memstore") || within(path, "providers") && !within(path, provider(importer), "providers/internal")
+			return within(path, "memstore") ||
+				within(path, "providers") && !within(path, provider(importer), "providers/internal")
 		},
 	},
 	{
@@ -119,7 +125,8 @@ var rules = []rule{
 		says:   "a package that several providers share imports no provider and no SDK",
 		covers: func(path string) bool { return within(path, shared...) },
 		forbids: func(_, path string) bool {
-			return within(path, "providers", "memstore") && !within(path, "providers/internal") || external(path) && !within(path, telemetry...)
+			return within(path, "providers", "memstore") && !within(path, "providers/internal") ||
+				external(path) && !within(path, telemetry...)
 		},
 	},
 	{
@@ -146,7 +153,10 @@ var rules = []rule{
 
 // shipped reports whether a package is more than a suite or a tool for tests.
 func shipped(path string) bool {
-	return path != "storagetest" && path != "storagetest/hostile" && path != "storagetest/differential" && path != "uploads/uploadstest" && path != "cmd/certify" && !forTests(path)
+	return path != "storagetest" && path != "storagetest/hostile" && path != "storagetest/differential" &&
+		path != "uploads/uploadstest" &&
+		path != "cmd/certify" &&
+		!forTests(path)
 }
 
 // forTests reports whether a package is in internal/testing, of the module or of a folder.

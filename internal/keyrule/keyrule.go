@@ -18,7 +18,8 @@ const (
 )
 
 // Write returns the rule that a key to be written breaks; "" if it breaks none. It implements rule
-// K1: keys that every provider can store and every client can address, including S3's XML, signed URLs in browsers, and file systems.
+// K1: keys that every provider can store and every client can address, including S3's XML, signed URLs in browsers,
+// and file systems.
 func Write(key string) string {
 	if rule := Any(key); rule != "" {
 		return rule

@@ -1,5 +1,5 @@
-// Package layerkeys says which objects of a bucket belong to layers. Jobs leave them out, and so does what shows a bucket
-// to people: they mean something only in the place in which they were written.
+// Package layerkeys says which objects of a bucket belong to layers. Jobs leave them out, and so does what shows a
+// bucket to people: they mean something only in the place in which they were written.
 package layerkeys
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Mirror begins the keys of a mirror's notes, Overlay those of an overlay's tombstones. MirrorClock is the key by which a
-// mirror reads the clock of its second store.
+// Mirror begins the keys of a mirror's notes, Overlay those of an overlay's tombstones. MirrorClock is the key by
+// which a mirror reads the clock of its second store.
 const (
 	Mirror      = ".omnibucket-mirror/"
 	MirrorClock = ".omnibucket-mirror-clock"
@@ -43,6 +43,6 @@ const (
 	markerSizes = 1024
 )
 
-// MarkerSize returns the bytes of the marker of a key, by which a listing finds what may be one. They depend on the key:
-// of a thousand objects of one size, whatever it is, about one has that of its marker, and needs another request.
+// MarkerSize returns the bytes of the marker of a key, by which a listing finds what may be one. They depend on the
+// key: of a thousand objects of one size, whatever it is, about one has that of its marker, and needs another request.
 func MarkerSize(key string) int64 { return leastMarker + int64(crc32c.Sum([]byte(key))%markerSizes) }

@@ -24,7 +24,9 @@ func Fold(given map[string]string) (folded map[string]string, rule, hint string)
 			return nil, "key " + redact.Quoted(key) + " is reserved: it begins with " + Reserved, ""
 		}
 		if !headertext.Plain(value) || strings.TrimSpace(value) != value {
-			return nil, "value of " + redact.Quoted(key) + " must be UTF-8 text without control characters or spaces at its ends",
+			return nil, "value of " + redact.Quoted(
+					key,
+				) + " must be UTF-8 text without control characters or spaces at its ends",
 				"percent-encode the value, as storage.EncodeMetadataValue does"
 		}
 		if _, twice := folded[name]; twice {

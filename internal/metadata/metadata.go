@@ -90,7 +90,8 @@ func WithLayers(ctx context.Context) context.Context {
 }
 
 func (c Coding) keeps(ctx context.Context, name string) bool {
-	return ctx.Value(layersKey{}) != nil && name != WriteIDName && !slices.Contains(oldWriteIDNames[:], name) && !slices.Contains(c.Hidden, name)
+	return ctx.Value(layersKey{}) != nil && name != WriteIDName && !slices.Contains(oldWriteIDNames[:], name) &&
+		!slices.Contains(c.Hidden, name)
 }
 
 // HoldsWriteID reports whether stored metadata has this write id.
@@ -120,9 +121,10 @@ func IsReserved(name string) bool { return strings.HasPrefix(name, Reserved) }
 // ValidName reports whether a name in lower case is a letter and up to 63 letters, digits, "-"
 // or "_".
 func ValidName(name string) bool {
-	return name != "" && len(name) <= maxName && name[0] >= 'a' && name[0] <= 'z' && !strings.ContainsFunc(name, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_'
-	})
+	return name != "" && len(name) <= maxName && name[0] >= 'a' && name[0] <= 'z' &&
+		!strings.ContainsFunc(name, func(c rune) bool {
+			return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_'
+		})
 }
 
 // LowerASCII folds only ASCII letters: U+212A, the kelvin sign, is not a "k".

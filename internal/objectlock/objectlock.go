@@ -34,7 +34,9 @@ func Apply(r *driver.BucketRequest, versioning, locks *bool, retention *storage.
 	}
 	if *locks {
 		if r.Versioning != nil && !*r.Versioning {
-			return argument.Invalid("WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "")
+			return argument.Invalid(
+				"WithVersioning", "must not be false: the bucket locks objects, and keeps their versions", "",
+			)
 		}
 		*versioning = true
 	}
@@ -63,7 +65,9 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 	case !now.Before(r.Until) || bypass && r.Mode == storage.Governance:
 		return nil
 	}
-	e := &storage.Error{Code: storage.Locked, Err: errors.New("the object is under retention until " + r.Until.Format(time.RFC3339))}
+	e := &storage.Error{
+		Code: storage.Locked, Err: errors.New("the object is under retention until " + r.Until.Format(time.RFC3339)),
+	}
 	if r.Mode == storage.Governance {
 		e.Hint = "with the permission to, give WithGovernanceBypass"
 	}

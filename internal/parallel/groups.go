@@ -4,7 +4,9 @@ import "iter"
 
 // Groups passes what all yields to do, in groups of size, and adds up what do returns: an error, or
 // nil for one that is done. It ends after the group with failure number most, or if do wants no more.
-func Groups[T any](all iter.Seq[T], size, most int, do func(group []T) (errs []error, more bool)) (done int, failures []error) {
+func Groups[T any](
+	all iter.Seq[T], size, most int, do func(group []T) (errs []error, more bool),
+) (done int, failures []error) {
 	pass := func(group []T) bool {
 		errs, more := do(group)
 		for _, err := range errs {

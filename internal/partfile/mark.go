@@ -130,7 +130,8 @@ func removeEmpty(dir Dir, path string) {
 	m := &mark{dir: dir, path: path, file: f}
 	free, certain := filelock.Try(f)
 	info, err := f.Stat()
-	if err == nil && free && m.isEmpty() && info.Mode().Perm() == markMode && (certain || time.Since(info.ModTime()) > unlockedAge) {
+	if err == nil && free && m.isEmpty() && info.Mode().Perm() == markMode &&
+		(certain || time.Since(info.ModTime()) > unlockedAge) {
 		m.remove()
 		return
 	}
@@ -210,7 +211,8 @@ func (m *mark) read() error {
 	}
 	line, err := lines.ReadSlice('\n')
 	m.header, m.spans = header{}, nil
-	if err != nil || json.Unmarshal(line, &m.header) != nil || m.header.Format != format || m.header.Name != filepath.Base(m.path) {
+	if err != nil || json.Unmarshal(line, &m.header) != nil || m.header.Format != format ||
+		m.header.Name != filepath.Base(m.path) {
 		return errForeign
 	}
 	whole := int64(len(line))

@@ -36,7 +36,9 @@ func run(args []string, out io.Writer) (int, error) {
 	flags := flag.NewFlagSet("proselint", flag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.Usage = func() {
-		_, _ = fmt.Fprintln(out, "usage: proselint [FOLDER or FILE ...]   (default: the working directory, with all folders in it)")
+		_, _ = fmt.Fprintln(
+			out, "usage: proselint [FOLDER or FILE ...]   (default: the working directory, with all folders in it)",
+		)
 	}
 	if err := flags.Parse(args); err != nil {
 		return 0, err

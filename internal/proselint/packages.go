@@ -47,7 +47,10 @@ func (p *packages) load(dir string) (*names, error) {
 	if n := p.loaded[dir]; n != nil {
 		return n, nil
 	}
-	n := &names{top: make(map[string]bool), members: make(map[string]map[string]bool), embeds: make(map[string][]string), imports: make(map[string]string)}
+	n := &names{
+		top: make(map[string]bool), members: make(map[string]map[string]bool), embeds: make(map[string][]string),
+		imports: make(map[string]string),
+	}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err

@@ -13,7 +13,9 @@ import (
 // patterns are compiled at their first use, which few programs make.
 var patterns = sync.OnceValues(func() (address, parameter *regexp.Regexp) {
 	return regexp.MustCompile(`(?i)(https?://[^\s"'?]+\?)[^\s"'<>]+`),
-		regexp.MustCompile(`(?i)\b(sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature|x-goog-credential|secretkey|accountkey|sharedaccesssignature)=[^\s&"'<>;]+`)
+		regexp.MustCompile(
+			`(?i)\b(sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature|x-goog-credential|secretkey|accountkey|sharedaccesssignature)=[^\s&"'<>;]+`,
+		)
 })
 
 // Secrets returns text with REDACTED in place of queries and secret parameters.

@@ -15,9 +15,11 @@ import (
 // Most is how large a group may be: RemoveAll has an error for each of so many, and no provider has larger batches.
 const Most = removal.MaxFailures
 
-// Of removes a group. It returns for each why it may still be there, or nil. If something ended the removal, it is early,
-// and the error of each that was not tried.
-func Of(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool) (errs []error, early error) {
+// Of removes a group. It returns for each why it may still be there, or nil. If something ended the removal, it is
+// early, and the error of each that was not tried.
+func Of(
+	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
+) (errs []error, early error) {
 	var tried int // the first ones
 	var err error
 	if ofVersions {

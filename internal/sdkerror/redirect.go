@@ -9,9 +9,9 @@ import (
 
 const maxHost = 255 // bytes of a host that a hint shows, with its port
 
-// Redirect returns the meaning of a redirect that the store itself has not sent: of a proxy that wants https, of a login
-// page, of a host that has moved. No driver follows one, because the signature is for the first host. ok is false for
-// any other status.
+// Redirect returns the meaning of a redirect that the store itself has not sent: of a proxy that wants https, of a
+// login page, of a host that has moved. No driver follows one, because the signature is for the first host. ok is
+// false for any other status.
 func Redirect(status int, header http.Header) (m Meaning, ok bool) {
 	if status < http.StatusMultipleChoices || status >= http.StatusBadRequest || status == http.StatusNotModified {
 		return m, false

@@ -53,7 +53,9 @@ var Has func(ctx context.Context, in any, key, text string) bool
 func (h *held) otherKeys() (keys []string) {
 	paths := []string{h.key}
 	for _, p := range Places(h.bucket) {
-		paths = append(paths, path.Join(p.Bucket, p.Prefix)+"/"+h.key, path.Join(filepath.ToSlash(p.Directory), p.Prefix)+"/"+h.key)
+		paths = append(
+			paths, path.Join(p.Bucket, p.Prefix)+"/"+h.key, path.Join(filepath.ToSlash(p.Directory), p.Prefix)+"/"+h.key,
+		)
 	}
 	for _, key := range paths {
 		for more := true; more; _, key, more = strings.Cut(key, "/") {

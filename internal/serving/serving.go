@@ -134,8 +134,9 @@ func Prefix(b any) string {
 }
 
 // Place returns a short text that names the place of a bucket, its layers that change bytes and its prefix, the same in
-// every process. A mark in a bucket has it: a mark that was copied with its bucket has that of another one. Two addresses
-// of one place may have two, so that it does not tell that two places differ. It is "" for a type of the user's own.
+// every process. A mark in a bucket has it: a mark that was copied with its bucket has that of another one. Two
+// addresses of one place may have two, so that it does not tell that two places differ. It is "" for a type of the
+// user's own.
 func Place(b any) string {
 	identity, known := Identity(b)
 	if !known {

@@ -39,7 +39,10 @@ var properties = []struct {
 	option func(string) storage.WriteOption
 }{
 	{"cache-control", func(p *storage.Properties) string { return p.CacheControl }, storage.WithCacheControl},
-	{"content-disposition", func(p *storage.Properties) string { return p.ContentDisposition }, storage.WithContentDisposition},
+	{
+		"content-disposition", func(p *storage.Properties) string { return p.ContentDisposition },
+		storage.WithContentDisposition,
+	},
 	{"content-encoding", func(p *storage.Properties) string { return p.ContentEncoding }, storage.WithContentEncoding},
 	{"content-language", func(p *storage.Properties) string { return p.ContentLanguage }, storage.WithContentLanguage},
 	{"content-type", func(p *storage.Properties) string { return p.ContentType }, storage.WithContentType},
@@ -68,7 +71,9 @@ func attributesOf(r *driver.SignRequest) []Attribute {
 		attributes = append(attributes, Attribute{tagsAttribute, tags.Encode()})
 	}
 	if r.Retention != (storage.Retention{}) {
-		attributes = append(attributes, Attribute{lockAttribute + string(r.Retention.Mode), r.Retention.Until.UTC().Format(time.RFC3339)})
+		attributes = append(
+			attributes, Attribute{lockAttribute + string(r.Retention.Mode), r.Retention.Until.UTC().Format(time.RFC3339)},
+		)
 	}
 	if r.LegalHold {
 		attributes = append(attributes, Attribute{holdAttribute, on})

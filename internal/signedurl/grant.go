@@ -84,7 +84,10 @@ func expiry(now time.Time, ttl time.Duration) int64 {
 }
 
 // SignWith calls sign, which is SignURL, SignPart or SignForm, with the keys of the bucket.
-func SignWith[R, S any](ctx context.Context, keys func(context.Context) (Keys, error), sign func(Keys, string, R, time.Time) (S, error), bucket string, r R, now time.Time) (signed S, err error) {
+func SignWith[R, S any](
+	ctx context.Context, keys func(context.Context) (Keys, error), sign func(Keys, string, R, time.Time) (S, error),
+	bucket string, r R, now time.Time,
+) (signed S, err error) {
 	k, err := keys(ctx)
 	if err != nil {
 		return signed, err

@@ -54,7 +54,9 @@ func NewKeys(secrets Secrets) (Keys, error) {
 	var k Keys
 	for _, secret := range secrets {
 		if len(secret) < MinSecret {
-			return Keys{}, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("each of SigningKeys must have at least 32 random bytes")}
+			return Keys{}, &storage.Error{
+				Code: storage.InvalidArgument, Err: errors.New("each of SigningKeys must have at least 32 random bytes"),
+			}
 		}
 		secret = slices.Clone(secret)
 		next := key{mac: func() hash.Hash { return hmac.New(sha256.New, secret) }} // printing a func shows no secret

@@ -26,7 +26,9 @@ func Now(ctx context.Context, bucket storage.ReadWriter, key string) (time.Time,
 		case err != nil:
 			return time.Time{}, err
 		case attrs.Modified.IsZero():
-			return time.Time{}, &storage.Error{Code: storage.Internal, Key: key, Err: errors.New("the store does not report the time of the write")}
+			return time.Time{}, &storage.Error{
+				Code: storage.Internal, Key: key, Err: errors.New("the store does not report the time of the write"),
+			}
 		default:
 			return attrs.Modified, nil
 		}

@@ -220,11 +220,16 @@ func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 }
 
 // Attempt makes one call of a driver in a span. failure describes its error.
-func (r *Reporter) Attempt(ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure, more ...attribute.KeyValue) error {
+func (r *Reporter) Attempt(
+	ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure,
+	more ...attribute.KeyValue,
+) error {
 	if r.idle(false) {
 		return next(ctx)
 	}
-	ctx, span := r.tracer.Start(ctx, "storage.driver."+call, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(r.common...))
+	ctx, span := r.tracer.Start(
+		ctx, "storage.driver."+call, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(r.common...),
+	)
 	defer span.End()
 	span.SetAttributes(more...)
 	err := next(ctx)

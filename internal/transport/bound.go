@@ -108,9 +108,15 @@ func checkRange(response *http.Response) error {
 		return nil
 	}
 	var first, last int64
-	if n, _ := fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/", &first, &last); n < 2 || last-first+1 == response.ContentLength {
+	if n, _ := fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/", &first, &last); n < 2 ||
+		last-first+1 == response.ContentLength {
 		return nil
 	}
 	_ = response.Body.Close()
-	return &Error{Sent: true, Err: fmt.Errorf("the response has %d bytes and the range %q", response.ContentLength, response.Header.Get("Content-Range"))}
+	return &Error{
+		Sent: true,
+		Err: fmt.Errorf(
+			"the response has %d bytes and the range %q", response.ContentLength, response.Header.Get("Content-Range"),
+		),
+	}
 }

@@ -119,7 +119,10 @@ func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	if bytes.IndexByte(text, 0) >= 0 {
 		literal = 1 // UTF-16
 	}
-	escapes := slices.DeleteFunc([]string{"%", `\`, "&#", "&"}, func(mark string) bool { return !bytes.Contains(text, []byte(mark)) })
+	escapes := slices.DeleteFunc(
+		[]string{"%", `\`, "&#", "&"},
+		func(mark string) bool { return !bytes.Contains(text, []byte(mark)) },
+	)
 	for _, secret := range secrets {
 		changed = maskAround(text, secret, string(secret[:literal]), end) || changed
 		unnamed := isLetterOrDigit(secret[0]) && isLetterOrDigit(secret[1]) // only "&#" begins such a character
@@ -132,8 +135,8 @@ func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	return changed
 }
 
-// maskAround replaces a secret that begins with mark, or one character before it. A page of a listing has few marks, which
-// a search finds faster than a look at each byte.
+// maskAround replaces a secret that begins with mark, or one character before it. A page of a listing has few marks,
+// which a search finds faster than a look at each byte.
 func maskAround(text, secret []byte, mark string, end bool) (changed bool) {
 	for at := 0; ; at++ {
 		next := bytes.Index(text[at:], []byte(mark))

@@ -17,7 +17,10 @@ func FromAuthorize[C ~string](err error) (C, string) {
 		return "unauthenticated", "Sign in first."
 	case code == storage.PermissionDenied:
 		return "not_allowed", "You may not do this."
-	case code == storage.Unavailable, code == storage.RateLimited, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case code == storage.Unavailable,
+		code == storage.RateLimited,
+		errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, context.Canceled):
 		return "busy", "This does not work just now. Try again in a moment."
 	}
 	return "internal", "Something went wrong here. Try again in a moment."

@@ -28,7 +28,9 @@ func Beginning(text string, most int) string {
 func WriteJSON(w http.ResponseWriter, status int, contentType string, value any) {
 	document, err := json.Marshal(value)
 	if err != nil { // only a time after the year 9999 fails
-		status, document = http.StatusInternalServerError, []byte(`{"code":"internal","message":"Something went wrong here."}`)
+		status, document = http.StatusInternalServerError, []byte(
+			`{"code":"internal","message":"Something went wrong here."}`,
+		)
 	}
 	header := w.Header()
 	header.Set("Content-Type", contentType)

@@ -11,7 +11,9 @@ import (
 
 // Temporary reports whether a request that had this status may succeed later.
 func Temporary(status int) bool {
-	return status >= http.StatusInternalServerError && status != http.StatusNotImplemented || status == http.StatusLocked || status == http.StatusTooManyRequests
+	return status >= http.StatusInternalServerError && status != http.StatusNotImplemented ||
+		status == http.StatusLocked ||
+		status == http.StatusTooManyRequests
 }
 
 // RetryLater sets the header Retry-After of a response with an error if waiting helps: at least to a second.

@@ -61,7 +61,8 @@ func (c *Cache) read(name string, data []byte) bool {
 	if err == nil {
 		_, err = io.ReadFull(file, data)
 	}
-	if err != nil || info.Size() != headerBytes+int64(len(data)) || binary.BigEndian.Uint32(header[:]) != crc32c.Sum(data) {
+	if err != nil || info.Size() != headerBytes+int64(len(data)) ||
+		binary.BigEndian.Uint32(header[:]) != crc32c.Sum(data) {
 		_ = c.root.Remove(name)
 		return false
 	}

@@ -76,7 +76,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 }
 
 // read reads a pinned revision. now has its attributes if the store has just confirmed it.
-func (d *objectDriver) read(ctx context.Context, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) read(
+	ctx context.Context, r *driver.GetRequest, now *storage.Attrs,
+) (*storage.Attrs, io.ReadCloser, error) {
 	b := &body{d: d, ctx: ctx, object: object{d.bucket, r.Key, r.Version, r.Condition.Revision}}
 	attrs, err := d.confirm(b, r, now)
 	if err != nil {

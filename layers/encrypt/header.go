@@ -112,7 +112,9 @@ func checkStanzas(stanzas []*age.Stanza) error {
 		types[s.Type] = true
 		for _, word := range append([]string{s.Type}, s.Args...) {
 			if word == "" || strings.ContainsFunc(word, func(c rune) bool { return c <= ' ' || c > '~' || c == '|' }) {
-				return &storage.Error{Code: storage.Internal, Err: errors.New("the words of a stanza must be ASCII without spaces and |")}
+				return &storage.Error{
+					Code: storage.Internal, Err: errors.New("the words of a stanza must be ASCII without spaces and |"),
+				}
 			}
 		}
 	}

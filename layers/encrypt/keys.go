@@ -164,11 +164,17 @@ func (k *joinedKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, of Objec
 }
 
 func mixed() error {
-	return invalid("", "the recipients cannot be mixed: a passphrase must be the only one, and a post-quantum one is not beside another", "")
+	return invalid(
+		"",
+		"the recipients cannot be mixed: a passphrase must be the only one, and a post-quantum one is not beside another",
+		"",
+	)
 }
 
 func noRecipient() error {
-	return &storage.Error{Code: storage.PermissionDenied, Err: errors.New("the keys have no recipient"), Hint: "these keys can only read"}
+	return &storage.Error{
+		Code: storage.PermissionDenied, Err: errors.New("the keys have no recipient"), Hint: "these keys can only read",
+	}
 }
 
 func invalid(op, rule, hint string) error {

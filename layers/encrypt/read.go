@@ -18,13 +18,13 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	if err != nil {
 		return nil, err
 	}
-	_, err = d.toPlain(attrs)
+	_, err = toPlain(d, attrs)
 	return attrs, err
 }
 
 // toPlain makes attributes those of the plain object, and returns its header; "" if it is not encrypted
 // and need not be.
-func (d *objectDriver) toPlain(attrs *storage.Attrs) (header string, err error) {
+func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	attrs.ETag = encryptedETag(attrs.ETag)
 	header = attrs.Metadata[headerName]
 	if header == "" && d.layer.config.AllowPlain {
@@ -73,7 +73,7 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, err
 	}
 	sealed := attrs.Size
-	header, err := d.toPlain(attrs)
+	header, err := toPlain(d, attrs)
 	if err == nil && header == "" {
 		if in.Offset == r.Offset && in.Length == r.Length && in.Suffix == r.Suffix {
 			return attrs, body, nil
@@ -93,7 +93,9 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 }
 
 // getPlain reads an object that is not encrypted. If one is there that is, it fails with otherwise.
-func (d *objectDriver) getPlain(ctx context.Context, r *driver.GetRequest, otherwise storage.Code) (*storage.Attrs, io.ReadCloser, error) {
+func (d *objectDriver) getPlain(
+	ctx context.Context, r *driver.GetRequest, otherwise storage.Code,
+) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err == nil && attrs.Metadata[headerName] != "" {
 		_ = body.Close()
@@ -155,7 +157,9 @@ func (d *objectDriver) decrypt(
 			return nil, again(err)
 		}
 	}
-	plain := &openingBody{sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from}
+	plain := &openingBody{
+		sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from,
+	}
 	if size == 0 { // Read has nothing to deliver, and would check nothing
 		err = plain.fill()
 	}

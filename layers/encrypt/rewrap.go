@@ -10,7 +10,8 @@ import (
 // Rewrap encrypts the data key of an object again, for the keys that the layer of bucket has now, by a
 // copy of the object onto itself inside the store: no bytes move. It does so also if the keys are the
 // same. It returns the attributes of the object, which has a new revision. Its tags and attributes stay, but for
-// tags that are set at the same moment, which only S3 and Google keep for certain; as with every copy, its locks do not.
+// tags that are set at the same moment, which only S3 and Google keep for certain; as with every copy, its locks do
+// not.
 //
 // An object that was stored without the layer, and that [Config.AllowPlain] permits to read, passes through this
 // machine and is encrypted.

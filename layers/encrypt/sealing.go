@@ -35,7 +35,9 @@ type sealingBody struct {
 }
 
 func (k *dataKey) body(plain io.Reader, first, size int64, final bool, plainSum, sum *storage.CRC32C) *sealingBody {
-	return &sealingBody{plain: plain, key: k, first: first, size: size, final: final, plainSum: plainSum, sum: sum, whole: true}
+	return &sealingBody{
+		plain: plain, key: k, first: first, size: size, final: final, plainSum: plainSum, sum: sum, whole: true,
+	}
 }
 
 // Read fills p if the body has as much: the 16 bytes of a tag are not worth a record of TLS.

@@ -10,8 +10,10 @@ import (
 // bodyChanged returns the error of a part whose bytes are other ones than those of an earlier attempt. They would
 // be encrypted with the same key and nonces, and the store, which may have both, could see their difference.
 func bodyChanged() error {
-	return &storage.Error{Code: storage.BodyFailed, Err: errors.New("the body has changed since an earlier attempt has sent it"),
-		Hint: "upload a body that does not change meanwhile"}
+	return &storage.Error{
+		Code: storage.BodyFailed, Err: errors.New("the body has changed since an earlier attempt has sent it"),
+		Hint: "upload a body that does not change meanwhile",
+	}
 }
 
 // A sentPart has the tags of the chunks of a part that were sent. Equal tags are of equal chunks.

@@ -15,7 +15,7 @@ import (
 func (d *objectDriver) requireWhole(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {
-	if whole := cmp.Or(key.whole.Load(), d.endOf(key.header)); whole == sealed {
+	if whole := cmp.Or(key.whole.Load(), endOf(d, key.header)); whole == sealed {
 		return nil
 	} else if whole != 0 {
 		return damaged("the object was cut off")
@@ -43,7 +43,7 @@ func (d *objectDriver) requireWhole(
 	return err
 }
 
-func (d *objectDriver) endOf(header string) int64 {
+func endOf(d *objectDriver, header string) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ends[header]
@@ -68,7 +68,7 @@ func (d *objectDriver) refusePast(ctx context.Context, r *driver.GetRequest) err
 		return nil
 	}
 	sealed := attrs.Size
-	header, err := d.toPlain(attrs)
+	header, err := toPlain(d, attrs)
 	if err != nil || header == "" {
 		return err
 	}

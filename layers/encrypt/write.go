@@ -57,12 +57,19 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 		out[name] = value
 	}
 	if out[headerName] != "" && out[headerName] != header {
-		return nil, invalid("", "the object is encrypted by another layer encrypt already", "use one layer, with several recipients")
+		return nil, invalid(
+			"", "the object is encrypted by another layer encrypt already", "use one layer, with several recipients",
+		)
 	}
 	out[headerName] = header
 	if size > maxMetadataBytes {
-		return nil, invalid("", fmt.Sprintf("metadata takes %d bytes with the header of the encrypted object, and may take %d", size, maxMetadataBytes),
-			"WithMetadata must leave room for the header: about 300 bytes for an X25519 key, 600 for one of Azure Key Vault, 1,760 for a hybrid one")
+		return nil, invalid(
+			"",
+			fmt.Sprintf(
+				"metadata takes %d bytes with the header of the encrypted object, and may take %d", size, maxMetadataBytes,
+			),
+			"WithMetadata must leave room for the header: about 300 bytes for an X25519 key, 600 for one of Azure Key Vault, 1,760 for a hybrid one",
+		)
 	}
 	return out, nil
 }
@@ -127,7 +134,7 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 }
 
 // sealPart returns the request of the driver below for a part. All parts but the last have whole chunks.
-func (d *objectDriver) sealPart(key *dataKey, upload string, r *driver.PartRequest) (*driver.PartRequest, error) {
+func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartRequest) (*driver.PartRequest, error) {
 	if r.AnyOrder {
 		return nil, storage.Unsupported
 	}
@@ -150,7 +157,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, err
 	}
-	in, err := d.sealPart(key, upload, r)
+	in, err := sealPart(d, key, upload, r)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -188,7 +195,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		in.Parts[i] = part
 	}
 	if r.Last != nil {
-		if in.Last, err = d.sealPart(key, upload, r.Last); err != nil {
+		if in.Last, err = sealPart(d, key, upload, r.Last); err != nil {
 			return nil, err
 		}
 		put.Size, put.CRC32C = put.Size+in.Last.Size, driver.JoinCRC32C(put.CRC32C, in.Last.CRC32C, in.Last.Size)

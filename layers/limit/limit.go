@@ -56,7 +56,10 @@ type limiter struct {
 func New(c Config) (driver.Layer, error) {
 	for _, perSecond := range []float64{c.Requests.Reads, c.Requests.Writes, c.Requests.Lists} {
 		if perSecond != 0 && !(perSecond >= 0.001) { // also NaN
-			return nil, &storage.Error{Code: storage.InvalidArgument, Op: "limit.New", Err: errors.New("Config.Requests must have numbers from 0.001, or 0 for no limit")}
+			return nil, &storage.Error{
+				Code: storage.InvalidArgument, Op: "limit.New",
+				Err: errors.New("Config.Requests must have numbers from 0.001, or 0 for no limit"),
+			}
 		}
 	}
 	l := &limiter{timetable: c.Bytes, requests: c.Requests, now: c.Now}

@@ -118,7 +118,9 @@ func (b *openBody) Close() error {
 }
 
 // open calls get with a context that ends with watched until get returns, and with ctx while the body is open.
-func open(ctx, watched context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error)) (*storage.Attrs, io.ReadCloser, error) {
+func open(
+	ctx, watched context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error),
+) (*storage.Attrs, io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(watched, cancel)
 	attrs, body, err := get(ctx)

@@ -82,7 +82,9 @@ func both(err, failed error) error {
 
 // condition returns that of a read in the second store, or nil, and the revision of the primary that it must
 // have. It fails if the second store has another one.
-func (s *stores) condition(ctx context.Context, r *driver.GetRequest) (option storage.ReadOption, revision string, err error) {
+func (s *stores) condition(
+	ctx context.Context, r *driver.GetRequest,
+) (option storage.ReadOption, revision string, err error) {
 	c := r.Condition
 	switch own := s.second.Condition(c); {
 	case own != nil:
@@ -109,7 +111,9 @@ func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Att
 
 // fromSecond reads from the second store, and says so in the attributes. They have the revision of the primary that
 // r asks for, if it does.
-func (s *stores) fromSecond(ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error)) error {
+func (s *stores) fromSecond(
+	ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error),
+) error {
 	condition, revision, err := s.condition(ctx, r)
 	if err != nil {
 		return err
@@ -122,7 +126,9 @@ func (s *stores) fromSecond(ctx context.Context, r *driver.GetRequest, read func
 }
 
 // Get reads from the primary, and else from the second store.
-func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+func (d *objectDriver) Get(
+	ctx context.Context, r *driver.GetRequest,
+) (attrs *storage.Attrs, body io.ReadCloser, err error) {
 	s := d.stores
 	err = s.read(ctx, r, func(watched context.Context) (err error) {
 		attrs, body, err = open(ctx, watched, func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
@@ -130,13 +136,16 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (attrs *st
 		})
 		return err
 	}, func(watched context.Context) (err error) {
-		attrs, body, err = open(ctx, watched, func(ctx context.Context) (found *storage.Attrs, body io.ReadCloser, err error) {
-			err = s.fromSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
-				found, body, err = s.second.Get(ctx, r, c)
-				return found, err
-			})
-			return found, body, err
-		})
+		attrs, body, err = open(
+			ctx, watched,
+			func(ctx context.Context) (found *storage.Attrs, body io.ReadCloser, err error) {
+				err = s.fromSecond(ctx, r, func(c storage.ReadOption) (*storage.Attrs, error) {
+					found, body, err = s.second.Get(ctx, r, c)
+					return found, err
+				})
+				return found, body, err
+			},
+		)
 		return err
 	})
 	return attrs, body, err

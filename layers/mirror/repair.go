@@ -189,7 +189,9 @@ func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) 
 	}
 	var n note
 	if err := json.Unmarshal(data, &n); err != nil || n.Key == "" {
-		return n, &storage.Error{Code: storage.Internal, Key: name, Err: errors.New("the object is not a note of a mirror"), Hint: "remove it"}
+		return n, &storage.Error{
+			Code: storage.Internal, Key: name, Err: errors.New("the object is not a note of a mirror"), Hint: "remove it",
+		}
 	}
 	return n, nil
 }
@@ -209,7 +211,9 @@ func (j *job) report() Report {
 }
 
 // run calls do for all entries, and keeps the first ten errors. It ends if a store is down.
-func (j *job) run(ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error) error {
+func (j *job) run(
+	ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error,
+) error {
 	var failures []error
 	err := parallel.Stream(ctx, all, atOnce, func(ctx context.Context, e storage.ListEntry) error {
 		err := do(ctx, e)

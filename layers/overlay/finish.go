@@ -49,8 +49,8 @@ type FinishConfig struct {
 // write. It may be called again, also after it was killed, and by several processes: each copies what is
 // left, and what has moved costs only its place in the listings. When it returns nil and no
 // Markers, all reads find their object in the new store, if no writer bypasses the overlay. Then open
-// the bucket with [Config.NewOnly] in all processes, and after that without the layer. The old store keeps its objects, with [Config.KeepOld] also those that were
-// removed. The copies are private, also those of public objects.
+// the bucket with [Config.NewOnly] in all processes, and after that without the layer. The old store keeps its
+// objects, with [Config.KeepOld] also those that were removed. The copies are private, also those of public objects.
 //
 // An object that another process copies now comes later: after a second, two, four and so on, Finish
 // copies it itself, for that process may have been killed. A request that failed for a passing
@@ -67,7 +67,9 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 		return Report{}, err
 	}
 	if c.Concurrency < 0 {
-		return Report{}, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.Finish", Err: errors.New("the concurrency must not be negative")}
+		return Report{}, &storage.Error{
+			Code: storage.InvalidArgument, Op: "overlay.Finish", Err: errors.New("the concurrency must not be negative"),
+		}
 	}
 	ctx = driver.WithoutFailover(ctx)
 	f, limit := finisher{stores: s, config: c}, cmp.Or(c.Concurrency, 16)
@@ -147,7 +149,10 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	if d, ok := storage.As[*objectDriver](b); ok {
 		return d.stores, nil
 	}
-	return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("b must be a bucket that was opened with the layer, and no folder of it")}
+	return nil, &storage.Error{
+		Code: storage.InvalidArgument, Op: op,
+		Err: errors.New("b must be a bucket that was opened with the layer, and no folder of it"),
+	}
 }
 
 // mostLater bounds the keys that are kept for a later round.

@@ -49,7 +49,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	for i, e := range m.ofNew.Entries {
 		m.ofNew.Entries[i].Revision = d.stores.old.Bare(e.Revision)
 	}
-	m.ofOld.Entries = slices.DeleteFunc(m.ofOld.Entries, func(e storage.ListEntry) bool { return d.stores.isTombstone(e.Key) })
+	m.ofOld.Entries = slices.DeleteFunc(
+		m.ofOld.Entries, func(e storage.ListEntry) bool { return d.stores.isTombstone(e.Key) },
+	)
 	for i, e := range m.ofOld.Entries {
 		m.ofOld.Entries[i].Revision = d.stores.old.Revision(e.Revision)
 	}
@@ -61,7 +63,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 }
 
 // pageOf returns the entries of a store's page that have not come yet.
-func pageOf(ctx context.Context, b storage.Bucket, r *driver.ListRequest, at position, token string, done bool) (*storage.Page, error) {
+func pageOf(
+	ctx context.Context, b storage.Bucket, r *driver.ListRequest, at position, token string, done bool,
+) (*storage.Page, error) {
 	if done {
 		return &storage.Page{}, nil
 	}

@@ -79,7 +79,9 @@ func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Cond
 }
 
 // putText stores a small object by the driver: keys of the old store may break rules of the core.
-func (s *stores) putText(ctx context.Context, key, text string, metadata map[string]string, c storage.Condition) (*storage.Attrs, error) {
+func (s *stores) putText(
+	ctx context.Context, key, text string, metadata map[string]string, c storage.Condition,
+) (*storage.Attrs, error) {
 	return s.driver.Put(ctx, &driver.PutRequest{
 		Key: key, Body: strings.NewReader(text), Size: int64(len(text)), Condition: c,
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: metadata},

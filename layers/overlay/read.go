@@ -61,7 +61,10 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 
 // read looks in the new store, and then in the old one. An object that is in neither is looked for in
 // the new store again: it may have been written there before it was removed from the old one.
-func (s *stores) read(ctx context.Context, r *driver.GetRequest, ofNew func(*driver.GetRequest) (found, error), ofOld func(storage.ReadOption) (found, error)) (found, error) {
+func (s *stores) read(
+	ctx context.Context, r *driver.GetRequest, ofNew func(*driver.GetRequest) (found, error),
+	ofOld func(storage.ReadOption) (found, error),
+) (found, error) {
 	if s.isTombstone(r.Key) {
 		return found{}, storage.ObjectNotFound
 	}
@@ -93,7 +96,9 @@ var errLookInOld = errors.New("look in the old store")
 
 // readNew reads from the new store. If a marker may have been the reason for a failure, and an object has
 // come in its place, it reads again. A revision of the old store is never one there.
-func (s *stores) readNew(ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error)) (found, error) {
+func (s *stores) readNew(
+	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
+) (found, error) {
 	own, oldOnly := s.old.ForOwn(r), s.old.Has(r.Condition.Revision)
 	for again := oldOnly; ; again = true {
 		f, err := found{}, error(storage.PreconditionFailed)

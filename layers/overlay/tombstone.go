@@ -42,7 +42,10 @@ func nameOf(key string) (name string, ordered bool) {
 // reserved refuses the key of a tombstone.
 func (s *stores) reserved(key string) error {
 	if s.isTombstone(key) {
-		return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("key must not begin with " + TombstonesPrefix + ": an overlay keeps its tombstones there")}
+		return &storage.Error{
+			Code: storage.InvalidArgument,
+			Err:  errors.New("key must not begin with " + TombstonesPrefix + ": an overlay keeps its tombstones there"),
+		}
 	}
 	return nil
 }

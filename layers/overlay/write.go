@@ -68,7 +68,9 @@ func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
 
 // write makes a write with the condition that stands for one in both stores. If a marker that came or
 // went meanwhile has refused it, the core writes again.
-func write[T any](ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error)) (result T, err error) {
+func write[T any](
+	ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error),
+) (result T, err error) {
 	if err := s.reserved(key); err != nil {
 		return result, err
 	}
@@ -90,7 +92,9 @@ func write[T any](ctx context.Context, s *stores, key string, condition *storage
 }
 
 // errBusy says that others have changed the place of the object, and that the call may be repeated.
-var errBusy = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the object is being moved or written by others")}
+var errBusy = &storage.Error{
+	Code: storage.Unavailable, Retryable: true, Err: errors.New("the object is being moved or written by others"),
+}
 
 // Put stores the object in the new store.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
@@ -108,7 +112,10 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 
 // CompleteParts makes the object in the new store.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	return write(ctx, d.stores, r.Put.Key, &r.Put.Condition, func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) })
+	return write(
+		ctx, d.stores, r.Put.Key, &r.Put.Condition,
+		func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) },
+	)
 }
 
 // removeAttempts bounds how often a removal begins again because others write meanwhile.

@@ -9,8 +9,11 @@ import (
 
 // addresses is the form of the addresses that parseAddress accepts.
 var addresses = address.Form{
-	Scheme:      "azblob",
-	Params:      []string{"account", "endpoint", "anonymous", "encryption_scope", "kms_key", "api_version", "credentials", "hierarchical_namespace"},
+	Scheme: "azblob",
+	Params: []string{
+		"account", "endpoint", "anonymous", "encryption_scope", "kms_key", "api_version", "credentials",
+		"hierarchical_namespace",
+	},
 	Bucket:      "container",
 	Account:     "azblob://?account=name",
 	Credentials: "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY",

@@ -88,7 +88,9 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 	if !deref(encrypted) {
 		return storage.Encryption{}
 	}
-	return storage.Encryption{Algorithm: string(blob.EncryptionAlgorithmTypeAES256), KeyID: deref(cmp.Or(keySHA256, scope))}
+	return storage.Encryption{
+		Algorithm: string(blob.EncryptionAlgorithmTypeAES256), KeyID: deref(cmp.Or(keySHA256, scope)),
+	}
 }
 
 // replicationStatus returns the status of an object that rules replicate, by header

@@ -84,7 +84,9 @@ func batchError(err error, response *http.Response) *storage.Error {
 }
 
 // assignResponses sets the error of each request in errs.
-func (rm *remover) assignResponses(ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []driver.DeleteRequest, errs []error) {
+func (rm *remover) assignResponses(
+	ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []driver.DeleteRequest, errs []error,
+) {
 	received := make([]bool, len(slots))
 	for _, response := range responses {
 		if response.ContentID == nil || *response.ContentID < 0 || *response.ContentID >= len(slots) {
@@ -98,7 +100,10 @@ func (rm *remover) assignResponses(ctx context.Context, responses []*container.B
 	}
 	for i, slot := range slots {
 		if !received[i] {
-			errs[slot] = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("the response to the batch has no result for this object")}
+			errs[slot] = &storage.Error{
+				Code: storage.Unavailable, Unknown: true,
+				Err: errors.New("the response to the batch has no result for this object"),
+			}
 		}
 	}
 }

@@ -69,7 +69,9 @@ func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOption
 func (c *defaultChain) open() {
 	if !c.local {
 		o := azcore.ClientOptions{Cloud: c.cloud}
-		c.inner, c.err = orNil(azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}))
+		c.inner, c.err = orNil(
+			azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}),
+		)
 		return
 	}
 	var sources []azcore.TokenCredential
@@ -117,10 +119,13 @@ func tokenError(err error) *storage.Error {
 	passes := sdkerror.IsType[net.Error](err)
 	if refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && refused.RawResponse != nil {
 		status := refused.RawResponse.StatusCode
-		passes = status == http.StatusNotFound || status == http.StatusGone || sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
+		passes = status == http.StatusNotFound || status == http.StatusGone ||
+			sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
 	}
 	if passes {
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the identity service is unavailable"}
+		return &storage.Error{
+			Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the identity service is unavailable",
+		}
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
 }

@@ -156,7 +156,9 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 	completion := components.Completion{
 		Store: cu.objects, Marker: u.marker(),
 		Prepare: func(ctx context.Context) (err error) {
-			if ids, err = cu.stageParts(ctx, ranges, &whole); storage.CodeOf(err) != storage.Changed { // a part was replaced or removed
+			if ids, err = cu.stageParts(ctx, ranges, &whole); storage.CodeOf(
+				err,
+			) != storage.Changed { // a part was replaced or removed
 				return err
 			}
 			if open, openErr := cu.isOpen(ctx, u); openErr == nil && !open {
@@ -175,14 +177,19 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 
 // partRanges returns the ranges to copy, and their size. If they were more than the blocks of a
 // blob, each part is one.
-func (cu *componentUploads) partRanges(ctx context.Context, u *openUpload, r *driver.CompleteRequest) (ranges []copyRange, size int64, err error) {
+func (cu *componentUploads) partRanges(
+	ctx context.Context, u *openUpload, r *driver.CompleteRequest,
+) (ranges []copyRange, size int64, err error) {
 	for i := range r.Parts {
 		size += r.Parts[i].Size
 	}
 	whole := len(r.Parts)+int(size/cu.copier.blockSize()) > maxBlocks
 	for i := range r.Parts {
 		part := &r.Parts[i]
-		ref := driver.ObjectRef{Account: cu.container.account.identity, Bucket: cu.container.name, Key: u.key(part.Number), Revision: part.Tag, Native: r.Put.Native}
+		ref := driver.ObjectRef{
+			Account: cu.container.account.identity, Bucket: cu.container.name, Key: u.key(part.Number), Revision: part.Tag,
+			Native: r.Put.Native,
+		}
 		if whole && part.Size > 0 {
 			ranges = append(ranges, copyRange{ref, blob.HTTPRange{Count: part.Size}})
 		} else if ranges, err = cu.copier.split(ranges, part.Size, ref); err != nil {

@@ -16,7 +16,9 @@ import (
 
 // stageParts copies the parts of an open upload as blocks. If the service may not read them, as in
 // accounts with private endpoints, or cannot be authorized to, they pass through this process.
-func (cu *componentUploads) stageParts(ctx context.Context, ranges []copyRange, c *driver.PutRequest) ([]string, error) {
+func (cu *componentUploads) stageParts(
+	ctx context.Context, ranges []copyRange, c *driver.PutRequest,
+) ([]string, error) {
 	if !cu.container.account.canAuthorizeSource() {
 		return cu.copier.stageRanges(ctx, ranges, c, cu.streamRange)
 	}
@@ -28,7 +30,9 @@ func (cu *componentUploads) stageParts(ctx context.Context, ranges []copyRange, 
 }
 
 // streamRange reads a range and sends it as a block. It returns the block's id.
-func (cu *componentUploads) streamRange(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error) {
+func (cu *componentUploads) streamRange(
+	ctx context.Context, key string, n *natives, upload string, number int, p *copyRange,
+) (string, error) {
 	id, err := blockID(upload, number, 0)
 	if err != nil {
 		return "", err
@@ -38,9 +42,13 @@ func (cu *componentUploads) streamRange(ctx context.Context, key string, n *nati
 		defer func() { _ = body.Close() }()
 		o := &blockblob.StageBlockOptions{CPKInfo: n.keyInfo(), CPKScopeInfo: n.scopeInfo()}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		out, err := send(ctx, cu.container.account, func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
-			return cu.container.blob(key).StageBlock(ctx, id, body, o)
-		}, o)
+		out, err := send(
+			ctx, cu.container.account,
+			func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
+				return cu.container.blob(key).StageBlock(ctx, id, body, o)
+			},
+			o,
+		)
 		return body.check(out.ContentCRC64, err)
 	})
 	if err != nil {
@@ -142,7 +150,9 @@ func (b *rangeBody) check(crc []byte, err error) error {
 	case b.failed != nil:
 		return b.failed
 	case err == nil && len(crc) == 8 && binary.LittleEndian.Uint64(crc) != b.sum:
-		return &storage.Error{Code: storage.ChecksumMismatch, Retryable: true, Err: errors.New("the block is not the part that was read")}
+		return &storage.Error{
+			Code: storage.ChecksumMismatch, Retryable: true, Err: errors.New("the block is not the part that was read"),
+		}
 	}
 	return err
 }

@@ -44,7 +44,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 
 // appendTail makes an object of the blocks that the source has, or of copies of its ranges, and of r.Tail. The blocks
 // of a source that was stored without them, or with keys of encryption, cannot be used again.
-func (d *objectDriver) appendTail(ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, c *driver.PutRequest) (*storage.Attrs, error) {
+func (d *objectDriver) appendTail(
+	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, c *driver.PutRequest,
+) (*storage.Attrs, error) {
 	tail := r.TailPart(newUploadID(), 1)
 	part, err := d.PutPart(ctx, tail)
 	if err != nil {
@@ -71,9 +73,13 @@ func (d *objectDriver) appendTail(ctx context.Context, r *driver.ComposeRequest,
 // beside them. Bytes that the Data Lake API has added to an object are in none of the blocks that are listed.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func (bl *blocks) committed(ctx context.Context, key string, length int, size int64) ([]string, error) {
-	out, err := send(ctx, bl.container.account, func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
-		return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeCommitted, o)
-	}, nil)
+	out, err := send(
+		ctx, bl.container.account,
+		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
+			return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeCommitted, o)
+		},
+		nil,
+	)
 	if err != nil {
 		return nil, sdkerror.WithoutEffect(bl.container.changeError(ctx, translate(err)))
 	}

@@ -25,12 +25,11 @@
 // Config.Client, or has the same settings, and it retries as the SDK does.
 //
 // Importing the package registers the scheme azblob, as in azblob://photos, with
-// the parameters account=, endpoint=, anonymous=, credentials=, api_version=, hierarchical_namespace= and encryption_scope=,
-// which may be named kms_key= as with other providers. The address of an account, for
-// [storage.OpenService], is the same without a container's name. Credentials come
-// from the environment: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT
-// with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN. If none is set, they come from
-// the default credential chain of Azure's SDK.
+// the parameters account=, endpoint=, anonymous=, credentials=, api_version=, hierarchical_namespace= and
+// encryption_scope=, which may be named kms_key= as with other providers. The address of an account, for
+// [storage.OpenService], is the same without a container's name. Credentials come from the environment:
+// AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN. If none
+// is set, they come from the default credential chain of Azure's SDK.
 package azure
 
 import (

@@ -54,7 +54,9 @@ func (bc *blobContainer) containerProperties(ctx context.Context) (*container.Ge
 }
 
 // properties requests the properties of an object or version, and returns its client.
-func (bc *blobContainer) properties(ctx context.Context, key, version string, c storage.Condition, values []any) (*blob.Client, *blob.GetPropertiesResponse, error) {
+func (bc *blobContainer) properties(
+	ctx context.Context, key, version string, c storage.Condition, values []any,
+) (*blob.Client, *blob.GetPropertiesResponse, error) {
 	b, err := bc.version(key, version)
 	if err != nil {
 		return nil, nil, err
@@ -75,7 +77,9 @@ func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.Get
 }
 
 // missing is [sdkerror.Translator.Missing].
-func (bc *blobContainer) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
+func (bc *blobContainer) missing(
+	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
+) *storage.Error {
 	return translator.Missing(e, c, func() error {
 		b, err := bc.version(key, version)
 		if err == nil {

@@ -50,7 +50,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	}
 	// Copy Blob From URL has no headers for keys, and once had none for a scope.
 	inBlocks := n.key != nil || customerkey.In(r.Source.Native) != nil || n.scope != "" && d.account.isBefore(scopeVersion)
-	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) && properties.SameHeaders(&source.Properties, &r.Properties) {
+	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) &&
+		properties.SameHeaders(&source.Properties, &r.Properties) {
 		attrs, err := d.copier.copyBlob(ctx, r, n, source)
 		return attrs, copiedTagsError(err, r.Tags)
 	}
@@ -81,7 +82,10 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	if err != nil {
 		return nil, err
 	}
-	out, err := send(ctx, cp.container.account, b.GetProperties, propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native))
+	out, err := send(
+		ctx, cp.container.account, b.GetProperties,
+		propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native),
+	)
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -93,7 +97,9 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	return attrsOfHead(&out, source.Key)
 }
 
-func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs) (*storage.Attrs, error) {
+func (cp *copier) copyBlob(
+	ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs,
+) (*storage.Attrs, error) {
 	address, authorization, err := cp.container.account.authorizeSource(ctx, r.Source)
 	if err != nil {
 		return nil, err
@@ -118,9 +124,13 @@ func (cp *copier) copyBlob(ctx context.Context, r *driver.CopyRequest, n *native
 	if err := mustApply(n, o, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL }); err != nil {
 		return nil, err
 	}
-	out, err := write(withCopyTimeout(ctx), cp.container.account, func(ctx context.Context, o *blob.CopyFromURLOptions) (blob.CopyFromURLResponse, error) {
-		return cp.container.blob(r.Key).CopyFromURL(ctx, address, o)
-	}, o)
+	out, err := write(
+		withCopyTimeout(ctx), cp.container.account,
+		func(ctx context.Context, o *blob.CopyFromURLOptions) (blob.CopyFromURLResponse, error) {
+			return cp.container.blob(r.Key).CopyFromURL(ctx, address, o)
+		},
+		o,
+	)
 	if err != nil {
 		return nil, cp.copyError(ctx, err, r.Source, r.Condition)
 	}
@@ -156,12 +166,14 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	case isCode(e, "SourceConditionNotMet"):
 		e.Code = storage.Changed
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
-	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound"), e.Code == storage.PreconditionFailed:
+	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound"),
+		e.Code == storage.PreconditionFailed:
 		source.Attrs = nil // from before
 		if _, headErr := cp.headSource(ctx, source); headErr != nil {
 			return headErr
 		}
-		if isCode(e, codeUnverified, "PublicAccessNotPermitted") || e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
+		if isCode(e, codeUnverified, "PublicAccessNotPermitted") ||
+			e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
 			return sourceUnreadableError(e) // the source has not changed
 		}
 	case isCode(e, "InvalidBlobType"):
@@ -171,8 +183,14 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 }
 
 // archivedCopyError tells an archived source from an archived object that the copy would overwrite.
-func (cp *copier) archivedCopyError(ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition) error {
-	_, found, err := cp.container.account.container(source.Bucket).properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
+func (cp *copier) archivedCopyError(
+	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
+) error {
+	_, found, err := cp.container.account.container(
+		source.Bucket,
+	).properties(
+		ctx, source.Key, source.Version, storage.Condition{}, source.Native,
+	)
 	if err == nil && !strings.EqualFold(deref(found.AccessTier), string(blob.AccessTierArchive)) {
 		return writeError(e, c)
 	}

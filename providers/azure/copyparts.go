@@ -56,7 +56,9 @@ func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *driver.
 
 type stageFunc func(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error)
 
-func (cp *copier) stageRanges(ctx context.Context, ranges []copyRange, c *driver.PutRequest, stage stageFunc) (ids []string, err error) {
+func (cp *copier) stageRanges(
+	ctx context.Context, ranges []copyRange, c *driver.PutRequest, stage stageFunc,
+) (ids []string, err error) {
 	n, err := cp.container.account.writeNatives(c.Native)
 	if err != nil {
 		return nil, err
@@ -83,12 +85,16 @@ func (cp *copier) commitCopied(ctx context.Context, ids []string, c *driver.PutR
 }
 
 // stageRange makes one Put Block From URL request. It returns the block's id.
-func (cp *copier) stageRange(ctx context.Context, key string, n *natives, upload string, number int, p *copyRange) (string, error) {
+func (cp *copier) stageRange(
+	ctx context.Context, key string, n *natives, upload string, number int, p *copyRange,
+) (string, error) {
 	id, err := blockID(upload, number, 0)
 	if err != nil {
 		return "", err
 	}
-	address, authorization, err := cp.container.account.authorizeSource(ctx, p.source) // a copy of many blocks may outlast one authorization
+	address, authorization, err := cp.container.account.authorizeSource(
+		ctx, p.source,
+	) // a copy of many blocks may outlast one authorization
 	if err != nil {
 		return "", err
 	}
@@ -102,9 +108,13 @@ func (cp *copier) stageRange(ctx context.Context, key string, n *natives, upload
 			SourceCustomerProvidedKey:      newNatives(p.source.Native).sourceKeyInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
-		_, err := send(withCopyTimeout(ctx), cp.container.account, func(ctx context.Context, o *blockblob.StageBlockFromURLOptions) (blockblob.StageBlockFromURLResponse, error) {
-			return cp.container.blob(key).StageBlockFromURL(ctx, id, address, o)
-		}, o)
+		_, err := send(
+			withCopyTimeout(ctx), cp.container.account,
+			func(ctx context.Context, o *blockblob.StageBlockFromURLOptions) (blockblob.StageBlockFromURLResponse, error) {
+				return cp.container.blob(key).StageBlockFromURL(ctx, id, address, o)
+			},
+			o,
+		)
 		return err
 	})
 	if err != nil {

@@ -30,7 +30,9 @@ func checkConfig(c Config) error {
 	}
 	if c.EncryptionScope != "" {
 		if c.APIVersion != "" && c.APIVersion < encryptionVersion {
-			return argument.Invalid("Config.EncryptionScope", "needs the service version "+encryptionVersion+" or later in Config.APIVersion", "")
+			return argument.Invalid(
+				"Config.EncryptionScope", "needs the service version "+encryptionVersion+" or later in Config.APIVersion", "",
+			)
 		}
 		if err := checkScope("Config.EncryptionScope", c.EncryptionScope); err != nil {
 			return err
@@ -40,11 +42,17 @@ func checkConfig(c Config) error {
 	case c.CredentialsFor != nil:
 		return argument.Invalid("Config.CredentialsFor", "must be of a container: an account has no blobs", "")
 	case !validVersion(c.APIVersion):
-		return argument.Invalid("Config.APIVersion (api_version=)", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
+		return argument.Invalid(
+			"Config.APIVersion (api_version=)", "must be a service version from "+oldestVersion+" to "+sasVersion, "",
+		)
 	case given > 1:
-		return argument.Invalid("Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous", "must not be set together", "")
+		return argument.Invalid(
+			"Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous", "must not be set together", "",
+		)
 	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Credentials != "" || c.Anonymous || c.HTTPClient != nil):
-		return argument.Invalid("Config.Client", "has its own credential and HTTP client", "set only Key or Credential with it, to sign URLs")
+		return argument.Invalid(
+			"Config.Client", "has its own credential and HTTP client", "set only Key or Credential with it, to sign URLs",
+		)
 	case c.ConnectionString != "" && (c.Account != "" || c.Endpoint != ""):
 		return argument.Invalid("Config.ConnectionString", "contains account and endpoint: do not set them too", "")
 	}
@@ -107,7 +115,9 @@ func (a *account) resolve(c Config) error {
 func (a *account) resolveEndpoint(endpoint string) error {
 	if endpoint == "" {
 		if a.name == "" {
-			return argument.Invalid("account", "must be known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
+			return argument.Invalid(
+				"account", "must be known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT",
+			)
 		}
 		if strings.Trim(a.name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 			return argument.Invalid("account", "must have only lower-case letters and digits", "")
@@ -121,7 +131,9 @@ func (a *account) resolveEndpoint(endpoint string) error {
 	a.endpoint = u
 	a.name = cmp.Or(a.name, name)
 	if a.name == "" && a.key != "" {
-		return argument.Invalid("account", "must be known", "a custom domain does not contain it: set Config.Account or account=")
+		return argument.Invalid(
+			"account", "must be known", "a custom domain does not contain it: set Config.Account or account=",
+		)
 	}
 	return nil
 }

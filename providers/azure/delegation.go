@@ -65,7 +65,9 @@ func (u *userKeyCache) shouldRenew(now time.Time) bool {
 
 // get returns a key that can sign for ttl. If there is none, it requests one, or
 // waits for a pending request until ctx is done.
-func (u *userKeyCache) get(ctx context.Context, now time.Time, ttl time.Duration, request userKeyFunc) (*userKey, error) {
+func (u *userKeyCache) get(
+	ctx context.Context, now time.Time, ttl time.Duration, request userKeyFunc,
+) (*userKey, error) {
 	for {
 		u.mu.Lock()
 		key, r := u.key, u.pending
@@ -139,7 +141,9 @@ const userKeyHint = "to sign with a token credential, grant it generateUserDeleg
 func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*userKey, error) {
 	var response *http.Response
 	from, until := start.Format(sasTime), end.Format(sasTime)
-	_, err := a.service.GetUserDelegationCredential(policy.WithCaptureResponse(a.singleAttempt(ctx), &response), service.KeyInfo{Start: &from, Expiry: &until}, nil)
+	_, err := a.service.GetUserDelegationCredential(
+		policy.WithCaptureResponse(a.singleAttempt(ctx), &response), service.KeyInfo{Start: &from, Expiry: &until}, nil,
+	)
 	err = reads(verify(response, err))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return nil, sdkerror.WithHint(err, userKeyHint)
@@ -180,4 +184,6 @@ func parseUserKey(account string, response *http.Response, since time.Time) (*us
 }
 
 // errUserKey does not contain the response, which may contain a key.
-var errUserKey = &storage.Error{Code: storage.Internal, Err: errors.New("the response with the user delegation key cannot be read")}
+var errUserKey = &storage.Error{
+	Code: storage.Internal, Err: errors.New("the response with the user delegation key cannot be read"),
+}

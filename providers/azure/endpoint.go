@@ -21,7 +21,11 @@ func accountInPath(host string) bool {
 func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
-		return nil, "", argument.Invalid("endpoint", "must be the root of the blob service, as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1", "")
+		return nil, "", argument.Invalid(
+			"endpoint",
+			"must be the root of the blob service, as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1",
+			"",
+		)
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
 	host := strings.ToLower(u.Hostname())
@@ -30,17 +34,29 @@ func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) 
 	switch {
 	case accountInPath(host):
 		if name == "" || strings.Contains(name, "/") {
-			return nil, "", argument.Invalid("endpoint", "must end with the account's name, as http://127.0.0.1:10000/devstoreaccount1", "")
+			return nil, "", argument.Invalid(
+				"endpoint",
+				"must end with the account's name, as http://127.0.0.1:10000/devstoreaccount1",
+				"",
+			)
 		}
 		return u, name, nil
 	case name != "": // an emulator or a gateway with a host name
 		if azureHost(host) || strings.Contains(name, "/") || known != "" && name != known {
-			return nil, "", argument.Invalid("endpoint", "must not have a path, except the account's name on a server that is not Azure: the container is not part of it", "")
+			return nil, "", argument.Invalid(
+				"endpoint",
+				"must not have a path, except the account's name on a server that is not Azure: the container is not part of it",
+				"",
+			)
 		}
 		return u, name, nil
 	case strings.HasPrefix(domain, "dfs."):
-		return nil, "", argument.Invalid("endpoint", "must be that of the blob service, not of Data Lake", "replace .dfs. by .blob. in its host")
-	case strings.HasPrefix(domain, "blob."), strings.HasPrefix(domain, "privatelink.blob."), strings.Contains(domain, ".blob.storage."):
+		return nil, "", argument.Invalid(
+			"endpoint", "must be that of the blob service, not of Data Lake", "replace .dfs. by .blob. in its host",
+		)
+	case strings.HasPrefix(domain, "blob."),
+		strings.HasPrefix(domain, "privatelink.blob."),
+		strings.Contains(domain, ".blob.storage."):
 		return u, strings.TrimSuffix(label, "-secondary"), nil
 	}
 	return u, "", nil

@@ -111,7 +111,8 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 		return policyHint
 	case code == "" && response.StatusCode == http.StatusBadRequest && strings.HasPrefix(response.Header.Get("Server"), "Microsoft-HTTPAPI"):
 		return charactersHint // the response is from before the service: https://github.com/Azure/azure-storage-azcopy/issues/2421
-	case code != "InvalidHeaderValue", document.HeaderName != "" && !strings.EqualFold(document.HeaderName, "x-ms-version"):
+	case code != "InvalidHeaderValue",
+		document.HeaderName != "" && !strings.EqualFold(document.HeaderName, "x-ms-version"):
 	case strings.HasPrefix(response.Header.Get("Server"), "Azurite"):
 		return emulatorHint
 	case document.HeaderName != "", response.Request != nil && response.Request.Method == http.MethodHead:

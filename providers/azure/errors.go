@@ -57,7 +57,10 @@ func fromResponse(err error) *storage.Error {
 		m.Code, m.Hint = storage.Unsupported, operationHint
 	}
 	m.Hint = cmp.Or(specialHint(code, document, response.RawResponse), m.Hint)
-	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err})
+	e := m.NewError(
+		response.StatusCode, header,
+		&responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err},
+	)
 	e.RequestID = header.Get(requestIDHeader)
 	isOwn := document.Code != "" || header.Get("X-Ms-Error-Code") != "" // the SDK finds a code on a web page, too
 	e.Unknown = sdkerror.IsForeign(response.StatusCode, isOwn, e.RequestID != "")

@@ -57,7 +57,9 @@ func send[O, T any](ctx context.Context, a *account, request func(context.Contex
 }
 
 // write is send for a request that changes something. It translates the error.
-func write[O, T any](ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O) (out T, err error) {
+func write[O, T any](
+	ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O,
+) (out T, err error) {
 	err = translator.Write(ctx, func(ctx context.Context) (err error) {
 		out, err = send(ctx, a, request, o)
 		return err
@@ -94,7 +96,10 @@ func checkAnswer(response *http.Response) error {
 		}
 	}
 	if response.Header.Get("X-Ms-Resource-Type") == "directory" {
-		return &storage.Error{Code: storage.ObjectNotFound, Status: http.StatusNotFound, RequestID: response.Header.Get(requestIDHeader), Err: errDirectory}
+		return &storage.Error{
+			Code: storage.ObjectNotFound, Status: http.StatusNotFound, RequestID: response.Header.Get(requestIDHeader),
+			Err: errDirectory,
+		}
 	}
 	if want.root == "" {
 		return nil
@@ -109,8 +114,11 @@ func checkAnswer(response *http.Response) error {
 	return nil
 }
 
-// errDirectory is for a directory of a hierarchical namespace, which the service returns as an empty blob and storage.FS shows.
-var errDirectory = &responseError{code: "BlobNotFound", message: "the account has a directory of this name", sdk: syscall.EISDIR}
+// errDirectory is for a directory of a hierarchical namespace, which the service returns as an empty blob and
+// storage.FS shows.
+var errDirectory = &responseError{
+	code: "BlobNotFound", message: "the account has a directory of this name", sdk: syscall.EISDIR,
+}
 
 func noEvidence(response *http.Response, why string) *storage.Error {
 	e := sdkerror.NoEvidence("Azure Blob Storage", why)

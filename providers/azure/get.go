@@ -27,11 +27,14 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	var response *http.Response
 	n := newNatives(r.Native)
 	o := &blob.DownloadStreamOptions{
-		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)}, // 0 means to the end; the core requests no empty range
+		Range: blob.HTTPRange{
+			Offset: r.Offset, Count: max(r.Length, 0),
+		}, // 0 means to the end; the core requests no empty range
 		AccessConditions: conditions(r.Condition),
 		CPKInfo:          n.keyInfo(),
 	}
-	if err := mustApply(n, o, "DownloadStream", func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }); err != nil && !r.Auxiliary {
+	if err := mustApply(n, o, "DownloadStream", func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }); err != nil &&
+		!r.Auxiliary {
 		return nil, nil, err
 	}
 	out, err := b.DownloadStream(policy.WithCaptureResponse(d.account.singleAttempt(ctx), &response), o)
@@ -44,7 +47,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	case err != nil:
 		return nil, nil, d.container.readError(ctx, err, r)
 	case out.Body == nil: // 304, which is a success for the SDK
-		return nil, nil, &storage.Error{Code: storage.NotModified, Status: http.StatusNotModified, RequestID: deref(out.RequestID)}
+		return nil, nil, &storage.Error{
+			Code: storage.NotModified, Status: http.StatusNotModified, RequestID: deref(out.RequestID),
+		}
 	}
 	attrs, err := attrsOfGet(&out.DownloadResponse, response.Header, r)
 	if err != nil {
@@ -53,7 +58,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}
 	body := out.Body
 	if r.NativeAttrs {
-		native := blob.DownloadStreamResponse{DownloadResponse: out.DownloadResponse, ObjectReplicationRules: out.ObjectReplicationRules} // without the customer's key
+		native := blob.DownloadStreamResponse{
+			DownloadResponse: out.DownloadResponse, ObjectReplicationRules: out.ObjectReplicationRules,
+		} // without the customer's key
 		native.Body = nil
 		attrs.Native = native
 	}
@@ -114,7 +121,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	if err != nil {
 		return nil, err
 	}
-	if n := newNatives(r.Native); !r.Auxiliary && len(n.options) > 0 && !slices.ContainsFunc(n.options, func(f Options) bool { return f.GetProperties != nil }) {
+	if n := newNatives(r.Native); !r.Auxiliary && len(n.options) > 0 &&
+		!slices.ContainsFunc(n.options, func(f Options) bool { return f.GetProperties != nil }) {
 		return nil, lacksFunction("GetProperties")
 	}
 	out, err := send(ctx, d.account, b.GetProperties, propertiesOptions(r.Condition, r.Native))

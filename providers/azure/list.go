@@ -64,7 +64,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 }
 
 // inByteOrder lists pages until all following keys come after those listed.
-func (ls *lister) inByteOrder(ctx context.Context, r *driver.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
+func (ls *lister) inByteOrder(
+	ctx context.Context, r *driver.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage,
+) error {
 	var followed markers
 	for merging := false; ; {
 		before := len(l.entries)
@@ -86,7 +88,10 @@ func (ls *lister) inByteOrder(ctx context.Context, r *driver.ListRequest, o *con
 			merging = true
 		}
 		if len(l.entries) > maxMerged {
-			return &storage.Error{Code: storage.Unsupported, Hint: "too many keys differ in an emoji and a character from U+E000 on, which Azure lists in another order: use a longer prefix"}
+			return &storage.Error{
+				Code: storage.Unsupported,
+				Hint: "too many keys differ in an emoji and a character from U+E000 on, which Azure lists in another order: use a longer prefix",
+			}
 		}
 		if err := followed.check(l.marker, len(l.entries)-before); err != nil {
 			return err
@@ -104,7 +109,9 @@ type mergedPage struct {
 
 // addEntries adds one page of the service. If it is not in order, the account has
 // a hierarchical namespace. If Config does not say so, continuing would lose keys.
-func (ls *lister) addEntries(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
+func (ls *lister) addEntries(
+	ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage,
+) error {
 	items, prefixes, marker, err := ls.page(ctx, delimiter, o)
 	if err != nil {
 		return ls.container.listError(err)
@@ -146,7 +153,9 @@ func (ls *lister) addEntries(ctx context.Context, delimiter string, o *container
 	return nil
 }
 
-var errHierarchical = &storage.Error{Code: storage.Unsupported, Err: errors.New("the listing is not in the order of keys"), Hint: unorderedHint}
+var errHierarchical = &storage.Error{
+	Code: storage.Unsupported, Err: errors.New("the listing is not in the order of keys"), Hint: unorderedHint,
+}
 
 // isDirectory reports whether an entry is a directory, as in accounts with a
 // hierarchical namespace.
@@ -160,7 +169,9 @@ const smallPage = 250
 
 // page returns one page of the service, flat or with a delimiter. If the page is longer than a
 // document may be, it requests a small one.
-func (ls *lister) page(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
+func (ls *lister) page(
+	ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions,
+) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	items, prefixes, marker, err = ls.requestPage(ctx, delimiter, o)
 	if errors.Is(err, transport.ErrTooLong) && *o.MaxResults > smallPage {
 		small := *o
@@ -171,7 +182,10 @@ func (ls *lister) page(ctx context.Context, delimiter string, o *container.ListB
 }
 
 // pages calls visit with the blobs of each page of a flat listing, until it returns false.
-func (ls *lister) pages(ctx context.Context, o *container.ListBlobsHierarchyOptions, visit func(items []*container.BlobItem) (more bool, err error)) error {
+func (ls *lister) pages(
+	ctx context.Context, o *container.ListBlobsHierarchyOptions,
+	visit func(items []*container.BlobItem) (more bool, err error),
+) error {
 	var followed markers
 	for {
 		items, _, marker, err := ls.page(ctx, "", o)
@@ -188,7 +202,9 @@ func (ls *lister) pages(ctx context.Context, o *container.ListBlobsHierarchyOpti
 	}
 }
 
-func (ls *lister) requestPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
+func (ls *lister) requestPage(
+	ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions,
+) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	if delimiter == "" {
 		flat := container.ListBlobsFlatOptions(*o)
 		out, err := nextPage(ctx, ls.container.account, ls.container.client.NewListBlobsFlatPager(&flat))
@@ -218,7 +234,8 @@ func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides b
 func listEntry(item *container.BlobItem) storage.ListEntry {
 	p := item.Properties
 	return storage.ListEntry{
-		Key: *item.Name, Size: deref(p.ContentLength), ETag: quoted(p.ETag), Revision: quoted(p.ETag), Modified: modified(p.LastModified),
+		Key: *item.Name, Size: deref(p.ContentLength), ETag: quoted(p.ETag), Revision: quoted(p.ETag),
+		Modified:     modified(p.LastModified),
 		StorageClass: storageClass((*string)(p.AccessTier), deref(p.AccessTierInferred)),
 	}
 }

@@ -20,7 +20,9 @@ const lockVersion = "2020-06-12"
 
 const lockHint = "enable version-level immutability of the container or of its account, in the management plane (portal, az, ARM)"
 
-var errNoLock = &storage.Error{Code: storage.Unsupported, Err: errors.New("the container cannot lock objects"), Hint: lockHint}
+var errNoLock = &storage.Error{
+	Code: storage.Unsupported, Err: errors.New("the container cannot lock objects"), Hint: lockHint,
+}
 
 // policyMode returns the mode of the immutability policy of a write, or nil.
 func policyMode(r storage.Retention) *blob.ImmutabilityPolicySetting {
@@ -72,7 +74,10 @@ func (bc *blobContainer) canLock(ctx context.Context) error {
 // unlocked one shorten it. A change between the two requests is overwritten.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	o := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
-	err := mustApply(newNatives(r.Native), o, "SetImmutabilityPolicy", func(f Options) func(*blob.SetImmutabilityPolicyOptions) { return f.SetImmutabilityPolicy })
+	err := mustApply(
+		newNatives(r.Native), o, "SetImmutabilityPolicy",
+		func(f Options) func(*blob.SetImmutabilityPolicyOptions) { return f.SetImmutabilityPolicy },
+	)
 	if err != nil {
 		return err
 	}
@@ -105,11 +110,17 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 		return err
 	}
 	if len(newNatives(r.Native).options) > 0 {
-		return &storage.Error{Code: storage.Unsupported, Hint: "WithOptions does not fit SetLegalHold: the SDK has no options for it"}
+		return &storage.Error{
+			Code: storage.Unsupported, Hint: "WithOptions does not fit SetLegalHold: the SDK has no options for it",
+		}
 	}
-	_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetLegalHoldOptions) (blob.SetLegalHoldResponse, error) {
-		return b.SetLegalHold(ctx, r.LegalHold, o)
-	}, nil)
+	_, err = write(
+		ctx, d.account,
+		func(ctx context.Context, o *blob.SetLegalHoldOptions) (blob.SetLegalHoldResponse, error) {
+			return b.SetLegalHold(ctx, r.LegalHold, o)
+		},
+		nil,
+	)
 	return d.container.lockError(ctx, err)
 }
 
@@ -123,7 +134,9 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	switch {
 	case e.Status == http.StatusNotFound:
 		return bc.notFound(ctx, e)
-	case e.Code == storage.InvalidArgument, e.Code == storage.Unsupported, e.Status == http.StatusConflict && e.Code != storage.Locked && e.Code != storage.Archived:
+	case e.Code == storage.InvalidArgument,
+		e.Code == storage.Unsupported,
+		e.Status == http.StatusConflict && e.Code != storage.Locked && e.Code != storage.Archived:
 		if cannot := bc.canLock(ctx); errors.Is(cannot, storage.Unsupported) {
 			return cannot
 		}

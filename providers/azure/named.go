@@ -19,17 +19,37 @@ func (a *account) useNamed(name named.Credentials) error {
 	host := a.endpoint.Hostname()
 	o := azcore.ClientOptions{Cloud: cloudOf(host)}
 	tenant, client := name.Get("AZURE_TENANT_ID"), name.Get("AZURE_CLIENT_ID")
-	secret, certificate, tokenFile := name.Get("AZURE_CLIENT_SECRET"), name.Get("AZURE_CLIENT_CERTIFICATE_PATH"), name.Get("AZURE_FEDERATED_TOKEN_FILE")
+	secret, certificate, tokenFile := name.Get(
+		"AZURE_CLIENT_SECRET",
+	), name.Get(
+		"AZURE_CLIENT_CERTIFICATE_PATH",
+	), name.Get(
+		"AZURE_FEDERATED_TOKEN_FILE",
+	)
 	var err error
 	switch {
 	case client != "" && secret != "":
-		a.token, err = orNil(azidentity.NewClientSecretCredential(tenant, client, secret, &azidentity.ClientSecretCredentialOptions{ClientOptions: o}))
+		a.token, err = orNil(
+			azidentity.NewClientSecretCredential(
+				tenant, client, secret, &azidentity.ClientSecretCredentialOptions{ClientOptions: o},
+			),
+		)
 	case client != "" && certificate != "":
 		a.token, err = certificateCredential(name, certificate, o)
 	case client != "" && tokenFile != "":
-		a.token, err = orNil(azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{ClientOptions: o, ClientID: client, TenantID: tenant, TokenFilePath: tokenFile}))
+		a.token, err = orNil(
+			azidentity.NewWorkloadIdentityCredential(
+				&azidentity.WorkloadIdentityCredentialOptions{
+					ClientOptions: o, ClientID: client, TenantID: tenant, TokenFilePath: tokenFile,
+				},
+			),
+		)
 	case client != "" && azureHost(host):
-		a.token, err = orNil(azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: o, ID: azidentity.ClientID(client)}))
+		a.token, err = orNil(
+			azidentity.NewManagedIdentityCredential(
+				&azidentity.ManagedIdentityCredentialOptions{ClientOptions: o, ID: azidentity.ClientID(client)},
+			),
+		)
 	default:
 		return a.noneFor(name)
 	}
@@ -54,19 +74,37 @@ func (a *account) noneFor(name named.Credentials) error {
 
 // noneNamed says that no variables have credentials of the account with this name.
 func noneNamed(name named.Credentials) *storage.Error {
-	return name.Missing(name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",
-		name.Variable("AZURE_STORAGE_ACCOUNT")+" with "+name.Variable("AZURE_STORAGE_KEY")+" or "+name.Variable("AZURE_STORAGE_SAS_TOKEN"),
-		name.Variable("AZURE_CLIENT_ID")+" with the other variables of an identity")
+	return name.Missing(
+		name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",
+		name.Variable(
+			"AZURE_STORAGE_ACCOUNT",
+		)+" with "+name.Variable(
+			"AZURE_STORAGE_KEY",
+		)+" or "+name.Variable(
+			"AZURE_STORAGE_SAS_TOKEN",
+		),
+		name.Variable("AZURE_CLIENT_ID")+" with the other variables of an identity",
+	)
 }
 
-func certificateCredential(name named.Credentials, path string, o azcore.ClientOptions) (azcore.TokenCredential, error) {
+func certificateCredential(
+	name named.Credentials, path string, o azcore.ClientOptions,
+) (azcore.TokenCredential, error) {
 	file, err := os.ReadFile(path)
 	if err != nil {
-		return nil, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "set " + name.Variable("AZURE_CLIENT_CERTIFICATE_PATH") + " to a file that can be read"}
+		return nil, &storage.Error{
+			Code: storage.Unauthenticated, Err: err,
+			Hint: "set " + name.Variable("AZURE_CLIENT_CERTIFICATE_PATH") + " to a file that can be read",
+		}
 	}
 	certificates, key, err := azidentity.ParseCertificates(file, []byte(name.Get("AZURE_CLIENT_CERTIFICATE_PASSWORD")))
 	if err != nil {
 		return nil, err
 	}
-	return orNil(azidentity.NewClientCertificateCredential(name.Get("AZURE_TENANT_ID"), name.Get("AZURE_CLIENT_ID"), certificates, key, &azidentity.ClientCertificateCredentialOptions{ClientOptions: o}))
+	return orNil(
+		azidentity.NewClientCertificateCredential(
+			name.Get("AZURE_TENANT_ID"), name.Get("AZURE_CLIENT_ID"), certificates, key,
+			&azidentity.ClientCertificateCredentialOptions{ClientOptions: o},
+		),
+	)
 }

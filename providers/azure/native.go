@@ -23,7 +23,10 @@ func (n *natives) keyInfo() *blob.CPKInfo {
 	if n.key == nil {
 		return nil
 	}
-	return &blob.CPKInfo{EncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), EncryptionKey: new(n.key.Base64()), EncryptionKeySHA256: new(n.key.SHA256())}
+	return &blob.CPKInfo{
+		EncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), EncryptionKey: new(n.key.Base64()),
+		EncryptionKeySHA256: new(n.key.SHA256()),
+	}
 }
 
 // sourceKeyInfo returns the key as that of a source, or nil.
@@ -31,7 +34,10 @@ func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
 	if n.key == nil {
 		return nil
 	}
-	return &blob.SourceCPKInfo{SourceEncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), SourceEncryptionKey: new(n.key.Base64()), SourceEncryptionKeySHA256: new(n.key.SHA256())}
+	return &blob.SourceCPKInfo{
+		SourceEncryptionAlgorithm: new(blob.EncryptionAlgorithmTypeAES256), SourceEncryptionKey: new(n.key.Base64()),
+		SourceEncryptionKeySHA256: new(n.key.SHA256()),
+	}
 }
 
 // encryptionVersion is the first service version whose requests choose their encryption. An older
@@ -68,7 +74,10 @@ func (a *account) checkNative(value any) error {
 	return storage.Unsupported
 }
 
-var errOldEncryption = &storage.Error{Code: storage.Unsupported, Hint: "requests choose their encryption since the service version " + encryptionVersion + ": set a later Config.APIVersion"}
+var errOldEncryption = &storage.Error{
+	Code: storage.Unsupported,
+	Hint: "requests choose their encryption since the service version " + encryptionVersion + ": set a later Config.APIVersion",
+}
 
 // scopeNames are the names of encryption scopes.
 // https://learn.microsoft.com/rest/api/storagerp/encryption-scopes/put
@@ -152,5 +161,7 @@ func mustApply[O any](n *natives, o *O, field string, of func(Options) func(*O))
 
 // lacksFunction returns the error for Options that do not reach the request of the operation.
 func lacksFunction(field string) error {
-	return &storage.Error{Code: storage.Unsupported, Hint: "WithOptions has no function for this request: set Options." + field}
+	return &storage.Error{
+		Code: storage.Unsupported, Hint: "WithOptions has no function for this request: set Options." + field,
+	}
 }

@@ -44,7 +44,8 @@ func (cu *componentUploads) begin(ctx context.Context, key string) (string, erro
 }
 
 var errKept = &storage.Error{
-	Code: storage.Unsupported, Err: errors.New("the container's immutability policy or legal hold keeps blobs from being replaced"),
+	Code: storage.Unsupported,
+	Err:  errors.New("the container's immutability policy or legal hold keeps blobs from being replaced"),
 	Hint: "an open upload replaces and removes blobs of its own: use Upload, or a container with version-level immutability",
 }
 
@@ -75,9 +76,12 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	if err != nil {
 		return nil, d.container.listError(err)
 	}
-	uploads, err := components.Uploads(ctx, len(prefixes), r.Prefix, func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-		return d.uploads.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
-	})
+	uploads, err := components.Uploads(
+		ctx, len(prefixes), r.Prefix,
+		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
+			return d.uploads.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +103,9 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 	if len(first) == 0 || first[0].Properties == nil {
 		return nil, nil
 	}
-	entry := &storage.UploadEntry{Key: strings.TrimSuffix(u.prefix, "/"), Upload: upload, Begun: modified(first[0].Properties.LastModified)}
+	entry := &storage.UploadEntry{
+		Key: strings.TrimSuffix(u.prefix, "/"), Upload: upload, Begun: modified(first[0].Properties.LastModified),
+	}
 	if deref(first[0].Name) == u.marker() {
 		metadata, _ := decodeMetadata(first[0].Metadata, 0)
 		entry.Key = cmp.Or(components.Key(metadata), entry.Key)

@@ -104,9 +104,13 @@ func (bl *blocks) stage(ctx context.Context, key, id string, store func(id strin
 	if err = store(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
 		return id, err
 	}
-	out, listErr := send(ctx, bl.container.account, func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
-		return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, o)
-	}, nil)
+	out, listErr := send(
+		ctx, bl.container.account,
+		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
+			return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, o)
+		},
+		nil,
+	)
 	if listErr != nil || len(out.UncommittedBlocks) == 0 {
 		return "", err
 	}
@@ -165,9 +169,13 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 			CPKScopeInfo:            n.scopeInfo(),
 		}
 		apply(n, o, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
-		_, err := send(ctx, d.account, func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
-			return d.container.blob(r.Key).StageBlock(ctx, id, body, o)
-		}, o)
+		_, err := send(
+			ctx, d.account,
+			func(ctx context.Context, o *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
+				return d.container.blob(r.Key).StageBlock(ctx, id, body, o)
+			},
+			o,
+		)
 		return err
 	})
 	if err != nil {
@@ -220,9 +228,13 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	if err := distinct(ids); err != nil {
 		return nil, err
 	}
-	out, err := write(ctx, bl.container.account, func(ctx context.Context, o *blockblob.CommitBlockListOptions) (blockblob.CommitBlockListResponse, error) {
-		return bl.container.blob(c.Key).CommitBlockList(ctx, ids, o)
-	}, o)
+	out, err := write(
+		ctx, bl.container.account,
+		func(ctx context.Context, o *blockblob.CommitBlockListOptions) (blockblob.CommitBlockListResponse, error) {
+			return bl.container.blob(c.Key).CommitBlockList(ctx, ids, o)
+		},
+		o,
+	)
 	if isCode(err, codeBlocksDropped) {
 		return nil, bl.droppedError(ctx, asError(err), c)
 	}
@@ -241,7 +253,10 @@ func distinct(ids []string) error {
 	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) == len(ids) {
 		return nil
 	}
-	return &storage.Error{Code: storage.Unavailable, Retryable: true, Status: http.StatusConflict, Err: errors.New("two parts were stored as one block")}
+	return &storage.Error{
+		Code: storage.Unavailable, Retryable: true, Status: http.StatusConflict,
+		Err: errors.New("two parts were stored as one block"),
+	}
 }
 
 // options returns the options of Put Block List. Encryption must be that of the blocks.
@@ -262,7 +277,9 @@ func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptio
 		ImmutabilityPolicyMode:       policyMode(c.Retention),
 		ImmutabilityPolicyExpiryTime: httpheader.Optional(c.Retention.Until),
 	}
-	return o, mustApply(n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) { return f.CommitBlockList })
+	return o, mustApply(
+		n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) { return f.CommitBlockList },
+	)
 }
 
 // codeBlocksDropped is the code for missing blocks. A commit to a key drops the
@@ -281,7 +298,8 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	err = bl.container.changeError(ctx, err)
 	switch {
 	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
-	case c.Condition.Absent && found != nil, c.Condition.Revision != "" && (found == nil || quoted(found.ETag) != c.Condition.Revision):
+	case c.Condition.Absent && found != nil,
+		c.Condition.Revision != "" && (found == nil || quoted(found.ETag) != c.Condition.Revision):
 		e.Code, e.Retryable, e.Hint = storage.PreconditionFailed, false, ""
 	}
 	return e
@@ -295,7 +313,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	if err != nil {
 		return nil // it has no parts that can be removed
 	}
-	if marker, err := d.uploads.marker(ctx, u); err != nil || marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key {
+	if marker, err := d.uploads.marker(ctx, u); err != nil ||
+		marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key {
 		return err
 	}
 	return d.uploads.remove(ctx, u)

@@ -33,9 +33,13 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 	o.TransactionalValidation = blob.TransferValidationTypeCRC64(sum)
-	out, err := write(ctx, d.account, func(ctx context.Context, o *blockblob.UploadOptions) (blockblob.UploadResponse, error) {
-		return d.container.blob(r.Key).Upload(ctx, body, o)
-	}, o)
+	out, err := write(
+		ctx, d.account,
+		func(ctx context.Context, o *blockblob.UploadOptions) (blockblob.UploadResponse, error) {
+			return d.container.blob(r.Key).Upload(ctx, body, o)
+		},
+		o,
+	)
 	if err != nil {
 		return nil, writeError(err, r.Condition)
 	}
@@ -83,7 +87,9 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 	case err != nil:
 		return nil, 0, err
 	case crc.Known && crc.Sum != own:
-		return nil, 0, &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", own, crc)}
+		return nil, 0, &storage.Error{
+			Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", own, crc),
+		}
 	}
 	return streaming.NopCloser(from), sum, nil
 }

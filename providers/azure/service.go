@@ -138,7 +138,9 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 	lacks := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
 	switch {
 	case r.Region != "":
-		return lacks("the region of a container is that of its storage account, which the management plane (portal, az, ARM) creates")
+		return lacks(
+			"the region of a container is that of its storage account, which the management plane (portal, az, ARM) creates",
+		)
 	case r.Versioning != nil:
 		return lacks("versioning is a setting of the storage account: change it in the management plane (portal, az, ARM)")
 	case r.Lifecycle != nil:
@@ -185,7 +187,9 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 }
 
 func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error {
-	o := &container.ListBlobsHierarchyOptions{MaxResults: new(int32(100)), Include: container.ListBlobsInclude{Versions: versions}}
+	o := &container.ListBlobsHierarchyOptions{
+		MaxResults: new(int32(100)), Include: container.ListBlobsInclude{Versions: versions},
+	}
 	return (&lister{bc}).pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		for _, item := range items {
 			old, own := deref(item.VersionID) != "" && !isCurrent(item), isReserved(deref(item.Name))

@@ -122,7 +122,10 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 	case len(n.options) > 0:
 		return nil, errSignedOptions
 	case g.scope != "" && d.account.isBefore(scopeVersion):
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signature has an encryption scope since the service version " + scopeVersion + ": omit Config.APIVersion"}
+		return nil, &storage.Error{
+			Code: storage.Unsupported,
+			Hint: "a signature has an encryption scope since the service version " + scopeVersion + ": omit Config.APIVersion",
+		}
 	}
 	return uploadHeaders(r, n)
 }
@@ -132,7 +135,9 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 // whose SAS expiration policy blocks refuses a signature without a start.
 // https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
 // https://github.com/microsoft/AzureStorageExplorer/issues/8845
-func (a *account) signURL(ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time) (string, time.Time, error) {
+func (a *account) signURL(
+	ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time,
+) (string, time.Time, error) {
 	roundedUp := func(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
 	starts := roundedUp(now).Add(-clockSkew) // as the end, so that a policy's limit less clockSkew is a ttl
 	ends := earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
@@ -200,10 +205,12 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 
 // authorizeSource returns the URL and the authorization with which Azure reads the source of a copy within the
 // account: a signature, the account's own SAS, or the token itself, which needs no user delegation key. If the URL
-// is enough, the authorization is "". No error may contain them. If the URL is longer than the service takes, the source
-// is Unsupported, so that the core streams it: three bytes of a key may be nine of a URL.
+// is enough, the authorization is "". No error may contain them. If the URL is longer than the service takes, the
+// source is Unsupported, so that the core streams it: three bytes of a key may be nine of a URL.
 // https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
-func (a *account) authorizeSource(ctx context.Context, source driver.ObjectRef) (address, authorization string, err error) {
+func (a *account) authorizeSource(
+	ctx context.Context, source driver.ObjectRef,
+) (address, authorization string, err error) {
 	if a.signer != nil {
 		g := &grant{container: source.Bucket, key: source.Key, version: source.Version, permissions: mayRead}
 		address, _, err = a.signURL(ctx, a.root, g, sourceTime, time.Now())
@@ -218,7 +225,9 @@ func (a *account) authorizeSource(ctx context.Context, source driver.ObjectRef) 
 
 const maxSourceURL = 2 << 10 // bytes
 
-func (a *account) readableSource(ctx context.Context, source driver.ObjectRef) (address, authorization string, err error) {
+func (a *account) readableSource(
+	ctx context.Context, source driver.ObjectRef,
+) (address, authorization string, err error) {
 	q, sas := query{appendBlobURL(nil, a.root, source.Bucket, source.Key), '?'}, a.sas
 	q.add("versionid", source.Version)
 	switch {

@@ -60,7 +60,9 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 	if err != nil {
 		return err
 	}
-	copied := &driver.CopyRequest{Source: from, Key: key, Properties: attrs.Properties, Condition: storage.Condition{Absent: true}}
+	copied := &driver.CopyRequest{
+		Source: from, Key: key, Properties: attrs.Properties, Condition: storage.Condition{Absent: true},
+	}
 	copied.Source.Revision, copied.Source.Attrs = attrs.Revision, attrs
 	if attrs.TagCount > 0 {
 		if copied.Tags, err = d.Tags(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1}); err != nil {
@@ -74,7 +76,9 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 // removed finds what is kept of a key: the version that r names or, if it names none, the newest. A
 // version that is not soft-deleted counts, because an attempt before may have restored it, and failed
 // then. It also reports whether there is a blob.
-func (ls *lister) removed(ctx context.Context, r *driver.ChangeRequest) (kept *container.BlobItem, there bool, err error) {
+func (ls *lister) removed(
+	ctx context.Context, r *driver.ChangeRequest,
+) (kept *container.BlobItem, there bool, err error) {
 	o := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: true, Deleted: true},
 		Prefix:     new(r.Key),

@@ -28,7 +28,9 @@ func (c PrefixCredentials) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SA
 func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
-	if c.Key != "" || c.SASToken != "" || c.ConnectionString != "" || c.Credential != nil || c.Anonymous || c.Credentials != "" || c.Client != nil {
+	if c.Key != "" || c.SASToken != "" || c.ConnectionString != "" || c.Credential != nil || c.Anonymous ||
+		c.Credentials != "" ||
+		c.Client != nil {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Client", "")
 	}
 	ask := c.CredentialsFor
@@ -44,7 +46,9 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		if err == nil && given.SASToken == "" {
 			err = errors.New("CredentialsFor has returned no SASToken")
 		}
-		return &vended.Grant[string]{Prefix: given.Prefix, Expires: given.Expires, Credentials: strings.TrimPrefix(given.SASToken, "?")}, err
+		return &vended.Grant[string]{
+			Prefix: given.Prefix, Expires: given.Expires, Credentials: strings.TrimPrefix(given.SASToken, "?"),
+		}, err
 	})
 	account.vended = keys.Credentials
 	return vended.New(d, keys), nil

@@ -37,7 +37,9 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, from) < 0 || !shown(item) || isPlaceholder(item) || isReserved(*item.Name) && !isReserved(r.Prefix) {
+			if item.Name == nil || item.Properties == nil || compareUTF16(*item.Name, from) < 0 || !shown(item) ||
+				isPlaceholder(item) ||
+				isReserved(*item.Name) && !isReserved(r.Prefix) {
 				continue
 			}
 			if n := len(page.Entries); n == 0 || page.Entries[n-1].Key != *item.Name {
@@ -60,7 +62,9 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	}
 }
 
-func (ls *lister) versions(ctx context.Context, r *driver.ListRequest, marker string) ([]*container.BlobItem, string, error) {
+func (ls *lister) versions(
+	ctx context.Context, r *driver.ListRequest, marker string,
+) ([]*container.BlobItem, string, error) {
 	o := container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: true, Deleted: r.SoftDeleted, Metadata: true},
 		Prefix:     httpheader.Optional(r.Prefix),
@@ -77,7 +81,11 @@ func (ls *lister) versions(ctx context.Context, r *driver.ListRequest, marker st
 func listedVersion(item *container.BlobItem) storage.VersionEntry {
 	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID), Current: isCurrent(item)}
 	if isSoftDeleted(item) {
-		e.Current, e.NoncurrentSince, e.SoftDeletedUntil = false, modified(item.Properties.DeletedTime), keptUntil(item.Properties, time.Now())
+		e.Current, e.NoncurrentSince, e.SoftDeletedUntil = false, modified(
+			item.Properties.DeletedTime,
+		), keptUntil(
+			item.Properties, time.Now(),
+		)
 	}
 	return e
 }

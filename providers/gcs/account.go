@@ -45,7 +45,10 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, kmsKey: c.KMSKey, userProject: c.UserProject}
+	a := &account{
+		project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, kmsKey: c.KMSKey,
+		userProject: c.UserProject,
+	}
 	if err := a.resolveEndpoint(c); err != nil {
 		return nil, err
 	}
@@ -96,7 +99,9 @@ func (a *account) connect(ctx context.Context, c Config) error {
 		a.http.Transport = &authorizer{base: a.http.Transport, credentials: a.credentials}
 	}
 	_, host, _ := strings.Cut(a.root(), "://")
-	a.http.Transport = &adder{base: &witness{base: a.http.Transport, emulator: a.emulator}, host: host, userProject: a.userProject}
+	a.http.Transport = &adder{
+		base: &witness{base: a.http.Transport, emulator: a.emulator}, host: host, userProject: a.userProject,
+	}
 	client, err := a.newClient(ctx)
 	if err != nil {
 		return argument.Invalid("Config", "must be valid for a client of the SDK", "")

@@ -34,7 +34,9 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if query.Has("signing_key") {
 		c.SigningKey, err = os.ReadFile(query.Get("signing_key"))
 		if err != nil {
-			return c, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set signing_key= to the path of a service account's key file"}
+			return c, &storage.Error{
+				Code: storage.InvalidArgument, Err: err, Hint: "set signing_key= to the path of a service account's key file",
+			}
 		}
 	}
 	return c, nil

@@ -171,7 +171,9 @@ func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 const publicRead = "publicRead"
 
 // attrsToSet returns what a write stores beside the bytes, with its options.
-func (a *account) attrsToSet(key string, p *storage.Properties, w *storage.Controls, c *call) (*gcs.ObjectAttrs, error) {
+func (a *account) attrsToSet(
+	key string, p *storage.Properties, w *storage.Controls, c *call,
+) (*gcs.ObjectAttrs, error) {
 	o := &gcs.ObjectAttrs{
 		ContentType:        p.ContentType,
 		ContentEncoding:    p.ContentEncoding,

@@ -83,7 +83,10 @@ func (b *bucket) newComposition(
 // checkJoined returns Unsupported for what no copy and no composition checks: the core streams.
 func checkJoined(a *gcs.ObjectAttrs) error {
 	if len(a.MD5) > 0 {
-		return &storage.Error{Code: storage.Unsupported, Hint: "Google compares an MD5 only with the bytes of an upload in one request or session: set none here"}
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Hint: "Google compares an MD5 only with the bytes of an upload in one request or session: set none here",
+		}
 	}
 	return nil
 }

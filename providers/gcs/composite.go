@@ -44,7 +44,9 @@ type compositeUpload struct {
 // openMark begins the name of a composite upload that has a marker.
 const openMark = "o"
 
-var compositeUploads = regexp.MustCompile(`^` + openMark + `?[0-9a-f]{32}(-[^/]+)?$`) // with the storage class as requested
+var compositeUploads = regexp.MustCompile(
+	`^` + openMark + `?[0-9a-f]{32}(-[^/]+)?$`,
+) // with the storage class as requested
 
 // newCompositeUpload returns the name of a new upload. It makes no request.
 func newCompositeUpload(class string) string {
@@ -81,7 +83,9 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	if err != nil {
 		return driver.Part{}, err
 	}
-	object := &resource{Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class, EventBasedHold: new(bool)}
+	object := &resource{
+		Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class, EventBasedHold: new(bool),
+	}
 	if r.CRC32C.Known {
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
@@ -91,7 +95,9 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		return driver.Part{}, err
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
-	stored, err := cs.bucket.put(with(ctx, c), &objectUpload{query: query, object: object, body: r.Body, size: r.Size, key: c.key})
+	stored, err := cs.bucket.put(
+		with(ctx, c), &objectUpload{query: query, object: object, body: r.Body, size: r.Size, key: c.key},
+	)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -211,7 +217,9 @@ func (cs *composites) remove(ctx context.Context, upload string) error {
 // the listing or removal that failed. It removes the others before it fails with
 // Locked, for objects that a retention policy keeps. client is
 // storage.As[*storage.Client](bucket).
-func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration) (removed int, err error) {
+func SweepParts(
+	ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration,
+) (removed int, err error) {
 	d := newDriver(&account{client: client}, bucket)
 	before := time.Now().Add(-olderThan)
 	return d.composites.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
@@ -220,7 +228,9 @@ func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderTha
 // sweep removes the objects under a prefix that are stale, or all if stale is
 // nil. It removes old versions too, because a part that was sent twice leaves
 // one.
-func (cs *composites) sweep(ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool) (removed int, err error) {
+func (cs *composites) sweep(
+	ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool,
+) (removed int, err error) {
 	var kept atomic.Pointer[error] // by a retention
 	var gone atomic.Int64
 	defer func() {
@@ -231,7 +241,10 @@ func (cs *composites) sweep(ctx context.Context, prefix string, stale func(*gcs.
 	}()
 	token := ""
 	for {
-		found, next, err := cs.bucket.page(ctx, &gcs.Query{Prefix: prefix, Versions: true, Projection: gcs.ProjectionNoACL}, []string{"Name", "Generation", "Created"}, maxPage, token)
+		found, next, err := cs.bucket.page(
+			ctx, &gcs.Query{Prefix: prefix, Versions: true, Projection: gcs.ProjectionNoACL},
+			[]string{"Name", "Generation", "Created"}, maxPage, token,
+		)
 		if err != nil {
 			return removed, err
 		}

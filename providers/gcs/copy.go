@@ -59,8 +59,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return attrsOf(copied), nil
 }
 
-// keepCustomTime keeps the custom time of a source, by which rules of a lifecycle count, if the core has read it: Google
-// copies no attribute if the request has any. https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
+// keepCustomTime keeps the custom time of a source, by which rules of a lifecycle count, if the core has read it:
+// Google copies no attribute if the request has any. https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
 func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	if source.Attrs == nil {
 		return

@@ -26,7 +26,10 @@ import (
 
 // scopes are the scopes of a token: objects, buckets and their policies, and the
 // IAM service, which signs.
-var scopes = []string{"https://www.googleapis.com/auth/devstorage.full_control", "https://www.googleapis.com/auth/cloud-platform"}
+var scopes = []string{
+	"https://www.googleapis.com/auth/devstorage.full_control",
+	"https://www.googleapis.com/auth/cloud-platform",
+}
 
 // credentials are the given ones, or the application default ones, which are
 // looked up when first needed.
@@ -43,7 +46,9 @@ func newCredentials(c Config) (*credentials, error) {
 	switch {
 	case c.TokenSource != nil:
 		own.find = func() (*auth.Credentials, error) {
-			return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: oauth2adapt.TokenProviderFromTokenSource(c.TokenSource)}), nil
+			return auth.NewCredentials(
+				&auth.CredentialsOptions{TokenProvider: oauth2adapt.TokenProviderFromTokenSource(c.TokenSource)},
+			), nil
 		}
 	case c.CredentialsJSON != nil:
 		file := slices.Clone(c.CredentialsJSON)
@@ -68,14 +73,22 @@ func withNamed(c Config) (Config, error) {
 	name := named.Credentials(c.Credentials)
 	path := name.Get("GOOGLE_APPLICATION_CREDENTIALS")
 	if path == "" {
-		return c, name.Missing(name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to the path of a key file or credential configuration")
+		return c, name.Missing(
+			name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to the path of a key file or credential configuration",
+		)
 	}
 	file, err := os.ReadFile(path)
 	if err != nil {
-		return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "set " + name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to a file that can be read"}
+		return c, &storage.Error{
+			Code: storage.Unauthenticated, Err: err,
+			Hint: "set " + name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to a file that can be read",
+		}
 	}
 	if _, err := credentialsOf(file); err != nil {
-		return c, argument.Invalid("the file of "+name.Variable("GOOGLE_APPLICATION_CREDENTIALS"), "must be a valid key file or credential configuration", "")
+		return c, argument.Invalid(
+			"the file of "+name.Variable("GOOGLE_APPLICATION_CREDENTIALS"),
+			"must be a valid key file or credential configuration", "",
+		)
 	}
 	c.CredentialsJSON = file
 	return c, nil
@@ -84,11 +97,16 @@ func withNamed(c Config) (Config, error) {
 func credentialsOf(content []byte) (*auth.Credentials, error) {
 	var file struct{ Type detect.CredType }
 	if err := json.Unmarshal(content, &file); err != nil || file.Type == "" {
-		return nil, argument.Invalid("Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "") // the parser's error would quote it
+		return nil, argument.Invalid(
+			"Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "",
+		) // the parser's error would quote it
 	}
 	found, err := detect.NewCredentialsFromJSON(file.Type, content, detectOptions())
 	if err != nil {
-		return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.CredentialsJSON is not valid for its type"), Hint: "check the fields that type " + string(file.Type) + " requires"}
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Err: errors.New("Config.CredentialsJSON is not valid for its type"),
+			Hint: "check the fields that type " + string(file.Type) + " requires",
+		}
 	}
 	return found, nil
 }
@@ -96,7 +114,10 @@ func credentialsOf(content []byte) (*auth.Credentials, error) {
 func defaultCredentials() (*auth.Credentials, error) {
 	found, err := detect.DetectDefault(detectOptions())
 	if err != nil {
-		return nil, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "set credentials, or application default ones with GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login"}
+		return nil, &storage.Error{
+			Code: storage.Unauthenticated, Err: err,
+			Hint: "set credentials, or application default ones with GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login",
+		}
 	}
 	return found, nil
 }

@@ -9,9 +9,9 @@ import (
 
 // WithCustomerKey encrypts what is written, and decrypts what is read, with a key of 32 bytes
 // (AES-256) that Google does not keep: without it nobody can read the object. Another length is
-// InvalidArgument, and so is an address without TLS, but for this machine's own. Every operation that reads or writes the object needs it: Upload, Download,
-// Attrs, NewReaderAt, SetTags, signed addresses. Copy and Compose take it for what they write, and
-// [WithSourceCustomerKey] for what they read. Remove and listings need no key.
+// InvalidArgument, and so is an address without TLS, but for this machine's own. Every operation that reads or writes
+// the object needs it: Upload, Download, Attrs, NewReaderAt, SetTags, signed addresses. Copy and Compose take it for
+// what they write, and [WithSourceCustomerKey] for what they read. Remove and listings need no key.
 //
 // Without the key, or with another one, Download fails with InvalidArgument, and Attrs lacks the
 // checksums. [storage.Attrs].Encryption has the key's SHA-256 in base64. A signed address has the

@@ -29,7 +29,9 @@ func universeOf(c Config) string {
 		if named := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); named != "" || c.TokenSource != nil {
 			return cmp.Or(named, googleUniverse)
 		}
-		file, _ = os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")) // if the file cannot be read, the first request fails
+		file, _ = os.ReadFile(
+			os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"),
+		) // if the file cannot be read, the first request fails
 	}
 	var f struct {
 		Universe string `json:"universe_domain"`
@@ -93,7 +95,11 @@ func (a *account) resolveEndpoint(c Config) error {
 	}
 	u, ok := address.Endpoint(endpoint)
 	if !ok || strings.Trim(u.Path, "/") != "" {
-		return argument.Invalid("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
+		return argument.Invalid(
+			"endpoint",
+			"must be the server's root, as https://host or http://host:port, without a path",
+			"",
+		)
 	}
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
 	given := c.CredentialsJSON != nil || c.TokenSource != nil
@@ -102,7 +108,10 @@ func (a *account) resolveEndpoint(c Config) error {
 	case emulator != "" || !given && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
 		a.anonymous = true
 	case a.universe != googleUniverse && isHostOf(googleUniverse, u):
-		return argument.Invalid("endpoint", "must belong to the universe of the credentials, "+a.universe, "omit the endpoint, or set it to https://storage."+a.universe)
+		return argument.Invalid(
+			"endpoint", "must belong to the universe of the credentials, "+a.universe,
+			"omit the endpoint, or set it to https://storage."+a.universe,
+		)
 	}
 	return nil
 }

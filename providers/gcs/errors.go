@@ -52,7 +52,8 @@ func fromResponse(err error) *storage.Error {
 	if response == nil {
 		return nil
 	}
-	if response.Message == "" && len(response.Errors) == 0 { // its text would be the body, in which a proxy may show the request
+	if response.Message == "" &&
+		len(response.Errors) == 0 { // its text would be the body, in which a proxy may show the request
 		response.Message = http.StatusText(response.Code)
 		err = &pageError{response.Error(), err}
 	}
@@ -116,7 +117,9 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 }
 
 // missing is [sdkerror.Translator.Missing].
-func (b *bucket) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
+func (b *bucket) missing(
+	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
+) *storage.Error {
 	return translator.Missing(e, c, func() error {
 		o, err := b.atGeneration(key, version)
 		if err == nil {

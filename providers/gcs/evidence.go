@@ -101,7 +101,8 @@ func isResource(document []byte) bool {
 		Kind                                 string
 		Generation, Metageneration, Bindings any // the last one of a policy
 	}
-	return json.Unmarshal(document, &r) == nil && (strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil)
+	return json.Unmarshal(document, &r) == nil &&
+		(strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil)
 }
 
 // A restored body reads what was read before, and then the rest.

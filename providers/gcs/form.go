@@ -65,7 +65,9 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 		what = "other headers and parameters"
 	}
 	if what != "" {
-		return &storage.Error{Code: storage.Unsupported, Hint: "Google's forms have no field for " + what + ": use SignedUploadURL"}
+		return &storage.Error{
+			Code: storage.Unsupported, Hint: "Google's forms have no field for " + what + ": use SignedUploadURL",
+		}
 	}
 	if err := checkSigned(a); err != nil {
 		return err

@@ -38,7 +38,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if isMalformedHeader(err) {
 		return d.reader.inTwoRequests(ctx, r)
 	}
-	if refusal := responseOf(err); errors.Is(err, errCacheable) || refusal != nil && isCacheable(refusal.Header) { // such as a 416
+	if refusal := responseOf(err); errors.Is(err, errCacheable) ||
+		refusal != nil && isCacheable(refusal.Header) { // such as a 416
 		return d.reader.uncached(ctx, r)
 	}
 	if err != nil {
@@ -66,7 +67,10 @@ func storedBytes(send func(coding string) (*http.Response, error)) (*http.Respon
 	}
 	if err == nil && (isCompressedInTransit(response.Header) || isDecompressedInTransit(response.Header)) {
 		_ = response.Body.Close()
-		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the response has another Content-Encoding than the stored object"), Hint: "turn compression off in the proxy between this machine and the store"}
+		return nil, &storage.Error{
+			Code: storage.Internal, Err: errors.New("the response has another Content-Encoding than the stored object"),
+			Hint: "turn compression off in the proxy between this machine and the store",
+		}
 	}
 	return response, err
 }

@@ -59,7 +59,8 @@ func (b *bucket) public(ctx context.Context) (bool, error) {
 // isPublicRead reports whether a binding lets everyone read. Google counts both groups as public.
 // https://cloud.google.com/storage/docs/public-access-prevention
 func isPublicRead(binding *iampb.Binding) bool {
-	return binding.Condition == nil && slices.Contains(readRoles, binding.Role) && slices.ContainsFunc(binding.Members, isPublicMember)
+	return binding.Condition == nil && slices.Contains(readRoles, binding.Role) &&
+		slices.ContainsFunc(binding.Members, isPublicMember)
 }
 
 func isPublicMember(member string) bool { return member == allUsers || member == allAuthenticatedUsers }
@@ -84,7 +85,10 @@ func (b *bucket) addPublicRead(ctx context.Context) error {
 		return true
 	})
 	if storage.CodeOf(err) == storage.PermissionDenied && statusOf(err) == http.StatusPreconditionFailed {
-		return sdkerror.WithCode(err, storage.PermissionDenied, "the organization may prevent public access (constraints/storage.publicAccessPrevention, iam.allowedPolicyMemberDomains); if that was just changed, wait some minutes")
+		return sdkerror.WithCode(
+			err, storage.PermissionDenied,
+			"the organization may prevent public access (constraints/storage.publicAccessPrevention, iam.allowedPolicyMemberDomains); if that was just changed, wait some minutes",
+		)
 	}
 	return err
 }
@@ -97,7 +101,9 @@ func (b *bucket) removePublic(ctx context.Context) error {
 			changed = changed || len(kept) < len(binding.Members)
 			binding.Members = kept
 		}
-		policy.Bindings = slices.DeleteFunc(policy.Bindings, func(binding *iampb.Binding) bool { return len(binding.Members) == 0 })
+		policy.Bindings = slices.DeleteFunc(
+			policy.Bindings, func(binding *iampb.Binding) bool { return len(binding.Members) == 0 },
+		)
 		return changed
 	})
 }
@@ -121,7 +127,10 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 	}
 	switch {
 	case isUnknownRequest(err):
-		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "this server has no IAM policies: if its objects are public, open the bucket with WithPublicBaseURL"}
+		return &storage.Error{
+			Code: storage.Unsupported, Err: err,
+			Hint: "this server has no IAM policies: if its objects are public, open the bucket with WithPublicBaseURL",
+		}
 	case isStalePolicy(err):
 		return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again")
 	}

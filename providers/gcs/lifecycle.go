@@ -25,19 +25,31 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 			written.Rules = append(written.Rules, gcs.LifecycleRule{Action: action, Condition: condition})
 		}
 		if rule.ExpireAfterDays > 0 {
-			add(gcs.LifecycleAction{Type: gcs.DeleteAction}, gcs.LifecycleCondition{AgeInDays: int64(rule.ExpireAfterDays), Liveness: gcs.Live})
+			add(
+				gcs.LifecycleAction{Type: gcs.DeleteAction},
+				gcs.LifecycleCondition{AgeInDays: int64(rule.ExpireAfterDays), Liveness: gcs.Live},
+			)
 		}
 		if rule.ExpireOldVersionsAfterDays > 0 {
-			add(gcs.LifecycleAction{Type: gcs.DeleteAction}, gcs.LifecycleCondition{DaysSinceNoncurrentTime: int64(rule.ExpireOldVersionsAfterDays)})
+			add(
+				gcs.LifecycleAction{Type: gcs.DeleteAction},
+				gcs.LifecycleCondition{DaysSinceNoncurrentTime: int64(rule.ExpireOldVersionsAfterDays)},
+			)
 		}
 		if rule.AbortUploadsAfterDays > 0 {
-			add(gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, gcs.LifecycleCondition{AgeInDays: int64(rule.AbortUploadsAfterDays)})
+			add(
+				gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction},
+				gcs.LifecycleCondition{AgeInDays: int64(rule.AbortUploadsAfterDays)},
+			)
 			if rule.Prefix == "" {
 				written.Rules = append(written.Rules, partsRule(rule.AbortUploadsAfterDays))
 			}
 		}
 		if rule.TransitionAfterDays > 0 {
-			add(gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: rule.TransitionTo}, gcs.LifecycleCondition{AgeInDays: int64(rule.TransitionAfterDays), Liveness: gcs.Live})
+			add(
+				gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: rule.TransitionTo},
+				gcs.LifecycleCondition{AgeInDays: int64(rule.TransitionAfterDays), Liveness: gcs.Live},
+			)
 		}
 	}
 	return written
@@ -88,7 +100,9 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 // parseLifecycleRule returns the rule for one action, and the position of the
 // action in the order of lifecycleRules. If the rule cannot be represented,
 // representable is false.
-func parseLifecycleRule(r *gcs.LifecycleRule, versioned bool) (rule storage.LifecycleRule, step int, representable bool) {
+func parseLifecycleRule(
+	r *gcs.LifecycleRule, versioned bool,
+) (rule storage.LifecycleRule, step int, representable bool) {
 	c := &r.Condition
 	if hasOtherConditions(c) {
 		return rule, 0, false

@@ -59,8 +59,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// mergePrefixes merges the prefixes of a page into its objects, which the response has separately. It does not sort either: if
-// they are not in order, the core ends the listing (rule K4).
+// mergePrefixes merges the prefixes of a page into its objects, which the response has separately. It does not sort
+// either: if they are not in order, the core ends the listing (rule K4).
 func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 	at := len(objects) - 1
 	merged := append(objects, prefixes...)
@@ -103,7 +103,9 @@ func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 
 // page returns one page of the SDK. It takes several requests if the server's
 // pages are shorter.
-func (b *bucket) page(ctx context.Context, query *gcs.Query, fields []string, limit int, token string) ([]*gcs.ObjectAttrs, string, error) {
+func (b *bucket) page(
+	ctx context.Context, query *gcs.Query, fields []string, limit int, token string,
+) ([]*gcs.ObjectAttrs, string, error) {
 	if err := query.SetAttrSelection(fields); err != nil {
 		return nil, "", &storage.Error{Code: storage.Internal, Err: err}
 	}
@@ -116,7 +118,9 @@ func (b *bucket) page(ctx context.Context, query *gcs.Query, fields []string, li
 }
 
 // errRepeatedPage ends a listing that would never end.
-var errRepeatedPage = &storage.Error{Code: storage.Unavailable, Err: errors.New("the server repeats a page of the listing")}
+var errRepeatedPage = &storage.Error{
+	Code: storage.Unavailable, Err: errors.New("the server repeats a page of the listing"),
+}
 
 // A pageWatch bounds the requests for one page of this driver. The SDK requests pages until they
 // add up to it, empty ones for ever.
@@ -148,7 +152,9 @@ func checkPages(r *http.Request) error {
 	return nil
 }
 
-var errTooManyPages = &storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("the listing takes more than %d requests for one page", maxEmptyPages)}
+var errTooManyPages = &storage.Error{
+	Code: storage.Unavailable, Err: fmt.Errorf("the listing takes more than %d requests for one page", maxEmptyPages),
+}
 
 // listError returns the error for a failed listing or upload. Only the bucket can be missing.
 func listError(err error) *storage.Error { return sdkerror.FromListing(translate(err), "") }

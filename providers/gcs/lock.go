@@ -110,7 +110,9 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	err := d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{Retention: change})
 	switch statusOf(err) {
 	case http.StatusBadRequest:
-		return d.bucket.lockError(ctx, err, storage.Condition{}, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
+		return d.bucket.lockError(
+			ctx, err, storage.Condition{}, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}},
+		)
 	case http.StatusForbidden:
 		found, failed := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
 		if later := passing(failed); later != nil {
@@ -153,12 +155,15 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 // deleteGoverned removes an object whose removal Google has refused with refused: it ends the
 // retention, and removes the object then. It does neither if anything else keeps the object.
 func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refused *storage.Error) error {
-	found, err := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native})
+	found, err := d.bucket.find(
+		ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native},
+	)
 	if err != nil {
 		return err
 	}
 	own := found.Retention
-	if own == nil || own.Mode != unlocked || found.TemporaryHold || found.EventBasedHold || found.RetentionExpirationTime.After(own.RetainUntil) {
+	if own == nil || own.Mode != unlocked || found.TemporaryHold || found.EventBasedHold ||
+		found.RetentionExpirationTime.After(own.RetainUntil) {
 		return refused
 	}
 	c := callOf(r.Native)

@@ -23,7 +23,9 @@ const maxReplacedReads = 10
 
 // inTwoRequests requests the attributes, and then the bytes of that
 // generation.
-func (rd *reader) inTwoRequests(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+func (rd *reader) inTwoRequests(
+	ctx context.Context, r *driver.GetRequest,
+) (attrs *storage.Attrs, body io.ReadCloser, err error) {
 	for range maxReplacedReads {
 		if attrs, err = rd.objects.Head(ctx, r); err != nil {
 			return nil, nil, err

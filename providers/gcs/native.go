@@ -75,7 +75,10 @@ func callOf(natives []any) *call {
 
 // changer makes an option that changes what a write stores.
 func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.NativeOption {
-	return storage.WithNative(provider, nativeOption{name: name, err: err, isChanger: true, apply: func(c *call) { c.changes = append(c.changes, change) }})
+	return storage.WithNative(
+		provider,
+		nativeOption{name: name, err: err, isChanger: true, apply: func(c *call) { c.changes = append(c.changes, change) }},
+	)
 }
 
 // WithAttrs calls change with the attributes that Upload, Copy, Compose, SignedUploadURL or
@@ -93,13 +96,17 @@ func WithAttrs(change func(*gcs.ObjectAttrs)) storage.WriteOption {
 }
 
 // kmsKeyName is the form of a key's name, without a version.
-var kmsKeyName = regexp.MustCompile(`^projects/[A-Za-z0-9.:_-]+/locations/[A-Za-z0-9_-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`)
+var kmsKeyName = regexp.MustCompile(
+	`^projects/[A-Za-z0-9.:_-]+/locations/[A-Za-z0-9_-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`,
+)
 
 func checkKMSKey(argumentName, key string) error {
 	if kmsKeyName.MatchString(key) {
 		return nil
 	}
-	return argument.Invalid(argumentName, "must be a key's name, as projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version", "")
+	return argument.Invalid(
+		argumentName, "must be a key's name, as projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version", "",
+	)
 }
 
 // WithKMSKey encrypts the object that is written with a key of Cloud KMS, in place of
@@ -149,7 +156,10 @@ var predefinedACLs = map[string]string{
 func WithPredefinedACL(name string) storage.WriteOption {
 	var err error
 	if predefinedACLs[name] == "" {
-		err = argument.Invalid("WithPredefinedACL", "must be authenticatedRead, bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead", "")
+		err = argument.Invalid(
+			"WithPredefinedACL",
+			"must be authenticatedRead, bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead", "",
+		)
 	}
 	return changer("WithPredefinedACL", err, func(a *gcs.ObjectAttrs) { a.PredefinedACL = name })
 }
@@ -203,7 +213,8 @@ var ownParameters = []string{
 // InvalidArgument. Forms take none: Unsupported.
 func WithParameter(name, value string) storage.NativeOption {
 	var err error
-	if !token.MatchString(name) || slices.Contains(ownParameters, name) || strings.HasPrefix(strings.ToLower(name), "x-goog-") {
+	if !token.MatchString(name) || slices.Contains(ownParameters, name) ||
+		strings.HasPrefix(strings.ToLower(name), "x-goog-") {
 		err = argument.Invalid("WithParameter", "must name a parameter that this package does not set itself", "")
 	}
 	return storage.WithNative(provider, nativeOption{

@@ -56,7 +56,9 @@ func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (boo
 
 // listMarker returns the marker of an upload, or nil.
 func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
-	found, _, err := cs.bucket.page(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "")
+	found, _, err := cs.bucket.page(
+		ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "",
+	)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -65,7 +67,9 @@ func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*g
 
 // completeOpen makes the object of an open upload. Then it removes all objects of the upload, because
 // clients may have sent other parts.
-func (cs *composites) completeOpen(ctx context.Context, r *driver.CompleteRequest, name *compositeUpload, c *composition) (*storage.Attrs, error) {
+func (cs *composites) completeOpen(
+	ctx context.Context, r *driver.CompleteRequest, name *compositeUpload, c *composition,
+) (*storage.Attrs, error) {
 	target := cs.bucket.handle().Object(r.Put.Key)
 	completion := components.Completion{
 		Store: cs.objects, Marker: name.marker(),
@@ -121,7 +125,9 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 			break
 		}
 		a := attrsOf(o)
-		page.Parts = append(page.Parts, driver.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C})
+		page.Parts = append(
+			page.Parts, driver.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C},
+		)
 	}
 	return page, nil
 }
@@ -149,9 +155,12 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	if err != nil {
 		return nil, err
 	}
-	uploads, err := components.Uploads(ctx, len(found), r.Prefix, func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-		return d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
-	})
+	uploads, err := components.Uploads(
+		ctx, len(found), r.Prefix,
+		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
+			return d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
+		},
+	)
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -170,5 +179,7 @@ func (cs *composites) entry(ctx context.Context, upload string) (*storage.Upload
 		return nil, err
 	}
 	key := components.Key(first[0].Metadata)
-	return &storage.UploadEntry{Key: cmp.Or(key, strings.TrimSuffix(name.prefix, "/")), Upload: upload, Begun: first[0].Created}, nil
+	return &storage.UploadEntry{
+		Key: cmp.Or(key, strings.TrimSuffix(name.prefix, "/")), Upload: upload, Begun: first[0].Created,
+	}, nil
 }

@@ -53,7 +53,9 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if err != nil {
 		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
-	request, err := d.account.request(with(ctx, c), http.MethodPost, d.bucket.uploadPath(query), bytes.NewReader(document), int64(len(document)))
+	request, err := d.account.request(
+		with(ctx, c), http.MethodPost, d.bucket.uploadPath(query), bytes.NewReader(document), int64(len(document)),
+	)
 	if err != nil {
 		return "", err
 	}
@@ -148,7 +150,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		_ = response.Body.Close()
 		return nil
 	}
-	if ended := responseOf(err); ended != nil && isEnded(ended.Code) && !isForeign(ended) { // a gateway's 404 proves nothing
+	if ended := responseOf(err); ended != nil && isEnded(ended.Code) &&
+		!isForeign(ended) { // a gateway's 404 proves nothing
 		return nil
 	}
 	return translate(s.sessionError(err))
@@ -169,7 +172,9 @@ func (a *account) session(upload string) (*session, error) {
 // sendPart sends a part, and repeats what the server did not keep of it. If the
 // part is the last one, total is the object's size, and sendPart returns the
 // object. Otherwise total is -1.
-func (s *session) sendPart(ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C) (*resource, error) {
+func (s *session) sendPart(
+	ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C,
+) (*resource, error) {
 	from, end := r.Offset, r.Offset+r.Size
 	for range maxResends {
 		stored, kept, err := s.sendChunk(ctx, r.Body, from, end, total, crc)
@@ -183,19 +188,25 @@ func (s *session) sendPart(ctx context.Context, r *driver.PartRequest, total int
 		case kept < r.Offset:
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		case kept <= from && kept < end:
-			return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps none of the bytes sent")}
+			return nil, &storage.Error{
+				Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps none of the bytes sent"),
+			}
 		}
 		from = min(kept, end)
 		if _, err := r.Body.Seek(from-r.Offset, io.SeekStart); err != nil {
 			return nil, err
 		}
 	}
-	return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps too few of the bytes sent")}
+	return nil, &storage.Error{
+		Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps too few of the bytes sent"),
+	}
 }
 
 // sendChunk sends one request. It returns the object's resource if that made the
 // object; otherwise it returns how many bytes the server has.
-func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, total int64, crc storage.CRC32C) (*resource, int64, error) {
+func (s *session) sendChunk(
+	ctx context.Context, body io.Reader, from, end, total int64, crc storage.CRC32C,
+) (*resource, int64, error) {
 	request, err := s.account.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-from)
 	if err != nil {
 		return nil, 0, err
@@ -244,7 +255,9 @@ func keptBytes(header string) (int64, error) {
 	last, found := strings.CutPrefix(header, "bytes=0-")
 	n, err := strconv.ParseInt(last, 10, 64)
 	if !found || err != nil || n < 0 {
-		return 0, &storage.Error{Code: storage.Internal, Err: errors.New("the server returned an invalid Range for the upload")}
+		return 0, &storage.Error{
+			Code: storage.Internal, Err: errors.New("the server returned an invalid Range for the upload"),
+		}
 	}
 	return n + 1, nil
 }

@@ -78,7 +78,9 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	}
 	stored, err := write(ctx, func(ctx context.Context) (*resource, error) {
 		whole := io.MultiReader(strings.NewReader(head), u.body, strings.NewReader(tail))
-		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(u.query), whole, int64(len(head))+u.size+int64(len(tail)))
+		request, err := b.account.request(
+			ctx, http.MethodPost, b.uploadPath(u.query), whole, int64(len(head))+u.size+int64(len(tail)),
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +125,9 @@ func readWriteResponse(response *http.Response) (*resource, error) {
 		return nil, own
 	}
 	if err != nil {
-		return nil, &storage.Error{Code: storage.Unavailable, Status: response.StatusCode, Retryable: true, Unknown: true, Err: err}
+		return nil, &storage.Error{
+			Code: storage.Unavailable, Status: response.StatusCode, Retryable: true, Unknown: true, Err: err,
+		}
 	}
 	return o, nil
 }

@@ -32,7 +32,17 @@ func changeToken(ctx context.Context, parts ...string) string {
 	}
 	sum := sha256.Sum256(append(text, call.ID()...))
 	id := hex.AppendEncode(make([]byte, 0, 32), sum[:16])
-	return string(id[:8]) + "-" + string(id[8:12]) + "-" + string(id[12:16]) + "-" + string(id[16:20]) + "-" + string(id[20:])
+	return string(
+		id[:8],
+	) + "-" + string(
+		id[8:12],
+	) + "-" + string(
+		id[12:16],
+	) + "-" + string(
+		id[16:20],
+	) + "-" + string(
+		id[20:],
+	)
 }
 
 // repeated returns a context whose requests have the token of one change.
@@ -54,5 +64,7 @@ func (d *objectDriver) putToken(ctx context.Context, r *driver.PutRequest) strin
 }
 
 func (d *objectDriver) repeatedDelete(ctx context.Context, r *driver.DeleteRequest) context.Context {
-	return repeated(ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance))
+	return repeated(
+		ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance),
+	)
 }

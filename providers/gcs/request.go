@@ -29,7 +29,9 @@ const userProjectHeader = "X-Goog-User-Project"
 // errCutOff is the error for a success whose response is incomplete.
 var errCutOff = errors.New("the response was cut off")
 
-func (a *account) request(ctx context.Context, method, address string, body io.Reader, size int64) (*http.Request, error) {
+func (a *account) request(
+	ctx context.Context, method, address string, body io.Reader, size int64,
+) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, method, a.root()+address, body)
 	if err != nil {
 		return nil, argument.Invalid("key", "must be valid in a URL", "")

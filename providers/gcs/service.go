@@ -143,7 +143,10 @@ func (s *serviceDriver) makePublic(ctx context.Context, b *bucket, r *driver.Buc
 // checkBucketRequest returns Unsupported for settings that Google's buckets do not have.
 func checkBucketRequest(r *driver.BucketRequest) error {
 	if r.DefaultRetention != nil && *r.DefaultRetention != (storage.DefaultRetention{}) {
-		return &storage.Error{Code: storage.Unsupported, Hint: "Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes"}
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Hint: "Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes",
+		}
 	}
 	if err := checkSoftDelete(r.SoftDelete); err != nil {
 		return err
@@ -201,7 +204,9 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return s.BucketInfo(ctx, r.Name)
 	}
 	b := s.bucket(r.Name)
-	attrs, err := write(ctx, func(ctx context.Context) (*gcs.BucketAttrs, error) { return b.handle().Update(ctx, bucketChange(r)) })
+	attrs, err := write(
+		ctx, func(ctx context.Context) (*gcs.BucketAttrs, error) { return b.handle().Update(ctx, bucketChange(r)) },
+	)
 	if err != nil {
 		return nil, bucketError(err)
 	}
@@ -230,7 +235,9 @@ func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (ve
 		return false, bucketError(translate(err))
 	}
 	if attrs.ObjectRetentionMode != retentionEnabled {
-		return false, &storage.Error{Code: storage.Unsupported, Hint: "Google gives object retention to a bucket when it is created, or by its console"}
+		return false, &storage.Error{
+			Code: storage.Unsupported, Hint: "Google gives object retention to a bucket when it is created, or by its console",
+		}
 	}
 	return attrs.VersioningEnabled, nil
 }
@@ -277,7 +284,11 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		return nil, "", err
 	}
 	var buckets []*gcs.BucketAttrs
-	next, err := iterator.NewPager(s.account.client.Buckets(watchPages(ctx), project), maxBuckets, token).NextPage(&buckets)
+	next, err := iterator.NewPager(
+		s.account.client.Buckets(watchPages(ctx), project), maxBuckets, token,
+	).NextPage(
+		&buckets,
+	)
 	if err != nil {
 		return nil, "", translate(err)
 	}
@@ -302,11 +313,16 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 		}
 		uncounted, _ := transport.CountRequests(ctx) // the request may go to the metadata service
 		if project, err = found.ProjectID(uncounted); err != nil {
-			return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the project of the credentials could not be determined: set Config.Project or project="}
+			return "", &storage.Error{
+				Code: storage.Unavailable, Err: err,
+				Hint: "the project of the credentials could not be determined: set Config.Project or project=",
+			}
 		}
 	}
 	if project == "" && s.account.endpoint == nil {
-		return "", argument.Invalid("project", "must be known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
+		return "", argument.Invalid(
+			"project", "must be known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT",
+		)
 	}
 	return project, nil
 }

@@ -62,7 +62,9 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	return us.signRequest(ctx, request, c, r.TTL, now)
 }
 
-func (us *urlSigner) signRequest(ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time) (*storage.SignedURL, error) {
+func (us *urlSigner) signRequest(
+	ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time,
+) (*storage.SignedURL, error) {
 	maps.Copy(request.header, c.header)
 	maps.Copy(request.query, c.query)
 	c.key.SetHeaders(request.header, "X-Goog-")
@@ -106,7 +108,8 @@ func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	host := u.Hostname()
-	if own || net.ParseIP(host) != nil || !strings.Contains(host, ".") || host != us.bucket.name && !strings.HasPrefix(host, us.bucket.name+".") {
+	if own || net.ParseIP(host) != nil || !strings.Contains(host, ".") ||
+		host != us.bucket.name && !strings.HasPrefix(host, us.bucket.name+".") {
 		u.Path += "/" + us.bucket.name
 		raw += "/" + urlpath.Escape(us.bucket.name)
 	}
@@ -182,7 +185,10 @@ func checkSigned(a *gcs.ObjectAttrs) error {
 	default:
 		return nil
 	}
-	return &storage.Error{Code: storage.Unsupported, Hint: "Google's XML API, which signed requests use, cannot set " + what + ": use Upload, or set it after the upload"}
+	return &storage.Error{
+		Code: storage.Unsupported,
+		Hint: "Google's XML API, which signed requests use, cannot set " + what + ": use Upload, or set it after the upload",
+	}
 }
 
 func isASCII(text string) bool {
@@ -226,6 +232,8 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		header.Set("X-Goog-Encryption-Kms-Key-Name", whole.KMSKeyName)
 	}
 	setBodyHeaders(header, r.Size, r.Size, r.CRC32C)
-	request := &v4Request{method: http.MethodPut, address: objectURL(address, name.key(r.Number)), header: header, query: url.Values{}}
+	request := &v4Request{
+		method: http.MethodPut, address: objectURL(address, name.key(r.Number)), header: header, query: url.Values{},
+	}
 	return d.urls.signRequest(ctx, request, c, r.TTL, time.Now())
 }

@@ -138,7 +138,9 @@ func signerFromJSON(credentials []byte, account string, a *account) (signer, err
 
 // defaultSigner returns the signer for the application default credentials. On a
 // machine of Google's, it signs as the machine's service account.
-func defaultSigner(ctx context.Context, account string, a *account, machine func(context.Context) (string, error)) (signer, error) {
+func defaultSigner(
+	ctx context.Context, account string, a *account, machine func(context.Context) (string, error),
+) (signer, error) {
 	credentials, err := a.credentials.get()
 	if err != nil {
 		return nil, err
@@ -173,5 +175,8 @@ func metadataAccount(ctx context.Context) (string, error) {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	}
-	return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the metadata service did not return this machine's service account: set Config.SigningAccount"}
+	return "", &storage.Error{
+		Code: storage.Unavailable, Err: err,
+		Hint: "the metadata service did not return this machine's service account: set Config.SigningAccount",
+	}
 }

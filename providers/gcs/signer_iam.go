@@ -40,7 +40,12 @@ type iamSigner struct {
 }
 
 func newIAMSigner(name string, by *account) *iamSigner {
-	return &iamSigner{name: name, account: by, endpoint: "https://iamcredentials." + cmp.Or(by.universe, googleUniverse), calls: make(chan struct{}, iamCalls), time: iamTime}
+	return &iamSigner{
+		name: name, account: by,
+		endpoint: "https://iamcredentials." + cmp.Or(by.universe, googleUniverse),
+		calls:    make(chan struct{}, iamCalls),
+		time:     iamTime,
+	}
 }
 
 func (s *iamSigner) email() string { return s.name }
@@ -58,7 +63,9 @@ func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 	defer cancel()
 	signature, err := s.signBlob(limited, text)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return nil, &storage.Error{Code: storage.Unavailable, Err: errors.New("signBlob returned no response within " + s.time.String())}
+		return nil, &storage.Error{
+			Code: storage.Unavailable, Err: errors.New("signBlob returned no response within " + s.time.String()),
+		}
 	}
 	return signature, err
 }
@@ -106,7 +113,8 @@ func (s *iamSigner) deniedHint(err error) string {
 	switch {
 	case strings.Contains(text, "SERVICE_DISABLED"), strings.Contains(text, "has not been used in project"):
 		return "enable the API iamcredentials.googleapis.com in the project of the credentials, and wait some minutes"
-	case strings.Contains(text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), strings.Contains(text, "insufficient authentication scopes"):
+	case strings.Contains(text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
+		strings.Contains(text, "insufficient authentication scopes"):
 		return "the access token lacks the scope https://www.googleapis.com/auth/cloud-platform: give it to the machine, which must be stopped for that, or set Config.SigningKey"
 	}
 	return "the credentials need roles/iam.serviceAccountTokenCreator on " + s.name + ", even if they are its own credentials"

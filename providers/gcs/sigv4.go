@@ -62,7 +62,13 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 		query[name] = append(query[name], values...)
 	}
 	path, parameters := r.address.EscapedPath(), strings.ReplaceAll(query.Encode(), "+", "%20")
-	request := sha256.Sum256([]byte(r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + cmp.Or(r.payload, unsignedPayload)))
+	request := sha256.Sum256(
+		[]byte(
+			r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + cmp.Or(
+				r.payload, unsignedPayload,
+			),
+		),
+	)
 	text := v4Algorithm + "\n" + t.date() + "\n" + t.scope() + "\n" + hex.EncodeToString(request[:])
 	signature, err := t.signature(ctx, []byte(text))
 	if err != nil {

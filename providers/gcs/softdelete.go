@@ -33,9 +33,12 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 		return err
 	}
 	o = o.If(gcs.Conditions{DoesNotExist: true})
-	_, err = write(repeated(ctx, "restore", d.bucket.name, r.Key, version), func(ctx context.Context) (*gcs.ObjectAttrs, error) {
-		return o.Restore(ctx, &gcs.RestoreOptions{})
-	})
+	_, err = write(
+		repeated(ctx, "restore", d.bucket.name, r.Key, version),
+		func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+			return o.Restore(ctx, &gcs.RestoreOptions{})
+		},
+	)
 	if err == nil {
 		return nil
 	}

@@ -70,7 +70,10 @@ func contextsToSet(tags map[string]string) (*gcs.ObjectContexts, error) {
 	for key, value := range tags {
 		key, value = encodeTagKey(key), encodeTag(value)
 		if len(key) > maxContext || len(value) > maxContext {
-			return nil, &storage.Error{Code: storage.Unsupported, Hint: "Google keeps 256 bytes of a tag's key or value; two of them are taken if it begins with a sign or has a slash"}
+			return nil, &storage.Error{
+				Code: storage.Unsupported,
+				Hint: "Google keeps 256 bytes of a tag's key or value; two of them are taken if it begins with a sign or has a slash",
+			}
 		}
 		custom[key] = gcs.ObjectCustomContextPayload{Value: value}
 	}
@@ -123,7 +126,9 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 }
 
 // replaceContexts replaces the contexts of the generation found, if they are still the same.
-func (d *objectDriver) replaceContexts(ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts) error {
+func (d *objectDriver) replaceContexts(
+	ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts,
+) error {
 	document, err := json.Marshal(map[string]*contexts{"contexts": contextsPatch(found.Contexts, wanted)})
 	if err != nil {
 		return &storage.Error{Code: storage.Internal, Err: err}
@@ -136,7 +141,9 @@ func (d *objectDriver) replaceContexts(ctx context.Context, r *driver.ChangeRequ
 	}
 	c := callOf(r.Native)
 	_, err = write(with(ctx, c), func(ctx context.Context) (*resource, error) {
-		request, err := d.account.request(ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query), bytes.NewReader(document), int64(len(document)))
+		request, err := d.account.request(
+			ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query), bytes.NewReader(document), int64(len(document)),
+		)
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,10 @@ var removedFields = append([]string{"SoftDeleteTime", "HardDeleteTime"}, listedF
 // The token is the next key. If a key has more versions than the limit, the page
 // has all of them.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	query := &gcs.Query{Prefix: r.Prefix, Versions: !r.SoftDeleted, SoftDeleted: r.SoftDeleted, StartOffset: r.Token, Projection: gcs.ProjectionNoACL}
+	query := &gcs.Query{
+		Prefix: r.Prefix, Versions: !r.SoftDeleted, SoftDeleted: r.SoftDeleted, StartOffset: r.Token,
+		Projection: gcs.ProjectionNoACL,
+	}
 	fields := versionFields
 	if r.SoftDeleted {
 		fields = removedFields

@@ -145,7 +145,10 @@ func (t *tree) statTarget(d *osdir.Dir, base string) (osdir.Meta, error) {
 // that, to the alternate name.
 func (s *candidates) install(ctx context.Context, st *stagedFile, absent bool) error {
 	if s.occupied {
-		return argument.Invalid("key", "must not differ only in case from an existing file", "rename the file that differs from the key only in case: this disk folds case")
+		return argument.Invalid(
+			"key", "must not differ only in case from an existing file",
+			"rename the file that differs from the key only in case: this disk folds case",
+		)
 	}
 	err := s.moveInto(ctx, s.plain, s.l.base, st, absent)
 	if osdir.IsObstructed(err) && s.plain.Rmdir(s.l.base) == nil {
@@ -207,9 +210,9 @@ func (s *candidates) removeLiteral(ctx context.Context, filled *osdir.Dir) error
 	return s.removeStale(ctx, filled, literal, base)
 }
 
-// removeStale removes a file that is not the object any more, and flushes that. filled is the directory of the new object, or nil for a removal. It is
-// flushed first, so that the object has a name after a power failure. Within a directory,
-// the file system keeps the order.
+// removeStale removes a file that is not the object any more, and flushes that. filled is the directory of the new
+// object, or nil for a removal. It is flushed first, so that the object has a name after a power failure. Within a
+// directory, the file system keeps the order.
 func (s *candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base string) error {
 	remove := func() error { return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) }) }
 	if !s.tree.sync || d == filled {
@@ -231,7 +234,8 @@ func (s *candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base
 }
 
 // moveInto renames the staged file. With absent, it links the file instead, which fails if
-// the name exists. The lock excludes writers of this package, but not an editor. If a directory has the name, the error satisfies osdir.IsObstructed.
+// the name exists. The lock excludes writers of this package, but not an editor. If a directory has the name, the
+// error satisfies osdir.IsObstructed.
 func (s *candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, st *stagedFile, absent bool) error {
 	if absent {
 		err := to.Link(base, st.dir, st.name)

@@ -27,7 +27,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	}
 	defer s.staging.discard(st)
 	sum := crc32c.New()
-	parent, bucket := d.resolve()
+	parent, bucket := resolvedPath(d)
 	for _, ref := range r.Sources {
 		if ref.Account != (account{parent}) || ref.Bucket != bucket {
 			return nil, storage.Unsupported

@@ -164,10 +164,15 @@ func openRoot(path string) (*os.Root, error) {
 		return root, nil
 	}
 	if osdir.IsNotExist(err) {
-		return nil, &storage.Error{Code: storage.BucketNotFound, Err: err, Hint: "to create the directory, set Config.Create or create=true in the address"}
+		return nil, &storage.Error{
+			Code: storage.BucketNotFound, Err: err,
+			Hint: "to create the directory, set Config.Create or create=true in the address",
+		}
 	}
 	if fi, stat := os.Stat(path); stat == nil && !fi.IsDir() {
-		return nil, &storage.Error{Code: storage.InvalidArgument, Err: &fs.PathError{Op: "open root", Path: path, Err: errors.New("not a directory")}}
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Err: &fs.PathError{Op: "open root", Path: path, Err: errors.New("not a directory")},
+		}
 	}
 	return nil, failure(err)
 }

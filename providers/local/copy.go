@@ -20,7 +20,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 	defer d.release(s)
-	parent, bucket := d.resolve()
+	parent, bucket := resolvedPath(d)
 	if r.Source.Account != (account{parent}) {
 		return nil, storage.Unsupported
 	}
@@ -44,7 +44,9 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 }
 
 // copyFile makes an object with the bytes of source, which has the attributes old, and with other attributes.
-func (o *objects) copyFile(ctx context.Context, key string, source *osdir.File, old *attrs, a attrs, c storage.Condition) (*storage.Attrs, error) {
+func (o *objects) copyFile(
+	ctx context.Context, key string, source *osdir.File, old *attrs, a attrs, c storage.Condition,
+) (*storage.Attrs, error) {
 	st, err := o.staging.stage(ctx)
 	if err != nil {
 		return nil, err
@@ -182,7 +184,8 @@ func (o *objects) source(ctx context.Context, ref driver.ObjectRef) (*osdir.File
 // missingSource returns the error for a missing source: Changed, if the core has seen the
 // source, and otherwise err.
 func missingSource(ref driver.ObjectRef, err error) error {
-	if code := storage.CodeOf(err); ref.Revision != "" && (code == storage.ObjectNotFound || code == storage.BucketNotFound) {
+	if code := storage.CodeOf(err); ref.Revision != "" &&
+		(code == storage.ObjectNotFound || code == storage.BucketNotFound) {
 		return storage.Changed
 	}
 	return err

@@ -71,7 +71,9 @@ func (o *objects) deleteOnce(ctx context.Context, l location, r *driver.DeleteRe
 	return nil
 }
 
-func (o *objects) deleteLocked(ctx context.Context, plain *osdir.Dir, l location, r *driver.DeleteRequest) (bool, error) {
+func (o *objects) deleteLocked(
+	ctx context.Context, plain *osdir.Dir, l location, r *driver.DeleteRequest,
+) (bool, error) {
 	unlock, err := o.locks.lock(ctx, r.Key)
 	if err != nil {
 		return false, err

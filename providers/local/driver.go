@@ -56,7 +56,9 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 
 // bucketDriver returns a driver of a bucket that a service manages.
 func bucketDriver(parent, bucket string, c Config) *objectDriver {
-	d := &objectDriver{parent: parent, bucket: bucket, managed: true, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars}
+	d := &objectDriver{
+		parent: parent, bucket: bucket, managed: true, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars,
+	}
 	d.path = filepath.Join(parent, bucket)
 	if d.clock.now = c.Now; c.Now == nil {
 		d.clock.now = time.Now
@@ -77,7 +79,7 @@ func (d *objectDriver) Describe() driver.Description {
 		Provider: provider,
 		Bucket:   d.bucket,
 		Location: d.parent,
-		Places:   d.places,
+		Places:   func() []driver.Place { return placesOf(d) },
 		Features: driver.StreamingPut | storage.MultipartUploads |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.Versioning |
@@ -229,19 +231,19 @@ type account struct{ dir string }
 
 // Locate returns the reference of an object, for copies.
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
-	parent, bucket := d.resolve()
+	parent, bucket := resolvedPath(d)
 	return driver.ObjectRef{Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket)}
 }
 
 // places returns the directory to which the path leads now.
-func (d *objectDriver) places() []driver.Place {
+func placesOf(d *objectDriver) []driver.Place {
 	ref := d.Locate("")
 	return []driver.Place{{Account: ref.Account, Bucket: ref.Bucket, Directory: ref.Directory, Direct: true}}
 }
 
 // resolve returns the account and the name of the directory to which the path leads now. If it
 // leads to none, resolve returns those of the opening.
-func (d *objectDriver) resolve() (parent, bucket string) {
+func resolvedPath(d *objectDriver) (parent, bucket string) {
 	path := d.path
 	if d.managed {
 		path = filepath.Dir(path) // in it, the bucket is known by its name, which may be that of a link

@@ -31,9 +31,15 @@ var failures = []struct {
 	{osdir.ErrQuota, storage.Unavailable, "raise the disk quota: it is used up"},
 	{osdir.ErrReadOnly, storage.PermissionDenied, "mount the file system for writing: it is read-only"},
 	// As the cloud drivers say of connections: the core repeats the call for longer, and slows the others down.
-	{syscall.EMFILE, storage.RateLimited, "raise the limit of open files of the process (ulimit -n), or make fewer calls at once"},
+	{
+		syscall.EMFILE, storage.RateLimited,
+		"raise the limit of open files of the process (ulimit -n), or make fewer calls at once",
+	},
 	{syscall.ENFILE, storage.RateLimited, "raise the limit of open files of the system, or make fewer calls at once"},
-	{osdir.ErrCrossDevice, storage.Unsupported, "unmount the file system inside the bucket's directory: objects cannot be moved onto it atomically"},
+	{
+		osdir.ErrCrossDevice, storage.Unsupported,
+		"unmount the file system inside the bucket's directory: objects cannot be moved onto it atomically",
+	},
 	{fs.ErrPermission, storage.PermissionDenied, "check the owner and mode of the bucket's directory"},
 	{osdir.ErrBusy, storage.Unavailable, "close the file in the program that has it open"},
 	{osdir.ErrNameTooLong, storage.InvalidArgument, "use a shorter key: the file system has a limit on names"},
@@ -49,7 +55,10 @@ func failure(err error) error {
 		return err
 	}
 	if osdir.LeadsOutside(err) {
-		return &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "remove the symbolic link in the path that leads out of the bucket's directory"}
+		return &storage.Error{
+			Code: storage.PermissionDenied, Err: err,
+			Hint: "remove the symbolic link in the path that leads out of the bucket's directory",
+		}
 	}
 	for _, f := range failures {
 		if errors.Is(err, f.err) {

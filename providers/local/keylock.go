@@ -229,7 +229,9 @@ func (t *tree) makeLockFile() (*os.File, error) {
 }
 
 func noLocksError(err error) error {
-	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system that can lock files: writes need it"}
+	return &storage.Error{
+		Code: storage.Unsupported, Err: err, Hint: "use a file system that can lock files: writes need it",
+	}
 }
 
 // waitForLock calls try, such as osdir.TryShare, until it succeeds. It does

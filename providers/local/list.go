@@ -24,7 +24,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return nil, err
 	}
 	defer d.release(s)
-	w := &walker{tree: s.tree, reader: s.reader, ctx: ctx, prefix: r.Prefix, delimiter: r.Delimiter, start: after.key, skip: after.prefix()}
+	w := &walker{
+		tree: s.tree, reader: s.reader, ctx: ctx, prefix: r.Prefix, delimiter: r.Delimiter, start: after.key,
+		skip: after.prefix(),
+	}
 	defer w.close()
 	if err := w.open(); err != nil {
 		return nil, err

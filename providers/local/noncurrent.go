@@ -149,7 +149,9 @@ func linkVersion(to *osdir.Dir, name string, at objectFile) error {
 	case osdir.IsNotExist(err):
 		return err
 	}
-	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: versions and soft delete need them"}
+	return &storage.Error{
+		Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: versions and soft delete need them",
+	}
 }
 
 // newestKept returns the time of the newest version or marker in d, or 0 if there is none.

@@ -18,8 +18,8 @@ import (
 // more. If there is no file nevertheless, because the rest of the program or the machine has them, a call
 // waits in retry, and the core repeats it.
 //
-// A call that reads a caller's body has turns of its own while it does so, because the body may make other calls. If none
-// of these has ended for a moment, one that waits goes ahead without a turn.
+// A call that reads a caller's body has turns of its own while it does so, because the body may make other calls. If
+// none of these has ended for a moment, one that waits goes ahead without a turn.
 
 const (
 	filesOfCall = 4       // that a call has open at once, but for listings of deep folders

@@ -114,7 +114,9 @@ func (u *uploads) partNumbers(upload string, after int) ([]int, error) {
 // replaced meanwhile, it starts over. ok is false if there is no such part any more. A part whose
 // file CompleteParts has given away stays listed: without it, another CompleteParts would make an
 // object of the others.
-func (u *uploads) describePart(ctx context.Context, from *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
+func (u *uploads) describePart(
+	ctx context.Context, from *osdir.Dir, upload string, number int,
+) (part driver.Part, ok bool, err error) {
 	err = retry(ctx, func() (err error) {
 		last := part.Tag
 		part, ok, err = u.findPart(from, upload, number)

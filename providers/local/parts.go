@@ -26,7 +26,9 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if err := s.settings.checkControls(ctx, &r.Controls); err != nil {
 		return "", err
 	}
-	if isSweepDue(&s.uploads.lastSweep, s.tree.clock.now()) { // a bucket may stay open for long, and opening one of a service does not sweep
+	if isSweepDue(
+		&s.uploads.lastSweep, s.tree.clock.now(),
+	) { // a bucket may stay open for long, and opening one of a service does not sweep
 		s.uploads.sweepUploads(ctx)
 	}
 	st, err := s.uploads.stageText(ctx, r.Key)
@@ -116,7 +118,9 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 }
 
 // putInFile stores a part in a file of its own, with the mode unless that is 0.
-func (u *uploads) putInFile(ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32) (driver.Part, error) {
+func (u *uploads) putInFile(
+	ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32,
+) (driver.Part, error) {
 	st, err := u.staging.stage(ctx)
 	if err != nil {
 		return driver.Part{}, err

@@ -94,7 +94,9 @@ func (o *objects) commit(ctx context.Context, key string, st *stagedFile, c stor
 	})
 }
 
-func (o *objects) placeLocked(ctx context.Context, key string, target *osdir.Dir, l location, st *stagedFile, c storage.Condition) error {
+func (o *objects) placeLocked(
+	ctx context.Context, key string, target *osdir.Dir, l location, st *stagedFile, c storage.Condition,
+) error {
 	unlock, err := o.locks.lock(ctx, key)
 	if err != nil {
 		return err

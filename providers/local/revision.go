@@ -55,8 +55,8 @@ func (r *reader) tagOf(m osdir.Meta, a *attrs) tag {
 }
 
 // A clock gives each write of a driver its time. Times increase by at least a microsecond,
-// even if the system clock stops or goes back: the time is a part of the revision. Two drivers need no common clock. An inode is reused
-// only after its file is removed, some microseconds after the time of that file.
+// even if the system clock stops or goes back: the time is a part of the revision. Two drivers need no common clock.
+// An inode is reused only after its file is removed, some microseconds after the time of that file.
 type clock struct {
 	now  func() time.Time
 	last atomic.Int64 // Unix time in nanoseconds

@@ -21,12 +21,14 @@ var errAgain = &storage.Error{Code: storage.Unavailable, Err: errors.New("anothe
 
 var errRounds = &storage.Error{
 	Code: storage.Unavailable,
-	Err:  errors.New("other programs changed the same directory " + strconv.Itoa(maxRounds) + " times while this call used it"),
+	Err: errors.New(
+		"other programs changed the same directory " + strconv.Itoa(maxRounds) + " times while this call used it",
+	),
 	Hint: "stop the program that keeps changing the bucket's directory",
 }
 
-// retry calls f until it does not return errAgain. It fails if ctx is done or no rounds are left. If f finds no file left
-// to open, retry waits for one, for up to fileWait.
+// retry calls f until it does not return errAgain. It fails if ctx is done or no rounds are left. If f finds no file
+// left to open, retry waits for one, for up to fileWait.
 func retry(ctx context.Context, f func() error) error {
 	var files fileWaiter
 	for round := 0; round < maxRounds; {

@@ -153,7 +153,9 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 }
 
 // withSettings returns what get returns for a bucket.
-func (s *serviceDriver) withSettings(ctx context.Context, name string, get func(*settings) (bucketSettings, error)) (*storage.BucketInfo, error) {
+func (s *serviceDriver) withSettings(
+	ctx context.Context, name string, get func(*settings) (bucketSettings, error),
+) (*storage.BucketInfo, error) {
 	b, done, err := s.openBucket(ctx, name)
 	if err != nil {
 		return nil, err

@@ -88,7 +88,9 @@ func validShared(file string) bool {
 
 // putInSlot stores a part in its slot, if that has the mode. done is false if it must have a file of its own; its
 // body is then not read.
-func (u *uploads) putInSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32) (part driver.Part, done bool, err error) {
+func (u *uploads) putInSlot(
+	ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32,
+) (part driver.Part, done bool, err error) {
 	f, at := u.openSlot(ctx, to, r)
 	if f == nil {
 		return part, false, nil
@@ -157,7 +159,9 @@ func isFree(d *osdir.Dir, base string) bool {
 
 // fillSlot writes the body, flushes it, and makes it the part.
 func (u *uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at slot, r *driver.PartRequest) error {
-	body := &bodylimit.Reader{Body: r.Body, Left: at.size, TooLarge: errPartSize} // more bytes would be those of the next part
+	body := &bodylimit.Reader{
+		Body: r.Body, Left: at.size, TooLarge: errPartSize,
+	} // more bytes would be those of the next part
 	if err := u.staging.fill(ctx, f, body); err != nil {
 		return err
 	}
@@ -197,7 +201,9 @@ func (u *uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush b
 	return errors.Join(err, f.Close())
 }
 
-var errPartSize = &storage.Error{Code: storage.Internal, Err: errors.New("the body of the part has not the size of the request")}
+var errPartSize = &storage.Error{
+	Code: storage.Internal, Err: errors.New("the body of the part has not the size of the request"),
+}
 
 // layoutFor returns the layout with a slot for a part. Without one, it makes one.
 func (u *uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {

@@ -55,7 +55,13 @@ func (m *removed) keep(ctx context.Context, key string, at objectFile) error {
 		m.sweep(ctx)
 	}
 	until := since.Add(time.Duration(m.tree.keeping.Load()))
-	name := versionOf(at.meta) + removedMark + strconv.FormatInt(since.UnixNano(), 16) + removedMark + strconv.FormatInt(until.UnixNano(), 16)
+	name := versionOf(
+		at.meta,
+	) + removedMark + strconv.FormatInt(
+		since.UnixNano(), 16,
+	) + removedMark + strconv.FormatInt(
+		until.UnixNano(), 16,
+	)
 	return m.dirs.inVersions(ctx, key, func(to *osdir.Dir) error { return linkVersion(to, name, at) })
 }
 
@@ -204,7 +210,8 @@ func (m *removed) sweep(ctx context.Context) {
 		}
 		_, over, _ := m.files(d)
 		for _, f := range over {
-			if at, err := m.reader.statObject(d, f.name); err == nil && at.found() && osdir.RetryInUse(ctx, func() error { return d.Unlink(f.name) }) == nil {
+			if at, err := m.reader.statObject(d, f.name); err == nil && at.found() &&
+				osdir.RetryInUse(ctx, func() error { return d.Unlink(f.name) }) == nil {
 				m.reader.dropSidecar(at.meta)
 			}
 		}

@@ -72,7 +72,9 @@ func (s *staging) dir(ctx context.Context) (*stagingDir, error) {
 // newStagingDir makes a staging directory. It fails with errAgain if others were faster, or if tmpPath
 // was missing. Tools that do not copy empty directories omit tmpPath.
 func (s *staging) newStagingDir() (*stagingDir, error) {
-	c, err := claimNew(s.tree.root, tmpPath+"/"+randomName(), 0o700) // private: a file written there may replace a private one
+	c, err := claimNew(
+		s.tree.root, tmpPath+"/"+randomName(), 0o700,
+	) // private: a file written there may replace a private one
 	if osdir.IsNotExist(err) {
 		return nil, cmp.Or[error](s.tree.mkdirs(tmpPath), errAgain)
 	}

@@ -102,14 +102,17 @@ func newStore(d *objectDriver) (*store, error) {
 // divide makes the subjects of a store, and gives each what it uses.
 func divide(d *objectDriver, root *os.Root, top *osdir.Dir) *store {
 	t := &tree{
-		root: root, top: top, path: d.path, managed: d.managed, sync: d.sync, clock: &d.clock, versions: &d.versions, keeping: &d.keeping,
-		like: format{Strict: d.strictNames, Coarse: d.coarseTimes},
+		root: root, top: top, path: d.path, managed: d.managed, sync: d.sync, clock: &d.clock, versions: &d.versions,
+		keeping: &d.keeping,
+		like:    format{Strict: d.strictNames, Coarse: d.coarseTimes},
 	}
 	s := &store{root: root, tree: t}
 	s.reader = &reader{tree: t, noXattr: d.noXattr, visible: d.visible}
 	s.locks = &locks{tree: t}
 	s.staging = &staging{tree: t, reader: s.reader, fileMode: d.fileMode}
-	s.settings = &settings{tree: t, locks: s.locks, staging: s.staging, locksObjects: &d.locksObjects, configKeys: d.configKeys}
+	s.settings = &settings{
+		tree: t, locks: s.locks, staging: s.staging, locksObjects: &d.locksObjects, configKeys: d.configKeys,
+	}
 	s.removed = &removed{dirs: &noncurrent{tree: t, reader: s.reader, base: removedPath}, tree: t, reader: s.reader}
 	s.noncurrent = &noncurrent{tree: t, reader: s.reader, base: versionsPath, removed: s.removed}
 	s.objects = &objects{
@@ -264,7 +267,10 @@ func (t *tree) readDocument(path string, to any) (found bool, err error) {
 }
 
 func damaged(path string, err error) error {
-	return &storage.Error{Code: storage.Internal, Err: err, Hint: "restore " + path + " in the bucket's directory from a backup: it is damaged"}
+	return &storage.Error{
+		Code: storage.Internal, Err: err,
+		Hint: "restore " + path + " in the bucket's directory from a backup: it is damaged",
+	}
 }
 
 // initialize makes the reserved directory and probes the disk. Several processes may do so

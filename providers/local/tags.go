@@ -38,7 +38,9 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 
 // change changes the attributes of an object, in its place: the file stays the same, and with
 // it the revision.
-func (d *objectDriver) change(ctx context.Context, r *driver.ChangeRequest, f func(bucketSettings, *attrs) error) error {
+func (d *objectDriver) change(
+	ctx context.Context, r *driver.ChangeRequest, f func(bucketSettings, *attrs) error,
+) error {
 	if r.Version != "" && !validVersion(r.Version) {
 		return errVersion
 	}
@@ -89,7 +91,9 @@ func (o *objects) initializeFor(l location) error {
 	return o.tree.initialize()
 }
 
-func (o *objects) changeLocked(ctx context.Context, at *candidates, r *driver.ChangeRequest, f func(bucketSettings, *attrs) error) error {
+func (o *objects) changeLocked(
+	ctx context.Context, at *candidates, r *driver.ChangeRequest, f func(bucketSettings, *attrs) error,
+) error {
 	settings, err := o.settings.current()
 	if err != nil {
 		return err
@@ -151,7 +155,9 @@ func (s *candidates) changeCurrent(ctx context.Context, current objectFile, chan
 
 // changeFile changes the attributes of a file. It calls before, unless that is nil, just before
 // it replaces them.
-func (s *staging) changeFile(ctx context.Context, f *osdir.File, change func(*attrs) error, before func(*attrs) error) error {
+func (s *staging) changeFile(
+	ctx context.Context, f *osdir.File, change func(*attrs) error, before func(*attrs) error,
+) error {
 	a, err := s.reader.attrsOfFile(f)
 	if err != nil {
 		return err

@@ -89,7 +89,10 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 func (t *trash) rename(ctx context.Context, from, to string) error {
 	fi, err := t.account.root.Lstat(from)
 	if err == nil && !fi.IsDir() {
-		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the bucket is a link to a directory"), Hint: "remove the link yourself"}
+		return &storage.Error{
+			Code: storage.Unsupported, Err: errors.New("the bucket is a link to a directory"),
+			Hint: "remove the link yourself",
+		}
 	}
 	if err == nil {
 		err = osdir.RetryInUse(ctx, func() error { return t.account.root.Rename(from, to) })

@@ -22,7 +22,10 @@ func uploadPath(upload string) string { return uploadsPath + "/" + upload }
 
 func partName(number int) string { return partPrefix + strconv.Itoa(number) }
 
-var errUpload = argument.Invalid("upload", "must be in progress and belong to the key", "begin the upload again: it was completed, aborted or discarded after a time without parts")
+var errUpload = argument.Invalid(
+	"upload", "must be in progress and belong to the key",
+	"begin the upload again: it was completed, aborted or discarded after a time without parts",
+)
 
 // uploadEndedError returns errUpload, or the error of checkPlace.
 func (t *tree) uploadEndedError() error { return cmp.Or[error](t.checkPlace(), errUpload) }

@@ -86,8 +86,9 @@ type versionEntry struct {
 func (h *history) open(ctx context.Context, r *driver.ListRequest) error {
 	for i, versions := range [...]string{"", versionsPath} {
 		h.walkers[i] = &walker{
-			tree: h.tree, reader: h.reader, ctx: ctx, noncurrent: i == 1, versions: versions, prefix: r.Prefix, delimiter: r.Delimiter,
-			start: h.after.key, skip: h.after.prefix(), inclusive: h.after.version != "",
+			tree: h.tree, reader: h.reader, ctx: ctx, noncurrent: i == 1, versions: versions, prefix: r.Prefix,
+			delimiter: r.Delimiter,
+			start:     h.after.key, skip: h.after.prefix(), inclusive: h.after.version != "",
 		}
 		if err := h.walkers[i].open(); err != nil {
 			return err
@@ -124,7 +125,9 @@ func (h *history) next() ([]versionEntry, error) {
 		var entries []versionEntry
 		var err error
 		if head.isPrefix {
-			entries = []versionEntry{{VersionEntry: storage.VersionEntry{ListEntry: storage.ListEntry{Key: head.key, IsPrefix: true}}}}
+			entries = []versionEntry{
+				{VersionEntry: storage.VersionEntry{ListEntry: storage.ListEntry{Key: head.key, IsPrefix: true}}},
+			}
 		} else if entries, err = h.entries(head, i == 1); err != nil {
 			return nil, err
 		}
@@ -180,7 +183,9 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 	for _, version := range versions {
 		if isMarker(version) {
 			marker := storage.ListEntry{Key: key, Modified: time.Unix(0, versionTime(version)).UTC()}
-			all = append(all, versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version})
+			all = append(
+				all, versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version},
+			)
 			continue
 		}
 		e, found, err := h.reader.entryIn(d, version, key)

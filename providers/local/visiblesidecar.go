@@ -38,11 +38,13 @@ type visibleSidecar struct {
 // writesVisible reports whether objects get visible sidecars.
 func (r *reader) writesVisible() bool { return r.visible || r.forgets() }
 
-// forgets reports whether files may get other inodes when the disk is mounted, as on FAT and exFAT, which have no extended
-// attributes and coarse times. A sidecar by inode may then be lost, or that of another file of the same size and time.
+// forgets reports whether files may get other inodes when the disk is mounted, as on FAT and exFAT, which have no
+// extended attributes and coarse times. A sidecar by inode may then be lost, or that of another file of the same size
+// and time.
 func (r *reader) forgets() bool { return r.tree.coarse.Load() && r.sidecars.Load() }
 
-// visibleOr returns the attributes of the visible sidecar with the revision of own, or own if there is none. own may be nil.
+// visibleOr returns the attributes of the visible sidecar with the revision of own, or own if there is none. own may
+// be nil.
 func (r *reader) visibleOr(own *attrs, l location, m osdir.Meta) (*attrs, error) {
 	a, err := r.visibleAttrs(l, m)
 	if a == nil || err != nil {
@@ -66,8 +68,9 @@ func (s *staging) stageVisible(ctx context.Context, a *attrs, like osdir.Meta) (
 	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
 		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass, Metadata: a.Metadata,
-		PublicRead: a.publicRead, Tags: a.tags, RetentionMode: string(a.retention.Mode), RetainUntil: a.retention.Until, LegalHold: a.hold,
-		CRC32C: a.crc, Size: a.size, Modified: time.Unix(0, a.mtime).UTC(),
+		PublicRead: a.publicRead, Tags: a.tags, RetentionMode: string(a.retention.Mode), RetainUntil: a.retention.Until,
+		LegalHold: a.hold,
+		CRC32C:    a.crc, Size: a.size, Modified: time.Unix(0, a.mtime).UTC(),
 	}, "", "\t")
 	if err != nil {
 		return nil, failure(err)

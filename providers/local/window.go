@@ -79,8 +79,12 @@ type windowReader struct {
 }
 
 // readWindow reads a window of a logical directory, which consists of dirs.
-func (r *reader) readWindow(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string) (window, error) {
-	w := &windowReader{tree: r.tree, ctx: ctx, noncurrent: noncurrent, match: match, window: window{from: from, whole: true}}
+func (r *reader) readWindow(
+	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string,
+) (window, error) {
+	w := &windowReader{
+		tree: r.tree, ctx: ctx, noncurrent: noncurrent, match: match, window: window{from: from, whole: true},
+	}
 	for i, d := range dirs {
 		if err := w.read(d, "", i == 0); err != nil {
 			return window{}, err

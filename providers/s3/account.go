@@ -67,8 +67,10 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		return nil, err
 	}
 	a := &account{
-		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays, expectedOwner: c.ExpectedBucketOwner, profileGiven: c.Profile != nil,
-		environmentExpires: environmentExpiry(), keys: &signature.Keys{}, clock: &clock{now: time.Now}, server: &serverKind{}, denied: &atomic.Pointer[time.Time]{},
+		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays, expectedOwner: c.ExpectedBucketOwner,
+		profileGiven:       c.Profile != nil,
+		environmentExpires: environmentExpiry(), keys: &signature.Keys{}, clock: &clock{now: time.Now},
+		server: &serverKind{}, denied: &atomic.Pointer[time.Time]{},
 	}
 	if err := a.resolveEndpoint(c, &s); err != nil {
 		return nil, err
@@ -99,7 +101,9 @@ func checkConfig(c Config) error {
 	case c.RequesterPays && c.Anonymous:
 		return argument.Invalid("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
 	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
-		return argument.Invalid("Config.AWS", "has its own credentials", "set its Credentials to nil, or remove those of Config")
+		return argument.Invalid(
+			"Config.AWS", "has its own credentials", "set its Credentials to nil, or remove those of Config",
+		)
 	case c.Credentials != "" && (static || c.Anonymous || c.AWS != nil || c.Client != nil):
 		return argument.Invalid("Config.Credentials", "must not be set with other credentials, AWS or Client", "")
 	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
@@ -207,7 +211,8 @@ func (a *account) checkOwner() error {
 		return nil
 	case !a.profile.BucketOwners:
 		return &storage.Error{
-			Code: storage.Unsupported, Err: fmt.Errorf("Config.ExpectedBucketOwner needs a server that checks it, and profile %s is not known to", a.profile.Name),
+			Code: storage.Unsupported,
+			Err:  fmt.Errorf("Config.ExpectedBucketOwner needs a server that checks it, and profile %s is not known to", a.profile.Name),
 			Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request",
 		}
 	case a.amazon() && (len(owner) != 12 || strings.Trim(owner, "0123456789") != ""):
@@ -221,18 +226,21 @@ func (a *account) checkOwner() error {
 // withExpectedOwner adds the headers to all requests for a bucket that exists. The source of a copy
 // has the same owner: see sharedIdentity.
 func withExpectedOwner(owner string) func(*middleware.Stack) error {
-	set := middleware.BuildMiddlewareFunc("omnibucket:ExpectedOwner", func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
-		request, ok := in.Request.(*smithyhttp.Request)
-		operation := awsmiddleware.GetOperationName(ctx)
-		switch {
-		case !ok, operation == "CreateBucket", operation == "ListBuckets", operation == "CreateSession":
-		default:
-			request.Header.Set(ownerHeader, owner)
-			if operation == "CopyObject" || operation == "UploadPartCopy" {
-				request.Header.Set(sourceOwnerHeader, owner)
+	set := middleware.BuildMiddlewareFunc(
+		"omnibucket:ExpectedOwner",
+		func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+			request, ok := in.Request.(*smithyhttp.Request)
+			operation := awsmiddleware.GetOperationName(ctx)
+			switch {
+			case !ok, operation == "CreateBucket", operation == "ListBuckets", operation == "CreateSession":
+			default:
+				request.Header.Set(ownerHeader, owner)
+				if operation == "CopyObject" || operation == "UploadPartCopy" {
+					request.Header.Set(sourceOwnerHeader, owner)
+				}
 			}
-		}
-		return next.HandleBuild(ctx, in)
-	})
+			return next.HandleBuild(ctx, in)
+		},
+	)
 	return func(stack *middleware.Stack) error { return stack.Build.Add(set, middleware.After) }
 }

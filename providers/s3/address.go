@@ -10,8 +10,11 @@ import (
 
 // addresses describes what parseAddress reads.
 var addresses = address.Form{
-	Scheme:      "s3",
-	Params:      []string{"region", "endpoint", "path_style", "profile", "request_payer", "expected_bucket_owner", "kms_key", "bucket_key", "anonymous", "credentials"},
+	Scheme: "s3",
+	Params: []string{
+		"region", "endpoint", "path_style", "profile", "request_payer", "expected_bucket_owner", "kms_key", "bucket_key",
+		"anonymous", "credentials",
+	},
 	Bucket:      "bucket",
 	Account:     "s3://",
 	Credentials: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",

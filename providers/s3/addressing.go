@@ -76,12 +76,15 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	}
 	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, p.WithDefaults())
 	if err != nil {
-		return nil, scheme, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set the region, or the endpoint of the server"}
+		return nil, scheme, &storage.Error{
+			Code: storage.InvalidArgument, Err: err, Hint: "set the region, or the endpoint of the server",
+		}
 	}
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
 	options, _ := auth.GetAuthOptions(&e.Properties)
 	scheme.sigV4 = len(options) == 0 || len(options) == 1 && a.isPlainSigV4(options[0])
-	scheme.plain = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !isARN(bucket) && e.URI.EscapedPath() == e.URI.Path
+	scheme.plain = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !isARN(bucket) &&
+		e.URI.EscapedPath() == e.URI.Path
 	return &e.URI, scheme, nil
 }
 
@@ -118,7 +121,13 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 	if err != nil {
 		return nil, err
 	}
-	e := &bucketEndpoint{base: base, url: u, origin: u.Scheme + "://" + u.Host, host: u.Host, path: u.EscapedPath(), sigV4: scheme.sigV4}
+	e := &bucketEndpoint{
+		base: base, url: u,
+		origin: u.Scheme + "://" + u.Host,
+		host:   u.Host,
+		path:   u.EscapedPath(),
+		sigV4:  scheme.sigV4,
+	}
 	if port := u.Port(); port == "80" && u.Scheme == "http" || port == "443" && u.Scheme == "https" {
 		e.host = strings.TrimSuffix(e.host, ":"+port)
 	}
@@ -234,7 +243,8 @@ func checkName(bucket string) error {
 		return nil
 	}
 	parts := strings.SplitN(bucket, ":", 6) // arn, partition, service, region, account, resource
-	if len(parts) == 6 && parts[2] == signature.Service && parts[3] != "" && strings.HasPrefix(strings.Replace(parts[5], ":", "/", 1), "accesspoint/") {
+	if len(parts) == 6 && parts[2] == signature.Service && parts[3] != "" &&
+		strings.HasPrefix(strings.Replace(parts[5], ":", "/", 1), "accesspoint/") {
 		return nil
 	}
 	return argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")

@@ -57,7 +57,8 @@ func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 func (b *bucket) sendsTrailers() bool {
 	p := &b.account.profile
 	endpoint, err := b.endpoint(context.Background(), "") // requests report an invalid address
-	return err == nil && endpoint.raw != nil && endpoint.url.Scheme == "https" && p.TrailingChecksums && p.Checksum != ChecksumNone
+	return err == nil && endpoint.raw != nil && endpoint.url.Scheme == "https" && p.TrailingChecksums &&
+		p.Checksum != ChecksumNone
 }
 
 // sumPart has a part sent with its checksum. If it is known only when the bytes have been read, it follows
@@ -80,8 +81,10 @@ func (b *bucket) sumPart(ctx context.Context, in *awss3.UploadPartInput, r *driv
 // checkTrailer returns an error if the server may have ignored the trailer of a part.
 func checkTrailer(in *awss3.UploadPartInput, out *awss3.UploadPartOutput) error {
 	if _, trailed := in.Body.(*rawclient.Trailed); trailed && out.ChecksumCRC32C == nil {
-		return &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the server has not returned the checksum that followed the part"),
-			Hint: "open the server with the Profile that s3probe.Run returns: it may not take a checksum in a trailer"}
+		return &storage.Error{
+			Code: storage.ChecksumMismatch, Err: errors.New("the server has not returned the checksum that followed the part"),
+			Hint: "open the server with the Profile that s3probe.Run returns: it may not take a checksum in a trailer",
+		}
 	}
 	return nil
 }
@@ -100,7 +103,9 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 	b.crc = crc32c.Update(b.crc, p[:n])
 	b.left -= int64(n)
 	if b.left == 0 && b.crc != b.want.Sum {
-		return 0, &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", b.crc, b.want)}
+		return 0, &storage.Error{
+			Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %s", b.crc, b.want),
+		}
 	}
 	return n, err
 }

@@ -24,7 +24,10 @@ func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
 	if !b.account.profile.locks() {
 		return l, nil
 	}
-	out, err := readSetting(ctx, b.account.client.GetObjectLockConfiguration, &awss3.GetObjectLockConfigurationInput{Bucket: &b.name}, "ObjectLockConfigurationNotFoundError")
+	out, err := readSetting(
+		ctx, b.account.client.GetObjectLockConfiguration, &awss3.GetObjectLockConfigurationInput{Bucket: &b.name},
+		"ObjectLockConfigurationNotFoundError",
+	)
 	if err != nil {
 		return l, err
 	}
@@ -66,7 +69,9 @@ func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) er
 	case !r.ObjectLock:
 		return &storage.Error{Code: storage.Unsupported, Hint: lockHint}
 	case b.account.profile.ObjectLock != LockAllBuckets:
-		return &storage.Error{Code: storage.Unsupported, Hint: "this server gives object lock only to new buckets: create one WithObjectLock"}
+		return &storage.Error{
+			Code: storage.Unsupported, Hint: "this server gives object lock only to new buckets: create one WithObjectLock",
+		}
 	default:
 		if err := b.setVersioning(ctx, true); err != nil {
 			return err

@@ -67,7 +67,10 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	}, d.bucket.withBody)
 	switch {
 	case err == nil:
-		return &storage.Attrs{ETag: quoteETag(out.ETag), Revision: quoteETag(out.ETag), CRC32C: fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType)}, nil
+		return &storage.Attrs{
+			ETag: quoteETag(out.ETag), Revision: quoteETag(out.ETag),
+			CRC32C: fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
+		}, nil
 	case isCode(err, "TooManyParts"), isCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type"):
 		return nil, storage.Unsupported
 	}

@@ -150,9 +150,13 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	if err := cp.account.customize(in, r.Native); err != nil {
 		return nil, err
 	}
-	out, err := write(withCopyTimeout(ctx, size), cp.account.client.CopyObject, in, func(out *awss3.CopyObjectOutput) bool {
-		return out.CopyObjectResult != nil && out.CopyObjectResult.ETag != nil
-	}, expires)
+	out, err := write(
+		withCopyTimeout(ctx, size), cp.account.client.CopyObject, in,
+		func(out *awss3.CopyObjectOutput) bool {
+			return out.CopyObjectResult != nil && out.CopyObjectResult.ETag != nil
+		},
+		expires,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +252,9 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*aws
 
 // sendToSource sends a request to the bucket of a source, which may be in another region. The response to
 // a request in the wrong region names the right one.
-func sendToSource[In, Out any](ctx context.Context, cp *copier, bucket string, send sendFunc[In, Out], in *In) (*Out, error) {
+func sendToSource[In, Out any](
+	ctx context.Context, cp *copier, bucket string, send sendFunc[In, Out], in *In,
+) (*Out, error) {
 	out, err := send(ctx, in)
 	region := headerOf(err, "X-Amz-Bucket-Region")
 	if err == nil || bucket == cp.bucket.name || region == "" || region == cp.account.region || !cp.account.amazon() {

@@ -61,7 +61,9 @@ func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64
 }
 
 // copyRanges makes an object of ranges. If it fails, it aborts the upload.
-func (cp *copier) copyRanges(ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options)) (*storage.Attrs, error) {
+func (cp *copier) copyRanges(
+	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options),
+) (*storage.Attrs, error) {
 	style := ChecksumNone // only the store can compute checksums of copied parts
 	if cp.account.profile.CopiedChecksums {
 		style = ChecksumFullObject
@@ -97,7 +99,9 @@ func (cp *copier) copyRanges(ctx context.Context, r *driver.ComposeRequest, rang
 }
 
 // addTail sends r.Tail as the last part.
-func (cp *copier) addTail(ctx context.Context, r *driver.ComposeRequest, upload string, parts []types.CompletedPart, style ChecksumStyle) ([]types.CompletedPart, error) {
+func (cp *copier) addTail(
+	ctx context.Context, r *driver.ComposeRequest, upload string, parts []types.CompletedPart, style ChecksumStyle,
+) ([]types.CompletedPart, error) {
 	tail := r.TailPart(upload, len(parts)+1)
 	tail.Unchecked = style == ChecksumNone
 	part, err := cp.objects.PutPart(ctx, tail)
@@ -137,7 +141,9 @@ func (cp *copier) abort(ctx context.Context, key, upload string) {
 }
 
 // copyParts copies ranges in parallel. It stops at the first failure.
-func (cp *copier) copyParts(ctx context.Context, key, upload string, ranges []copyRange, native []any) ([]types.CompletedPart, error) {
+func (cp *copier) copyParts(
+	ctx context.Context, key, upload string, ranges []copyRange, native []any,
+) ([]types.CompletedPart, error) {
 	parts := make([]types.CompletedPart, len(ranges))
 	err := copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
 		parts[i], err = cp.uploadPartCopy(ctx, key, upload, i+1, ranges[i], native)
@@ -146,7 +152,9 @@ func (cp *copier) copyParts(ctx context.Context, key, upload string, ranges []co
 	return parts, err
 }
 
-func (cp *copier) uploadPartCopy(ctx context.Context, key, upload string, number int, r copyRange, native []any) (types.CompletedPart, error) {
+func (cp *copier) uploadPartCopy(
+	ctx context.Context, key, upload string, number int, r copyRange, native []any,
+) (types.CompletedPart, error) {
 	in := &awss3.UploadPartCopyInput{
 		Bucket:          &cp.bucket.name,
 		Key:             &key,
@@ -164,7 +172,9 @@ func (cp *copier) uploadPartCopy(ctx context.Context, key, upload string, number
 	}
 	out, err := cp.account.client.UploadPartCopy(withCopyTimeout(ctx, r.size), in)
 	if err != nil {
-		return types.CompletedPart{}, cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native)
+		return types.CompletedPart{}, cp.account.withCopyKeyHint(
+			cp.copyError(ctx, err, r.source, storage.Condition{}), native, r.source.Native,
+		)
 	}
 	result := out.CopyPartResult
 	if result == nil || result.ETag == nil {

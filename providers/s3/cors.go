@@ -29,14 +29,18 @@ func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 		}
 		configuration.CORSRules = append(configuration.CORSRules, r)
 	}
-	return sendWrite(ctx, b.account.client.PutBucketCors, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration}, b.account.withBodyChecksum()...)
+	return sendWrite(
+		ctx, b.account.client.PutBucketCors, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration},
+		b.account.withBodyChecksum()...)
 }
 
 func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	if !b.account.profile.CORS {
 		return nil, nil
 	}
-	out, err := readSetting(ctx, b.account.client.GetBucketCors, &awss3.GetBucketCorsInput{Bucket: &b.name}, "NoSuchCORSConfiguration")
+	out, err := readSetting(
+		ctx, b.account.client.GetBucketCors, &awss3.GetBucketCorsInput{Bucket: &b.name}, "NoSuchCORSConfiguration",
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -61,14 +61,24 @@ func withNamed(ctx context.Context, c Config) (Config, error) {
 		return c, nil
 	}
 	_, err := config.LoadSharedConfigProfile(ctx, c.Credentials, sharedFiles)
-	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); !ok || missing.Profile != c.Credentials {
+	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); !ok ||
+		missing.Profile != c.Credentials {
 		return c, nil // fromChain says what is wrong with the files
 	}
 	name := named.Credentials(c.Credentials)
-	c.AccessKeyID, c.SecretKey, c.SessionToken = name.Get("AWS_ACCESS_KEY_ID"), name.Get("AWS_SECRET_ACCESS_KEY"), name.Get("AWS_SESSION_TOKEN")
+	c.AccessKeyID, c.SecretKey, c.SessionToken = name.Get(
+		"AWS_ACCESS_KEY_ID",
+	), name.Get(
+		"AWS_SECRET_ACCESS_KEY",
+	), name.Get(
+		"AWS_SESSION_TOKEN",
+	)
 	c.Region = cmp.Or(c.Region, name.Get("AWS_REGION"))
 	if c.AccessKeyID == "" || c.SecretKey == "" {
-		return c, name.Missing(name.Variable("AWS_ACCESS_KEY_ID")+" and "+name.Variable("AWS_SECRET_ACCESS_KEY"), "add the profile "+c.Credentials+" to the shared files of AWS")
+		return c, name.Missing(
+			name.Variable("AWS_ACCESS_KEY_ID")+" and "+name.Variable("AWS_SECRET_ACCESS_KEY"),
+			"add the profile "+c.Credentials+" to the shared files of AWS",
+		)
 	}
 	return c, nil
 }
@@ -90,8 +100,10 @@ func sharedFiles(o *config.LoadSharedConfigOptions) {
 func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) error) (awss3.Options, error) {
 	// The defaults mode "auto" of the environment would request the region from the
 	// metadata service now.
-	with = append(with, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithCredentialsCacheOptions(replaceEarly),
-		config.WithLogger(logging.Nop{})) // a library prints nothing: errors have it all
+	with = append(
+		with, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithCredentialsCacheOptions(replaceEarly),
+		config.WithLogger(logging.Nop{}),
+	) // a library prints nothing: errors have it all
 	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
 		with = append(with, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
@@ -101,7 +113,9 @@ func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) 
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, append(with, bundle...)...)
 	if err != nil {
-		return awss3.Options{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "check the AWS settings in the environment and the shared files"}
+		return awss3.Options{}, &storage.Error{
+			Code: storage.InvalidArgument, Err: err, Hint: "check the AWS settings in the environment and the shared files",
+		}
 	}
 	return fromConfig(loaded), nil
 }
@@ -125,7 +139,8 @@ func fromConfig(c aws.Config) awss3.Options {
 		made, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
 	}}, c.ServiceOptions...)
 	o := awss3.NewFromConfig(c).Options()
-	if final, _ := o.HTTPClient.(*awshttp.BuildableClient); final != nil && final == made { // no service option replaced it
+	if final, _ := o.HTTPClient.(*awshttp.BuildableClient); final != nil &&
+		final == made { // no service option replaced it
 		o.HTTPClient = given
 	}
 	return o
@@ -155,7 +170,8 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		return
 	}
 	a.renewer = newRenewer(s.Credentials, a.reloader(c))
-	a.renewer.signs = c.Client == nil && (c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // else the caller may have a signer
+	a.renewer.signs = c.Client == nil &&
+		(c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // else the caller may have a signer
 	a.credentials = credentialErrors{a.renewer, credentialsHint(c)}
 }
 
@@ -182,7 +198,8 @@ func (a *account) reloader(c Config) func(context.Context) (aws.CredentialsProvi
 // fromMetadata reports whether credentials come from a metadata service of Amazon's: that
 // of the instance or of the container.
 func fromMetadata(p aws.CredentialsProvider) bool {
-	return aws.IsCredentialsProvider(p, (*ec2rolecreds.Provider)(nil)) || aws.IsCredentialsProvider(p, (*endpointcreds.Provider)(nil))
+	return aws.IsCredentialsProvider(p, (*ec2rolecreds.Provider)(nil)) ||
+		aws.IsCredentialsProvider(p, (*endpointcreds.Provider)(nil))
 }
 
 // credentialsHint says what to do if the chain of a Config has no credentials.
@@ -214,7 +231,10 @@ func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error)
 		return c, err
 	}
 	if isTemporary(err) {
-		return c, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "check the service that provides the credentials: it did not respond"}
+		return c, &storage.Error{
+			Code: storage.Unavailable, Retryable: true, Err: err,
+			Hint: "check the service that provides the credentials: it did not respond",
+		}
 	}
 	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: n.hint}
 }
@@ -223,7 +243,8 @@ func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error)
 // an error of its own, or did not respond. Most machines have no metadata service, so
 // that only its responses count.
 func isTemporary(err error) bool {
-	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && response.Response != nil && response.Response.Response != nil {
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && response.Response != nil &&
+		response.Response.Response != nil {
 		return sdkerror.IsRetryable(sdkerror.CodeFromStatus(response.HTTPStatusCode()))
 	}
 	if call, ok := errors.AsType[*smithy.OperationError](err); ok && call.Service() == imds.ServiceID {
@@ -251,7 +272,8 @@ func environmentExpiry() time.Time {
 // currentCredentials returns the credentials, with their expiry if it is known.
 func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, error) {
 	c, err := a.credentials.Retrieve(ctx)
-	if err == nil && !c.CanExpire && c.SessionToken != "" && c.Source == config.CredentialsSourceName && !a.environmentExpires.IsZero() {
+	if err == nil && !c.CanExpire && c.SessionToken != "" && c.Source == config.CredentialsSourceName &&
+		!a.environmentExpires.IsZero() {
 		c.CanExpire, c.Expires = true, a.environmentExpires
 	}
 	return c, err
@@ -275,7 +297,9 @@ func (c PrefixCredentials) Format(s fmt.State, _ rune) {
 func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
-	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" || c.AWS != nil || c.Client != nil {
+	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" ||
+		c.AWS != nil ||
+		c.Client != nil {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
 	}
 	ask := c.CredentialsFor

@@ -59,7 +59,8 @@ func (b *bucket) checkCustomerKey(k *customerkey.Key) error {
 	}
 	if !b.account.profile.CustomerKeys {
 		return &storage.Error{
-			Code: storage.Unsupported, Err: fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.Option(), b.account.profile.Name),
+			Code: storage.Unsupported,
+			Err:  fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.Option(), b.account.profile.Name),
 			Hint: "name the server with profile= if its kind encrypts with such keys, or set CustomerKeys in s3.Config.Profile: others ignore the request",
 		}
 	}

@@ -70,7 +70,9 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		}
 		name := batchObject{r[i].Key, r[i].Version}
 		if slots[name] == nil {
-			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{Key: &r[i].Key, VersionId: httpheader.Optional(r[i].Version)})
+			in.Delete.Objects = append(
+				in.Delete.Objects, types.ObjectIdentifier{Key: &r[i].Key, VersionId: httpheader.Optional(r[i].Version)},
+			)
 		}
 		slots[name] = append(slots[name], i)
 	}
@@ -113,7 +115,10 @@ func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 // sendBatch stores each object's failure in errs, and returns the failure of the batch.
 // A failure that names an unknown object may belong to any object. Then the batch is
 // Unsupported, so that objects are deleted one by one. So are those without a result.
-func (rm *remover) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int, errs []error) error {
+func (rm *remover) sendBatch(
+	ctx context.Context, in *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int,
+	errs []error,
+) error {
 	out, err := write(ctx, rm.bucket.account.client.DeleteObjects, in, func(out *awss3.DeleteObjectsOutput) bool {
 		return len(out.Deleted)+len(out.Errors) > 0
 	}, rm.bucket.account.withBatch)
@@ -131,7 +136,10 @@ func (rm *remover) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, 
 		e := objectError(failure)
 		failed := slotsFor(failure.Key, failure.VersionId, slots)
 		if e != nil && len(failed) == 0 {
-			return &storage.Error{Code: storage.Unsupported, Err: e.Err, Hint: "the server reported failures of objects that the batch did not contain"}
+			return &storage.Error{
+				Code: storage.Unsupported, Err: e.Err,
+				Hint: "the server reported failures of objects that the batch did not contain",
+			}
 		}
 		for _, slot := range failed {
 			told[slot] = true

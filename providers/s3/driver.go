@@ -94,7 +94,10 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.anonymous || !d.bucket.canSign() {
 		desc.Features &^= signFeatures
 	}
-	if d.account.requesterPays || d.account.expectedOwner != "" || isARN(d.bucket.name) { // a form cannot say who pays or owns; its policy needs the bucket's name, which an ARN does not have
+	if d.account.requesterPays || d.account.expectedOwner != "" ||
+		isARN(
+			d.bucket.name,
+		) { // a form cannot say who pays or owns; its policy needs the bucket's name, which an ARN does not have
 		desc.Features &^= storage.SignedForms
 	}
 	if isDirectory(d.bucket.name) {

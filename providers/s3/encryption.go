@@ -105,7 +105,8 @@ func (a *account) checkKMS(name string) error {
 		return nil
 	}
 	return &storage.Error{
-		Code: storage.Unsupported, Err: fmt.Errorf("%s needs a server with SSE-KMS, and profile %s has none", name, a.profile.Name),
+		Code: storage.Unsupported,
+		Err:  fmt.Errorf("%s needs a server with SSE-KMS, and profile %s has none", name, a.profile.Name),
 		Hint: "name the server with profile= if its kind encrypts with such keys, or set KMS in s3.Config.Profile: others ignore the request",
 	}
 }
@@ -115,7 +116,9 @@ func checkKMSKey(name, id string) error {
 	case id == "" || len(id) > maxKMSKey || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }):
 		return argument.Invalid(name, "must be the id or ARN of a key: 1 to 2,048 visible ASCII characters", "")
 	case strings.HasPrefix(id, "projects/"):
-		return argument.Invalid(name, "must be a key of AWS KMS", "this is the name of a key of Google's: open the bucket with package gcs")
+		return argument.Invalid(
+			name, "must be a key of AWS KMS", "this is the name of a key of Google's: open the bucket with package gcs",
+		)
 	case strings.Contains(id, "://"):
 		return argument.Invalid(name, "must be a key of AWS KMS, and not a URL", "use the key's ARN")
 	}
@@ -175,7 +178,9 @@ func isKMSError(err error) bool {
 
 func kmsMeaning(code string, status int) sdkerror.Meaning {
 	switch {
-	case status >= http.StatusInternalServerError, strings.Contains(code, "Internal"), strings.Contains(code, "DependencyTimeout"):
+	case status >= http.StatusInternalServerError,
+		strings.Contains(code, "Internal"),
+		strings.Contains(code, "DependencyTimeout"):
 		return sdkerror.Meaning{Code: storage.Unavailable}
 	case strings.Contains(code, "Throttling"):
 		return sdkerror.Meaning{Code: storage.RateLimited}

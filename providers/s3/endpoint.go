@@ -90,7 +90,8 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	if c.Client == nil { // else as the client does
-		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || host == "localhost" || net.ParseIP(host) != nil // no bucket's name can be before those
+		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || host == "localhost" ||
+			net.ParseIP(host) != nil // no bucket's name can be before those
 	}
 	if c.PathStyle != nil {
 		a.pathStyle = *c.PathStyle
@@ -133,7 +134,9 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
 	case strings.Contains(host, regionLabel):
 		if !isLabel(region) {
-			return nil, argument.Invalid("region", "must be one of the provider's regions with profile "+named.Name+" and without an endpoint", hint)
+			return nil, argument.Invalid(
+				"region", "must be one of the provider's regions with profile "+named.Name+" and without an endpoint", hint,
+			)
 		}
 	case host == "" || strings.Contains(host, "*") || named.Region == "":
 		return nil, argument.Invalid("endpoint", "must be given with profile "+named.Name, hint)

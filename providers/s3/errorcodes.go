@@ -125,5 +125,6 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 // mayBeWrongRegion reports whether the response may be about the region. HEAD
 // has no code: its 400 may be.
 func mayBeWrongRegion(code string, status int) bool {
-	return errorMeanings.Lookup(code, status).Hint == regionHint || status == http.StatusBadRequest && !errorMeanings.Has(code)
+	return errorMeanings.Lookup(code, status).Hint == regionHint ||
+		status == http.StatusBadRequest && !errorMeanings.Has(code)
 }

@@ -39,7 +39,9 @@ var (
 type sendFunc[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out, error)
 
 // write makes one request that changes something. isWhole reports whether a success has what every server sends.
-func write[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In, isWhole func(*Out) bool, options ...func(*awss3.Options)) (out *Out, err error) {
+func write[In, Out any](
+	ctx context.Context, send sendFunc[In, Out], in *In, isWhole func(*Out) bool, options ...func(*awss3.Options),
+) (out *Out, err error) {
 	err = writes(ctx, func(ctx context.Context) (err error) {
 		if out, err = send(ctx, in, options...); err == nil && !isWhole(out) {
 			err = noEvidence()
@@ -50,7 +52,9 @@ func write[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In, isW
 }
 
 // sendWrite is write for a request whose response tells nothing more.
-func sendWrite[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In, options ...func(*awss3.Options)) error {
+func sendWrite[In, Out any](
+	ctx context.Context, send sendFunc[In, Out], in *In, options ...func(*awss3.Options),
+) error {
 	_, err := write(ctx, send, in, func(*Out) bool { return true }, options...)
 	return err
 }
@@ -71,7 +75,8 @@ func fromResponse(err error) *storage.Error {
 	status := response.HTTPStatusCode()
 	code, message := codeAndMessage(err)
 	m := meaningOf(code, message, status)
-	if !errorMeanings.Has(code) && (status == http.StatusUnauthorized || status == http.StatusForbidden) && isSkewed(response.Response.Response) {
+	if !errorMeanings.Has(code) && (status == http.StatusUnauthorized || status == http.StatusForbidden) &&
+		isSkewed(response.Response.Response) {
 		m = errorMeanings.Codes["RequestTimeTooSkewed"] // the response to a HEAD has no body with a code
 	}
 	if isThrottledHead(response.Response.Response) {
@@ -101,7 +106,8 @@ func fromResponse(err error) *storage.Error {
 // SlowDown (https://github.com/aws/aws-sdk-java-v2/issues/5414), but the id of the request, which
 // the 503 of a gateway has not.
 func isThrottledHead(r *http.Response) bool {
-	return r.StatusCode == http.StatusServiceUnavailable && r.Request != nil && r.Request.Method == http.MethodHead && r.Header.Get("X-Amz-Request-Id") != ""
+	return r.StatusCode == http.StatusServiceUnavailable && r.Request != nil && r.Request.Method == http.MethodHead &&
+		r.Header.Get("X-Amz-Request-Id") != ""
 }
 
 // otherRegion returns the bucket's region if the response names it and the
@@ -129,7 +135,8 @@ func otherRegion(err error) string {
 // failed on its way, the SDK makes up an empty one.
 func responseOf(err error) *awshttp.ResponseError {
 	var response *awshttp.ResponseError
-	if !errors.As(err, &response) || response.Response == nil || response.Response.Response == nil || response.Response.StatusCode == 0 {
+	if !errors.As(err, &response) || response.Response == nil || response.Response.Response == nil ||
+		response.Response.StatusCode == 0 {
 		return nil
 	}
 	return response

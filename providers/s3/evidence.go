@@ -37,7 +37,8 @@ func hasOwnHeader(h http.Header) bool {
 	}
 	for name := range h {
 		for _, prefix := range [...]string{"X-Amz-", "X-Rgw-", "X-Goog-", "X-Guploader-"} {
-			if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "X-Amz-Cf-") && name != "X-Amz-Apigw-Id" { // CloudFront's and API Gateway's, also with a page of their own
+			if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "X-Amz-Cf-") &&
+				name != "X-Amz-Apigw-Id" { // CloudFront's and API Gateway's, also with a page of their own
 				return true
 			}
 		}
@@ -124,7 +125,8 @@ func isPage(response *http.Response) bool {
 		return response.ContentLength > 0 && !strings.Contains(strings.ToLower(response.Header.Get("Content-Type")), "xml")
 	}
 	document := bytes.ToLower(bytes.TrimSpace(peek(response)))
-	return len(document) > 0 && document[0] != '<' || bytes.HasPrefix(document, []byte("<!doctype")) || bytes.HasPrefix(document, []byte("<html"))
+	return len(document) > 0 && document[0] != '<' || bytes.HasPrefix(document, []byte("<!doctype")) ||
+		bytes.HasPrefix(document, []byte("<html"))
 }
 
 // isWebPage is isPage if the header shows nothing of the protocol: an empty page has a type.

@@ -84,7 +84,9 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 	return fields, err
 }
 
-func policyDocument(bucket string, fields map[string]string, minSize, maxSize int64, expires time.Time) (string, error) {
+func policyDocument(
+	bucket string, fields map[string]string, minSize, maxSize int64, expires time.Time,
+) (string, error) {
 	conditions := []any{
 		map[string]string{"bucket": bucket},
 		[]any{"content-length-range", minSize, maxSize},

@@ -27,7 +27,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.account.checksumMode(),
 	}
-	if err := d.account.customize(in, r.Native); err != nil && (!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
+	if err := d.account.customize(in, r.Native); err != nil &&
+		(!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
 		return nil, nil, err
 	}
 	api := d.bucket.objectAPI(ctx, r.Native...)
@@ -80,7 +81,9 @@ func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs
 		Restore:   restore,
 		LegalHold: out.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
 
-		Encryption:        encryptionIn(out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5),
+		Encryption: encryptionIn(
+			out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5,
+		),
 		ReplicationStatus: string(out.ReplicationStatus),
 	}
 }
@@ -124,7 +127,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.account.checksumMode(),
 	}
-	if err := d.account.customize(in, r.Native); err != nil && (!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
+	if err := d.account.customize(in, r.Native); err != nil &&
+		(!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
 		return nil, err
 	}
 	out, native, err := d.headWithChecksum(ctx, in, r)
@@ -139,7 +143,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// headError translates the error of a HeadObject. If that may hide a refusal of the credentials, it reads the first byte.
+// headError translates the error of a HeadObject. If that may hide a refusal of the credentials, it reads the first
+// byte.
 func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
 	refused := d.account.hiddenRefusal(err, func() error {
 		first := *r
@@ -160,12 +165,15 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 // permission kms:Decrypt. A program that only writes does not have it, and everything else in the
 // response does not need it. After a refusal, headWithChecksum asks for the rest, and remembers it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-func (d *objectDriver) headWithChecksum(ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest) (*awss3.GetObjectOutput, any, error) {
+func (d *objectDriver) headWithChecksum(
+	ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest,
+) (*awss3.GetObjectOutput, any, error) {
 	if refused := d.noChecksums.Load(); refused != nil && d.account.clock.now().Sub(*refused) < checksumsRemembered {
 		in.ChecksumMode = ""
 	}
 	out, native, err := d.headObject(ctx, in, r)
-	if statusOf(err) != http.StatusForbidden || in.ChecksumMode == "" || !d.account.profile.KMS || isSkewed(responseOf(err).Response.Response) {
+	if statusOf(err) != http.StatusForbidden || in.ChecksumMode == "" || !d.account.profile.KMS ||
+		isSkewed(responseOf(err).Response.Response) {
 		return out, native, err
 	}
 	in.ChecksumMode = ""
@@ -181,7 +189,9 @@ func (d *objectDriver) headWithChecksum(ctx context.Context, in *awss3.HeadObjec
 const checksumsRemembered = 10 * time.Minute
 
 // headObject sends a HeadObject. native is the SDK's own output, if r wants it.
-func (d *objectDriver) headObject(ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest) (out *awss3.GetObjectOutput, native any, err error) {
+func (d *objectDriver) headObject(
+	ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest,
+) (out *awss3.GetObjectOutput, native any, err error) {
 	if !r.NativeAttrs {
 		out, err = d.bucket.objectAPI(ctx, r.Native...).HeadObject(ctx, in)
 		return out, nil, err

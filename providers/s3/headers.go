@@ -89,7 +89,9 @@ func contentEncoding(value *string) string {
 // writtenAttrs returns the attributes that the response to a write has.
 func writtenAttrs(etag, version, crc *string, kind types.ChecksumType, encryption storage.Encryption) *storage.Attrs {
 	tag := quoteETag(etag)
-	return &storage.Attrs{ETag: tag, Revision: tag, Version: versionID(version), CRC32C: fullObjectCRC(crc, kind), Encryption: encryption}
+	return &storage.Attrs{
+		ETag: tag, Revision: tag, Version: versionID(version), CRC32C: fullObjectCRC(crc, kind), Encryption: encryption,
+	}
 }
 
 // modified returns a time to the second: some responses have more digits than headers.

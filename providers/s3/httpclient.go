@@ -157,7 +157,9 @@ func environmentBundle() (*caBundle, error) {
 	}
 	b, err := loadCABundle(file)
 	if err != nil {
-		return nil, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set AWS_CA_BUNDLE to a file of certificates"}
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Err: err, Hint: "set AWS_CA_BUNDLE to a file of certificates",
+		}
 	}
 	return b, nil
 }

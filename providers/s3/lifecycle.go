@@ -35,8 +35,11 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 		return err
 	}
 	if err := b.putLifecycle(ctx, configured); err != nil {
-		if isCode(err, "MalformedXML", "InvalidArgument") && slices.ContainsFunc(rules, onlyAborts) { // MinIO has no such rule
-			return sdkerror.WithCode(err, storage.Unsupported, "this server has no rules that only abort uploads: remove AbortUploadsAfterDays")
+		if isCode(err, "MalformedXML", "InvalidArgument") &&
+			slices.ContainsFunc(rules, onlyAborts) { // MinIO has no such rule
+			return sdkerror.WithCode(
+				err, storage.Unsupported, "this server has no rules that only abort uploads: remove AbortUploadsAfterDays",
+			)
 		}
 		return err
 	}
@@ -75,7 +78,8 @@ func droppable(rules []types.LifecycleRule) (aborts, tags int) {
 }
 
 func onlyAborts(rule storage.LifecycleRule) bool {
-	return rule.AbortUploadsAfterDays > 0 && rule.ExpireAfterDays == 0 && rule.ExpireOldVersionsAfterDays == 0 && rule.TransitionAfterDays == 0
+	return rule.AbortUploadsAfterDays > 0 && rule.ExpireAfterDays == 0 && rule.ExpireOldVersionsAfterDays == 0 &&
+		rule.TransitionAfterDays == 0
 }
 
 // putLifecycle stores S3's rules. Without rules it removes them.
@@ -98,13 +102,19 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 		r.Expiration = &types.LifecycleExpiration{Days: days(rule.ExpireAfterDays)}
 	}
 	if rule.ExpireOldVersionsAfterDays > 0 {
-		r.NoncurrentVersionExpiration = &types.NoncurrentVersionExpiration{NoncurrentDays: days(rule.ExpireOldVersionsAfterDays)}
+		r.NoncurrentVersionExpiration = &types.NoncurrentVersionExpiration{
+			NoncurrentDays: days(rule.ExpireOldVersionsAfterDays),
+		}
 	}
 	if rule.AbortUploadsAfterDays > 0 {
-		r.AbortIncompleteMultipartUpload = &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: days(rule.AbortUploadsAfterDays)}
+		r.AbortIncompleteMultipartUpload = &types.AbortIncompleteMultipartUpload{
+			DaysAfterInitiation: days(rule.AbortUploadsAfterDays),
+		}
 	}
 	if rule.TransitionAfterDays > 0 {
-		r.Transitions = []types.Transition{{Days: days(rule.TransitionAfterDays), StorageClass: types.TransitionStorageClass(rule.TransitionTo)}}
+		r.Transitions = []types.Transition{
+			{Days: days(rule.TransitionAfterDays), StorageClass: types.TransitionStorageClass(rule.TransitionTo)},
+		}
 	}
 	return r
 }
@@ -120,7 +130,9 @@ func lifecycleFilter(rule storage.LifecycleRule) *types.LifecycleRuleFilter {
 	case len(tags) == 1 && rule.Prefix == "":
 		return &types.LifecycleRuleFilter{Tag: &tags[0]}
 	}
-	return &types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{Prefix: httpheader.Optional(rule.Prefix), Tags: tags}}
+	return &types.LifecycleRuleFilter{
+		And: &types.LifecycleRuleAndOperator{Prefix: httpheader.Optional(rule.Prefix), Tags: tags},
+	}
 }
 
 func hasTags(rule storage.LifecycleRule) bool { return len(rule.Tags) > 0 }
@@ -143,7 +155,10 @@ func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error
 }
 
 func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
-	out, err := readSetting(ctx, b.account.client.GetBucketLifecycleConfiguration, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name}, "NoSuchLifecycleConfiguration")
+	out, err := readSetting(
+		ctx, b.account.client.GetBucketLifecycleConfiguration, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name},
+		"NoSuchLifecycleConfiguration",
+	)
 	if err != nil {
 		return nil, err
 	}

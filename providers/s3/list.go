@@ -52,7 +52,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 }
 
 // listPage sends one request.
-func (d *objectDriver) listPage(ctx context.Context, r *driver.ListRequest, prefix string, in *awss3.ListObjectsV2Input) (*storage.Page, error) {
+func (d *objectDriver) listPage(
+	ctx context.Context, r *driver.ListRequest, prefix string, in *awss3.ListObjectsV2Input,
+) (*storage.Page, error) {
 	in.Bucket, in.Prefix, in.Delimiter = &d.bucket.name, httpheader.Optional(prefix), httpheader.Optional(r.Delimiter)
 	in.MaxKeys, in.EncodingType = new(int32(min(r.Limit, maxPage))), types.EncodingTypeUrl
 	page := &storage.Page{}
@@ -174,7 +176,9 @@ func prepared(marker string) bool {
 }
 
 // listRest returns a page of what follows key.
-func (d *objectDriver) listRest(ctx context.Context, r *driver.ListRequest, key string) (page *storage.Page, err error) {
+func (d *objectDriver) listRest(
+	ctx context.Context, r *driver.ListRequest, key string,
+) (page *storage.Page, err error) {
 	err = eachRest(r, key, func(prefix, after string) (found bool, err error) {
 		if page, err = d.listPage(ctx, r, prefix, &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(after)}); err != nil {
 			return false, err

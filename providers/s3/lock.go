@@ -40,7 +40,9 @@ func retentionOf(out *awss3.GetObjectOutput) storage.Retention {
 	if out.ObjectLockMode == "" || out.ObjectLockRetainUntilDate == nil {
 		return storage.Retention{}
 	}
-	return storage.Retention{Mode: retentionMode(string(out.ObjectLockMode)), Until: modified(out.ObjectLockRetainUntilDate)}
+	return storage.Retention{
+		Mode: retentionMode(string(out.ObjectLockMode)), Until: modified(out.ObjectLockRetainUntilDate),
+	}
 }
 
 // signLock sets the headers of a lock in a signed upload. S3 locks only a body that has a
@@ -51,7 +53,9 @@ func signLock(h http.Header, r *driver.SignRequest) error {
 		return nil
 	}
 	if !r.CRC32C.Known && r.MaxSize != 0 {
-		return &storage.Error{Code: storage.Unsupported, Hint: "S3 locks only what it can check: give the signed upload WithCRC32C too"}
+		return &storage.Error{
+			Code: storage.Unsupported, Hint: "S3 locks only what it can check: give the signed upload WithCRC32C too",
+		}
 	}
 	rawclient.SetLock(h.Set, mode, until, hold)
 	return nil
@@ -97,20 +101,28 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	default:
 		return false
 	}
-	return objectlock.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance, rm.bucket.account.clock.time()) != nil
+	return objectlock.CheckRemoval(
+		attrs.Retention, attrs.LegalHold, r.BypassGovernance, rm.bucket.account.clock.time(),
+	) != nil
 }
 
 // lockAlone returns the lock of a version, as far as the server tells it. These requests need no
 // customer's key.
 func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
-	held, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version})
+	held, err := rm.bucket.account.client.GetObjectLegalHold(
+		ctx, &awss3.GetObjectLegalHoldInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version},
+	)
 	if err == nil && held.LegalHold != nil {
 		attrs.LegalHold = held.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
 	}
-	kept, err := rm.bucket.account.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version})
+	kept, err := rm.bucket.account.client.GetObjectRetention(
+		ctx, &awss3.GetObjectRetentionInput{Bucket: &rm.bucket.name, Key: &r.Key, VersionId: &r.Version},
+	)
 	if err == nil && kept.Retention != nil {
-		attrs.Retention = storage.Retention{Mode: retentionMode(string(kept.Retention.Mode)), Until: modified(kept.Retention.RetainUntilDate)}
+		attrs.Retention = storage.Retention{
+			Mode: retentionMode(string(kept.Retention.Mode)), Until: modified(kept.Retention.RetainUntilDate),
+		}
 	}
 	return attrs
 }

@@ -27,16 +27,19 @@ func withoutValidation(o *awss3.Options) {
 
 // withResponse calls see with each response, before the SDK reads it. An error of see is that of the operation.
 func withResponse(see func(operation string, response *http.Response) error) func(*middleware.Stack) error {
-	watch := middleware.DeserializeMiddlewareFunc("omnibucket:Response", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-		out, metadata, err := next.HandleDeserialize(ctx, in)
-		if response, _ := out.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil {
-			if refused := see(middleware.GetOperationName(ctx), response.Response); err == nil && refused != nil {
-				_ = response.Body.Close()
-				err = refused
+	watch := middleware.DeserializeMiddlewareFunc(
+		"omnibucket:Response",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			out, metadata, err := next.HandleDeserialize(ctx, in)
+			if response, _ := out.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil {
+				if refused := see(middleware.GetOperationName(ctx), response.Response); err == nil && refused != nil {
+					_ = response.Body.Close()
+					err = refused
+				}
 			}
-		}
-		return out, metadata, err
-	})
+			return out, metadata, err
+		},
+	)
 	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(watch, middleware.After) }
 }
 
@@ -55,15 +58,18 @@ func withContentMD5(stack *middleware.Stack) error {
 func withUnsignedEncoding(stack *middleware.Stack) error {
 	const header = "Accept-Encoding"
 	setter := func(id, value string) middleware.FinalizeMiddleware {
-		return middleware.FinalizeMiddlewareFunc(id, func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-			if request, ok := in.Request.(*smithyhttp.Request); ok {
-				request.Header.Del(header)
-				if value != "" {
-					request.Header.Set(header, value)
+		return middleware.FinalizeMiddlewareFunc(
+			id,
+			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+				if request, ok := in.Request.(*smithyhttp.Request); ok {
+					request.Header.Del(header)
+					if value != "" {
+						request.Header.Set(header, value)
+					}
 				}
-			}
-			return next.HandleFinalize(ctx, in)
-		})
+				return next.HandleFinalize(ctx, in)
+			},
+		)
 	}
 	if err := stack.Finalize.Insert(setter("omnibucket:HideEncoding", ""), signingID, middleware.Before); err != nil {
 		return err

@@ -137,11 +137,15 @@ func hasFunctions(native []any) bool {
 // The requests that may stand for one another in an operation, and those that come beside
 // them.
 var (
-	writing = []reflect.Type{reflect.TypeFor[awss3.PutObjectInput](), reflect.TypeFor[awss3.CreateMultipartUploadInput](), reflect.TypeFor[awss3.CopyObjectInput]()}
+	writing = []reflect.Type{
+		reflect.TypeFor[awss3.PutObjectInput](), reflect.TypeFor[awss3.CreateMultipartUploadInput](),
+		reflect.TypeFor[awss3.CopyObjectInput](),
+	}
 	reading = []reflect.Type{reflect.TypeFor[awss3.GetObjectInput](), reflect.TypeFor[awss3.HeadObjectInput]()}
 
 	besideWriting = []reflect.Type{
-		reflect.TypeFor[awss3.UploadPartInput](), reflect.TypeFor[awss3.UploadPartCopyInput](), reflect.TypeFor[awss3.CompleteMultipartUploadInput](),
+		reflect.TypeFor[awss3.UploadPartInput](), reflect.TypeFor[awss3.UploadPartCopyInput](),
+		reflect.TypeFor[awss3.CompleteMultipartUploadInput](),
 		reflect.TypeFor[awss3.HeadObjectInput](), // if a response was lost
 	}
 )
@@ -210,7 +214,10 @@ func (o cannedACL) check(b *bucket) error {
 		return argument.Invalid("WithACL", fmt.Sprintf("must be one of %s", all), "")
 	}
 	if !b.account.profile.ObjectACLs {
-		return &storage.Error{Code: storage.Unsupported, Err: errors.New("s3.WithACL needs a server with access control lists of objects"), Hint: b.account.featureHint()}
+		return &storage.Error{
+			Code: storage.Unsupported, Err: errors.New("s3.WithACL needs a server with access control lists of objects"),
+			Hint: b.account.featureHint(),
+		}
 	}
 	return nil
 }

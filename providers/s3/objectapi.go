@@ -85,7 +85,9 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 type sdkClient struct{ *awss3.Client }
 
 // HeadObject returns the SDK's output in the form of GetObject.
-func (c sdkClient) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, opts ...func(*awss3.Options)) (*awss3.GetObjectOutput, error) {
+func (c sdkClient) HeadObject(
+	ctx context.Context, in *awss3.HeadObjectInput, opts ...func(*awss3.Options),
+) (*awss3.GetObjectOutput, error) {
 	out, err := c.Client.HeadObject(ctx, in, opts...)
 	if err != nil {
 		return nil, err

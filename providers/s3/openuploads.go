@@ -20,7 +20,9 @@ import (
 
 // ListParts sends one ListParts.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
-	in := &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &r.Key, UploadId: &r.Upload, MaxParts: aws.Int32(int32(r.Limit))}
+	in := &awss3.ListPartsInput{
+		Bucket: &d.bucket.name, Key: &r.Key, UploadId: &r.Upload, MaxParts: aws.Int32(int32(r.Limit)),
+	}
 	if r.After > 0 {
 		in.PartNumberMarker = aws.String(strconv.Itoa(r.After))
 	}
@@ -74,7 +76,10 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	}
 	page := &driver.UploadPage{}
 	for _, u := range out.Uploads {
-		page.Uploads = append(page.Uploads, storage.UploadEntry{Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated)})
+		page.Uploads = append(
+			page.Uploads,
+			storage.UploadEntry{Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated)},
+		)
 	}
 	if aws.ToBool(out.IsTruncated) {
 		page.Token = pagetoken.Encode(aws.ToString(out.NextKeyMarker), aws.ToString(out.NextUploadIdMarker))

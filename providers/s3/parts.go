@@ -22,14 +22,19 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	style := d.account.profile.Checksum
 	if r.UncheckedParts { // else S3 refuses a part without a checksum
 		if r.LegalHold || r.Retention != (storage.Retention{}) {
-			return "", &storage.Error{Code: storage.Unsupported, Hint: "S3 locks only what it can check: begin the upload without WithUncheckedParts"}
+			return "", &storage.Error{
+				Code: storage.Unsupported, Hint: "S3 locks only what it can check: begin the upload without WithUncheckedParts",
+			}
 		}
 		style = ChecksumNone
 	}
 	return d.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, r.Native, style)
 }
 
-func (m *multipart) begin(ctx context.Context, key string, p *storage.Properties, c *storage.Controls, native []any, style ChecksumStyle, opts ...func(*awss3.Options)) (string, error) {
+func (m *multipart) begin(
+	ctx context.Context, key string, p *storage.Properties, c *storage.Controls, native []any, style ChecksumStyle,
+	opts ...func(*awss3.Options),
+) (string, error) {
 	in := &awss3.CreateMultipartUploadInput{
 		Bucket:             &m.bucket.name,
 		Key:                &key,
@@ -104,8 +109,10 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		UploadId:        &r.Upload,
 		MultipartUpload: &types.CompletedMultipartUpload{},
 	}
-	if d.account.profile.RefusalAborts && d.isRefused(ctx, r.Put) {
-		return nil, &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("the condition of the upload is false before its completion")}
+	if d.account.profile.RefusalAborts && refusesParts(ctx, d, r.Put) {
+		return nil, &storage.Error{
+			Code: storage.PreconditionFailed, Err: errors.New("the condition of the upload is false before its completion"),
+		}
 	}
 	checked := !r.Put.UncheckedParts
 	if d.account.profile.Checksum == ChecksumFullObject && checked {
@@ -125,7 +132,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 }
 
 // isRefused reports whether the condition of a write is false now. If that cannot be read, the write tells.
-func (d *objectDriver) isRefused(ctx context.Context, r *driver.PutRequest) bool {
+func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bool {
 	c := r.Condition
 	if c == (storage.Condition{}) {
 		return false
@@ -134,19 +141,25 @@ func (d *objectDriver) isRefused(ctx context.Context, r *driver.PutRequest) bool
 	_ = d.account.customize(in, r.Native) // an option that is only for writes changes nothing
 	found, err := d.account.client.HeadObject(ctx, in)
 	if err != nil {
-		return c.Revision != "" && statusOf(err) == http.StatusNotFound && storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
+		return c.Revision != "" && statusOf(err) == http.StatusNotFound &&
+			storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
 	}
 	return quoteETag(found.ETag) != c.Revision
 }
 
-func (m *multipart) complete(ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any) (*storage.Attrs, error) {
+func (m *multipart) complete(
+	ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any,
+) (*storage.Attrs, error) {
 	in.IfMatch, in.IfNoneMatch = conditions(c)
 	if err := m.bucket.account.customize(in, native); err != nil {
 		return nil, err
 	}
-	out, err := write(withCopyTimeout(ctx, size), m.bucket.account.client.CompleteMultipartUpload, in, func(out *awss3.CompleteMultipartUploadOutput) bool {
-		return out.ETag != nil
-	})
+	out, err := write(
+		withCopyTimeout(ctx, size), m.bucket.account.client.CompleteMultipartUpload, in,
+		func(out *awss3.CompleteMultipartUploadOutput) bool {
+			return out.ETag != nil
+		},
+	)
 	if err != nil {
 		return nil, writeError(err, c)
 	}
@@ -162,19 +175,26 @@ const maxAborts = 4
 // the parts.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	for range maxAborts {
-		_, err := d.account.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload})
+		_, err := d.account.client.AbortMultipartUpload(
+			ctx, &awss3.AbortMultipartUploadInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload},
+		)
 		if isCode(err, "NoSuchUpload") {
 			return nil
 		}
 		if err != nil {
 			return uploadError(err)
 		}
-		left, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)})
+		left, err := d.account.client.ListParts(
+			ctx, &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)},
+		)
 		if err != nil || len(left.Parts) == 0 {
 			return nil // it was aborted; the permission to list parts is not required
 		}
 	}
-	return &storage.Error{Code: storage.Unavailable, Err: errors.New("the aborted upload still has parts"), Hint: "set a lifecycle rule that aborts stale uploads, to remove the remaining parts"}
+	return &storage.Error{
+		Code: storage.Unavailable, Err: errors.New("the aborted upload still has parts"),
+		Hint: "set a lifecycle rule that aborts stale uploads, to remove the remaining parts",
+	}
 }
 
 // uploadError translates the error of a request of a multipart upload. It is never about

@@ -93,7 +93,8 @@ func (p *bucketPolicy) removeAnonymousRead() bool {
 	before := len(p.statements)
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
 		s, ok := readStatement(raw)
-		return ok && s.Effect == "Allow" && s.matchesEveryone() && (s.matchesAction(readObject) || s.matchesAction(readVersion))
+		return ok && s.Effect == "Allow" && s.matchesEveryone() &&
+			(s.matchesAction(readObject) || s.matchesAction(readVersion))
 	})
 	return len(p.statements) != before
 }

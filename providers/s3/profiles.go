@@ -14,8 +14,10 @@ var profiles = []Profile{
 		// Docs: enforces conditions of writes (August and November 2024), deletes
 		// (September 2025) and copies. Multipart uploads have a CRC32C of type
 		// FULL_OBJECT.
-		Name: "aws", amazon: true, hostless: true, Conditions: Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		Checksum: ChecksumFullObject, TrailingChecksums: true, Batch: BatchChecksum, ObjectLock: LockAllBuckets, Hosts: amazonHosts(),
+		Name: "aws", amazon: true, hostless: true,
+		Conditions: Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		Checksum:   ChecksumFullObject, TrailingChecksums: true, Batch: BatchChecksum, ObjectLock: LockAllBuckets,
+		Hosts:         amazonHosts(),
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		Copy:          true, CopyParts: true, PinnedCopyParts: true, CopiedChecksums: true, KMS: true, BucketOwners: true,
 		StorageClasses: true, SignedForms: true, Tags: true, Versioning: true, Restore: true, BucketPolicy: true,
@@ -87,8 +89,9 @@ var profiles = []Profile{
 		// it repeats pages. It encrypts with a key of its KMS and, over TLS, with a
 		// customer's, and ignores x-amz-expected-bucket-owner. Only a new bucket can have
 		// object lock.
-		Name: "minio", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumFullObject, TrailingChecksums: true,
-		Batch: BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"play.min.io"},
+		Name: "minio", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumFullObject,
+		TrailingChecksums: true,
+		Batch:             BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"play.min.io"},
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, StorageClasses: true, CustomerKeys: true,
 		SignedForms: true, Tags: true, Versioning: true, BucketPolicy: true, Lifecycle: true, OrderedListing: true,
@@ -198,8 +201,9 @@ var profiles = []Profile{
 		// The careful profile: no conditions until s3probe has tested them, no checksum
 		// header, because some servers refuse it, and no feature that servers often lack.
 		// MinIO, behind whatever host, omits uploads in progress from listings.
-		Name: "unknown", hostless: true, unnamed: true, Batch: BatchMD5, SignedUploads: SignedUploads{ContentType: true, Size: true},
-		HidesUploads: true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, OrderedListing: true,
+		Name: "unknown", hostless: true, unnamed: true, Batch: BatchMD5,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		HidesUploads:  true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, OrderedListing: true,
 	},
 }
 

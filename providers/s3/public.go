@@ -25,7 +25,9 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 		if public {
 			acl = types.BucketCannedACLPublicRead
 		}
-		return sendWrite(ctx, b.account.client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl}, b.account.withBodyChecksum()...)
+		return sendWrite(
+			ctx, b.account.client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl},
+			b.account.withBodyChecksum()...)
 	}
 	policy, err := b.policy(ctx) // before any change, because it may be forbidden
 	if err != nil {
@@ -46,7 +48,8 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 		return nil
 	}
 	err = b.putPolicy(ctx, policy)
-	if err != nil && removed != nil && !b.isNew && !b.isUnsettled(err) { // else the bucket would be less protected than before
+	if err != nil && removed != nil && !b.isNew &&
+		!b.isUnsettled(err) { // else the bucket would be less protected than before
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 		defer cancel()
 		_ = b.putAccessBlock(back, removed) // the caller needs the error before it
@@ -88,13 +91,18 @@ func (b *managed) isPublicByACL(ctx context.Context) (bool, error) {
 }
 
 func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
-	out, err := readSetting(ctx, b.account.client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.name}, "NoSuchBucketPolicy")
+	out, err := readSetting(
+		ctx, b.account.client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.name}, "NoSuchBucketPolicy",
+	)
 	if err != nil {
 		return nil, err
 	}
 	policy, err := parsePolicy(aws.ToString(out.Policy))
 	if err != nil {
-		return nil, &storage.Error{Code: storage.Internal, Err: err, Hint: "the bucket's policy is not valid JSON: correct it with the provider's tools"}
+		return nil, &storage.Error{
+			Code: storage.Internal, Err: err,
+			Hint: "the bucket's policy is not valid JSON: correct it with the provider's tools",
+		}
 	}
 	return policy, nil
 }
@@ -105,10 +113,14 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 		return sendWrite(ctx, b.account.client.DeleteBucketPolicy, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
 	}
 	err := settle(ctx, b.isBlocked, func() error {
-		return sendWrite(ctx, b.account.client.PutBucketPolicy, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.account.withBodyChecksum()...)
+		return sendWrite(
+			ctx, b.account.client.PutBucketPolicy, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document},
+			b.account.withBodyChecksum()...)
 	})
 	if b.isBlocked(err) {
-		return sdkerror.WithHint(err, "check whether the account blocks public access: S3 > Block Public Access settings for this account")
+		return sdkerror.WithHint(
+			err, "check whether the account blocks public access: S3 > Block Public Access settings for this account",
+		)
 	}
 	return err
 }
@@ -135,7 +147,10 @@ func (b *managed) arn() string {
 func (b *managed) hasAccessBlock() bool { return b.account.amazon() }
 
 func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
-	out, err := readSetting(ctx, b.account.client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.name}, "NoSuchPublicAccessBlockConfiguration")
+	out, err := readSetting(
+		ctx, b.account.client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.name},
+		"NoSuchPublicAccessBlockConfiguration",
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +159,9 @@ func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConf
 
 // setAccessBlock blocks public access, or allows it by policies. In that case it does not
 // change the settings for ACLs, and returns the block that it removed, or nil.
-func (b *managed) setAccessBlock(ctx context.Context, public bool) (removed *types.PublicAccessBlockConfiguration, err error) {
+func (b *managed) setAccessBlock(
+	ctx context.Context, public bool,
+) (removed *types.PublicAccessBlockConfiguration, err error) {
 	if !public {
 		return nil, b.putAccessBlock(ctx, &types.PublicAccessBlockConfiguration{
 			BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true),

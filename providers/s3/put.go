@@ -64,7 +64,8 @@ func writeError(err error, c storage.Condition) error {
 	if c == (storage.Condition{}) {
 		return e
 	}
-	missing := e.Status == http.StatusNotFound && c.Revision != "" && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !isKMSError(e.Err)
+	missing := e.Status == http.StatusNotFound && c.Revision != "" && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") &&
+		!isKMSError(e.Err)
 	if missing || e.Code == storage.NotModified {
 		e.Code, e.Hint = storage.PreconditionFailed, ""
 	}

@@ -66,7 +66,8 @@ func (r *renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 }
 
 func (u *usedCredentials) isSame(c *aws.Credentials) bool {
-	return u.value.AccessKeyID == c.AccessKeyID && u.value.SecretAccessKey == c.SecretAccessKey && u.value.SessionToken == c.SessionToken
+	return u.value.AccessKeyID == c.AccessKeyID && u.value.SecretAccessKey == c.SecretAccessKey &&
+		u.value.SessionToken == c.SessionToken
 }
 
 // haveSigned reports whether a request has these credentials, or some of the same access key.
@@ -115,14 +116,16 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 func (r *renewer) refuse(request *http.Request) (again bool) {
 	last := r.last.Load()
 	switch {
-	case last == nil, request != nil && request.Header.Get("X-Amz-S3session-Token") != "": // the SDK's, of a directory bucket
+	case last == nil,
+		request != nil && request.Header.Get("X-Amz-S3session-Token") != "": // the SDK's, of a directory bucket
 		return false
 	case !last.haveSigned(request):
 		return true // they were replaced meanwhile
 	}
 	last.refused.Store(true)
 	// The request may have had the secret that was replaced.
-	return last.accepted.Load() || last.replaced != nil && last.replaced.value.SecretAccessKey != last.value.SecretAccessKey
+	return last.accepted.Load() ||
+		last.replaced != nil && last.replaced.value.SecretAccessKey != last.value.SecretAccessKey
 }
 
 // configure makes a client report what it is told about its credentials.
@@ -131,14 +134,19 @@ func (r *renewer) configure(o *awss3.Options) {
 		o.HTTPSignerV4 = &secretSigner{logger: o.Logger, logs: o.ClientLogMode.IsSigning()}
 		o.AuthSchemes = nil // they have the SDK's signer
 	}
-	watch := middleware.InitializeMiddlewareFunc("omnibucket:Renewal", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-		out, metadata, err := next.HandleInitialize(ctx, in)
-		if isRefusal(err) && r.refuse(responseOf(err).Response.Request) {
-			err = &replacedError{err}
-		}
-		return out, metadata, err
-	})
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error { return stack.Initialize.Add(watch, middleware.Before) })
+	watch := middleware.InitializeMiddlewareFunc(
+		"omnibucket:Renewal",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			out, metadata, err := next.HandleInitialize(ctx, in)
+			if isRefusal(err) && r.refuse(responseOf(err).Response.Request) {
+				err = &replacedError{err}
+			}
+			return out, metadata, err
+		},
+	)
+	o.APIOptions = append(
+		o.APIOptions, func(stack *middleware.Stack) error { return stack.Initialize.Add(watch, middleware.Before) },
+	)
 }
 
 // isRefusal reports whether a store has refused the credentials of a request.
@@ -159,8 +167,8 @@ func (e *replacedError) Unwrap() error { return e.refusal }
 
 func areReplaced(err error) bool { return sdkerror.IsType[*replacedError](err) }
 
-// A secretSigner signs the SDK's requests with the SDK's signer, which keeps a key for a day: by the access key, although
-// its secret may change.
+// A secretSigner signs the SDK's requests with the SDK's signer, which keeps a key for a day: by the access key,
+// although its secret may change.
 type secretSigner struct {
 	logger logging.Logger
 	logs   bool
@@ -173,7 +181,10 @@ type signerOfSecret struct {
 }
 
 // SignHTTP signs a request.
-func (s *secretSigner) SignHTTP(ctx context.Context, c aws.Credentials, request *http.Request, hash, service, region string, at time.Time, opts ...func(*v4.SignerOptions)) error {
+func (s *secretSigner) SignHTTP(
+	ctx context.Context, c aws.Credentials, request *http.Request, hash, service, region string, at time.Time,
+	opts ...func(*v4.SignerOptions),
+) error {
 	last := s.last.Load()
 	if last == nil || last.secret != c.SecretAccessKey {
 		last = &signerOfSecret{c.SecretAccessKey, v4.NewSigner(func(o *v4.SignerOptions) {
@@ -186,8 +197,8 @@ func (s *secretSigner) SignHTTP(ctx context.Context, c aws.Credentials, request 
 
 const deniedRemembered = time.Minute
 
-// hiddenRefusal returns the refusal of credentials that err, of a HEAD, hides, or nil. The response to a HEAD has no body
-// with the code: ExpiredToken is a 400 and InvalidAccessKeyId a 403 like others. That to get has the code
+// hiddenRefusal returns the refusal of credentials that err, of a HEAD, hides, or nil. The response to a HEAD has no
+// body with the code: ExpiredToken is a 400 and InvalidAccessKeyId a 403 like others. That to get has the code
 // (https://github.com/aws/aws-sdk-js/issues/2219). Denied HEADs are frequent, so they are examined once a minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
 	status := statusOf(err)
@@ -202,7 +213,8 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		return nil
 	}
 	if refused := get(); refused != nil {
-		if e := asError(refused); e.Code == storage.Unauthenticated || e.Status == http.StatusBadRequest && status == e.Status {
+		if e := asError(refused); e.Code == storage.Unauthenticated ||
+			e.Status == http.StatusBadRequest && status == e.Status {
 			return refused
 		}
 	}

@@ -23,14 +23,16 @@ const restoreHint = "the object is archived: restore it with storage.Restore fir
 // the class Intelligent-Tiering leaves it for good, so its request may have no number of days.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	asked := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
-	if err := d.account.customize(asked, r.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request
+	if err := d.account.customize(asked, r.Native); err != nil &&
+		storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request
 		return err
 	}
 	head, err := d.account.client.HeadObject(ctx, asked)
 	if err != nil {
 		return d.bucket.readError(ctx, err, &driver.GetRequest{Key: r.Key, Version: r.Version})
 	}
-	if restoreState(head.Restore).InProgress && r.RestoreTier == "" { // a faster tier makes it faster, and S3 refuses any other
+	if restoreState(head.Restore).InProgress &&
+		r.RestoreTier == "" { // a faster tier makes it faster, and S3 refuses any other
 		return nil
 	}
 	in := &awss3.RestoreObjectInput{
@@ -53,7 +55,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 // one of the two that need RestoreObject, or the object is in an archive tier of Intelligent-Tiering.
 // Source: the user guide of Amazon S3, "Working with archived objects".
 func (p *Profile) isArchivedClass(out *awss3.GetObjectOutput) bool {
-	return p.Restore && (out.StorageClass == types.StorageClassGlacier || out.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(out))
+	return p.Restore &&
+		(out.StorageClass == types.StorageClassGlacier || out.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(out))
 }
 
 // restoreState reads x-amz-restore, such as

@@ -94,7 +94,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 	region := cmp.Or(r.Region, s.account.region)
-	b := &managed{account: s.account.inRegion(region), name: r.Name, isNew: true} // the request goes to the region of the bucket
+	b := &managed{
+		account: s.account.inRegion(region), name: r.Name, isNew: true,
+	} // the request goes to the region of the bucket
 	if created, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(created, *r) {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
@@ -137,14 +139,18 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	} // for other errors CreateBucket has a better response, because HEAD has no body
 	in := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
 	if s.account.profile.Location && region != defaultRegion || !s.account.profile.Location && region != s.account.region {
-		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
+		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{
+			LocationConstraint: types.BucketLocationConstraint(region),
+		}
 	}
 	if regional, _ := regexp.MatchString(accountRegionalName, r.Name); regional && s.account.amazon() {
 		in.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
 	err = sendWrite(ctx, b.account.client.CreateBucket, in)
 	if isCode(err, "OperationAborted") {
-		return sdkerror.WithHint(err, "a bucket of this name was deleted a short time ago, or is being created: try later, or take another name")
+		return sdkerror.WithHint(
+			err, "a bucket of this name was deleted a short time ago, or is being created: try later, or take another name",
+		)
 	}
 	return err
 }
@@ -185,7 +191,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 	info := bucketupdate.Requested(r)
-	if err := s.readInfo(ctx, info); err != nil && (bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound) {
+	if err := s.readInfo(ctx, info); err != nil &&
+		(bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound) {
 		return nil, err
 	}
 	return info, nil
@@ -225,7 +232,9 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 	case r.SoftDelete != nil && *r.SoftDelete > 0:
 		return unsupported("S3 has no soft delete: keep versions")
 	case r.PublicAccess != nil && !p.BucketPolicy && !p.BucketACL:
-		return unsupported("this server has no API for public access: use its dashboard, or open the bucket with WithPublicBaseURL")
+		return unsupported(
+			"this server has no API for public access: use its dashboard, or open the bucket with WithPublicBaseURL",
+		)
 	case r.Versioning != nil && !p.Versioning:
 		return unsupported("leave versioning out: this server is not known to keep versions")
 	case r.CORS != nil && !p.CORS:
@@ -334,5 +343,8 @@ func (b *managed) change(ctx context.Context, do func() error) error {
 	if !b.isNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {
 		return err
 	}
-	return sdkerror.WithCode(err, storage.Unavailable, "the bucket exists, and the store puts its settings off: call UpdateBucket with these options in some minutes")
+	return sdkerror.WithCode(
+		err, storage.Unavailable,
+		"the bucket exists, and the store puts its settings off: call UpdateBucket with these options in some minutes",
+	)
 }

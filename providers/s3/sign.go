@@ -79,7 +79,9 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	return d.urls.signPart(ctx, r, d.account.clock.time())
 }
 
-func (us *urlSigner) signPart(ctx context.Context, r *driver.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
+func (us *urlSigner) signPart(
+	ctx context.Context, r *driver.SignPartRequest, now time.Time,
+) (*storage.SignedURL, error) {
 	p, err := us.newPresigning(ctx, http.MethodPut, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
@@ -110,7 +112,9 @@ type presigning struct {
 }
 
 // newPresigning gets the credentials, and checks what all signed URLs and forms have in common.
-func (us *urlSigner) newPresigning(ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time) (p presigning, err error) {
+func (us *urlSigner) newPresigning(
+	ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time,
+) (p presigning, err error) {
 	s, err := us.term(ctx, ttl, now)
 	if err != nil {
 		return p, err
@@ -148,7 +152,9 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 // signedHeaders returns the headers that the uploader must send.
 func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed URL has one exact size: use SignedUploadForm for a range of sizes"}
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Hint: "a signed URL has one exact size: use SignedUploadForm for a range of sizes",
+		}
 	}
 	properties := *r
 	properties.Metadata = us.account.profile.storedNames(r.Metadata)
@@ -170,7 +176,9 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	}
 	if r.CRC32C.Known { // never only the algorithm: that would sign the checksum of nothing
 		if us.account.profile.Checksum == ChecksumNone {
-			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum"}
+			return nil, &storage.Error{
+				Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum",
+			}
 		}
 		h.Set("X-Amz-Checksum-Crc32c", crc32c.Encode(r.CRC32C.Sum))
 	}

@@ -81,7 +81,10 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 
 // change makes a request that changes something of an object. in is the SDK's input, which send
 // sends.
-func change[In, Out any](ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sendFunc[In, Out], in *In, options ...func(*awss3.Options)) error {
+func change[In, Out any](
+	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sendFunc[In, Out], in *In,
+	options ...func(*awss3.Options),
+) error {
 	if err := d.account.customize(in, r.Native); err != nil {
 		return err
 	}
@@ -118,8 +121,11 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	if r.ReplaceTags || !cp.account.profile.Tags {
 		return r.Tags, nil
 	}
-	in := &awss3.GetObjectTaggingInput{Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version)}
-	if err := cp.account.customize(in, r.Source.Native); err != nil && storage.CodeOf(err) != storage.Unsupported { // a function may be for the other requests
+	in := &awss3.GetObjectTaggingInput{
+		Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version),
+	}
+	if err := cp.account.customize(in, r.Source.Native); err != nil &&
+		storage.CodeOf(err) != storage.Unsupported { // a function may be for the other requests
 		return nil, err
 	}
 	out, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, in)

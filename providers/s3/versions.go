@@ -57,7 +57,9 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 }
 
 // versionsPage lists one page, without the version that is the marker.
-func (b *bucket) versionsPage(ctx context.Context, r *driver.ListRequest, key, id string, limit int) (page *listxml.VersionsPage, err error) {
+func (b *bucket) versionsPage(
+	ctx context.Context, r *driver.ListRequest, key, id string, limit int,
+) (page *listxml.VersionsPage, err error) {
 	decode := listxml.DecodeWith(&awss3.ListObjectVersionsOutput{}, func(response []byte) (err error) {
 		page, err = listxml.ReadVersions(response, !b.account.amazon(), b.account.profile.timesInIDs)
 		return err
@@ -75,7 +77,9 @@ func (b *bucket) versionsPage(ctx context.Context, r *driver.ListRequest, key, i
 		return nil, b.listError(err)
 	}
 	if id != "" {
-		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.VersionEntry) bool { return e.Key == key && e.Version == id })
+		page.Entries = slices.DeleteFunc(
+			page.Entries, func(e storage.VersionEntry) bool { return e.Key == key && e.Version == id },
+		)
 	}
 	return page, nil
 }

@@ -46,7 +46,9 @@ func Handler(server *s3server.Handler, requests *Record, hosts ...string) http.H
 	mux.HandleFunc("GET /{$}", c.file("page/index.html"))
 	mux.HandleFunc("GET /console.css", c.file("page/console.css"))
 	mux.HandleFunc("GET /console.js", c.file("page/console.js"))
-	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc(
+		"GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+	)
 	mux.HandleFunc("GET /object", c.download)
 	mux.HandleFunc("GET /api/requests", c.listRequests)
 	mux.HandleFunc("DELETE /api/requests", func(w http.ResponseWriter, _ *http.Request) {
@@ -84,7 +86,10 @@ func (c *console) guard(next http.Handler) http.Handler {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
 		case !hostname.IsKnown(r.Host, c.hosts):
-			http.Error(w, "the console does not know the name in the header Host: call it by its IP address or localhost", http.StatusMisdirectedRequest)
+			http.Error(
+				w, "the console does not know the name in the header Host: call it by its IP address or localhost",
+				http.StatusMisdirectedRequest,
+			)
 		case !c.authentic(r):
 			h.Set("WWW-Authenticate", `Basic realm="S3 server", charset="UTF-8"`)
 			http.Error(w, "the access key and the secret of the server are needed", http.StatusUnauthorized)

@@ -52,21 +52,24 @@ func (p *player) view() string {
 	prefix := one(p, "b/", "b/c/", "d/", "new/")
 	from, to := one(p, "1", "2", "c/1", ".e", "", "x"), one(p, "1", "x", "c/3")
 	body := p.body()
-	return p.compare(fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, to, len(body), from), prefix+to, func(b storage.Bucket, _ bool) result {
-		view := storage.Prefixed(b, prefix)
-		uploaded, err := view.Upload(p.ctx, to, bytes.NewReader(body), storage.IfAbsent())
-		text := result{err: err, text: describe(uploaded)}.describe()
-		copied, err := storage.Copy(p.ctx, view, to, view, from)
-		text += "; " + result{err: err, text: describe(copied)}.describe() + "; "
-		for entry, err := range view.List(p.ctx, storage.WithDelimiter("/")) {
-			if err != nil {
-				return result{text: text, err: err}
+	return p.compare(
+		fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, to, len(body), from), prefix+to,
+		func(b storage.Bucket, _ bool) result {
+			view := storage.Prefixed(b, prefix)
+			uploaded, err := view.Upload(p.ctx, to, bytes.NewReader(body), storage.IfAbsent())
+			text := result{err: err, text: describe(uploaded)}.describe()
+			copied, err := storage.Copy(p.ctx, view, to, view, from)
+			text += "; " + result{err: err, text: describe(copied)}.describe() + "; "
+			for entry, err := range view.List(p.ctx, storage.WithDelimiter("/")) {
+				if err != nil {
+					return result{text: text, err: err}
+				}
+				text += describeEntry(entry)
 			}
-			text += describeEntry(entry)
-		}
-		attrs, err := view.Attrs(p.ctx, to)
-		return result{text, attrs, err}
-	})
+			attrs, err := view.Attrs(p.ctx, to)
+			return result{text, attrs, err}
+		},
+	)
 }
 
 func (p *player) badKey() string {

@@ -63,12 +63,26 @@ func (p *player) properties() (opts []storage.WriteOption, text string) {
 	add("type", storage.WithContentType, "text/plain", "TEXT/html;  charset=\"utf-8\"", "application/x-a+b", "bad", "")
 	add("cache", storage.WithCacheControl, "no-cache", "public, max-age=60", "")
 	add("encoding", storage.WithContentEncoding, "gzip", "br", "identity", "aws-chunked", "")
-	add("disposition", storage.WithContentDisposition, `attachment; filename="a b.txt"`, "inline", `attachment; filename*=UTF-8''%c3%a4.txt`)
+	add(
+		"disposition", storage.WithContentDisposition,
+		`attachment; filename="a b.txt"`,
+		"inline",
+		`attachment; filename*=UTF-8''%c3%a4.txt`,
+	)
 	add("language", storage.WithContentLanguage, "de", "de, en-US", "x y")
 	if p.sometimes(3) {
-		metadata := one(p, map[string]string{}, map[string]string{"a": "b"}, map[string]string{"A-b": "ü x", "c": ""}, map[string]string{"x_y": " lead"},
-			map[string]string{"a": "=?utf-8?q?x?="}, map[string]string{"n": "a\nb"}, map[string]string{"a": "trail "}, map[string]string{"1a": "a\tx"},
-			map[string]string{"a": "a,b", "b": `"q"`}, map[string]string{"a": "1", "A": "2"})
+		metadata := one(
+			p, map[string]string{}, map[string]string{"a": "b"}, map[string]string{"A-b": "ü x", "c": ""},
+			map[string]string{"x_y": " lead"},
+			map[string]string{
+				"a": "=?utf-8?q?x?=",
+			},
+			map[string]string{"n": "a\nb"},
+			map[string]string{"a": "trail "},
+			map[string]string{"1a": "a\tx"},
+			map[string]string{"a": "a,b", "b": `"q"`},
+			map[string]string{"a": "1", "A": "2"},
+		)
 		opts = append(opts, storage.WithMetadata(metadata))
 		text += fmt.Sprintf(" metadata=%q", metadata)
 	}
@@ -139,5 +153,7 @@ func (p *player) ifRevision(key string) condition {
 			return condition{}
 		}
 	}
-	return condition{storage.IfRevision(r.memory), storage.IfRevision(r.other), fmt.Sprintf(" IfRevision(%s, %s)", r.memory, r.other)}
+	return condition{
+		storage.IfRevision(r.memory), storage.IfRevision(r.other), fmt.Sprintf(" IfRevision(%s, %s)", r.memory, r.other),
+	}
 }

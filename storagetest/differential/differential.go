@@ -44,14 +44,26 @@ func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOpt
 	}
 	kinds := []kind{{calls: calls}}
 	if c.Versions {
-		kinds = append(kinds, kind{" with versions", slices.Concat(calls, versionCalls), []storage.OpenOption{storage.WithVersioning(true)}})
+		kinds = append(
+			kinds,
+			kind{" with versions", slices.Concat(calls, versionCalls), []storage.OpenOption{storage.WithVersioning(true)}},
+		)
 	}
 	if c.Locks {
-		kinds = append(kinds, kind{" with locks", slices.Concat(calls, versionCalls, lockCalls), []storage.OpenOption{storage.WithVersioning(true), storage.WithObjectLock()}})
+		kinds = append(
+			kinds,
+			kind{
+				" with locks", slices.Concat(calls, versionCalls, lockCalls),
+				[]storage.OpenOption{storage.WithVersioning(true), storage.WithObjectLock()},
+			},
+		)
 	}
 	for seed := range seeds {
 		for _, k := range kinds {
-			t.Run(fmt.Sprintf("seed %d%s", seed, k.name), func(t *testing.T) { play(t, c, seed, k.calls, open(t, k.opts...), memstore.New(k.opts...)) })
+			t.Run(
+				fmt.Sprintf("seed %d%s", seed, k.name),
+				func(t *testing.T) { play(t, c, seed, k.calls, open(t, k.opts...), memstore.New(k.opts...)) },
+			)
 		}
 	}
 }
@@ -123,7 +135,9 @@ func (p *player) compare(what, key string, call func(b storage.Bucket, inMemory 
 		wanted, got = checksum.ReplaceAllString(wanted, ""), checksum.ReplaceAllString(got, "")
 	}
 	if wanted != got {
-		return fmt.Sprintf("%s\n  in memory: %s\n             %v\n  here:      %s\n             %v", what, wanted, memory.err, got, other.err)
+		return fmt.Sprintf(
+			"%s\n  in memory: %s\n             %v\n  here:      %s\n             %v", what, wanted, memory.err, got, other.err,
+		)
 	}
 	p.remember(key, memory.attrs, other.attrs)
 	return ""
@@ -142,7 +156,9 @@ func (p *player) remember(key string, memory, other *storage.Attrs) {
 	}
 	content, _, err := storage.ReadAll(p.ctx, p.memory, key, storage.IfRevision(memory.Revision))
 	if err == nil {
-		p.revisions = append(p.revisions, revision{key, memory.Revision, other.Revision, memory.Version, other.Version, string(content)})
+		p.revisions = append(
+			p.revisions, revision{key, memory.Revision, other.Revision, memory.Version, other.Version, string(content)},
+		)
 	}
 }
 
@@ -161,8 +177,11 @@ func describe(a *storage.Attrs) string {
 	if a == nil {
 		return "no attributes"
 	}
-	text := fmt.Sprintf("%q size=%d type=%q encoding=%q disposition=%q language=%q cache=%q class=%q metadata=%q", a.Key, a.Size, a.ContentType,
-		a.ContentEncoding, a.ContentDisposition, a.ContentLanguage, a.CacheControl, a.StorageClass, a.Metadata)
+	text := fmt.Sprintf(
+		"%q size=%d type=%q encoding=%q disposition=%q language=%q cache=%q class=%q metadata=%q", a.Key, a.Size,
+		a.ContentType, a.ContentEncoding, a.ContentDisposition, a.ContentLanguage, a.CacheControl, a.StorageClass,
+		a.Metadata,
+	)
 	if a.CRC32C.Known {
 		text += fmt.Sprintf(" crc32c=%x", a.CRC32C.Sum)
 	}

@@ -14,13 +14,19 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 		text += fmt.Sprintf(" %s %q", name, value)
 	}
 	if p.sometimes(2) {
-		add("prefix", storage.WithPrefix, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%", "b/1/", "Z", "/", "d/.")
+		add(
+			"prefix", storage.WithPrefix, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%", "b/1/", "Z",
+			"/", "d/.",
+		)
 	}
 	if p.sometimes(2) {
 		add("delimiter", storage.WithDelimiter, "/", "/", "/", "c", ".", "b/", "1", " ")
 	}
 	if limit && p.sometimes(3) {
-		add("after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀", "c d+e%20&=?#", "a\u0308")
+		add(
+			"after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀", "c d+e%20&=?#",
+			"a\u0308",
+		)
 	}
 	if limit && p.sometimes(3) {
 		n := 1 + p.random.IntN(5)

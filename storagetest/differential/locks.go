@@ -34,13 +34,16 @@ func setRetention(p *player) string {
 	if !p.sometimes(3) {
 		r = storage.Retention{Mode: one(p, storage.Governance, storage.Governance, storage.Compliance), Until: p.until()}
 	}
-	return p.compare(fmt.Sprintf("SetRetention %q %v bypass %v", key, r, bypass), "", func(b storage.Bucket, _ bool) result {
-		var opts []storage.RetentionOption
-		if bypass {
-			opts = append(opts, storage.WithGovernanceBypass())
-		}
-		return result{err: storage.SetRetention(p.ctx, b, key, r, opts...)}
-	})
+	return p.compare(
+		fmt.Sprintf("SetRetention %q %v bypass %v", key, r, bypass), "",
+		func(b storage.Bucket, _ bool) result {
+			var opts []storage.RetentionOption
+			if bypass {
+				opts = append(opts, storage.WithGovernanceBypass())
+			}
+			return result{err: storage.SetRetention(p.ctx, b, key, r, opts...)}
+		},
+	)
 }
 
 func uploadLocked(p *player) string {

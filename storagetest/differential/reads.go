@@ -31,7 +31,10 @@ func (p *player) download() string {
 		content, err := io.ReadAll(r)
 		offset, length := r.Range()
 		_ = r.Close()
-		return result{fmt.Sprintf("%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs())), r.Attrs(), err}
+		return result{
+			fmt.Sprintf("%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs())),
+			r.Attrs(), err,
+		}
 	})
 }
 
@@ -41,7 +44,9 @@ func (p *player) downloadFile() string {
 		defer func() { _ = os.Remove(path) }()
 		attrs, err := storage.DownloadFile(p.ctx, b, key, path, storage.WithNoSync())
 		content, _ := os.ReadFile(path)
-		return result{fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs, err}
+		return result{
+			fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs, err,
+		}
 	})
 }
 
@@ -66,7 +71,9 @@ func (p *player) readRanges() string {
 	key := one(p, keys...)
 	ranges := make([]storage.Range, 1+p.random.IntN(4))
 	for i := range ranges {
-		ranges[i] = storage.Range{Offset: one(p, int64(0), 1, 50, 4000, -3, 69_999), Length: one(p, int64(-1), 0, 1, 10, 5000)}
+		ranges[i] = storage.Range{
+			Offset: one(p, int64(0), 1, 50, 4000, -3, 69_999), Length: one(p, int64(-1), 0, 1, 10, 5000),
+		}
 	}
 	return p.compare(fmt.Sprintf("ReadRanges %q %v", key, ranges), key, func(b storage.Bucket, _ bool) result {
 		contents, attrs, err := storage.ReadRanges(p.ctx, b, key, ranges)

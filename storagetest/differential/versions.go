@@ -17,18 +17,23 @@ var versionCalls = []call{
 // versions lists the objects without delete markers, which some stores do not have.
 func versions(p *player) string {
 	prefix, size := one(p, "", "b/", "z", "missing"), one(p, 1, 3, 1000)
-	return p.compare(fmt.Sprintf("Versions below %q in pages of %d", prefix, size), "", func(b storage.Bucket, _ bool) result {
-		found := ""
-		for entry, err := range storage.Versions(p.ctx, b, storage.WithPrefix(prefix), storage.WithPageSize(size)) {
-			if err != nil {
-				return result{text: found, err: err}
+	return p.compare(
+		fmt.Sprintf("Versions below %q in pages of %d", prefix, size), "",
+		func(b storage.Bucket, _ bool) result {
+			found := ""
+			for entry, err := range storage.Versions(p.ctx, b, storage.WithPrefix(prefix), storage.WithPageSize(size)) {
+				if err != nil {
+					return result{text: found, err: err}
+				}
+				if !entry.IsDeleteMarker {
+					found += fmt.Sprintf(
+						"%q of %d, current %v, replaced %v; ", entry.Key, entry.Size, entry.Current, !entry.NoncurrentSince.IsZero(),
+					)
+				}
 			}
-			if !entry.IsDeleteMarker {
-				found += fmt.Sprintf("%q of %d, current %v, replaced %v; ", entry.Key, entry.Size, entry.Current, !entry.NoncurrentSince.IsZero())
-			}
-		}
-		return result{text: found}
-	})
+			return result{text: found}
+		},
+	)
 }
 
 // version returns a version that was seen.
@@ -52,10 +57,15 @@ func downloadVersion(p *player) string {
 	if !ok {
 		return ""
 	}
-	return p.compare(fmt.Sprintf("Download %q, version %s or %s", seen.key, seen.memoryVersion, seen.otherVersion), seen.key, func(b storage.Bucket, inMemory bool) result {
-		content, attrs, err := storage.ReadAll(p.ctx, b, seen.key, seen.version(inMemory))
-		return result{fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs, err}
-	})
+	return p.compare(
+		fmt.Sprintf("Download %q, version %s or %s", seen.key, seen.memoryVersion, seen.otherVersion), seen.key,
+		func(b storage.Bucket, inMemory bool) result {
+			content, attrs, err := storage.ReadAll(p.ctx, b, seen.key, seen.version(inMemory))
+			return result{
+				fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs, err,
+			}
+		},
+	)
 }
 
 func copyVersion(p *player) string {
@@ -64,10 +74,13 @@ func copyVersion(p *player) string {
 		return ""
 	}
 	to := one(p, seen.key, one(p, keys...))
-	return p.compare(fmt.Sprintf("Copy %q, version %s or %s, to %q", seen.key, seen.memoryVersion, seen.otherVersion, to), to, func(b storage.Bucket, inMemory bool) result {
-		attrs, err := storage.Copy(p.ctx, b, to, b, seen.key, seen.version(inMemory))
-		return result{describe(attrs), attrs, err}
-	})
+	return p.compare(
+		fmt.Sprintf("Copy %q, version %s or %s, to %q", seen.key, seen.memoryVersion, seen.otherVersion, to), to,
+		func(b storage.Bucket, inMemory bool) result {
+			attrs, err := storage.Copy(p.ctx, b, to, b, seen.key, seen.version(inMemory))
+			return result{describe(attrs), attrs, err}
+		},
+	)
 }
 
 func removeVersion(p *player) string { return p.removeSeen(false) }
@@ -78,11 +91,14 @@ func (p *player) removeSeen(bypass bool) string {
 	if current, err := p.memory.Attrs(p.ctx, seen.key); !ok || err == nil && current.Version == seen.memoryVersion {
 		return ""
 	}
-	return p.compare(fmt.Sprintf("Remove %q, version %s or %s, bypass %v", seen.key, seen.memoryVersion, seen.otherVersion, bypass), "", func(b storage.Bucket, inMemory bool) result {
-		opts := []storage.RemoveOption{seen.version(inMemory)}
-		if bypass {
-			opts = append(opts, storage.WithGovernanceBypass())
-		}
-		return result{err: b.Remove(p.ctx, seen.key, opts...)}
-	})
+	return p.compare(
+		fmt.Sprintf("Remove %q, version %s or %s, bypass %v", seen.key, seen.memoryVersion, seen.otherVersion, bypass), "",
+		func(b storage.Bucket, inMemory bool) result {
+			opts := []storage.RemoveOption{seen.version(inMemory)}
+			if bypass {
+				opts = append(opts, storage.WithGovernanceBypass())
+			}
+			return result{err: b.Remove(p.ctx, seen.key, opts...)}
+		},
+	)
 }

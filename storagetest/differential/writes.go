@@ -18,14 +18,17 @@ func (p *player) upload() string {
 	c := p.condition(key)
 	opts, text := p.uploadOptions(body, c)
 	stream := p.sometimes(3)
-	return p.compare(fmt.Sprintf("Upload %q of %d bytes%s%s, stream %v", key, len(body), text, c.text, stream), key, func(b storage.Bucket, inMemory bool) result {
-		var r io.Reader = bytes.NewReader(body)
-		if stream {
-			r = io.MultiReader(r) // of unknown length
-		}
-		attrs, err := b.Upload(p.ctx, key, r, append(of[storage.UploadOption](c, inMemory), opts...)...)
-		return result{describe(attrs), attrs, err}
-	})
+	return p.compare(
+		fmt.Sprintf("Upload %q of %d bytes%s%s, stream %v", key, len(body), text, c.text, stream), key,
+		func(b storage.Bucket, inMemory bool) result {
+			var r io.Reader = bytes.NewReader(body)
+			if stream {
+				r = io.MultiReader(r) // of unknown length
+			}
+			attrs, err := b.Upload(p.ctx, key, r, append(of[storage.UploadOption](c, inMemory), opts...)...)
+			return result{describe(attrs), attrs, err}
+		},
+	)
 }
 
 // uploadOptions returns properties, and sometimes a size or a checksum. It may be wrong if there is no
@@ -58,15 +61,18 @@ func (p *player) write() string {
 	key, body := one(p, keys...), p.body()
 	c := p.condition(key)
 	opts, text := p.uploadOptions(body, c)
-	return p.compare(fmt.Sprintf("Writer of %q, %d bytes%s%s", key, len(body), text, c.text), key, func(b storage.Bucket, inMemory bool) result {
-		w := storage.NewWriter(p.ctx, b, key, append(of[storage.UploadOption](c, inMemory), opts...)...)
-		defer func() { _ = w.Close() }()
-		if _, err := w.Write(body); err != nil {
-			return result{describe(nil), nil, err} // as from Commit: which of them tells it, depends on the time
-		}
-		attrs, err := w.Commit()
-		return result{describe(attrs), attrs, err}
-	})
+	return p.compare(
+		fmt.Sprintf("Writer of %q, %d bytes%s%s", key, len(body), text, c.text), key,
+		func(b storage.Bucket, inMemory bool) result {
+			w := storage.NewWriter(p.ctx, b, key, append(of[storage.UploadOption](c, inMemory), opts...)...)
+			defer func() { _ = w.Close() }()
+			if _, err := w.Write(body); err != nil {
+				return result{describe(nil), nil, err} // as from Commit: which of them tells it, depends on the time
+			}
+			attrs, err := w.Commit()
+			return result{describe(attrs), attrs, err}
+		},
+	)
 }
 
 func (p *player) remove() string {
@@ -90,10 +96,15 @@ func (p *player) removeAll() string {
 
 func (p *player) removeMatching() string {
 	prefix, length := one(p, "b/", "b/c/", "b", "z", "missing"), one(p, 1, 3, 6)
-	return p.compare(fmt.Sprintf("RemoveMatching below %q what has %d bytes", prefix, length), "", func(b storage.Bucket, _ bool) result {
-		removed, err := storage.RemoveMatching(p.ctx, b, func(e storage.ListEntry) bool { return len(e.Key) == length }, storage.WithPrefix(prefix))
-		return result{text: fmt.Sprint(removed), err: err}
-	})
+	return p.compare(
+		fmt.Sprintf("RemoveMatching below %q what has %d bytes", prefix, length), "",
+		func(b storage.Bucket, _ bool) result {
+			removed, err := storage.RemoveMatching(
+				p.ctx, b, func(e storage.ListEntry) bool { return len(e.Key) == length }, storage.WithPrefix(prefix),
+			)
+			return result{text: fmt.Sprint(removed), err: err}
+		},
+	)
 }
 
 // copyOptions sometimes returns properties.
@@ -120,14 +131,19 @@ func (p *player) move() string {
 	})
 }
 
-func (p *player) copyBy(name string, call func(b storage.Bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error)) string {
+func (p *player) copyBy(
+	name string, call func(b storage.Bucket, from, to string, opts []storage.CopyOption) (*storage.Attrs, error),
+) string {
 	from, to := one(p, keys...), one(p, keys...)
 	opts, text := p.copyOptions()
 	c := p.lateCondition(to)
-	return p.compare(fmt.Sprintf("%s %q to %q%s%s", name, from, to, text, c.text), to, func(b storage.Bucket, inMemory bool) result {
-		attrs, err := call(b, from, to, append(of[storage.CopyOption](c, inMemory), opts...))
-		return result{describe(attrs), attrs, err}
-	})
+	return p.compare(
+		fmt.Sprintf("%s %q to %q%s%s", name, from, to, text, c.text), to,
+		func(b storage.Bucket, inMemory bool) result {
+			attrs, err := call(b, from, to, append(of[storage.CopyOption](c, inMemory), opts...))
+			return result{describe(attrs), attrs, err}
+		},
+	)
 }
 
 func (p *player) compose() string {
@@ -138,20 +154,26 @@ func (p *player) compose() string {
 	}
 	opts, text := p.copyOptions()
 	c := p.lateCondition(to)
-	return p.compare(fmt.Sprintf("Compose %q to %q%s%s", from, to, text, c.text), to, func(b storage.Bucket, inMemory bool) result {
-		attrs, err := storage.Compose(p.ctx, b, to, from, append(of[storage.CopyOption](c, inMemory), opts...)...)
-		return result{describe(attrs), attrs, err}
-	})
+	return p.compare(
+		fmt.Sprintf("Compose %q to %q%s%s", from, to, text, c.text), to,
+		func(b storage.Bucket, inMemory bool) result {
+			attrs, err := storage.Compose(p.ctx, b, to, from, append(of[storage.CopyOption](c, inMemory), opts...)...)
+			return result{describe(attrs), attrs, err}
+		},
+	)
 }
 
 func (p *player) append() string {
 	key, body := one(p, keys...), p.body()
 	opts, text := p.copyOptions()
 	c := p.lateCondition(key)
-	return p.compare(fmt.Sprintf("Append %q of %d bytes%s%s", key, len(body), text, c.text), key, func(b storage.Bucket, inMemory bool) result {
-		attrs, err := storage.Append(p.ctx, b, key, body, append(of[storage.CopyOption](c, inMemory), opts...)...)
-		return result{describe(attrs), attrs, err}
-	})
+	return p.compare(
+		fmt.Sprintf("Append %q of %d bytes%s%s", key, len(body), text, c.text), key,
+		func(b storage.Bucket, inMemory bool) result {
+			attrs, err := storage.Append(p.ctx, b, key, body, append(of[storage.CopyOption](c, inMemory), opts...)...)
+			return result{describe(attrs), attrs, err}
+		},
+	)
 }
 
 func (p *player) update() string {
@@ -168,8 +190,10 @@ func (p *player) update() string {
 
 func (p *player) setTags() string {
 	key := one(p, keys...)
-	tags := one(p, map[string]string{"t": "1"}, map[string]string{"t": "x y", "u": "+-=._:/@"}, map[string]string{}, map[string]string{"": "x"},
-		map[string]string{"k": strings.Repeat("v", 300)})
+	tags := one(
+		p, map[string]string{"t": "1"}, map[string]string{"t": "x y", "u": "+-=._:/@"}, map[string]string{},
+		map[string]string{"": "x"}, map[string]string{"k": strings.Repeat("v", 300)},
+	)
 	return p.compare(fmt.Sprintf("SetTags %q %.60q", key, tags), "", func(b storage.Bucket, _ bool) result {
 		return result{err: storage.SetTags(p.ctx, b, key, tags)}
 	})
@@ -181,29 +205,32 @@ func (p *player) uploadParts() string {
 	properties, text := p.properties()
 	c := p.lateCondition(key)
 	end := one(p, "Complete", "Complete", "Abort", "no part", "Complete a part that is not there")
-	return p.compare(fmt.Sprintf("BeginUpload %q%s%s, %d bytes, %s", key, text, c.text, len(body), end), key, func(b storage.Bucket, inMemory bool) result {
-		opts := of[storage.MultipartOption](c, inMemory)
-		for _, o := range properties {
-			opts = append(opts, o)
-		}
-		upload, err := storage.BeginUpload(p.ctx, b, key, opts...)
-		if err != nil {
-			return result{text: "BeginUpload", err: err}
-		}
-		defer func() { _ = upload.Abort(p.ctx) }()
-		if end != "no part" {
-			if _, err := upload.PutPart(p.ctx, 1, bytes.NewReader(body)); err != nil {
-				return result{text: "PutPart", err: err}
+	return p.compare(
+		fmt.Sprintf("BeginUpload %q%s%s, %d bytes, %s", key, text, c.text, len(body), end), key,
+		func(b storage.Bucket, inMemory bool) result {
+			opts := of[storage.MultipartOption](c, inMemory)
+			for _, o := range properties {
+				opts = append(opts, o)
 			}
-		}
-		if end == "Abort" {
-			return result{text: "Abort", err: upload.Abort(p.ctx)}
-		}
-		var parts []storage.CompleteOption
-		if end == "Complete a part that is not there" {
-			parts = append(parts, storage.WithParts(storage.UploadedPart{Number: 1, ETag: `"none"`}))
-		}
-		attrs, err := upload.Complete(p.ctx, parts...)
-		return result{describe(attrs), attrs, err}
-	})
+			upload, err := storage.BeginUpload(p.ctx, b, key, opts...)
+			if err != nil {
+				return result{text: "BeginUpload", err: err}
+			}
+			defer func() { _ = upload.Abort(p.ctx) }()
+			if end != "no part" {
+				if _, err := upload.PutPart(p.ctx, 1, bytes.NewReader(body)); err != nil {
+					return result{text: "PutPart", err: err}
+				}
+			}
+			if end == "Abort" {
+				return result{text: "Abort", err: upload.Abort(p.ctx)}
+			}
+			var parts []storage.CompleteOption
+			if end == "Complete a part that is not there" {
+				parts = append(parts, storage.WithParts(storage.UploadedPart{Number: 1, ETag: `"none"`}))
+			}
+			attrs, err := upload.Complete(p.ctx, parts...)
+			return result{describe(attrs), attrs, err}
+		},
+	)
 }

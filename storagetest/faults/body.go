@@ -17,7 +17,9 @@ func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) i
 		case cut:
 			return &cutBody{ReadCloser: counted, left: fault.at, err: fault.bodyFailure()}
 		case stallBody:
-			return &stalledBody{ReadCloser: counted, left: fault.at, done: ctx.Done(), cause: ctx.Err, closed: make(chan struct{})}
+			return &stalledBody{
+				ReadCloser: counted, left: fault.at, done: ctx.Done(), cause: ctx.Err, closed: make(chan struct{}),
+			}
 		case slowBody:
 			return &slowedBody{ReadCloser: counted, rate: fault.at, wait: func(d time.Duration) error { return i.wait(ctx, d) }}
 		case corrupt:

@@ -29,7 +29,9 @@ func call[T any](d *objectDriver, ctx context.Context, call Calls, key string, n
 	return withFault(d, ctx, call, fault, next)
 }
 
-func withFault[T any](d *objectDriver, ctx context.Context, call Calls, fault *Rule, next func() (T, error)) (T, error) {
+func withFault[T any](
+	d *objectDriver, ctx context.Context, call Calls, fault *Rule, next func() (T, error),
+) (T, error) {
 	var none T
 	if fault == nil {
 		return next()
@@ -59,7 +61,9 @@ func withFault[T any](d *objectDriver, ctx context.Context, call Calls, fault *R
 // callWithBody makes a call that sends a body. It replaces the body in the request
 // itself during the call, and not in a copy, because the core may set the request's
 // checksum while the body is read.
-func callWithBody[T any, B io.Reader](d *objectDriver, ctx context.Context, call Calls, key string, body *B, next func() (T, error)) (T, error) {
+func callWithBody[T any, B io.Reader](
+	d *objectDriver, ctx context.Context, call Calls, key string, body *B, next func() (T, error),
+) (T, error) {
 	fault := d.injector.begin(call, key)
 	if fault != nil {
 		original := *body
@@ -130,7 +134,9 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 }
 
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
-	_, err := call(d, ctx, AbortParts, key, func() (struct{}, error) { return struct{}{}, d.Driver.AbortParts(ctx, key, upload) })
+	_, err := call(
+		d, ctx, AbortParts, key, func() (struct{}, error) { return struct{}{}, d.Driver.AbortParts(ctx, key, upload) },
+	)
 	return err
 }
 
@@ -175,7 +181,9 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 }
 
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	return call(d, ctx, ListVersions, r.Prefix, func() (*driver.VersionPage, error) { return d.Driver.ListVersions(ctx, r) })
+	return call(
+		d, ctx, ListVersions, r.Prefix, func() (*driver.VersionPage, error) { return d.Driver.ListVersions(ctx, r) },
+	)
 }
 
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
@@ -198,7 +206,10 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return change(d, ctx, Restore, r, d.Driver.Restore)
 }
 
-func change(d *objectDriver, ctx context.Context, kind Calls, r *driver.ChangeRequest, do func(context.Context, *driver.ChangeRequest) error) error {
+func change(
+	d *objectDriver, ctx context.Context, kind Calls, r *driver.ChangeRequest,
+	do func(context.Context, *driver.ChangeRequest) error,
+) error {
 	_, err := call(d, ctx, kind, r.Key, func() (struct{}, error) { return struct{}{}, do(ctx, r) })
 	return err
 }

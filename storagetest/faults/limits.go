@@ -103,7 +103,9 @@ func (d *limited) Describe() driver.Description { return d.in }
 func (d *limited) has(f storage.Features) bool { return d.in.Features&f == f }
 
 // guard checks the features that all writes may use.
-func (d *limited) guard(ctx context.Context, key string, c storage.Condition, p storage.Properties, publicRead bool) error {
+func (d *limited) guard(
+	ctx context.Context, key string, c storage.Condition, p storage.Properties, publicRead bool,
+) error {
 	if err := d.guardKept(ctx, key, &p); err != nil {
 		return err
 	}

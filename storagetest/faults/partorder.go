@@ -37,7 +37,10 @@ func (o *partOrder) enter(r *driver.PartRequest) error {
 	case at.busy:
 		return broken("part %d during part %d", r.Number, at.number)
 	case !again && !next && !before:
-		return broken("part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, at.number, at.size, at.offset)
+		return broken(
+			"part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, at.number, at.size,
+			at.offset,
+		)
 	}
 	o.set(r.Upload, sequence{number: r.Number, offset: r.Offset, size: r.Size, busy: true})
 	return nil
@@ -68,7 +71,9 @@ func (o *partOrder) putPart(ctx context.Context, next driver.Driver, r *driver.P
 
 // complete stores the last part and completes the upload. A driver with sequential
 // parts gets both in one call.
-func (o *partOrder) complete(ctx context.Context, next driver.Driver, r *driver.CompleteRequest) (*storage.Attrs, error) {
+func (o *partOrder) complete(
+	ctx context.Context, next driver.Driver, r *driver.CompleteRequest,
+) (*storage.Attrs, error) {
 	if r.Last == nil {
 		return nil, broken("CompleteParts without the last part")
 	}

@@ -126,18 +126,27 @@ func redirects() []fault {
 
 // redirect is an answer with one meaning, whatever its status is: the endpoint is not the store's.
 func redirect(name string, status int, location func(*exchange) string) fault {
-	return fault{name: name, instead: true, fails: true, codes: []storage.Code{storage.InvalidArgument}, hint: "endpoint", respond: func(x *exchange) {
-		x.print("HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, location(x))
-	}}
+	return fault{
+		name: name, instead: true, fails: true, codes: []storage.Code{storage.InvalidArgument}, hint: "endpoint",
+		respond: func(x *exchange) {
+			x.print("HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, location(x))
+		},
+	}
 }
 
 // applied are the errors of gateways that come after the store did what was asked.
 func applied() []fault {
 	var all []fault
 	for _, status := range []int{499, 500, 502, 504, 507, 520, 524, 530, 598} {
-		all = append(all, fault{name: fmt.Sprintf("status %d after the effect", status), large: status == 520, codes: unavailable, respond: func(x *exchange) {
-			x.respond(status, "text/html", "<html><body>The gateway has given up.</body></html>")
-		}})
+		all = append(
+			all,
+			fault{
+				name: fmt.Sprintf("status %d after the effect", status), large: status == 520, codes: unavailable,
+				respond: func(x *exchange) {
+					x.respond(status, "text/html", "<html><body>The gateway has given up.</body></html>")
+				},
+			},
+		)
 	}
 	return all
 }
@@ -201,13 +210,18 @@ func framings() []fault {
 		}},
 		{name: "wrong checksums", respond: func(x *exchange) {
 			for name := range x.truth.header {
-				if lower := strings.ToLower(name); strings.Contains(lower, "checksum-crc") || strings.Contains(lower, "goog-hash") || strings.Contains(lower, "crc32c") {
+				if lower := strings.ToLower(name); strings.Contains(lower, "checksum-crc") ||
+					strings.Contains(lower, "goog-hash") ||
+					strings.Contains(lower, "crc32c") {
 					x.truth.header.Set(name, strings.Replace(x.truth.header.Get(name), "=", "A=", 1))
 				}
 			}
 			x.write(x.truth.raw(x.request))
 		}},
-		{name: "a response that is no HTTP", instead: true, fails: true, respond: func(x *exchange) { x.print("220 mail.example.com ESMTP\r\n") }},
+		{
+			name: "a response that is no HTTP", instead: true, fails: true,
+			respond: func(x *exchange) { x.print("220 mail.example.com ESMTP\r\n") },
+		},
 		{name: "a header without an end", instead: true, fails: true, respond: func(x *exchange) {
 			if x.print("HTTP/1.1 200 OK\r\nX-Filler: ") {
 				x.fill()
@@ -237,10 +251,13 @@ func sizes() []fault {
 		x.write(x.truth.raw(x.request))
 	}}}
 	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
-		all = append(all, fault{name: fmt.Sprintf("a page of 60 KiB with status %d", status), instead: true, success: status == http.StatusOK,
-			respond: func(x *exchange) {
-				x.respond(status, "text/html", "<html><body>"+strings.Repeat("all the news ", 60<<10/13)+"</body></html>")
-			}})
+		all = append(
+			all,
+			fault{name: fmt.Sprintf("a page of 60 KiB with status %d", status), instead: true, success: status == http.StatusOK,
+				respond: func(x *exchange) {
+					x.respond(status, "text/html", "<html><body>"+strings.Repeat("all the news ", 60<<10/13)+"</body></html>")
+				}},
+		)
 	}
 	return all
 }
@@ -275,20 +292,33 @@ func floods() []fault {
 	document := func(o *operation) bool { return !o.reads }
 	return []fault{
 		{name: "an error body of 1 GiB", instead: true, fails: true, respond: func(x *exchange) {
-			if x.print("HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n<Error><Code>AccessDenied</Code><Message>", 1<<30) && x.request.Method != http.MethodHead {
+			if x.print(
+				"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n<Error><Code>AccessDenied</Code><Message>",
+				1<<30,
+			) &&
+				x.request.Method != http.MethodHead {
 				x.fill()
 			}
 		}},
 		{name: "an error body of 1 GiB in JSON", instead: true, fails: true, respond: func(x *exchange) {
-			if x.print("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n{\"error\":{\"code\":403,\"message\":\"") && x.request.Method != http.MethodHead {
+			if x.print(
+				"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n{\"error\":{\"code\":403,\"message\":\"",
+			) &&
+				x.request.Method != http.MethodHead {
 				x.fill()
 			}
 		}},
-		{name: "an error body that trickles", instead: true, fails: true, stall: stallTime, firstOnly: true, respond: func(x *exchange) {
-			if x.print("HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nContent-Length: 9000\r\n\r\n<Error><Code>InvalidRequest</Code><Message>") && x.request.Method != http.MethodHead {
-				x.trickle()
-			}
-		}},
+		{
+			name: "an error body that trickles", instead: true, fails: true, stall: stallTime, firstOnly: true,
+			respond: func(x *exchange) {
+				if x.print(
+					"HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nContent-Length: 9000\r\n\r\n<Error><Code>InvalidRequest</Code><Message>",
+				) &&
+					x.request.Method != http.MethodHead {
+					x.trickle()
+				}
+			},
+		},
 		{name: "a document without an end", fails: true, codes: unavailable,
 			only: func(o *operation) bool { return document(o) && (o.lists || o.pages || o.name == "Tags") },
 			respond: func(x *exchange) {
@@ -327,13 +357,27 @@ func quotes() []fault {
 				x.respond(status, row.contentType, fmt.Sprintf(row.body, text))
 			}
 		}
-		all = append(all,
-			fault{name: "the request quoted " + row.name, quotes: true, instead: true, fails: true, respond: respond(http.StatusBadRequest)},
-			fault{name: "the request quoted " + row.name + " of a success", quotes: true, instead: true, success: true, fails: true, respond: respond(http.StatusOK)})
+		all = append(
+			all,
+			fault{
+				name: "the request quoted " + row.name, quotes: true, instead: true, fails: true,
+				respond: respond(http.StatusBadRequest),
+			},
+			fault{
+				name: "the request quoted " + row.name + " of a success", quotes: true, instead: true, success: true, fails: true,
+				respond: respond(http.StatusOK),
+			},
+		)
 	}
-	return append(all, fault{name: "the request quoted in a header", quotes: true, instead: true, fails: true, respond: func(x *exchange) {
-		x.print("HTTP/1.1 400 %s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\nX-Guploader-Uploadid: %[1]s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", x.quoted)
-	}})
+	return append(
+		all,
+		fault{name: "the request quoted in a header", quotes: true, instead: true, fails: true, respond: func(x *exchange) {
+			x.print(
+				"HTTP/1.1 400 %s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\nX-Guploader-Uploadid: %[1]s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+				x.quoted,
+			)
+		}},
+	)
 }
 
 // emptyPages are listings that never end.
@@ -350,8 +394,10 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 		}
 	}
 	return []fault{
-		{name: "empty pages with a new token each", instead: true, fails: true, codes: unavailable, firstOnly: true, requests: maxPages,
-			only: listing, respond: respond(func(nth int) string { return fmt.Sprintf("token-%d", nth) })},
+		{
+			name: "empty pages with a new token each", instead: true, fails: true, codes: unavailable, firstOnly: true,
+			requests: maxPages, only: listing, respond: respond(func(nth int) string { return fmt.Sprintf("token-%d", nth) }),
+		},
 		{name: "empty pages with one token", instead: true, fails: true, codes: unavailable, firstOnly: true,
 			only: listing, respond: respond(func(int) string { return "token" })},
 	}

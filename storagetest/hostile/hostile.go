@@ -191,10 +191,15 @@ func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tri
 }
 
 // tryOn runs the operation on a bucket that was opened.
-func (s *suite) tryOn(t *testing.T, server *server, opened storage.Bucket, f fault, o operation, first, variant int) *tried {
+func (s *suite) tryOn(
+	t *testing.T, server *server, opened storage.Bucket, f fault, o operation, first, variant int,
+) *tried {
 	t.Helper()
 	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
-	r := &tried{fault: &f, operation: &o, first: first, variant: variant, server: server, bucket: storage.Prefixed(s.honest, prefix)}
+	r := &tried{
+		fault: &f, operation: &o, first: first, variant: variant, server: server,
+		bucket: storage.Prefixed(s.honest, prefix),
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*f.maxTime())
 	defer cancel()
 	if o.prepare != nil {

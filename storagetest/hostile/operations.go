@@ -54,11 +54,14 @@ func operations(s *Store, desc *driver.Description) []operation {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after))
 				return err
 			}},
-		{name: "Upload with IfAbsent", every: true, needs: storage.ConditionalCreate, single: true, done: replaced("a", "", after),
+		{
+			name: "Upload with IfAbsent", every: true, needs: storage.ConditionalCreate, single: true,
+			done: replaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
-			}},
+			},
+		},
 		uploadInParts(desc),
 		{name: "Copy", every: true, needs: storage.ServerCopy, prepare: uploaded("a"), done: replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
@@ -103,14 +106,17 @@ func operations(s *Store, desc *driver.Description) []operation {
 			}},
 	}...)
 	if s.OpenService != nil {
-		all = append(all, operation{name: "Buckets", pages: true, account: func(ctx context.Context, s *suite, service storage.Service) error {
-			for bucket, err := range service.Buckets(ctx) {
-				if err != nil || bucket.Name == s.desc.Bucket {
-					return err
+		all = append(
+			all,
+			operation{name: "Buckets", pages: true, account: func(ctx context.Context, s *suite, service storage.Service) error {
+				for bucket, err := range service.Buckets(ctx) {
+					if err != nil || bucket.Name == s.desc.Bucket {
+						return err
+					}
 				}
-			}
-			return lie("the listing does not have the bucket")
-		}})
+				return lie("the listing does not have the bucket")
+			}},
+		)
 	}
 	if s.CustomerKey != nil {
 		all = append(all, withKey(s.CustomerKey)...)
@@ -121,11 +127,14 @@ func operations(s *Store, desc *driver.Description) []operation {
 // withKey are operations whose requests carry a customer's key.
 func withKey(key storage.NativeOption) []operation {
 	return []operation{
-		{name: "Upload with a customer's key", keyed: true, single: true, prepare: uploaded("a"), done: replaced("a", before, after),
+		{
+			name: "Upload with a customer's key", keyed: true, single: true, prepare: uploaded("a"),
+			done: replaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), key)
 				return err
-			}},
+			},
+		},
 		{name: "Attrs with a customer's key", keyed: true, prepare: uploaded("a"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Attrs(ctx, "a", key)
@@ -140,7 +149,8 @@ func withKey(key storage.NativeOption) []operation {
 func uploadInParts(desc *driver.Description) operation {
 	size, content := partSize(desc), inParts(desc)
 	return operation{
-		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"), done: replaced("a", before, content),
+		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"),
+		done: replaced("a", before, content),
 		do: func(ctx context.Context, b storage.Bucket) error {
 			_, err := b.Upload(ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1))
 			return err

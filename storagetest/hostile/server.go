@@ -173,10 +173,16 @@ func (x *exchange) oneMore() {
 // respond sends a whole response.
 func (x *exchange) respond(status int, contentType, body string) {
 	if x.request.Method == http.MethodHead {
-		x.print("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", status, http.StatusText(status), contentType, len(body))
+		x.print(
+			"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", status,
+			http.StatusText(status), contentType, len(body),
+		)
 		return
 	}
-	x.print("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, http.StatusText(status), contentType, len(body), body)
+	x.print(
+		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status,
+		http.StatusText(status), contentType, len(body), body,
+	)
 }
 
 // A recorded is a response of the true server.

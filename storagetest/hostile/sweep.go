@@ -68,7 +68,9 @@ func respondAsGateway(x *exchange) {
 // sweep tries the statuses at each request of the operation, over one server.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	server := newServer(t, s.store.Server, false)
-	opened := engine.New(s.store.Open(t, server.URL), storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
+	opened := engine.New(
+		s.store.Open(t, server.URL), storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}),
+	)
 	t.Cleanup(func() { _ = storage.Close(opened) })
 	lines := s.tryOn(t, server, opened, f, o, mostSwept+1, 0).server.lines()
 	for first := 1; first <= mostSwept; first++ {
@@ -125,7 +127,10 @@ func replacedBy(ctx context.Context, b storage.Bucket) error {
 // moreWrites are the writes that only the sweep tries.
 func moreWrites(desc *driver.Description) []operation {
 	conditional := func(name string, beside func(context.Context, storage.Bucket) error) operation {
-		o := operation{name: name, every: beside == nil, needs: storage.ConditionalUpdate | storage.Metadata, beside: beside, prepare: uploaded("a"), done: replaced("a", before, after)}
+		o := operation{
+			name: name, every: beside == nil, needs: storage.ConditionalUpdate | storage.Metadata, beside: beside,
+			prepare: uploaded("a"), done: replaced("a", before, after),
+		}
 		o.do = func(ctx context.Context, b storage.Bucket) error {
 			attrs, err := b.Attrs(ctx, "a")
 			if err == nil {
@@ -136,72 +141,117 @@ func moreWrites(desc *driver.Description) []operation {
 		return o
 	}
 	create := func(name string, beside func(context.Context, storage.Bucket) error) operation {
-		return operation{name: name, needs: storage.ConditionalCreate | storage.Metadata, beside: beside, done: replaced("a", "", after),
+		return operation{
+			name: name, needs: storage.ConditionalCreate | storage.Metadata, beside: beside, done: replaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
-			}}
+			},
+		}
 	}
 	all := []operation{
 		conditional("Upload with IfRevision", nil),
 		conditional("Upload with IfRevision beside another writer", replacedBy),
 		create("Upload with IfAbsent beside another writer", replacedBy),
-		{name: "Update", needs: storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata, prepare: uploaded("a"), done: replaced("a", before, before+after),
+		{
+			name: "Update", needs: storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
+			prepare: uploaded("a"), done: replaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := storage.Update(ctx, b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, after...), nil })
+				_, err := storage.Update(
+					ctx, b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, after...), nil },
+				)
 				return err
-			}},
-		{name: "Copy with IfAbsent", needs: storage.ServerCopy | storage.ConditionalCreate | storage.Metadata, prepare: uploaded("a"), done: replaced("copy", "", before),
+			},
+		},
+		{
+			name: "Copy with IfAbsent", needs: storage.ServerCopy | storage.ConditionalCreate | storage.Metadata,
+			prepare: uploaded("a"), done: replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.IfAbsent())
 				return err
-			}},
-		{name: "Copy without attributes", needs: storage.ServerCopy, prepare: uploaded("a"), done: replaced("copy", "", before),
+			},
+		},
+		{
+			name: "Copy without attributes", needs: storage.ServerCopy, prepare: uploaded("a"),
+			done: replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a", storage.WithoutAttrs())
 				return err
-			}},
+			},
+		},
 		copyOfLarge("Copy of a large object", storage.ServerCopy),
-		copyOfLarge("Copy of a large object with IfAbsent", storage.ServerCopy|storage.ConditionalCreate|storage.Metadata, storage.IfAbsent()),
-		{name: "Remove with IfRevision", needs: storage.ConditionalRemove, prepare: uploaded("a"), done: replaced("a", before, ""),
+		copyOfLarge(
+			"Copy of a large object with IfAbsent", storage.ServerCopy|storage.ConditionalCreate|storage.Metadata,
+			storage.IfAbsent(),
+		),
+		{
+			name: "Remove with IfRevision", needs: storage.ConditionalRemove, prepare: uploaded("a"),
+			done: replaced("a", before, ""),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				attrs, err := b.Attrs(ctx, "a")
 				if err == nil {
 					err = b.Remove(ctx, "a", storage.IfRevision(attrs.Revision))
 				}
 				return err
-			}},
-		{name: "Move", every: true, single: true, needs: storage.ServerMove, prepare: uploaded("a"), done: replaced("moved", "", before),
+			},
+		},
+		{
+			name: "Move", every: true, single: true, needs: storage.ServerMove, prepare: uploaded("a"),
+			done: replaced("moved", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Move(ctx, b, "a", "moved")
 				return err
-			}},
-		{name: "Move with IfAbsent", needs: storage.ServerMove | storage.ConditionalCreate, prepare: uploaded("a"), done: replaced("moved", "", before),
+			},
+		},
+		{
+			name: "Move with IfAbsent", needs: storage.ServerMove | storage.ConditionalCreate, prepare: uploaded("a"),
+			done: replaced("moved", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Move(ctx, b, "a", "moved", storage.IfAbsent())
 				return err
-			}},
-		{name: "Compose", every: true, needs: storage.ServerCompose, prepare: uploaded("a", "b"), done: replaced("joined", "", before+before),
+			},
+		},
+		{
+			name: "Compose", every: true, needs: storage.ServerCompose, prepare: uploaded("a", "b"),
+			done: replaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"})
 				return err
-			}},
-		{name: "Compose with IfAbsent", needs: storage.ServerCompose | storage.ConditionalCreate | storage.Metadata, prepare: uploaded("a", "b"), done: replaced("joined", "", before+before),
+			},
+		},
+		{
+			name: "Compose with IfAbsent", needs: storage.ServerCompose | storage.ConditionalCreate | storage.Metadata,
+			prepare: uploaded("a", "b"), done: replaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"}, storage.IfAbsent())
 				return err
-			}},
-		{name: "Append", every: true, needs: storage.ServerAppend | storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata, prepare: uploaded("a"), done: replaced("a", before, before+after),
+			},
+		},
+		{
+			name: "Append", every: true,
+			needs:   storage.ServerAppend | storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
+			prepare: uploaded("a"), done: replaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Append(ctx, b, "a", []byte(after))
 				return err
-			}},
-		{name: "An open upload", every: true, needs: storage.OpenUploads, prepare: uploaded("a"), done: replaced("a", before, after), do: openUpload},
-		{name: "Upload in parts with IfAbsent", needs: storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata, large: true, done: replaced("a", "", inParts(desc)),
+			},
+		},
+		{
+			name: "An open upload", every: true, needs: storage.OpenUploads, prepare: uploaded("a"),
+			done: replaced("a", before, after), do: openUpload,
+		},
+		{
+			name:  "Upload in parts with IfAbsent",
+			needs: storage.MultipartUploads | storage.ConditionalCreate | storage.Metadata, large: true,
+			done: replaced("a", "", inParts(desc)),
 			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := b.Upload(ctx, "a", strings.NewReader(inParts(desc)), storage.WithPartSize(partSize(desc)), storage.WithConcurrency(1), storage.IfAbsent())
+				_, err := b.Upload(
+					ctx, "a", strings.NewReader(inParts(desc)), storage.WithPartSize(partSize(desc)), storage.WithConcurrency(1),
+					storage.IfAbsent(),
+				)
 				return err
-			}},
+			},
+		},
 	}
 	for i := range all {
 		all[i].sweeps = true

@@ -43,7 +43,8 @@ type Client struct {
 // If baseURL is not an http or https URL, New fails with storage.InvalidArgument.
 func New(baseURL string, client *http.Client) (*Client, error) {
 	base, err := url.Parse(strings.TrimSuffix(baseURL, "/"))
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" ||
+		base.Fragment != "" {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument, Op: "client.New",
 			Hint: "give a base address such as https://example.com/api, without a query",
@@ -52,7 +53,9 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return &Client{base: base, client: withoutMethodChange(client), wait: ctxtime.Sleep, jitter: rand.N[time.Duration]}, nil
+	return &Client{
+		base: base, client: withoutMethodChange(client), wait: ctxtime.Sleep, jitter: rand.N[time.Duration],
+	}, nil
 }
 
 // maxRedirects is the limit of net/http.
@@ -91,7 +94,9 @@ type request struct {
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	elsewhere := func(segment string) bool { return segment == "" || segment == "." || segment == ".." }
 	if slices.ContainsFunc(strings.Split(r.path, "/"), elsewhere) { // the path would be that of another operation
-		return nil, &uploads.Error{Field: "id", Code: uploads.InvalidValue, Message: "This is not the ID of a file.", Err: storage.InvalidArgument}
+		return nil, &uploads.Error{
+			Field: "id", Code: uploads.InvalidValue, Message: "This is not the ID of a file.", Err: storage.InvalidArgument,
+		}
 	}
 	address := *c.base
 	address.RawQuery = r.query.Encode()
@@ -170,7 +175,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // foreignResponse returns the error of a response that the handler cannot have sent,
 // such as a proxy's.
 func foreignResponse(response *http.Response) *Error {
-	return errorOf(response, (&problem{Code: uploads.Internal, Message: "The response is not one of the file API."}).told())
+	return errorOf(
+		response, (&problem{Code: uploads.Internal, Message: "The response is not one of the file API."}).told(),
+	)
 }
 
 const maxProblem = 64 << 10
@@ -188,8 +195,9 @@ func (p *problem) told() *uploads.Error {
 
 // headCodes are the codes of responses to HEAD, which have no body, by their status.
 var headCodes = map[int]uploads.Code{
-	http.StatusBadRequest: uploads.InvalidValue, http.StatusUnauthorized: uploads.Unauthenticated, http.StatusForbidden: uploads.NotAllowed,
-	http.StatusNotFound: uploads.NotFound, http.StatusServiceUnavailable: uploads.StoreFailed,
+	http.StatusBadRequest: uploads.InvalidValue, http.StatusUnauthorized: uploads.Unauthenticated,
+	http.StatusForbidden: uploads.NotAllowed,
+	http.StatusNotFound:  uploads.NotFound, http.StatusServiceUnavailable: uploads.StoreFailed,
 }
 
 func readError(response *http.Response) *Error {

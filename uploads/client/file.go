@@ -25,7 +25,9 @@ func (c *Client) Details(ctx context.Context, id string) (*filesapi.Record, erro
 
 // Delete removes a client file. If there is none, it returns nil.
 func (c *Client) Delete(ctx context.Context, id string) error {
-	response, err := c.do(ctx, request{method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent}})
+	response, err := c.do(
+		ctx, request{method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent}},
+	)
 	if err == nil {
 		_ = response.Body.Close()
 	}
@@ -66,7 +68,10 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 
 // SetPurpose changes a client file's purpose; "" removes it.
 func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.Record, error) {
-	return ask(ctx, c, jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose}), isRecord)
+	return ask(
+		ctx, c, jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose}),
+		isRecord,
+	)
 }
 
 // A Page is one page of [Client.List].

@@ -140,7 +140,9 @@ func (u *largeUpload) arrived(part int, record *filesapi.Record) {
 	u.record = cmp.Or(record, u.record)
 }
 
-var errPartsLost = errors.New("every part was sent but the server still lacks some: the upload has expired, or LargeFile.Only left parts out")
+var errPartsLost = errors.New(
+	"every part was sent but the server still lacks some: the upload has expired, or LargeFile.Only left parts out",
+)
 
 func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 	if u.record != nil {

@@ -29,7 +29,9 @@ func (c *Client) UploadTemp(ctx context.Context, name string, body io.Reader) (*
 	return c.upload(ctx, "temp-files", name, body, nil)
 }
 
-func (c *Client) upload(ctx context.Context, path, name string, body io.Reader, fields []field) (*filesapi.Record, error) {
+func (c *Client) upload(
+	ctx context.Context, path, name string, body io.Reader, fields []field,
+) (*filesapi.Record, error) {
 	r, err := formRequest(path, name, body, fields)
 	if err != nil {
 		return nil, err

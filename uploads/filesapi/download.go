@@ -16,7 +16,10 @@ func (h *handler) download(temp bool) func(*call) error {
 		// An HTML file must not become a page of this host, however it is opened.
 		header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		header.Set("Cache-Control", "private, no-cache")
-		serve.Object(c.w, c.Request, &recordDownloader{header, h.service, temp}, c.PathValue("id"), serve.WithErrorHandler(h.downloadFailed))
+		serve.Object(
+			c.w, c.Request, &recordDownloader{header, h.service, temp}, c.PathValue("id"),
+			serve.WithErrorHandler(h.downloadFailed),
+		)
 		return nil
 	}
 }
@@ -42,7 +45,9 @@ type recordDownloader struct {
 
 var _ storage.Downloader = (*recordDownloader)(nil)
 
-func (o *recordDownloader) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+func (o *recordDownloader) Download(
+	ctx context.Context, id string, opts ...storage.DownloadOption,
+) (*storage.Reader, error) {
 	r, f, err := o.service.Download(ctx, id, opts...)
 	if err != nil {
 		return nil, told(err)

@@ -40,7 +40,9 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
 		return nil, refuse("Content-Type", uploads.InvalidRequest, "The body must be multipart/form-data.")
 	}
-	body := &bodylimit.Reader{Body: r.Body, Left: maxFormFields, TooLarge: errors.New("the fields of the form are too long")}
+	body := &bodylimit.Reader{
+		Body: r.Body, Left: maxFormFields, TooLarge: errors.New("the fields of the form are too long"),
+	}
 	f := &form{parts: multipart.NewReader(body, params["boundary"]), body: body, known: known, fields: map[string]string{}}
 	for f.file == nil {
 		err := f.next(maxFile)
@@ -81,7 +83,10 @@ func (f *form) next(maxFile int64) error {
 	case name == fieldFile:
 		f.body.Left = math.MaxInt64
 		f.fileName = fileName
-		tooLarge := refuse(fieldFile, uploads.TooLarge, "The file is too large: at most "+words.Bytes(maxFile)+" in one request. Send it in parts.")
+		tooLarge := refuse(
+			fieldFile, uploads.TooLarge,
+			"The file is too large: at most "+words.Bytes(maxFile)+" in one request. Send it in parts.",
+		)
 		f.file = &formFile{body: bodylimit.New(part, maxFile, tooLarge), form: f}
 		return nil
 	case !slices.Contains(f.known, name):
@@ -111,7 +116,9 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		if field == "" {
 			field = f.longestField()
 		}
-		return refuse(field, uploads.TooLarge, "This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.")
+		return refuse(
+			field, uploads.TooLarge, "This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.",
+		)
 	}
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
 		// The text has the line. Only a file's name has such characters.

@@ -69,13 +69,18 @@ func (h *handler) store(ctx context.Context, u uploads.Upload, temp bool) (*Reco
 // record too, unless the file was deleted.
 func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*Record, error) {
 	if len(p.Token) < minToken || len(p.Token) > maxToken || !webapi.IsToken(p.Token) {
-		return nil, invalid(fieldToken, fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
+		return nil, invalid(
+			fieldToken,
+			fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken),
+		)
 	}
 	if err := validateFile(p.Name, p.User, p.Metadata); err != nil {
 		return nil, err
 	}
 	if temp {
-		p.Token = fmt.Sprintf("temp:%x", sha256.Sum256([]byte(p.Token))) // which no client can send: it may be that of a client file too
+		p.Token = fmt.Sprintf(
+			"temp:%x", sha256.Sum256([]byte(p.Token)),
+		) // which no client can send: it may be that of a client file too
 	}
 	p.Target = h.target(temp)
 	f, err := h.service.PutPiece(ctx, p)

@@ -55,7 +55,9 @@ func isActive(t *mimetype.MIME) bool {
 	if name == typeSVG {
 		return false // if it is allowed, its scripts are refused
 	}
-	return slices.ContainsFunc([]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript", "text/x-php"}, t.Is) ||
+	return slices.ContainsFunc(
+		[]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript", "text/x-php"}, t.Is,
+	) ||
 		strings.HasSuffix(name, "+xml")
 }
 
@@ -77,13 +79,19 @@ func detect(h *head, v *Verdict) {
 		t = mimetype.Lookup(typeSVG)
 	}
 	name := mediaTypeOf(t)
-	v.MediaType, v.ContentType, v.Extension, v.Inline = name, t.String(), extensionOf(name), slices.Contains(rasterTypes, name)
+	v.MediaType, v.ContentType, v.Extension, v.Inline = name, t.String(), extensionOf(
+		name,
+	), slices.Contains(
+		rasterTypes, name,
+	)
 }
 
 // svgPrologue matches what may precede an SVG's root: a byte order mark, a
 // declaration, comments (such as a license) and the document type. mimetype mistakes
 // such files for other types.
-var svgPrologue = regexp.MustCompile(`^(` + byteOrderMark + `)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`)
+var svgPrologue = regexp.MustCompile(
+	`^(` + byteOrderMark + `)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`,
+)
 
 func beginsSVG(b []byte) bool {
 	return svgPrologue.Match(b) && bytes.Contains(b, []byte("http://www.w3.org/2000/svg"))
@@ -94,7 +102,9 @@ func beginsSVG(b []byte) bool {
 func extensionOf(mediaType string) string { return mimetype.Lookup(mediaType).Extension() }
 
 // aliases has names of browsers and old programs that mimetype does not know.
-var aliases = map[string]string{"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": typePNG, "image/svg": typeSVG}
+var aliases = map[string]string{
+	"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": typePNG, "image/svg": typeSVG,
+}
 
 // claimedType returns the claimed type by the name that detection uses, or "" if
 // nothing is claimed.
@@ -137,8 +147,11 @@ func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
 		return refused.refusal(v.MediaType)
 	}
 	if int64(width) > j.rules.MaxPixels/int64(max(height, 1)) {
-		return &Refusal{TooManyPixels, fmt.Sprintf("The picture is too large: %d by %d pixels, and at most %d million together are allowed.",
-			width, height, max(j.rules.MaxPixels/1e6, 1))}
+		return &Refusal{
+			TooManyPixels,
+			fmt.Sprintf("The picture is too large: %d by %d pixels, and at most %d million together are allowed.",
+				width, height, max(j.rules.MaxPixels/1e6, 1)),
+		}
 	}
 	v.Width, v.Height = width, height
 	return nil

@@ -116,9 +116,13 @@ var (
 	declaration = regexp.MustCompile(`^version\s*=\s*["']1\.[01]["']` +
 		`(\s+encoding\s*=\s*["'](?i:utf-8|us-ascii)["'])?(\s+standalone\s*=\s*["'](yes|no)["'])?\s*$`)
 	// A document type without an internal subset, which could have entities.
-	documentType = regexp.MustCompile(`^DOCTYPE\s+([\w.-]+:)?svg(\s+(PUBLIC\s+["'][^"'<>]*["']|SYSTEM)\s+["'][^"'<>]*["'])?\s*$`)
+	documentType = regexp.MustCompile(
+		`^DOCTYPE\s+([\w.-]+:)?svg(\s+(PUBLIC\s+["'][^"'<>]*["']|SYSTEM)\s+["'][^"'<>]*["'])?\s*$`,
+	)
 	// One whose definition nobody fetches, or only from the W3C: drawing programs write it.
-	knownType = regexp.MustCompile(`svg(\s+PUBLIC\s+["']-//W3C//DTD SVG [^"']*["']\s+["']https?://www\.w3\.org/[\w./-]+\.dtd["'])?\s*$`)
+	knownType = regexp.MustCompile(
+		`svg(\s+PUBLIC\s+["']-//W3C//DTD SVG [^"']*["']\s+["']https?://www\.w3\.org/[\w./-]+\.dtd["'])?\s*$`,
+	)
 )
 
 func (v *svgVisitor) instruction(t xml.ProcInst) *reason {

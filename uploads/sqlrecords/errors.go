@@ -56,11 +56,13 @@ func stateOf(err error) string {
 // the response.
 func notExecuted(err error) bool {
 	var retry retryError
-	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" || errors.As(err, &retry) && retry.SafeToRetry() {
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" ||
+		errors.As(err, &retry) && retry.SafeToRetry() {
 		return true // there was no connection to send it on, or the driver did not send it
 	}
 	if state := stateOf(err); state != "" {
-		// connection_exception, system_error, statement_completion_unknown, disk_full: a flush that fails may be that of a commit
+		// connection_exception, system_error, statement_completion_unknown, disk_full: a flush that fails may be that of a
+		// commit
 		return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "58") && state != "40003" && state != "53100"
 	}
 	code := primaryCode(err)
@@ -93,7 +95,10 @@ func codeOf(ctx context.Context, err error) storage.Code {
 		return storage.Canceled
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
 		return storage.DeadlineExceeded
-	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, driver.ErrBadConn),
+		errors.Is(err, sql.ErrConnDone),
+		errors.Is(err, io.EOF),
+		errors.Is(err, io.ErrUnexpectedEOF):
 		return storage.Unavailable
 	}
 	if state := stateOf(err); state != "" {

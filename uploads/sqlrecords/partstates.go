@@ -60,7 +60,9 @@ func (r *records) checkWritten(ctx context.Context, op, key, written string) err
 }
 
 func (r *records) RemoveState(ctx context.Context, key, revision string) error {
-	_, err := r.exec(ctx, "RemoveState", "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?", key, revision)
+	_, err := r.exec(
+		ctx, "RemoveState", "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?", key, revision,
+	)
 	return err
 }
 
@@ -72,5 +74,7 @@ func (r *records) ListStates(ctx context.Context, after string, limit int) ([]up
 		one.Idle = time.Duration(seconds) * time.Second
 		return one, err
 	}
-	return query(ctx, r, "ListStates", statement, []any{after}, limit, scan, func(one uploads.ListedState) string { return one.Key })
+	return query(
+		ctx, r, "ListStates", statement, []any{after}, limit, scan, func(one uploads.ListedState) string { return one.Key },
+	)
 }

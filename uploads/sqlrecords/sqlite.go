@@ -51,12 +51,17 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	defer func() { _ = connection.Close() }()
 	// Unlike the table of the same name, https://www.sqlite.org/pragma.html#pragma_database_list takes no lock.
 	var number, name, file sql.NullString // of main, which is the first
-	if err = connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file); err == nil && file.String == "" {
+	if err = connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file); err == nil &&
+		file.String == "" {
 		return true, nil
 	}
 	var patience int // in milliseconds
-	if err = cmp.Or(err, connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience)); err == nil && patience == 0 {
-		err = misconfigured("set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)", nil)
+	if err = cmp.Or(err, connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience)); err == nil &&
+		patience == 0 {
+		err = misconfigured(
+			"set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)",
+			nil,
+		)
 	}
 	return false, err
 }

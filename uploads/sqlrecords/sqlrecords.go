@@ -61,8 +61,13 @@ const (
 // terms has what each dialect says in its own way: now is the time, and idle how long ago "changed" was, in whole
 // seconds.
 var terms = map[Dialect]struct{ name, now, idle string }{
-	SQLite:     {"sqlite", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')", "CAST((julianday('now') - julianday(changed)) * 86400 AS INTEGER)"},
-	PostgreSQL: {"postgresql", "clock_timestamp()", "CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp() - changed)) AS BIGINT)"},
+	SQLite: {
+		"sqlite", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+		"CAST((julianday('now') - julianday(changed)) * 86400 AS INTEGER)",
+	},
+	PostgreSQL: {
+		"postgresql", "clock_timestamp()", "CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp() - changed)) AS BIGINT)",
+	},
 }
 
 // String returns the dialect's name.
@@ -88,7 +93,9 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 	case db == nil:
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("db must not be nil")}
 	case d != SQLite && d != PostgreSQL:
-		return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("the dialect must be SQLite or PostgreSQL")}
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: op, Err: errors.New("the dialect must be SQLite or PostgreSQL"),
+		}
 	}
 	if err := d.prepare(ctx, db); err != nil {
 		return nil, readError(ctx, op, err)
@@ -176,9 +183,14 @@ func write(ctx context.Context, op string, values []any, f func() error) error {
 	return nil
 }
 
-func (r *records) List(ctx context.Context, f uploads.Filter, after string, limit int) ([]*uploads.File, string, error) {
+func (r *records) List(
+	ctx context.Context, f uploads.Filter, after string, limit int,
+) ([]*uploads.File, string, error) {
 	where, values := matching(f)
-	return query(ctx, r, "List", selectAfter(columns, where), append([]any{max(after, timeid.Floor(f.From))}, values...), limit, scan, func(f *uploads.File) string { return f.ID })
+	return query(
+		ctx, r, "List", selectAfter(columns, where), append([]any{max(after, timeid.Floor(f.From))}, values...), limit,
+		scan, func(f *uploads.File) string { return f.ID },
+	)
 }
 
 func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, string, error) {
@@ -188,7 +200,9 @@ func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, s
 
 func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*uploads.File, error) {
 	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE expires <= ? ORDER BY expires LIMIT ?"
-	page, _, err := query(ctx, r, "Expired", statement, []any{r.dialect.time(now)}, limit, scan, func(*uploads.File) string { return "" })
+	page, _, err := query(
+		ctx, r, "Expired", statement, []any{r.dialect.time(now)}, limit, scan, func(*uploads.File) string { return "" },
+	)
 	return page, err
 }
 
@@ -200,7 +214,10 @@ func selectAfter(columns, where string) string {
 
 // query reads a page, and one row more to know whether there is another page. next is the key after which that
 // starts; "": there is none. The last value of the statement is how many rows to read.
-func query[T any](ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error), key func(T) string) (page []T, next string, err error) {
+func query[T any](
+	ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error),
+	key func(T) string,
+) (page []T, next string, err error) {
 	if err := filename.Storable(values...); err != nil {
 		return nil, "", err
 	}

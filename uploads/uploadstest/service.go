@@ -56,7 +56,10 @@ var serviceCases = []struct {
 	}},
 	{"a stream is a file", func(t *testing.T, s *uploads.Service) {
 		want := strings.Repeat("text ", 60_000)
-		f, err := s.Store(t.Context(), uploads.Upload{Body: io.MultiReader(strings.NewReader(want)), Name: "stream", Target: &uploads.Target{}})
+		f, err := s.Store(
+			t.Context(),
+			uploads.Upload{Body: io.MultiReader(strings.NewReader(want)), Name: "stream", Target: &uploads.Target{}},
+		)
 		require.NoError(t, err)
 		require.Equal(t, "text/plain; charset=utf-8", f.ContentType, "by the first bytes")
 		require.Equal(t, want, content(t, s, f.ID))
@@ -77,7 +80,9 @@ var serviceCases = []struct {
 		for i := range 9 {
 			purpose, user := []string{"", "odd"}[i%2], []string{"a", "b", "c"}[i%3]
 			f, err := s.Store(t.Context(), uploads.Upload{
-				Body: strings.NewReader("x"), Name: "a.txt", User: uploads.User{ID: user}, Metadata: map[string]string{"purpose": purpose},
+				Body: strings.NewReader(
+					"x",
+				), Name: "a.txt", User: uploads.User{ID: user}, Metadata: map[string]string{"purpose": purpose},
 			})
 			require.NoError(t, err)
 			for _, q := range []uploads.Filter{{}, {Purpose: purpose, User: user}} {
@@ -175,7 +180,8 @@ func storedFile(t *testing.T, s *uploads.Service) {
 	got, err := s.Records().Record(t.Context(), f.ID)
 	require.NoError(t, err)
 	want := uploads.File{
-		ID: f.ID, Key: f.Key, Name: f.Name, ContentType: f.ContentType, Size: f.Size, User: f.User, Purpose: f.Purpose, CRC32C: f.CRC32C,
+		ID: f.ID, Key: f.Key, Name: f.Name, ContentType: f.ContentType, Size: f.Size, User: f.User, Purpose: f.Purpose,
+		CRC32C: f.CRC32C,
 	}
 	require.Equal(t, want, *got)
 	require.Equal(t, "%PDF-1.7 all is well", content(t, s, f.ID))
@@ -184,7 +190,10 @@ func storedFile(t *testing.T, s *uploads.Service) {
 // put stores a file of user-1.
 func put(t *testing.T, s *uploads.Service, text string, target *uploads.Target) *uploads.File {
 	t.Helper()
-	f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(text), Name: "a.txt", User: uploads.User{ID: "user-1"}, Target: target})
+	f, err := s.Store(
+		t.Context(),
+		uploads.Upload{Body: strings.NewReader(text), Name: "a.txt", User: uploads.User{ID: "user-1"}, Target: target},
+	)
 	require.NoError(t, err)
 	return f
 }
@@ -196,7 +205,8 @@ func piece(number int) string { return strings.Repeat(fmt.Sprint(number, " "), 1
 
 func putPiece(t *testing.T, s *uploads.Service, number int) (*uploads.File, error) {
 	return s.PutPiece(t.Context(), uploads.Piece{
-		Token: "token-1234", Count: pieces, Number: number, Body: strings.NewReader(piece(number)), Name: "note.txt", User: uploads.User{ID: "user-1"},
+		Token: "token-1234", Count: pieces, Number: number, Body: strings.NewReader(piece(number)), Name: "note.txt",
+		User: uploads.User{ID: "user-1"},
 	})
 }
 

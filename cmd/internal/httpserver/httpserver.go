@@ -44,7 +44,11 @@ func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		http.Error(w, "the name in the header Host is not known: use an IP address or localhost, or start the server with --domain NAME", http.StatusMisdirectedRequest)
+		http.Error(
+			w,
+			"the name in the header Host is not known: use an IP address or localhost, or start the server with --domain NAME",
+			http.StatusMisdirectedRequest,
+		)
 	})
 }
 

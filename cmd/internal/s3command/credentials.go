@@ -34,9 +34,13 @@ func findCredential(lookup func(string) (string, bool)) (found, error) {
 		case c.AccessKeyID == "" && c.SecretKey == "":
 			continue
 		case c.AccessKeyID == "":
-			return found{}, argument.Invalid("environment", "must have "+names[0]+" if it has "+names[1], "set both, or none of them")
+			return found{}, argument.Invalid(
+				"environment", "must have "+names[0]+" if it has "+names[1], "set both, or none of them",
+			)
 		case c.SecretKey == "":
-			return found{}, argument.Invalid("environment", "must have "+names[1]+" if it has "+names[0], "set both, or none of them")
+			return found{}, argument.Invalid(
+				"environment", "must have "+names[1]+" if it has "+names[0], "set both, or none of them",
+			)
 		}
 		if names[0] == "AWS_ACCESS_KEY_ID" {
 			c.SessionToken = value("AWS_SESSION_TOKEN")
@@ -45,8 +49,14 @@ func findCredential(lookup func(string) (string, bool)) (found, error) {
 	}
 	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
 		if value(name) != "" { // else the server would have credentials that everybody knows
-			return found{}, argument.Invalid("environment", "must not have "+name+" alone, because this server reads no such file", "set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD")
+			return found{}, argument.Invalid(
+				"environment", "must not have "+name+" alone, because this server reads no such file",
+				"set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
+			)
 		}
 	}
-	return found{Credential: s3server.Credential{AccessKeyID: "OB" + rand.Text()[:18], SecretKey: (rand.Text() + rand.Text())[:40]}, generated: true}, nil
+	return found{
+		Credential: s3server.Credential{AccessKeyID: "OB" + rand.Text()[:18], SecretKey: (rand.Text() + rand.Text())[:40]},
+		generated:  true,
+	}, nil
 }

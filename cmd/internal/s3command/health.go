@@ -33,7 +33,8 @@ var healthPaths = map[string]bool{
 func withHealth(domains []string, s3 http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if !reads || !healthPaths[r.URL.Path] || r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" || isSubdomain(r.Host, domains) {
+		if !reads || !healthPaths[r.URL.Path] || r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" ||
+			isSubdomain(r.Host, domains) {
 			s3.ServeHTTP(w, r)
 			return
 		}

@@ -45,8 +45,13 @@ func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err
 
 // oneDirectory refuses what MinIO would spread objects over: several directories, a pattern of them, or nodes.
 func oneDirectory(volumes []string) error {
-	if len(volumes) > 1 || len(volumes) == 1 && (strings.Contains(volumes[0], "...") || strings.Contains(volumes[0], "://")) {
-		return argument.Invalid("server", "must have one directory, because this server has one disk and one node, but has "+strings.Join(volumes, " "), "write server /data")
+	if len(volumes) > 1 ||
+		len(volumes) == 1 && (strings.Contains(volumes[0], "...") || strings.Contains(volumes[0], "://")) {
+		return argument.Invalid(
+			"server",
+			"must have one directory, because this server has one disk and one node, but has "+strings.Join(volumes, " "),
+			"write server /data",
+		)
 	}
 	return nil
 }
@@ -60,7 +65,9 @@ func Volumes(lookup func(string) (string, bool)) ([]string, error) {
 
 // takeMinIO takes the settings of MinIO's variables, unless flags have them. It returns the buckets that
 // MINIO_DEFAULT_BUCKETS wants, and the names of the variables.
-func (f *Flags) takeMinIO(lookup func(string) (string, bool)) (buckets []s3server.BucketSetup, used []string, err error) {
+func (f *Flags) takeMinIO(
+	lookup func(string) (string, bool),
+) (buckets []s3server.BucketSetup, used []string, err error) {
 	take := func(name string) string {
 		text, _ := lookup(name)
 		if text = strings.TrimSpace(text); text != "" {
@@ -82,7 +89,9 @@ func (f *Flags) takeMinIO(lookup func(string) (string, bool)) (buckets []s3serve
 			b := bucketManifest{Name: name, Anonymous: anonymous}
 			setup, err := b.setup()
 			if err != nil {
-				return nil, nil, argument.Invalid("MINIO_DEFAULT_BUCKETS", "must be names of buckets, or name:download: "+err.Error(), "")
+				return nil, nil, argument.Invalid(
+					"MINIO_DEFAULT_BUCKETS", "must be names of buckets, or name:download: "+err.Error(), "",
+				)
 			}
 			buckets = append(buckets, setup)
 		}

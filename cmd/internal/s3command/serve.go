@@ -161,9 +161,11 @@ func (c *command) domains() []string { return append([]string{"localhost"}, c.fl
 func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) {
 	f := c.flags
 	config := s3server.Config{
-		Service: service, Credentials: append([]s3server.Credential{c.found.Credential}, c.users...), AdminToken: c.adminToken,
-		Addr: f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes), WebhookURL: f.webhook,
-		EventARNs: f.targets, LifecycleDay: f.day,
+		Service: service, Credentials: append([]s3server.Credential{c.found.Credential}, c.users...),
+		AdminToken: c.adminToken,
+		Addr:       f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes),
+		WebhookURL: f.webhook,
+		EventARNs:  f.targets, LifecycleDay: f.day,
 		Log: c.log(),
 	}
 	if f.admin {

@@ -127,7 +127,13 @@ func checksum(size int64) string {
 // was not read.
 func serveResource(w http.ResponseWriter, size int64) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	fmt.Fprintf(w, `{"kind":"storage#object","generation":%q,"metageneration":"1","contentType":"application/octet-stream",`+
-		`"storageClass":"STANDARD","size":"%d","etag":"CMDh5aPW7pEDEAE=","timeCreated":%q,"updated":%q}`,
-		generation, max(size, 0), updated, updated)
+	fmt.Fprintf(
+		w,
+		`{"kind":"storage#object","generation":%q,"metageneration":"1","contentType":"application/octet-stream",`+
+			`"storageClass":"STANDARD","size":"%d","etag":"CMDh5aPW7pEDEAE=","timeCreated":%q,"updated":%q}`,
+		generation,
+		max(size, 0),
+		updated,
+		updated,
+	)
 }

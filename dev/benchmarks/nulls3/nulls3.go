@@ -35,9 +35,17 @@ func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string)
 	case "ListObjectsV2":
 		serveList(w, bucket, r.URL.Query())
 	case "CreateMultipartUpload":
-		answer(w, "<InitiateMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><UploadId>upload</UploadId></InitiateMultipartUploadResult>", bucket, key)
+		answer(
+			w,
+			"<InitiateMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><UploadId>upload</UploadId></InitiateMultipartUploadResult>",
+			bucket, key,
+		)
 	case "CompleteMultipartUpload":
-		answer(w, "<CompleteMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><ETag>&quot;9b2cf535f27731c974343645a3985328-2&quot;</ETag></CompleteMultipartUploadResult>", bucket, key)
+		answer(
+			w,
+			"<CompleteMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><ETag>&quot;9b2cf535f27731c974343645a3985328-2&quot;</ETag></CompleteMultipartUploadResult>",
+			bucket, key,
+		)
 	case "GetBucketLocation":
 		answer(w, `<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></LocationConstraint>`)
 	}

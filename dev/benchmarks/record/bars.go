@@ -29,7 +29,10 @@ type plotMeasure struct {
 var plotMeasures = []plotMeasure{
 	{title: "time", of: func(r Row) float64 { return r.Nanos }, text: Nanos, curve: true, base: 10},
 	{title: "CPU", of: func(r Row) float64 { return r.CPU }, text: Nanos},
-	{title: "allocations", of: func(r Row) float64 { return r.Allocs }, text: func(n float64) string { return fmt.Sprintf("%.0f", n) }},
+	{
+		title: "allocations", of: func(r Row) float64 { return r.Allocs },
+		text: func(n float64) string { return fmt.Sprintf("%.0f", n) },
+	},
 	{title: "bytes allocated", of: func(r Row) float64 { return r.Bytes }, text: Size, curve: true, base: 16},
 	{title: "heap at its peak", of: func(r Row) float64 { return r.PeakHeap }, text: Size, curve: true, base: 4},
 	{title: "resident memory", of: func(r Row) float64 { return r.Resident }, text: Size, curve: true, base: 4},
@@ -44,8 +47,10 @@ func sumOfRequests(r Row) (sum float64) {
 }
 
 const plotStyle = `<style>
-text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: 600 } .note { fill: #57606a; font-size: 11px } .bar { fill: #b6bec8 } .ours { fill: #0b6bcb } .value { fill: #57606a }
-@media (prefers-color-scheme: dark) { text { fill: #d7dde4 } .note, .value { fill: #9da7b3 } .bar { fill: #4b5563 } .ours { fill: #58a6ff } }
+text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: 600 }
+.note { fill: #57606a; font-size: 11px } .bar { fill: #b6bec8 } .ours { fill: #0b6bcb } .value { fill: #57606a }
+@media (prefers-color-scheme: dark) { text { fill: #d7dde4 } .note, .value { fill: #9da7b3 } .bar { fill: #4b5563 }
+.ours { fill: #58a6ff } }
 </style>`
 
 // plot draws a case as bars: for each measure one for each row, from 0. Shorter is better.
@@ -57,8 +62,14 @@ func plot(k Case) string {
 		y = plotBars(&body, k, m, y)
 	}
 	y = lines(&body, "note", fmt.Sprintf("Shorter is better. Medians of one run on %s, %s.", k.Run, k.Machine), 120, y+16)
-	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n%s\n%s</svg>\n",
-		plotWidth, y, escape(description(k)), plotStyle, body.String())
+	return fmt.Sprintf(
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n%s\n%s</svg>\n",
+		plotWidth,
+		y,
+		escape(description(k)),
+		plotStyle,
+		body.String(),
+	)
 }
 
 func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
@@ -76,9 +87,12 @@ func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
 		}
 		if value := m.of(row); value > 0 {
 			long := max(1, value/most*(plotWidth-2*plotMargin-nameWidth-valueWidth))
-			fmt.Fprintf(w, "<text x=\"%d\" y=\"%d\">%s</text><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\" rx=\"2\"/><text class=\"value\" x=\"%.0f\" y=\"%d\">%s</text>\n",
+			fmt.Fprintf(
+				w,
+				"<text x=\"%d\" y=\"%d\">%s</text><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\" rx=\"2\"/><text class=\"value\" x=\"%.0f\" y=\"%d\">%s</text>\n",
 				plotMargin, y+barHeight-3, escape(shorten(row.Name, 38)), class, plotMargin+nameWidth, y, long, barHeight,
-				plotMargin+nameWidth+long+6, y+barHeight-3, escape(m.text(value)))
+				plotMargin+nameWidth+long+6, y+barHeight-3, escape(m.text(value)),
+			)
 			y += barStep
 		}
 	}

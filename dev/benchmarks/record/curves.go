@@ -16,8 +16,11 @@ const (
 
 // curveStyle has a line of its own for each row. Ours is solid, thick and blue.
 const curveStyle = `<style>
-.curve { fill: none; stroke: #6e7781; stroke-width: 1.5 } .c0 { stroke: #0b6bcb; stroke-width: 3 } .c1 { stroke-dasharray: 7 3 } .c2 { stroke-dasharray: 2 3 } .c3 { stroke-dasharray: 9 3 2 3 } .c4 { stroke-dasharray: 14 4 } .grid { stroke: #d0d7de; stroke-width: 1 } .tick { fill: #57606a; font-size: 11px }
-@media (prefers-color-scheme: dark) { .curve { stroke: #9da7b3 } .c0 { stroke: #58a6ff } .grid { stroke: #30363d } .tick { fill: #9da7b3 } }
+.curve { fill: none; stroke: #6e7781; stroke-width: 1.5 } .c0 { stroke: #0b6bcb; stroke-width: 3 }
+.c1 { stroke-dasharray: 7 3 } .c2 { stroke-dasharray: 2 3 } .c3 { stroke-dasharray: 9 3 2 3 } .c4 { stroke-dasharray: 14 4 }
+.grid { stroke: #d0d7de; stroke-width: 1 } .tick { fill: #57606a; font-size: 11px }
+@media (prefers-color-scheme: dark) { .curve { stroke: #9da7b3 } .c0 { stroke: #58a6ff }
+.grid { stroke: #30363d } .tick { fill: #9da7b3 } }
 </style>`
 
 var roundTick = strings.NewReplacer(".00 ", " ", ".0 ", " ")
@@ -37,11 +40,16 @@ func (a axis) pixel(value float64) float64 {
 // right is linear growth.
 func plotGrowth(points []Case) string {
 	last := points[len(points)-1]
-	rows := slices.MaxFunc(points, func(a, b Case) int { return cmp.Compare(len(a.Rows), len(b.Rows)) }).Rows // others may end earlier
+	rows := slices.MaxFunc(
+		points, func(a, b Case) int { return cmp.Compare(len(a.Rows), len(b.Rows)) },
+	).Rows // others may end earlier
 	var body strings.Builder
 	y := lines(&body, "title", last.Growth.Title, 90, plotMargin+12)
 	for i, row := range rows {
-		fmt.Fprintf(&body, "<path class=\"curve c%d\" d=\"M%d %dh40\"/><text x=\"%d\" y=\"%d\">%s</text>\n", i, plotMargin, y+2, plotMargin+50, y+6, escape(row.Name))
+		fmt.Fprintf(
+			&body, "<path class=\"curve c%d\" d=\"M%d %dh40\"/><text x=\"%d\" y=\"%d\">%s</text>\n", i, plotMargin, y+2,
+			plotMargin+50, y+6, escape(row.Name),
+		)
 		y += legendStep
 	}
 	for _, m := range plotMeasures {
@@ -49,9 +57,20 @@ func plotGrowth(points []Case) string {
 			y = plotPanel(&body, points, rows, m, y)
 		}
 	}
-	y = lines(&body, "note", fmt.Sprintf("Lower is better. Both axes are logarithmic. Medians of one run on %s, %s.", last.Run, last.Machine), 120, y+20)
-	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n%s\n%s\n%s</svg>\n",
-		plotWidth, y, escape(growthDescription(points)), plotStyle, curveStyle, body.String())
+	y = lines(
+		&body, "note",
+		fmt.Sprintf("Lower is better. Both axes are logarithmic. Medians of one run on %s, %s.", last.Run, last.Machine),
+		120, y+20,
+	)
+	return fmt.Sprintf(
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n%s\n%s\n%s</svg>\n",
+		plotWidth,
+		y,
+		escape(growthDescription(points)),
+		plotStyle,
+		curveStyle,
+		body.String(),
+	)
 }
 
 // plotPanel draws one measure, and returns the next y. It draws nothing if no row has the measure.
@@ -73,10 +92,17 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 	x := axis{float64(points[0].Growth.At), float64(points[len(points)-1].Growth.At), curveLeft, plotWidth - 3*plotMargin}
 	y := axis{ticks[0], ticks[len(ticks)-1], float64(top + 12 + curveHeight), float64(top + 12)}
 	for _, tick := range ticks {
-		fmt.Fprintf(w, "<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/><text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", x.from, y.pixel(tick), x.to, curveLeft-8, y.pixel(tick)+4, roundTick.Replace(m.text(tick)))
+		fmt.Fprintf(
+			w,
+			"<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/><text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
+			x.from, y.pixel(tick), x.to, curveLeft-8, y.pixel(tick)+4, roundTick.Replace(m.text(tick)),
+		)
 	}
 	for _, k := range points {
-		fmt.Fprintf(w, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n", x.pixel(float64(k.Growth.At)), y.from+18, escape(k.Growth.Text))
+		fmt.Fprintf(
+			w, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n", x.pixel(float64(k.Growth.At)),
+			y.from+18, escape(k.Growth.Text),
+		)
 	}
 	for i, row := range rows {
 		curve(w, points, i, row.Name, m, x, y)

@@ -56,7 +56,9 @@ func run(ctx context.Context, host string) error {
 
 // storeAndRead stores an object with its properties, and requires what it reads to be the same.
 func storeAndRead(ctx context.Context, client *minio.Client, key string, content []byte) error {
-	options := minio.PutObjectOptions{ContentType: "text/x-test", UserMetadata: map[string]string{"color": "blue"}, PartSize: 5 << 20}
+	options := minio.PutObjectOptions{
+		ContentType: "text/x-test", UserMetadata: map[string]string{"color": "blue"}, PartSize: 5 << 20,
+	}
 	if _, err := client.PutObject(ctx, bucket, key, bytes.NewReader(content), int64(len(content)), options); err != nil {
 		return err
 	}

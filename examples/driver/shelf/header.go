@@ -56,7 +56,9 @@ func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
 	modified, errTime := http.ParseTime(header.Get("Last-Modified"))
 	sum, errSum := strconv.ParseUint(header.Get("Crc32c"), 16, 32)
 	if err = errors.Join(err, errTime, errSum); err != nil {
-		return nil, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the headers of the response are not those of a shelf: %w", err)}
+		return nil, &storage.Error{
+			Code: storage.Internal, Err: fmt.Errorf("the headers of the response are not those of a shelf: %w", err),
+		}
 	}
 	attrs := &storage.Attrs{
 		Key: key, Size: size, ETag: header.Get("ETag"), Revision: strings.Trim(header.Get("ETag"), `"`),
@@ -103,7 +105,9 @@ func checkRange(r *driver.GetRequest, size int64, response *http.Response) error
 		_, err = fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/%d", &first, &last, &total)
 	}
 	if err != nil || first != from || last != to-1 || total != size {
-		return &storage.Error{Code: storage.Internal, Err: errors.New("the response has other bytes than the request asked for")}
+		return &storage.Error{
+			Code: storage.Internal, Err: errors.New("the response has other bytes than the request asked for"),
+		}
 	}
 	return nil
 }

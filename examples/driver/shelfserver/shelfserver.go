@@ -103,7 +103,9 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, key string, content
 		w.WriteHeader(http.StatusPreconditionFailed)
 		return false
 	}
-	o := &object{header: http.Header{}, content: content, etag: s.newTag(), modified: time.Now().UTC().Truncate(time.Second)}
+	o := &object{
+		header: http.Header{}, content: content, etag: s.newTag(), modified: time.Now().UTC().Truncate(time.Second),
+	}
 	for name, values := range r.Header {
 		if describes(name) {
 			o.header[name] = values

@@ -32,12 +32,16 @@ type lister struct {
 }
 
 // parameters are those of listings. A request with any other is for another operation.
-var parameters = []string{"continuation-token", "delimiter", "encoding-type", "fetch-owner", "list-type", "marker", "max-keys", "prefix", "start-after", "x-id"}
+var parameters = []string{
+	"continuation-token", "delimiter", "encoding-type", "fetch-owner", "list-type", "marker", "max-keys", "prefix",
+	"start-after", "x-id",
+}
 
 func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	bucket, query := strings.Trim(r.URL.Path, "/"), r.URL.Query()
 	other := func(name string) bool { return !slices.Contains(parameters, name) }
-	if r.Method != http.MethodGet || bucket == "" || strings.Contains(bucket, "/") || slices.ContainsFunc(slices.Collect(maps.Keys(query)), other) {
+	if r.Method != http.MethodGet || bucket == "" || strings.Contains(bucket, "/") ||
+		slices.ContainsFunc(slices.Collect(maps.Keys(query)), other) {
 		l.server.ServeHTTP(w, r)
 		return
 	}
@@ -110,7 +114,8 @@ func (p position) isBefore(key, prefix, delimiter string) bool {
 	if delimiter != "" {
 		after = strings.TrimSuffix(after, delimiter)
 	}
-	return strings.HasPrefix(p.key, prefix) && treePath(key) > treePath(after) && (!p.prefix || !strings.HasPrefix(key, after+"/"))
+	return strings.HasPrefix(p.key, prefix) && treePath(key) > treePath(after) &&
+		(!p.prefix || !strings.HasPrefix(key, after+"/"))
 }
 
 // treePath returns key in a form that sorts as in a tree: no character is before the slash.
@@ -136,7 +141,10 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 	if query.Get("encoding-type") == "url" {
 		encode = func(key string) string { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") }
 	}
-	page := &result{Name: bucket, Prefix: encode(prefix), Delimiter: encode(delimiter), EncodingType: query.Get("encoding-type"), MaxKeys: l.most}
+	page := &result{
+		Name: bucket, Prefix: encode(prefix), Delimiter: encode(delimiter), EncodingType: query.Get("encoding-type"),
+		MaxKeys: l.most,
+	}
 	if asked, err := strconv.Atoi(query.Get("max-keys")); err == nil {
 		page.MaxKeys = min(asked, l.most)
 	}

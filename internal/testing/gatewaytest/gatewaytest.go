@@ -52,7 +52,9 @@ var buckets atomic.Int64
 // Run tests a server over service, which it closes.
 func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 	t.Cleanup(func() { _ = service.Close() })
-	g := &gateway{T: t, service: service, lacks: lacks, bucket: aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1)))}
+	g := &gateway{
+		T: t, service: service, lacks: lacks, bucket: aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1))),
+	}
 	g.Client, g.other = g.start(), g.start()
 	g.buckets()
 	g.objects()
@@ -83,7 +85,8 @@ func (g *gateway) start() *s3.Client {
 	require.NoError(g, err)
 	g.Cleanup(server.Close)
 	return s3.New(s3.Options{
-		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: server.Client(),
+		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, RetryMaxAttempts: 1,
+		HTTPClient:  server.Client(),
 		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 	})
 }
@@ -158,7 +161,10 @@ func (g *gateway) objects() {
 		})
 		content, got := g.get(key, func(in *s3.GetObjectInput) { in.ChecksumMode = types.ChecksumModeEnabled })
 		require.Equal(g, "content of "+key, content)
-		require.Equal(g, []string{"text/x-test", "no-cache", "blue"}, []string{*got.ContentType, *got.CacheControl, got.Metadata["color"]}, "%q", key)
+		require.Equal(
+			g, []string{"text/x-test", "no-cache", "blue"},
+			[]string{*got.ContentType, *got.CacheControl, got.Metadata["color"]}, "%q", key,
+		)
 		require.Len(g, got.Metadata, 1)
 		require.Equal(g, *put.ETag, *got.ETag)
 		if !g.lacks.Checksums {
@@ -174,20 +180,41 @@ func (g *gateway) objects() {
 
 func (g *gateway) conditions() {
 	first := g.put("condition", "one")
-	_, err := g.PutObject(g.Context(), &s3.PutObjectInput{Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("two"), IfNoneMatch: aws.String("*")})
+	_, err := g.PutObject(
+		g.Context(),
+		&s3.PutObjectInput{
+			Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("two"), IfNoneMatch: aws.String("*"),
+		},
+	)
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
 	second := g.put("condition", "two", func(in *s3.PutObjectInput) { in.IfMatch = first.ETag })
-	_, err = g.PutObject(g.Context(), &s3.PutObjectInput{Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("three"), IfMatch: first.ETag})
+	_, err = g.PutObject(
+		g.Context(),
+		&s3.PutObjectInput{
+			Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("three"), IfMatch: first.ETag,
+		},
+	)
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
-	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: aws.String("condition"), IfNoneMatch: second.ETag})
+	_, err = g.GetObject(
+		g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: aws.String("condition"), IfNoneMatch: second.ETag},
+	)
 	g.fails(err, http.StatusNotModified, "NotModified")
-	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: aws.String("condition"), Range: aws.String("bytes=9-")})
+	_, err = g.GetObject(
+		g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: aws.String("condition"), Range: aws.String("bytes=9-")},
+	)
 	g.fails(err, http.StatusRequestedRangeNotSatisfiable, "InvalidRange")
 }
 
 func (g *gateway) listings() {
-	require.ElementsMatch(g, []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t", "empty", "condition"}, g.keys(), "nothing of the server's own")
-	out, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Delimiter: aws.String("/"), Prefix: aws.String("a/")})
+	require.ElementsMatch(
+		g,
+		[]string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t", "empty", "condition"},
+		g.keys(),
+		"nothing of the server's own",
+	)
+	out, err := g.ListObjectsV2(
+		g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Delimiter: aws.String("/"), Prefix: aws.String("a/")},
+	)
 	require.NoError(g, err)
 	require.Empty(g, out.Contents)
 	require.Len(g, out.CommonPrefixes, 2)
@@ -205,7 +232,8 @@ func (g *gateway) copies() {
 	require.Equal(g, "content of plain", content)
 	require.Equal(g, map[string]string{"color": "blue"}, got.Metadata)
 	_, err = g.CopyObject(g.Context(), &s3.CopyObjectInput{
-		Bucket: g.bucket, Key: aws.String("plain"), CopySource: source, MetadataDirective: types.MetadataDirectiveReplace, Metadata: map[string]string{"color": "red"},
+		Bucket: g.bucket, Key: aws.String("plain"), CopySource: source, MetadataDirective: types.MetadataDirectiveReplace,
+		Metadata: map[string]string{"color": "red"},
 	})
 	require.NoError(g, err, "onto itself")
 	content, got = g.get("plain")
@@ -215,7 +243,8 @@ func (g *gateway) copies() {
 
 func (g *gateway) tags() {
 	_, err := g.PutObjectTagging(g.Context(), &s3.PutObjectTaggingInput{
-		Bucket: g.bucket, Key: aws.String("plain"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
+		Bucket: g.bucket, Key: aws.String("plain"),
+		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
 	})
 	require.NoError(g, err)
 	tags, err := g.GetObjectTagging(g.Context(), &s3.GetObjectTaggingInput{Bucket: g.bucket, Key: aws.String("plain")})
@@ -235,11 +264,19 @@ func (g *gateway) foreign() {
 	}
 	for _, key := range keys {
 		content := "content of " + key
-		_, err := d.Put(g.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Properties: storage.Properties{ContentType: "text/plain"}})
+		_, err := d.Put(
+			g.Context(),
+			&driver.PutRequest{
+				Key: key, Body: strings.NewReader(content), Size: int64(len(content)),
+				Properties: storage.Properties{ContentType: "text/plain"},
+			},
+		)
 		require.NoError(g, err, "%q", key)
 	}
 	require.ElementsMatch(g, append(slices.Clone(own), keys...), g.keys())
-	page, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("by-others/"), Delimiter: aws.String("/")})
+	page, err := g.ListObjectsV2(
+		g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("by-others/"), Delimiter: aws.String("/")},
+	)
 	require.NoError(g, err)
 	require.Len(g, page.Contents, 1)
 	require.Equal(g, "by-others/", *page.Contents[0].Key)
@@ -267,15 +304,34 @@ func (g *gateway) refused() {
 	g.fails(err, http.StatusNotFound, "NoSuchBucket")
 	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: none, Key: missing, Body: strings.NewReader("x")})
 	g.fails(err, http.StatusNotFound, "NoSuchBucket")
-	_, err = g.CopyObject(ctx, &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: aws.String(*g.bucket + "/missing")})
+	_, err = g.CopyObject(
+		ctx, &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: aws.String(*g.bucket + "/missing")},
+	)
 	g.fails(err, http.StatusNotFound, "NoSuchKey")
 	_, err = g.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: g.bucket})
 	g.fails(err, http.StatusConflict, "BucketNotEmpty")
-	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: g.bucket, Key: aws.String("k"), Body: strings.NewReader("x"), ServerSideEncryption: types.ServerSideEncryptionAwsKms})
+	_, err = g.PutObject(
+		ctx,
+		&s3.PutObjectInput{
+			Bucket: g.bucket, Key: aws.String("k"), Body: strings.NewReader("x"),
+			ServerSideEncryption: types.ServerSideEncryptionAwsKms,
+		},
+	)
 	g.fails(err, http.StatusNotImplemented, "NotImplemented")
-	_, err = g.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: g.bucket, LifecycleConfiguration: &types.BucketLifecycleConfiguration{
-		Rules: []types.LifecycleRule{{Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("")}, Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)}}},
-	}})
+	_, err = g.PutBucketLifecycleConfiguration(
+		ctx,
+		&s3.PutBucketLifecycleConfigurationInput{
+			Bucket: g.bucket,
+			LifecycleConfiguration: &types.BucketLifecycleConfiguration{
+				Rules: []types.LifecycleRule{
+					{
+						Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("")},
+						Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)},
+					},
+				},
+			},
+		},
+	)
 	g.fails(err, http.StatusNotImplemented, "NotImplemented") // it would not run
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
@@ -302,7 +358,8 @@ func (g *gateway) removals() {
 // versions lists and removes versions, and what S3 calls a delete marker.
 func (g *gateway) versions(lacks bool) {
 	_, err := g.PutBucketVersioning(g.Context(), &s3.PutBucketVersioningInput{
-		Bucket: g.bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+		Bucket:                  g.bucket,
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
 	if lacks {
 		g.fails(err, http.StatusNotImplemented, "NotImplemented")
@@ -320,7 +377,9 @@ func (g *gateway) versions(lacks bool) {
 	require.NoError(g, err)
 	require.Len(g, out.Versions, 2)
 	require.Len(g, out.DeleteMarkers, 1)
-	_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k"), VersionId: removed.VersionId})
+	_, err = g.DeleteObject(
+		g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k"), VersionId: removed.VersionId},
+	)
 	require.NoError(g, err)
 	content, _ = g.get("k")
 	require.Equal(g, "two", content)

@@ -47,23 +47,34 @@ func (g *gateway) begin(key string, options ...func(*s3.CreateMultipartUploadInp
 
 func (g *gateway) part(key string, upload *string, number int32, content string) types.CompletedPart {
 	g.Helper()
-	part, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: &key, UploadId: upload, PartNumber: &number, Body: strings.NewReader(content)})
+	part, err := g.UploadPart(
+		g.Context(),
+		&s3.UploadPartInput{
+			Bucket: g.bucket, Key: &key, UploadId: upload, PartNumber: &number, Body: strings.NewReader(content),
+		},
+	)
 	require.NoError(g, err)
 	return types.CompletedPart{PartNumber: &number, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}
 }
 
-func (g *gateway) complete(key string, upload *string, parts ...types.CompletedPart) (*s3.CompleteMultipartUploadOutput, error) {
+func (g *gateway) complete(
+	key string, upload *string, parts ...types.CompletedPart,
+) (*s3.CompleteMultipartUploadOutput, error) {
 	return g.CompleteMultipartUpload(g.Context(), g.completion(key, upload, parts...))
 }
 
-func (g *gateway) completion(key string, upload *string, parts ...types.CompletedPart) *s3.CompleteMultipartUploadInput {
+func (g *gateway) completion(
+	key string, upload *string, parts ...types.CompletedPart,
+) *s3.CompleteMultipartUploadInput {
 	return &s3.CompleteMultipartUploadInput{
 		Bucket: g.bucket, Key: &key, UploadId: upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	}
 }
 
 func (g *gateway) abort(key string, upload *string) error {
-	_, err := g.AbortMultipartUpload(g.Context(), &s3.AbortMultipartUploadInput{Bucket: g.bucket, Key: &key, UploadId: upload})
+	_, err := g.AbortMultipartUpload(
+		g.Context(), &s3.AbortMultipartUploadInput{Bucket: g.bucket, Key: &key, UploadId: upload},
+	)
 	return err
 }
 
@@ -78,7 +89,9 @@ func (g *gateway) isGone(key string, upload *string) {
 // open returns the ids of the uploads in progress.
 func (g *gateway) open() (ids []string) {
 	g.Helper()
-	pages := s3.NewListMultipartUploadsPaginator(g.Client, &s3.ListMultipartUploadsInput{Bucket: g.bucket, MaxUploads: aws.Int32(1)})
+	pages := s3.NewListMultipartUploadsPaginator(
+		g.Client, &s3.ListMultipartUploadsInput{Bucket: g.bucket, MaxUploads: aws.Int32(1)},
+	)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(g.Context())
 		require.NoError(g, err)
@@ -101,7 +114,9 @@ func (g *gateway) partsInAnyOrder() {
 	sum := md5.Sum([]byte(content("1")))
 	require.Equal(g, `"`+hex.EncodeToString(sum[:])+`"`, *first.ETag)
 	var numbers []int32
-	pages := s3.NewListPartsPaginator(g.Client, &s3.ListPartsInput{Bucket: g.bucket, Key: aws.String("large"), UploadId: upload, MaxParts: aws.Int32(2)})
+	pages := s3.NewListPartsPaginator(
+		g.Client, &s3.ListPartsInput{Bucket: g.bucket, Key: aws.String("large"), UploadId: upload, MaxParts: aws.Int32(2)},
+	)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(g.Context())
 		require.NoError(g, err)
@@ -120,7 +135,9 @@ func (g *gateway) partsInAnyOrder() {
 	require.NoError(g, err)
 	text, got := g.get("large")
 	require.Equal(g, content("1")+content("2")+"3", text)
-	require.Equal(g, []string{"text/x-test", "blue", *made.ETag}, []string{*got.ContentType, got.Metadata["color"], *got.ETag})
+	require.Equal(
+		g, []string{"text/x-test", "blue", *made.ETag}, []string{*got.ContentType, got.Metadata["color"], *got.ETag},
+	)
 	again, err := g.complete("large", upload, first, second, third)
 	require.NoError(g, err, "the first response may have been lost")
 	require.Equal(g, *made.ETag, *again.ETag)
@@ -149,9 +166,12 @@ func (g *gateway) copiedParts() {
 		CopySource: aws.String(*g.bucket + "/large"), CopySourceRange: aws.String("bytes=0-2047"),
 	})
 	require.NoError(g, err)
-	copied := types.CompletedPart{PartNumber: aws.Int32(1), ETag: out.CopyPartResult.ETag, ChecksumCRC32: out.CopyPartResult.ChecksumCRC32}
+	copied := types.CompletedPart{
+		PartNumber: aws.Int32(1), ETag: out.CopyPartResult.ETag, ChecksumCRC32: out.CopyPartResult.ChecksumCRC32,
+	}
 	_, err = g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
-		Bucket: g.bucket, Key: aws.String("copied"), UploadId: upload, PartNumber: aws.Int32(2), CopySource: aws.String(*g.bucket + "/missing"),
+		Bucket: g.bucket, Key: aws.String("copied"), UploadId: upload, PartNumber: aws.Int32(2),
+		CopySource: aws.String(*g.bucket + "/missing"),
 	})
 	g.fails(err, http.StatusNotFound, "NoSuchKey")
 	_, err = g.complete("copied", upload, copied, g.part("copied", upload, 2, "end"))
@@ -163,11 +183,21 @@ func (g *gateway) copiedParts() {
 func (g *gateway) refusedParts() {
 	upload := g.begin("refused")
 	for _, number := range []int32{-1, 0, 10_001} {
-		_, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: aws.String("refused"), UploadId: upload, PartNumber: &number, Body: strings.NewReader("x")})
+		_, err := g.UploadPart(
+			g.Context(),
+			&s3.UploadPartInput{
+				Bucket: g.bucket, Key: aws.String("refused"), UploadId: upload, PartNumber: &number, Body: strings.NewReader("x"),
+			},
+		)
 		g.fails(err, http.StatusBadRequest, "InvalidArgument")
 	}
 	for key, id := range map[string]string{"refused": "../" + *upload, "other": *upload, "refused/": *upload} {
-		_, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: &key, UploadId: &id, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
+		_, err := g.UploadPart(
+			g.Context(),
+			&s3.UploadPartInput{
+				Bucket: g.bucket, Key: &key, UploadId: &id, PartNumber: aws.Int32(1), Body: strings.NewReader("x"),
+			},
+		)
 		g.fails(err, http.StatusNotFound, "NoSuchUpload")
 	}
 	require.NoError(g, g.abort("refused", upload))
@@ -177,7 +207,13 @@ func (g *gateway) refusedParts() {
 func (g *gateway) refusedCompletions() {
 	g.put("refused", "old")
 	upload := g.begin("refused")
-	first, small, last := g.part("refused", upload, 1, content("1")), g.part("refused", upload, 2, "2"), g.part("refused", upload, 3, "3")
+	first, small, last := g.part(
+		"refused", upload, 1, content("1"),
+	), g.part(
+		"refused", upload, 2, "2",
+	), g.part(
+		"refused", upload, 3, "3",
+	)
 	wrong, missing := first, last
 	wrong.ETag, missing.PartNumber = small.ETag, aws.Int32(4)
 	for name, test := range map[string]struct {
@@ -215,10 +251,13 @@ func (g *gateway) manyParts() {
 		for i := range parts {
 			group.Go(func() {
 				out, err := g.UploadPart(g.Context(), &s3.UploadPartInput{
-					Bucket: g.bucket, Key: &key, UploadId: upload, PartNumber: aws.Int32(int32(i + 1)), Body: strings.NewReader(content(string(rune('A' + i)))),
+					Bucket: g.bucket, Key: &key, UploadId: upload, PartNumber: aws.Int32(int32(i + 1)),
+					Body: strings.NewReader(content(string(rune('A' + i)))),
 				})
 				if err == nil {
-					parts[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32}
+					parts[i] = types.CompletedPart{
+						PartNumber: aws.Int32(int32(i + 1)), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32,
+					}
 				}
 			})
 		}
@@ -236,7 +275,9 @@ func (g *gateway) manyParts() {
 func (g *gateway) completionsOfTwoServers() {
 	for range 5 {
 		upload := g.begin("two servers")
-		in := g.completion("two servers", upload, g.part("two servers", upload, 1, content("1")), g.part("two servers", upload, 2, "2"))
+		in := g.completion(
+			"two servers", upload, g.part("two servers", upload, 1, content("1")), g.part("two servers", upload, 2, "2"),
+		)
 		var results [2]error
 		var group sync.WaitGroup
 		for i, server := range []*s3.Client{g.Client, g.other} {
@@ -257,12 +298,20 @@ func (g *gateway) completionsOfTwoServers() {
 func (g *gateway) partBesideCompletion() {
 	for range 5 {
 		upload := g.begin("replaced")
-		in := g.completion("replaced", upload, g.part("replaced", upload, 1, content("1")), g.part("replaced", upload, 2, "2"))
+		in := g.completion(
+			"replaced", upload, g.part("replaced", upload, 1, content("1")), g.part("replaced", upload, 2, "2"),
+		)
 		var completed error
 		var group sync.WaitGroup
 		group.Go(func() { _, completed = g.CompleteMultipartUpload(g.Context(), in) })
 		group.Go(func() {
-			_, _ = g.other.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: in.Key, UploadId: upload, PartNumber: aws.Int32(1), Body: strings.NewReader(content("new"))})
+			_, _ = g.other.UploadPart(
+				g.Context(),
+				&s3.UploadPartInput{
+					Bucket: g.bucket, Key: in.Key, UploadId: upload, PartNumber: aws.Int32(1),
+					Body: strings.NewReader(content("new")),
+				},
+			)
 		})
 		group.Wait()
 		if completed == nil {
@@ -292,7 +341,13 @@ func (g *gateway) lostUploads() {
 		return upload, part
 	}
 	upload, _ := lose()
-	_, err = g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: aws.String("lost"), UploadId: upload, PartNumber: aws.Int32(2), Body: strings.NewReader("x")})
+	_, err = g.UploadPart(
+		g.Context(),
+		&s3.UploadPartInput{
+			Bucket: g.bucket, Key: aws.String("lost"), UploadId: upload, PartNumber: aws.Int32(2),
+			Body: strings.NewReader("x"),
+		},
+	)
 	g.fails(err, http.StatusNotFound, "NoSuchUpload")
 	require.NotContains(g, g.keys(), "lost")
 	upload, part := lose()
@@ -335,7 +390,13 @@ func (g *gateway) abortedUploads() {
 	part := g.part("aborted", upload, 1, "x")
 	require.NoError(g, g.abort("aborted", upload))
 	g.fails(g.abort("aborted", upload), http.StatusNotFound, "NoSuchUpload")
-	_, err := g.UploadPart(g.Context(), &s3.UploadPartInput{Bucket: g.bucket, Key: aws.String("aborted"), UploadId: upload, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
+	_, err := g.UploadPart(
+		g.Context(),
+		&s3.UploadPartInput{
+			Bucket: g.bucket, Key: aws.String("aborted"), UploadId: upload, PartNumber: aws.Int32(1),
+			Body: strings.NewReader("x"),
+		},
+	)
 	g.fails(err, http.StatusNotFound, "NoSuchUpload")
 	_, err = g.complete("aborted", upload, part)
 	g.fails(err, http.StatusNotFound, "NoSuchUpload")

@@ -98,7 +98,9 @@ func refuseAWS(w http.ResponseWriter, code string) {
 	WriteJSON(w, http.StatusBadRequest, map[string]string{"__type": code, "message": "the service says why"})
 }
 
-var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=` + AccessKeyID + `/\d{8}/([a-z0-9-]+)/kms/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}$`)
+var authorization = regexp.MustCompile(
+	`^AWS4-HMAC-SHA256 Credential=` + AccessKeyID + `/\d{8}/([a-z0-9-]+)/kms/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}$`,
+)
 
 // signedRegion returns the region of a request's signature. ok is false if it is not valid.
 func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
@@ -115,7 +117,8 @@ func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
 	}
 	sum := sha256.Sum256(body)
 	credentials := aws.Credentials{AccessKeyID: AccessKeyID, SecretAccessKey: SecretKey}
-	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, again, hex.EncodeToString(sum[:]), "kms", parts[1], at); err != nil {
+	hash := hex.EncodeToString(sum[:])
+	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, again, hash, "kms", parts[1], at); err != nil {
 		return "", false
 	}
 	return parts[1], again.Header.Get("Authorization") == r.Header.Get("Authorization")

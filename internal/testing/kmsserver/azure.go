@@ -64,7 +64,8 @@ type Credential struct{ Value string }
 
 // GetToken implements [azcore.TokenCredential].
 func (c Credential) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if len(o.Scopes) != 1 || o.Scopes[0] != "https://vault.azure.net/.default" || o.TenantID != "00000000-0000-0000-0000-00000000000a" {
+	if len(o.Scopes) != 1 || o.Scopes[0] != "https://vault.azure.net/.default" ||
+		o.TenantID != "00000000-0000-0000-0000-00000000000a" {
 		return azcore.AccessToken{}, fmt.Errorf("not of the challenge: %v", o)
 	}
 	return azcore.AccessToken{Token: c.Value}, nil
@@ -124,7 +125,12 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 			RefuseAzure(w, http.StatusBadRequest, "BadParameter", "")
 			return
 		}
-		WriteJSON(w, http.StatusOK, map[string]string{"kid": Vault + "/keys/" + parts[2] + "/" + version(n), "value": base64.RawURLEncoding.EncodeToString(out)})
+		WriteJSON(
+			w, http.StatusOK,
+			map[string]string{
+				"kid": Vault + "/keys/" + parts[2] + "/" + version(n), "value": base64.RawURLEncoding.EncodeToString(out),
+			},
+		)
 	}
 }
 

@@ -52,15 +52,24 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 	case state == "missing":
 		RefuseGoogle(w, http.StatusNotFound, "NOT_FOUND", "CryptoKey "+name+" not found.")
 	case state == "denied":
-		RefuseGoogle(w, http.StatusForbidden, "PERMISSION_DENIED", "Permission 'cloudkms.cryptoKeyVersions.useToDecrypt' denied on resource '"+name+"' (or it may not exist).")
+		RefuseGoogle(
+			w, http.StatusForbidden, "PERMISSION_DENIED",
+			"Permission 'cloudkms.cryptoKeyVersions.useToDecrypt' denied on resource '"+name+"' (or it may not exist).",
+		)
 	case state != "":
-		RefuseGoogle(w, http.StatusBadRequest, "FAILED_PRECONDITION", name+"/cryptoKeyVersions/1 is not enabled, current state is: "+strings.ToUpper(state)+".")
+		RefuseGoogle(
+			w, http.StatusBadRequest, "FAILED_PRECONDITION",
+			name+"/cryptoKeyVersions/1 is not enabled, current state is: "+strings.ToUpper(state)+".",
+		)
 	case sum(in.AdditionalAuthenticatedData) != in.AdditionalAuthenticatedDataCrc32c,
-		operation == "encrypt" && sum(in.Plaintext) != in.PlaintextCrc32c, operation == "decrypt" && sum(in.Ciphertext) != in.CiphertextCrc32c:
+		operation == "encrypt" && sum(in.Plaintext) != in.PlaintextCrc32c,
+		operation == "decrypt" && sum(in.Ciphertext) != in.CiphertextCrc32c:
 		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT", "The checksum in a field did not match the data.")
 	case operation == "encrypt":
 		newest := len(versions)
-		sealed := append([]byte{byte(newest)}, versions[newest-1].Seal(nil, nil, in.Plaintext, in.AdditionalAuthenticatedData)...)
+		sealed := append(
+			[]byte{byte(newest)},
+			versions[newest-1].Seal(nil, nil, in.Plaintext, in.AdditionalAuthenticatedData)...)
 		WriteJSON(w, http.StatusOK, map[string]any{
 			"name": fmt.Sprintf("%s/cryptoKeyVersions/%d", name, newest), "protectionLevel": "SOFTWARE",
 			"ciphertext": base64.StdEncoding.EncodeToString(sealed), "ciphertextCrc32c": strconv.FormatInt(sum(sealed), 10),
@@ -73,11 +82,16 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 			plain, err = versions[in.Ciphertext[0]-1].Open(nil, nil, in.Ciphertext[1:], in.AdditionalAuthenticatedData)
 		}
 		if err != nil {
-			RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT", "Decryption failed: verify that 'name' refers to the correct CryptoKey.")
+			RefuseGoogle(
+				w, http.StatusBadRequest, "INVALID_ARGUMENT",
+				"Decryption failed: verify that 'name' refers to the correct CryptoKey.",
+			)
 			return
 		}
 		WriteJSON(w, http.StatusOK, map[string]any{
-			"plaintext": base64.StdEncoding.EncodeToString(plain), "plaintextCrc32c": strconv.FormatInt(sum(plain), 10), "usedPrimary": true, "protectionLevel": "SOFTWARE",
+			"plaintext": base64.StdEncoding.EncodeToString(
+				plain,
+			), "plaintextCrc32c": strconv.FormatInt(sum(plain), 10), "usedPrimary": true, "protectionLevel": "SOFTWARE",
 		})
 	}
 }

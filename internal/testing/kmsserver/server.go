@@ -67,7 +67,9 @@ func (s *Server) Count(operation string) int {
 }
 
 // begin counts a request. It returns the state of the key and its versions, or answered.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, operation, name string) (state string, versions []cipher.AEAD, answered bool) {
+func (s *Server) begin(
+	w http.ResponseWriter, r *http.Request, operation, name string,
+) (state string, versions []cipher.AEAD, answered bool) {
 	s.mu.Lock()
 	s.requests[operation]++
 	answer, key := s.answer, s.keys[name]

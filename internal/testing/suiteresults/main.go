@@ -1,6 +1,7 @@
-// Command suiteresults reads what "go test -json" prints and prints what "go test" does: a line for each package, and the
-// output of those that fail. It stores each result of the conformance suite that a test logged (OMNIBUCKET_SUPPORT=log)
-// in a directory, for supporttable. So results also come from tests that Go does not run again:
+// Command suiteresults reads what "go test -json" prints and prints what "go test" does: a line for each package, and
+// the output of those that fail. It stores each result of the conformance suite that a test logged
+// (OMNIBUCKET_SUPPORT=log) in a directory, for supporttable. So results also come from tests that Go does not run
+// again:
 //
 //	OMNIBUCKET_SUPPORT=log go test -json ./... | go run ./internal/testing/suiteresults .support
 //

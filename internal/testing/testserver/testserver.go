@@ -20,7 +20,14 @@ func Need(t *testing.T, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)
 	if value == "" {
-		missing(t, fmt.Sprintf(`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C dev/testservers . -- go test -C %s -tags omnibucket_sdks .`, variable, packageDir()))
+		missing(
+			t,
+			fmt.Sprintf(
+				`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C dev/testservers . -- go test -C %s -tags omnibucket_sdks .`,
+				variable,
+				packageDir(),
+			),
+		)
 	}
 	return value
 }
@@ -51,7 +58,11 @@ func Program(t *testing.T, name string) string {
 func Further(t *testing.T) {
 	t.Helper()
 	if os.Getenv(Required) == "" {
-		t.Skipf(`it repeats other tests in another setting, or takes long: "make test" runs it, as does: %s=1 go test -C %s .`, Required, packageDir())
+		t.Skipf(
+			`it repeats other tests in another setting, or takes long: "make test" runs it, as does: %s=1 go test -C %s .`,
+			Required,
+			packageDir(),
+		)
 	}
 }
 

@@ -23,7 +23,9 @@ type Response struct {
 
 // Clients are clients that do not use the driver, by name. Each makes a signed request
 // exactly as it was returned, but curl adds its own Content-Type to an upload.
-var Clients = map[string]func(t testing.TB, signed *storage.SignedURL, body string) Response{"net/http": NetHTTP, "curl": Curl}
+var Clients = map[string]func(t testing.TB, signed *storage.SignedURL, body string) Response{
+	"net/http": NetHTTP, "curl": Curl,
+}
 
 // NetHTTP makes the request with net/http.
 func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Response {

@@ -16,15 +16,18 @@ func OnPipes(t *testing.T, server *http.Server) *http.Client {
 	t.Helper()
 	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
 	go func() { _ = server.Serve(listener) }()
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		client, peer := net.Pipe()
-		select {
-		case listener.made <- peer:
-			return client, nil
-		case <-listener.closed:
-			return nil, net.ErrClosed
-		}
-	}}
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			client, peer := net.Pipe()
+			select {
+			case listener.made <- peer:
+				return client, nil
+			case <-listener.closed:
+				return nil, net.ErrClosed
+			}
+		},
+	}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()

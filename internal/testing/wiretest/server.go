@@ -90,7 +90,9 @@ func (s *Server) Respond(replies ...Reply) {
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	asked := Request{r.Method, strings.TrimPrefix(r.URL.EscapedPath(), s.Root), r.URL.RawQuery, r.Header.Clone(), string(body)}
+	asked := Request{
+		r.Method, strings.TrimPrefix(r.URL.EscapedPath(), s.Root), r.URL.RawQuery, r.Header.Clone(), string(body),
+	}
 	a := s.next(asked)
 	if s.Before != nil {
 		s.Before(r)

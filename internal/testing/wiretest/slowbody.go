@@ -22,7 +22,10 @@ func RefusesSlowBody(t *testing.T, h http.Handler, path string) {
 		server := &http.Server{Handler: h}
 		go func() { _ = server.Serve(listener) }()
 		start := time.Now()
-		_, err := io.WriteString(client, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 8388608\r\n\r\n")
+		_, err := io.WriteString(
+			client,
+			"POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 8388608\r\n\r\n",
+		)
 		require.NoError(t, err)
 		go func() {
 			for {

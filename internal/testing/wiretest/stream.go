@@ -83,7 +83,10 @@ func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*stor
 	require.NoError(t, err)
 	require.Equal(t, mib<<20, attrs.Size)
 	require.Equal(t, body.CRC, attrs.CRC32C.Sum)
-	t.Logf("uploaded %d MiB with at most %d MiB of heap, %d MiB of which were used before", mib, body.peak>>20, before.HeapAlloc>>20)
+	t.Logf(
+		"uploaded %d MiB with at most %d MiB of heap, %d MiB of which were used before", mib, body.peak>>20,
+		before.HeapAlloc>>20,
+	)
 	require.Less(t, body.peak-min(body.peak, before.HeapAlloc), 3*memory, "this includes uncollected garbage")
 	return attrs, body
 }

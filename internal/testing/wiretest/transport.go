@@ -106,7 +106,11 @@ func SilentServer(t *testing.T, open OpenWithClient) {
 				_ = listener.Close()
 				accepted.Range(func(conn, _ any) bool { return conn.(net.Conn).Close() == nil })
 			})
-			b := open("http://"+listener.Addr().String(), client, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: stall}))
+			b := open(
+				"http://"+listener.Addr().String(),
+				client,
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: stall}),
+			)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 			// All wait at once, however many tests may run beside each other.
 			errs, took := make([]error, len(operations)), make([]time.Duration, len(operations))

@@ -65,7 +65,9 @@ func (v *Vendor) requireUsed(t *testing.T, secrets []string, refused int) {
 type OpenVended func(t *testing.T, vendor *Vendor, work time.Duration) storage.Bucket
 
 // CredentialsAreReplacedWithin judges operations that copy in many requests, each for longer than credentials hold.
-func CredentialsAreReplacedWithin(t *testing.T, open OpenVended, operations map[string]func(context.Context, storage.Bucket) error) {
+func CredentialsAreReplacedWithin(
+	t *testing.T, open OpenVended, operations map[string]func(context.Context, storage.Bucket) error,
+) {
 	for name, do := range operations {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

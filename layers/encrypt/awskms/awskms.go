@@ -56,14 +56,17 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	id, isKey := strings.CutPrefix(name.Resource, "key/")
 	if err != nil || name.Service != "kms" || name.Region == "" || !isKey || id == "" {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Op: "awskms.New", Err: errors.New("the key must be the ARN of a key of AWS KMS: arn:aws:kms:REGION:ACCOUNT:key/ID"),
+			Code: storage.InvalidArgument, Op: "awskms.New",
+			Err:  errors.New("the key must be the ARN of a key of AWS KMS: arn:aws:kms:REGION:ACCOUNT:key/ID"),
 			Hint: "show the ARN of an alias's key: aws kms describe-key --key-id ALIAS",
 		}
 	}
 	if c.AWS == nil {
 		chain, err := config.LoadDefaultConfig(ctx, config.WithRegion(name.Region))
 		if err != nil {
-			return nil, &storage.Error{Code: storage.Unauthenticated, Op: "awskms.New", Err: err, Hint: "correct the configuration of AWS"}
+			return nil, &storage.Error{
+				Code: storage.Unauthenticated, Op: "awskms.New", Err: err, Hint: "correct the configuration of AWS",
+			}
 		}
 		c.AWS = &chain
 	}
@@ -79,7 +82,9 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	if strings.HasPrefix(id, "mrk-") {
 		unique.Region = "" // its replicas in other regions have the same id
 	}
-	return &kms.Key{Type: "github.com/omnibucket/awskms", Name: unique.String(), Bucket: c.Bucket, Service: key{client, c.Key}}, nil
+	return &kms.Key{
+		Type: "github.com/omnibucket/awskms", Name: unique.String(), Bucket: c.Bucket, Service: key{client, c.Key},
+	}, nil
 }
 
 // watched returns [kms.Client] in place of a client of this kind. Another one stays as it is.
@@ -108,7 +113,9 @@ func contextOf(of encrypt.Object) map[string]string {
 
 // Encrypt implements kms.Service.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
-	out, err := k.client.Encrypt(ctx, &awssdk.EncryptInput{KeyId: &k.arn, Plaintext: dataKey, EncryptionContext: contextOf(of)})
+	out, err := k.client.Encrypt(
+		ctx, &awssdk.EncryptInput{KeyId: &k.arn, Plaintext: dataKey, EncryptionContext: contextOf(of)},
+	)
 	switch {
 	case err != nil:
 		return nil, nil, failed(err, dataKey)
@@ -120,7 +127,9 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 
 // Decrypt implements kms.Service.
 func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Object) ([]byte, error) {
-	out, err := k.client.Decrypt(ctx, &awssdk.DecryptInput{KeyId: &k.arn, CiphertextBlob: body, EncryptionContext: contextOf(of)})
+	out, err := k.client.Decrypt(
+		ctx, &awssdk.DecryptInput{KeyId: &k.arn, CiphertextBlob: body, EncryptionContext: contextOf(of)},
+	)
 	switch {
 	case err != nil:
 		return nil, failed(err)
@@ -155,7 +164,9 @@ func failed(err error, secrets ...[]byte) error {
 	if !ok || response.Response == nil || response.Response.Response == nil || response.HTTPStatusCode() == 0 {
 		return kms.NoResponse(service, err)
 	}
-	r := kms.Response{Status: response.HTTPStatusCode(), Header: response.Response.Header, RequestID: response.ServiceRequestID()}
+	r := kms.Response{
+		Status: response.HTTPStatusCode(), Header: response.Response.Header, RequestID: response.ServiceRequestID(),
+	}
 	if own && api.ErrorCode() != "UnknownError" {
 		r.Code, r.Message = api.ErrorCode(), api.ErrorMessage()
 	}

@@ -54,7 +54,9 @@ type Config struct {
 	HTTPClient *http.Client
 }
 
-var keyForm = regexp.MustCompile(`^(https://[A-Za-z0-9.-]+(?::[0-9]+)?)/keys/([A-Za-z0-9-]{1,127})(?:/([0-9A-Za-z]+))?$`)
+var keyForm = regexp.MustCompile(
+	`^(https://[A-Za-z0-9.-]+(?::[0-9]+)?)/keys/([A-Za-z0-9-]{1,127})(?:/([0-9A-Za-z]+))?$`,
+)
 
 // New returns the keys. It sends no request.
 //
@@ -68,7 +70,9 @@ func New(c Config) (encrypt.Keys, error) {
 		}
 	}
 	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: kms.Client(c.HTTPClient), Retry: policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{wholeBody{}},
+		Transport: kms.Client(
+			c.HTTPClient,
+		), Retry: policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{wholeBody{}},
 	}}
 	sdk, err := azkeys.NewClient(parts[1], &credential{from: c.Credential}, options)
 	if err != nil {
@@ -109,7 +113,9 @@ type key struct {
 
 // proof returns what follows the data key in what is wrapped. No name of a container has a byte 0.
 func proof(of encrypt.Object) []byte {
-	sum := sha256.Sum256([]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + of.Bucket + "\x00" + of.Key))
+	sum := sha256.Sum256(
+		[]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + of.Bucket + "\x00" + of.Key),
+	)
 	return sum[:]
 }
 
@@ -122,7 +128,10 @@ var (
 func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
 	var out azkeys.WrapKeyResponse
 	err := guarded(func() (err error) {
-		out, err = k.sdk.WrapKey(ctx, k.name, k.version, azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: append(bytes.Clone(dataKey), proof(of)...)}, nil)
+		out, err = k.sdk.WrapKey(
+			ctx, k.name, k.version,
+			azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: append(bytes.Clone(dataKey), proof(of)...)}, nil,
+		)
 		return err
 	})
 	if err != nil {
@@ -154,7 +163,9 @@ func (k key) Decrypt(ctx context.Context, body []byte, args []string, of encrypt
 	}
 	var out azkeys.UnwrapKeyResponse
 	err := guarded(func() (err error) {
-		out, err = k.sdk.UnwrapKey(ctx, k.name, args[0], azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: body}, nil)
+		out, err = k.sdk.UnwrapKey(
+			ctx, k.name, args[0], azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: body}, nil,
+		)
 		return err
 	})
 	switch {

@@ -30,7 +30,10 @@ func failed(err error, secrets ...[]byte) error {
 	if !ok || response.RawResponse == nil {
 		return kms.NoResponse(service, err)
 	}
-	r := kms.Response{Status: response.StatusCode, Header: response.RawResponse.Header, RequestID: response.RawResponse.Header.Get("X-Ms-Request-Id")}
+	r := kms.Response{
+		Status: response.StatusCode, Header: response.RawResponse.Header,
+		RequestID: response.RawResponse.Header.Get("X-Ms-Request-Id"),
+	}
 	var document struct {
 		Error struct {
 			Code, Message string
@@ -46,7 +49,8 @@ func failed(err error, secrets ...[]byte) error {
 	if _, known := meanings[document.Error.InnerError.Code]; known {
 		r.Code = document.Error.InnerError.Code
 	}
-	if len(secrets) == 0 && r.Status == http.StatusBadRequest && r.Code == "BadParameter" { // what is unwrapped is not what was wrapped
+	if len(secrets) == 0 && r.Status == http.StatusBadRequest &&
+		r.Code == "BadParameter" { // what is unwrapped is not what was wrapped
 		return kms.Another(service)
 	}
 	return kms.Failed(service, r, meanings, secrets...)

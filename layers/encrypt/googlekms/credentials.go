@@ -24,7 +24,9 @@ func finder(given *auth.Credentials) func() (*auth.Credentials, error) {
 			return given, nil
 		}
 		// An asynchronous refresh would be a goroutine that outlives the request.
-		return credentials.DetectDefault(&credentials.DetectOptions{Scopes: []string{"https://www.googleapis.com/auth/cloudkms"}, DisableAsyncRefresh: true})
+		return credentials.DetectDefault(
+			&credentials.DetectOptions{Scopes: []string{"https://www.googleapis.com/auth/cloudkms"}, DisableAsyncRefresh: true},
+		)
 	})
 }
 
@@ -43,7 +45,10 @@ func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, ended
 		}
 		refused, ok := errors.AsType[*auth.Error](err)
-		return nil, kms.NoCredentials(err, ok && refused.Temporary(), "set GOOGLE_APPLICATION_CREDENTIALS, or log in with gcloud auth application-default login")
+		return nil, kms.NoCredentials(
+			err, ok && refused.Temporary(),
+			"set GOOGLE_APPLICATION_CREDENTIALS, or log in with gcloud auth application-default login",
+		)
 	}
 	own := r.Clone(r.Context())
 	own.Header.Set("Authorization", "Bearer "+token.Value)

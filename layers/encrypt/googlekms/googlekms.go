@@ -51,7 +51,9 @@ type Config struct {
 	HTTPClient *http.Client
 }
 
-var keyForm = regexp.MustCompile(`^projects/[^/?#]+/locations/[^/?#]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`)
+var keyForm = regexp.MustCompile(
+	`^projects/[^/?#]+/locations/[^/?#]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`,
+)
 
 // New returns the keys. It sends no request to KMS.
 //

@@ -236,7 +236,9 @@ func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 }
 
 // Get reads the range that r names, if the condition holds. It is in place of that of r, and may be nil.
-func (s Store) Get(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (*storage.Attrs, io.ReadCloser, error) {
+func (s Store) Get(
+	ctx context.Context, r *driver.GetRequest, condition storage.ReadOption,
+) (*storage.Attrs, io.ReadCloser, error) {
 	var opts []storage.DownloadOption
 	if condition != nil {
 		opts = append(opts, condition)
@@ -268,7 +270,9 @@ func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage
 }
 
 // ListPage returns the page of b, either store, after a token. Without one, it begins after start.
-func ListPage(ctx context.Context, b storage.Bucket, r *driver.ListRequest, token, start string) (*storage.Page, error) {
+func ListPage(
+	ctx context.Context, b storage.Bucket, r *driver.ListRequest, token, start string,
+) (*storage.Page, error) {
 	opts := []storage.ListOption{storage.WithPrefix(r.Prefix), storage.WithPageSize(r.Limit)}
 	if r.Delimiter != "" {
 		opts = append(opts, storage.WithDelimiter(r.Delimiter))

@@ -36,7 +36,11 @@ func Register[Config any](
 				return nil, err
 			}
 			if address.Host == "" {
-				return nil, argument.Invalid("address", "must name a "+f.Bucket+", as "+f.Scheme+"://name does", "to open the account "+f.Scheme+"://, use OpenService")
+				return nil, argument.Invalid(
+					"address",
+					"must name a "+f.Bucket+", as "+f.Scheme+"://name does",
+					"to open the account "+f.Scheme+"://, use OpenService",
+				)
 			}
 			return drv(ctx, c)
 		},
@@ -46,7 +50,10 @@ func Register[Config any](
 				return nil, err
 			}
 			if address.Host != "" {
-				return nil, argument.Invalid("address", "must not name a "+f.Bucket+": the account is "+f.Account, "to open the "+f.Bucket+" "+f.Scheme+"://name, use Open")
+				return nil, argument.Invalid(
+					"address", "must not name a "+f.Bucket+": the account is "+f.Account,
+					"to open the "+f.Bucket+" "+f.Scheme+"://name, use Open",
+				)
 			}
 			return service(ctx, c)
 		},
@@ -64,7 +71,9 @@ func (f Form) Name(address *url.URL) (string, error) {
 	case address.Host != address.Hostname():
 		return "", argument.Invalid("address", "must not have a port", "name the server with the parameter endpoint=")
 	case address.Path != "" && address.Path != "/":
-		return "", argument.Invalid("address", "must not have a path", "for a prefix within a "+f.Bucket+", use storage.Prefixed")
+		return "", argument.Invalid(
+			"address", "must not have a path", "for a prefix within a "+f.Bucket+", use storage.Prefixed",
+		)
 	}
 	return address.Host, nil
 }
@@ -98,7 +107,8 @@ func InClear(u *url.URL) bool {
 // It returns false if the text is not such a URL.
 func Endpoint(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" ||
+		u.Fragment != "" {
 		return nil, false
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")

@@ -80,7 +80,9 @@ type marker struct {
 const decisionName = "omnibucketdecision" // of the marker's metadata
 
 // ErrEnded is for an upload that was completed or aborted.
-var ErrEnded = &storage.Error{Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one"}
+var ErrEnded = &storage.Error{
+	Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one",
+}
 
 // errEndedUnknown is for an upload whose object was made by an earlier attempt and then replaced, or
 // was never made because another write came first.
@@ -89,8 +91,11 @@ var errEndedUnknown = &storage.Error{
 	Hint: "the upload has ended, and another object has its key: begin another upload if this one must be stored",
 }
 
-// CheckOpen returns ErrEnded if an upload was completed or aborted before its new part was stored, and removes the part.
-func CheckOpen(ctx context.Context, isOpen func(context.Context) (bool, error), remove func(context.Context) error) error {
+// CheckOpen returns ErrEnded if an upload was completed or aborted before its new part was stored, and removes the
+// part.
+func CheckOpen(
+	ctx context.Context, isOpen func(context.Context) (bool, error), remove func(context.Context) error,
+) error {
 	open, err := isOpen(ctx)
 	if err != nil || open {
 		return err
@@ -223,7 +228,9 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 
 // afterFailure looks whether a commit that failed has made the object, and takes the decision back
 // if it cannot have.
-func (c *Completion) afterFailure(ctx context.Context, m *marker, first bool, failed error) (*storage.Attrs, bool, error) {
+func (c *Completion) afterFailure(
+	ctx context.Context, m *marker, first bool, failed error,
+) (*storage.Attrs, bool, error) {
 	e, ok := errors.AsType[*storage.Error](failed)
 	maybe := ok && (e.Unknown || e.Retryable)
 	refused := storage.CodeOf(failed) == storage.PreconditionFailed
@@ -324,7 +331,8 @@ func (c *Completion) drop(ctx context.Context) error {
 	defer cancel()
 	for try := 1; ; try++ {
 		err := c.Drop(ctx)
-		if e, ok := errors.AsType[*storage.Error](err); !ok || !e.Retryable || try == releases || ctxtime.Sleep(ctx, firstPause) != nil {
+		if e, ok := errors.AsType[*storage.Error](err); !ok || !e.Retryable || try == releases ||
+			ctxtime.Sleep(ctx, firstPause) != nil {
 			return err
 		}
 	}

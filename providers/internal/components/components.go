@@ -59,7 +59,9 @@ const maxReads = 16 // of markers at once
 
 // Uploads returns the entries of n uploads that are for keys with a prefix. entry returns nil if there
 // is no such upload (any more).
-func Uploads(ctx context.Context, n int, prefix string, entry func(ctx context.Context, i int) (*storage.UploadEntry, error)) ([]storage.UploadEntry, error) {
+func Uploads(
+	ctx context.Context, n int, prefix string, entry func(ctx context.Context, i int) (*storage.UploadEntry, error),
+) ([]storage.UploadEntry, error) {
 	found := make([]*storage.UploadEntry, n)
 	err := parallel.Each(ctx, n, maxReads, func(ctx context.Context, i int) (err error) {
 		found[i], err = entry(ctx, i)

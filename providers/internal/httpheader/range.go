@@ -35,7 +35,9 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	start, badStart := strconv.ParseUint(from, 10, 63)
 	size, badSize := strconv.ParseUint(total, 10, 63)
 	if !dashed || badStart != nil || badSize != nil {
-		return 0, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the response has the malformed Content-Range %q", contentRange)}
+		return 0, &storage.Error{
+			Code: storage.Internal, Err: fmt.Errorf("the response has the malformed Content-Range %q", contentRange),
+		}
 	}
 	asked := r.Offset
 	if r.Suffix > 0 {
@@ -45,7 +47,9 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	case r.Suffix == 0 && asked >= int64(size):
 		return 0, storage.RangeNotSatisfiable
 	case int64(start) != asked:
-		return 0, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the response begins at byte %d and not at %d", start, asked)}
+		return 0, &storage.Error{
+			Code: storage.Internal, Err: fmt.Errorf("the response begins at byte %d and not at %d", start, asked),
+		}
 	}
 	return int64(size), nil
 }

@@ -26,7 +26,10 @@ func CheckForm(r *driver.SignRequest, provider string) error {
 	case r.ContentLanguage != "":
 		return unsupported("have no field for the content language: use SignedUploadURL")
 	case strings.Contains(r.Key, "${filename}"):
-		return &storage.Error{Code: storage.InvalidArgument, Hint: provider + " replaces ${filename} in the key of a form with the name of the user's file: leave it out of the key"}
+		return &storage.Error{
+			Code: storage.InvalidArgument,
+			Hint: provider + " replaces ${filename} in the key of a form with the name of the user's file: leave it out of the key",
+		}
 	}
 	return nil
 }

@@ -21,7 +21,9 @@ func New[C any](d driver.Driver, keys *Keyring[C]) driver.Driver { return &bucke
 func (b *bucket[C]) Native() any { return nil }
 
 // with makes a call of an operation on key.
-func with[C, R, T any](ctx context.Context, b *bucket[C], key string, call func(context.Context, R) (T, error), r R) (result T, err error) {
+func with[C, R, T any](
+	ctx context.Context, b *bucket[C], key string, call func(context.Context, R) (T, error), r R,
+) (result T, err error) {
 	if _, err = b.keys.get(ctx, key); err != nil {
 		return result, err
 	}
@@ -38,7 +40,10 @@ func do[C, R any](ctx context.Context, b *bucket[C], key string, call func(conte
 
 // among is with for an operation in which the store reads objects. If they have other credentials than key, the core
 // moves the bytes.
-func among[C, R any](ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef, call func(context.Context, R) (*storage.Attrs, error), r R) (*storage.Attrs, error) {
+func among[C, R any](
+	ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef,
+	call func(context.Context, R) (*storage.Attrs, error), r R,
+) (*storage.Attrs, error) {
 	g, err := b.keys.get(ctx, key)
 	for _, source := range sources {
 		if err != nil {
@@ -52,7 +57,9 @@ func among[C, R any](ctx context.Context, b *bucket[C], key string, sources []dr
 	return with(ctx, b, key, call, r)
 }
 
-func (b *bucket[C]) Get(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+func (b *bucket[C]) Get(
+	ctx context.Context, r *driver.GetRequest,
+) (attrs *storage.Attrs, body io.ReadCloser, err error) {
 	err = do(ctx, b, r.Key, func(ctx context.Context, r *driver.GetRequest) error {
 		attrs, body, err = b.Driver.Get(ctx, r)
 		return err
@@ -84,7 +91,9 @@ func (b *bucket[C]) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) [
 }
 
 func (b *bucket[C]) AbortParts(ctx context.Context, key, upload string) error {
-	return do(ctx, b, key, func(ctx context.Context, key string) error { return b.Driver.AbortParts(ctx, key, upload) }, key)
+	return do(
+		ctx, b, key, func(ctx context.Context, key string) error { return b.Driver.AbortParts(ctx, key, upload) }, key,
+	)
 }
 
 func (b *bucket[C]) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {

@@ -200,7 +200,10 @@ func (o *operation[C]) judge(err error) error {
 }
 
 // aboutCredentials are the codes that a function may choose.
-var aboutCredentials = []storage.Code{storage.Unauthenticated, storage.PermissionDenied, storage.RateLimited, storage.Unavailable, storage.DeadlineExceeded}
+var aboutCredentials = []storage.Code{
+	storage.Unauthenticated, storage.PermissionDenied, storage.RateLimited, storage.Unavailable,
+	storage.DeadlineExceeded,
+}
 
 // failed returns the error of a request without credentials. A function may return an error of this library, such as
 // Unavailable, which is retried. It must not look like an answer about the object: that a secret is not

@@ -19,7 +19,9 @@ func (p *probe) put(ctx context.Context, key, text string, condition storage.Con
 func (p *probe) request(key, text string, condition storage.Condition) *driver.PutRequest {
 	return &driver.PutRequest{
 		Key: p.prefix + key, Body: strings.NewReader(text), Size: int64(len(text)),
-		Properties: storage.Properties{ContentType: "text/plain"}, Condition: condition, CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
+		Properties: storage.Properties{
+			ContentType: "text/plain",
+		}, Condition: condition, CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
 	}
 }
 
@@ -62,13 +64,17 @@ func (p *probe) upload(ctx context.Context, r *driver.PutRequest, text string) (
 
 func textPart(text string) func() *driver.PartRequest {
 	return func() *driver.PartRequest {
-		return &driver.PartRequest{Body: strings.NewReader(text), CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true}}
+		return &driver.PartRequest{
+			Body: strings.NewReader(text), CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
+		}
 	}
 }
 
 // prepareUpload does all of an upload except for the request that completes it, which may be repeated. To the
 // request of the part it adds what is the same for all. clean aborts what was not completed.
-func (p *probe) prepareUpload(ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest) (complete func() (*storage.Attrs, error), err error) {
+func (p *probe) prepareUpload(
+	ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest,
+) (complete func() (*storage.Attrs, error), err error) {
 	upload, err := p.driver.BeginParts(ctx, r)
 	if err != nil {
 		return nil, err
@@ -124,7 +130,9 @@ func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 // there are objects.
 func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (names []string, pages int, err error) {
 	for token := ""; ; {
-		page, err := p.driver.List(ctx, &driver.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit})
+		page, err := p.driver.List(
+			ctx, &driver.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit},
+		)
 		if err != nil {
 			return nil, pages, err
 		}

@@ -70,7 +70,9 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 // checkBoth checks both conditions of an operation that writes "new", before its races.
-func (p *probe) checkBoth(ctx context.Context, key string, write func(key string, condition storage.Condition) error, races ...step) (Verdict, string) {
+func (p *probe) checkBoth(
+	ctx context.Context, key string, write func(key string, condition storage.Condition) error, races ...step,
+) (Verdict, string) {
 	right, wrong, err := p.revisions(ctx, key)
 	if err != nil {
 		return inconclusive("writing", err)
@@ -96,10 +98,14 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	return p.checkBoth(ctx, "complete", upload,
 		repeatRace(writeRaces, func(round int) (Verdict, string) {
-			return p.raceCompletions(ctx, "concurrent creates", fmt.Sprint("complete-create-race-", round), storage.Condition{Absent: true})
+			return p.raceCompletions(
+				ctx, "concurrent creates", fmt.Sprint("complete-create-race-", round), storage.Condition{Absent: true},
+			)
 		}),
 		p.repeatOver(ctx, writeRaces, "complete-update-race", func(old string) (Verdict, string) {
-			return p.raceCompletions(ctx, "concurrent updates of one revision", "complete-update-race", storage.Condition{Revision: old})
+			return p.raceCompletions(
+				ctx, "concurrent updates of one revision", "complete-update-race", storage.Condition{Revision: old},
+			)
 		}),
 	)
 }
@@ -131,7 +137,9 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("writing", err)
 	}
 	remove := func(key, revision string) error {
-		return p.driver.Delete(ctx, &driver.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
+		return p.driver.Delete(
+			ctx, &driver.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}},
+		)
 	}
 	return runRaces(deleteRaces,
 		expectRefusal("a delete of another revision", func() error { return remove("remove", wrong) }),

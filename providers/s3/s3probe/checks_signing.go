@@ -24,7 +24,9 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 	r.PublicRead = true
 	return runSteps(
 		expectSuccess("a public object", func() error { _, err := p.putRequest(ctx, r); return err }),
-		expectSuccess("a private object", func() error { _, err := p.put(ctx, "private", "private", storage.Condition{}); return err }),
+		expectSuccess(
+			"a private object", func() error { _, err := p.put(ctx, "private", "private", storage.Condition{}); return err },
+		),
 		func() (Verdict, string) {
 			open, err := p.isPublic(ctx, "private")
 			switch {
@@ -73,7 +75,9 @@ func (p *probe) send(r *http.Request) (status int, err error) {
 
 // signedPut sends a signed upload, with other headers than the signed ones if header
 // has any.
-func (p *probe) signedPut(ctx context.Context, signed *storage.SignedURL, text string, header http.Header) (int, error) {
+func (p *probe) signedPut(
+	ctx context.Context, signed *storage.SignedURL, text string, header http.Header,
+) (int, error) {
 	r, err := signed.Request(ctx, strings.NewReader(text))
 	if err != nil {
 		return 0, err

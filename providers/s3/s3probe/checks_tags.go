@@ -29,7 +29,9 @@ func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 		p.expectTags(ctx, "copy-tagged", first),
 		expectSuccess("a copy with other tags", func() error { return p.copyTagged(ctx, second) }),
 		p.expectTags(ctx, "copy-tagged", second),
-		expectSuccess("a write without tags", func() error { _, err := p.put(ctx, "copy-tagged", "x", storage.Condition{}); return err }),
+		expectSuccess(
+			"a write without tags", func() error { _, err := p.put(ctx, "copy-tagged", "x", storage.Condition{}); return err },
+		),
 		p.expectTags(ctx, "copy-tagged", nil),
 	)
 }

@@ -194,7 +194,8 @@ func (p *probe) clean(ctx context.Context) {
 		return true
 	})
 	_ = p.release(ctx) // without object lock there is no hold
-	if cleanObjects(ctx, p.driver, p.prefix) != nil || cleanVersions(ctx, p.driver, p.prefix, p.profile.Versioning) != nil {
+	if cleanObjects(ctx, p.driver, p.prefix) != nil ||
+		cleanVersions(ctx, p.driver, p.prefix, p.profile.Versioning) != nil {
 		p.report.Left = p.prefix
 	}
 }

@@ -34,7 +34,9 @@ func ResponseOf(list List, account string, known Accounts) any {
 	for _, g := range list.shown(account) {
 		grantee := shownGrantee{Xsi: schemaInstance, Type: "Group", URI: g.Grantee}
 		if !strings.HasPrefix(g.Grantee, groupPrefix) {
-			grantee = shownGrantee{Xsi: schemaInstance, Type: "CanonicalUser", ID: g.Grantee, DisplayName: displayName(known, g.Grantee)}
+			grantee = shownGrantee{
+				Xsi: schemaInstance, Type: "CanonicalUser", ID: g.Grantee, DisplayName: displayName(known, g.Grantee),
+			}
 		}
 		response.AccessControlList.Grant = append(response.AccessControlList.Grant, shownGrant{grantee, g.Permission})
 	}

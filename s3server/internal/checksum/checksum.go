@@ -32,9 +32,18 @@ type Kind struct {
 }
 
 var Kinds = []*Kind{
-	{"CRC32", "X-Amz-Checksum-Crc32", func() hash.Hash { return crc32.NewIEEE() }, true, true, func(e *Elements) *string { return &e.ChecksumCRC32 }},
-	{"CRC32C", "X-Amz-Checksum-Crc32c", func() hash.Hash { return crc32c.New() }, true, true, func(e *Elements) *string { return &e.ChecksumCRC32C }},
-	{"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func() hash.Hash { return crc64nvme.New() }, true, false, func(e *Elements) *string { return &e.ChecksumCRC64NVME }},
+	{
+		"CRC32", "X-Amz-Checksum-Crc32", func() hash.Hash { return crc32.NewIEEE() }, true, true,
+		func(e *Elements) *string { return &e.ChecksumCRC32 },
+	},
+	{
+		"CRC32C", "X-Amz-Checksum-Crc32c", func() hash.Hash { return crc32c.New() }, true, true,
+		func(e *Elements) *string { return &e.ChecksumCRC32C },
+	},
+	{
+		"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func() hash.Hash { return crc64nvme.New() }, true, false,
+		func(e *Elements) *string { return &e.ChecksumCRC64NVME },
+	},
 	{"SHA1", "X-Amz-Checksum-Sha1", sha1.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA1 }},
 	{"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA256 }},
 	{"SHA512", "X-Amz-Checksum-Sha512", sha512.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA512 }},
@@ -120,7 +129,11 @@ func OfHeader(header http.Header) (Sum, error) {
 		}
 		kind := kindByHeader(name)
 		if kind == nil {
-			return Sum{}, s3error.New("InvalidRequest").WithMessage("The algorithm type you specified in x-amz-checksum- header is invalid.")
+			return Sum{}, s3error.New(
+				"InvalidRequest",
+			).WithMessage(
+				"The algorithm type you specified in x-amz-checksum- header is invalid.",
+			)
 		}
 		if found.Kind != nil || len(values) > 1 {
 			return Sum{}, MultipleChecksums()
@@ -131,7 +144,11 @@ func OfHeader(header http.Header) (Sum, error) {
 }
 
 func MultipleChecksums() *s3error.Error {
-	return s3error.New("InvalidRequest").WithMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+	return s3error.New(
+		"InvalidRequest",
+	).WithMessage(
+		"Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+	)
 }
 
 // Announced returns the kind of the checksum in the announced trailers, or nil. It fails
@@ -144,7 +161,11 @@ func Announced(trailers []string) (found *Kind, err error) {
 		kind := kindByHeader(name)
 		switch {
 		case kind == nil:
-			return nil, s3error.New("InvalidRequest").WithMessage("The value specified in the x-amz-trailer header is not supported")
+			return nil, s3error.New(
+				"InvalidRequest",
+			).WithMessage(
+				"The value specified in the x-amz-trailer header is not supported",
+			)
 		case found != nil:
 			return nil, MultipleChecksums()
 		}
@@ -165,7 +186,12 @@ func Named(name string) (*Kind, error) {
 	for _, kind := range Kinds {
 		names = append(names, kind.Name)
 	}
-	return nil, s3error.New("InvalidRequest").WithMessage("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [%s]", strings.Join(names, ", "))
+	return nil, s3error.New(
+		"InvalidRequest",
+	).WithMessage(
+		"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [%s]",
+		strings.Join(names, ", "),
+	)
 }
 
 // Write adds the checksum to the headers of a response.

@@ -40,7 +40,11 @@ func (c *Configuration) Check() error {
 		}
 		for _, method := range rule.AllowedMethods {
 			if !slices.Contains([]string{"GET", "PUT", "HEAD", "POST", "DELETE"}, method) {
-				return s3error.New("InvalidRequest").WithMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
+				return s3error.New(
+					"InvalidRequest",
+				).WithMessage(
+					"Found unsupported HTTP method in CORS config. Unsupported method is %s", method,
+				)
 			}
 		}
 		for _, pattern := range slices.Concat(rule.AllowedOrigins, rule.AllowedHeaders) {
@@ -50,7 +54,11 @@ func (c *Configuration) Check() error {
 		}
 		for _, name := range rule.ExposeHeaders {
 			if strings.Contains(name, "*") {
-				return s3error.New("InvalidRequest").WithMessage("ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name)
+				return s3error.New(
+					"InvalidRequest",
+				).WithMessage(
+					"ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name,
+				)
 			}
 		}
 	}
@@ -74,7 +82,9 @@ func (c *Rule) allows(origin, method string, headers []string) bool {
 		return false
 	}
 	for _, name := range headers {
-		if !slices.ContainsFunc(c.AllowedHeaders, func(pattern string) bool { return wildcard.MatchOneStar(strings.ToLower(pattern), name) }) {
+		if !slices.ContainsFunc(
+			c.AllowedHeaders, func(pattern string) bool { return wildcard.MatchOneStar(strings.ToLower(pattern), name) },
+		) {
 			return false
 		}
 	}

@@ -53,7 +53,11 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 	}
 	if changed.Versioning != old.Versioning {
 		if changed.Versioning != state.Enabled && !b.description().Local {
-			return s3error.New("NotImplemented", "Resource", "versioning").WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
+			return s3error.New(
+				"NotImplemented", "Resource", "versioning",
+			).WithMessage(
+				"This server cannot suspend versioning of a bucket behind a gateway",
+			)
 		}
 		if err := b.need(storage.Versioning, "versioning"); err != nil {
 			return err // also if only the layers lack it

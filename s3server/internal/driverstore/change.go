@@ -11,7 +11,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-func (s *Store) Change(ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error) (*state.Version, string, error) {
+func (s *Store) Change(
+	ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
+) (*state.Version, string, error) {
 	b, settings, err := s.bucketOf(ctx, name.Bucket)
 	if err != nil {
 		return nil, "", err

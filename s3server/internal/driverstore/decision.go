@@ -29,9 +29,12 @@ const maxDecisions = 16
 // errDecided says that another completion decides at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// decide records over what r is written, and sets its condition. If an earlier completion has decided, the key must be as
-// it was: else the object was made and replaced or removed, or another write came first. By last, nothing was written.
-func (m *driverUploads) decide(ctx context.Context, id string, r *driver.PutRequest, last *decision) (*decision, error) {
+// decide records over what r is written, and sets its condition. If an earlier completion has decided, the key must be
+// as it was: else the object was made and replaced or removed, or another write came first. By last, nothing was
+// written.
+func (m *driverUploads) decide(
+	ctx context.Context, id string, r *driver.PutRequest, last *decision,
+) (*decision, error) {
 	record := &uploadRecord{}
 	revision, err := m.bucket.records.get(ctx, uploadName(id), record)
 	if err != nil {
@@ -53,7 +56,9 @@ func (m *driverUploads) decide(ctx context.Context, id string, r *driver.PutRequ
 		return nil, storage.PreconditionFailed
 	}
 	r.Condition, record.Decision = d.Condition, d
-	if d.at, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision}); isCode(err, storage.PreconditionFailed) {
+	if d.at, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision}); isCode(
+		err, storage.PreconditionFailed,
+	) {
 		err = errDecided
 	}
 	return d, err
@@ -64,7 +69,9 @@ func (m *driverUploads) undecide(ctx context.Context, id string, d *decision) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	d.record.Decision = nil
-	_, _ = m.bucket.records.put(ctx, uploadName(id), d.record, storage.Condition{Revision: d.at}) // else the key must stay as it is
+	_, _ = m.bucket.records.put(
+		ctx, uploadName(id), d.record, storage.Condition{Revision: d.at},
+	) // else the key must stay as it is
 }
 
 // end removes an upload whose object was made. If that fails, the upload is listed until it is aborted.

@@ -96,7 +96,8 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 
 // add keeps an item if it is after those that were taken and among the first of the others.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
-	within := strings.HasSuffix(item.name, "/") && w.listing.Delimiter == "" && n.after == w.after && strings.HasPrefix(w.after, item.key)
+	within := strings.HasSuffix(item.name, "/") && w.listing.Delimiter == "" && n.after == w.after &&
+		strings.HasPrefix(w.after, item.key)
 	if item.key <= n.after && !within || !strings.HasPrefix(item.key, w.listing.Prefix) {
 		return
 	}

@@ -113,7 +113,10 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	return true, nil
 }
 
-func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
+func (s *Store) List(
+	ctx context.Context, bucket string, l state.Listing, after state.Position,
+	show func(v *state.Version, common string),
+) (more bool, err error) {
 	b, _, err := s.bucketOf(ctx, bucket)
 	if err != nil {
 		return false, err
@@ -121,7 +124,9 @@ func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after 
 	if l.Max == 0 {
 		return false, nil
 	}
-	page := &driverListing{listing: l, names: &b.names, show: func(v *state.Version, _ bool, common string) { show(v, common) }}
+	page := &driverListing{
+		listing: l, names: &b.names, show: func(v *state.Version, _ bool, common string) { show(v, common) },
+	}
 	if after.Prefix {
 		page.after = after.Key
 	}
@@ -134,7 +139,9 @@ func (s *Store) List(ctx context.Context, bucket string, l state.Listing, after 
 
 // finishPrefix shows the common prefix of a key once more after which a page begins, if there are
 // later keys with the prefix. The walk leaves it out, because it is less than the key.
-func (l *driverListing) finishPrefix(ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk) error {
+func (l *driverListing) finishPrefix(
+	ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk,
+) error {
 	common, rolled := l.listing.CommonPrefix(key)
 	if !rolled || l.after != "" || l.last == common {
 		return nil
@@ -168,7 +175,10 @@ func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionE
 	return n.bucket.version(key, a, tags), nil
 }
 
-func (s *Store) ListVersions(ctx context.Context, bucket string, l state.Listing, after state.VersionPosition, show func(v *state.Version, latest bool, common string)) (more bool, err error) {
+func (s *Store) ListVersions(
+	ctx context.Context, bucket string, l state.Listing, after state.VersionPosition,
+	show func(v *state.Version, latest bool, common string),
+) (more bool, err error) {
 	b, settings, err := s.bucketOf(ctx, bucket)
 	if err != nil || l.Max == 0 {
 		return false, err

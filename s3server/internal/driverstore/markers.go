@@ -31,7 +31,9 @@ type listedEntry struct {
 }
 
 // eachVersion calls f with versions and common prefixes, in the order of S3, until f returns false.
-func (n *driverNames) eachVersion(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
+func (n *driverNames) eachVersion(
+	ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error),
+) error {
 	return n.eachStored(ctx, r, unlessReplaced(f))
 }
 
@@ -62,7 +64,10 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 			if isRecord(e.Key) {
 				continue
 			}
-			shown := listedEntry{VersionEntry: e, id: n.bucket.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker, at: e.Modified, latest: newer == nil, account: n.bucket.owner()}
+			shown := listedEntry{
+				VersionEntry: e, id: n.bucket.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker, at: e.Modified,
+				latest: newer == nil, account: n.bucket.owner(),
+			}
 			shown.replaced = null && shown.id == state.NullVersion
 			null = null || shown.id == state.NullVersion
 			if more, err := showVersions(&shown, newer, f); err != nil || !more {
@@ -129,7 +134,9 @@ func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *st
 }
 
 func (e *listedEntry) markerVersion(key string) *state.Version {
-	return &state.Version{Key: key, ID: e.id, Modified: shownTime(e.at), Marker: true, Object: state.Object{Account: e.account}}
+	return &state.Version{
+		Key: key, ID: e.id, Modified: shownTime(e.at), Marker: true, Object: state.Object{Account: e.account},
+	}
 }
 
 // removeImplied removes a marker that the driver does not have: it restores the version that was
@@ -164,8 +171,9 @@ func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) err
 	source := b.driver.Locate(a.Key)
 	source.Version, source.Revision, source.Attrs = a.Version, a.Revision, a
 	_, err = b.driver.Copy(ctx, &driver.CopyRequest{
-		Source: source, Key: a.Key, Properties: a.Properties, Replace: true, ReplaceTags: true, Condition: storage.Condition{Absent: true},
-		Controls: storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
+		Source: source, Key: a.Key, Properties: a.Properties, Replace: true, ReplaceTags: true,
+		Condition: storage.Condition{Absent: true},
+		Controls:  storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
 	})
 	if err != nil || v.Object.Lock.CheckRemoval(b.store.Now(), true) != nil {
 		return err

@@ -70,7 +70,11 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 		value := strings.Join(values, ",")
 		if own, found := strings.CutPrefix(strings.ToLower(name), metadataName); found {
 			if hides(b, own) {
-				return p, nil, s3error.New("NotImplemented", "Header", name).WithMessage("This name of metadata is the server's own")
+				return p, nil, s3error.New(
+					"NotImplemented", "Header", name,
+				).WithMessage(
+					"This name of metadata is the server's own",
+				)
 			}
 			p.Metadata[own] = value
 		} else if field := NativeHeaders[name]; field != nil {
@@ -91,9 +95,16 @@ func keepRest(b *driverBucket, o *state.Object, kept url.Values) error {
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
 		if !b.description().Local {
-			return s3error.New("NotImplemented", "Header", state.SSEHeader).WithMessage("A gateway does not encrypt: it cannot take this encryption")
+			return s3error.New(
+				"NotImplemented", "Header", state.SSEHeader,
+			).WithMessage(
+				"A gateway does not encrypt: it cannot take this encryption",
+			)
 		}
-		kept.Set(keptEncryption, strings.Join([]string{e.Algorithm, e.KMSKey, strconv.FormatBool(e.BucketKey), e.CustomerMD5}, "\n"))
+		kept.Set(
+			keptEncryption,
+			strings.Join([]string{e.Algorithm, e.KMSKey, strconv.FormatBool(e.BucketKey), e.CustomerMD5}, "\n"),
+		)
 	}
 	if o.Account != b.owner() {
 		kept.Set(keptAccount, o.Account)
@@ -185,7 +196,9 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	}
 	o.Encryption.Algorithm = state.ByStore
 	if fields := strings.Split(kept.Get(keptEncryption), "\n"); len(fields) == 4 {
-		o.Encryption = state.Encryption{Algorithm: fields[0], KMSKey: fields[1], BucketKey: fields[2] == "true", CustomerMD5: fields[3]}
+		o.Encryption = state.Encryption{
+			Algorithm: fields[0], KMSKey: fields[1], BucketKey: fields[2] == "true", CustomerMD5: fields[3],
+		}
 	}
 	o.Lock.Hold = cmp.Or(o.Lock.Hold, kept.Get(keptHold))
 	_ = json.Unmarshal([]byte(kept.Get(keptACL)), &o.ACL)
@@ -196,7 +209,9 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 		if a.CRC32C.Known {
-			o.Sum = checksum.Sum{Kind: checksum.ByName("CRC32C"), Value: crc32c.Encode(a.CRC32C.Sum), Covers: checksum.FullObject}
+			o.Sum = checksum.Sum{
+				Kind: checksum.ByName("CRC32C"), Value: crc32c.Encode(a.CRC32C.Sum), Covers: checksum.FullObject,
+			}
 		}
 		return
 	}

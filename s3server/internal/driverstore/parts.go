@@ -35,7 +35,9 @@ func (s *Store) PutPart(ctx context.Context, u *state.Upload, number int, body *
 	return s.writePart(ctx, u, number, body, body.Size, body.Digest)
 }
 
-func (s *Store) CopyPart(ctx context.Context, u *state.Upload, number int, from *state.Version, offset, length int64) (*state.Part, error) {
+func (s *Store) CopyPart(
+	ctx context.Context, u *state.Upload, number int, from *state.Version, offset, length int64,
+) (*state.Part, error) {
 	source, err := held(from).open(ctx, offset, length)
 	if err != nil {
 		return nil, err
@@ -46,7 +48,9 @@ func (s *Store) CopyPart(ctx context.Context, u *state.Upload, number int, from 
 }
 
 // writePart stores a part and its record.
-func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from io.Reader, size int64, d *checksum.Digest) (*state.Part, error) {
+func (s *Store) writePart(
+	ctx context.Context, u *state.Upload, number int, from io.Reader, size int64, d *checksum.Digest,
+) (*state.Part, error) {
 	b, _, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {
 		return nil, err
@@ -75,7 +79,10 @@ func (s *Store) writePart(ctx context.Context, u *state.Upload, number int, from
 	}
 	p := state.NewPart(u, number, d, s.Now())
 	p.Data = &stored
-	record := &partRecord{Place: records.place(name), Number: number, ETag: p.ETag, Size: p.Size, Sum: p.Sum.Value, Modified: p.Modified, Stored: stored}
+	record := &partRecord{
+		Place: records.place(name), Number: number, ETag: p.ETag, Size: p.Size, Sum: p.Sum.Value, Modified: p.Modified,
+		Stored: stored,
+	}
 	if p.Sum.Kind != nil {
 		record.Kind = p.Sum.Kind.Name
 	}
@@ -103,7 +110,9 @@ func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, from
 	return m.bucket.driver.PutPart(ctx, r)
 }
 
-func (s *Store) Parts(ctx context.Context, u *state.Upload, after, most int) (parts []*state.Part, more bool, err error) {
+func (s *Store) Parts(
+	ctx context.Context, u *state.Upload, after, most int,
+) (parts []*state.Part, more bool, err error) {
 	b, _, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {
 		return nil, false, err
@@ -145,7 +154,9 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 		if record.Place != r.place(names[i]) {
 			return nil
 		}
-		p := &state.Part{Number: record.Number, ETag: record.ETag, Size: record.Size, Modified: record.Modified, Data: &record.Stored}
+		p := &state.Part{
+			Number: record.Number, ETag: record.ETag, Size: record.Size, Modified: record.Modified, Data: &record.Stored,
+		}
 		if kind := checksum.ByName(record.Kind); kind != nil {
 			p.Sum = checksum.Sum{Kind: kind, Value: record.Sum, Covers: checksum.FullObject}
 		}

@@ -65,7 +65,9 @@ func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
 }
 
 // stored returns a page of what lies among the records, with versions if the bucket keeps any.
-func (r *records) stored(ctx context.Context, request *driver.ListRequest, versioned bool) (found []storage.VersionEntry, token string, err error) {
+func (r *records) stored(
+	ctx context.Context, request *driver.ListRequest, versioned bool,
+) (found []storage.VersionEntry, token string, err error) {
 	if versioned {
 		page, err := r.driver.ListVersions(ctx, request)
 		if err != nil {

@@ -82,7 +82,9 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 		return state.Removal{}, err
 	}
 	for _, version := range slices.Backward(stored) {
-		err := b.driver.Delete(ctx, &driver.DeleteRequest{Key: b.naming().Escape(r.Key), Version: version, BypassGovernance: r.Bypass})
+		err := b.driver.Delete(
+			ctx, &driver.DeleteRequest{Key: b.naming().Escape(r.Key), Version: version, BypassGovernance: r.Bypass},
+		)
 		if err != nil {
 			return state.Removal{}, ErrorOf(err, r.Key)
 		}

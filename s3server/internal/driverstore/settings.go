@@ -70,7 +70,10 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 			return nil, ErrorOf(err, b.name)
 		}
 	}
-	found := &state.Bucket{Name: b.name, Account: b.store.Account, Region: b.store.Region, Created: shownTime(info.Created), Settings: b.store.Natural}
+	found := &state.Bucket{
+		Name: b.name, Account: b.store.Account, Region: b.store.Region, Created: shownTime(info.Created),
+		Settings: b.store.Natural,
+	}
 	if info.Versioning {
 		found.Versioning = state.Enabled
 	}

@@ -59,7 +59,9 @@ func (m *driverUploads) abort(ctx context.Context, u *state.Upload) error {
 }
 
 // complete makes the object of its parts.
-func (m *driverUploads) complete(ctx context.Context, u *state.Upload, r *driver.PutRequest, parts []driver.Part) (*storage.Attrs, error) {
+func (m *driverUploads) complete(
+	ctx context.Context, u *state.Upload, r *driver.PutRequest, parts []driver.Part,
+) (*storage.Attrs, error) {
 	record := u.Object.Data.(*uploadRecord)
 	if !record.Staged {
 		r.AnyOrder = record.AnyOrder
@@ -101,7 +103,9 @@ func mayBeMade(err error) bool {
 }
 
 // joinStaged writes the object.
-func (m *driverUploads) joinStaged(ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part) (*storage.Attrs, error) {
+func (m *driverUploads) joinStaged(
+	ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part,
+) (*storage.Attrs, error) {
 	body := &stagedBody{ctx: ctx, records: records, id: id, left: parts}
 	defer body.close()
 	d := m.bucket.description()
@@ -117,7 +121,9 @@ func (m *driverUploads) joinStaged(ctx context.Context, records *records, id str
 }
 
 // join writes a body in parts of one size.
-func (m *driverUploads) join(ctx context.Context, r *driver.PutRequest, from io.Reader, size int64) (*storage.Attrs, error) {
+func (m *driverUploads) join(
+	ctx context.Context, r *driver.PutRequest, from io.Reader, size int64,
+) (*storage.Attrs, error) {
 	upload, err := m.bucket.driver.BeginParts(ctx, r)
 	if err != nil {
 		return nil, err
@@ -125,7 +131,10 @@ func (m *driverUploads) join(ctx context.Context, r *driver.PutRequest, from io.
 	all := &driver.CompleteRequest{Put: r, Upload: upload}
 	for offset := int64(0); offset < r.Size && err == nil; offset += size {
 		var part driver.Part
-		own := &driver.PartRequest{Key: r.Key, Upload: upload, Number: len(all.Parts) + 1, Offset: offset, Size: min(size, r.Size-offset), Final: offset+size >= r.Size}
+		own := &driver.PartRequest{
+			Key: r.Key, Upload: upload, Number: len(all.Parts) + 1, Offset: offset, Size: min(size, r.Size-offset),
+			Final: offset+size >= r.Size,
+		}
 		part, err = m.putPart(ctx, own, io.LimitReader(from, own.Size))
 		all.Parts = append(all.Parts, part)
 	}

@@ -234,7 +234,8 @@ func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.B
 			switch {
 			case s3error.Is(err, "NoSuchBucket"): // it was removed meanwhile
 				continue
-			case isCode(err, storage.ChecksumMismatch), isCode(err, storage.PermissionDenied): // it is another server's, without encryption or with another key
+			case isCode(err, storage.ChecksumMismatch),
+				isCode(err, storage.PermissionDenied): // it is another server's, without encryption or with another key
 				continue
 			case err != nil:
 				return err

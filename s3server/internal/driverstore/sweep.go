@@ -46,7 +46,9 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 		if record.Staged || !record.AnyOrder && !m.bucket.description().Local {
 			return true, nil // no driver knows it, or only the one that began it
 		}
-		_, err = m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1})
+		_, err = m.bucket.driver.ListParts(
+			ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1},
+		)
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			err = m.dropUpload(ctx, u.ID)
 		}

@@ -48,7 +48,11 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	// On this machine, all uploads take parts in any order, and the records list them.
 	anyOrder := !staged && b.has(storage.OpenUploads) && !b.description().Local
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
-		return s3error.New("NotImplemented").WithMessage("The store behind this server takes the parts of an upload only one after the other")
+		return s3error.New(
+			"NotImplemented",
+		).WithMessage(
+			"The store behind this server takes the parts of an upload only one after the other",
+		)
 	}
 	u.Begin(s.Now())
 	w := &state.Write{Bucket: u.Bucket, Key: u.Key, Object: u.Object}
@@ -71,7 +75,9 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return ErrorOf(err, u.Key)
 	}
 	record := &uploadRecord{
-		Place: records.place(uploadName(u.ID)), Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
+		Place: records.place(
+			uploadName(u.ID),
+		), Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
 		Kind: u.Kind.Name, Covers: u.Covers, Asked: u.Asked,
 	}
 	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
@@ -117,8 +123,9 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	a := &storage.Attrs{Properties: record.Properties, Retention: record.Retention, LegalHold: record.LegalHold}
 	v := m.bucket.version(record.Key, a, record.Tags)
 	u := &state.Upload{
-		Bucket: m.bucket.name, Key: record.Key, ID: id, Initiated: record.Initiated, Initiator: record.Initiator, Object: v.Object,
-		Kind: checksum.ByName(record.Kind), Covers: record.Covers, Asked: record.Asked,
+		Bucket: m.bucket.name, Key: record.Key, ID: id, Initiated: record.Initiated, Initiator: record.Initiator,
+		Object: v.Object,
+		Kind:   checksum.ByName(record.Kind), Covers: record.Covers, Asked: record.Asked,
 	}
 	u.Object.Data = record
 	return u, nil
@@ -145,7 +152,9 @@ func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u 
 
 // isIdle looks up the record of each part that the driver has, because a listing of the records may lag. It reports
 // whether all are older than the limit.
-func (m *driverUploads) isIdle(ctx context.Context, r *records, id string, u *uploadRecord, limit time.Time) (bool, error) {
+func (m *driverUploads) isIdle(
+	ctx context.Context, r *records, id string, u *uploadRecord, limit time.Time,
+) (bool, error) {
 	if !m.bucket.has(storage.OpenUploads) {
 		return true, nil
 	}
@@ -168,7 +177,9 @@ func (m *driverUploads) isIdle(ctx context.Context, r *records, id string, u *up
 	}
 }
 
-func (s *Store) Complete(ctx context.Context, w *state.Write, u *state.Upload, parts []*state.Part) (*state.Version, string, error) {
+func (s *Store) Complete(
+	ctx context.Context, w *state.Write, u *state.Upload, parts []*state.Part,
+) (*state.Version, string, error) {
 	b, settings, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {
 		return nil, "", err
@@ -223,7 +234,9 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	if !record.AnyOrder {
 		return false
 	}
-	_, err := m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1})
+	_, err := m.bucket.driver.ListParts(
+		ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1},
+	)
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 

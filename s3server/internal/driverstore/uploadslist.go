@@ -9,7 +9,10 @@ import (
 )
 
 // ListUploads reads the records of all uploads, of which there are few, and keeps one page of them.
-func (s *Store) ListUploads(ctx context.Context, bucket string, l state.Listing, after state.UploadPosition, show func(u *state.Upload, common string)) (more bool, err error) {
+func (s *Store) ListUploads(
+	ctx context.Context, bucket string, l state.Listing, after state.UploadPosition,
+	show func(u *state.Upload, common string),
+) (more bool, err error) {
 	b, _, err := s.bucketOf(ctx, bucket)
 	if err != nil {
 		return false, err

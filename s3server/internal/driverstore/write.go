@@ -16,7 +16,9 @@ import (
 
 // putRequest returns the request of a write without body and content, and what is to be kept in
 // reserved metadata.
-func (b *driverBucket) putRequest(ctx context.Context, w *state.Write, settings *state.Bucket) (*driver.PutRequest, url.Values, error) {
+func (b *driverBucket) putRequest(
+	ctx context.Context, w *state.Write, settings *state.Bucket,
+) (*driver.PutRequest, url.Values, error) {
 	if err := settings.LockNew(&w.Object, b.store.Now()); err != nil {
 		return nil, nil, err
 	}
@@ -32,7 +34,9 @@ func (b *driverBucket) putRequest(ctx context.Context, w *state.Write, settings 
 	if err != nil {
 		return nil, nil, err
 	}
-	return &driver.PutRequest{Key: b.naming().Escape(w.Key), Size: -1, Properties: p, Controls: controls, Condition: condition}, kept, nil
+	return &driver.PutRequest{
+		Key: b.naming().Escape(w.Key), Size: -1, Properties: p, Controls: controls, Condition: condition,
+	}, kept, nil
 }
 
 func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error) {
@@ -59,7 +63,10 @@ func retentionOf(l *state.Lock) storage.Retention {
 // guard checks a condition on the current version of a key, and returns that under which the driver must
 // act so that it still holds: the version is still current.
 func (b *driverBucket) guard(
-	ctx context.Context, key string, c state.WriteCondition, check func(c state.WriteCondition, key string, current *state.Version) error,
+	ctx context.Context,
+	key string,
+	c state.WriteCondition,
+	check func(c state.WriteCondition, key string, current *state.Version) error,
 ) (storage.Condition, error) {
 	if c == (state.WriteCondition{}) {
 		return storage.Condition{}, nil
@@ -77,7 +84,11 @@ func (b *driverBucket) guard(
 	if current == nil || current.Marker {
 		return storage.Condition{Absent: true}, b.need(storage.ConditionalCreate, "conditional write")
 	}
-	return storage.Condition{Revision: held(current).attrs.Revision}, b.need(storage.ConditionalUpdate, "conditional write")
+	return storage.Condition{
+			Revision: held(current).attrs.Revision,
+		}, b.need(
+			storage.ConditionalUpdate, "conditional write",
+		)
 }
 
 // lost returns the error of a write whose condition did not hold any more.
@@ -103,7 +114,9 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 
 // write makes the request of a write, which put sends.
 func (s *Store) write(
-	ctx context.Context, w *state.Write, put func(b *driverBucket, r *driver.PutRequest, kept url.Values) (*storage.Attrs, error),
+	ctx context.Context,
+	w *state.Write,
+	put func(b *driverBucket, r *driver.PutRequest, kept url.Values) (*storage.Attrs, error),
 ) (*state.Version, string, error) {
 	b, settings, err := s.bucketOf(ctx, w.Bucket)
 	if err != nil {
@@ -122,7 +135,9 @@ func (s *Store) write(
 }
 
 // put writes a body. It calls ended when the body has ended, before the object is there.
-func (b *driverBucket) put(ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C)) (*storage.Attrs, error) {
+func (b *driverBucket) put(
+	ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C),
+) (*storage.Attrs, error) {
 	if b.has(driver.StreamingPut | driver.LateMetadata) {
 		r.Body = &summedBody{from: from, ended: func(crc storage.CRC32C) {
 			r.CRC32C = crc
@@ -142,7 +157,9 @@ func (b *driverBucket) put(ctx context.Context, r *driver.PutRequest, from io.Re
 
 // written returns the version that a write has made. It removes the null version that this one
 // replaces.
-func (b *driverBucket) written(ctx context.Context, w *state.Write, settings *state.Bucket, a *storage.Attrs) (*state.Version, string) {
+func (b *driverBucket) written(
+	ctx context.Context, w *state.Write, settings *state.Bucket, a *storage.Attrs,
+) (*state.Version, string) {
 	v := &state.Version{Key: w.Key, ID: b.shownVersion(a.Version, a.Modified), Modified: a.Modified, Object: w.Object}
 	if v.Modified.IsZero() {
 		v.Modified = b.store.Now()
@@ -169,20 +186,26 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (
 
 // copy lets the driver copy. A source whose checksum is not known is copied through this process,
 // because the entity tag could not be kept.
-func (b *driverBucket) copy(ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
+func (b *driverBucket) copy(
+	ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject,
+) (*storage.Attrs, error) {
 	source := h.bucket.driver.Locate(h.attrs.Key)
-	if !b.has(storage.ServerCopy) || source.Account == nil || source.Account != b.driver.Locate(r.Key).Account || !h.attrs.CRC32C.Known && b.keepsETags() {
+	if !b.has(storage.ServerCopy) || source.Account == nil || source.Account != b.driver.Locate(r.Key).Account ||
+		!h.attrs.CRC32C.Known && b.keepsETags() {
 		return nil, storage.Unsupported
 	}
 	b.keepContent(kept, &w.Object, h.attrs.CRC32C)
 	r.Metadata[reservedName] = kept.Encode()
 	source.Version, source.Revision, source.Attrs = h.attrs.Version, h.attrs.Revision, h.attrs
 	return b.driver.Copy(ctx, &driver.CopyRequest{
-		Source: source, Key: r.Key, Properties: r.Properties, Replace: true, Controls: r.Controls, ReplaceTags: true, Condition: r.Condition,
+		Source: source, Key: r.Key, Properties: r.Properties, Replace: true, Controls: r.Controls, ReplaceTags: true,
+		Condition: r.Condition,
 	})
 }
 
-func (b *driverBucket) copyThrough(ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject) (*storage.Attrs, error) {
+func (b *driverBucket) copyThrough(
+	ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject,
+) (*storage.Attrs, error) {
 	from, err := h.open(ctx, 0, h.attrs.Size)
 	if err != nil {
 		return nil, err

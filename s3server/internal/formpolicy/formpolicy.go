@@ -39,7 +39,8 @@ func Parse(encoded string) (*Policy, error) {
 	}
 	var p Policy
 	var names map[string]json.RawMessage
-	if json.Unmarshal(document, &p) != nil || json.Unmarshal(document, &names) != nil || p.Expiration.IsZero() || p.Conditions == nil {
+	if json.Unmarshal(document, &p) != nil || json.Unmarshal(document, &names) != nil || p.Expiration.IsZero() ||
+		p.Conditions == nil {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
 	}
 	for name := range names {
@@ -72,7 +73,11 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 			value, given = bucket, true
 		}
 		if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !c.begins(value) {
-			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
+			return size, s3error.New(
+				"AccessDenied",
+			).WithMessage(
+				"Invalid according to Policy: Policy Condition failed: %s", c.raw,
+			)
 		}
 	}
 	for _, name := range names {
@@ -89,7 +94,9 @@ func (c condition) begins(value string) bool {
 	if c.field != "content-type" {
 		return strings.HasPrefix(value, c.value)
 	}
-	return !slices.ContainsFunc(strings.Split(value, ","), func(one string) bool { return !strings.HasPrefix(strings.TrimSpace(one), c.value) })
+	return !slices.ContainsFunc(
+		strings.Split(value, ","), func(one string) bool { return !strings.HasPrefix(strings.TrimSpace(one), c.value) },
+	)
 }
 
 // parseCondition reads {"field": "value"} or [match, "$field", "value"].
@@ -98,10 +105,14 @@ func parseCondition(raw json.RawMessage) (c condition, err error) {
 	var exact map[string]string
 	if json.Unmarshal(raw, &exact) == nil {
 		for field, value := range exact {
-			c = condition{match: "eq", field: strings.ToLower(field), value: value, raw: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value)}
+			c = condition{
+				match: "eq", field: strings.ToLower(field), value: value, raw: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
+			}
 		}
 		if len(exact) != 1 {
-			err = wrong.WithMessage("Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.")
+			err = wrong.WithMessage(
+				"Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.",
+			)
 		}
 		return c, err
 	}

@@ -67,13 +67,17 @@ var acceptedHeaders = headerTable(map[string][]string{
 	"Put": bodyHeaders,
 	"":    nil,
 
-	"CreateBucket":  slices.Concat(bodyHeaders, aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"}),
+	"CreateBucket": slices.Concat(
+		bodyHeaders, aclHeaders, []string{"x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"},
+	),
 	"PutBucketAcl":  slices.Concat(bodyHeaders, aclHeaders),
 	"PutObjectAcl":  slices.Concat(bodyHeaders, aclHeaders),
 	"DeleteObjects": slices.Concat(bodyHeaders, []string{"x-amz-bypass-governance-retention"}),
 	"RestoreObject": bodyHeaders,
 
-	"PutBucketLifecycleConfiguration":    slices.Concat(bodyHeaders, []string{"x-amz-transition-default-minimum-object-size"}),
+	"PutBucketLifecycleConfiguration": slices.Concat(
+		bodyHeaders, []string{"x-amz-transition-default-minimum-object-size"},
+	),
 	"PutBucketNotificationConfiguration": slices.Concat(bodyHeaders, []string{"x-amz-skip-destination-validation"}),
 	"PutBucketPolicy":                    slices.Concat(bodyHeaders, []string{"x-amz-confirm-remove-self-bucket-access"}),
 	"PutObjectRetention":                 slices.Concat(bodyHeaders, []string{"x-amz-bypass-governance-retention"}),
@@ -82,19 +86,31 @@ var acceptedHeaders = headerTable(map[string][]string{
 	"ListObjectsV2":      listHeaders,
 	"ListObjectVersions": listHeaders,
 
-	"GetObject":           readHeaders,
-	"HeadObject":          readHeaders,
-	"GetObjectAttributes": slices.Concat(encryptionHeaders, customerHeaders, []string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"}),
-	"DeleteObject":        {"x-amz-bypass-governance-retention"},
-	"PutObject":           slices.Concat(bodyHeaders, kindHeaders, objectHeaders, []string{"x-amz-tagging"}),
-	FormFields:            slices.Concat([]string{"x-amz-checksum-*"}, kindHeaders, objectHeaders),
-	"CopyObject":          slices.Concat(sourceHeaders, objectHeaders, []string{"x-amz-checksum-algorithm", "x-amz-metadata-directive", "x-amz-tagging", "x-amz-tagging-directive"}),
+	"GetObject":  readHeaders,
+	"HeadObject": readHeaders,
+	"GetObjectAttributes": slices.Concat(
+		encryptionHeaders, customerHeaders,
+		[]string{"x-amz-object-attributes", "x-amz-max-parts", "x-amz-part-number-marker"},
+	),
+	"DeleteObject": {"x-amz-bypass-governance-retention"},
+	"PutObject":    slices.Concat(bodyHeaders, kindHeaders, objectHeaders, []string{"x-amz-tagging"}),
+	FormFields:     slices.Concat([]string{"x-amz-checksum-*"}, kindHeaders, objectHeaders),
+	"CopyObject": slices.Concat(
+		sourceHeaders, objectHeaders,
+		[]string{"x-amz-checksum-algorithm", "x-amz-metadata-directive", "x-amz-tagging", "x-amz-tagging-directive"},
+	),
 
-	"CreateMultipartUpload":   slices.Concat(objectHeaders, kindHeaders, []string{"x-amz-tagging"}),
-	"UploadPart":              slices.Concat(bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-tagging"}),
-	"UploadPartCopy":          slices.Concat(sourceHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-copy-source-range"}),
-	"CompleteMultipartUpload": slices.Concat(bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-mp-object-size"}),
-	"ListParts":               customerHeaders,
+	"CreateMultipartUpload": slices.Concat(objectHeaders, kindHeaders, []string{"x-amz-tagging"}),
+	"UploadPart": slices.Concat(
+		bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-tagging"},
+	),
+	"UploadPartCopy": slices.Concat(
+		sourceHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-copy-source-range"},
+	),
+	"CompleteMultipartUpload": slices.Concat(
+		bodyHeaders, kindHeaders, encryptionHeaders, customerHeaders, []string{"x-amz-mp-object-size"},
+	),
+	"ListParts": customerHeaders,
 })
 
 // missingHeaders are x-amz-* headers to which AWS gives a meaning that this server does not give
@@ -152,7 +168,8 @@ func Check(operation string, header http.Header, strict bool) error {
 		switch {
 		case !strings.HasPrefix(name, AmzPrefix), accepted[name]:
 		case strings.HasPrefix(name, MetadataPrefix) && accepted[MetadataPrefix]:
-		case strings.HasPrefix(name, checksum.Prefix) && accepted[checksum.Prefix] && !slices.Contains(checksum.Parameters, name):
+		case strings.HasPrefix(name, checksum.Prefix) && accepted[checksum.Prefix] &&
+			!slices.Contains(checksum.Parameters, name):
 		case strict || hasMeaning(name):
 			return s3error.New("NotImplemented", "Header", strings.ToLower(name))
 		}

@@ -18,7 +18,12 @@ func WriteCondition(header http.Header) (state.WriteCondition, error) {
 	if none != "" && (match != "" || none != "*") {
 		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	return state.WriteCondition{Absent: none == "*", Match: match}, refuse(header, "If-Modified-Since", "If-Unmodified-Since")
+	return state.WriteCondition{
+			Absent: none == "*",
+			Match:  match,
+		}, refuse(
+			header, "If-Modified-Since", "If-Unmodified-Since",
+		)
 }
 
 // NoWriteCondition refuses conditions on a request that supports none, such as
@@ -61,7 +66,13 @@ func CheckRead(header http.Header, v *state.Version) error {
 	case wanted != "":
 		return s3error.New("PreconditionFailed", "Condition", wanted)
 	case unwanted != "":
-		return s3error.New("NotModified").WithHeader("Etag", v.Object.ETag).WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
+		return s3error.New(
+			"NotModified",
+		).WithHeader(
+			"Etag", v.Object.ETag,
+		).WithHeader(
+			"Last-Modified", v.Modified.Format(http.TimeFormat),
+		)
 	}
 	return nil
 }

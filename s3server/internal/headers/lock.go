@@ -13,7 +13,11 @@ func Lock(header http.Header, now time.Time) (state.Lock, error) {
 	l := state.Lock{Mode: header.Get(state.LockMode), Hold: header.Get(state.LockHold)}
 	until := header.Get(state.LockUntil)
 	wrong := func(name, message string) (state.Lock, error) {
-		return l, s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).WithMessage("%s", message)
+		return l, s3error.New(
+			"InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name),
+		).WithMessage(
+			"%s", message,
+		)
 	}
 	switch {
 	case (l.Mode == "") != (until == ""):

@@ -21,7 +21,8 @@ const MetadataPrefix = "X-Amz-Meta-"
 var redirection = regexp.MustCompile(`^(/|https?://)`)
 
 var storageClasses = []string{
-	state.Standard, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR",
+	state.Standard, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE",
+	"GLACIER_IR",
 }
 
 // Properties reads the properties from the headers of a request. maxMetadata bounds the names and
@@ -57,7 +58,11 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 // Sendable refuses the value of an argument if a header cannot have it, or if it has a character above most.
 func Sendable(argument, value string, most rune) error {
 	if strings.ContainsFunc(value, func(c rune) bool { return c > most || c < ' ' && c != '\t' || c == 0x7F }) {
-		return s3error.New("InvalidArgument", "ArgumentName", argument).WithMessage("Header value cannot be represented using ISO-8859-1.")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", argument,
+		).WithMessage(
+			"Header value cannot be represented using ISO-8859-1.",
+		)
 	}
 	return nil
 }

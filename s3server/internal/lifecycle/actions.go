@@ -116,7 +116,8 @@ func leastSize(class, least string) int64 {
 func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	if i > 0 {
 		e := r.NoncurrentVersionExpiration
-		return e != nil && i > count(e.NewerNoncurrentVersions) && !clock.Now.Before(clock.after(versions[i-1].Modified, *e.NoncurrentDays))
+		return e != nil && i > count(e.NewerNoncurrentVersions) &&
+			!clock.Now.Before(clock.after(versions[i-1].Modified, *e.NoncurrentDays))
 	}
 	e, v := r.Expiration, versions[0]
 	if e == nil || v.Marker && len(versions) > 1 {
@@ -149,7 +150,8 @@ func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []st
 	}
 	if i > 0 {
 		for _, t := range r.NoncurrentVersionTransition {
-			if i > count(t.NewerNoncurrentVersions) && !clock.Now.Before(clock.after(versions[i-1].Modified, *t.NoncurrentDays)) {
+			if i > count(t.NewerNoncurrentVersions) &&
+				!clock.Now.Before(clock.after(versions[i-1].Modified, *t.NoncurrentDays)) {
 				classes = append(classes, t.StorageClass)
 			}
 		}

@@ -32,7 +32,11 @@ func (d date) check() error {
 	case t.IsZero():
 		return s3error.New("MalformedXML")
 	case !t.Equal(t.Truncate(24 * time.Hour)):
-		return s3error.New("InvalidArgument", "ArgumentName", "Date", "ArgumentValue", string(d)).WithMessage("'Date' must be at midnight GMT")
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "Date", "ArgumentValue", string(d),
+		).WithMessage(
+			"'Date' must be at midnight GMT",
+		)
 	}
 	return nil
 }
@@ -147,7 +151,9 @@ func (r *Rule) checkExpiration() error {
 
 // coldness has the storage classes to which an object can be transitioned, in the order in which
 // it can pass them.
-var coldness = []string{standard, "STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"}
+var coldness = []string{
+	standard, "STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE",
+}
 
 // minInfrequent is the number of days before a transition to infrequent access.
 const minInfrequent = 30
@@ -160,7 +166,11 @@ func checkClass(class, action string, days *int) error {
 		return s3error.New("InvalidArgument").WithMessage("'Days' in %s action must be nonnegative", action)
 	}
 	if infrequent := class == "STANDARD_IA" || class == "ONEZONE_IA"; infrequent && days != nil && *days < minInfrequent {
-		return s3error.New("InvalidArgument").WithMessage("'Days' in %s action must be greater than or equal to %d for storageClass '%s'", action, minInfrequent, class)
+		return s3error.New(
+			"InvalidArgument",
+		).WithMessage(
+			"'Days' in %s action must be greater than or equal to %d for storageClass '%s'", action, minInfrequent, class,
+		)
 	}
 	return nil
 }
@@ -178,7 +188,11 @@ func (r *Rule) checkTransitions() error {
 			return err
 		}
 		if classes[t.StorageClass] {
-			return s3error.New("InvalidRequest").WithMessage("'StorageClass' must be different for 'Transition' actions in same 'Rule'")
+			return s3error.New(
+				"InvalidRequest",
+			).WithMessage(
+				"'StorageClass' must be different for 'Transition' actions in same 'Rule'",
+			)
 		}
 		classes[t.StorageClass] = true
 		e := r.Expiration
@@ -186,10 +200,19 @@ func (r *Rule) checkTransitions() error {
 			continue
 		}
 		if (e.Days == nil) != (t.Days == nil) {
-			return s3error.New("InvalidRequest").WithMessage("Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule '%s'", r.ID)
+			return s3error.New(
+				"InvalidRequest",
+			).WithMessage(
+				"Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule '%s'", r.ID,
+			)
 		}
 		if e.Days != nil && *e.Days <= *t.Days {
-			return s3error.New("InvalidArgument").WithMessage("'Days' in the Expiration action must be greater than 'Days' in the Transition action in lifecycle rule '%s'", r.ID)
+			return s3error.New(
+				"InvalidArgument",
+			).WithMessage(
+				"'Days' in the Expiration action must be greater than 'Days' in the Transition action in lifecycle rule '%s'",
+				r.ID,
+			)
 		}
 	}
 	return nil
@@ -224,7 +247,11 @@ func (r *Rule) checkNoncurrent() error {
 func checkNewer(count *int, action string) error {
 	const most = 100
 	if count != nil && *count > most {
-		return s3error.New("InvalidArgument").WithMessage("'NewerNoncurrentVersions' for %s action must not exceed %d", action, most)
+		return s3error.New(
+			"InvalidArgument",
+		).WithMessage(
+			"'NewerNoncurrentVersions' for %s action must not exceed %d", action, most,
+		)
 	}
 	return positive(count, "NewerNoncurrentVersions", action)
 }

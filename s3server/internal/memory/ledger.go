@@ -73,7 +73,13 @@ func (l *ledger) costOf(b *state.Bucket) int64 {
 
 // costOfVersion returns the memory that a version takes.
 func costOfVersion(v *state.Version) int64 {
-	return entryCost + int64(len(v.Key)) + costOfProperties(&v.Object.Properties) + int64(len(v.Object.Parts))*recordedPartCost
+	return entryCost + int64(
+		len(v.Key),
+	) + costOfProperties(
+		&v.Object.Properties,
+	) + int64(
+		len(v.Object.Parts),
+	)*recordedPartCost
 }
 
 func costOfProperties(p *state.Properties) (bytes int64) {
@@ -90,5 +96,11 @@ func costOfProperties(p *state.Properties) (bytes int64) {
 
 // cost returns the memory that an upload takes with its parts.
 func (u *memoryUpload) cost() int64 {
-	return entryCost + int64(len(u.upload.Key)) + costOfProperties(&u.upload.Object.Properties) + int64(len(u.parts))*entryCost
+	return entryCost + int64(
+		len(u.upload.Key),
+	) + costOfProperties(
+		&u.upload.Object.Properties,
+	) + int64(
+		len(u.parts),
+	)*entryCost
 }

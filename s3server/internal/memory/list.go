@@ -11,7 +11,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-func (s *Store) List(_ context.Context, bucket string, l state.Listing, after state.Position, show func(v *state.Version, common string)) (more bool, err error) {
+func (s *Store) List(
+	_ context.Context, bucket string, l state.Listing, after state.Position, show func(v *state.Version, common string),
+) (more bool, err error) {
 	err = s.viewed(bucket, func(b *memoryBucket) error {
 		more = walk(l, b, after, show)
 		return nil
@@ -23,7 +25,9 @@ func (s *Store) List(_ context.Context, bucket string, l state.Listing, after st
 // reports whether there are more than the page holds. After a position that is a
 // common prefix, no key with that prefix follows; after a key with the prefix, the
 // prefix is shown again.
-func walk(l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string)) (more bool) {
+func walk(
+	l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string),
+) (more bool) {
 	keys := b.keys.Iter()
 	shown, last := 0, ""
 	if after.Prefix {
@@ -60,7 +64,10 @@ func next(keys *btree.MapIter[string, []*state.Version], common string) bool {
 // isBelow reports whether a common prefix, or none if it is "", contains a key.
 func isBelow(key, common string) bool { return common != "" && strings.HasPrefix(key, common) }
 
-func (s *Store) ListVersions(_ context.Context, bucket string, l state.Listing, after state.VersionPosition, show func(v *state.Version, latest bool, common string)) (more bool, err error) {
+func (s *Store) ListVersions(
+	_ context.Context, bucket string, l state.Listing, after state.VersionPosition,
+	show func(v *state.Version, latest bool, common string),
+) (more bool, err error) {
 	err = s.viewed(bucket, func(b *memoryBucket) error {
 		more = walkVersions(l, b, after, show)
 		return nil
@@ -68,7 +75,10 @@ func (s *Store) ListVersions(_ context.Context, bucket string, l state.Listing, 
 	return more, err
 }
 
-func walkVersions(l state.Listing, b *memoryBucket, after state.VersionPosition, show func(v *state.Version, latest bool, common string)) (more bool) {
+func walkVersions(
+	l state.Listing, b *memoryBucket, after state.VersionPosition,
+	show func(v *state.Version, latest bool, common string),
+) (more bool) {
 	keys := b.keys.Iter()
 	shown, last := 0, ""
 	if common, _ := l.CommonPrefix(after.Key); common == after.Key {
@@ -112,7 +122,10 @@ func firstAfter(p state.VersionPosition, key string, versions []*state.Version) 
 	return i
 }
 
-func (s *Store) ListUploads(_ context.Context, bucket string, l state.Listing, after state.UploadPosition, show func(u *state.Upload, common string)) (more bool, err error) {
+func (s *Store) ListUploads(
+	_ context.Context, bucket string, l state.Listing, after state.UploadPosition,
+	show func(u *state.Upload, common string),
+) (more bool, err error) {
 	page := &state.UploadPage{Listing: l, After: after}
 	err = s.viewed(bucket, func(b *memoryBucket) error {
 		for _, u := range b.uploads {

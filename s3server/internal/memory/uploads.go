@@ -63,7 +63,9 @@ func (s *Store) PutPart(_ context.Context, u *state.Upload, number int, body *st
 	return s.addPart(u, number, stored, body.Digest)
 }
 
-func (s *Store) CopyPart(_ context.Context, u *state.Upload, number int, from *state.Version, offset, length int64) (*state.Part, error) {
+func (s *Store) CopyPart(
+	_ context.Context, u *state.Upload, number int, from *state.Version, offset, length int64,
+) (*state.Part, error) {
 	pieces := slices.Clone(slice(piecesOf(from.Object.Data), offset, length))
 	d := checksum.NewDigest(u.Kind, false)
 	if err := writeTo(d, pieces); err != nil {
@@ -119,7 +121,9 @@ func (s *Store) Parts(_ context.Context, u *state.Upload, after, most int) (part
 	return parts, more, err
 }
 
-func (s *Store) Complete(_ context.Context, w *state.Write, u *state.Upload, parts []*state.Part) (*state.Version, string, error) {
+func (s *Store) Complete(
+	_ context.Context, w *state.Write, u *state.Upload, parts []*state.Part,
+) (*state.Version, string, error) {
 	var of *memoryUpload
 	var joined []piece
 	err := s.viewed(u.Bucket, func(b *memoryBucket) (err error) {

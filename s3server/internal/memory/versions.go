@@ -145,7 +145,9 @@ func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, stri
 	return v, shown, nil
 }
 
-func (s *Store) Change(_ context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error) (v *state.Version, shown string, err error) {
+func (s *Store) Change(
+	_ context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
+) (v *state.Version, shown string, err error) {
 	err = s.locked(name.Bucket, func(b *memoryBucket) error {
 		old := b.version(name.Key, name.ID)
 		if err := state.Readable(old, name); err != nil {

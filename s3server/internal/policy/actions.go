@@ -19,40 +19,46 @@ var namedLikeActions = []string{
 
 // operationsOf has the other operations by their action.
 var operationsOf = map[string][]string{
-	"s3:DeleteObject":                       {"DeleteObjects"},
-	"s3:GetAccelerateConfiguration":         {"GetBucketAccelerateConfiguration"},
-	"s3:GetAnalyticsConfiguration":          {"GetBucketAnalyticsConfiguration", "ListBucketAnalyticsConfigurations"},
-	"s3:GetBucketCORS":                      {"GetBucketCors"},
-	"s3:GetBucketNotification":              {"GetBucketNotificationConfiguration"},
-	"s3:GetBucketObjectLockConfiguration":   {"GetObjectLockConfiguration"},
-	"s3:GetBucketPublicAccessBlock":         {"GetPublicAccessBlock"},
-	"s3:GetEncryptionConfiguration":         {"GetBucketEncryption"},
-	"s3:GetIntelligentTieringConfiguration": {"GetBucketIntelligentTieringConfiguration", "ListBucketIntelligentTieringConfigurations"},
-	"s3:GetInventoryConfiguration":          {"GetBucketInventoryConfiguration", "ListBucketInventoryConfigurations"},
-	"s3:GetLifecycleConfiguration":          {"GetBucketLifecycleConfiguration"},
-	"s3:GetMetricsConfiguration":            {"GetBucketMetricsConfiguration", "ListBucketMetricsConfigurations"},
-	"s3:GetObject":                          {"GetObjectAttributes", "HeadObject", "SelectObjectContent"},
-	"s3:GetReplicationConfiguration":        {"GetBucketReplication"},
-	"s3:ListAllMyBuckets":                   {"ListBuckets"},
-	"s3:ListBucket":                         {"HeadBucket", "ListObjects", "ListObjectsV2"},
-	"s3:ListBucketMultipartUploads":         {"ListMultipartUploads"},
-	"s3:ListBucketVersions":                 {"ListObjectVersions"},
-	"s3:ListMultipartUploadParts":           {"ListParts"},
-	"s3:PutAccelerateConfiguration":         {"PutBucketAccelerateConfiguration"},
-	"s3:PutAnalyticsConfiguration":          {"DeleteBucketAnalyticsConfiguration", "PutBucketAnalyticsConfiguration"},
-	"s3:PutBucketCORS":                      {"DeleteBucketCors", "PutBucketCors"},
-	"s3:PutBucketNotification":              {"PutBucketNotificationConfiguration"},
-	"s3:PutBucketObjectLockConfiguration":   {"PutObjectLockConfiguration"},
-	"s3:PutBucketOwnershipControls":         {"DeleteBucketOwnershipControls"},
-	"s3:PutBucketPublicAccessBlock":         {"DeletePublicAccessBlock", "PutPublicAccessBlock"},
-	"s3:PutBucketTagging":                   {"DeleteBucketTagging"},
-	"s3:PutEncryptionConfiguration":         {"DeleteBucketEncryption", "PutBucketEncryption"},
-	"s3:PutIntelligentTieringConfiguration": {"DeleteBucketIntelligentTieringConfiguration", "PutBucketIntelligentTieringConfiguration"},
-	"s3:PutInventoryConfiguration":          {"DeleteBucketInventoryConfiguration", "PutBucketInventoryConfiguration"},
-	"s3:PutLifecycleConfiguration":          {"DeleteBucketLifecycle", "PutBucketLifecycleConfiguration"},
-	"s3:PutMetricsConfiguration":            {"DeleteBucketMetricsConfiguration", "PutBucketMetricsConfiguration"},
-	"s3:PutObject":                          {"CompleteMultipartUpload", "CopyObject", "CreateMultipartUpload", "PostObject", "UploadPart", "UploadPartCopy"},
-	"s3:PutReplicationConfiguration":        {"DeleteBucketReplication", "PutBucketReplication"},
+	"s3:DeleteObject":                     {"DeleteObjects"},
+	"s3:GetAccelerateConfiguration":       {"GetBucketAccelerateConfiguration"},
+	"s3:GetAnalyticsConfiguration":        {"GetBucketAnalyticsConfiguration", "ListBucketAnalyticsConfigurations"},
+	"s3:GetBucketCORS":                    {"GetBucketCors"},
+	"s3:GetBucketNotification":            {"GetBucketNotificationConfiguration"},
+	"s3:GetBucketObjectLockConfiguration": {"GetObjectLockConfiguration"},
+	"s3:GetBucketPublicAccessBlock":       {"GetPublicAccessBlock"},
+	"s3:GetEncryptionConfiguration":       {"GetBucketEncryption"},
+	"s3:GetIntelligentTieringConfiguration": {
+		"GetBucketIntelligentTieringConfiguration", "ListBucketIntelligentTieringConfigurations",
+	},
+	"s3:GetInventoryConfiguration":        {"GetBucketInventoryConfiguration", "ListBucketInventoryConfigurations"},
+	"s3:GetLifecycleConfiguration":        {"GetBucketLifecycleConfiguration"},
+	"s3:GetMetricsConfiguration":          {"GetBucketMetricsConfiguration", "ListBucketMetricsConfigurations"},
+	"s3:GetObject":                        {"GetObjectAttributes", "HeadObject", "SelectObjectContent"},
+	"s3:GetReplicationConfiguration":      {"GetBucketReplication"},
+	"s3:ListAllMyBuckets":                 {"ListBuckets"},
+	"s3:ListBucket":                       {"HeadBucket", "ListObjects", "ListObjectsV2"},
+	"s3:ListBucketMultipartUploads":       {"ListMultipartUploads"},
+	"s3:ListBucketVersions":               {"ListObjectVersions"},
+	"s3:ListMultipartUploadParts":         {"ListParts"},
+	"s3:PutAccelerateConfiguration":       {"PutBucketAccelerateConfiguration"},
+	"s3:PutAnalyticsConfiguration":        {"DeleteBucketAnalyticsConfiguration", "PutBucketAnalyticsConfiguration"},
+	"s3:PutBucketCORS":                    {"DeleteBucketCors", "PutBucketCors"},
+	"s3:PutBucketNotification":            {"PutBucketNotificationConfiguration"},
+	"s3:PutBucketObjectLockConfiguration": {"PutObjectLockConfiguration"},
+	"s3:PutBucketOwnershipControls":       {"DeleteBucketOwnershipControls"},
+	"s3:PutBucketPublicAccessBlock":       {"DeletePublicAccessBlock", "PutPublicAccessBlock"},
+	"s3:PutBucketTagging":                 {"DeleteBucketTagging"},
+	"s3:PutEncryptionConfiguration":       {"DeleteBucketEncryption", "PutBucketEncryption"},
+	"s3:PutIntelligentTieringConfiguration": {
+		"DeleteBucketIntelligentTieringConfiguration", "PutBucketIntelligentTieringConfiguration",
+	},
+	"s3:PutInventoryConfiguration": {"DeleteBucketInventoryConfiguration", "PutBucketInventoryConfiguration"},
+	"s3:PutLifecycleConfiguration": {"DeleteBucketLifecycle", "PutBucketLifecycleConfiguration"},
+	"s3:PutMetricsConfiguration":   {"DeleteBucketMetricsConfiguration", "PutBucketMetricsConfiguration"},
+	"s3:PutObject": {
+		"CompleteMultipartUpload", "CopyObject", "CreateMultipartUpload", "PostObject", "UploadPart", "UploadPartCopy",
+	},
+	"s3:PutReplicationConfiguration": {"DeleteBucketReplication", "PutBucketReplication"},
 }
 
 // OperationActions are the actions that a policy allows or denies for each operation.
@@ -112,10 +118,16 @@ var Actions = func() []string {
 func OnObjects(action string) bool {
 	name := strings.TrimPrefix(action, "s3:")
 	switch name {
-	case "AbortMultipartUpload", "BypassGovernanceRetention", "InitiateReplication", "ListMultipartUploadParts", "UpdateObjectEncryption":
+	case "AbortMultipartUpload",
+		"BypassGovernanceRetention",
+		"InitiateReplication",
+		"ListMultipartUploadParts",
+		"UpdateObjectEncryption":
 		return true
 	}
-	return strings.Contains(name, "Object") && !strings.HasPrefix(name, "GetBucket") && !strings.HasPrefix(name, "PutBucket") || strings.HasPrefix(name, "Replicate")
+	return strings.Contains(name, "Object") && !strings.HasPrefix(name, "GetBucket") &&
+		!strings.HasPrefix(name, "PutBucket") ||
+		strings.HasPrefix(name, "Replicate")
 }
 
 // ReadsOnly reports whether a read-only key may do this.

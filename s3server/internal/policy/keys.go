@@ -85,14 +85,18 @@ var renamedHeaders = map[string]string{
 }
 
 // queryKeys are the keys whose value is a parameter of the query.
-var queryKeys = map[string]string{"s3:delimiter": "delimiter", "s3:max-keys": "max-keys", "s3:prefix": "prefix", "s3:versionid": "versionId"}
+var queryKeys = map[string]string{
+	"s3:delimiter": "delimiter", "s3:max-keys": "max-keys", "s3:prefix": "prefix", "s3:versionid": "versionId",
+}
 
 // knownConditionKey reports whether the server knows what the key means.
 func knownConditionKey(key string) bool {
 	if strings.HasPrefix(key, existingTag) || strings.HasPrefix(key, requestTag) {
 		return true
 	}
-	return slices.Contains(absentKeys, key) || slices.Contains(headerKeys, key) || renamedHeaders[key] != "" || queryKeys[key] != "" || computedKeys[key] != nil
+	return slices.Contains(absentKeys, key) || slices.Contains(headerKeys, key) || renamedHeaders[key] != "" ||
+		queryKeys[key] != "" ||
+		computedKeys[key] != nil
 }
 
 // values returns the values of a key for this request, and whether it has any.
@@ -124,7 +128,8 @@ func (r *Request) values(key string) (values []string, present bool) {
 func (r *Request) judgedBefore(key string) bool {
 	later := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
 	return later && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{
-		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption", "s3:x-amz-storage-class",
+		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption",
+		"s3:x-amz-storage-class",
 		"s3:x-amz-website-redirect-location", "s3:object-lock-",
 	}, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }

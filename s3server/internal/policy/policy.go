@@ -220,7 +220,8 @@ func (s *statement) applies(r *Request) bool {
 	sameAction := func(pattern string) bool { return actionMatches(pattern, r.Action) }
 	sameResource := func(pattern string) bool { return wildcard.Match(pattern, r.Resource) }
 	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) || s.NotAction != nil && slices.ContainsFunc(s.NotAction, sameAction) ||
-		s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) || s.NotResource != nil && slices.ContainsFunc(s.NotResource, sameResource) {
+		s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) ||
+		s.NotResource != nil && slices.ContainsFunc(s.NotResource, sameResource) {
 		return false
 	}
 	for i := range s.Condition {
@@ -254,7 +255,8 @@ func (p *Policy) Judge(r *Request) (allowed, denied bool) {
 // keys with fixed values make a statement private.
 func (p *Policy) Public() bool {
 	return p != nil && slices.ContainsFunc(p.Statement, func(s statement) bool {
-		return s.Effect == "Allow" && s.Principal != nil && s.Principal.everyone && !slices.ContainsFunc(s.Condition, condition.fixed)
+		return s.Effect == "Allow" && s.Principal != nil && s.Principal.everyone &&
+			!slices.ContainsFunc(s.Condition, condition.fixed)
 	})
 }
 

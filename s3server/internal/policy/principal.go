@@ -74,7 +74,10 @@ func (p *principals) addAWS(name string) bool {
 		return true
 	}
 	parts := strings.SplitN(name, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || !strings.HasPrefix(parts[1], "aws") || parts[2] != "iam" && parts[2] != "sts" || parts[3] != "" || parts[4] == "" {
+	if len(parts) != 6 || parts[0] != "arn" || !strings.HasPrefix(parts[1], "aws") ||
+		parts[2] != "iam" && parts[2] != "sts" ||
+		parts[3] != "" ||
+		parts[4] == "" {
 		return false
 	}
 	if parts[5] == "root" {

@@ -86,7 +86,9 @@ func NewSettings(strict bool) Settings {
 		return Settings{}
 	}
 	return Settings{
-		Block:     &acl.Block{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
+		Block: &acl.Block{
+			BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true,
+		},
 		Ownership: OwnerEnforced,
 	}
 }
@@ -148,7 +150,11 @@ func (b *Bucket) CheckOwner(expected ...string) error {
 		switch {
 		case account == "" || account == b.Account:
 		case len(account) != 12 || strings.Trim(account, "0123456789") != "":
-			return s3error.New("InvalidBucketOwnerAWSAccountID").WithMessage("The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", account)
+			return s3error.New(
+				"InvalidBucketOwnerAWSAccountID",
+			).WithMessage(
+				"The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", account,
+			)
 		default:
 			return s3error.New("AccessDenied")
 		}

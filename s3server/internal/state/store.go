@@ -45,15 +45,22 @@ type Store interface {
 	Copy(ctx context.Context, w *Write, from *Version) (v *Version, shown string, err error)
 	// Change replaces a version by a copy that change has changed, unless change fails. Without
 	// such a version, and for a delete marker, it fails as a read does.
-	Change(ctx context.Context, name VersionName, change func(*Bucket, *Version) error) (v *Version, shown string, err error)
+	Change(
+		ctx context.Context, name VersionName, change func(*Bucket, *Version) error,
+	) (v *Version, shown string, err error)
 	// Remove removes a version or, without an id, the current object, by a delete marker if the
 	// bucket keeps versions.
 	Remove(ctx context.Context, r *RemoveRequest) (Removal, error)
 	// List shows one page of current objects and common prefixes after a position, and reports
 	// whether there are more.
-	List(ctx context.Context, bucket string, l Listing, after Position, show func(v *Version, common string)) (more bool, err error)
+	List(
+		ctx context.Context, bucket string, l Listing, after Position, show func(v *Version, common string),
+	) (more bool, err error)
 	// ListVersions is List for all versions.
-	ListVersions(ctx context.Context, bucket string, l Listing, after VersionPosition, show func(v *Version, latest bool, common string)) (more bool, err error)
+	ListVersions(
+		ctx context.Context, bucket string, l Listing, after VersionPosition,
+		show func(v *Version, latest bool, common string),
+	) (more bool, err error)
 
 	// BeginUpload adds an upload, and sets its id.
 	BeginUpload(ctx context.Context, u *Upload) error
@@ -71,7 +78,9 @@ type Store interface {
 	// Abort ends an upload.
 	Abort(ctx context.Context, u *Upload) error
 	// ListUploads is List for uploads.
-	ListUploads(ctx context.Context, bucket string, l Listing, after UploadPosition, show func(u *Upload, common string)) (more bool, err error)
+	ListUploads(
+		ctx context.Context, bucket string, l Listing, after UploadPosition, show func(u *Upload, common string),
+	) (more bool, err error)
 }
 
 // A VersionName names a version or, without an id, the current one.

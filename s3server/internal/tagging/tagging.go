@@ -32,7 +32,9 @@ func ReadHeader(value string) ([]Tag, error) {
 	query, err := url.ParseQuery(value)
 	if err != nil {
 		return nil, s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
-			WithMessage("The header 'x-amz-tagging' must be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+			WithMessage(
+				"The header 'x-amz-tagging' must be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+			)
 	}
 	var tags []Tag
 	for key, values := range query {
@@ -58,13 +60,21 @@ func checkTagSet(tags []Tag, reserved string) error {
 	for i, t := range tags {
 		switch {
 		case i > 0 && t.Key == tags[i-1].Key:
-			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("Cannot provide multiple Tags with the same key")
+			return s3error.New(
+				"InvalidTag", "TagKey", printable(t.Key),
+			).WithMessage(
+				"Cannot provide multiple Tags with the same key",
+			)
 		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
 			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("%s", reserved)
 		case t.Key == "" || !validTag(t.Key, maxTagKey):
 			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("The TagKey you have provided is invalid")
 		case !validTag(t.Value, maxTagValue):
-			return s3error.New("InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value)).WithMessage("The TagValue you have provided is invalid")
+			return s3error.New(
+				"InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value),
+			).WithMessage(
+				"The TagValue you have provided is invalid",
+			)
 		}
 	}
 	return nil
@@ -82,7 +92,8 @@ func printable(s string) string {
 
 func validTag(text string, most int) bool {
 	return len(utf16.Encode([]rune(text))) <= most && strings.IndexFunc(text, func(c rune) bool {
-		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.In(c, unicode.Z) && !strings.ContainsRune("_.:/=+-@", c)
+		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.In(c, unicode.Z) &&
+			!strings.ContainsRune("_.:/=+-@", c)
 	}) < 0
 }
 

@@ -33,7 +33,9 @@ const (
 )
 
 // ErrBusy is returned if there is no memory for a request.
-var ErrBusy = &storage.Error{Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes")}
+var ErrBusy = &storage.Error{
+	Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes"),
+}
 
 // A Memory is what all requests of a service share.
 type Memory struct {

@@ -117,7 +117,8 @@ func (p *Pattern) problem() string {
 	default:
 		return "has {random} twice"
 	}
-	if before, after, found := strings.Cut(p.Text, "{ext}"); found && (after != "" || !strings.HasSuffix(before, "{random}") && !strings.HasSuffix(before, "{id}")) {
+	if before, after, found := strings.Cut(p.Text, "{ext}"); found &&
+		(after != "" || !strings.HasSuffix(before, "{random}") && !strings.HasSuffix(before, "{id}")) {
 		return "may have {ext} only at its end, after {random}"
 	}
 	for segment := range strings.SplitSeq(p.Text, "/") {

@@ -43,13 +43,22 @@ type Begin func(t *testing.T, b storage.Bucket) (finish func() error, err error)
 func Check(t *testing.T, row string, begin Begin) {
 	t.Helper()
 	CheckDriver(t, row, func(t *testing.T, lacking driver.Layer) (func() error, error) {
-		return begin(t, engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithSigningBaseURL("http://127.0.0.1/store"),
-			driver.WithLayer(lacking), storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
+		return begin(
+			t,
+			engine.New(
+				memstore.NewDriver(memstore.Config{Versioned: true}),
+				storage.WithSigningBaseURL("http://127.0.0.1/store"),
+				driver.WithLayer(lacking),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+			),
+		)
 	})
 }
 
 // CheckDriver is like [Check] for what is built on drivers. The layer lacks one feature.
-func CheckDriver(t *testing.T, row string, begin func(t *testing.T, lacking driver.Layer) (finish func() error, err error)) {
+func CheckDriver(
+	t *testing.T, row string, begin func(t *testing.T, lacking driver.Layer) (finish func() error, err error),
+) {
 	t.Helper()
 	want := listed(t, row)
 	for name, feature := range features {

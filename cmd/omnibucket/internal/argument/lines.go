@@ -24,7 +24,10 @@ func ReadPatterns(flag, path string) ([]string, error) {
 			return nil, Invalid(flag+" must name a file of text in UTF-8", "")
 		case line == "", strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "!"):
-			return nil, Invalid(flag+` must not have a pattern that begins with "!"`, `write "\!" for a name that begins with "!"`)
+			return nil, Invalid(
+				flag+` must not have a pattern that begins with "!"`,
+				`write "\!" for a name that begins with "!"`,
+			)
 		default:
 			patterns = append(patterns, line)
 		}

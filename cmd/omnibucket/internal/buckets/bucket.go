@@ -60,7 +60,10 @@ Versioning cannot be switched off on every store; some suspend it.`,
 	flags.StringVar(&f.cors, "cors", "", "replace the CORS rules by those of this `file`")
 	flags.StringVar(&f.lifecycle, "lifecycle", "", "replace the lifecycle rules by those of this `file`")
 	flags.StringVar(&f.retention, "retention", "", "lock new objects by default: `MODE:DAYS`, or none")
-	flags.StringVar(&f.softDelete, "soft-delete", "", "keep what is removed for good for this `duration`; 0s for not at all")
+	flags.StringVar(
+		&f.softDelete, "soft-delete", "",
+		"keep what is removed for good for this `duration`; 0s for not at all",
+	)
 	return c
 }
 

@@ -31,7 +31,10 @@ layer: only the new store is needed. With --dry-run, only counts the objects.`,
 			return finish(command.Context(), p, args[0], c)
 		},
 	}
-	command.Flags().BoolVar(&c.RemoveTombstones, "remove-tombstones", false, "also remove those of keep_old, when no program uses the layer any more")
+	command.Flags().BoolVar(
+		&c.RemoveTombstones, "remove-tombstones", false,
+		"also remove those of keep_old, when no program uses the layer any more",
+	)
 	return command
 }
 
@@ -76,7 +79,9 @@ func withoutLayer(ctx context.Context, bucket storage.Bucket, err error, layer, 
 }
 
 // copyRest copies with the concurrency of the global flags, and shows the progress.
-func copyRest(ctx context.Context, p *program.Program, bucket storage.Bucket, c overlay.FinishConfig) (overlay.Report, error) {
+func copyRest(
+	ctx context.Context, p *program.Program, bucket storage.Bucket, c overlay.FinishConfig,
+) (overlay.Report, error) {
 	c.Concurrency = p.Global.Concurrency
 	bar := p.StartProgress()
 	if bar != nil {

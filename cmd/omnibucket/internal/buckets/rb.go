@@ -44,7 +44,9 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 		if p.Global.DryRun {
 			info, err := s.BucketInfo(ctx, bucket)
 			if err == nil && !force {
-				err = useBucket(s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) }, storage.WithVersioning(true))
+				err = useBucket(
+					s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) }, storage.WithVersioning(true),
+				)
 			}
 			return err
 		}
@@ -66,7 +68,9 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 
 // emptying returns ways to empty a bucket, to be tried one after the other. Removing the objects of a
 // bucket that keeps versions would only add to them. Versioning may be suspended, or not known.
-func emptying(ctx context.Context, s storage.Service, bucket string) []func(context.Context, storage.Service, string) error {
+func emptying(
+	ctx context.Context, s storage.Service, bucket string,
+) []func(context.Context, storage.Service, string) error {
 	ways := []func(context.Context, storage.Service, string) error{removeObjects, removeVersions, abortUploads}
 	if info, err := s.BucketInfo(ctx, bucket); err == nil && info.Versioning {
 		ways = slices.Insert(ways, 0, removeVersions)

@@ -35,7 +35,8 @@ func Parse(path string, text []byte) (Content, error) {
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
 		return Content{}, &storage.Error{
-			Code: storage.InvalidArgument, Err: fmt.Errorf("%s must have only locations and settings, each with names and text; a location may have an address, credentials and layers: %s", path, yamlPlace(err)),
+			Code: storage.InvalidArgument,
+			Err:  fmt.Errorf("%s must have only locations and settings, each with names and text; a location may have an address, credentials and layers: %s", path, yamlPlace(err)),
 			Hint: "correct the file, or write it with \"omnibucket config add\"; layers are " + knownLayers,
 		}
 	}
@@ -109,13 +110,19 @@ func CheckLocation(name, address string) error {
 	case !location.NameForm.MatchString(name):
 		return argument.Invalid("name of a location must have letters, digits, \"-\" and \"_\", and begin with a letter", "")
 	case isReserved(name):
-		return argument.Invalid(name+" must not be the name of a location, because "+location.VariableOf(name)+" has another meaning", "choose another name")
+		return argument.Invalid(
+			name+" must not be the name of a location, because "+location.VariableOf(name)+" has another meaning",
+			"choose another name",
+		)
 	case !location.AddressForm.MatchString(address):
 		return argument.Invalid("location "+name+" must have an address", location.AddressHint)
 	}
 	l, err := location.ParseAddress(address)
 	if err == nil && holdsSecret(l.Query) {
-		err = argument.Invalid("location "+name+" must not hold credentials in its parameters", "set the provider's own environment variables, or use its files")
+		err = argument.Invalid(
+			"location "+name+" must not hold credentials in its parameters",
+			"set the provider's own environment variables, or use its files",
+		)
 	}
 	return err
 }

@@ -33,13 +33,19 @@ func (e *Encrypt) check() ([]age.Recipient, error) {
 	case e.IdentityFile != "" && e.IdentityVariable != "":
 		return nil, argument.Invalid("encrypt: identity_file and identity_variable must not be used together", "")
 	case e.IdentityFile != "" && !filepath.IsAbs(e.IdentityFile):
-		return nil, argument.Invalid("encrypt: identity_file must be an absolute path", "write the identities to a file with age-keygen, and name it")
+		return nil, argument.Invalid(
+			"encrypt: identity_file must be an absolute path", "write the identities to a file with age-keygen, and name it",
+		)
 	case e.IdentityVariable != "" && !variableForm.MatchString(e.IdentityVariable):
-		return nil, argument.Invalid("encrypt: identity_variable must be the name of an environment variable", "the variable has the identities")
+		return nil, argument.Invalid(
+			"encrypt: identity_variable must be the name of an environment variable", "the variable has the identities",
+		)
 	case e.IdentityFile == "" && e.IdentityVariable == "" && len(e.Recipients) == 0:
 		return nil, argument.Invalid("encrypt: identity_file, identity_variable or recipients must be set", "")
 	case slices.ContainsFunc(e.DecryptWith, isPublicKey):
-		return nil, argument.Invalid("encrypt: decrypt_with must be keys of "+services, "put identities of age into identity_file")
+		return nil, argument.Invalid(
+			"encrypt: decrypt_with must be keys of "+services, "put identities of age into identity_file",
+		)
 	}
 	public := slices.DeleteFunc(slices.Clone(e.Recipients), isServiceKey)
 	if len(public) == 0 {
@@ -47,7 +53,10 @@ func (e *Encrypt) check() ([]age.Recipient, error) {
 	}
 	recipients, err := age.ParseRecipients(strings.NewReader(strings.Join(public, "\n")))
 	if err != nil || len(recipients) != len(public) {
-		return nil, argument.Invalid("encrypt: recipients must be public keys of age, such as age1…, or keys of "+services, "age-keygen -y prints that of an identity")
+		return nil, argument.Invalid(
+			"encrypt: recipients must be public keys of age, such as age1…, or keys of "+services,
+			"age-keygen -y prints that of an identity",
+		)
 	}
 	return recipients, nil
 }
@@ -74,7 +83,9 @@ func (e *Encrypt) identities(lookup func(string) (string, bool)) (string, error)
 	if e.IdentityVariable != "" {
 		text, set := lookup(e.IdentityVariable)
 		if !set {
-			return "", argument.Invalid("encrypt: the variable "+e.IdentityVariable+" must be set", "it has what age-keygen writes")
+			return "", argument.Invalid(
+				"encrypt: the variable "+e.IdentityVariable+" must be set", "it has what age-keygen writes",
+			)
 		}
 		return text, nil
 	}
@@ -83,7 +94,9 @@ func (e *Encrypt) identities(lookup func(string) (string, bool)) (string, error)
 	}
 	text, err := os.ReadFile(e.IdentityFile)
 	if err != nil {
-		return "", &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("encrypt: identity_file must be readable: %w", err)}
+		return "", &storage.Error{
+			Code: storage.InvalidArgument, Err: fmt.Errorf("encrypt: identity_file must be readable: %w", err),
+		}
 	}
 	return string(text), nil
 }

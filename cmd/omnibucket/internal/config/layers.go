@@ -143,7 +143,9 @@ func (l Layer) check() error {
 
 // New returns the layer, and what to close after the bucket, or nil. lookup reads a variable of the
 // environment, and open opens a location.
-func (l Layer) New(lookup func(name string) (value string, set bool), open func(name string) (storage.Bucket, error)) (driver.Layer, io.Closer, error) {
+func (l Layer) New(
+	lookup func(name string) (value string, set bool), open func(name string) (storage.Bucket, error),
+) (driver.Layer, io.Closer, error) {
 	switch {
 	case l.Limit != nil:
 		layer, err := l.newLimit()
@@ -180,7 +182,9 @@ func (b openBucket) Close() error { return storage.Close(b.Bucket) }
 // newOver returns the layer of two stores, one of which is other.
 func (l Layer) newOver(other storage.Bucket) (driver.Layer, error) {
 	if l.Overlay != nil {
-		return overlay.New(other, overlay.Config{CopyOnRead: l.Overlay.CopyOnRead, KeepOld: l.Overlay.KeepOld, NewOnly: l.Overlay.NewOnly})
+		return overlay.New(
+			other, overlay.Config{CopyOnRead: l.Overlay.CopyOnRead, KeepOld: l.Overlay.KeepOld, NewOnly: l.Overlay.NewOnly},
+		)
 	}
 	return mirror.New(other, mirror.Config{})
 }

@@ -144,10 +144,18 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 
 func summarizeComparison(p *program.Program, c *transfer.Comparison) {
 	if p.Global.JSON {
-		_ = p.Out.JSON(comparisonLine{"summary", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared, c.Duration.Round(time.Millisecond).Seconds()})
+		_ = p.Out.JSON(
+			comparisonLine{
+				"summary", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared,
+				c.Duration.Round(time.Millisecond).Seconds(),
+			},
+		)
 		return
 	}
-	p.Note("%d the same, %d different, %d only in the first, %d only in the second, %d not compared", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared)
+	p.Note(
+		"%d the same, %d different, %d only in the first, %d only in the second, %d not compared", c.Same, c.Different,
+		c.OnlyFirst, c.OnlySecond, c.NotCompared,
+	)
 }
 
 // A comparisonLine is the last line of diff and check in JSON.

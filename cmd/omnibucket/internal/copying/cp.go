@@ -103,7 +103,8 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 		return err
 	case f.recursive && (f.write.Conditional || f.version != nil):
 		return argument.Invalid("--if-absent, --if-revision and --version must not be used with -r", "")
-	case len(args) > 1 && !f.recursive && !location.IsFolderTarget(dst), len(args) > 1 && f.recursive && !location.WrittenAsFolder(dst):
+	case len(args) > 1 && !f.recursive && !location.IsFolderTarget(dst),
+		len(args) > 1 && f.recursive && !location.WrittenAsFolder(dst):
 		return argument.Invalid("destination of several sources must be a folder", `end the destination in "/"`)
 	}
 	sources := locateSources(p, f, args)
@@ -116,7 +117,8 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 			return err
 		}
 	}
-	if len(sources) == 1 || f.recursive || slices.ContainsFunc(sources, func(s cpSource) bool { return s.wild }) { // jobs copy in parallel
+	if len(sources) == 1 || f.recursive ||
+		slices.ContainsFunc(sources, func(s cpSource) bool { return s.wild }) { // jobs copy in parallel
 		return program.Each(ctx, p, sources, func(source cpSource) error { return copySource(ctx, p, f, source, dst) })
 	}
 	p.Together = p.StartTogether(len(sources))
@@ -178,7 +180,9 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 
 // ifMissing reports whether a destination that is not a folder is there. It returns flags that write it only
 // if it is still missing then, if its store compares that.
-func (f cpFlags) ifMissing(ctx context.Context, p *program.Program, dst location.Location) (own cpFlags, there bool, err error) {
+func (f cpFlags) ifMissing(
+	ctx context.Context, p *program.Program, dst location.Location,
+) (own cpFlags, there bool, err error) {
 	if dst.Kind == location.LocalPath {
 		_, err := os.Lstat(dst.Path)
 		return f, err == nil, nil // writing returns any other error
@@ -281,11 +285,16 @@ func checkDirectory(dir string) error {
 	}
 }
 
-var errNotRegular = argument.Invalid("destination must be a regular file", `for standard output, use "-" as the destination`)
+var errNotRegular = argument.Invalid(
+	"destination must be a regular file",
+	`for standard output, use "-" as the destination`,
+)
 
 // makeDirectory creates the directory for a download if it does not exist and the
 // object does.
-func makeDirectory(ctx context.Context, p *program.Program, f *cpFlags, bucket storage.AttrsReader, key, dir string) error {
+func makeDirectory(
+	ctx context.Context, p *program.Program, f *cpFlags, bucket storage.AttrsReader, key, dir string,
+) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return nil // the download returns any other error
 	}

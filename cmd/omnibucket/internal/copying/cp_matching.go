@@ -17,7 +17,9 @@ import (
 func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	switch {
 	case dst.Kind == location.InBucket && dst.HasWildcard:
-		return argument.Invalid("destination must not have wildcards if a source has", "use --literal to take wildcards literally")
+		return argument.Invalid(
+			"destination must not have wildcards if a source has", "use --literal to take wildcards literally",
+		)
 	case !location.IsFolderTarget(dst):
 		return argument.Invalid("destination of wildcards must be a folder", `end the destination in "/"`)
 	}
@@ -43,7 +45,9 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 			return err
 		}
 	}
-	report, err := syncTrees(ctx, p, dst, from, append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
+	report, err := syncTrees(
+		ctx, p, dst, from, append(append(opts, apart...), transfer.WithPrefix(start), transfer.WithKeys(matches)),
+	)
 	summarizeCopy(p, from, report, err)
 	if report != nil && program.IsEmpty(report) && err == nil {
 		return mustMatch(ctx, p, src, f.recursive) // the filter may have skipped all
@@ -79,7 +83,9 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 // keepApart returns an option that keeps a job from reading what it writes, if one end contains
 // the other. A destination in the source is left out: "mv '*.jpg' old/". If the source lies in
 // the destination, as in "mv 'new/*' .", nothing must match that would be written to the source.
-func keepApart(ctx context.Context, p *program.Program, dst, from location.Location, start string, matches func(key string) bool) ([]transfer.Option, error) {
+func keepApart(
+	ctx context.Context, p *program.Program, dst, from location.Location, start string, matches func(key string) bool,
+) ([]transfer.Option, error) {
 	to, err := place(ctx, p, dst)
 	if err != nil {
 		return nil, err
@@ -104,7 +110,9 @@ func keepApart(ctx context.Context, p *program.Program, dst, from location.Locat
 }
 
 // anyBelow reports whether a key in a folder of a location matches.
-func anyBelow(ctx context.Context, p *program.Program, from location.Location, folder, start string, matches func(key string) bool) (bool, error) {
+func anyBelow(
+	ctx context.Context, p *program.Program, from location.Location, folder, start string, matches func(key string) bool,
+) (bool, error) {
 	if !strings.HasPrefix(folder, start) && !strings.HasPrefix(start, folder) {
 		return false, nil
 	}

@@ -50,7 +50,10 @@ func checkNames(sources []cpSource) error {
 			name = filepath.Base(src.Path)
 		}
 		if name != "" && named[name] {
-			return argument.Invalid("sources must not have one name, "+console.Printable(name)+": one would replace the other", "copy them one after the other, to different destinations")
+			return argument.Invalid(
+				"sources must not have one name, "+console.Printable(name)+": one would replace the other",
+				"copy them one after the other, to different destinations",
+			)
 		}
 		named[name] = true
 	}
@@ -84,7 +87,10 @@ func checkContents(sources []cpSource) error {
 		folders[src.Path+src.AddressWithKey()] = true
 	}
 	if contents && len(folders) > 1 {
-		return argument.Invalid("sources must be in one folder if one of them has wildcards or ends in \"/\": a file would replace another of its name", "move them one after the other, to different destinations")
+		return argument.Invalid(
+			"sources must be in one folder if one of them has wildcards or ends in \"/\": a file would replace another of its name",
+			"move them one after the other, to different destinations",
+		)
 	}
 	return nil
 }
@@ -106,7 +112,10 @@ func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 	case f.recursive && (src.Kind == location.Stream || dst.Kind == location.Stream):
 		return argument.Invalid("-r must not be used with standard input or output", "")
 	case source.wild && (f.write.Conditional || f.version != nil):
-		return argument.Invalid("--if-absent, --if-revision and --version must not be used with wildcards", "use --literal to take wildcards literally")
+		return argument.Invalid(
+			"--if-absent, --if-revision and --version must not be used with wildcards",
+			"use --literal to take wildcards literally",
+		)
 	case f.move && (src.Kind == location.Stream || dst.Kind == location.Stream):
 		return argument.Invalid("source and destination must not be standard input or output", "")
 	}

@@ -122,7 +122,9 @@ func treeName(src location.Location) string {
 }
 
 // syncTrees runs a job of package transfer from src to dst.
-func syncTrees(ctx context.Context, p *program.Program, dst, src location.Location, own []transfer.Option) (*transfer.Report, error) {
+func syncTrees(
+	ctx context.Context, p *program.Program, dst, src location.Location, own []transfer.Option,
+) (*transfer.Report, error) {
 	if dst.Kind == location.LocalPath {
 		if err := checkDirectory(dst.Path); err != nil {
 			return nil, err

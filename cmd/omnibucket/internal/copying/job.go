@@ -79,7 +79,10 @@ func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 		err = readJobs(ctx, state, jobs)
 	}
 	if err == nil && len(jobs) == 0 {
-		err = &storage.Error{Code: storage.ObjectNotFound, Op: "JobStatus", Key: folder, Err: errors.New("the folder has no jobs"), Hint: "name the folder of --journal"}
+		err = &storage.Error{
+			Code: storage.ObjectNotFound, Op: "JobStatus", Key: folder, Err: errors.New("the folder has no jobs"),
+			Hint: "name the folder of --journal",
+		}
 	}
 	if err != nil {
 		return err
@@ -163,7 +166,12 @@ func (s *jobState) print(p *program.Program) error {
 	return p.Out.Table([][2]string{
 		{"source", s.Source}, {"destination", s.Destination},
 		{"shards", fmt.Sprintf("%d: %d done, %d begun", s.Shards, s.Done, s.Begun)},
-		{"files", fmt.Sprintf("%d transferred (%s), %d the same, %d deleted", s.Transferred, console.FormatSize(s.Bytes), s.Skipped, s.Deleted)},
+		{
+			"files",
+			fmt.Sprintf(
+				"%d transferred (%s), %d the same, %d deleted", s.Transferred, console.FormatSize(s.Bytes), s.Skipped, s.Deleted,
+			),
+		},
 		{"last end", last},
 	})
 }

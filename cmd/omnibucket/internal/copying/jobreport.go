@@ -98,7 +98,10 @@ func parseReport(key string, text []byte) (*jobReport, error) {
 		return r, nil
 	}
 	if json.Unmarshal(text, r) != nil || r.Done == nil {
-		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "Sync", Key: key, Err: errors.New("object is not the report of a job"), Hint: "use another folder for --journal"}
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: "Sync", Key: key, Err: errors.New("object is not the report of a job"),
+			Hint: "use another folder for --journal",
+		}
 	}
 	return r, nil
 }

@@ -32,7 +32,9 @@ type migration struct {
 }
 
 // newMigration reads --shard, --shard-bounds and --journal.
-func newMigration(ctx context.Context, p *program.Program, f *syncFlags, src, dst location.Location) (*migration, error) {
+func newMigration(
+	ctx context.Context, p *program.Program, f *syncFlags, src, dst location.Location,
+) (*migration, error) {
 	m := &migration{job: jobName(src, dst), part: "all", shards: 1, src: src, dst: dst, dryRuns: p.Global.DryRun}
 	if f.filter.Flags.Changed("shard") { // a variable that is not set must not mean all keys
 		i, n, err := parseShard(p, f.shard)
@@ -48,7 +50,10 @@ func newMigration(ctx context.Context, p *program.Program, f *syncFlags, src, ds
 			return nil, err
 		}
 		if len(bounds)+1 != m.shards {
-			return nil, argument.Invalid("--shard-bounds must be used with --shard and a file for its number of shards", "make the file with \"omnibucket job split\"")
+			return nil, argument.Invalid(
+				"--shard-bounds must be used with --shard and a file for its number of shards",
+				"make the file with \"omnibucket job split\"",
+			)
 		}
 		m.opts = append(m.opts, transfer.WithShardBounds(bounds...))
 	}

@@ -12,7 +12,10 @@ import (
 
 // one moves one object, shows its progress and reports it as an event. With --dry-run it only
 // checks that the source exists, and that the destination may.
-func one(ctx context.Context, p *program.Program, f *cpFlags, name string, src, dst location.Location, move func([]storage.TransferOption) (*storage.Attrs, error)) error {
+func one(
+	ctx context.Context, p *program.Program, f *cpFlags, name string, src, dst location.Location,
+	move func([]storage.TransferOption) (*storage.Attrs, error),
+) error {
 	e := program.Event{Event: name, Source: program.NameOf(src), Destination: program.NameOf(dst)}
 	text := name + " " + p.Out.Printable(e.Source) + " to " + p.Out.Printable(e.Destination)
 	if p.Global.DryRun {
@@ -41,7 +44,10 @@ func one(ctx context.Context, p *program.Program, f *cpFlags, name string, src, 
 // checkDestination fails if nothing can be written to a destination in a bucket, or its conditions are
 // not met, as far as beginning to move and reading show. It may be allowed to write what it must not
 // read.
-func checkDestination(ctx context.Context, p *program.Program, f *cpFlags, dst location.Location, move func([]storage.TransferOption) (*storage.Attrs, error)) error {
+func checkDestination(
+	ctx context.Context, p *program.Program, f *cpFlags, dst location.Location,
+	move func([]storage.TransferOption) (*storage.Attrs, error),
+) error {
 	if dst.Kind != location.InBucket {
 		return nil
 	}
@@ -69,7 +75,9 @@ func checkDestination(ctx context.Context, p *program.Program, f *cpFlags, dst l
 }
 
 // showing moves one object and shows its progress.
-func showing(p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moving []storage.TransferOption) (*storage.Attrs, error) {
+func showing(
+	p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moving []storage.TransferOption,
+) (*storage.Attrs, error) {
 	if p.Together != nil {
 		report, end := p.Together.Begin()
 		defer end()
@@ -84,7 +92,9 @@ func showing(p *program.Program, move func([]storage.TransferOption) (*storage.A
 }
 
 // sizeOf returns the size of a source that exists.
-func sizeOf(ctx context.Context, p *program.Program, src location.Location, version []storage.VersionOption) (int64, error) {
+func sizeOf(
+	ctx context.Context, p *program.Program, src location.Location, version []storage.VersionOption,
+) (int64, error) {
 	switch src.Kind {
 	case location.InBucket:
 		bucket, err := p.Stores.Open(ctx, src)

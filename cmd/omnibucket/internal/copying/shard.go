@@ -18,7 +18,10 @@ type scheduler struct{ index, first, step, count string }
 //   - https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
 //   - https://cloud.google.com/run/docs/container-contract#jobs-env-vars
 var schedulers = []scheduler{
-	{index: "SLURM_ARRAY_TASK_ID", first: "SLURM_ARRAY_TASK_MIN", step: "SLURM_ARRAY_TASK_STEP", count: "SLURM_ARRAY_TASK_COUNT"},
+	{
+		index: "SLURM_ARRAY_TASK_ID", first: "SLURM_ARRAY_TASK_MIN", step: "SLURM_ARRAY_TASK_STEP",
+		count: "SLURM_ARRAY_TASK_COUNT",
+	},
 	{index: "AWS_BATCH_JOB_ARRAY_INDEX", count: "AWS_BATCH_JOB_ARRAY_SIZE"},
 	{index: "CLOUD_RUN_TASK_INDEX", count: "CLOUD_RUN_TASK_COUNT"},
 	{index: "JOB_COMPLETION_INDEX"},
@@ -54,7 +57,9 @@ func scheduled(p *program.Program, count string, counted bool) (index, of string
 		}
 		if !counted {
 			if count, _ = p.Around.Lookup(s.count); count == "" {
-				return "", "", argument.Invalid("--shard auto must have the number of tasks, which "+s.index+" does not tell", "use auto/N")
+				return "", "", argument.Invalid(
+					"--shard auto must have the number of tasks, which "+s.index+" does not tell", "use auto/N",
+				)
 			}
 		}
 		index, err := s.fromZero(p, id)

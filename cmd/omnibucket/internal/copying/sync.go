@@ -79,9 +79,18 @@ note says before the first removal that more than half of the destination goes. 
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums instead of times")
 	flags.BoolVar(&f.sizeOnly, "size-only", false, "take files of equal size for the same")
 	flags.BoolVar(&f.missing, "ignore-existing", false, ignoreExistingUsage)
-	flags.StringVar(&f.shard, "shard", "", "do only part `I/N` of all keys, with I from 0 to N-1; auto or auto/N asks the scheduler")
-	flags.StringVar(&f.shardBounds, "shard-bounds", "", "make shards ranges of keys with the bounds in this `file` of \"omnibucket job split\", which may lie in a bucket")
-	flags.StringVar(&f.journal, "journal", "", "keep the progress in this `folder`, to continue there after an interruption")
+	flags.StringVar(
+		&f.shard, "shard", "",
+		"do only part `I/N` of all keys, with I from 0 to N-1; auto or auto/N asks the scheduler",
+	)
+	flags.StringVar(
+		&f.shardBounds, "shard-bounds", "",
+		"make shards ranges of keys with the bounds in this `file` of \"omnibucket job split\", which may lie in a bucket",
+	)
+	flags.StringVar(
+		&f.journal, "journal", "",
+		"keep the progress in this `folder`, to continue there after an interruption",
+	)
 	program.InventoryFlag(flags, &f.inventory)
 	f.filter.Register(c)
 	flags.StringVar(&f.resume, "resume", "", "keep the state of large uploads in this `directory`, to resume them")
@@ -186,7 +195,9 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 }
 
 // listedBy returns the option for the inventory of a source.
-func listedBy(ctx context.Context, p *program.Program, inventory string, src location.Location) ([]transfer.Option, error) {
+func listedBy(
+	ctx context.Context, p *program.Program, inventory string, src location.Location,
+) ([]transfer.Option, error) {
 	if inventory == "" {
 		return nil, nil
 	}
@@ -204,22 +215,31 @@ const emptySourceHint = "check the source, or use --empty-source to delete every
 
 // syncEnds parses the source and destination. It refuses a source whose emptiness
 // would remove everything, and a folder that does not exist.
-func syncEnds(ctx context.Context, p *program.Program, f *syncFlags, source, destination string) (src, dst location.Location, err error) {
+func syncEnds(
+	ctx context.Context, p *program.Program, f *syncFlags, source, destination string,
+) (src, dst location.Location, err error) {
 	if src, err = p.Stores.Locate(source); err != nil {
 		return src, dst, err
 	}
 	if dst, err = p.Stores.Locate(destination); err != nil {
 		return src, dst, err
 	}
-	if folder := src.Prefix + src.Key; src.Kind == location.InBucket && (src.Key != "" || folder != "" && f.remove) && !f.emptySource {
+	if folder := src.Prefix + src.Key; src.Kind == location.InBucket && (src.Key != "" || folder != "" && f.remove) &&
+		!f.emptySource {
 		// A misspelled folder is empty, even if the destination is empty, too. Usually,
 		// so is one that is written with wildcards.
 		full, err := hasObjects(ctx, p, src)
 		switch {
 		case err == nil && !full && !f.remove:
-			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: location.AsFolder(src.Key), Err: errors.New("the source has no files"), Hint: "check the folder; to copy one object, use cp"}
+			err = &storage.Error{
+				Code: storage.ObjectNotFound, Op: "Sync", Key: location.AsFolder(src.Key),
+				Err: errors.New("the source has no files"), Hint: "check the folder; to copy one object, use cp",
+			}
 		case err == nil && !full:
-			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: folder, Err: errors.New("nothing was deleted, because the source has no files"), Hint: emptySourceHint}
+			err = &storage.Error{
+				Code: storage.ObjectNotFound, Op: "Sync", Key: folder,
+				Err: errors.New("nothing was deleted, because the source has no files"), Hint: emptySourceHint,
+			}
 		}
 		return src, dst, err
 	}

@@ -218,7 +218,9 @@ func commonFolder(a, b string) string {
 
 // run syncs the tree, and then the folders that change, until ctx is done. If the first sync can do
 // nothing, run fails; after any other failure it waits, longer each time, and syncs the same folder again.
-func (w *watch) run(ctx context.Context, p *program.Program, sync func(opts ...transfer.Option) (*transfer.Report, error)) error {
+func (w *watch) run(
+	ctx context.Context, p *program.Program, sync func(opts ...transfer.Option) (*transfer.Report, error),
+) error {
 	defer w.close()
 	report, err := sync()
 	if err != nil && (report == nil || program.IsEmpty(report)) {

@@ -174,7 +174,8 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 			x.Hints = append(x.Hints, hint)
 		}
 	})
-	if hint := durable.Hint(err); hint != "" && !slices.Contains(x.Hints, hint) { // an error of this machine, such as of standard output
+	if hint := durable.Hint(err); hint != "" &&
+		!slices.Contains(x.Hints, hint) { // an error of this machine, such as of standard output
 		x.Hints = append(x.Hints, hint)
 	}
 	return x
@@ -184,7 +185,8 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 func withoutGo(command *cobra.Command, e *storage.Error) string {
 	text := strings.TrimSuffix(e.Error(), " ("+e.Hint+")")
 	text = strings.TrimPrefix(text, "storage: ")
-	if rest, ok := strings.CutPrefix(text, e.Op); ok && e.Op != "" && rest != "" && strings.ContainsRune(": ", rune(rest[0])) {
+	if rest, ok := strings.CutPrefix(text, e.Op); ok && e.Op != "" && rest != "" &&
+		strings.ContainsRune(": ", rune(rest[0])) {
 		text = strings.TrimLeft(rest, ": ")
 	}
 	if e.Err != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Unsupported) {
@@ -195,7 +197,9 @@ func withoutGo(command *cobra.Command, e *storage.Error) string {
 }
 
 // noise matches what SDKs add to the message of a server, such as the id of a request.
-var noise = regexp.MustCompile(`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |(?:Get|Head|Put|Post|Delete) "[^"]*": |RequestID: [^,]*, |HostID: [^,]*, |request send failed, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `)
+var noise = regexp.MustCompile(
+	`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |(?:Get|Head|Put|Post|Delete) "[^"]*": |RequestID: [^,]*, |HostID: [^,]*, |request send failed, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `,
+)
 
 // withoutNoise returns the text of an error without what only an operator of the server needs: the
 // cause if its code says all, and otherwise what SDKs add.
@@ -205,7 +209,11 @@ func withoutNoise(e *storage.Error, text string) string {
 	}
 	cause := e.Err.Error()
 	switch e.Code {
-	case storage.ObjectNotFound, storage.BucketNotFound, storage.PreconditionFailed, storage.BucketExists, storage.BucketNotEmpty:
+	case storage.ObjectNotFound,
+		storage.BucketNotFound,
+		storage.PreconditionFailed,
+		storage.BucketExists,
+		storage.BucketNotEmpty:
 		if e.Status != 0 { // of a server
 			return strings.TrimSuffix(text, ": "+cause)
 		}

@@ -19,7 +19,10 @@ func Expand(ctx context.Context, b storage.Lister, l Location) iter.Seq2[storage
 	return func(yield func(storage.ListEntry, error) bool) {
 		pattern := l.Glob()
 		if !doublestar.ValidatePattern(pattern) {
-			yield(storage.ListEntry{}, argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally"))
+			yield(
+				storage.ListEntry{},
+				argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally"),
+			)
 			return
 		}
 		e := expansion{ctx: ctx, bucket: b, yield: yield}
@@ -52,7 +55,8 @@ func (e *expansion) walk(folder string, segments []string) bool {
 			return false
 		}
 		name := strings.TrimSuffix(strings.TrimPrefix(entry.Key, folder), "/")
-		if name == "" || !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") || !doublestar.MatchUnvalidated(segments[0], name) {
+		if name == "" || !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") ||
+			!doublestar.MatchUnvalidated(segments[0], name) {
 			continue
 		}
 		switch {
@@ -94,10 +98,15 @@ func NoMatch(l Location, what string) error {
 
 // OnlyFolders is the error of wildcards that match folders and no object.
 func OnlyFolders(l Location, hint string) error {
-	return &storage.Error{Code: storage.ObjectNotFound, Key: l.Key, Err: errors.New("no object matches the wildcards"), Hint: "folders match: " + hint}
+	return &storage.Error{
+		Code: storage.ObjectNotFound, Key: l.Key, Err: errors.New("no object matches the wildcards"),
+		Hint: "folders match: " + hint,
+	}
 }
 
 // NothingUnder is the error of a key that is neither an object nor a folder.
 func NothingUnder(key string) error {
-	return &storage.Error{Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "check the key; there is no folder of this name either"}
+	return &storage.Error{
+		Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "check the key; there is no folder of this name either",
+	}
 }

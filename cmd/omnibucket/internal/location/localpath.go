@@ -73,7 +73,10 @@ func (l Location) InDirectory(dir, key string) (Location, error) {
 		return l, err
 	}
 	u := url.URL{Path: "/" + strings.TrimPrefix(filepath.ToSlash(absolute), "/")}
-	return Location{Kind: InBucket, Path: l.Path, Scheme: "file", Dir: u.EscapedPath(), Key: key, HasWildcard: strings.ContainsAny(key, wildcards)}, nil
+	return Location{
+		Kind: InBucket, Path: l.Path, Scheme: "file", Dir: u.EscapedPath(), Key: key,
+		HasWildcard: strings.ContainsAny(key, wildcards),
+	}, nil
 }
 
 // Directory returns the path of the directory that a location names; "" if it names none.

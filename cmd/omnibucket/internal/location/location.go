@@ -77,9 +77,14 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 	case schemeForm.MatchString(text):
 		return Location{}, argument.Invalid("address must have two slashes after its scheme", AddressHint+"; "+PathHint)
 	case named:
-		return Location{}, argument.Invalid(VariableOf(name)+" is not set, and the configuration has no location "+name, nameHint+"; "+PathHint)
+		return Location{}, argument.Invalid(
+			VariableOf(name)+" is not set, and the configuration has no location "+name, nameHint+"; "+PathHint,
+		)
 	}
-	return Location{}, argument.Invalid(`location must have a name of letters, digits, "-" and "_" before its ":"`, AddressHint+"; "+PathHint)
+	return Location{}, argument.Invalid(
+		`location must have a name of letters, digits, "-" and "_" before its ":"`,
+		AddressHint+"; "+PathHint,
+	)
 }
 
 // cutName splits an argument that may be name:key: it has a colon before its first
@@ -138,7 +143,9 @@ func ParseAddress(text string) (Location, error) {
 	l.Host = host
 	switch {
 	case strings.Contains(host, "@"):
-		return Location{}, argument.Invalid("address must not hold credentials", "set the provider's own environment variables, or use its files")
+		return Location{}, argument.Invalid(
+			"address must not hold credentials", "set the provider's own environment variables, or use its files",
+		)
 	case l.Scheme == "file":
 		l.Dir, escaped = strings.TrimPrefix(rest, host), fragment
 	case hasFragment:
@@ -150,7 +157,10 @@ func ParseAddress(text string) (Location, error) {
 	}
 	key, err := url.PathUnescape(escaped)
 	if err != nil {
-		return Location{}, argument.Invalid(`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`)
+		return Location{}, argument.Invalid(
+			`address must have two hexadecimal digits after each "%"`,
+			`write "%" in a key as %25`,
+		)
 	}
 	l.Key, l.HasWildcard = key, strings.ContainsAny(escaped, wildcards)
 	if l.HasWildcard {
@@ -175,7 +185,9 @@ func (l Location) Parameters() string {
 func (l Location) SplitAccount() (address, bucket string, err error) {
 	if l.Path != "" { // a directory of this machine, which may not exist yet
 		if !strings.ContainsAny(l.Path, `/\`) { // probably a name without its colon
-			return "", "", &storage.Error{Code: storage.InvalidArgument, Key: l.Path, Err: ErrNotInBucket, Hint: "write the path of a directory as ./name"}
+			return "", "", &storage.Error{
+				Code: storage.InvalidArgument, Key: l.Path, Err: ErrNotInBucket, Hint: "write the path of a directory as ./name",
+			}
 		}
 		if l, err = l.AsEntry(); err != nil {
 			return "", "", err

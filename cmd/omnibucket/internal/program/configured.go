@@ -63,7 +63,10 @@ func (p *Program) LoadConfig() error {
 	case errors.Is(err, fs.ErrNotExist) && p.Command != nil && p.Command.Parent() != nil && p.Command.Parent().Name() == "config":
 		return nil // "config add" creates it
 	case err != nil:
-		return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("configuration file must be readable: %w", err), Hint: "check --config and " + config.PathVariable}
+		return &storage.Error{
+			Code: storage.InvalidArgument, Err: fmt.Errorf("configuration file must be readable: %w", err),
+			Hint: "check --config and " + config.PathVariable,
+		}
 	}
 	p.Stores.Config, err = config.Parse(path, text)
 	if err != nil {
@@ -86,7 +89,10 @@ func (p *Program) checkConfig(path string) error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		if other, taken := names[location.VariableOf(name)]; taken {
-			return argument.Invalid(path+" must not have both "+other+" and "+name+", which are one name", "remove one of them, or give it another name")
+			return argument.Invalid(
+				path+" must not have both "+other+" and "+name+", which are one name",
+				"remove one of them, or give it another name",
+			)
 		}
 		names[location.VariableOf(name)] = name
 	}
@@ -94,7 +100,10 @@ func (p *Program) checkConfig(path string) error {
 	Settings(p.Command.Root(), func(flag *pflag.Flag) { known[flag.Name] = true })
 	for name := range p.Stores.Config.Settings {
 		if !known[name] {
-			return argument.Invalid(path+" must have only settings that are global flags, but has "+console.Printable(name), "\"omnibucket config show\" lists the settings")
+			return argument.Invalid(
+				path+" must have only settings that are global flags, but has "+console.Printable(name),
+				"\"omnibucket config show\" lists the settings",
+			)
 		}
 	}
 	return nil

@@ -88,7 +88,9 @@ func (p *Program) emitChange(c transfer.Change) {
 	if c.Action == transfer.Unchanged && !p.Global.JSON && !p.Global.Verbose {
 		return
 	}
-	p.Emit(Event{Event: string(c.Action), Key: c.Key, Bytes: c.Bytes}, fmt.Sprintf("%s %s", c.Action, p.Out.Printable(c.Key)))
+	p.Emit(
+		Event{Event: string(c.Action), Key: c.Key, Bytes: c.Bytes}, fmt.Sprintf("%s %s", c.Action, p.Out.Printable(c.Key)),
+	)
 }
 
 // Summarize prints the report of a job: with --json as a line of standard output, otherwise
@@ -98,8 +100,9 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 	case r == nil, err != nil && IsEmpty(r):
 	case p.Global.JSON:
 		_ = p.Out.JSON(summary{
-			Event: "summary", Transferred: r.Transferred, Skipped: r.Skipped, Ignored: r.Ignored, Deleted: r.Deleted, Failed: r.Failed,
-			Bytes: r.Bytes, Deletion: r.DeletedBytes, Seconds: r.Duration.Round(time.Millisecond).Seconds(), DryRun: r.DryRun,
+			Event: "summary", Transferred: r.Transferred, Skipped: r.Skipped, Ignored: r.Ignored, Deleted: r.Deleted,
+			Failed: r.Failed,
+			Bytes:  r.Bytes, Deletion: r.DeletedBytes, Seconds: r.Duration.Round(time.Millisecond).Seconds(), DryRun: r.DryRun,
 			Forecast: (*forecast)(r.Forecast),
 		})
 	default:

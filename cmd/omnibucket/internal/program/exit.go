@@ -105,7 +105,9 @@ func withSuggestion(root *cobra.Command, err error) error {
 		names = strings.Fields(others)
 	}
 	slices.Sort(names)
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: "use " + strings.Join(slices.Compact(names), " or ")}
+	return &storage.Error{
+		Code: storage.InvalidArgument, Err: errors.New(what), Hint: "use " + strings.Join(slices.Compact(names), " or "),
+	}
 }
 
 func exitCode(code storage.Code) int {

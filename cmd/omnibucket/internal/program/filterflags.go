@@ -28,12 +28,21 @@ func (f *FilterFlags) Register(c *cobra.Command) {
 	f.Flags = c.Flags()
 	own := pflag.NewFlagSet("", pflag.ContinueOnError)
 	own.StringArrayVar(&f.include, "include", nil, "select only keys that match this `pattern`; may be repeated")
-	own.StringArrayVar(&f.includeFrom, "include-from", nil, "select only keys that match a pattern in this `file`; may be repeated")
+	own.StringArrayVar(
+		&f.includeFrom, "include-from", nil,
+		"select only keys that match a pattern in this `file`; may be repeated",
+	)
 	own.StringArrayVar(&f.exclude, "exclude", nil, "skip keys that match this `pattern`; may be repeated")
-	own.StringArrayVar(&f.excludeFrom, "exclude-from", nil, "skip keys that match a pattern in this `file`; may be repeated")
+	own.StringArrayVar(
+		&f.excludeFrom, "exclude-from", nil,
+		"skip keys that match a pattern in this `file`; may be repeated",
+	)
 	own.StringVar(&f.minSize, "min-size", "", "select only files of at least this `size`, such as 10M")
 	own.StringVar(&f.maxSize, "max-size", "", "select only files of at most this `size`")
-	own.StringVar(&f.newer, "newer", "", "select only files that were modified since this `time`, such as 7d or 2026-11-21")
+	own.StringVar(
+		&f.newer, "newer", "",
+		"select only files that were modified since this `time`, such as 7d or 2026-11-21",
+	)
 	own.StringVar(&f.older, "older", "", "select only files that were modified before this `time`")
 	own.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
 	f.Flags.AddFlagSet(own)

@@ -34,17 +34,34 @@ func (f *globalFlags) Register(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.BoolVar(&f.DryRun, "dry-run", false, "print changes without making them")
 	flags.BoolVar(&f.JSON, "json", false, "print a JSON object in each line")
-	flags.BoolVarP(&f.Verbose, "verbose", "v", false, "print each change, and in errors request ids and all that the server says")
+	flags.BoolVarP(
+		&f.Verbose, "verbose", "v", false, "print each change, and in errors request ids and all that the server says",
+	)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress, summaries or notes")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
-	flags.BoolVar(&f.requests, "requests", false, "print at the end how many requests were made and bytes moved, as providers bill them")
+	flags.BoolVar(
+		&f.requests, "requests", false,
+		"print at the end how many requests were made and bytes moved, as providers bill them",
+	)
 	flags.IntVar(&f.Concurrency, "concurrency", 0, "`number` of parallel requests (default: as many as help)")
-	flags.StringVar(&f.bwlimit, "bwlimit", "", "bytes a second, such as 10M, or a `timetable`, such as \"08:00,512K 19:00,off\"")
-	flags.DurationVar(&f.timeout, "timeout", 0, "give a request up, or try it again, after this `duration` of silence (default 30s)")
-	flags.IntVar(&f.retries, "retries", 4, "how many `times` a failed request is tried again; by default more if a store throttles")
+	flags.StringVar(
+		&f.bwlimit, "bwlimit", "",
+		"bytes a second, such as 10M, or a `timetable`, such as \"08:00,512K 19:00,off\"",
+	)
+	flags.DurationVar(
+		&f.timeout, "timeout", 0,
+		"give a request up, or try it again, after this `duration` of silence (default 30s)",
+	)
+	flags.IntVar(
+		&f.retries, "retries", 4,
+		"how many `times` a failed request is tried again; by default more if a store throttles",
+	)
 	flags.StringVar(&f.Endpoint, "endpoint", "", "`URL` of the server, for addresses without endpoint=")
 	flags.StringVar(&f.Region, "region", "", "`region`, for addresses without region=")
-	flags.StringVar(&f.Profile, "profile", "", "`name` of the kind of S3 server, such as minio, for addresses without profile=")
+	flags.StringVar(
+		&f.Profile, "profile", "",
+		"`name` of the kind of S3 server, such as minio, for addresses without profile=",
+	)
 	flags.StringVar(&f.awsProfile, "aws-profile", "", "`name` of the credentials in the files of AWS")
 	flags.StringVar(&f.config, "config", "", "`file` of named locations and settings")
 }
@@ -92,7 +109,9 @@ func (p *Program) Prepare(c *cobra.Command) error {
 			return
 		}
 		if err := flag.Value.Set(value); err != nil {
-			failed = argument.Invalid(source+" must be a valid value of --"+flag.Name, "write it as after the flag; \"omnibucket help\" describes it")
+			failed = argument.Invalid(
+				source+" must be a valid value of --"+flag.Name, "write it as after the flag; \"omnibucket help\" describes it",
+			)
 			return
 		}
 		flag.Changed = true

@@ -42,7 +42,9 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (bod
 }
 
 // UploadPath uploads a file, or what another process writes to a named pipe.
-func (p *Program) UploadPath(ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption) (*storage.Attrs, error) {
+func (p *Program) UploadPath(
+	ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption,
+) (*storage.Attrs, error) {
 	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
 		return uploadFile(ctx, bucket, key, path, opts)
 	}
@@ -55,7 +57,9 @@ func (p *Program) UploadPath(ctx context.Context, bucket storage.Bucket, key, pa
 }
 
 // uploadFile uploads a file as it is when it is opened. If it changes meanwhile, nothing is stored.
-func uploadFile(ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption) (*storage.Attrs, error) {
+func uploadFile(
+	ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption,
+) (*storage.Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return storage.UploadFile(ctx, bucket, key, path, opts...) // which returns the error
@@ -82,7 +86,9 @@ func ChangedFile(path string) error {
 }
 
 // Download writes one object to standard output.
-func (p *Program) Download(ctx context.Context, bucket storage.Downloader, key string, opts []storage.DownloadOption) error {
+func (p *Program) Download(
+	ctx context.Context, bucket storage.Downloader, key string, opts []storage.DownloadOption,
+) error {
 	reader, err := bucket.Download(ctx, key, opts...)
 	if err != nil {
 		return err

@@ -14,7 +14,10 @@ import (
 
 // InventoryFlag adds --inventory.
 func InventoryFlag(flags *pflag.FlagSet, text *string) {
-	flags.StringVar(text, "inventory", "", "read the objects of the bucket from the inventory with this `manifest` in place of listing them")
+	flags.StringVar(
+		text, "inventory", "",
+		"read the objects of the bucket from the inventory with this `manifest` in place of listing them",
+	)
 }
 
 // OpenInventory opens the inventory of a bucket whose manifest is at a location, or returns nil for "".
@@ -27,7 +30,10 @@ func (s *Stores) OpenInventory(ctx context.Context, text string, of storage.Read
 	case err != nil:
 		return nil, err
 	case l.Key == "" || l.IsFolder():
-		return nil, argument.Invalid("--inventory must be the location of a manifest", "such as s3://reports/photos/daily/2026-01-02T00-00Z/manifest.json")
+		return nil, argument.Invalid(
+			"--inventory must be the location of a manifest",
+			"such as s3://reports/photos/daily/2026-01-02T00-00Z/manifest.json",
+		)
 	}
 	reports, err := s.Open(ctx, l)
 	if err != nil {

@@ -168,11 +168,13 @@ func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 	if !s.IsReadOnly(l) {
 		return nil
 	}
-	return []storage.OpenOption{storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-		switch op.Name {
-		case "CreateBucket", "UpdateBucket", "DeleteBucket":
-			return nil, nil, ErrReadOnly
-		}
-		return nil, nil, nil
-	})}
+	return []storage.OpenOption{
+		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+			switch op.Name {
+			case "CreateBucket", "UpdateBucket", "DeleteBucket":
+				return nil, nil, ErrReadOnly
+			}
+			return nil, nil, nil
+		}),
+	}
 }

@@ -19,7 +19,10 @@ func (s *Stores) startLimit() error {
 	timetable, err := limit.Parse(s.flags.bwlimit)
 	var own *storage.Error
 	if errors.As(err, &own) {
-		return argument.Invalid("--bwlimit: "+own.Err.Error(), `use a rate such as 10M, or a timetable such as "08:00,512K 19:00,off"`)
+		return argument.Invalid(
+			"--bwlimit: "+own.Err.Error(),
+			`use a rate such as 10M, or a timetable such as "08:00,512K 19:00,off"`,
+		)
 	}
 	if err != nil {
 		return err
@@ -58,7 +61,9 @@ func (s *Stores) openOptions(layers []driver.Layer) []storage.OpenOption {
 		opts = append(opts, driver.WithLayer(layer))
 	}
 	if s.flags.DryRun {
-		opts = append(opts, storage.WithHook(refuseChanges), driver.WithLayer(readonly.New(readonly.Config{Refusal: errDryRun})))
+		opts = append(
+			opts, storage.WithHook(refuseChanges), driver.WithLayer(readonly.New(readonly.Config{Refusal: errDryRun})),
+		)
 	}
 	return opts
 }

@@ -34,7 +34,9 @@ func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 	case l.Kind == location.InBucket:
 		return l, nil
 	}
-	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: location.ErrNotInBucket, Hint: location.AddressHint}
+	return l, &storage.Error{
+		Code: storage.InvalidArgument, Key: text, Err: location.ErrNotInBucket, Hint: location.AddressHint,
+	}
 }
 
 // LocateEntry is LocateInBucket, but a directory of this machine is a folder in the bucket of
@@ -58,7 +60,10 @@ func (s *Stores) checkPath(path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return nil
 	}
-	return argument.Invalid(path+" must end in \":\" to be the name of a location", "write "+path+": for the location, or ./"+path+" for a file")
+	return argument.Invalid(
+		path+" must end in \":\" to be the name of a location",
+		"write "+path+": for the location, or ./"+path+" for a file",
+	)
 }
 
 // NameOf returns a location as a line of output shows it: the address without parameters, or

@@ -12,7 +12,9 @@ import (
 
 // EachMatch calls do with each object that an argument names: that of its key, or those that
 // match its wildcards. After a failure it prints the error and continues.
-func (p *Program) EachMatch(ctx context.Context, text string, literal bool, do func(b storage.Bucket, l location.Location) error) error {
+func (p *Program) EachMatch(
+	ctx context.Context, text string, literal bool, do func(b storage.Bucket, l location.Location) error,
+) error {
 	bucket, l, err := p.Stores.openObject(ctx, text)
 	if err != nil {
 		return err

@@ -71,7 +71,10 @@ func (s *Stores) checkMemory(scheme string) error {
 	if scheme != "mem" || !s.ends {
 		return nil
 	}
-	return argument.Invalid("a bucket in memory ends with the command", "use mem: in the lines of a file of \"omnibucket run\" or with \"omnibucket serve\", or a directory: file:///absolute/directory")
+	return argument.Invalid(
+		"a bucket in memory ends with the command",
+		"use mem: in the lines of a file of \"omnibucket run\" or with \"omnibucket serve\", or a directory: file:///absolute/directory",
+	)
 }
 
 // OpenWrapped opens a bucket whose Core is what wrap makes of it. The Core has whole keys: they begin with the
@@ -132,7 +135,9 @@ func (s *Stores) OpenService(ctx context.Context, address string, more ...storag
 }
 
 // UseService calls do with the account of a bucket, and the bucket's name.
-func (s *Stores) UseService(ctx context.Context, l location.Location, do func(s storage.Service, bucket string) error) error {
+func (s *Stores) UseService(
+	ctx context.Context, l location.Location, do func(s storage.Service, bucket string) error,
+) error {
 	bucket := ""
 	service, err := InRegion(ctx, l, func(l location.Location) (storage.Service, error) {
 		address, name, err := l.SplitAccount()

@@ -72,7 +72,9 @@ func Each[T any](ctx context.Context, p *Program, arguments []T, do func(argumen
 
 // EachAtOnce is Each for work in parallel. The functions that the work returns are called in the
 // order of the arguments.
-func EachAtOnce[T any](ctx context.Context, p *Program, arguments []T, work func(ctx context.Context, argument T) (finish func() error)) error {
+func EachAtOnce[T any](
+	ctx context.Context, p *Program, arguments []T, work func(ctx context.Context, argument T) (finish func() error),
+) error {
 	q := p.NewQueue(ctx)
 	defer q.Cancel()
 	for _, argument := range arguments {

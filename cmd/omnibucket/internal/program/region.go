@@ -38,7 +38,8 @@ func InRegion[T any](ctx context.Context, l location.Location, open func(l locat
 // withRegion returns the address of a location with the region that Amazon tells, if err says
 // that opening it needs one.
 func withRegion(ctx context.Context, l location.Location, err error) (with location.Location, found bool) {
-	if l.Scheme != "s3" || storage.CodeOf(err) != storage.InvalidArgument || !strings.Contains(err.Error(), "region is not known") {
+	if l.Scheme != "s3" || storage.CodeOf(err) != storage.InvalidArgument ||
+		!strings.Contains(err.Error(), "region is not known") {
 		return l, false
 	}
 	region := accountRegion

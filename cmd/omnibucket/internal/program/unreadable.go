@@ -22,7 +22,9 @@ func (u Unreadable) Unwrap() []error { return u }
 
 // ListBelow yields the objects below a folder. If a directory has folders that this user may not read, such as
 // lost+found, it continues after each of them, and ends with [Unreadable].
-func ListBelow(ctx context.Context, bucket storage.Lister, folder string, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+func ListBelow(
+	ctx context.Context, bucket storage.Lister, folder string, opts ...storage.ListOption,
+) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		var unreadable Unreadable
 		list := bucket.List(ctx, append(opts, storage.WithAnyOrder(), storage.WithPrefix(folder))...)

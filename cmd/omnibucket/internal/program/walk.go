@@ -130,7 +130,9 @@ func IsMarker(e storage.ListEntry) bool {
 }
 
 // EachFile calls do with each object that the arguments name and the filter selects.
-func (p *Program) EachFile(ctx context.Context, args []string, w *Walk, do func(r Root, e storage.ListEntry) error) error {
+func (p *Program) EachFile(
+	ctx context.Context, args []string, w *Walk, do func(r Root, e storage.ListEntry) error,
+) error {
 	enough := false
 	return Each(ctx, p, args, func(text string) error {
 		if enough {
@@ -168,5 +170,7 @@ func HasAny(ctx context.Context, bucket storage.Lister, prefix string) bool {
 
 // EntryOf returns attributes as a listing has them.
 func EntryOf(a *storage.Attrs) storage.ListEntry {
-	return storage.ListEntry{Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified, StorageClass: a.StorageClass}
+	return storage.ListEntry{
+		Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified, StorageClass: a.StorageClass,
+	}
 }

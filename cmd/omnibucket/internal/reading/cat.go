@@ -35,7 +35,9 @@ bytes; a negative OFFSET counts from the end, and has no LENGTH.
 			if err != nil {
 				return err
 			}
-			return program.Each(c.Context(), p, args, func(text string) error { return cat(c.Context(), p, text, literal, opts) })
+			return program.Each(
+				c.Context(), p, args, func(text string) error { return cat(c.Context(), p, text, literal, opts) },
+			)
 		},
 	}
 	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")
@@ -77,7 +79,9 @@ func parseRange(text string) (offset, length int64, err error) {
 
 func cat(ctx context.Context, p *program.Program, text string, literal bool, opts []storage.DownloadOption) error {
 	if text != "-" {
-		return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error { return p.Download(ctx, b, l.Key, opts) })
+		return p.EachMatch(
+			ctx, text, literal, func(b storage.Bucket, l location.Location) error { return p.Download(ctx, b, l.Key, opts) },
+		)
 	}
 	if len(opts) > 0 {
 		return argument.Invalid("--range and --version must not be used with standard input", "")

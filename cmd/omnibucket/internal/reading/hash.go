@@ -100,7 +100,9 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 }
 
 // sum returns the checksum of an object that the store keeps, or reads the object.
-func (f *hashFlags) sum(ctx context.Context, b storage.Bucket, key string, sum hash.Hash) (text string, size int64, err error) {
+func (f *hashFlags) sum(
+	ctx context.Context, b storage.Bucket, key string, sum hash.Hash,
+) (text string, size int64, err error) {
 	if !f.read && (f.algorithm == "md5" || f.algorithm == "crc32c") {
 		attrs, err := b.Attrs(ctx, key)
 		switch {

@@ -57,7 +57,10 @@ func Head(p *program.Program) *cobra.Command {
 }
 
 // head writes the first bytes of an object or, if bytes is negative, its first lines.
-func head(ctx context.Context, p *program.Program, b storage.Downloader, key string, lines, bytes int64, opts []storage.DownloadOption) error {
+func head(
+	ctx context.Context, p *program.Program, b storage.Downloader, key string, lines, bytes int64,
+	opts []storage.DownloadOption,
+) error {
 	if bytes >= 0 {
 		opts = append(opts[:len(opts):len(opts)], storage.WithRange(0, bytes))
 	}

@@ -121,7 +121,9 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 }
 
 // lsMatching lists what matches wildcards and, with -r, the content of the folders.
-func lsMatching(ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Bucket, l location.Location) error {
+func lsMatching(
+	ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Bucket, l location.Location,
+) error {
 	if f.startAfter != "" {
 		return argument.Invalid("--start-after must not be used with wildcards", "use --literal to take wildcards literally")
 	}
@@ -159,7 +161,9 @@ func lsMatching(ctx context.Context, p *program.Program, f *lsFlags, w *program.
 
 // lsFolder lists a folder, without the marker that consoles and rclone store for it. An empty folder does not
 // exist unless it has that marker, or is the whole bucket.
-func lsFolder(ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Lister, key string) error {
+func lsFolder(
+	ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Lister, key string,
+) error {
 	folder := location.AsFolder(key)
 	opts := []storage.ListOption{storage.WithPrefix(folder), storage.WithAnyOrder()}
 	if !f.recursive {

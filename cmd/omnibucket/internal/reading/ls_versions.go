@@ -57,9 +57,14 @@ func printVersion(p *program.Program, f *lsFlags, v storage.VersionEntry) error 
 	}
 	switch {
 	case f.json:
-		return p.Out.JSON(VersionLine{EntryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDeleteMarker})
+		return p.Out.JSON(
+			VersionLine{EntryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDeleteMarker},
+		)
 	case f.long:
-		p.Out.Printf("%12d  %-20s  %-7s  %s  %s\n", v.Size, console.FormatTime(v.Modified), state, p.Out.Printable(v.Version), p.Out.Printable(v.Key))
+		p.Out.Printf(
+			"%12d  %-20s  %-7s  %s  %s\n", v.Size, console.FormatTime(v.Modified), state, p.Out.Printable(v.Version),
+			p.Out.Printable(v.Key),
+		)
 	default:
 		p.Out.Printf("%-7s  %s  %s\n", state, p.Out.Printable(v.Version), p.Out.Printable(v.Key))
 	}

@@ -40,7 +40,9 @@ bucket. Unknown attributes are omitted.
 				opts = append(opts, storage.WithVersion(version))
 			}
 			shown := 0
-			return program.Each(c.Context(), p, args, func(text string) error { return stat(c.Context(), p, text, literal, opts, &shown) })
+			return program.Each(
+				c.Context(), p, args, func(text string) error { return stat(c.Context(), p, text, literal, opts, &shown) },
+			)
 		},
 	}
 	c.Flags().StringVar(&version, "version", "", "show this `version`")
@@ -49,7 +51,9 @@ bucket. Unknown attributes are omitted.
 }
 
 // stat shows what an argument names, after an empty line if it is not the first.
-func stat(ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, shown *int) error {
+func stat(
+	ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, shown *int,
+) error {
 	separate := func() {
 		if *shown++; *shown > 1 && !p.Global.JSON {
 			p.Out.Printf("\n")
@@ -80,10 +84,12 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 	if asJSON {
 		return p.Out.JSON(AttrsLine{
 			Key: attrs.Key, Size: attrs.Size, ContentType: attrs.ContentType, ContentEncoding: attrs.ContentEncoding,
-			ContentDisposition: attrs.ContentDisposition, ContentLanguage: attrs.ContentLanguage, CacheControl: attrs.CacheControl,
+			ContentDisposition: attrs.ContentDisposition, ContentLanguage: attrs.ContentLanguage,
+			CacheControl: attrs.CacheControl,
 			StorageClass: attrs.StorageClass, Metadata: attrs.Metadata, ETag: attrs.ETag, Revision: attrs.Revision,
 			Version: attrs.Version, Modified: attrs.Modified, CRC32C: checksum(attrs), MD5: hex.EncodeToString(attrs.MD5),
-			TagCount: attrs.TagCount, RetentionMode: string(attrs.Retention.Mode), RetainUntil: attrs.Retention.Until, LegalHold: attrs.LegalHold,
+			TagCount: attrs.TagCount, RetentionMode: string(attrs.Retention.Mode), RetainUntil: attrs.Retention.Until,
+			LegalHold:  attrs.LegalHold,
 			Encryption: attrs.Encryption.Algorithm, EncryptionKey: attrs.Encryption.KeyID, Replication: attrs.ReplicationStatus,
 			Archived: attrs.Archived, Restoring: attrs.Restore.InProgress, RestoredUntil: attrs.Restore.Until,
 		})
@@ -91,13 +97,17 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 	rows := [][2]string{
 		{"key", attrs.Key}, {"size", strconv.FormatInt(attrs.Size, 10)}, {"content type", attrs.ContentType},
 		{"content encoding", attrs.ContentEncoding}, {"content disposition", attrs.ContentDisposition},
-		{"content language", attrs.ContentLanguage}, {"cache control", attrs.CacheControl}, {"storage class", attrs.StorageClass},
+		{
+			"content language", attrs.ContentLanguage,
+		}, {"cache control", attrs.CacheControl}, {"storage class", attrs.StorageClass},
 	}
 	for _, name := range slices.Sorted(maps.Keys(attrs.Metadata)) {
 		rows = append(rows, [2]string{"metadata " + name, attrs.Metadata[name]})
 	}
 	rows = append(rows, [][2]string{
-		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", console.FormatTimeIfSet(attrs.Modified)},
+		{
+			"etag", attrs.ETag,
+		}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", console.FormatTimeIfSet(attrs.Modified)},
 		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
 	}...)
 	return p.Out.Table(append(rows, controlRows(attrs)...))
@@ -207,7 +217,9 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 			return p.Out.JSON(infoLine(info))
 		}
 		rows := [][2]string{
-			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", console.FormatTimeIfSet(info.Created)},
+			{
+				"bucket", info.Name,
+			}, {"provider", info.Provider}, {"region", info.Region}, {"created", console.FormatTimeIfSet(info.Created)},
 			{"public", strconv.FormatBool(info.Public)}, {"versioning", strconv.FormatBool(info.Versioning)},
 		}
 		if info.ObjectLock {

@@ -67,13 +67,17 @@ func tree(ctx context.Context, p *program.Program, f *treeFlags, args []string) 
 
 // branches prints what lies in a folder. It prints a line when it knows whether another
 // follows.
-func branches(ctx context.Context, p *program.Program, f *treeFlags, w *program.Walk, r program.Root, folder, indent string, level int) error {
+func branches(
+	ctx context.Context, p *program.Program, f *treeFlags, w *program.Walk, r program.Root, folder, indent string,
+	level int,
+) error {
 	var last storage.ListEntry
 	for entry, err := range r.Bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(folder), storage.WithDelimiter("/")) {
 		if err != nil {
 			return err
 		}
-		if entry.Key == folder || program.IsMarker(entry) || f.foldersOnly && !entry.IsPrefix || !program.SelectsBelow(w.Filter, r.Top, entry) {
+		if entry.Key == folder || program.IsMarker(entry) || f.foldersOnly && !entry.IsPrefix ||
+			!program.SelectsBelow(w.Filter, r.Top, entry) {
 			continue
 		}
 		if last.Key != "" {
@@ -89,7 +93,10 @@ func branches(ctx context.Context, p *program.Program, f *treeFlags, w *program.
 	return branch(ctx, p, f, w, r, folder, last, indent, "└── ", "    ", level)
 }
 
-func branch(ctx context.Context, p *program.Program, f *treeFlags, w *program.Walk, r program.Root, folder string, e storage.ListEntry, indent, line, below string, level int) error {
+func branch(
+	ctx context.Context, p *program.Program, f *treeFlags, w *program.Walk, r program.Root, folder string,
+	e storage.ListEntry, indent, line, below string, level int,
+) error {
 	name := p.Out.Printable(strings.TrimPrefix(e.Key, folder))
 	switch {
 	case p.Global.JSON:

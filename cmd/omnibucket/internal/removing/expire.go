@@ -42,7 +42,10 @@ stores that do not apply them.`,
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.age, "age", "", "remove objects that were written before this `duration`")
-	flags.StringVar(&f.oldVersions, "old-versions", "", "permanently remove versions that are not current for this `duration`")
+	flags.StringVar(
+		&f.oldVersions, "old-versions", "",
+		"permanently remove versions that are not current for this `duration`",
+	)
 	flags.StringArrayVar(&f.tags, "tag", nil, "remove only objects with the tag `key=value`; may be repeated")
 	flags.BoolVar(&f.lifecycle, "lifecycle", false, "apply the lifecycle rules of the bucket")
 	flags.BoolVar(&f.all, "all", false, "allow a whole bucket")
@@ -94,7 +97,9 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 }
 
 // expireRules returns the rule of the flags, or those of the bucket.
-func expireRules(ctx context.Context, p *program.Program, f *expireFlags, l location.Location) ([]transfer.ExpireRule, error) {
+func expireRules(
+	ctx context.Context, p *program.Program, f *expireFlags, l location.Location,
+) ([]transfer.ExpireRule, error) {
 	if f.lifecycle {
 		var rules []transfer.ExpireRule
 		err := p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {

@@ -46,10 +46,18 @@ With -r or wildcards, flags such as --older select what is removed.
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("version") {
-				f.options, f.attrsOptions = append(f.options, storage.WithVersion(version)), append(f.attrsOptions, storage.WithVersion(version))
+				f.options, f.attrsOptions = append(
+					f.options, storage.WithVersion(version),
+				), append(
+					f.attrsOptions, storage.WithVersion(version),
+				)
 			}
 			if c.Flags().Changed("if-revision") {
-				f.options, f.attrsOptions = append(f.options, storage.IfRevision(revision)), append(f.attrsOptions, storage.IfRevision(revision))
+				f.options, f.attrsOptions = append(
+					f.options, storage.IfRevision(revision),
+				), append(
+					f.attrsOptions, storage.IfRevision(revision),
+				)
 			}
 			return rm(c.Context(), p, &f, args)
 		},
@@ -80,18 +88,26 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 	if f.recursive { // which removes in parallel
 		return program.Each(ctx, p, args, func(text string) error { return rmArgument(ctx, p, f, filter, text)() })
 	}
-	return program.EachAtOnce(ctx, p, args, func(ctx context.Context, text string) func() error { return rmArgument(ctx, p, f, filter, text) })
+	return program.EachAtOnce(
+		ctx, p, args, func(ctx context.Context, text string) func() error { return rmArgument(ctx, p, f, filter, text) },
+	)
 }
 
 // rmArgument removes what an argument names. It returns what reports that.
-func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string) (finish func() error) {
+func rmArgument(
+	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string,
+) (finish func() error) {
 	done := func(err error) func() error { return func() error { return err } }
 	l, err := p.Stores.LocateEntry(text)
 	if err != nil {
 		return done(err)
 	}
 	if f.recursive && !f.all && l.Path != "" && location.IsDots(l.Path) {
-		return done(argument.Invalid("removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed"))
+		return done(
+			argument.Invalid(
+				"removing \".\" or \"..\" needs --all", "use the path of the directory, which shows what is removed",
+			),
+		)
 	}
 	bucket, plain, err := openPlain(ctx, p, l)
 	switch {
@@ -100,7 +116,9 @@ func rmArgument(ctx context.Context, p *program.Program, f *rmFlags, filter *tra
 	case l.HasWildcard && !f.literal:
 		return done(rmMatching(ctx, p, f, filter, bucket, l))
 	case f.recursive && l.Key == "" && !f.all:
-		return done(argument.Invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket"))
+		return done(
+			argument.Invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket"),
+		)
 	case f.inventory != "":
 		return done(rmListed(ctx, p, f, l))
 	case f.recursive && !f.filter.Given() && plain.isLink(l):
@@ -144,7 +162,9 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 
 // rmOne removes one object, and returns what reports that. If the object did not exist, it says
 // so: the key may be misspelled.
-func rmOne(ctx context.Context, p *program.Program, f *rmFlags, bucket storage.Bucket, key string) (finish func() error) {
+func rmOne(
+	ctx context.Context, p *program.Program, f *rmFlags, bucket storage.Bucket, key string,
+) (finish func() error) {
 	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
 	if failed := program.OfDryRun(bucket.Remove(ctx, key, f.options...)); failed != nil || !p.Global.DryRun {

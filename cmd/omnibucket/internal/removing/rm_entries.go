@@ -15,7 +15,9 @@ import (
 const maxRemoveFailures = 1000
 
 // removeOrShow removes objects or, with --dry-run, only reports them.
-func removeOrShow(ctx context.Context, p *program.Program, bucket storage.Remover, entries iter.Seq2[storage.ListEntry, error]) error {
+func removeOrShow(
+	ctx context.Context, p *program.Program, bucket storage.Remover, entries iter.Seq2[storage.ListEntry, error],
+) error {
 	if !p.Global.DryRun {
 		return removeEntries(ctx, p, bucket, entries)
 	}
@@ -30,7 +32,9 @@ func removeOrShow(ctx context.Context, p *program.Program, bucket storage.Remove
 
 // removeEntries removes objects, and reports each after it was removed or failed. It ends after
 // an error of the listing, and after maxRemoveFailures.
-func removeEntries(ctx context.Context, p *program.Program, bucket storage.Remover, entries iter.Seq2[storage.ListEntry, error]) error {
+func removeEntries(
+	ctx context.Context, p *program.Program, bucket storage.Remover, entries iter.Seq2[storage.ListEntry, error],
+) error {
 	var unlisted error
 	listed := func(yield func(storage.VersionEntry) bool) {
 		for entry, err := range entries {
@@ -39,14 +43,19 @@ func removeEntries(ctx context.Context, p *program.Program, bucket storage.Remov
 			}
 		}
 	}
-	_, failures := parallel.Groups(listed, removeeach.Most, maxRemoveFailures, func(group []storage.VersionEntry) ([]error, bool) {
-		return removeGroup(ctx, p, bucket, group), ctx.Err() == nil
-	})
+	_, failures := parallel.Groups(
+		listed, removeeach.Most, maxRemoveFailures,
+		func(group []storage.VersionEntry) ([]error, bool) {
+			return removeGroup(ctx, p, bucket, group), ctx.Err() == nil
+		},
+	)
 	return errors.Join(append(failures, unlisted)...)
 }
 
 // removeGroup removes objects, reports each, and returns the failures.
-func removeGroup(ctx context.Context, p *program.Program, bucket storage.Remover, group []storage.VersionEntry) []error {
+func removeGroup(
+	ctx context.Context, p *program.Program, bucket storage.Remover, group []storage.VersionEntry,
+) []error {
 	errs, early := removeeach.Of(ctx, bucket, group, false)
 	var failures []error
 	for i, err := range errs {

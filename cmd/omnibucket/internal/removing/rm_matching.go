@@ -11,10 +11,15 @@ import (
 )
 
 // rmMatching removes the objects that match wildcards and, with -r, the folders.
-func rmMatching(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location.Location) error {
+func rmMatching(
+	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
+	l location.Location,
+) error {
 	switch {
 	case len(f.options) > 0:
-		return argument.Invalid("--version and --if-revision must not be used with wildcards", "use --literal to take wildcards literally")
+		return argument.Invalid(
+			"--version and --if-revision must not be used with wildcards", "use --literal to take wildcards literally",
+		)
 	case location.MatchesAll(l.Glob()) && l.Prefix == "" && !f.all:
 		return argument.Invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
 	}

@@ -34,7 +34,8 @@ func openPlain(
 	ctx context.Context, p *program.Program, l location.Location,
 ) (bucket storage.Bucket, plain *plainDirectory, err error) {
 	dir := l.Directory()
-	if _, err := os.Lstat(filepath.Join(dir, ".omnibucket")); l.Path == "" || dir == "" || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(dir, ".omnibucket")); l.Path == "" || dir == "" ||
+		!errors.Is(err, fs.ErrNotExist) {
 		bucket, err = p.Stores.Open(ctx, l)
 		return bucket, nil, err
 	}
@@ -81,12 +82,17 @@ func (d *plainDirectory) Remove(ctx context.Context, key string, o *storage.Remo
 
 // RemoveAll removes files, as many at once as the library does.
 func (d *plainDirectory) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
-	removed, failures := parallel.Groups(keys, removal.Together, removal.MaxFailures, func(group []string) (errs []error, more bool) {
-		if err := ctx.Err(); err != nil {
-			return []error{&storage.Error{Code: storage.Canceled, Op: "RemoveAll", Err: err}}, false
-		}
-		return parallel.All(len(group), removal.AtOnce, func(i int) error { return keyed(group[i], d.remove(group[i])) }), true
-	})
+	removed, failures := parallel.Groups(
+		keys, removal.Together, removal.MaxFailures,
+		func(group []string) (errs []error, more bool) {
+			if err := ctx.Err(); err != nil {
+				return []error{&storage.Error{Code: storage.Canceled, Op: "RemoveAll", Err: err}}, false
+			}
+			return parallel.All(
+				len(group), removal.AtOnce, func(i int) error { return keyed(group[i], d.remove(group[i])) },
+			), true
+		},
+	)
 	return removed, errors.Join(failures...)
 }
 
@@ -127,12 +133,15 @@ func (d *plainDirectory) printLeft(p *program.Program, folder string) {
 		_ = root.Close()
 	}
 	left := 0
-	_ = filepath.WalkDir(filepath.Join(d.path, filepath.FromSlash(folder))+string(filepath.Separator), func(_ string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() {
-			left++
-		}
-		return nil
-	})
+	_ = filepath.WalkDir(
+		filepath.Join(d.path, filepath.FromSlash(folder))+string(filepath.Separator),
+		func(_ string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() {
+				left++
+			}
+			return nil
+		},
+	)
 	if left > 0 {
 		p.Note("omnibucket: symbolic links, special files and others that a bucket does not have were not removed: %d", left)
 	}

@@ -33,9 +33,12 @@ and --json, prints what it did with each object; with --dry-run, prints what wou
   omnibucket undelete --include '*.jpg' photos:`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return revert(c.Context(), p, args[0], &filter, literal, storage.SoftDelete, nil, func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
-				return transfer.Undelete(c.Context(), b, opts...)
-			})
+			return revert(
+				c.Context(), p, args[0], &filter, literal, storage.SoftDelete, nil,
+				func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
+					return transfer.Undelete(c.Context(), b, opts...)
+				},
+			)
 		},
 	}
 	program.LiteralFlag(c, &literal)
@@ -94,9 +97,12 @@ stat shows when they can be read.
 			if remove {
 				own = append(own, transfer.WithDelete())
 			}
-			return revert(c.Context(), p, args[0], &filter, literal, 0, own, func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
-				return transfer.RestoreAt(c.Context(), b, then, opts...)
-			})
+			return revert(
+				c.Context(), p, args[0], &filter, literal, 0, own,
+				func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
+					return transfer.RestoreAt(c.Context(), b, then, opts...)
+				},
+			)
 		},
 	}
 	flags := c.Flags()
@@ -112,7 +118,10 @@ stat shows when they can be read.
 
 // revert runs a job on the versions of the objects that an argument names. A bucket must keep versions, or
 // have the feature instead.
-func revert(ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool, instead storage.Features, own []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error)) error {
+func revert(
+	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool, instead storage.Features,
+	own []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error),
+) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
@@ -130,7 +139,9 @@ func revert(ctx context.Context, p *program.Program, text string, f *program.Fil
 		return err
 	}
 	opts = append(append(opts, own...), transfer.WithPrefix(start), transfer.WithKeys(match))
-	report, err := p.RunJob(func(more ...transfer.Option) (*transfer.Report, error) { return job(scope, append(more, opts...)) })
+	report, err := p.RunJob(
+		func(more ...transfer.Option) (*transfer.Report, error) { return job(scope, append(more, opts...)) },
+	)
 	err = program.InLines(err)
 	if err == nil && report.Transferred+report.Deleted == 0 && (instead != 0 || report.Skipped == 0) {
 		if report.Skipped == 0 && l.Key != "" {
@@ -170,7 +181,10 @@ func mustKeepVersions(ctx context.Context, p *program.Program, l location.Locati
 }
 
 // anyVersion fails if a location names no object that exists or has versions.
-func anyVersion(ctx context.Context, p *program.Program, scope storage.Bucket, l location.Location, wild bool, start string, match func(key string) bool) error {
+func anyVersion(
+	ctx context.Context, p *program.Program, scope storage.Bucket, l location.Location, wild bool, start string,
+	match func(key string) bool,
+) error {
 	for v, err := range storage.Versions(ctx, scope, storage.WithPrefix(start)) {
 		if err != nil || match(v.Key) {
 			return err
@@ -184,7 +198,9 @@ func anyVersion(ctx context.Context, p *program.Program, scope storage.Bucket, l
 
 // versionScope returns the folder of a location, and which keys in it the location names, with
 // the text at their start. The objects may all be removed, so that nothing is looked up.
-func versionScope(ctx context.Context, p *program.Program, l location.Location, literal bool) (bucket storage.Bucket, start string, match func(key string) bool, err error) {
+func versionScope(
+	ctx context.Context, p *program.Program, l location.Location, literal bool,
+) (bucket storage.Bucket, start string, match func(key string) bool, err error) {
 	folder, rest := l.Key, ""
 	wild := l.HasWildcard && !literal
 	switch {
@@ -207,7 +223,10 @@ func versionScope(ctx context.Context, p *program.Program, l location.Location, 
 }
 
 // unarchive starts to restore objects from an archive. attrs are the options of their attributes.
-func unarchive(ctx context.Context, p *program.Program, args []string, literal bool, opts []storage.RestoreOption, attrs []storage.AttrsOption) error {
+func unarchive(
+	ctx context.Context, p *program.Program, args []string, literal bool, opts []storage.RestoreOption,
+	attrs []storage.AttrsOption,
+) error {
 	return program.Each(ctx, p, args, func(text string) error {
 		return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error {
 			if l.IsFolder() {

@@ -78,10 +78,16 @@ A named location has the layers of the configuration in front of it. --cache and
 			return serveLocation(c.Context(), p, args[0], listen, listing, s3.server.Hosts())
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "listen on this `address`, with --s3 by default on "+s3command.DefaultListen+"; port 0 selects a free port")
+	c.Flags().StringVar(
+		&listen, "listen", "127.0.0.1:8080",
+		"listen on this `address`, with --s3 by default on "+s3command.DefaultListen+"; port 0 selects a free port",
+	)
 	c.Flags().BoolVar(&listing, "listing", false, "list the content of folders without an index.html")
 	c.Flags().BoolVar(&asS3, "s3", false, "be an S3 server")
-	c.Flags().StringVar(&p.Stores.CacheDir, "cache", "", "keep blocks that were read in this `directory`, encrypted if the location is")
+	c.Flags().StringVar(
+		&p.Stores.CacheDir, "cache", "",
+		"keep blocks that were read in this `directory`, encrypted if the location is",
+	)
 	c.Flags().BoolVar(&p.Stores.ReadOnly, "read-only", false, "refuse all changes")
 	s3.Register(c)
 	return c
@@ -128,7 +134,10 @@ type ServingLine struct {
 
 // handler serves the folder as files. If the bucket has no server of its own, it also
 // serves signed URLs. The files are behind guard.
-func handler(ctx context.Context, p *program.Program, l location.Location, base string, listing bool, guard func(http.Handler) http.Handler) (http.Handler, error) {
+func handler(
+	ctx context.Context, p *program.Program, l location.Location, base string, listing bool,
+	guard func(http.Handler) http.Handler,
+) (http.Handler, error) {
 	var opts []storage.OpenOption
 	mount := ""
 	if l.Scheme == "file" || l.Scheme == "mem" {

@@ -78,7 +78,11 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 			return err
 		}
 	}
-	return f.server.Serve(ctx, s3command.Environment{Err: p.Around.Err, Lookup: p.Around.Lookup, Ready: func(url string) { printURL(p, url) }}, service)
+	return f.server.Serve(
+		ctx,
+		s3command.Environment{Err: p.Around.Err, Lookup: p.Around.Lookup, Ready: func(url string) { printURL(p, url) }},
+		service,
+	)
 }
 
 // serviceDriver opens the account of a location or, if that is one bucket, an account that has only
@@ -119,10 +123,15 @@ func served(p *program.Program, l location.Location) (address, bucket string, er
 		if err != nil {
 			return "", "", err
 		}
-		directory := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: "create=true"}
+		directory := url.URL{
+			Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: "create=true",
+		}
 		return directory.String(), "", nil
 	case l.Kind == location.Stream || l.Key != "" || l.Prefix != "":
-		return "", "", argument.Invalid("location must be a directory, a bucket or an account, such as ./data, s3://photos?region=… or s3://?region=…", "")
+		return "", "", argument.Invalid(
+			"location must be a directory, a bucket or an account, such as ./data, s3://photos?region=… or s3://?region=…",
+			"",
+		)
 	case l.Kind == location.Account, l.Scheme == "file" && !p.Stores.HasTwoStores(l):
 		return l.Address(), "", nil
 	}

@@ -55,7 +55,10 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
 	flags.Int64Var(&f.size, "size", 0, "size of the upload in `bytes`")
 	flags.BoolVar(&f.ifAbsent, "if-absent", false, "let the upload create an object, but not replace one")
 	flags.StringVar(&f.filename, "filename", "", "`name` under which a browser saves the download")
-	flags.StringVar(&f.disposition, "disposition", "", "Content-`Disposition` of the download, such as inline, with which a browser shows it")
+	flags.StringVar(
+		&f.disposition, "disposition", "",
+		"Content-`Disposition` of the download, such as inline, with which a browser shows it",
+	)
 	flags.BoolVar(&f.head, "head", false, "sign a HEAD request, which reads only the attributes")
 	flags.StringVar(&f.version, "version", "", "download this `version`")
 	program.LiteralFlag(c, &f.literal)
@@ -63,7 +66,10 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
 }
 
 func sign(ctx context.Context, p *program.Program, f *signFlags, text string) error {
-	return p.EachMatch(ctx, text, f.literal || f.upload, func(b storage.Bucket, l location.Location) error { return signOne(ctx, p, f, b, l.Key) })
+	return p.EachMatch(
+		ctx, text, f.literal || f.upload,
+		func(b storage.Bucket, l location.Location) error { return signOne(ctx, p, f, b, l.Key) },
+	)
 }
 
 func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket storage.Bucket, key string) error {
@@ -90,12 +96,17 @@ func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket stora
 	return nil
 }
 
-func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloader, key string, ttl time.Duration) (*storage.SignedURL, error) {
+func signedDownload(
+	ctx context.Context, f *signFlags, b storage.SignedDownloader, key string, ttl time.Duration,
+) (*storage.SignedURL, error) {
 	if f.given("size") || f.ifAbsent {
 		return nil, argument.Invalid("--size and --if-absent must be used with --upload", "use --upload to sign an upload")
 	}
 	if f.given("filename") && f.given("disposition") {
-		return nil, argument.Invalid("--filename and --disposition must not be used together", `write the name as in --disposition 'inline; filename="report.pdf"'`)
+		return nil, argument.Invalid(
+			"--filename and --disposition must not be used together",
+			`write the name as in --disposition 'inline; filename="report.pdf"'`,
+		)
 	}
 	opts := []storage.SignedDownloadOption{storage.WithTTL(ttl)}
 	if f.head {
@@ -116,7 +127,9 @@ func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloade
 	return b.SignedDownloadURL(ctx, key, opts...)
 }
 
-func signedUpload(ctx context.Context, f *signFlags, b storage.SignedUploader, key string, ttl time.Duration) (*storage.SignedURL, error) {
+func signedUpload(
+	ctx context.Context, f *signFlags, b storage.SignedUploader, key string, ttl time.Duration,
+) (*storage.SignedURL, error) {
 	if f.given("filename") || f.given("disposition") || f.given("version") || f.head {
 		return nil, argument.Invalid("--filename, --disposition, --head and --version must not be used with --upload", "")
 	}

@@ -14,7 +14,10 @@ func main() {
 	ctx := context.Background()
 	profile, _ := s3.NamedProfile("aws")
 	// The credentials are those of the environment.
-	bucket, err := s3.Open(ctx, s3.Config{Bucket: "bucket", Region: "us-east-1", Endpoint: os.Args[1], PathStyle: new(true), Profile: &profile})
+	bucket, err := s3.Open(
+		ctx,
+		s3.Config{Bucket: "bucket", Region: "us-east-1", Endpoint: os.Args[1], PathStyle: new(true), Profile: &profile},
+	)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -39,7 +39,10 @@ func theirs(fs spf13.Fs, name, dir, from, to string, p []byte, walk filepath.Wal
 	spf13.NewMemMapFs()
 }
 
-func ours(ctx context.Context, b storage.Bucket, key, dir, from, to string, p []byte, body io.Reader, all func(storage.ListEntry) bool) {
+func ours(
+	ctx context.Context, b storage.Bucket, key, dir, from, to string, p []byte, body io.Reader,
+	all func(storage.ListEntry) bool,
+) {
 	b.Upload(ctx, key, bytes.NewReader(p))
 	storage.ReadAll(ctx, b, key)
 	b.Download(ctx, key)

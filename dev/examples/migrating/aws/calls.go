@@ -25,7 +25,11 @@ import (
 // The calls of docs/migrating/aws-sdk.md, so that they compile.
 var _ = []any{theirs, managers, ours, opening, accounts, parts}
 
-func theirs(ctx context.Context, c *s3.Client, config aws.Config, presign *s3.PresignClient, bucket, key, p, source, etag, version, token, name string, n int32, r io.Reader, signed *v4.PresignedHTTPRequest, class types.StorageClass, deletes *types.Delete, tags *types.Tagging, err error) {
+func theirs(
+	ctx context.Context, c *s3.Client, config aws.Config, presign *s3.PresignClient,
+	bucket, key, p, source, etag, version, token, name string, n int32, r io.Reader, signed *v4.PresignedHTTPRequest,
+	class types.StorageClass, deletes *types.Delete, tags *types.Tagging, err error,
+) {
 	s3.NewFromConfig(config)
 	c.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: r})
 	c.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
@@ -71,7 +75,11 @@ func managers(ctx context.Context, c *s3.Client, bucket, key string, r io.Reader
 	m.UploadDirectory(ctx, &transfermanager.UploadDirectoryInput{Bucket: &bucket, Source: &dir})
 }
 
-func ours(ctx context.Context, b storage.Bucket, c *s3.Client, bucket, key, path, p, dir, revision, from, to, version, token, name, class string, ttl time.Duration, r io.Reader, keys []string, size int, t map[string]string, err error) {
+func ours(
+	ctx context.Context, b storage.Bucket, c *s3.Client,
+	bucket, key, path, p, dir, revision, from, to, version, token, name, class string, ttl time.Duration, r io.Reader,
+	keys []string, size int, t map[string]string, err error,
+) {
 	ours3.Open(ctx, ours3.Config{Bucket: bucket, Client: c})
 	b.Upload(ctx, key, r)
 	b.Download(ctx, key)
@@ -115,7 +123,9 @@ func accounts(ctx context.Context, service storage.Service, c *s3.Client, bucket
 	service.BucketInfo(ctx, bucket)
 }
 
-func parts(ctx context.Context, b storage.Bucket, signed *storage.SignedURL, key string, number int, r io.Reader) error {
+func parts(
+	ctx context.Context, b storage.Bucket, signed *storage.SignedURL, key string, number int, r io.Reader,
+) error {
 	upload, err := storage.BeginUpload(ctx, b, key)
 	upload.PutPart(ctx, number, r)
 	upload.Parts(ctx)

@@ -23,7 +23,11 @@ import (
 // The calls of docs/migrating/azure-sdk.md, so that they compile.
 var _ = []any{theirs, ours}
 
-func theirs(ctx context.Context, c *azblob.Client, bb *blockblob.Client, cc *container.Client, url, name, key, p, id, source string, etag azcore.ETag, expiry time.Time, data []byte, file *os.File, r io.Reader, body io.ReadSeekCloser, ids []string, tags map[string]string, credential azcore.TokenCredential, err error) {
+func theirs(
+	ctx context.Context, c *azblob.Client, bb *blockblob.Client, cc *container.Client,
+	url, name, key, p, id, source string, etag azcore.ETag, expiry time.Time, data []byte, file *os.File, r io.Reader,
+	body io.ReadSeekCloser, ids []string, tags map[string]string, credential azcore.TokenCredential, err error,
+) {
 	azblob.NewClient(url, credential, nil)
 	c.UploadBuffer(ctx, name, key, data, nil)
 	c.UploadStream(ctx, name, key, r, nil)
@@ -48,7 +52,11 @@ func theirs(ctx context.Context, c *azblob.Client, bb *blockblob.Client, cc *con
 	c.CreateContainer(ctx, name, nil)
 }
 
-func ours(ctx context.Context, b storage.Bucket, service storage.Service, u storage.MultipartUpload, account, name, key, path, p, revision, from, to string, n int, ttl time.Duration, r io.Reader, tags map[string]string, err error) {
+func ours(
+	ctx context.Context, b storage.Bucket, service storage.Service, u storage.MultipartUpload,
+	account, name, key, path, p, revision, from, to string, n int, ttl time.Duration, r io.Reader,
+	tags map[string]string, err error,
+) {
 	ourazure.Open(ctx, ourazure.Config{Account: account, Bucket: name})
 	b.Upload(ctx, key, r)
 	storage.UploadFile(ctx, b, key, path)

@@ -16,7 +16,10 @@ import (
 // The calls of docs/migrating/google-cloud-storage.md, so that they compile.
 var _ = []any{theirs, ours}
 
-func theirs(ctx context.Context, c *gcs.Client, bucket, key, p, project string, generation int64, update gcs.ObjectAttrsToUpdate, signing *gcs.SignedURLOptions, err error) {
+func theirs(
+	ctx context.Context, c *gcs.Client, bucket, key, p, project string, generation int64, update gcs.ObjectAttrsToUpdate,
+	signing *gcs.SignedURLOptions, err error,
+) {
 	gcs.NewClient(ctx)
 	o := c.Bucket(bucket).Object(key)
 	o.NewWriter(ctx)
@@ -37,7 +40,11 @@ func theirs(ctx context.Context, c *gcs.Client, bucket, key, p, project string, 
 	_ = errors.Is(err, gcs.ErrObjectNotExist)
 }
 
-func ours(ctx context.Context, b storage.Bucket, service storage.Service, c *http.Client, bucket, key, p, revision, version, from, to string, ttl time.Duration, r io.Reader, sources []string, m map[string]string, err error) {
+func ours(
+	ctx context.Context, b storage.Bucket, service storage.Service, c *http.Client,
+	bucket, key, p, revision, version, from, to string, ttl time.Duration, r io.Reader, sources []string,
+	m map[string]string, err error,
+) {
 	ourgcs.Open(ctx, ourgcs.Config{Bucket: bucket})
 	ourgcs.Open(ctx, ourgcs.Config{Bucket: bucket, HTTPClient: c})
 	b.Upload(ctx, key, r)

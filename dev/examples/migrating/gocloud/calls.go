@@ -23,7 +23,11 @@ func adapter(bucket storage.Bucket) {
 	b.Close()
 }
 
-func theirs(ctx context.Context, b *blob.Bucket, client *s3.Client, key, p, to, from string, token, data []byte, offset, length int64, size int, r io.Reader, w io.Writer, opts *blob.WriterOptions, list *blob.ListOptions, err error) {
+func theirs(
+	ctx context.Context, b *blob.Bucket, client *s3.Client, key, p, to, from string, token, data []byte,
+	offset, length int64, size int, r io.Reader, w io.Writer, opts *blob.WriterOptions, list *blob.ListOptions,
+	err error,
+) {
 	b.WriteAll(ctx, key, data, nil)
 	b.Upload(ctx, key, r, opts)
 	_ = &blob.WriterOptions{BufferSize: size}
@@ -89,7 +93,10 @@ func read(ctx context.Context, b storage.Bucket, key string, w io.Writer) error 
 	return err
 }
 
-func ours(ctx context.Context, b storage.Bucket, key, p, to, from, token, t string, data []byte, offset, length int64, size int, partSize int64, m map[string]string, r io.Reader, err error) {
+func ours(
+	ctx context.Context, b storage.Bucket, key, p, to, from, token, t string, data []byte, offset, length int64,
+	size int, partSize int64, m map[string]string, r io.Reader, err error,
+) {
 	b.Upload(ctx, key, bytes.NewReader(data))
 	b.Upload(ctx, key, r, storage.WithContentType(t))
 	w := storage.NewWriter(ctx, b, key)

@@ -20,7 +20,13 @@ import (
 // The calls of docs/migrating/minio-go.md, so that they compile.
 var _ = []any{theirs, ours, opening, toS3Server}
 
-func theirs(ctx context.Context, c *minio.Client, core minio.Core, bucket, key, path, p, endpoint, region, etag string, creds *credentials.Credentials, size int64, ttl time.Duration, r io.Reader, objects chan minio.ObjectInfo, dst minio.CopyDestOptions, src minio.CopySrcOptions, policy *minio.PostPolicy, t *tags.Tags, query url.Values, retention minio.PutObjectRetentionOptions, hold minio.PutObjectLegalHoldOptions, userTags map[string]string, version, name string, err error) {
+func theirs(
+	ctx context.Context, c *minio.Client, core minio.Core, bucket, key, path, p, endpoint, region, etag string,
+	creds *credentials.Credentials, size int64, ttl time.Duration, r io.Reader, objects chan minio.ObjectInfo,
+	dst minio.CopyDestOptions, src minio.CopySrcOptions, policy *minio.PostPolicy, t *tags.Tags, query url.Values,
+	retention minio.PutObjectRetentionOptions, hold minio.PutObjectLegalHoldOptions, userTags map[string]string,
+	version, name string, err error,
+) {
 	minio.New(endpoint, &minio.Options{Creds: creds, Region: region})
 	c.MakeBucket(ctx, bucket, minio.MakeBucketOptions{})
 	c.PutObject(ctx, bucket, key, r, size, minio.PutObjectOptions{})
@@ -64,7 +70,12 @@ func theirs(ctx context.Context, c *minio.Client, core minio.Core, bucket, key, 
 	_ = url.Values{"response-content-type": {name}}
 }
 
-func ours(ctx context.Context, b storage.Bucket, service storage.Service, bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader, keys []string, versions iter.Seq[storage.VersionEntry], version, name string, until time.Time, sources []string, t map[string]string, err error) {
+func ours(
+	ctx context.Context, b storage.Bucket, service storage.Service,
+	bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader,
+	keys []string, versions iter.Seq[storage.VersionEntry], version, name string, until time.Time, sources []string,
+	t map[string]string, err error,
+) {
 	s3.Open(ctx, s3.Config{Bucket: bucket, Endpoint: endpoint, Region: region})
 	service.CreateBucket(ctx, bucket)
 	b.Upload(ctx, key, r)

@@ -21,7 +21,10 @@ func adapter(bucket storage.Bucket) thanos.Bucket {
 	return b
 }
 
-func theirs(ctx context.Context, b thanos.Bucket, name, dir string, off, length int64, r io.Reader, f func(string) error, err error) {
+func theirs(
+	ctx context.Context, b thanos.Bucket, name, dir string, off, length int64, r io.Reader, f func(string) error,
+	err error,
+) {
 	b.Upload(ctx, name, r)
 	b.Get(ctx, name)
 	b.GetRange(ctx, name, off, length)

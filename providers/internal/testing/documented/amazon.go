@@ -22,19 +22,42 @@ const (
 // missing object has, so that docs/stores.md tells users to create the bucket with versions.
 var Amazon = []Answer{
 	amazonRefusal("SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate.", amazonErrors),
-	amazonRefusal("ServiceUnavailable", http.StatusServiceUnavailable, "Service is unable to handle request.", amazonErrors),
-	amazonError("InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.", amazonErrors),
-	amazonRefusal("RequestTimeout", http.StatusBadRequest, "Your socket connection to the server was not read from or written to within the timeout period.",
-		amazonErrors, "PutObject", "UploadPart"),
-	amazonRefusal("OperationAborted", http.StatusConflict, "A conflicting conditional operation is currently in progress against this resource. Try again.",
-		amazonErrors, "PutObject", "DeleteObject", "PUT tagging"),
-	amazonRefusal("OperationAborted for a bucket", http.StatusConflict, "A conflicting conditional operation is currently in progress against this resource. Try again.",
-		"hashicorp/terraform-provider-aws#33478", "CreateBucket", "DeleteBucket", "PUT versioning", "PUT cors", "PUT lifecycle", "PUT policy"),
-	amazonRefusal("ConditionalRequestConflict", http.StatusConflict, "The conditional request cannot succeed due to a conflicting operation against this resource.",
-		amazonAPI+"API_PutObject.html", "PutObject if"),
-	amazonRefusal("ConditionalRequestConflict for a copy", http.StatusConflict, "The conditional request cannot succeed due to a conflicting operation against this resource.",
-		amazonAPI+"API_CopyObject.html", "CopyObject if"),
-	afterEffect("PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "PUT versioning", "PUT cors"),
+	amazonRefusal(
+		"ServiceUnavailable", http.StatusServiceUnavailable, "Service is unable to handle request.", amazonErrors,
+	),
+	amazonError(
+		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
+		amazonErrors,
+	),
+	amazonRefusal(
+		"RequestTimeout", http.StatusBadRequest,
+		"Your socket connection to the server was not read from or written to within the timeout period.", amazonErrors,
+		"PutObject", "UploadPart",
+	),
+	amazonRefusal(
+		"OperationAborted", http.StatusConflict,
+		"A conflicting conditional operation is currently in progress against this resource. Try again.", amazonErrors,
+		"PutObject", "DeleteObject", "PUT tagging",
+	),
+	amazonRefusal(
+		"OperationAborted for a bucket", http.StatusConflict,
+		"A conflicting conditional operation is currently in progress against this resource. Try again.",
+		"hashicorp/terraform-provider-aws#33478", "CreateBucket", "DeleteBucket", "PUT versioning", "PUT cors",
+		"PUT lifecycle", "PUT policy",
+	),
+	amazonRefusal(
+		"ConditionalRequestConflict", http.StatusConflict,
+		"The conditional request cannot succeed due to a conflicting operation against this resource.",
+		amazonAPI+"API_PutObject.html", "PutObject if",
+	),
+	amazonRefusal(
+		"ConditionalRequestConflict for a copy", http.StatusConflict,
+		"The conditional request cannot succeed due to a conflicting operation against this resource.",
+		amazonAPI+"API_CopyObject.html", "CopyObject if",
+	),
+	afterEffect(
+		"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "PUT versioning", "PUT cors",
+	),
 	late("InternalError", amazonAPI+"API_CopyObject.html"),
 	late("SlowDown", amazonAPI+"API_CompleteMultipartUpload.html"),
 	{
@@ -47,7 +70,9 @@ var amazonHeader = map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "
 
 func amazonError(code string, status int, message, source string, kinds ...string) Answer {
 	name, _, _ := strings.Cut(code, " ")
-	return Answer{Kinds: kinds, Status: status, Header: amazonHeader, Body: amazonBody(name, message), Name: code, Source: source}
+	return Answer{
+		Kinds: kinds, Status: status, Header: amazonHeader, Body: amazonBody(name, message), Name: code, Source: source,
+	}
 }
 
 // amazonRefusal returns an error that excludes an effect.
@@ -61,8 +86,10 @@ func amazonRefusal(code string, status int, message, source string, kinds ...str
 // none of them: BucketExists is then of unknown outcome, because another process of the account may
 // have created the bucket at that moment. TestABucketThatAnInternalErrorMayHaveMade has it.
 func afterEffect(kinds ...string) Answer {
-	a := amazonError("InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
-		"https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html", kinds...)
+	a := amazonError(
+		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
+		"https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html",
+		kinds...)
 	a.Name, a.Done = "InternalError after the effect", true
 	return a
 }
@@ -76,7 +103,11 @@ func late(code, source string) Answer {
 
 func amazonBody(code, message string) func([]byte) string {
 	return func([]byte) string {
-		return fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>%s</Message><RequestId>R1</RequestId></Error>`, code, message)
+		return fmt.Sprintf(
+			`<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>%s</Message><RequestId>R1</RequestId></Error>`,
+			code,
+			message,
+		)
 	}
 }
 
@@ -116,7 +147,8 @@ func AmazonKind(r *http.Request) (bucket, kind string) {
 	default:
 		kind = objectKind(r.Method, query, r.Header.Get("X-Amz-Copy-Source") != "")
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead && (r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != "") {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead &&
+		(r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != "") {
 		kind += " if"
 	}
 	return bucket, kind

@@ -18,21 +18,47 @@ const (
 // PendingCopyOperation while another client copies to the key. 429 is that of the management plane,
 // and AccountBeingCreated that of an account without a container.
 var Azure = []Answer{
-	azureRefusal("ServerBusy", http.StatusServiceUnavailable, "Operations per second is over the account limit.", "Azure/azure-sdk-for-go#22139"),
-	azureError("InternalError", http.StatusInternalServerError, "The server encountered an internal error. Please retry the request.", azureErrors),
-	azureError("OperationTimedOut", http.StatusInternalServerError, "The operation could not be completed within the permitted time.", azureErrors),
+	azureRefusal(
+		"ServerBusy", http.StatusServiceUnavailable, "Operations per second is over the account limit.",
+		"Azure/azure-sdk-for-go#22139",
+	),
+	azureError(
+		"InternalError", http.StatusInternalServerError,
+		"The server encountered an internal error. Please retry the request.", azureErrors,
+	),
+	azureError(
+		"OperationTimedOut", http.StatusInternalServerError,
+		"The operation could not be completed within the permitted time.", azureErrors,
+	),
 	{
-		Status: http.StatusServiceUnavailable, Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0"},
-		Body: func([]byte) string { return "<HTML><BODY><h2>Service Unavailable</h2></BODY></HTML>" },
-		Name: "503 of the front end", Source: "KnpLabs/Gaufrette#210",
+		Status: http.StatusServiceUnavailable,
+		Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0"},
+		Body:   func([]byte) string { return "<HTML><BODY><h2>Service Unavailable</h2></BODY></HTML>" },
+		Name:   "503 of the front end", Source: "KnpLabs/Gaufrette#210",
 	},
-	applied(azureError("OperationTimedOut", http.StatusInternalServerError, "Operation could not be completed within the specified time.",
-		"MicrosoftDocs/architecture-center#4274", "Put Blob", "Put Block", "Put Block List", "Put Block From URL", "Copy Blob From URL", "DELETE blob", "PUT tags", "Blob Batch")),
-	azureRefusal("CannotVerifyCopySource", http.StatusInternalServerError, "Could not verify the copy source within the specified time.", azureBlobs, azureCopying...),
-	unreadable(azureRefusal("CannotVerifyCopySource", http.StatusServiceUnavailable, "The server is busy.", azureCopies, azureCopying...)),
-	azureRefusal("CannotVerifyCopySource", http.StatusConflict, "Source blob block list XML is corrupted.", "Azure/azure-sdk-for-net#26416", "Copy Blob From URL"),
-	azureRefusal("ContainerBeingDeleted", http.StatusConflict, "The specified container is being deleted. Try operation later.",
-		"https://learn.microsoft.com/rest/api/storageservices/delete-container", "PUT container"),
+	applied(
+		azureError(
+			"OperationTimedOut", http.StatusInternalServerError, "Operation could not be completed within the specified time.",
+			"MicrosoftDocs/architecture-center#4274", "Put Blob", "Put Block", "Put Block List", "Put Block From URL",
+			"Copy Blob From URL", "DELETE blob", "PUT tags", "Blob Batch",
+		),
+	),
+	azureRefusal(
+		"CannotVerifyCopySource", http.StatusInternalServerError,
+		"Could not verify the copy source within the specified time.", azureBlobs, azureCopying...),
+	unreadable(
+		azureRefusal(
+			"CannotVerifyCopySource", http.StatusServiceUnavailable, "The server is busy.", azureCopies, azureCopying...),
+	),
+	azureRefusal(
+		"CannotVerifyCopySource", http.StatusConflict, "Source blob block list XML is corrupted.",
+		"Azure/azure-sdk-for-net#26416", "Copy Blob From URL",
+	),
+	azureRefusal(
+		"ContainerBeingDeleted", http.StatusConflict, "The specified container is being deleted. Try operation later.",
+		"https://learn.microsoft.com/rest/api/storageservices/delete-container",
+		"PUT container",
+	),
 	{
 		Kinds: []string{"Blob Batch"}, Status: http.StatusAccepted, Body: timedOutParts,
 		Header: map[string]string{"X-Ms-Request-Id": "R1", "Content-Type": "multipart/mixed; boundary=batchresponse_1"},
@@ -59,7 +85,10 @@ func azureRefusal(code string, status int, message, source string, kinds ...stri
 
 // azureBody begins with a byte order mark, as Azure's does.
 func azureBody(code, message string) string {
-	return fmt.Sprintf("\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-01-01T00:00:00.0000000Z</Message></Error>", code, message)
+	return fmt.Sprintf(
+		"\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-01-01T00:00:00.0000000Z</Message></Error>",
+		code, message,
+	)
 }
 
 // applied returns a for a request that has its effect.

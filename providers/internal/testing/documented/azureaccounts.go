@@ -22,8 +22,11 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 	violated := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 		"Server failed to authenticate the request.", "microsoft/AzureStorageExplorer#8845")
 	violated.Body = func([]byte) string {
-		return strings.Replace(azureBody("AuthenticationFailed", "Server failed to authenticate the request."), "</Error>",
-			"<AuthenticationErrorDetail>Policy violated by no signed start, or by a long term.</AuthenticationErrorDetail></Error>", 1)
+		return strings.Replace(
+			azureBody("AuthenticationFailed", "Server failed to authenticate the request."), "</Error>",
+			"<AuthenticationErrorDetail>Policy violated by no signed start, or by a long term.</AuthenticationErrorDetail></Error>",
+			1,
+		)
 	}
 	return Peculiarity{Name: "a SAS expiration policy", Source: azurePolicy, wrap: refusing(func(r *http.Request) *Answer {
 		source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
@@ -46,12 +49,15 @@ func violates(signature url.Values, limit time.Duration) bool {
 // AzurePrivate is an account with private endpoints, which the service itself may not use: it reads
 // no source of a copy.
 func AzurePrivate() Peculiarity {
-	return Peculiarity{Name: "private endpoints", Source: "Azure/azure-storage-python#720", wrap: refusing(func(r *http.Request) *Answer {
-		if r.Header.Get("X-Ms-Copy-Source") == "" {
-			return nil
-		}
-		return azureUnread()
-	})}
+	return Peculiarity{
+		Name: "private endpoints", Source: "Azure/azure-storage-python#720",
+		wrap: refusing(func(r *http.Request) *Answer {
+			if r.Header.Get("X-Ms-Copy-Source") == "" {
+				return nil
+			}
+			return azureUnread()
+		}),
+	}
 }
 
 func azureUnread() *Answer {
@@ -62,14 +68,20 @@ func azureUnread() *Answer {
 // AzureContributor is a credential with the role Storage Blob Data Contributor, which may neither
 // read nor write tags.
 func AzureContributor() Peculiarity {
-	denied := azureRefusal("AuthorizationPermissionMismatch", http.StatusForbidden,
-		"This request is not authorized to perform this operation using this permission.", "microsoft/AzureStorageExplorer#6709")
-	return Peculiarity{Name: "a role that may not read tags", Source: azureTagging, wrap: refusing(func(r *http.Request) *Answer {
-		if r.URL.Query().Get("comp") != "tags" && r.Header.Get("X-Ms-Tags") == "" {
-			return nil
-		}
-		return &denied
-	})}
+	denied := azureRefusal(
+		"AuthorizationPermissionMismatch", http.StatusForbidden,
+		"This request is not authorized to perform this operation using this permission.",
+		"microsoft/AzureStorageExplorer#6709",
+	)
+	return Peculiarity{
+		Name: "a role that may not read tags", Source: azureTagging,
+		wrap: refusing(func(r *http.Request) *Answer {
+			if r.URL.Query().Get("comp") != "tags" && r.Header.Get("X-Ms-Tags") == "" {
+				return nil
+			}
+			return &denied
+		}),
+	}
 }
 
 // AzureDefender is an account that Microsoft Defender for Storage scans. tag adds the tags of the
@@ -83,11 +95,15 @@ func AzureDefender(tag func(container, key string)) Peculiarity {
 }
 
 // AzureVerdict has the tags of Defender for a blob without malware.
-var AzureVerdict = map[string]string{"Malware Scanning scan result": "No threats found", "Malware Scanning scan time UTC": "2026-11-22 12:00:00Z"}
+var AzureVerdict = map[string]string{
+	"Malware Scanning scan result": "No threats found", "Malware Scanning scan time UTC": "2026-11-22 12:00:00Z",
+}
 
 // AzureArchive is an account that keeps archived blobs from being overwritten, as emulators do not.
 func AzureArchive() Peculiarity {
-	refused := azureRefusal("BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.", "rclone/rclone#3982")
+	refused := azureRefusal(
+		"BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.", "rclone/rclone#3982",
+	)
 	var archived sync.Map
 	return Peculiarity{Name: "archived blobs", Source: azureArchive, wrap: func(next http.Handler) http.Handler {
 		note := watching(func(r *http.Request) {
@@ -111,26 +127,40 @@ func AzureArchive() Peculiarity {
 // AzureOlder is a service, such as Azure Stack Hub, whose newest version is version: it refuses
 // later ones, and what they have brought.
 func AzureOlder(version string) Peculiarity {
-	header := azureRefusal("InvalidHeaderValue", http.StatusBadRequest, "The value for one of the HTTP headers is not in the correct format.", azureVersions)
+	header := azureRefusal(
+		"InvalidHeaderValue", http.StatusBadRequest, "The value for one of the HTTP headers is not in the correct format.",
+		azureVersions,
+	)
 	header.Body = func([]byte) string {
-		return strings.Replace(azureBody("InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format."), "</Error>",
-			"<HeaderName>x-ms-version</HeaderName></Error>", 1)
+		return strings.Replace(
+			azureBody("InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format."), "</Error>",
+			"<HeaderName>x-ms-version</HeaderName></Error>", 1,
+		)
 	}
-	parameter := azureRefusal("InvalidQueryParameterValue", http.StatusBadRequest, "Value for one of the query parameters specified in the request URI is invalid.", azureVersions)
-	unknown := azureRefusal("UnsupportedHeader", http.StatusBadRequest, "One of the HTTP headers specified in the request is not supported.", azureVersions)
-	return Peculiarity{Name: "an older service version", Source: azureVersions, wrap: refusing(func(r *http.Request) *Answer {
-		query := r.URL.Query()
-		switch {
-		case r.Header.Get("X-Ms-Version") > version:
-			return &header
-		case query.Get("sv") > version,
-			version < "2019-12-12" && (query.Get("comp") == "tags" || query.Has("versionid") || strings.Contains(query.Get("include"), "versions")):
-			return &parameter
-		case version < "2019-12-12" && r.Header.Get("X-Ms-Tags") != "":
-			return &unknown // Azure would ignore it
-		}
-		return nil
-	})}
+	parameter := azureRefusal(
+		"InvalidQueryParameterValue", http.StatusBadRequest,
+		"Value for one of the query parameters specified in the request URI is invalid.", azureVersions,
+	)
+	unknown := azureRefusal(
+		"UnsupportedHeader", http.StatusBadRequest, "One of the HTTP headers specified in the request is not supported.",
+		azureVersions,
+	)
+	return Peculiarity{
+		Name: "an older service version", Source: azureVersions,
+		wrap: refusing(func(r *http.Request) *Answer {
+			query := r.URL.Query()
+			switch {
+			case r.Header.Get("X-Ms-Version") > version:
+				return &header
+			case query.Get("sv") > version,
+				version < "2019-12-12" && (query.Get("comp") == "tags" || query.Has("versionid") || strings.Contains(query.Get("include"), "versions")):
+				return &parameter
+			case version < "2019-12-12" && r.Header.Get("X-Ms-Tags") != "":
+				return &unknown // Azure would ignore it
+			}
+			return nil
+		}),
+	}
 }
 
 // azureBlob returns the container and the key of a request whose path begins with the account.

@@ -55,15 +55,30 @@ func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *A
 	var refused Answer
 	switch {
 	case r.URL.Query().Get("comp") == "tags" || r.Header.Get("X-Ms-Tags") != "":
-		refused = azureRefusal("InvalidQueryParameterValue", http.StatusBadRequest, "Value for one of the query parameters specified in the request URI is invalid.", "Azure/azure-sdk-for-net#39388")
+		refused = azureRefusal(
+			"InvalidQueryParameterValue", http.StatusBadRequest,
+			"Value for one of the query parameters specified in the request URI is invalid.", "Azure/azure-sdk-for-net#39388",
+		)
 		refused.Body = func([]byte) string {
-			return strings.Replace(azureBody("InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."), "</Error>",
-				"<QueryParameterName>comp</QueryParameterName><QueryParameterValue>tags</QueryParameterValue></Error>", 1)
+			return strings.Replace(
+				azureBody(
+					"InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid.",
+				),
+				"</Error>",
+				"<QueryParameterName>comp</QueryParameterName><QueryParameterValue>tags</QueryParameterValue></Error>",
+				1,
+			)
 		}
 	case is && azureWrites(r):
-		refused = azureRefusal("ResourceTypeMismatch", http.StatusConflict, "The specified resource type does not match the type of the existing resource.", azureErrors)
+		refused = azureRefusal(
+			"ResourceTypeMismatch", http.StatusConflict,
+			"The specified resource type does not match the type of the existing resource.", azureErrors,
+		)
 	case is && r.Method == http.MethodDelete: // none is empty here
-		refused = azureRefusal("DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.", "Azure/azure-cli#20884")
+		refused = azureRefusal(
+			"DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.",
+			"Azure/azure-cli#20884",
+		)
 	case is && r.Method == http.MethodHead || is && r.Method == http.MethodGet: // as Azure/azure-sdk-for-js has recorded for its package storage-file-datalake
 		refused = Answer{Status: http.StatusOK, Header: map[string]string{
 			"X-Ms-Request-Id": "R1", "X-Ms-Resource-Type": "directory", "X-Ms-Meta-Hdi_isfolder": "true", "X-Ms-Blob-Type": "BlockBlob",
@@ -102,8 +117,11 @@ func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, conta
 			if !strings.HasPrefix(directory, query.Get("prefix")) || query.Has("delimiter") {
 				continue
 			}
-			entry := fmt.Sprintf(`<Blob><Name>%s</Name><Properties><Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType>`+
-				`<ResourceType>directory</ResourceType></Properties><Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>`, html.EscapeString(directory))
+			entry := fmt.Sprintf(
+				`<Blob><Name>%s</Name><Properties><Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType>`+
+					`<ResourceType>directory</ResourceType></Properties><Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>`,
+				html.EscapeString(directory),
+			)
 			end = before(end, directory, entry)
 		}
 		a.mu.Unlock()
@@ -126,11 +144,18 @@ func before(list, name, entry string) string {
 
 // AzurePremium is an account for premium block blobs, which has no access tiers.
 func AzurePremium() Peculiarity {
-	refused := azureRefusal("BlobAccessTierNotSupportedForAccountType", http.StatusBadRequest, "The access tier is not supported for this account type.", "Azure/azure-sdk-for-net#38465")
-	return Peculiarity{Name: "premium block blobs", Source: "https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview", wrap: refusing(func(r *http.Request) *Answer {
-		if r.Header.Get("X-Ms-Access-Tier") == "" {
-			return nil
-		}
-		return &refused
-	})}
+	refused := azureRefusal(
+		"BlobAccessTierNotSupportedForAccountType", http.StatusBadRequest,
+		"The access tier is not supported for this account type.", "Azure/azure-sdk-for-net#38465",
+	)
+	return Peculiarity{
+		Name:   "premium block blobs",
+		Source: "https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview",
+		wrap: refusing(func(r *http.Request) *Answer {
+			if r.Header.Get("X-Ms-Access-Tier") == "" {
+				return nil
+			}
+			return &refused
+		}),
+	}
 }

@@ -11,9 +11,12 @@ import (
 
 // AzureTokens is an account that accepts no keys, and so no signature by one. A request has the
 // token "token", or a signature by a key that was delegated to its user. An emulator knows neither.
-// access is the query of a shared access signature with which it reads the sources of copies, and sign signs a request with the account's key. grant checks a signature by the key AzureDelegated,
-// and returns the query of one by the account's key that grants the same, or nil if it is wrong.
-func AzureTokens(access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values) Peculiarity {
+// access is the query of a shared access signature with which it reads the sources of copies, and sign signs a request
+// with the account's key. grant checks a signature by the key AzureDelegated, and returns the query of one by the
+// account's key that grants the same, or nil if it is wrong.
+func AzureTokens(
+	access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values,
+) Peculiarity {
 	return Peculiarity{
 		Name: "tokens only", Source: "https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent",
 		wrap: func(next http.Handler) http.Handler {
@@ -57,7 +60,9 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		azureUnread().give(w, r)
 		return
 	case !bearer && !granted:
-		refused := azureRefusal("AuthenticationFailed", http.StatusForbidden, "Server failed to authenticate the request.", azureErrors)
+		refused := azureRefusal(
+			"AuthenticationFailed", http.StatusForbidden, "Server failed to authenticate the request.", azureErrors,
+		)
 		refused.give(w, r)
 		return
 	case bearer:
@@ -115,15 +120,24 @@ func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
 		ends, _ = time.Parse(time.RFC3339, asked.Expiry)
 	}
 	if !bearer || starts.IsZero() || !ends.After(starts) || ends.Sub(starts) > 7*24*time.Hour {
-		refused := azureRefusal("AuthenticationFailed", http.StatusForbidden, "Server failed to authenticate the request.", azureErrors)
+		refused := azureRefusal(
+			"AuthenticationFailed", http.StatusForbidden, "Server failed to authenticate the request.", azureErrors,
+		)
 		refused.give(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("X-Ms-Request-Id", "R1")
-	fmt.Fprintf(w, "\ufeff"+`<?xml version="1.0" encoding="utf-8"?><UserDelegationKey><SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>`+
-		`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry><SignedService>b</SignedService><SignedVersion>%s</SignedVersion>`+
-		`<Value>%s</Value></UserDelegationKey>`, asked.Start, asked.Expiry, r.Header.Get("X-Ms-Version"), AzureDelegated)
+	fmt.Fprintf(
+		w,
+		"\ufeff"+`<?xml version="1.0" encoding="utf-8"?><UserDelegationKey><SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>`+
+			`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry><SignedService>b</SignedService><SignedVersion>%s</SignedVersion>`+
+			`<Value>%s</Value></UserDelegationKey>`,
+		asked.Start,
+		asked.Expiry,
+		r.Header.Get("X-Ms-Version"),
+		AzureDelegated,
+	)
 }
 
 // AzureKeys answers only requests for a delegated key.

@@ -25,7 +25,9 @@ func AzureVersions(access url.Values) Peculiarity {
 	return Peculiarity{
 		Name: "versions", Source: "https://learn.microsoft.com/azure/storage/blobs/versioning-overview",
 		wrap: func(next http.Handler) http.Handler {
-			return &versionedAccount{next: next, access: access, ids: map[string]map[string]string{}, blobs: map[string]map[string]*azureHistory{}}
+			return &versionedAccount{
+				next: next, access: access, ids: map[string]map[string]string{}, blobs: map[string]map[string]*azureHistory{},
+			}
 		},
 	}
 }
@@ -95,7 +97,12 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case azureWrites(r), r.Method == http.MethodPut && comp == "metadata", r.Method == http.MethodDelete:
 		a.write(w, r, a.history(container, key))
 	default:
-		a.next.ServeHTTP(&versionWriter{ResponseWriter: w, id: func(etag string) string { return a.id(r.URL.Path, etag, a.history(container, key)) }}, r)
+		a.next.ServeHTTP(
+			&versionWriter{
+				ResponseWriter: w, id: func(etag string) string { return a.id(r.URL.Path, etag, a.history(container, key)) },
+			},
+			r,
+		)
 	}
 }
 
@@ -197,7 +204,11 @@ func (a *versionedAccount) read(r *http.Request) *azureVersion {
 
 // ask makes a request of its own to the path of r.
 func (a *versionedAccount) ask(r *http.Request, method string, query url.Values) *httptest.ResponseRecorder {
-	asked := httptest.NewRequestWithContext(context.WithoutCancel(r.Context()), method, "http://"+r.Host+r.URL.EscapedPath()+"?"+a.granted(query), nil)
+	asked := httptest.NewRequestWithContext(
+		context.WithoutCancel(r.Context()), method,
+		"http://"+r.Host+r.URL.EscapedPath()+"?"+a.granted(query),
+		nil,
+	)
 	asked.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
 	response := httptest.NewRecorder()
 	a.next.ServeHTTP(response, asked)
@@ -225,7 +236,10 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 	comp := r.URL.Query().Get("comp")
 	switch {
 	case current && r.Method == http.MethodDelete:
-		refused := azureRefusal("OperationNotAllowedOnRootBlob", http.StatusForbidden, "The operation is not allowed on the root blob.", "Azure/azure-sdk-for-java#48716")
+		refused := azureRefusal(
+			"OperationNotAllowedOnRootBlob", http.StatusForbidden, "The operation is not allowed on the root blob.",
+			"Azure/azure-sdk-for-java#48716",
+		)
 		refused.give(w, r)
 	case current:
 		r = r.Clone(r.Context())
@@ -258,7 +272,10 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 	i := slices.IndexFunc(h.old, func(v *azureVersion) bool { return v.id == id })
 	switch match := r.Header.Get("If-Match"); {
 	case i >= 0 && match != "" && match != h.old[i].header.Get("Etag"):
-		failed := azureRefusal("ConditionNotMet", http.StatusPreconditionFailed, "The condition specified using HTTP conditional header(s) is not met.", azureBlobs)
+		failed := azureRefusal(
+			"ConditionNotMet", http.StatusPreconditionFailed,
+			"The condition specified using HTTP conditional header(s) is not met.", azureBlobs,
+		)
 		failed.give(w, r)
 		return
 	case i >= 0 && r.Method == http.MethodDelete:
@@ -322,7 +339,10 @@ func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) 
 		asked.Host, asked.RequestURI = r.Host, ""
 		response := httptest.NewRecorder()
 		serve(response, asked)
-		fmt.Fprintf(&body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %s\r\n\r\nHTTP/1.1 %d %s\r\n", part.Header.Get("Content-Id"), response.Code, http.StatusText(response.Code))
+		fmt.Fprintf(
+			&body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %s\r\n\r\nHTTP/1.1 %d %s\r\n",
+			part.Header.Get("Content-Id"), response.Code, http.StatusText(response.Code),
+		)
 		response.Header().Del("Content-Length")
 		response.Header().Del("Transfer-Encoding")
 		_ = response.Header().Write(&body)

@@ -58,7 +58,9 @@ func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, containe
 }
 
 // current lists the blobs, or returns how the service refuses that.
-func (a *versionedAccount) current(r *http.Request, container string, query url.Values) (all []listedVersion, refused func(http.ResponseWriter)) {
+func (a *versionedAccount) current(
+	r *http.Request, container string, query url.Values,
+) (all []listedVersion, refused func(http.ResponseWriter)) {
 	asked := url.Values{"restype": {"container"}, "comp": {"list"}, "prefix": {query.Get("prefix")}}
 	if strings.Contains(query.Get("include"), "metadata") {
 		asked.Set("include", "metadata")
@@ -75,7 +77,12 @@ func (a *versionedAccount) current(r *http.Request, container string, query url.
 			id, document := h.current, item[0]
 			a.mu.Unlock()
 			if id != "" {
-				document = fmt.Sprintf(`<Blob><Name>%s</Name><VersionId>%s</VersionId><IsCurrentVersion>true</IsCurrentVersion>%s</Blob>`, item[1], id, item[2])
+				document = fmt.Sprintf(
+					`<Blob><Name>%s</Name><VersionId>%s</VersionId><IsCurrentVersion>true</IsCurrentVersion>%s</Blob>`,
+					item[1],
+					id,
+					item[2],
+				)
 			}
 			all = append(all, listedVersion{key, id, document})
 		}
@@ -112,7 +119,15 @@ func (v *azureVersion) document(key string) string {
 			fmt.Fprintf(&metadata, "</%s>", field)
 		}
 	}
-	return fmt.Sprintf(`<Blob><Name>%s</Name><VersionId>%s</VersionId><Properties><Creation-Time>%s</Creation-Time><Last-Modified>%[3]s</Last-Modified><Etag>%s</Etag>`+
-		`<Content-Length>%d</Content-Length><Content-Type>%s</Content-Type><BlobType>BlockBlob</BlobType></Properties><Metadata>%s</Metadata></Blob>`,
-		name.String(), v.id, v.header.Get("Last-Modified"), html.EscapeString(v.header.Get("Etag")), len(v.body), html.EscapeString(v.header.Get("Content-Type")), metadata.String())
+	return fmt.Sprintf(
+		`<Blob><Name>%s</Name><VersionId>%s</VersionId><Properties><Creation-Time>%s</Creation-Time><Last-Modified>%[3]s</Last-Modified><Etag>%s</Etag>`+
+			`<Content-Length>%d</Content-Length><Content-Type>%s</Content-Type><BlobType>BlockBlob</BlobType></Properties><Metadata>%s</Metadata></Blob>`,
+		name.String(),
+		v.id,
+		v.header.Get("Last-Modified"),
+		html.EscapeString(v.header.Get("Etag")),
+		len(v.body),
+		html.EscapeString(v.header.Get("Content-Type")),
+		metadata.String(),
+	)
 }

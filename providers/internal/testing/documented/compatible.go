@@ -8,14 +8,24 @@ const r2Errors = "https://developers.cloudflare.com/r2/api/error-codes/"
 var R2 = []Answer{
 	r2Error("InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again."),
 	r2Refusal("ServiceUnavailable", http.StatusServiceUnavailable, "Service is temporarily unavailable."),
-	r2Refusal("TooManyRequests", http.StatusTooManyRequests, "Reduce your concurrent request rate for the same object.", "PutObject", "CopyObject", "DeleteObject"),
-	r2Refusal("ClientDisconnect", http.StatusBadRequest, "The client disconnected before the request completed.", "PutObject", "UploadPart"),
-	r2Refusal("IncompleteBody", http.StatusBadRequest, "You did not provide the number of bytes specified by the Content-Length HTTP header.", "PutObject", "UploadPart"),
+	r2Refusal(
+		"TooManyRequests", http.StatusTooManyRequests, "Reduce your concurrent request rate for the same object.",
+		"PutObject", "CopyObject", "DeleteObject",
+	),
+	r2Refusal(
+		"ClientDisconnect", http.StatusBadRequest, "The client disconnected before the request completed.", "PutObject",
+		"UploadPart",
+	),
+	r2Refusal(
+		"IncompleteBody", http.StatusBadRequest,
+		"You did not provide the number of bytes specified by the Content-Length HTTP header.", "PutObject", "UploadPart",
+	),
 }
 
 func r2Error(code string, status int, message string, kinds ...string) Answer {
 	return Answer{
-		Kinds: kinds, Status: status, Header: map[string]string{"Content-Type": "application/xml", "Server": "cloudflare"}, Body: amazonBody(code, message),
+		Kinds: kinds, Status: status, Header: map[string]string{"Content-Type": "application/xml", "Server": "cloudflare"},
+		Body: amazonBody(code, message),
 		Name: code, Source: r2Errors,
 	}
 }
@@ -30,7 +40,8 @@ func r2Refusal(code string, status int, message string, kinds ...string) Answer 
 // AmazonKind reads its requests.
 var Spaces = []Answer{
 	{
-		Status: http.StatusServiceUnavailable, Header: map[string]string{"Content-Type": "application/xml"}, Body: amazonBody("SlowDown", "Please reduce your request rate."),
+		Status: http.StatusServiceUnavailable, Header: map[string]string{"Content-Type": "application/xml"},
+		Body:     amazonBody("SlowDown", "Please reduce your request rate."),
 		NoEffect: true, Name: "SlowDown", Source: "rclone/rclone#3456",
 	},
 	{

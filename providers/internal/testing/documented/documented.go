@@ -92,7 +92,10 @@ func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answ
 	if seed == "" {
 		seed = "1"
 	}
-	return &Server{PerRequest: 2, next: next, kind: kind, answers: answers, seed: seed, buckets: map[string]*bucket{}, given: map[pair]int{}}
+	return &Server{
+		PerRequest: 2, next: next, kind: kind, answers: answers, seed: seed, buckets: map[string]*bucket{},
+		given: map[pair]int{},
+	}
 }
 
 // Add lets the requests of a bucket get answers. The order depends on the seed and on the test's
@@ -123,7 +126,9 @@ func (s *Server) For(t *testing.T) http.Handler {
 
 func (s *Server) newBucket(t *testing.T, most int) *bucket {
 	t.Helper()
-	b := &bucket{test: t.Name(), spared: s.sparedBy(t.Name()), most: most, left: map[string][]*Answer{}, made: map[string]int{}}
+	b := &bucket{
+		test: t.Name(), spared: s.sparedBy(t.Name()), most: most, left: map[string][]*Answer{}, made: map[string]int{},
+	}
 	t.Cleanup(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -18,15 +18,41 @@ const (
 // other bodies: the kind "GET bytes".
 var Google = []Answer{
 	googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleJSON),
-	googleError(http.StatusInternalServerError, "internalError", "We encountered an internal error. Please try again.", googleJSON),
-	googleError(http.StatusTooManyRequests, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations (create, update, and delete). Please reduce your request rate.",
-		"https://docs.cloud.google.com/storage/docs/gcs429"),
-	about("buckets", googleError(http.StatusTooManyRequests, "rateLimitExceeded", "The project exceeded the rate limit for creating and deleting buckets.",
-		"googleapis/google-cloud-python#2161", "POST buckets", "DELETE bucket")),
-	about("a bucket", googleError(http.StatusTooManyRequests, "rateLimitExceeded", "The bucket exceeded the rate limit for updates.", googleQuotas, "PATCH bucket")),
-	googleError(http.StatusPreconditionFailed, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.", googlePolicy, "PUT iam"),
-	googleError(http.StatusRequestTimeout, "uploadBrokenConnection", "Request timed out", googleJSON, "insert", "session", "chunk"),
-	googleError(http.StatusConflict, "conflict", "The metadata for object \"null\" was edited during the operation. Please try again.", "googleapis/google-cloud-java#12630", "PATCH object"),
+	googleError(
+		http.StatusInternalServerError, "internalError", "We encountered an internal error. Please try again.", googleJSON,
+	),
+	googleError(
+		http.StatusTooManyRequests, "rateLimitExceeded",
+		"The object exceeded the rate limit for object mutation operations (create, update, and delete). Please reduce your request rate.",
+		"https://docs.cloud.google.com/storage/docs/gcs429",
+	),
+	about(
+		"buckets",
+		googleError(
+			http.StatusTooManyRequests, "rateLimitExceeded",
+			"The project exceeded the rate limit for creating and deleting buckets.", "googleapis/google-cloud-python#2161",
+			"POST buckets", "DELETE bucket",
+		),
+	),
+	about(
+		"a bucket",
+		googleError(
+			http.StatusTooManyRequests, "rateLimitExceeded", "The bucket exceeded the rate limit for updates.", googleQuotas,
+			"PATCH bucket",
+		),
+	),
+	googleError(
+		http.StatusPreconditionFailed, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.",
+		googlePolicy, "PUT iam",
+	),
+	googleError(
+		http.StatusRequestTimeout, "uploadBrokenConnection", "Request timed out", googleJSON, "insert", "session", "chunk",
+	),
+	googleError(
+		http.StatusConflict, "conflict",
+		"The metadata for object \"null\" was edited during the operation. Please try again.",
+		"googleapis/google-cloud-java#12630", "PATCH object",
+	),
 	googlePage(http.StatusBadGateway, "googleapis/nodejs-storage#1233"),
 	googlePage(http.StatusGatewayTimeout, googleJSON),
 	kept(googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleSession, "chunk")),
@@ -44,7 +70,12 @@ var GoogleLost = []Answer{
 }
 
 func googleError(status int, reason, message, source string, kinds ...string) Answer {
-	body := fmt.Sprintf(`{"error":{"code":%d,"message":%q,"errors":[{"message":%[2]q,"domain":"global","reason":%q}]}}`, status, message, reason)
+	body := fmt.Sprintf(
+		`{"error":{"code":%d,"message":%q,"errors":[{"message":%[2]q,"domain":"global","reason":%q}]}}`,
+		status,
+		message,
+		reason,
+	)
 	return Answer{
 		Kinds: kinds, Except: []string{xmlRead}, Status: status,
 		Header: map[string]string{"X-Guploader-Uploadid": "R1", "Content-Type": "application/json; charset=UTF-8"},
@@ -55,12 +86,19 @@ func googleError(status int, reason, message, source string, kinds ...string) An
 
 // googleXMLError has a body as in nextcloud/server#12537.
 func googleXMLError(status int, code, message string) Answer {
-	body := fmt.Sprintf(`<?xml version='1.0' encoding='UTF-8'?><Error><Code>%s</Code><Message>%s</Message></Error>`, code, message)
+	body := fmt.Sprintf(
+		`<?xml version='1.0' encoding='UTF-8'?><Error><Code>%s</Code><Message>%s</Message></Error>`,
+		code,
+		message,
+	)
 	return Answer{
 		Kinds: []string{xmlRead}, Status: status,
-		Header: map[string]string{"X-Guploader-Uploadid": "R1", "Content-Type": "application/xml; charset=UTF-8", "Cache-Control": "private, max-age=0"},
-		Body:   func([]byte) string { return body },
-		Name:   fmt.Sprintf("%d %s", status, code), Source: googleXML, NoEffect: true,
+		Header: map[string]string{
+			"X-Guploader-Uploadid": "R1", "Content-Type": "application/xml; charset=UTF-8",
+			"Cache-Control": "private, max-age=0",
+		},
+		Body: func([]byte) string { return body },
+		Name: fmt.Sprintf("%d %s", status, code), Source: googleXML, NoEffect: true,
 	}
 }
 

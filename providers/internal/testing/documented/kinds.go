@@ -62,8 +62,10 @@ var DeniedDecrypt = Kind{
 		return WithoutDecrypt.before(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch _, kind := AmazonKind(r); strings.TrimSuffix(kind, " if") {
 			case "GET object", "CopyObject", "UploadPart", "UploadPartCopy":
-				refuse(w, http.StatusForbidden, "AccessDenied",
-					"The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
+				refuse(
+					w, http.StatusForbidden, "AccessDenied",
+					"The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.",
+				)
 			default:
 				next.ServeHTTP(w, r)
 			}

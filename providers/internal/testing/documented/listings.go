@@ -30,7 +30,8 @@ func ForeignObject(in func(bucket string) bool) Kind {
 		query := r.URL.Query()
 		bucket, _ := AmazonKind(r)
 		lists := query.Has("list-type") || query.Has("versions")
-		return lists && in(bucket) && !query.Has("prefix") && !query.Has("continuation-token") && !query.Has("start-after") && !query.Has("key-marker")
+		return lists && in(bucket) && !query.Has("prefix") && !query.Has("continuation-token") && !query.Has("start-after") &&
+			!query.Has("key-marker")
 	}, func(page string) string {
 		at := entryOfListing.FindStringIndex(page)
 		if at == nil {
@@ -82,8 +83,10 @@ var VersitysListings = Kind{
 const escapedKeys = "<EncodingType>url</EncodingType>"
 
 var (
-	entryOfListing = regexp.MustCompile(`<(Contents|Version|DeleteMarker|CommonPrefixes)>|</(ListBucketResult|ListVersionsResult)>`)
-	keyOfListing   = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
+	entryOfListing = regexp.MustCompile(
+		`<(Contents|Version|DeleteMarker|CommonPrefixes)>|</(ListBucketResult|ListVersionsResult)>`,
+	)
+	keyOfListing = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
 )
 
 // rewriting returns what changes the responses to some GETs of a bucket.

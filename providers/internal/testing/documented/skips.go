@@ -18,14 +18,22 @@ var (
 	oneDriver    = exception{"the case calls the driver, and the core repeats requests", nil}
 	oneAttempt   = exception{"the case makes one attempt", nil}
 	countsCalls  = exception{"the case counts reads and writes", nil}
-	countsWrites = exception{"the case counts writes, or has a fault of its own at one", func(method string, _ *Answer) bool { return !isRead(method) }}
-	countsReads  = exception{"the case counts reads, or has a fault of its own at one", func(method string, _ *Answer) bool { return isRead(method) }}
-	ambiguous    = exception{
+	countsWrites = exception{
+		"the case counts writes, or has a fault of its own at one",
+		func(method string, _ *Answer) bool { return !isRead(method) },
+	}
+	countsReads = exception{
+		"the case counts reads, or has a fault of its own at one",
+		func(method string, _ *Answer) bool { return isRead(method) },
+	}
+	ambiguous = exception{
 		"after an answer that does not exclude an effect, a refusal of the repeated request is OutcomeUnknown, not the refusal",
 		func(method string, a *Answer) bool { return !isRead(method) && !a.NoEffect },
 	}
-	countsVersions = exception{"a write that is repeated makes another version", func(_ string, a *Answer) bool { return a.Done }}
-	countsUploads  = exception{
+	countsVersions = exception{
+		"a write that is repeated makes another version", func(_ string, a *Answer) bool { return a.Done },
+	}
+	countsUploads = exception{
 		"a begin that is repeated leaves another upload, and the removal of parts makes three attempts",
 		func(method string, a *Answer) bool { return a.Done || method == http.MethodDelete },
 	}
@@ -34,7 +42,10 @@ var (
 		func(method string, _ *Answer) bool { return !isRead(method) },
 	}
 	// A page that is fetched ahead waits for its turn.
-	countsPages = exception{"the case counts requests that a throttled bucket holds back", func(method string, a *Answer) bool { return isRead(method) || a.throttles() }}
+	countsPages = exception{
+		"the case counts requests that a throttled bucket holds back",
+		func(method string, a *Answer) bool { return isRead(method) || a.throttles() },
+	}
 )
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }

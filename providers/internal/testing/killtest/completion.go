@@ -81,7 +81,10 @@ func CompletionOnPipes(t *testing.T, server http.Handler, open func(t *testing.T
 }
 
 // completion gives each row to run, which calls it with the transport to the server.
-func completion(t *testing.T, run func(t *testing.T, row func(*testing.T, http.RoundTripper)), open func(*testing.T, *http.Client) storage.Bucket) {
+func completion(
+	t *testing.T, run func(t *testing.T, row func(*testing.T, http.RoundTripper)),
+	open func(*testing.T, *http.Client) storage.Bucket,
+) {
 	for _, before := range []string{"", "the old object"} {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("over %q, after the effect: %v", before, after), func(t *testing.T) {

@@ -92,7 +92,9 @@ func interrupt(e *env) error {
 			cancel()
 		}
 	})
-	return e.halfUpload(ctx, storage.Canceled, bytes.NewReader(make([]byte, 2*parts)), after, storage.WithResume(e.progress))
+	return e.halfUpload(
+		ctx, storage.Canceled, bytes.NewReader(make([]byte, 2*parts)), after, storage.WithResume(e.progress),
+	)
 }
 
 // halfway is a body in place whose second half cannot be read.
@@ -111,7 +113,10 @@ func (h *halfway) ReadAt(p []byte, off int64) (int, error) {
 
 // resume continues the upload of interrupt.
 func resume(e *env) error {
-	_, err := e.bucket.Upload(e.ctx(), "a", bytes.NewReader(make([]byte, 2*parts)), storage.WithPartSize(5<<20), storage.WithResume(e.progress), storage.WithConcurrency(1))
+	_, err := e.bucket.Upload(
+		e.ctx(), "a", bytes.NewReader(make([]byte, 2*parts)), storage.WithPartSize(5<<20), storage.WithResume(e.progress),
+		storage.WithConcurrency(1),
+	)
 	return err
 }
 
@@ -227,7 +232,9 @@ func appendTo(e *env) error {
 }
 
 func update(e *env) error {
-	_, err := storage.Update(e.ctx(), e.bucket, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil })
+	_, err := storage.Update(
+		e.ctx(), e.bucket, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil },
+	)
 	return err
 }
 

@@ -199,7 +199,9 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject
 	case strings.Contains(name, "/moveTo/o/"):
 		source, target, _ := strings.Cut(name, "/moveTo/o/")
 		o.Name = target
-		all := append([]string{"storage.objects.get", "storage.objects.delete", "storage.objects.create"}, a.written(x, bucket, o)...)
+		all := append(
+			[]string{"storage.objects.get", "storage.objects.delete", "storage.objects.create"},
+			a.written(x, bucket, o)...)
 		a.stored[bucket+"/"+target] = a.stored[bucket+"/"+source]
 		return all, nil
 	case strings.HasSuffix(name, "/compose"):

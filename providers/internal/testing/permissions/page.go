@@ -77,7 +77,10 @@ func Page() string {
 		if row.Section != section {
 			b.WriteString(notes[section])
 			section = row.Section
-			fmt.Fprintf(&b, "\n## %s\n\n| operation | Amazon S3 | Google | Azure, role | Azure, signature |\n|---|---|---|---|---|\n", section)
+			fmt.Fprintf(
+				&b, "\n## %s\n\n| operation | Amazon S3 | Google | Azure, role | Azure, signature |\n|---|---|---|---|---|\n",
+				section,
+			)
 		}
 		fmt.Fprintf(&b, "| %s |", row.Name)
 		for c := range credentials {
@@ -103,10 +106,12 @@ func cell(needs []string) string {
 // policies returns the smallest policies, which come from the tables.
 func policies() string {
 	var b strings.Builder
-	b.WriteString("\n## Smallest policies\n\nThey come from the tables above. On our own S3 server, tests do what a policy is for with no more than it.\n" +
-		"*Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure are enough for a reader.\n" +
-		"*Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
-		"*Storage Blob Data Contributor* cannot remove versions, and has no tags.\n")
+	b.WriteString(
+		"\n## Smallest policies\n\nThey come from the tables above. On our own S3 server, tests do what a policy is for with no more than it.\n" +
+			"*Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure are enough for a reader.\n" +
+			"*Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
+			"*Storage Blob Data Contributor* cannot remove versions, and has no tags.\n",
+	)
 	for _, p := range []struct {
 		role  Role
 		title string
@@ -118,8 +123,16 @@ func policies() string {
 		fmt.Fprintf(&b, "\n### %s\n", p.title)
 		fmt.Fprintf(&b, "\nAmazon S3, with the bucket `photos`:\n\n```json\n%s\n```\n", AmazonPolicy(p.role, "photos"))
 		fmt.Fprintf(&b, "\nGoogle, for `gcloud iam roles create --file`:\n\n```json\n%s\n```\n", googleRole(p.role))
-		fmt.Fprintf(&b, "\nAzure, for `az role definition create --role-definition`:\n\n```json\n%s\n```\n", azureRole(p.role))
-		fmt.Fprintf(&b, "\nA shared access signature of the container: `%s`.\n", strings.Join(granted(AzureSignature, p.role), ""))
+		fmt.Fprintf(
+			&b,
+			"\nAzure, for `az role definition create --role-definition`:\n\n```json\n%s\n```\n",
+			azureRole(p.role),
+		)
+		fmt.Fprintf(
+			&b,
+			"\nA shared access signature of the container: `%s`.\n",
+			strings.Join(granted(AzureSignature, p.role), ""),
+		)
 	}
 	return b.String()
 }

@@ -24,33 +24,48 @@ var bucketRows = []Row{
 		Needs: Needs{"CreateBucket ListBucket PutBucketVersioning", "buckets.create", Unsupported, Unsupported},
 	}, {
 		Name: "… with `WithCORS`", do: createBucket(storage.WithCORS(someCORS)),
-		Needs: Needs{"CreateBucket ListBucket PutBucketCORS", "buckets.create", "containers/read containers/write write", "r(c) c(c) w(s)"},
+		Needs: Needs{
+			"CreateBucket ListBucket PutBucketCORS", "buckets.create", "containers/read containers/write write",
+			"r(c) c(c) w(s)",
+		},
 	}, {
 		Name: "… with `WithLifecycle`", do: createBucket(storage.WithLifecycle(someRule)),
 		Needs: Needs{"CreateBucket ListBucket PutLifecycleConfiguration", "buckets.create", Unsupported, Unsupported},
 	}, {
 		Name: "… with `WithPublicAccess`", do: createBucket(storage.WithPublicAccess(true)),
-		Needs: Needs{"CreateBucket ListBucket GetBucketPolicy GetBucketPublicAccessBlock PutBucketPolicy PutBucketPublicAccessBlock",
-			"buckets.create buckets.getIamPolicy buckets.setIamPolicy", "containers/write", "c(c)"},
+		Needs: Needs{
+			"CreateBucket ListBucket GetBucketPolicy GetBucketPublicAccessBlock PutBucketPolicy PutBucketPublicAccessBlock",
+			"buckets.create buckets.getIamPolicy buckets.setIamPolicy", "containers/write", "c(c)",
+		},
 	}, {
 		Name: "… with `WithObjectLock`", do: createBucket(storage.WithObjectLock()),
-		Needs: Needs{"CreateBucket ListBucket PutBucketObjectLockConfiguration PutBucketVersioning", "buckets.create buckets.enableObjectRetention",
-			Unsupported, Unsupported},
+		Needs: Needs{
+			"CreateBucket ListBucket PutBucketObjectLockConfiguration PutBucketVersioning",
+			"buckets.create buckets.enableObjectRetention", Unsupported, Unsupported,
+		},
 	}, {
 		Name: "`UpdateBucket` with `WithVersioning`", do: updateBucket(storage.WithVersioning(true)),
-		Needs: Needs{amazonSettings + " PutBucketVersioning", "buckets.update buckets.getIamPolicy", Unsupported, Unsupported},
+		Needs: Needs{
+			amazonSettings + " PutBucketVersioning", "buckets.update buckets.getIamPolicy", Unsupported, Unsupported,
+		},
 	}, {
 		Name: "… with `WithCORS`", do: updateBucket(storage.WithCORS(someCORS)),
-		Needs: Needs{amazonSettings + " PutBucketCORS", "buckets.update buckets.getIamPolicy", roleSettings + " write", letterSettings + " w(s)"},
+		Needs: Needs{
+			amazonSettings + " PutBucketCORS", "buckets.update buckets.getIamPolicy", roleSettings + " write",
+			letterSettings + " w(s)",
+		},
 	}, {
 		Name: "… with `WithLifecycle`", do: updateBucket(storage.WithLifecycle(someRule)),
-		Needs: Needs{amazonSettings + " PutLifecycleConfiguration", "buckets.update buckets.getIamPolicy", Unsupported, Unsupported},
+		Needs: Needs{
+			amazonSettings + " PutLifecycleConfiguration", "buckets.update buckets.getIamPolicy", Unsupported, Unsupported,
+		},
 	}, {
 		Name: "… with `WithPublicAccess(true)`", do: updateBucket(storage.WithPublicAccess(true)),
 		Needs: Needs{amazonSettings + " GetBucketPublicAccessBlock PutBucketPublicAccessBlock PutBucketPolicy",
 			"buckets.update buckets.getIamPolicy buckets.setIamPolicy", accountKey + " " + roleSettings, accountKey + " " + letterSettings},
 	}, {
-		Name: "… with `WithPublicAccess(false)`", setup: updateBucket(storage.WithPublicAccess(true)), do: updateBucket(storage.WithPublicAccess(false)),
+		Name: "… with `WithPublicAccess(false)`", setup: updateBucket(storage.WithPublicAccess(true)),
+		do: updateBucket(storage.WithPublicAccess(false)),
 		Needs: Needs{amazonSettings + " PutBucketPublicAccessBlock DeleteBucketPolicy",
 			"buckets.update buckets.getIamPolicy buckets.setIamPolicy", accountKey + " " + roleSettings, accountKey + " " + letterSettings},
 	}, {

@@ -6,8 +6,11 @@ var locked = upload(storage.WithRetention(governed.Until, governed.Mode))
 
 var controlRows = []Row{
 	{
-		Section: "Tags, locks, encryption", Name: "`Upload` with `WithTags`", Role: Full, do: upload(storage.WithTags(someTags)),
-		Needs: Needs{"PutObject PutObjectTagging", "objects.create objects.createContext", "blobs/write blobs/tags/write", "w t"},
+		Section: "Tags, locks, encryption", Name: "`Upload` with `WithTags`", Role: Full,
+		do: upload(storage.WithTags(someTags)),
+		Needs: Needs{
+			"PutObject PutObjectTagging", "objects.create objects.createContext", "blobs/write blobs/tags/write", "w t",
+		},
 	}, {
 		Name: "`Tags`", Role: Full, setup: upload(storage.WithTags(someTags)), do: tags(),
 		Needs: Needs{"GetObjectTagging", "objects.get", "blobs/tags/read", "t"},
@@ -22,10 +25,15 @@ var controlRows = []Row{
 		Needs: Needs{"PutObjectTagging", "objects.get objects.update objects.deleteContext", "blobs/tags/write", "t"},
 	}, {
 		Name: "`Upload` with `WithRetention`", Kind: Locks, do: locked,
-		Needs: Needs{"PutObject PutObjectRetention", "objects.create objects.setRetention", "containers/read blobs/write containers/write", "r(c) w i"},
+		Needs: Needs{
+			"PutObject PutObjectRetention", "objects.create objects.setRetention",
+			"containers/read blobs/write containers/write", "r(c) w i",
+		},
 	}, {
 		Name: "… with `WithLegalHold`", Kind: Locks, do: upload(storage.WithLegalHold()),
-		Needs: Needs{"PutObject PutObjectLegalHold", "objects.create", "containers/read blobs/write containers/write", "r(c) w i"},
+		Needs: Needs{
+			"PutObject PutObjectLegalHold", "objects.create", "containers/read blobs/write containers/write", "r(c) w i",
+		},
 	}, {
 		Name: "`Attrs`, `Download`, to see a retention", Kind: Locks, setup: locked, do: read(),
 		Needs: Needs{"GetObject GetObjectRetention", "objects.get", "blobs/read", "r"},
@@ -38,14 +46,18 @@ var controlRows = []Row{
 	}, {
 		Name: "… with `WithGovernanceBypass`", Kind: Locks, setup: both(upload(), setRetention(governed)),
 		do: setRetention(shorter, storage.WithGovernanceBypass()),
-		Needs: Needs{"PutObjectRetention BypassGovernanceRetention", "objects.update objects.setRetention objects.overrideUnlockedRetention",
-			"blobs/read containers/write", "r i"},
+		Needs: Needs{
+			"PutObjectRetention BypassGovernanceRetention",
+			"objects.update objects.setRetention objects.overrideUnlockedRetention", "blobs/read containers/write", "r i",
+		},
 	}, {
 		Name: "`SetLegalHold`", Kind: Locks, setup: upload(), do: setLegalHold,
 		Needs: Needs{"PutObjectLegalHold", "objects.update", "containers/write", "i"},
 	}, {
 		Name: "`Remove` of a version with `WithGovernanceBypass`", Kind: Locks,
-		setup: twoVersions(storage.WithRetention(governed.Until, governed.Mode)), do: removeVersion(storage.WithGovernanceBypass()),
+		setup: twoVersions(
+			storage.WithRetention(governed.Until, governed.Mode),
+		), do: removeVersion(storage.WithGovernanceBypass()),
 		Needs: Needs{"DeleteObjectVersion BypassGovernanceRetention",
 			"objects.delete objects.get objects.update objects.setRetention objects.overrideUnlockedRetention",
 			"blobs/deleteBlobVersion/action blobs/read containers/write", "x r i"},

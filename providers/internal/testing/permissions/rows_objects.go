@@ -67,21 +67,30 @@ var objectRows = []Row{
 		Needs: Needs{"GetObject GetObjectTagging PutObject PutObjectTagging", "objects.get objects.create",
 			"blobs/read blobs/tags/read blobs/write blobs/tags/write", "r t w"},
 	}, {
-		Name: "… with `WithTags`", Role: Full, setup: upload(storage.WithTags(someTags)), do: copyTo(storage.WithTags(otherTags)),
+		Name: "… with `WithTags`", Role: Full, setup: upload(storage.WithTags(someTags)),
+		do: copyTo(storage.WithTags(otherTags)),
 		Needs: Needs{"GetObject PutObject PutObjectTagging", "objects.get objects.create objects.createContext",
 			"blobs/read blobs/write blobs/tags/write", "r w t"},
 	}, {
-		Name: "… of an object with tags, with `WithTags(nil)`", setup: upload(storage.WithTags(someTags)), do: copyTo(storage.WithTags(nil)),
-		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.dropContexts", "blobs/read blobs/write", "r w"},
+		Name: "… of an object with tags, with `WithTags(nil)`", setup: upload(storage.WithTags(someTags)),
+		do: copyTo(storage.WithTags(nil)),
+		Needs: Needs{
+			"GetObject PutObject", "objects.get objects.create objects.dropContexts", "blobs/read blobs/write", "r w",
+		},
 	}, {
 		Name: "`Move`", Role: Full, setup: upload(), do: move,
-		Needs: Needs{"GetObject PutObject DeleteObject", "objects.get objects.create objects.delete", "blobs/read blobs/write blobs/delete", "r w d"},
+		Needs: Needs{
+			"GetObject PutObject DeleteObject", "objects.get objects.create objects.delete",
+			"blobs/read blobs/write blobs/delete", "r w d",
+		},
 	}, {
 		Name: "`Compose`", Role: Full, setup: uploadParts(), do: compose,
 		Needs: Needs{"GetObject PutObject", "objects.get objects.create", "blobs/read blobs/write", "r w"},
 	}, {
 		Name: "`Append`", Role: Full, setup: upload(), do: appendTo,
-		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.delete objects.list", "blobs/read blobs/write", "r w"},
+		Needs: Needs{
+			"GetObject PutObject", "objects.get objects.create objects.delete objects.list", "blobs/read blobs/write", "r w",
+		},
 	}, {
 		Name: "`Update`", Role: Full, setup: upload(), do: update,
 		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.delete", "blobs/read blobs/write", "r w"},
@@ -91,7 +100,10 @@ var objectRows = []Row{
 			"containers/read blobs/read blobs/write blobs/delete blobs/deleteBlobVersion/action", "r w d x l r(c)"},
 	}, {
 		Name: "… and `Abort`", Role: Full, setup: begun, do: abortUpload,
-		Needs: Needs{"AbortMultipartUpload ListMultipartUploadParts", "objects.list objects.delete", "blobs/read blobs/delete blobs/deleteBlobVersion/action", "r d x l"},
+		Needs: Needs{
+			"AbortMultipartUpload ListMultipartUploadParts", "objects.list objects.delete",
+			"blobs/read blobs/delete blobs/deleteBlobVersion/action", "r d x l",
+		},
 	}, {
 		Name: "`ListUploads`", Role: Full, setup: begun, do: listUploads,
 		Needs: Needs{"ListBucketMultipartUploads", "objects.list", "blobs/read", "l"},

@@ -72,9 +72,9 @@ func (d *Dir) Each(each func(Entry) bool) error {
 // maxEnds is how often the end of a directory that always changes is read again.
 const maxEnds = 8
 
-// appends reports whether a name that was replaced since begun may have been left out. On Btrfs, renaming a file to a name
-// that exists moves the name to the end, and who reads the directory does not see what was moved there since its first entry.
-// An overlay, as containers have, may be on it.
+// appends reports whether a name that was replaced since begun may have been left out. On Btrfs, renaming a file to a
+// name that exists moves the name to the end, and who reads the directory does not see what was moved there since its
+// first entry. An overlay, as containers have, may be on it.
 func (d *Dir) appends(begun time.Time) bool {
 	const tick = 20 * time.Millisecond // twice that of the slowest kernel: what follows a change within one has its time
 	m, err := d.StatSelf()

@@ -86,7 +86,9 @@ func (d *Dir) Stat(base string) (Meta, error) {
 }
 
 func metaOfInfo(fi fs.FileInfo, ino uint64) Meta {
-	return Meta{Ino: ino, Size: fi.Size(), MTime: fi.ModTime().UnixNano(), Sec: fi.ModTime().Unix(), Kind: kindOfMode(fi.Mode())}
+	return Meta{
+		Ino: ino, Size: fi.Size(), MTime: fi.ModTime().UnixNano(), Sec: fi.ModTime().Unix(), Kind: kindOfMode(fi.Mode()),
+	}
 }
 
 // Mkdir makes one directory.
@@ -103,16 +105,21 @@ func (d *Dir) Rmdir(base string) error {
 	object := windows.OBJECT_ATTRIBUTES{RootDirectory: d.handle.handle(), ObjectName: name}
 	object.Length = uint32(unsafe.Sizeof(object))
 	var h windows.Handle
-	err = windows.NtCreateFile(&h, windows.DELETE|windows.FILE_READ_ATTRIBUTES|windows.SYNCHRONIZE, &object, &windows.IO_STATUS_BLOCK{},
-		nil, 0, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, windows.FILE_OPEN,
-		windows.FILE_DIRECTORY_FILE|windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT, 0, 0)
+	err = windows.NtCreateFile(
+		&h, windows.DELETE|windows.FILE_READ_ATTRIBUTES|windows.SYNCHRONIZE, &object, &windows.IO_STATUS_BLOCK{}, nil, 0,
+		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, windows.FILE_OPEN,
+		windows.FILE_DIRECTORY_FILE|windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT, 0, 0,
+	)
 	if err != nil {
 		return errnoOf(err)
 	}
 	defer func() { _ = windows.CloseHandle(h) }()
 	flags := uint32(windows.FILE_DISPOSITION_DELETE | windows.FILE_DISPOSITION_POSIX_SEMANTICS)
-	err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfoEx, (*byte)(unsafe.Pointer(&flags)), uint32(unsafe.Sizeof(flags)))
-	if errors.Is(err, windows.ERROR_INVALID_PARAMETER) || errors.Is(err, windows.ERROR_NOT_SUPPORTED) || errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
+	err = windows.SetFileInformationByHandle(
+		h, windows.FileDispositionInfoEx, (*byte)(unsafe.Pointer(&flags)), uint32(unsafe.Sizeof(flags)),
+	)
+	if errors.Is(err, windows.ERROR_INVALID_PARAMETER) || errors.Is(err, windows.ERROR_NOT_SUPPORTED) ||
+		errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
 		remove := byte(1) // on FAT and others, it is removed when it is no longer open
 		err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfo, &remove, 1)
 	}

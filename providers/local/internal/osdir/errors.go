@@ -27,5 +27,6 @@ func LeadsOutside(err error) bool {
 
 // IsNoFile reports whether err means that no file inside the root has the name, or can have it.
 func IsNoFile(err error) bool {
-	return IsNotExist(err) || LeadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, ErrNameTooLong) || isInvalidName(err)
+	return IsNotExist(err) || LeadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, ErrNameTooLong) ||
+		isInvalidName(err)
 }

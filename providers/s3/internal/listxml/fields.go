@@ -18,8 +18,12 @@ const textBlock = 4 << 10
 
 var (
 	errNoListing  = errors.New("the response is not a listing")
-	errNotEscaped = &storage.Error{Code: storage.Internal, Err: errors.New("a key in the listing is not escaped as the listing says")}
-	errNoToken    = &storage.Error{Code: storage.Internal, Err: errors.New("the listing is truncated, and the response does not name the next page")}
+	errNotEscaped = &storage.Error{
+		Code: storage.Internal, Err: errors.New("a key in the listing is not escaped as the listing says"),
+	}
+	errNoToken = &storage.Error{
+		Code: storage.Internal, Err: errors.New("the listing is truncated, and the response does not name the next page"),
+	}
 )
 
 // fields reads the elements that all listings of S3 have. If an element occurs

@@ -31,7 +31,9 @@ const (
 	maxKeptBuffer = 2 << 20
 )
 
-var errTooLong = &storage.Error{Code: storage.Internal, Err: errors.New("the page of the listing is larger than any page of S3")}
+var errTooLong = &storage.Error{
+	Code: storage.Internal, Err: errors.New("the page of the listing is larger than any page of S3"),
+}
 
 // buffers holds *bytes.Buffer. A response is read completely before it is decoded.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -62,7 +64,9 @@ func (d *deserializer) ID() string { return deserializerID }
 
 // HandleDeserialize decodes a response. If it cannot read a page, it fails with a
 // DeserializationError, as the SDK does.
-func (d *deserializer) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+func (d *deserializer) HandleDeserialize(
+	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	out, metadata, err := next.HandleDeserialize(ctx, in)
 	response, ok := out.RawResponse.(*smithyhttp.Response)
 	if err != nil || !ok || response.StatusCode < 200 || response.StatusCode >= 300 {

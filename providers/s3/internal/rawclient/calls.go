@@ -14,8 +14,13 @@ import (
 )
 
 // PutObject does what the SDK's PutObject does with the middleware for bodies.
-func (c *Client) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options)) (*awss3.PutObjectOutput, error) {
-	r := &request{method: http.MethodPut, key: *in.Key, query: "x-id=PutObject", header: newHeader(), body: in.Body, size: *in.ContentLength, sha256: signature.UnsignedPayload}
+func (c *Client) PutObject(
+	ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options),
+) (*awss3.PutObjectOutput, error) {
+	r := &request{
+		method: http.MethodPut, key: *in.Key, query: "x-id=PutObject", header: newHeader(), body: in.Body,
+		size: *in.ContentLength, sha256: signature.UnsignedPayload,
+	}
 	h := &r.header
 	h.set("Content-Type", contentTypeOrDefault(in.ContentType))
 	h.setOptional("Content-Encoding", in.ContentEncoding)
@@ -51,15 +56,22 @@ func (c *Client) PutObject(ctx context.Context, in *awss3.PutObjectInput, _ ...f
 		ChecksumCRC32C: headerValue(received, crc32cHeader),
 		ChecksumType:   types.ChecksumType(received.Get(checksumTypeHeader)),
 	}
-	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(received)
+	out.ServerSideEncryption, out.SSEKMSKeyId, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = encryptionHeaders(
+		received,
+	)
 	return out, nil
 }
 
 // UploadPart does what the SDK's UploadPart does with the middleware for bodies. in.Body may be a [Trailed].
-func (c *Client) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options)) (*awss3.UploadPartOutput, error) {
+func (c *Client) UploadPart(
+	ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options),
+) (*awss3.UploadPartOutput, error) {
 	query := append(strconv.AppendInt([]byte("partNumber="), int64(*in.PartNumber), 10), "&uploadId="...)
 	query = append(urlpath.AppendAll(query, *in.UploadId), "&x-id=UploadPart"...)
-	r := &request{method: http.MethodPut, key: *in.Key, query: string(query), header: newHeader(), body: in.Body, size: *in.ContentLength, sha256: signature.UnsignedPayload}
+	r := &request{
+		method: http.MethodPut, key: *in.Key, query: string(query), header: newHeader(), body: in.Body,
+		size: *in.ContentLength, sha256: signature.UnsignedPayload,
+	}
 	r.header.set("Content-Type", contentTypeOrDefault(nil))
 	r.header.setOptional("X-Amz-Checksum-Crc32c", in.ChecksumCRC32C)
 	if t, ok := in.Body.(*Trailed); ok {
@@ -71,7 +83,10 @@ func (c *Client) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _ ..
 		return nil, err
 	}
 	if failed != nil {
-		return c.SDK.UploadPart(ctx, &awss3.UploadPartInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: in.PartNumber}, failed.replay)
+		return c.SDK.UploadPart(
+			ctx, &awss3.UploadPartInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: in.PartNumber},
+			failed.replay,
+		)
 	}
 	return &awss3.UploadPartOutput{
 		ETag:           headerValue(response.Header, ETagHeader),
@@ -80,8 +95,12 @@ func (c *Client) UploadPart(ctx context.Context, in *awss3.UploadPartInput, _ ..
 }
 
 // GetObject does what the SDK's GetObject does, without validating the checksum.
-func (c *Client) GetObject(ctx context.Context, in *awss3.GetObjectInput, _ ...func(*awss3.Options)) (*awss3.GetObjectOutput, error) {
-	r := &request{method: http.MethodGet, key: *in.Key, query: "x-id=GetObject", header: newHeader(), sha256: signature.EmptySHA256}
+func (c *Client) GetObject(
+	ctx context.Context, in *awss3.GetObjectInput, _ ...func(*awss3.Options),
+) (*awss3.GetObjectOutput, error) {
+	r := &request{
+		method: http.MethodGet, key: *in.Key, query: "x-id=GetObject", header: newHeader(), sha256: signature.EmptySHA256,
+	}
 	if in.VersionId != nil {
 		r.query = versionQuery(*in.VersionId) + "&" + r.query
 	}
@@ -101,7 +120,9 @@ func (c *Client) GetObject(ctx context.Context, in *awss3.GetObjectInput, _ ...f
 }
 
 // HeadObject does what the SDK's HeadObject does.
-func (c *Client) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, _ ...func(*awss3.Options)) (*awss3.GetObjectOutput, error) {
+func (c *Client) HeadObject(
+	ctx context.Context, in *awss3.HeadObjectInput, _ ...func(*awss3.Options),
+) (*awss3.GetObjectOutput, error) {
 	r := &request{method: http.MethodHead, key: *in.Key, header: newHeader(), sha256: signature.EmptySHA256}
 	if in.VersionId != nil {
 		r.query = versionQuery(*in.VersionId)
@@ -179,13 +200,15 @@ func contentTypeOrDefault(contentType *string) string {
 func HeadOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 	object := &awss3.GetObjectOutput{
 		CacheControl: out.CacheControl, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumType: out.ChecksumType,
-		ContentDisposition: out.ContentDisposition, ContentEncoding: out.ContentEncoding, ContentLanguage: out.ContentLanguage,
-		ContentLength: out.ContentLength, ContentType: out.ContentType, ETag: out.ETag, LastModified: out.LastModified,
+		ContentDisposition: out.ContentDisposition, ContentEncoding: out.ContentEncoding,
+		ContentLanguage: out.ContentLanguage,
+		ContentLength:   out.ContentLength, ContentType: out.ContentType, ETag: out.ETag, LastModified: out.LastModified,
 		Metadata: out.Metadata, StorageClass: out.StorageClass, VersionId: out.VersionId,
 		TagCount: out.TagCount, ObjectLockMode: out.ObjectLockMode, ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
 		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus, Restore: out.Restore,
 		ServerSideEncryption: out.ServerSideEncryption, SSEKMSKeyId: out.SSEKMSKeyId,
-		SSECustomerAlgorithm: out.SSECustomerAlgorithm, SSECustomerKeyMD5: out.SSECustomerKeyMD5, ReplicationStatus: out.ReplicationStatus,
+		SSECustomerAlgorithm: out.SSECustomerAlgorithm, SSECustomerKeyMD5: out.SSECustomerKeyMD5,
+		ReplicationStatus: out.ReplicationStatus,
 	}
 	setArchived(object, string(out.ArchiveStatus))
 	return object

@@ -45,7 +45,9 @@ const (
 )
 
 // SetLock sets the headers of a lock.
-func SetLock(set func(name, value string), mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
+func SetLock(
+	set func(name, value string), mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus,
+) {
 	if mode != "" && until != nil {
 		set(lockModeHeader, string(mode))
 		set(lockUntilHeader, until.UTC().Format(lockUntilTime))
@@ -92,7 +94,15 @@ func setOptional(set func(name, value string), name string, value *string) {
 }
 
 func encryptionHeaders(h http.Header) (sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) {
-	return types.ServerSideEncryption(h.Get(sseHeader)), headerValue(h, kmsKeyHeader), headerValue(h, customerHeader), headerValue(h, customerMD5Header)
+	return types.ServerSideEncryption(
+			h.Get(sseHeader),
+		), headerValue(
+			h, kmsKeyHeader,
+		), headerValue(
+			h, customerHeader,
+		), headerValue(
+			h, customerMD5Header,
+		)
 }
 
 // headerValue returns the value of a header, or nil.

@@ -37,7 +37,10 @@ var _ awss3.ResponseError = (*responseError)(nil)
 func (e *responseError) ServiceHostID() string { return e.hostID }
 
 func (e *responseError) Error() string {
-	return fmt.Sprintf("https response error StatusCode: %d, RequestID: %s, HostID: %s, %v", e.HTTPStatusCode(), e.RequestID, e.hostID, e.Err)
+	return fmt.Sprintf(
+		"https response error StatusCode: %d, RequestID: %s, HostID: %s, %v", e.HTTPStatusCode(), e.RequestID, e.hostID,
+		e.Err,
+	)
 }
 
 // As finds the embedded error, which Unwrap skips.

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	maxColumns = 120 // of a line; a tab is one
+	perLong    = 167 // one line in so many may be longer: 0.6 percent
+	maxNames   = 90  // exported by a package
+	root       = "github.com/omnibucket/storage"
+	rootNames  = 290 // exported by the root package
+)
+
+// A folder is what the Go files of one directory have, without tests.
+type folder struct {
+	lines int
+	long  []string // where lines are too long
+}
+
+// check returns the bounds that the repository in a directory passes.
+func check(dir string) ([]string, error) {
+	folders, err := read(dir)
+	if err != nil {
+		return nil, err
+	}
+	var passed []string
+	for _, name := range slices.Sorted(maps.Keys(folders)) {
+		passed = append(passed, folders[name].passed(name)...)
+	}
+	names, err := exported(filepath.Join(dir, "api.txt"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if bound := namesOf(name); names[name] > bound {
+			passed = append(passed, fmt.Sprintf(
+				"%s: %d exported names, more than %d: a user reads the list of all of them to find one", name, names[name], bound))
+		}
+	}
+	return passed, nil
+}
+
+func namesOf(path string) int {
+	if path == root {
+		return rootNames
+	}
+	return maxNames
+}
+
+// passed returns the bound that a folder passes, or nothing.
+func (f *folder) passed(name string) []string {
+	if len(f.long) < 2 || len(f.long)*perLong <= f.lines {
+		return nil
+	}
+	return []string{fmt.Sprintf(
+		"%s: %d of %d lines have more than %d columns, and 0.6 percent may: a reader scrolls sideways; break those of\n\t%s",
+		name, len(f.long), f.lines, maxColumns, strings.Join(f.long, "\n\t"),
+	)}
+}
+
+// read returns the folders of Go files below a directory.
+func read(dir string) (map[string]*folder, error) {
+	folders := map[string]*folder{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		if entry.IsDir() {
+			if name == "testdata" || name == "node_modules" || name != "." && strings.HasPrefix(name, ".") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		in := filepath.ToSlash(filepath.Dir(path))
+		if folders[in] == nil {
+			folders[in] = &folder{}
+		}
+		return folders[in].add(path)
+	})
+	return folders, err
+}
+
+// add reads a file.
+func (f *folder) add(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for number, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
+		f.lines++
+		if utf8.RuneCountInString(line) > maxColumns && !mayBeLong(line) {
+			f.long = append(f.long, fmt.Sprintf("%s:%d", path, number+1))
+		}
+	}
+	return nil
+}
+
+// text is a line that is a string, perhaps with its name: a reader who searches for a message finds it in one piece.
+var text = regexp.MustCompile("^(?:(?:const )?\\w+(?::| :?=)\\s*|return |\\w+\\s+= )?(?:\"[^\"]*\"|`[^`]*`)[,+ ]*$")
+
+// mayBeLong reports whether a line is a row of a table or a text, or has an address, which no line break may divide.
+func mayBeLong(line string) bool {
+	line = strings.TrimSpace(line)
+	row := strings.HasSuffix(line, ",") && (strings.HasPrefix(line, "{") || strings.HasPrefix(line, `"`))
+	return row || text.MatchString(line) || strings.Contains(line, "://")
+}
+
+// declaration is a line of api.txt for a name of a package: no method, field, or method of an interface.
+var declaration = regexp.MustCompile(`^(\S+): (?:func \w|type \w+(?:\[.*\])? |(?:const|var) )`)
+
+// exported returns how many names each package exports.
+func exported(list string) (map[string]int, error) {
+	f, err := os.Open(list)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	names := map[string]int{}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if m := declaration.FindStringSubmatch(lines.Text()); m != nil {
+			names[m[1]]++
+		}
+	}
+	return names, lines.Err()
+}
