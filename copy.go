@@ -34,7 +34,7 @@ func Copy(
 	case src == nil:
 		return nil, located(f, "Copy", dstKey, invalid("src", "must not be nil"))
 	case !ok:
-		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{Other: src, Key: srcKey}, given)
+		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, given)
 		return f.attrs(a), f.eitherOutward(err, dstKey, nil, "")
 	}
 	if err := source.check(scope.Download, "Copy", srcKey, nil); err != nil {

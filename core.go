@@ -12,7 +12,8 @@ import (
 // add. A type without an embedded Core may have to gain methods.
 //
 // A method does not call another one: to see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and
-// the like, and to see what is removed, Remove, RemoveAll, RemoveVersions and Move.
+// the like; to see what is removed, Remove, RemoveAll, RemoveVersions and Move; and to see what is read, Download,
+// Source, Compose, Move, SignedDownloadURL and PublicURL.
 //
 // Options were read by their Apply: without options, a call passes what Apply() makes, which for some differs from the
 // zero value. They belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the
@@ -32,7 +33,7 @@ type Core interface {
 	Versions(ctx context.Context, o *ListOptions) iter.Seq2[VersionEntry, error]
 
 	// Source returns what a copy reads for an object. The Core of a store returns one that the server can copy, without
-	// Download. A Core whose Download must not be passed by returns CopySource{Core: itself, Key: key}: then copies
+	// Download. A Core whose Download must not be passed by returns NewCopySource(itself, key): then copies
 	// stream.
 	Source(key string) CopySource
 	// CopyFrom is [Copy] to this Core.
@@ -80,12 +81,38 @@ type Place struct {
 	Bucket   string
 }
 
-// A CopySource is an object that a copy reads.
+// A CopySource is one object that a copy reads. It leads to nothing else of its bucket.
 type CopySource struct {
-	Core Core   // nil if Other is set
-	Key  string // whole
-	// Other is a source of a type of the user's own, which is read by its Download.
-	Other Downloader
+	core  Core       // nil if other is set
+	other Downloader // of a type of the user's own
+	key   string     // whole
+}
+
+// NewCopySource returns an object that a copy reads by the Download of a Core. If that is a Core of package engine,
+// the server may copy instead.
+func NewCopySource(c Core, key string) CopySource { return CopySource{core: c, key: key} }
+
+// Key returns the whole key of the object.
+func (s CopySource) Key() string { return s.key }
+
+// Download reads the object.
+func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, error) {
+	switch {
+	case s.core != nil:
+		return s.core.Download(ctx, s.key, o)
+	case s.other != nil:
+		return s.other.Download(ctx, s.key, *o)
+	}
+	return nil, invalid("source", "must be made by NewCopySource")
+}
+
+// Engine returns what [Core].Engine of a Core of package engine does, whose server may copy the object. It returns nil
+// if the object has to be read.
+func (s CopySource) Engine() any {
+	if c, ok := s.core.(interface{ CopiesOnServer() }); ok && c != nil {
+		return s.core.Engine()
+	}
+	return nil
 }
 
 // NewBucket returns the bucket of a Core. If c is nil, every operation fails with InvalidArgument.

@@ -144,7 +144,7 @@ type watching struct {
 }
 
 func (w *watching) Source(key string) storage.CopySource {
-	return storage.CopySource{Core: w, Key: key}
+	return storage.NewCopySource(w, key)
 }
 
 func (w *watching) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {

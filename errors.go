@@ -229,7 +229,9 @@ func ownError(err error) *Error {
 		return nil
 	}
 	e := &Error{}
-	if own, ok := err.(*Error); ok {
+	if own, ok := err.(*Error); ok && own == nil {
+		e.Code, e.Err = Internal, errors.New("a nil *Error was returned as an error")
+	} else if ok {
 		*e = *own
 	} else if inner := (*Error)(nil); errors.As(err, &inner) {
 		*e = *inner

@@ -96,7 +96,7 @@ func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...
 	}
 	given.View = f.scope.Prefix
 	a, err := f.core.Upload(ctx, f.scope.Key(key), body, given)
-	return f.attrs(a), f.outward(err)
+	return f.answer(a, err, "Upload", key)
 }
 
 func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
@@ -106,8 +106,11 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		return nil, err
 	}
 	r, err := f.core.Download(ctx, f.scope.Key(key), given)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, f.outward(err)
+	case r == nil:
+		return nil, f.noAnswer("Download", key)
 	}
 	if f.scope.Prefix != "" {
 		r.prefix += f.scope.Prefix // after that of a view which the core reads
@@ -123,7 +126,7 @@ func (f *front) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*At
 		return nil, err
 	}
 	a, err := f.core.Attrs(ctx, f.scope.Key(key), given)
-	return f.attrs(a), f.outward(err)
+	return f.answer(a, err, "Attrs", key)
 }
 
 func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
@@ -150,16 +153,21 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 	if e := f.refused(scope.List, given.Apply(opts...)); e != nil {
 		return failing[ListEntry](located(f, "List", given.Prefix, e))
 	}
-	if f.scope.Prefix == "" {
-		return f.core.List(ctx, given)
-	}
 	f.inward(given)
+	list := f.core.List(ctx, given)
+	if list == nil {
+		return failing[ListEntry](f.noAnswer("List", given.Prefix))
+	}
+	if f.scope.Prefix == "" {
+		return list
+	}
 	return func(yield func(ListEntry, error) bool) {
-		f.core.List(ctx, given)(func(entry ListEntry, err error) bool { // a range statement would take more memory
-			if err == nil && !f.show(&entry.Key) {
-				return true
+		list(func(entry ListEntry, err error) bool { // a range statement would take more memory
+			marker := false
+			if err == nil {
+				marker, err = f.show("List", &entry.Key)
 			}
-			return yield(entry, f.outward(err)) && err == nil
+			return marker || yield(entry, f.outward(err)) && err == nil
 		})
 	}
 }
@@ -201,13 +209,30 @@ func (f *front) inward(o *ListOptions) {
 	}
 }
 
-// show removes the prefix from a listed key. It returns false for the marker of the folder that the front shows.
-func (f *front) show(key *string) bool {
-	if f.scope.Prefix != "" && *key == f.scope.Prefix {
-		return false
+// show removes the prefix from a listed key. It returns true for the marker of the folder that the front shows. It fails
+// if a Core lists what is elsewhere: without its prefix, the key would be that of another object here.
+func (f *front) show(op string, key *string) (marker bool, err error) {
+	if f.scope.Prefix == "" {
+		return false, nil
 	}
-	*key = strings.TrimPrefix(*key, f.scope.Prefix)
-	return true
+	shown, below := strings.CutPrefix(*key, f.scope.Prefix)
+	if !below {
+		return false, located(f, op, "", &Error{Code: Internal, Err: errors.New("the Core listed a key of another prefix")})
+	}
+	*key = shown
+	return shown == "", nil
+}
+
+// answer returns what a Core has returned, as the front shows it.
+func (f *front) answer(a *Attrs, err error, op, key string) (*Attrs, error) {
+	if a == nil && err == nil {
+		return nil, f.noAnswer(op, key)
+	}
+	return f.attrs(a), f.outward(err)
+}
+
+func (f *front) noAnswer(op, key string) error {
+	return located(f, op, key, &Error{Code: Internal, Err: errors.New("the Core returned neither a result nor an error")})
 }
 
 // attrs removes the prefix from attributes, which belong to the call.
@@ -230,30 +255,55 @@ func withoutPrefix(err error, prefix string) error {
 
 // prefixRemoved is apart from withoutPrefix, because it allocates memory.
 func prefixRemoved(err error, prefix string) error {
-	var e *Error
-	if !errors.As(err, &e) || !strings.HasPrefix(e.Key, prefix) {
+	shown := &prefixedError{whole: err, text: err.Error()}
+	shown.remove(err, prefix)
+	switch {
+	case len(shown.errs) == 0:
 		return err
+	case shown.bare:
+		return shown.errs[0]
 	}
-	inner := *e
-	inner.Key = strings.TrimPrefix(e.Key, prefix)
-	if _, bare := err.(*Error); bare {
-		return &inner
-	}
-	return &prefixedError{whole: err, from: e, to: &inner}
+	return shown
 }
 
-// A prefixedError shows one error of this package, within another error, as to.
+// A prefixedError shows the errors of this package within another error without the prefix of their keys.
 type prefixedError struct {
-	whole    error
-	from, to *Error
+	whole error
+	text  string
+	errs  []error
+	bare  bool // whether whole is an *Error itself
 }
 
-func (e *prefixedError) Error() string {
-	return strings.Replace(e.whole.Error(), e.from.Error(), e.to.Error(), 1)
+// remove adds the errors of this package in a tree. What an *Error wraps is not about the key.
+func (e *prefixedError) remove(err error, prefix string) {
+	switch in := err.(type) {
+	case *Error:
+		shown := *in
+		shown.Key = strings.TrimPrefix(in.Key, prefix)
+		e.text = strings.Replace(e.text, in.Error(), shown.Error(), 1)
+		e.errs, e.bare = append(e.errs, &shown), err == e.whole
+	case interface{ Unwrap() []error }:
+		for _, inner := range in.Unwrap() {
+			e.remove(inner, prefix)
+		}
+	case interface{ Unwrap() error }:
+		e.remove(in.Unwrap(), prefix)
+	}
 }
 
-// Unwrap returns the error that is shown first, so that errors.As finds it.
-func (e *prefixedError) Unwrap() []error { return []error{e.to, e.whole} }
+func (e *prefixedError) Error() string { return e.text }
+
+// Unwrap returns the errors as they are shown, and not what they were: that has whole keys.
+func (e *prefixedError) Unwrap() []error { return e.errs }
+
+// Is finds what a Core has wrapped around the errors.
+func (e *prefixedError) Is(target error) bool { return errors.Is(e.whole, target) }
+
+// As finds what a Core has wrapped around the errors. An *Error is found by Unwrap.
+func (e *prefixedError) As(target any) bool {
+	_, ours := target.(**Error)
+	return !ours && errors.As(e.whole, target)
+}
 
 // An engineCore is what functions need of a core of package engine.
 type engineCore interface {

@@ -10,12 +10,12 @@ import (
 )
 
 // Packages that the root cannot import reach a front by these methods. Their first argument has a type of an internal
-// package, so that nobody else can call them.
+// package, and a value that only that package has, so that nobody else can call them.
 
 // Reached returns the core of package engine that the front leads to, else its Core, with the prefix, and whether
 // nothing was taken away.
-func (f *front) Reached(serving.Token) (core any, prefix string, complete bool) {
-	if f.core == nil {
+func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool) {
+	if f.core == nil || !t.Valid() {
 		return nil, "", false
 	}
 	if core = f.core.Engine(); core == nil {
@@ -27,10 +27,10 @@ func (f *front) Reached(serving.Token) (core any, prefix string, complete bool) 
 // MoveFrom moves an object of src in one step, if that shows the same core and the store can do so. Else it does
 // nothing.
 func (f *front) MoveFrom(
-	_ serving.Token, ctx context.Context, to string, src any, from string, opts any,
+	t serving.Token, ctx context.Context, to string, src any, from string, opts any,
 ) (attrs any, done bool, err error) {
 	source, ok := src.(*front)
-	if !ok || f.core == nil || !equal.Values(f.core, source.core) || !f.core.Supports(ServerMove) {
+	if !ok || !t.Valid() || f.core == nil || !equal.Values(f.core, source.core) || !f.core.Supports(ServerMove) {
 		return nil, false, nil
 	}
 	given := copyPool.get()

@@ -27,6 +27,8 @@ func openUpload(
 	switch {
 	case err != nil:
 		return nil, f.outward(err)
+	case u == nil:
+		return nil, f.noAnswer(op, key)
 	case !strings.HasPrefix(u.Key(), f.scope.Prefix):
 		return nil, located(f, op, "", invalid("token", uploadtoken.OtherBucket))
 	case f.scope.Whole():

@@ -33,17 +33,27 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	f.inward(given)
 	for {
 		page, err := f.core.ListPage(ctx, token, given)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, f.outward(err)
+		case page == nil, page.Token != "" && page.Token == token:
+			return nil, f.noAnswer("ListPage", "")
 		}
 		kept := page.Entries[:0]
 		for _, entry := range page.Entries {
-			if f.show(&entry.Key) {
+			marker, err := f.show("ListPage", &entry.Key)
+			if err != nil {
+				return nil, err
+			}
+			if !marker {
 				kept = append(kept, entry)
 			}
 		}
 		if page.Entries = kept; len(kept) > 0 || page.Token == "" {
 			return page, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, located(f, "ListPage", "", AsError(ctx, err))
 		}
 		token, given.StartAfter = page.Token, "" // it had only the folder marker of the view
 	}
@@ -85,13 +95,21 @@ func listWith[E any](
 	if err := f.check(scope.List, op, given.Prefix, err); err != nil {
 		return failing[E](err)
 	}
-	if f.scope.Prefix == "" {
-		return list(f.core, given)
-	}
 	f.inward(given)
+	listed := list(f.core, given)
+	if listed == nil {
+		return failing[E](f.noAnswer(op, given.Prefix))
+	}
+	if f.scope.Prefix == "" {
+		return listed
+	}
 	return func(yield func(E, error) bool) {
-		for entry, err := range list(f.core, given) {
-			if err == nil && !f.show(key(&entry)) {
+		for entry, err := range listed {
+			marker := false
+			if err == nil {
+				marker, err = f.show(op, key(&entry))
+			}
+			if marker {
 				continue
 			}
 			if !yield(entry, f.outward(err)) || err != nil {

@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,12 +47,31 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 			o.Fail(invalid("option", "must not be nil"))
 			continue
 		}
+		failed := o.err
 		opt.ApplyOpen(o)
+		o.err = cmp.Or(failed, o.err) // also if the option has replaced all of them
 	}
+	o.check()
 	if o.Buffers == nil {
 		o.Buffers = defaultBufferLimit.bounded()
 	}
 	return o.err
+}
+
+// check refuses what an option of another package may have set.
+func (o *OpenOptions) check() {
+	if o.PublicBaseURL != "" {
+		o.PublicBaseURL = baseURL(o, "PublicBaseURL", o.PublicBaseURL)
+	}
+	if o.SigningBaseURL != "" {
+		o.SigningBaseURL = baseURL(o, "SigningBaseURL", o.SigningBaseURL)
+	}
+	if o.SoftDelete < 0 {
+		o.Fail(invalid("SoftDelete", "must not be negative"))
+	}
+	if slices.ContainsFunc(o.Hooks, func(h Hook) bool { return h == nil }) {
+		o.Fail(invalid("Hooks", "must not have nil"))
+	}
 }
 
 // Fail makes every call fail with err, unless an earlier option is bad.

@@ -258,6 +258,8 @@ func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 		err = invalid("WithVersion", "does not fit Move: a version cannot be moved")
 	case from == to:
 		err = invalid("to", "must be another key than from")
+	case r.Tail != nil:
+		err = invalid("Tail", "does not fit Move")
 	}
 	return err
 }
@@ -327,23 +329,3 @@ func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	}
 	return r.Offset, r.Offset + r.Length, nil
 }
-
-func (r ListOptions) applyList(to *ListOptions)       { *to = r }
-func (r RemoveOptions) applyRemove(to *RemoveOptions) { *to = r }
-func (r CopyOptions) applyCopy(to *CopyOptions)       { *to = r }
-
-func (r UploadOptions) applyUpload(to *UploadOptions) {
-	if !r.applied && r.Size == 0 {
-		r.Size = -1 // a literal that does not name it
-	}
-	*to = r
-}
-
-func (r DownloadOptions) applyDownload(to *DownloadOptions) {
-	if !r.applied && r.Length == 0 {
-		r.Length = -1 // a literal that does not name it
-	}
-	*to = r
-}
-
-func (r DownloadOptions) applyAttrs(to *DownloadOptions) { r.applyDownload(to) }

@@ -80,7 +80,10 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
+	"regexp"
 	"sync"
 )
 
@@ -107,6 +110,9 @@ func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, erro
 		return nil, e
 	}
 	b, err := opener.Bucket(ctx, u, opts)
+	if b == nil && err == nil {
+		err = errOpenedNothing
+	}
 	if err != nil {
 		e = AsError(ctx, err)
 		e.Op = "Open"
@@ -126,6 +132,9 @@ func OpenService(ctx context.Context, address string, opts ...OpenOption) (Servi
 		return nil, e
 	}
 	service, err := opener.Service(ctx, u, opts)
+	if service == nil && err == nil {
+		err = errOpenedNothing
+	}
 	if err != nil {
 		e = AsError(ctx, err)
 		e.Op = "OpenService"
@@ -142,26 +151,38 @@ type Opener struct {
 	Service func(ctx context.Context, address *url.URL, opts []OpenOption) (Service, error)
 }
 
+var errOpenedNothing = errors.New("the function of the scheme returned neither a result nor an error")
+
+// scheme is that of an address in lower case, as url.Parse returns it.
+var scheme = regexp.MustCompile("^[a-z][a-z0-9+.-]*$")
+
 var registry = struct {
 	sync.RWMutex
 	openers map[string]Opener
 }{openers: map[string]Opener{}}
 
-// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already. For a
-// driver, engine.Register calls it.
-func Register(scheme string, o Opener) {
+// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already, or is none in
+// lower case. For a driver, engine.Register calls it.
+func Register(name string, o Opener) {
 	registry.Lock()
 	defer registry.Unlock()
-	if _, known := registry.openers[scheme]; known {
-		panic("storage: Register: scheme " + scheme + " is registered already")
+	if _, known := registry.openers[name]; known {
+		panic("storage: Register: scheme " + name + " is registered already")
 	}
-	registry.openers[scheme] = o
+	if !scheme.MatchString(name) {
+		panic(fmt.Sprintf("storage: Register: scheme %q must have letters in lower case, digits, +, - and . only", name))
+	}
+	registry.openers[name] = o
 }
 
 // CheckAddress returns why [Open] would refuse the form of an address: its scheme, a parameter's name, or the value of
 // one that every address takes. It opens nothing.
 func CheckAddress(address string) error {
-	if _, _, _, e := parseAddress(address, nil); e != nil {
+	_, _, opts, e := parseAddress(address, nil)
+	if e == nil {
+		e = ownError((&OpenOptions{}).Apply(opts...))
+	}
+	if e != nil {
 		e.Op = "CheckAddress"
 		return e
 	}

@@ -111,16 +111,13 @@ func Append(ctx context.Context, b interface {
 		return nil, r.located(e)
 	}
 	add := append(opts[:len(opts):len(opts)], tailOption(p))
-	create := uploadOptions(opts)
-	if given.Condition == (Condition{}) {
-		create = append(create, IfAbsent())
-	}
+	create := given.creating()
 	try := func(ctx context.Context) (attrs *Attrs, err error) {
 		if !given.Condition.Absent {
 			attrs, err = Copy(ctx, b, key, b, key, add...)
 		}
 		if given.Condition.Absent || CodeOf(err) == ObjectNotFound {
-			attrs, err = b.Upload(ctx, key, bytes.NewReader(p), create...)
+			attrs, err = b.Upload(ctx, key, bytes.NewReader(p), create)
 		}
 		return attrs, err
 	}
@@ -227,14 +224,14 @@ func nativeReads(natives []NativeValue, auxiliary bool) []DownloadOption {
 	})}
 }
 
-// uploadOptions returns the options of a copy that fit an upload: all but
-// WithVersion.
-func uploadOptions(opts []CopyOption) []UploadOption {
-	var fit []UploadOption
-	for _, o := range opts {
-		if o, ok := o.(UploadOption); ok {
-			fit = append(fit, o)
-		}
+// creating returns the options by which Append makes an object that is not there: all but those of the source.
+func (r *CopyOptions) creating() UploadOptions {
+	create := UploadOptions{
+		Size: -1, Properties: r.Properties, Set: r.Set, Controls: r.Controls, Native: r.Native,
+		Condition: r.Condition, Transfer: r.Transfer, applied: true,
 	}
-	return fit
+	if create.Condition == (Condition{}) {
+		create.Condition.Absent = true
+	}
+	return create
 }

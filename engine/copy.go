@@ -14,7 +14,11 @@ import (
 )
 
 // Source returns the object as one that the server may copy.
-func (b bucket) Source(key string) storage.CopySource { return storage.CopySource{Core: b, Key: key} }
+func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySource(b, key) }
+
+// CopiesOnServer tells package storage that the server may copy an object of this Core. A Core that embeds this one as a
+// storage.Core does not have the method.
+func (b bucket) CopiesOnServer() {}
 
 func (b bucket) CopyFrom(
 	ctx context.Context, key string, from storage.CopySource, given *storage.CopyOptions,
@@ -25,9 +29,6 @@ func (b bucket) CopyFrom(
 	if e == nil {
 		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, given)
 		o.req.Key = key
-	}
-	if e == nil && from.Core == nil && from.Other == nil {
-		e = invalid("source", "must have a Core or another Downloader")
 	}
 	if e == nil && given.Tail != nil {
 		e = c.need(storage.ConditionalUpdate, "Append")
@@ -47,16 +48,17 @@ type copyOp struct {
 // resolveCopy checks the options of Copy and Compose, and completes the request.
 func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions) *storage.Error {
 	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
-	return c.resolveWrite(key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
+	w := written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}
+	return cmp.Or(c.resolveWrite(key, w), checkTransfer(&given.Transfer))
 }
 
 // run copies on the server if that is possible, else by streaming.
 func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	src, ok := c.from.Core.(bucket)
+	src, ok := c.from.Engine().(*core)
 	if !ok {
 		return c.streamCopy(ctx)
 	}
-	if e := c.openSource(ctx, src.core); e != nil {
+	if e := c.openSource(ctx, src); e != nil {
 		return nil, e
 	}
 	defer func() { _ = c.source.Close() }()
@@ -66,7 +68,7 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		onServer = c.op.core.has(storage.ServerAppend) && (limit == 0 || added <= limit)
 	}
 	if onServer {
-		from := src.core.driver.Locate(c.source.op.key)
+		from := src.driver.Locate(c.source.op.key)
 		to := c.op.core.driver.Locate(c.op.key)
 		if equal.Values(from.Account, to.Account) {
 			a, e := c.serverCopy(ctx, from)
@@ -93,7 +95,7 @@ func orStream(
 func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 	c.source = &download{}
 	d, set := c.source, c.given
-	e := d.prepare(src, c.from.Key, c.reads())
+	e := d.prepare(src, c.from.Key(), c.reads())
 	// No older object is written again.
 	d.first.req.Auxiliary = (src == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0
 	if e == nil {
@@ -264,17 +266,12 @@ func (c *copyOp) reads() *storage.DownloadOptions {
 
 // streamSource opens a source whose Core is not one of package engine, by its Download.
 func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storage.Error) {
-	var err error
-	if c.from.Core != nil {
-		r, err = c.from.Core.Download(ctx, c.from.Key, c.reads())
-	} else {
-		r, err = c.from.Other.Download(ctx, c.from.Key, *c.reads())
-	}
+	r, err := c.from.Download(ctx, c.reads())
 	if err == nil {
 		return r, nil
 	}
 	e = asError(ctx, err)
-	e.Op, e.Key = "Copy", cmp.Or(e.Key, c.from.Key)
+	e.Op, e.Key = "Copy", cmp.Or(e.Key, c.from.Key())
 	if e.Code == storage.PreconditionFailed { // not a condition of this call
 		e.Code, e.Err = storage.Changed, bodyFailed(err).Err
 	}

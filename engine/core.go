@@ -58,10 +58,7 @@ func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 	o := &storage.OpenOptions{}
 	bad := o.Apply(opts...)
-	for _, l := range o.Layers {
-		layer, _ := l.(driver.Layer)
-		d = layer(d)
-	}
+	d, layered := layer(d, o.Layers)
 	desc := d.Describe()
 	reports := reporter(o, &desc)
 	if o.AttemptSpans {
@@ -81,7 +78,7 @@ func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 		publicBaseURL:  o.PublicBaseURL,
 		signingBaseURL: o.SigningBaseURL,
 		partSize:       o.PartSize,
-		optionError:    ownError(bad),
+		optionError:    cmp.Or(ownError(bad), layered),
 	}
 	if c.optionError == nil {
 		c.optionError = c.checkPartSize("WithDefaultPartSize", c.partSize)
@@ -98,6 +95,22 @@ func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 	}
 	c.openVersions(o, serviced)
 	return c
+}
+
+// layer wraps a driver in layers, the last outermost. If one is bad, it returns the driver that it has.
+func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
+	for _, of := range layers {
+		wrap, ok := of.(driver.Layer)
+		if !ok || wrap == nil {
+			return d, invalid("Layers", "must be of type driver.Layer, and not nil")
+		}
+		wrapped := wrap(d)
+		if wrapped == nil {
+			return d, invalid("Layer", "must return a Driver")
+		}
+		d = wrapped
+	}
+	return d, nil
 }
 
 // idle returns Unsupported for an option to keep what the store cannot keep.
@@ -200,6 +213,15 @@ func isRevision(bare string) bool {
 // revision.
 func (c *core) condition(cond *storage.Condition, update storage.Features) *storage.Error {
 	switch {
+	case *cond == storage.Condition{}:
+	case cond.Absent && update != storage.ConditionalUpdate:
+		return invalid("IfAbsent", "fits only writes")
+	case cond.NotRevision != "" && update != 0:
+		return invalid("IfRevisionNot", "fits only reads")
+	case cond.Absent && cond.Revision != "":
+		return invalid("condition", "must be IfAbsent or IfRevision, and not both")
+	case cond.Revision != "" && cond.NotRevision != "":
+		return invalid("condition", "must be IfRevision or IfRevisionNot, and not both")
 	case cond.Absent:
 		return c.need(storage.ConditionalCreate, "IfAbsent")
 	case cond.Revision != "":

@@ -59,6 +59,9 @@ func (l *listOp) open(c *core, op string, given *storage.ListOptions) *storage.E
 	if e := l.op.prepare(c, op, r.Prefix); e != nil {
 		return e
 	}
+	if given.PageSize < 0 || given.Limit < 0 {
+		return invalid("ListOptions", "must have no negative PageSize or Limit")
+	}
 	if r.SoftDeleted = l.given.SoftDeleted; r.SoftDeleted && op != "Versions" {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
 	}

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"context"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -35,6 +37,15 @@ func TestEveryOperationFailsWithTheErrorOfABadOption(t *testing.T) {
 		"base address": storage.WithPublicBaseURL("nonsense"),
 		"hook":         storage.WithHook(nil),
 		"nil":          nil,
+
+		"a layer of nil":             opening(func(o *storage.OpenOptions) { o.Layers = []any{nil} }),
+		"a layer of another type":    opening(func(o *storage.OpenOptions) { o.Layers = []any{3} }),
+		"a layer that returns nil":   driver.WithLayer(func(driver.Driver) driver.Driver { return nil }),
+		"a hook of nil":              opening(func(o *storage.OpenOptions) { o.Hooks = []storage.Hook{nil} }),
+		"an address of a script":     opening(func(o *storage.OpenOptions) { o.PublicBaseURL = "javascript:alert(1)" }),
+		"a signing address":          opening(func(o *storage.OpenOptions) { o.SigningBaseURL = "::no" }),
+		"a soft delete in the past":  opening(func(o *storage.OpenOptions) { o.SoftDelete = -1 }),
+		"a failure that is replaced": opening(func(o *storage.OpenOptions) { o.Fail(storage.InvalidArgument); *o = storage.OpenOptions{} }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(opt)
@@ -44,4 +55,52 @@ func TestEveryOperationFailsWithTheErrorOfABadOption(t *testing.T) {
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 		})
 	}
+}
+
+// opening is an option of another package.
+type opening func(*storage.OpenOptions)
+
+func (o opening) ApplyOpen(to *storage.OpenOptions) { o(to) }
+
+func TestABaseAddressOfAnotherPackagesOptionEndsInASlash(t *testing.T) {
+	b := memstore.New(opening(func(o *storage.OpenOptions) { o.Public, o.PublicBaseURL = true, "https://cdn.example.com" }))
+	url, err := b.PublicURL("a")
+	require.NoError(t, err)
+	require.Equal(t, "https://cdn.example.com/a", url)
+}
+
+func TestRegisterRefusesWhatNoAddressHas(t *testing.T) {
+	for _, scheme := range []string{"", "Upper", "with space", "1digit"} {
+		require.Panics(t, func() { storage.Register(scheme, storage.Opener{}) }, scheme)
+	}
+}
+
+func TestASchemeThatOpensNothingIsInternal(t *testing.T) {
+	storage.Register("opens-nothing", storage.Opener{
+		Bucket:  func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) { return nil, nil },
+		Service: func(context.Context, *url.URL, []storage.OpenOption) (storage.Service, error) { return nil, nil },
+	})
+	_, err := storage.Open(t.Context(), "opens-nothing://a")
+	require.Equal(t, storage.Internal, storage.CodeOf(err))
+	_, err = storage.OpenService(t.Context(), "opens-nothing://")
+	require.Equal(t, storage.Internal, storage.CodeOf(err))
+}
+
+func TestCheckAddressRefusesWhatOpenRefuses(t *testing.T) {
+	for _, address := range []string{
+		"", "nowhere://a", "mem://a?colour=red", "mem://a?part_size=-1", "mem://a?public_base_url=zz", "mem://a?versions=yes",
+	} {
+		err := storage.CheckAddress(address)
+		require.ErrorIs(t, err, storage.InvalidArgument, address)
+		require.ErrorContains(t, err, "CheckAddress", address)
+		_, err = storage.Open(t.Context(), address)
+		require.ErrorIs(t, err, storage.InvalidArgument, address)
+	}
+	require.NoError(t, storage.CheckAddress("mem://a?part_size=8388608&versions=true"))
+}
+
+func TestANilErrorOfAPackageIsAFailure(t *testing.T) {
+	var none *storage.Error
+	require.Equal(t, storage.Internal, storage.AsError(t.Context(), none).Code)
+	require.Nil(t, storage.AsError(t.Context(), nil))
 }

@@ -22,7 +22,7 @@ func asError(ctx context.Context, err error) *storage.Error { return storage.AsE
 
 // ownError returns an *Error of its own for any error, and nil for nil.
 func ownError(err error) *storage.Error {
-	if own, ok := err.(*storage.Error); ok {
+	if own, ok := err.(*storage.Error); ok && own != nil {
 		kept := *own
 		return &kept
 	}

@@ -92,8 +92,24 @@ func (o *operation) prepareRead(
 	if e := o.prepare(c, name, key); e != nil {
 		return e
 	}
+	if e := checkSpan(given); e != nil {
+		return e
+	}
 	setGet(r, given)
 	return c.resolveRead(o.key, r, given.Native)
+}
+
+// checkSpan refuses numbers that no With function gives.
+func checkSpan(given *storage.DownloadOptions) *storage.Error {
+	switch {
+	case given.Offset < 0 || given.Length < -1 || given.Suffix < 0:
+		return invalid("DownloadOptions", "must have no negative Offset, Length (but for -1) or Suffix")
+	case given.Suffix > 0 && (given.Offset > 0 || given.Length >= 0):
+		return invalid("DownloadOptions", "must have a Suffix, or an Offset and a Length")
+	case given.Concurrency < 0:
+		return invalid("Concurrency", "must not be negative")
+	}
+	return nil
 }
 
 // resolveRead checks what all reads have in common, and completes the request.

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -74,13 +75,27 @@ type write struct {
 // resolve checks everything that can be checked before a request.
 func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.Error {
 	r, c := &w.req, w.op.core
+	if given.Size < -1 || given.MaxSize < 0 {
+		return invalid("UploadOptions", "must have no negative Size (but for -1) or MaxSize")
+	}
 	setPut(r, given)
 	r.Key, w.transfer = w.op.key, given.Transfer
 	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
-	if e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize)); e != nil {
+	if e = cmp.Or(e, c.checkPartSize("WithPartSize", w.transfer.PartSize), checkTransfer(&w.transfer)); e != nil {
 		return e
 	}
 	return w.open(body)
+}
+
+// checkTransfer refuses values that no With function gives.
+func checkTransfer(t *storage.Transfer) *storage.Error {
+	switch id, err := hex.DecodeString(t.WriteID); {
+	case t.Concurrency < 0:
+		return invalid("Concurrency", "must not be negative")
+	case err != nil || t.WriteID != "" && len(id) != metadata.WriteIDLength/2:
+		return invalid("WriteID", "must have 32 hexadecimal digits")
+	}
+	return nil
 }
 
 // setPut sets what the options of an upload ask for. A result would be copied once more.

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -177,6 +178,41 @@ func (r refusal) prove(t *T, b storage.Bucket) {
 
 var refusalCases = []Case{
 	{
+		Name: "a value of an options struct is checked as options are", Rule: "W12",
+		Explanation: "conditions that do not fit, numbers below 0 and bad names are InvalidArgument; nothing is changed",
+		run: func(t *T) {
+			b := t.open()
+			current := t.put(b, "a", "text").Revision
+			for name, do := range optionValues(current) {
+				err := do(t.Context(), b)
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
+				t.requireContent(b, "a", "text")
+				require.Equal(t, []string{"a"}, t.keys(b, t.anyOrder()...), name)
+			}
+		},
+	},
+	{
+		Name: "an append has all that a value of CopyOptions says", Rule: "W16",
+		Explanation: "its condition, its metadata and its content type, also if the object is made",
+		Needs:       appends | storage.Metadata | storage.ContentProperties,
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "text")
+			absent := storage.CopyOptions{Condition: storage.Condition{Absent: true}}
+			_, err := storage.Append(t.Context(), b, "a", []byte("more"), absent)
+			t.requireNothingDone(err, storage.PreconditionFailed)
+			t.requireContent(b, "a", "text")
+			given := storage.CopyOptions{Properties: storage.Properties{
+				ContentType: "text/csv", Metadata: map[string]string{"owner": "ann"},
+			}}
+			_, err = storage.Append(t.Context(), b, "new", []byte("more"), given)
+			require.NoError(t, err)
+			attrs := t.attrs(b, "new")
+			require.Equal(t, "text/csv", attrs.ContentType)
+			require.Equal(t, map[string]string{"owner": "ann"}, attrs.Metadata)
+		},
+	},
+	{
 		Name: "every option that is not declared is Unsupported", Rule: "W6",
 		Explanation: "no option is silently dropped: without its feature it is refused before the driver is called",
 		run: func(t *T) {
@@ -332,4 +368,59 @@ func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	t.requireContent(b, "sum", "text")
 	require.NoError(t, b.Remove(t.Context(), "sum"))
 	return nil
+}
+
+// optionValues returns calls about the object "a", each with a value that no With function gives.
+func optionValues(current string) map[string]func(context.Context, storage.Bucket) error {
+	upload := func(o ...storage.UploadOption) func(context.Context, storage.Bucket) error {
+		return func(ctx context.Context, b storage.Bucket) error {
+			return second(b.Upload(ctx, "a", strings.NewReader("new"), o...))
+		}
+	}
+	download := func(o storage.DownloadOptions) func(context.Context, storage.Bucket) error {
+		return func(ctx context.Context, b storage.Bucket) error { return second(b.Download(ctx, "a", o)) }
+	}
+	remove := func(c storage.Condition) func(context.Context, storage.Bucket) error {
+		return func(ctx context.Context, b storage.Bucket) error {
+			return b.Remove(ctx, "a", storage.RemoveOptions{Condition: c})
+		}
+	}
+	list := func(o storage.ListOptions) func(context.Context, storage.Bucket) error {
+		o.AnyOrder = true
+		return func(ctx context.Context, b storage.Bucket) (err error) {
+			for _, err = range b.List(ctx, o) {
+			}
+			return err
+		}
+	}
+	return map[string]func(context.Context, storage.Bucket) error{
+		"Upload, not a revision":    upload(storage.UploadOptions{Condition: storage.Condition{NotRevision: current}}),
+		"Upload, two conditions":    upload(storage.UploadOptions{Condition: storage.Condition{Absent: true, Revision: current}}),
+		"Upload, a size below -1":   upload(storage.UploadOptions{Size: -7}),
+		"Upload, no requests":       upload(storage.UploadOptions{Transfer: storage.Transfer{Concurrency: -5}}),
+		"Upload, a write id":        upload(storage.UploadOptions{Transfer: storage.Transfer{WriteID: "../a"}}),
+		"Upload, a bad type":        upload(storage.UploadOptions{Properties: storage.Properties{ContentType: "no type"}}),
+		"Upload, a bad one earlier": upload(storage.WithSize(-3), storage.UploadOptions{}),
+		"Upload, nil earlier":       upload(nil, storage.UploadOptions{}),
+		"Download, absent":          download(storage.DownloadOptions{Condition: storage.Condition{Absent: true}}),
+		"Download, an offset":       download(storage.DownloadOptions{Offset: -3}),
+		"Download, a length":        download(storage.DownloadOptions{Length: -7}),
+		"Download, a suffix":        download(storage.DownloadOptions{Suffix: -3}),
+		"Download, two ranges":      download(storage.DownloadOptions{Suffix: 2, Offset: 1, Length: 2}),
+		"Download, no requests":     download(storage.DownloadOptions{Concurrency: -5}),
+		"Remove, absent":            remove(storage.Condition{Absent: true}),
+		"Remove, not a revision":    remove(storage.Condition{NotRevision: current}),
+		"List, a page":              list(storage.ListOptions{PageSize: -1}),
+		"List, a limit":             list(storage.ListOptions{Limit: -1}),
+		"Copy, not a revision": func(ctx context.Context, b storage.Bucket) error {
+			o := storage.CopyOptions{Condition: storage.Condition{NotRevision: current}}
+			return second(storage.Copy(ctx, b, "a", b, "a", o))
+		},
+		"Copy, a tail": func(ctx context.Context, b storage.Bucket) error {
+			return second(storage.Copy(ctx, b, "b", b, "a", storage.CopyOptions{Tail: []byte("more")}))
+		},
+		"Move, a tail": func(ctx context.Context, b storage.Bucket) error {
+			return second(storage.Move(ctx, b, "a", "b", storage.CopyOptions{Tail: []byte("more")}))
+		},
+	}
 }

@@ -2,9 +2,11 @@ package storagetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -281,6 +283,96 @@ var userCoreCases = []Case{
 		},
 	},
 	{
+		Name: "a Core that copies gets one object, and no more of the source's bucket", Rule: "O3",
+		Explanation: "a narrowed source stays narrow: a CopySource leads to no Core, also by reflection",
+		run: func(t *T) {
+			whole := t.open()
+			t.put(whole, "p/a", "text")
+			narrow := storage.Ref[storage.Downloader](storage.Prefixed(whole, "p/"))
+			for name, source := range map[string]storage.Downloader{
+				"a Core of package engine": narrow,
+				"a user's Core":            storage.Ref[storage.Downloader](storage.Prefixed(t.wrapped(whole), "p/")),
+			} {
+				taking := &takingCore{}
+				_, err := storage.Copy(t.Context(), t.wrap(t.open(), func(c storage.Core) storage.Core {
+					taking.Core = c
+					return taking
+				}), "x", source, "a")
+				require.NoError(t, err, name)
+				require.Equal(t, "text", taking.text, name)
+				_, isCore := taking.from.Engine().(storage.Core)
+				require.False(t, isCore, name)
+				reached := reflect.ValueOf(source).MethodByName("Reached")
+				for _, result := range reached.Call([]reflect.Value{reflect.Zero(reached.Type().In(0))}) {
+					require.True(t, result.IsZero(), name)
+				}
+			}
+		},
+	},
+	{
+		Name: "a view shows no key that a Core lists elsewhere", Rule: "O3",
+		Explanation: "without the prefix of the view, it would be the key of another object",
+		run: func(t *T) {
+			whole := t.open()
+			t.puts(whole, "p/a", "z")
+			view := storage.Prefixed(t.wrap(whole, func(c storage.Core) storage.Core { return strayingCore{c} }), "p/")
+			var failed error
+			for entry, err := range view.List(t.Context(), t.anyOrder()...) {
+				if failed = err; err == nil {
+					require.Equal(t, "a", entry.Key)
+				}
+			}
+			t.requireCode(failed, storage.Internal)
+			_, err := storage.ListPage(t.Context(), view, "", t.anyOrder()...)
+			t.requireCode(err, storage.Internal)
+		},
+	},
+	{
+		Name: "a Core that returns nothing fails", Rule: "O3",
+		Explanation: "neither a result nor an error is Internal, and no panic",
+		run: func(t *T) {
+			b := t.wrap(t.open(), func(c storage.Core) storage.Core { return emptyCore{c} })
+			for name, b := range map[string]storage.Bucket{"whole": b, "view": storage.Prefixed(b, "p/")} {
+				_, uploaded := b.Upload(t.Context(), "a", strings.NewReader("x"))
+				_, opened := b.Download(t.Context(), "a")
+				_, described := b.Attrs(t.Context(), "a")
+				_, paged := storage.ListPage(t.Context(), b, "", t.anyOrder()...)
+				var listed error
+				for _, listed = range b.List(t.Context(), t.anyOrder()...) {
+				}
+				for op, err := range map[string]error{
+					"Upload": uploaded, "Download": opened, "Attrs": described, "ListPage": paged, "List": listed,
+				} {
+					require.Equal(t, storage.Internal, storage.CodeOf(err), "%s of %s: %v", op, name, err)
+				}
+			}
+		},
+	},
+	{
+		Name: "joined errors of a Core have the caller's keys", Rule: "O3",
+		Explanation: "in what RemoveAll joins, within another error, and in a join of joins; what a Core has wrapped is found",
+		run: func(t *T) {
+			cause := errors.New("the auditor refused it")
+			failure := func(key string) error { return &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key} }
+			for name, joined := range map[string]error{
+				"a join":            errors.Join(failure("p/a"), failure("p/b"), cause),
+				"within an error":   fmt.Errorf("audit: %w", errors.Join(failure("p/a"), failure("p/b"), cause)),
+				"a join of a join":  errors.Join(errors.Join(failure("p/a"), failure("p/b")), cause),
+				"two in one format": fmt.Errorf("%w, %w: %w", failure("p/a"), failure("p/b"), cause),
+			} {
+				view := storage.Prefixed(t.wrap(t.open(), func(c storage.Core) storage.Core {
+					return failingCore{Core: c, err: joined}
+				}), "p/")
+				_, all := storage.RemoveAll(t.Context(), view, slices.Values([]string{"a", "b"}))
+				for op, err := range map[string]error{"RemoveAll": all, "Remove": view.Remove(t.Context(), "a")} {
+					require.Equal(t, []string{"a", "b"}, keysOf(err), "%s of %s", op, name)
+					require.ErrorIs(t, err, cause, "%s of %s", op, name)
+					require.NotContains(t, err.Error(), "p/", "%s of %s", op, name)
+				}
+			}
+		},
+	},
+	{
 		Name: "an error of a Core in a reader has the caller's key", Rule: "O3",
 		Explanation: "a Core may return a Reader of its own: the view removes its prefix from attributes and errors",
 		run: func(t *T) {
@@ -313,4 +405,83 @@ func (c shorteningCore) Download(ctx context.Context, key string, o *storage.Dow
 type shortened struct {
 	io.Reader
 	io.Closer
+}
+
+// A takingCore keeps the source of a copy, and reads it.
+type takingCore struct {
+	storage.Core
+	from storage.CopySource
+	text string
+}
+
+func (c *takingCore) CopyFrom(
+	ctx context.Context, key string, from storage.CopySource, _ *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	c.from = from
+	r, err := from.Download(ctx, &storage.DownloadOptions{Length: -1})
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(r)
+	c.text = string(text)
+	return r.Attrs(), errors.Join(err, r.Close())
+}
+
+// A strayingCore lists the whole bucket, whatever it is asked for.
+type strayingCore struct{ storage.Core }
+
+func (c strayingCore) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	return c.Core.List(ctx, &storage.ListOptions{AnyOrder: o.AnyOrder})
+}
+
+func (c strayingCore) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
+	return c.Core.ListPage(ctx, token, &storage.ListOptions{AnyOrder: o.AnyOrder})
+}
+
+// An emptyCore returns neither results nor errors.
+type emptyCore struct{ storage.Core }
+
+func (emptyCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
+	return nil, nil
+}
+
+func (emptyCore) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
+	return nil, nil
+}
+
+func (emptyCore) Attrs(context.Context, string, *storage.DownloadOptions) (*storage.Attrs, error) {
+	return nil, nil
+}
+
+func (emptyCore) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	return nil
+}
+
+func (emptyCore) ListPage(context.Context, string, *storage.ListOptions) (*storage.Page, error) {
+	return nil, nil
+}
+
+// A failingCore removes nothing.
+type failingCore struct {
+	storage.Core
+	err error
+}
+
+func (c failingCore) Remove(context.Context, string, *storage.RemoveOptions) error { return c.err }
+
+func (c failingCore) RemoveAll(context.Context, iter.Seq[string]) (int, error) { return 0, c.err }
+
+// keysOf returns the keys of all errors of package storage in a tree.
+func keysOf(err error) (keys []string) {
+	switch in := err.(type) {
+	case *storage.Error:
+		return []string{in.Key}
+	case interface{ Unwrap() []error }:
+		for _, inner := range in.Unwrap() {
+			keys = append(keys, keysOf(inner)...)
+		}
+	case interface{ Unwrap() error }:
+		return keysOf(in.Unwrap())
+	}
+	return keys
 }

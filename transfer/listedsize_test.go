@@ -20,7 +20,7 @@ import (
 type shortened struct{ storage.Core }
 
 func (s shortened) Source(key string) storage.CopySource {
-	return storage.CopySource{Core: s, Key: key}
+	return storage.NewCopySource(s, key)
 }
 
 func (s shortened) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {

@@ -34,7 +34,7 @@ func (e evil) List(context.Context, *storage.ListOptions) iter.Seq2[storage.List
 	}
 }
 
-func (e evil) Source(key string) storage.CopySource { return storage.CopySource{Core: e, Key: key} }
+func (e evil) Source(key string) storage.CopySource { return storage.NewCopySource(e, key) }
 
 func (e evil) Download(_ context.Context, key string, _ *storage.DownloadOptions) (*storage.Reader, error) {
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evil"))), nil
@@ -289,7 +289,7 @@ func TestLinks(t *testing.T) {
 // short is a source whose bodies end early.
 type short struct{ storage.Core }
 
-func (s short) Source(key string) storage.CopySource { return storage.CopySource{Core: s, Key: key} }
+func (s short) Source(key string) storage.CopySource { return storage.NewCopySource(s, key) }
 
 func (s short) Download(_ context.Context, key string, _ *storage.DownloadOptions) (*storage.Reader, error) {
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evi"))), nil
@@ -311,7 +311,7 @@ func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
 // A throwing source panics when it is read.
 type throwing struct{ storage.Core }
 
-func (s throwing) Source(key string) storage.CopySource { return storage.CopySource{Core: s, Key: key} }
+func (s throwing) Source(key string) storage.CopySource { return storage.NewCopySource(s, key) }
 
 func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
 	panic("thrown")

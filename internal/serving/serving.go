@@ -14,8 +14,14 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// A Token keeps other modules from calling the methods that take one: they cannot name it.
-type Token struct{}
+// A Token keeps other modules from calling the methods that take one: they cannot name it, and one that reflection
+// makes is not valid.
+type Token struct{ secret *byte }
+
+var token = Token{new(byte)}
+
+// Valid reports whether this package has made the token.
+func (t Token) Valid() bool { return t == token }
 
 // A Directory is the path of a directory of this machine, for [Places].
 type Directory string
@@ -54,7 +60,7 @@ func Reach(b any) (core Engine, prefix string, complete bool) {
 	if !ok {
 		return nil, "", false
 	}
-	reached, prefix, complete := f.Reached(Token{})
+	reached, prefix, complete := f.Reached(token)
 	core, _ = reached.(Engine)
 	return core, prefix, complete
 }
@@ -68,7 +74,7 @@ func Places(of any) []evidence.Place {
 	case Directory:
 		return []evidence.Place{{Directory: string(of), Direct: true}}
 	case front:
-		core, prefix, _ := of.Reached(Token{})
+		core, prefix, _ := of.Reached(token)
 		if engine, ok := core.(Engine); ok {
 			return evidence.In(engine.Places(), prefix)
 		}
@@ -109,7 +115,7 @@ func MoveInOneStep(
 	if !ok {
 		return nil, false, nil
 	}
-	return f.MoveFrom(Token{}, ctx, to, src, from, opts)
+	return f.MoveFrom(token, ctx, to, src, from, opts)
 }
 
 // OneAccount reports whether two buckets are known to be of one account, so that its server can copy between them.
@@ -127,7 +133,7 @@ func OneAccount(a, b any) bool {
 // Prefix returns the prefix that a bucket adds to its keys.
 func Prefix(b any) string {
 	if f, ok := b.(front); ok {
-		_, prefix, _ := f.Reached(Token{})
+		_, prefix, _ := f.Reached(token)
 		return prefix
 	}
 	return ""

@@ -50,7 +50,7 @@ func (c *CountingCore) Download(ctx context.Context, key string, o *storage.Down
 
 func (c *CountingCore) Source(key string) storage.CopySource {
 	if c.Streams {
-		return storage.CopySource{Core: c, Key: key}
+		return storage.NewCopySource(c, key)
 	}
 	return c.Core.Source(key)
 }
