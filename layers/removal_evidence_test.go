@@ -1,6 +1,9 @@
 package layers_test
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -185,4 +189,57 @@ func TestAShardOfANestedSourceRemovesNothing(t *testing.T) {
 			transfer.WithDelete(), transfer.WithShard(shard, 2), transfer.WithShardBounds("m"))
 		require.Equal(t, map[string]bool{"a": true, "b": true}, w.stored(), "shard %d", shard)
 	}
+}
+
+// A question that is put into an overlay appears in its old store, which may be the source by another address, and of
+// which the source may be a folder.
+func TestTheOldStoreOfAnOverlayIsNoOtherPlace(t *testing.T) {
+	for name, prefixes := range map[string]struct{ dst, src string }{
+		"the old store":             {"", ""},
+		"a folder of the old store": {"", "a/"},
+		"into a folder of both":     {"a/", ""},
+		"the same folder":           {"a/", "a/"},
+	} {
+		for job, opts := range map[string][]transfer.Option{"delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
+			for _, keep := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, KeepOld %v", job, name, keep), func(t *testing.T) {
+					old := memstore.New()
+					for _, key := range []string{"a/f1", "a/f2", "f1", "a/a/f1"} {
+						_, err := old.Upload(t.Context(), key, strings.NewReader("text of "+key))
+						require.NoError(t, err)
+					}
+					layer, err := overlay.New(old, overlay.Config{KeepOld: keep})
+					require.NoError(t, err)
+					dst := wrapped.Unknown(t, memstore.New(driver.WithLayer(layer)))
+					src := wrapped.Bucket(t, wrapped.Unknown(t, old), func(c storage.Core) storage.Core { return refusing{c} })
+					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, prefixes.dst)),
+						transfer.Bucket(prefixed(src, prefixes.src)), opts...)
+					want := storage.InvalidArgument
+					if keep {
+						want = storage.PermissionDenied // nothing can be stored to ask
+					}
+					require.Equal(t, want, storage.CodeOf(err), "%v", err)
+					for _, key := range []string{"a/f1", "a/f2", "f1", "a/a/f1"} {
+						there, err := old.Exists(t.Context(), key)
+						require.NoError(t, err)
+						require.True(t, there, key)
+					}
+				})
+			}
+		}
+	}
+}
+
+// refusing is a Core that takes no files.
+type refusing struct{ storage.Core }
+
+func (refusing) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
+	return nil, &storage.Error{Code: storage.PermissionDenied}
+}
+
+func prefixed(b storage.Bucket, prefix string) storage.Bucket {
+	if prefix == "" {
+		return b
+	}
+	return storage.Prefixed(b, prefix)
 }

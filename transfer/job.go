@@ -142,6 +142,7 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 		err = j.checkPlaces(ctx, dst, src)
 	}
 	if err != nil {
+		err = errors.Join(err, j.places.end(ctx))
 		_, _, _ = j.src.close(), j.dst.close(), j.saved.close() // nothing was written
 		return fileError(op, "", err)
 	}
@@ -253,6 +254,7 @@ func (e End) location() any {
 // early.
 func (j *job) execute(ctx context.Context) (early error) {
 	defer func() {
+		early = errors.Join(early, j.places.end(ctx))
 		_ = j.src.close() // was read from
 		early = errors.Join(early, j.saved.close(), j.dst.close())
 	}()

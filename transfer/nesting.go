@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
@@ -25,6 +26,9 @@ type nesting struct {
 	first        map[string]entry // files of the inner end, by key
 	read         bool             // each file of the outer end was seen
 	folders      map[string]bool  // of the outer end, that were asked about
+
+	question *evidence.Question // at the inner end; nil until a folder is suspected, or if nothing can be stored there
+	readOnly bool               // whether nothing can be stored at the inner end
 }
 
 // A role is what an end is for a job.
@@ -38,7 +42,7 @@ const (
 
 const (
 	maxFirst   = 1000
-	maxFolders = 100 // each takes two questions
+	maxFolders = 100 // that are asked about, if each takes a question of its own
 	// listedTogether is how far two listings of one file may differ: some list seconds.
 	listedTogether = 2 * time.Second
 )
@@ -77,8 +81,8 @@ func (s *settings) everything() *settings {
 // begin looks at the first files of the outer end, and at folders that a job may not see as a whole.
 func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
 	n.first, n.read, n.folders = ofInner.byKey, ofOuter.whole, map[string]bool{}
-	for _, file := range ofOuter.byKey {
-		if err := n.see(ctx, file); err != nil {
+	for _, key := range slices.Sorted(maps.Keys(ofOuter.byKey)) {
+		if err := n.see(ctx, ofOuter.byKey[key]); err != nil {
 			return err
 		}
 	}
@@ -127,8 +131,11 @@ func (n *nesting) see(ctx context.Context, file entry) error {
 
 // suspect asks once about a folder, unless the job leaves it out.
 func (n *nesting) suspect(ctx context.Context, folder, name string) error {
-	if n.folders[folder] || len(n.folders) == maxFolders || n.settings.inExcludedDir(folder) {
+	if n.folders[folder] || n.settings.inExcludedDir(folder) {
 		return nil
+	}
+	if n.readOnly && len(n.folders) == maxFolders {
+		return errManyFolders()
 	}
 	n.folders[folder] = true
 	return n.ask(ctx, folder, name)
@@ -182,25 +189,53 @@ func mayBeOne(a, b entry) bool {
 	return a.size == b.size && a.size > 0 || a.modified.Sub(b.modified).Abs() <= listedTogether
 }
 
-// ask fails if the inner end is a folder of the outer one.
+// ask fails if the inner end is a folder of the outer one. One object at the inner end answers for all folders, since a
+// layer with two stores puts a question into both.
 func (n *nesting) ask(ctx context.Context, folder, name string) error {
-	outer, inner := asked(n.outer), asked(n.inner)
-	found, inInner := evidence.Appears(ctx, outer, folder, inner, "")
-	if errors.Is(inInner, fs.ErrNotExist) { // a directory without this folder: a backup gets those of the destination
+	if n.question == nil && !n.readOnly {
+		question, err := evidence.Ask(ctx, asked(n.inner), "")
+		if n.readOnly = cannotWrite(err); err != nil && !n.readOnly {
+			return unanswered(err)
+		}
+		n.question = question
+	}
+	if n.readOnly {
+		return n.askThere(ctx, folder, name)
+	}
+	found, err := n.question.AppearsIn(ctx, asked(n.outer), folder)
+	return onePlace(found, err, n.refused)
+}
+
+// askThere is ask for an inner end that is only read.
+func (n *nesting) askThere(ctx context.Context, folder, name string) error {
+	found, err := evidence.Appears(ctx, asked(n.outer), folder, asked(n.inner), "")
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // a directory without this folder: a backup gets those of the destination
 		return nil
-	}
-	if found || inInner != nil && !cannotWrite(inInner) {
-		return onePlace(found, inInner, n.refused)
-	}
-	found, inOuter := evidence.Appears(ctx, inner, "", outer, folder)
-	if found || inOuter != nil && !cannotWrite(inOuter) {
-		return onePlace(found, inOuter, n.refused)
-	}
-	if inInner == nil && inOuter == nil {
-		return nil
+	case found || !cannotWrite(err):
+		return onePlace(found, err, n.refused)
+	case len(serving.Places(n.at.location())) > 1: // the object may be one of a store that has other times and ETags
+		return unanswered(err)
 	}
 	one, err := oneObject(ctx, n.outer, folder+name, n.inner, name)
 	return onePlace(one, err, n.refused)
+}
+
+// end removes what was stored to ask.
+func (n *nesting) end(ctx context.Context) error {
+	if n.question == nil {
+		return nil
+	}
+	return n.question.End(ctx)
+}
+
+func errManyFolders() *storage.Error {
+	return &storage.Error{
+		Code: storage.Unsupported,
+		Err: fmt.Errorf("it is not known whether the ends are two places, and the job ends: "+
+			"more than %d folders of the one look like the other", maxFolders),
+		Hint: "let the job write to the end that it reads: one small file there answers for all folders",
+	}
 }
 
 // oneObject reports whether two objects have all in common: a copy is younger. It is the answer for an end that takes

@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 	"testing"
@@ -177,4 +178,56 @@ type listings struct {
 func (l *listings) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	l.n++
 	return l.Core.List(ctx, o)
+}
+
+// A readOnly Core takes no files.
+type readOnly struct{ storage.Core }
+
+func (readOnly) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
+	return nil, &storage.Error{Code: storage.PermissionDenied}
+}
+
+// Many folders of a bucket may look alike, as the parts of a table or the pages of a site do. No number of them makes
+// two places of one.
+func TestANestedEndIsFoundAmongManyFoldersThatLookAlike(t *testing.T) {
+	for name, row := range map[string]struct {
+		readOnly bool
+		want     storage.Code
+	}{
+		"one file at the source answers for all folders": {false, storage.InvalidArgument},
+		"a source that is only read":                     {true, storage.Unsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole := memstore.New()
+			for i := range 300 {
+				put(t, whole, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
+			}
+			put(t, whole, "f250/precious", "text")
+			src := storage.Prefixed(wrapped.Unknown(t, whole), "f250/")
+			if row.readOnly {
+				outer := wrapped.Bucket(t, wrapped.Unknown(t, whole), func(c storage.Core) storage.Core { return readOnly{c} })
+				src = storage.Prefixed(outer, "f250/")
+			}
+			kept := contents(t, whole)
+			_, err := transfer.Sync(
+				t.Context(), transfer.Bucket(wrapped.Unknown(t, whole)), transfer.Bucket(src), transfer.WithDelete(),
+			)
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, kept, contents(t, whole), "nor is a question left")
+		})
+	}
+}
+
+// Folders that look alike are no reason to refuse a source that is another place.
+func TestManyFoldersMayLookLikeAnotherPlace(t *testing.T) {
+	dst, src := memstore.New(), memstore.New()
+	for i := range 300 {
+		put(t, dst, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
+	}
+	put(t, src, "index.html", "page new")
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(wrapped.Unknown(t, src)),
+		transfer.WithDelete())
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"index.html": "page new"}, contents(t, dst))
+	require.Equal(t, map[string]string{"index.html": "page new"}, contents(t, src))
 }

@@ -129,6 +129,7 @@ func (j *job) askEnds(ctx context.Context, to, from End) error {
 
 // beginNestings reads the first files of two ends, and looks whether they show that one end lies in the other.
 func (j *job) beginNestings(ctx context.Context, nestings ...*nesting) error {
+	j.places.nestings = append(j.places.nestings, nestings...) // also those of a failure, which may have asked
 	for _, n := range nestings {
 		n.settings = j.settings
 		inner, err := j.firstOf(ctx, n.inner)
@@ -143,8 +144,16 @@ func (j *job) beginNestings(ctx context.Context, nestings ...*nesting) error {
 			return err
 		}
 	}
-	j.places.nestings = append(j.places.nestings, nestings...)
 	return nil
+}
+
+// end removes what was stored to ask.
+func (p *places) end(ctx context.Context) error {
+	var errs []error
+	for _, n := range p.nestings {
+		errs = append(errs, n.end(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 func (j *job) firstOf(ctx context.Context, end openedEnd) (someFiles, error) {

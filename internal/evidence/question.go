@@ -39,18 +39,40 @@ const (
 	leastRandom = 26 // of rand.Text
 )
 
+// A Question is an object that was stored at an end, to see where else it appears.
+type Question struct {
+	at           End
+	prefix, name string
+}
+
+// Ask stores an object below a prefix of an end. The caller ends the question.
+func Ask(ctx context.Context, at End, prefix string) (*Question, error) {
+	q := &Question{at: at, prefix: prefix, name: NewKey("")}
+	if err := at.Put(Asking(ctx), prefix+q.name); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// AppearsIn reports whether the object appears below a prefix of another end.
+func (q *Question) AppearsIn(ctx context.Context, other End, prefix string) (bool, error) {
+	return other.Has(Asking(ctx), prefix+q.name)
+}
+
+// End removes the object, also if ctx is done.
+func (q *Question) End(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(Asking(ctx)), discarding)
+	defer cancel()
+	return q.at.Discard(ctx, q.prefix+q.name)
+}
+
 // Appears reports whether an object that is stored at one end appears at the other one: then what lies at prefix
 // in the one lies at otherPrefix in the other. It stores one object, looks for it, and removes it.
 func Appears(ctx context.Context, at End, prefix string, other End, otherPrefix string) (found bool, err error) {
-	name := NewKey("")
-	ctx = Asking(ctx)
-	if err := at.Put(ctx, prefix+name); err != nil {
+	q, err := Ask(ctx, at, prefix)
+	if err != nil {
 		return false, err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discarding)
-		defer cancel()
-		err = errors.Join(err, at.Discard(ctx, prefix+name))
-	}()
-	return other.Has(ctx, otherPrefix+name)
+	defer func() { err = errors.Join(err, q.End(ctx)) }()
+	return q.AppearsIn(ctx, other, otherPrefix)
 }

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
@@ -96,9 +98,28 @@ var errBusy = &storage.Error{
 	Code: storage.Unavailable, Retryable: true, Err: errors.New("the object is being moved or written by others"),
 }
 
-// Put stores the object in the new store.
+// Put stores the object in the new store. The object of a question appears in both.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	return write(ctx, d.stores, r.Key, &r.Condition, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
+	attrs, err := write(
+		ctx, d.stores, r.Key, &r.Condition, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) },
+	)
+	if err != nil || !evidence.Asks(ctx) {
+		return attrs, err
+	}
+	if err := d.stores.askOld(ctx, r.Key); err != nil {
+		removal := &driver.DeleteRequest{Key: r.Key, Version: attrs.Version}
+		return nil, errors.Join(err, d.Driver.Delete(context.WithoutCancel(ctx), removal))
+	}
+	return attrs, nil
+}
+
+// askOld puts the object of a question into the old store.
+func (s *stores) askOld(ctx context.Context, key string) error {
+	if s.config.KeepOld {
+		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the old store is kept as it is")}
+	}
+	_, err := s.removes.Upload(ctx, key, strings.NewReader(evidence.Text))
+	return err
 }
 
 // BeginParts begins an upload in the new store.
@@ -124,6 +145,11 @@ const removeAttempts = 5
 // Delete removes the object from both stores. The object of the old store is never seen again: either the
 // new store has an object until the old one is gone, or a marker hides it.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	if evidence.Asks(ctx) && !d.stores.config.KeepOld { // also if only a version of the new store is removed
+		if err := d.stores.removes.Remove(ctx, r.Key); err != nil {
+			return err
+		}
+	}
 	for range removeAttempts {
 		if err := d.stores.deleteOnce(ctx, r); !errors.Is(err, errAgain) {
 			return err
