@@ -11,9 +11,9 @@ import (
 // that [Wrap] gives you in a type of your own, and override methods: all others pass on, also those that later versions
 // add. A type without an embedded Core may have to gain methods.
 //
-// A method does not call another one: to see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and
-// the like; to see what is removed, Remove, RemoveAll, RemoveVersions and Move; and to see what is read, Download,
-// Source, Compose, Move, SignedDownloadURL and PublicURL.
+// A method does not call another one. To see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and
+// the like. To see what is removed, override Remove, RemoveAll, RemoveVersions and Move. To see what is read, override
+// Download, Source, Compose, Move, SignedDownloadURL and PublicURL.
 //
 // Options were read by their Apply: without options, a call passes what Apply() makes, which for some differs from the
 // zero value. They belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the

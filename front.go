@@ -274,7 +274,7 @@ type prefixedError struct {
 	bare  bool // whether whole is an *Error itself
 }
 
-// remove adds the errors of this package in a tree. What an *Error wraps is not about the key.
+// remove adds the errors of this package in a tree. An error within an *Error is not about the key.
 func (e *prefixedError) remove(err error, prefix string) {
 	switch in := err.(type) {
 	case *Error:

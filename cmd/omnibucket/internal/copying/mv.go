@@ -34,6 +34,8 @@ inside the provider if possible, and then removes the source. The source is remo
 copy is complete and on the disk, and only if it did not change meanwhile. If the command is
 interrupted, each object is at the source, at the destination or at both: repeat the command
 to continue. Objects at the destination that have the same content are not copied again.
+Never run two commands at once that move between the same places in opposite directions: each may
+remove what the other has just copied.
 ` + program.WildcardHelp,
 		Example: `  omnibucket mv 's3://photos/new/a.jpg?region=eu-west-1' 's3://photos/2026/?region=eu-west-1'
   omnibucket mv -r ./export gs://archive
