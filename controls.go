@@ -13,7 +13,7 @@ import (
 // Controls are what a write sets beside its [Properties].
 type Controls struct {
 	PublicRead bool
-	Tags       map[string]string // nil: not given
+	Tags       map[string]string // nil means not given
 	Retention  Retention
 	LegalHold  bool
 }

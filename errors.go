@@ -91,7 +91,7 @@ type Error struct {
 	Status     int           // HTTP status, or 0
 	RequestID  string        // the provider's, for its support
 	Retryable  bool          // the same call may succeed later
-	RetryAfter time.Duration // how long the provider asks to wait; 0: it does not
+	RetryAfter time.Duration // how long the provider asks to wait; 0 means it does not
 	// Unknown says that the write may have taken effect. The Code tells why the response is missing (Canceled,
 	// Unavailable, …). Drivers set it.
 	Unknown bool

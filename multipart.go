@@ -59,10 +59,10 @@ type MultipartUpload interface {
 // PartLimits are the bounds of the parts of one upload.
 type PartLimits struct {
 	MinSize  int64 // bytes; the last part may be smaller
-	MaxSize  int64 // bytes; 0: no limit
-	Unit     int64 // bytes; all parts but the last are a multiple of it; 0: any size
+	MaxSize  int64 // bytes; 0 means no limit
+	Unit     int64 // bytes; all parts but the last are a multiple of it; 0 means any size
 	Equal    bool  // all parts but the last must have one size
-	MaxParts int   // the greatest part number; 0: no limit
+	MaxParts int   // the greatest part number; 0 means no limit
 }
 
 // An UploadedPart is a part that the store has.

@@ -14,7 +14,7 @@ import (
 type (
 	// UploadOptions are those of Upload and BeginUpload.
 	UploadOptions struct {
-		Size   int64 // bytes; -1: not declared
+		Size   int64 // bytes; -1 means not declared
 		CRC32C CRC32C
 		Properties
 		Set PropertySet // the properties that options have set
@@ -22,7 +22,7 @@ type (
 		Native    []NativeValue
 		Condition Condition
 		Transfer
-		MaxSize        int64 // bytes; 0: no bound; of BeginUpload
+		MaxSize        int64 // bytes; 0 means no bound; of BeginUpload
 		UncheckedParts bool  // of BeginUpload
 
 		err     error
@@ -37,11 +37,11 @@ type (
 		Native         []NativeValue
 		NativeAttrs    bool
 		Auxiliary      bool                    // the read is part of another operation: a native option need not fit it
-		Concurrency    int                     // requests at once; 0: not given
-		Progress       func(done, total int64) // nil: none
-		MaxGap         *int64                  // bytes; nil: the default; of ReadRanges
+		Concurrency    int                     // requests at once; 0 means not given
+		Progress       func(done, total int64) // nil means none
+		MaxGap         *int64                  // bytes; nil means the default; of ReadRanges
 		NoSync         bool                    // of DownloadFile
-		WriteID        string                  // of Attrs: an object of another write is missing; "": any
+		WriteID        string                  // of Attrs: an object of another write is missing; "" means any
 
 		err     error
 		applied bool // whether Apply has read the options
@@ -49,8 +49,8 @@ type (
 	// ListOptions are those of List, ListPage, Versions and ListUploads.
 	ListOptions struct {
 		Prefix, Delimiter, StartAfter string
-		Limit                         int // entries; 0: all
-		PageSize                      int // entries in one request; 0: the default
+		Limit                         int // entries; 0 means all
+		PageSize                      int // entries in one request; 0 means the default
 		SoftDeleted                   bool
 		AnyOrder                      bool
 		View                          string // the prefix of the view that lists, whose own folder marker is left out
@@ -69,7 +69,7 @@ type (
 	// CopyOptions are those of Copy, Compose, Move and Append.
 	CopyOptions struct {
 		Version string // of the source
-		Tail    []byte // what Append adds to the source, whose revision is then the condition; nil: none
+		Tail    []byte // what Append adds to the source, whose revision is then the condition; nil means none
 		Properties
 		Set PropertySet // the properties that options replace
 		Controls
@@ -84,13 +84,13 @@ type (
 	// SignOptions are those of the methods that sign for uploads and downloads.
 	SignOptions struct {
 		Method, Version string        // of a download
-		TTL             time.Duration // 0: the default
+		TTL             time.Duration // 0 means the default
 		Properties
 		Set PropertySet // the properties that options have set
 		Controls
 		Native                     []NativeValue
 		Condition                  Condition
-		Size                       int64 // bytes; -1: not declared
+		Size                       int64 // bytes; -1 means not declared
 		CRC32C                     CRC32C
 		ResponseType               string
 		ResponseName               string // of an attachment
@@ -103,7 +103,7 @@ type (
 		Version          string
 		BypassGovernance bool
 		RestoreDays      int
-		RestoreTier      string // the provider's word; "": its standard
+		RestoreTier      string // the provider's word; "" means its standard
 		SoftDeleted      bool   // of Restore
 		Native           []NativeValue
 
@@ -111,18 +111,18 @@ type (
 	}
 	// PartOptions are those of PutPart, SignPart and PutSignedPart.
 	PartOptions struct {
-		Size     int64 // bytes; -1: not declared
+		Size     int64 // bytes; -1 means not declared
 		CRC32C   CRC32C
-		TTL      time.Duration           // of SignPart; 0: the default
-		Progress func(done, total int64) // of PutPart; nil: none
+		TTL      time.Duration           // of SignPart; 0 means the default
+		Progress func(done, total int64) // of PutPart; nil means none
 
 		err error
 	}
 	// CompleteOptions are those of Complete.
 	CompleteOptions struct {
-		Size   int64 // bytes; -1: not declared
+		Size   int64 // bytes; -1 means not declared
 		CRC32C CRC32C
-		Parts  []UploadedPart // nil: all that the store has
+		Parts  []UploadedPart // nil means all that the store has
 
 		err error
 	}
@@ -130,13 +130,13 @@ type (
 
 // A Transfer says how the bytes of a write move.
 type Transfer struct {
-	PartSize    int64                   // bytes; 0: the default
-	Concurrency int                     // requests at once; 0: the default
-	Progress    func(done, total int64) // nil: none
-	ResumeFile  string                  // of WithResume; "": none
+	PartSize    int64                   // bytes; 0 means the default
+	Concurrency int                     // requests at once; 0 means the default
+	Progress    func(done, total int64) // nil means none
+	ResumeFile  string                  // of WithResume; "" means none
 	View        string                  // the view's prefix: WithResume continues only uploads below it
 	// WriteID, 32 hexadecimal digits, names the write: if an object of this id is there, an earlier process has
-	// written it, and IfAbsent succeeds. "": the write gets an id of its own.
+	// written it, and IfAbsent succeeds. "" means the write gets an id of its own.
 	WriteID string
 }
 

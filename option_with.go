@@ -312,7 +312,7 @@ func WithPrefix(prefix string) ListOption {
 	return listOption(func(r *ListOptions) { r.Prefix = prefix })
 }
 
-// WithDelimiter lists keys with one prefix up to it, often "/", as one entry.
+// WithDelimiter groups keys: all keys that share the text up to the next delimiter, often "/", become one entry.
 func WithDelimiter(delimiter string) ListOption {
 	return listOption(func(r *ListOptions) { r.Delimiter = delimiter })
 }

@@ -50,8 +50,8 @@ type BucketOptions struct {
 	CORS             *[]CORSRule
 	Lifecycle        *[]LifecycleRule
 	ObjectLock       bool              // true makes the bucket able to lock objects; it never loses that
-	DefaultRetention *DefaultRetention // of objects that are written without one; zero: none
-	SoftDelete       *time.Duration    // how long what is removed is kept; 0: not at all
+	DefaultRetention *DefaultRetention // of objects that are written without one; zero means none
+	SoftDelete       *time.Duration    // how long what is removed is kept; 0 means not at all
 }
 
 // Apply reads options.
@@ -217,8 +217,8 @@ type BucketInfo struct {
 	CORS             []CORSRule
 	Lifecycle        []LifecycleRule
 	ObjectLock       bool             // objects can be locked
-	DefaultRetention DefaultRetention // of objects that are written without one; zero: none
-	SoftDelete       time.Duration    // how long what is removed is kept ([WithSoftDeleted]); 0: not at all
+	DefaultRetention DefaultRetention // of objects that are written without one; zero means none
+	SoftDelete       time.Duration    // how long what is removed is kept ([WithSoftDeleted]); 0 means not at all
 }
 
 // A DefaultRetention keeps new objects of a bucket for so many days.

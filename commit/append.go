@@ -27,7 +27,7 @@ const (
 
 // Append appends what next returns, and returns its number. next gets the number of the last entry, or 0,
 // and what it returns follows that entry or is not stored. If another writer was faster, Append calls
-// next again, until ctx is done or 1,000 were faster: then it is Unavailable. If next fails, Append
+// next again, until ctx is done. After 1,000 faster writers it fails with Unavailable. If next fails, Append
 // returns its error, and stores nothing. To refuse what conflicts with the entries of others, next reads
 // them:
 //

@@ -34,8 +34,8 @@ func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { l.yield(ctx, "From", number, yield) }
 }
 
-// Follow is From that never ends by itself: after the last entry it looks for the next one, which takes
-// two requests, each time that interval has passed. It ends with the error if ctx is done.
+// Follow yields entries as From does, and then waits for new ones. Each time that interval has passed, it looks for the
+// next entry, which takes two requests. It ends only with an error, also if ctx is done.
 func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if interval <= 0 {

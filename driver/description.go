@@ -118,7 +118,7 @@ type Description struct {
 	MaxPartSize int64 // bytes; 0 if there is no limit
 	MaxParts    int   // 0 if there is no limit
 	PartSize    int64 // bytes of a part if nothing else decides; 0: 5 MiB
-	PartUnit    int64 // bytes; all parts but the last are a multiple of it; 0: any size
+	PartUnit    int64 // bytes; all parts but the last are a multiple of it; 0 means any size
 	// OpenUploadLimits are the bounds of the parts of uploads with AnyOrder; nil if those above hold.
 	OpenUploadLimits *storage.PartLimits
 	MaxBatch         int // requests in one DeleteBatch; 0 if there are no batches

@@ -130,7 +130,7 @@ type (
 		BypassGovernance bool
 		Native           []any
 	}
-	// A ChangeRequest changes something of an object that is there, by the method that gets it.
+	// A ChangeRequest is the request of SetTags, SetRetention, SetLegalHold and Restore.
 	ChangeRequest struct {
 		Key, Version     string
 		Tags             map[string]string // SetTags

@@ -94,9 +94,9 @@ type BucketRequest struct {
 	CORS         *[]storage.CORSRule
 	Lifecycle    *[]storage.LifecycleRule
 	ObjectLock   bool // true makes the bucket able to lock objects; it never loses that
-	// DefaultRetention is that of objects that are written without one; zero: none.
+	// DefaultRetention is that of objects that are written without one; zero means none.
 	DefaultRetention *storage.DefaultRetention
-	SoftDelete       *time.Duration // how long what is removed is kept; 0: not at all
+	SoftDelete       *time.Duration // how long what is removed is kept; 0 means not at all
 }
 
 // An Opener makes a driver of an address. The core has refused parameters that are not in

@@ -95,7 +95,7 @@ func getACL(r *request) error {
 // askedACL is what a request wants the list to be: by its headers, or by its document.
 type askedACL struct {
 	request  *request
-	document *acl.Document // nil: the headers say it
+	document *acl.Document // nil means the headers say it
 }
 
 // readACL reads what the request wants the list to be.

@@ -173,7 +173,7 @@ func (b *storedBody) Close() error {
 	return nil
 }
 
-// Head returns all but the bytes.
+// Head returns what Get does, without the bytes.
 func (d *bucketDriver) Head(ctx context.Context, in *driver.GetRequest) (*storage.Attrs, error) {
 	v, shown, err := d.find(ctx, in)
 	if err != nil {

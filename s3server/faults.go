@@ -85,7 +85,7 @@ func Throttle(operation string, rate int) Fault {
 // Lose lets requests take effect, and closes the connection without a response.
 func Lose(operation string) Fault { return Fault{Operation: operation, DropResponse: true} }
 
-// Drop closes the connection before requests have an effect.
+// Drop makes the server close the connection in place of a response. The request has no effect.
 func Drop(operation string) Fault { return Fault{Operation: operation, DropConnection: true} }
 
 // CutAfter closes the connection after n bytes of the response's body.

@@ -98,7 +98,7 @@ func (h *Handler) Count(operation string) int {
 	return h.recorder.counts[operation]
 }
 
-// counts returns Count for each operation.
+// counts returns how many requests of each operation came, as Count does for one.
 func (h *Handler) counts() map[string]int {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
@@ -128,7 +128,7 @@ type Entry struct {
 	Path        string     // as it was sent
 	Query       url.Values // without signatures, tokens and keys
 	Bucket, Key string
-	Status      int    // 0: the connection was closed without a response
+	Status      int    // 0 means the connection was closed without a response
 	Error       string // S3's code
 	Message     string // S3's, of the error; it also has the store's error, and says if a [Fault] selects the request
 	// CanonicalRequest is what the server compared the signature of a SignatureDoesNotMatch with. Only

@@ -116,7 +116,7 @@ type Config struct {
 	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
 	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
 	WebsiteDomains []string
-	// Service has the buckets; nil: they are in memory. With that of a directory
+	// Service has the buckets; nil means they are in memory. With that of a directory
 	// (providers/local), everything survives the end of the process, and objects are files under
 	// their keys. Any other makes the server a gateway: what the service cannot keep is
 	// NotImplemented. The caller closes it after the server, or after [Handler.Close].

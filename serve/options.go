@@ -18,7 +18,7 @@ func (o option) apply(to *options) { o(to) }
 // options has the options of all functions of this package.
 type options struct {
 	object  objectOptions
-	listing storage.Lister // of FileServer's directories; nil: directories are not listed
+	listing storage.Lister // of FileServer's directories; nil means directories are not listed
 
 	activeContent bool // NewHandler serves HTML and the like unchanged
 	withoutPrefix bool // a proxy removes the path of the base address

@@ -24,8 +24,8 @@ var errNoOverlap = errors.New("invalid range: failed to overlap")
 
 // A rangeSpec is one range as the request states it.
 type rangeSpec struct {
-	first int64 // -1: the last bytes, as many as last says
-	last  int64 // inclusive; -1: to the end
+	first int64 // -1 means the last bytes, as many as last says
+	last  int64 // inclusive; -1 means to the end
 }
 
 // A rangeHeader is a parsed Range header. A nil one requests the whole object.

@@ -18,7 +18,7 @@ type source struct {
 	opts  []storage.DownloadOption
 	attrs *storage.Attrs
 
-	reader  *storage.Reader // nil: nothing is open
+	reader  *storage.Reader // nil means nothing is open
 	at, end int64           // the bytes that reader has left
 	spans   []readSpan      // of the ranges that remain to be copied
 }

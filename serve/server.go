@@ -24,7 +24,7 @@ type Server struct {
 	patience    time.Duration // how long Close waits for clients that do not finish
 
 	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // connections without a request so far; nil: none is accepted
+	fresh map[net.Conn]struct{} // connections without a request so far; nil means none is accepted
 }
 
 const (

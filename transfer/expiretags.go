@@ -13,7 +13,7 @@ import (
 // An expiring is an object, or a version of one, that is old enough for a rule.
 type expiring struct {
 	storage.VersionEntry
-	age     time.Duration // of a version: the rule's; 0: it is an object
+	age     time.Duration // of a version: the rule's; 0 means it is an object
 	selects tagSelector
 }
 

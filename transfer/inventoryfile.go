@@ -141,7 +141,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 		from := csv.NewReader(source)
 		from.Comma, from.ReuseRecord = i.manifest.delimiter, true
 		columns := i.manifest.columns
-		from.FieldsPerRecord = len(columns) // 0: that of the first row
+		from.FieldsPerRecord = len(columns) // 0 means that of the first row
 		var at []int
 		row := make([]string, numColumns)
 		for first := true; ; first = false {

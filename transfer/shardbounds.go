@@ -124,7 +124,7 @@ func (s *settings) splitByInventory(ctx context.Context) (err error) {
 // A keyRange has the keys that follow after, up to last.
 type keyRange struct {
 	after string
-	last  *string // nil: all
+	last  *string // nil means all
 }
 
 func (r *keyRange) contains(key string) bool {

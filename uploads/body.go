@@ -12,8 +12,8 @@ import (
 // bounds limits the length of a file.
 type bounds struct {
 	judge   *rules.Judge
-	claimed int64 // bytes; 0: not known
-	most    int64 // bytes, of the application; 0: that of the rules
+	claimed int64 // bytes; 0 means not known
+	most    int64 // bytes, of the application; 0 means that of the rules
 }
 
 // newBounds returns the bounds of the rules, with the length that the sender claims.

@@ -64,7 +64,8 @@ func (b bucketRecords) write(ctx context.Context, f *File, condition storage.Upl
 	return err
 }
 
-// Create says first when the file expires, so that no record is kept for ever.
+// Create notes when the file expires before it stores the record. In the other order, a crash could leave a record that
+// never expires.
 func (b bucketRecords) Create(ctx context.Context, f *File) error {
 	if err := filename.Storable(f.Key, f.Name, f.ContentType, f.User.ID, f.Purpose, f.Expires); err != nil {
 		return err

@@ -97,13 +97,13 @@ type Config struct {
 	Removed func(ctx context.Context, key string) error
 	// Records keeps a record of each file, if and only if its bytes exist: it is created after the bytes,
 	// before Stored is called, and removed before them. Key must then be fixed text, {id} and perhaps {ext};
-	// "" is then "files/content/{id}{ext}". Begin must return no Target. nil: no records.
+	// "" is then "files/content/{id}{ext}". Begin must return no Target. nil means no records.
 	Records Records
 	// Grace is the age, by the store's clock, at which Sweep removes bytes without a record; 0: 24 hours. It
 	// must be longer than the longest upload, because some providers count an object's age from the start
 	// of its upload.
 	Grace time.Duration
-	// OnError receives the errors that 5xx responses hide; nil: they are dropped.
+	// OnError receives the errors that 5xx responses hide; nil means they are dropped.
 	OnError func(*http.Request, error)
 	// MaxFiles limits the files in one form; 0: 10.
 	MaxFiles int
@@ -147,11 +147,11 @@ type Config struct {
 	// those do that the store cannot sign.
 	ProxyParts bool
 	// BaseURL is the public address of the handler, as "https://example.com/uploads". It
-	// is used in addresses of this handler that clients get; "": it is guessed from the
+	// is used in addresses of this handler that clients get; "" means it is guessed from the
 	// request (Host, X-Forwarded-Proto).
 	BaseURL string
 	// Origins are the origins whose pages may use the handler from another one (CORS), as
-	// "https://example.com"; "*" stands for all, without cookies. nil: none.
+	// "https://example.com"; "*" stands for all, without cookies. nil means none.
 	Origins []string
 
 	// Unguarded accepts a bucket that cannot refuse to overwrite (IfAbsent). If Begin is nil,
@@ -162,7 +162,7 @@ type Config struct {
 	Unguarded bool
 
 	Now    func() time.Time // nil: time.Now. It dates the end of an upload, which Sweep compares with the clock of the store
-	Random io.Reader        // nil: crypto/rand; several goroutines read it at once
+	Random io.Reader        // nil means crypto/rand; several goroutines read it at once
 }
 
 // Format shows the fields of c that are set, whatever the verb is, and no secrets.

@@ -97,11 +97,11 @@ type Error struct {
 	Code    Code
 	Message string // a sentence for the sender of the file, in English
 	Name    string // of the file, safe to show; "" if the error is not about one
-	Status  int    // HTTP; 0: that of Code, or 403 if Code is not of this package
+	Status  int    // HTTP; 0 means that of Code, or 403 if Code is not of this package
 	Err     error  // a storage.Code, or the *storage.Error that caused it; not for the sender
 
 	key, location string    // of Completed
-	problem       string    // its type in the registry; "": none
+	problem       string    // its type in the registry; "" means none
 	offsets       *[2]int64 // if they differ: where the upload continues, and where the request did
 }
 

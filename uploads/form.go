@@ -84,12 +84,12 @@ func (h *handler) maxBody() int64 {
 type formReader struct {
 	body    *bodylimit.Reader // mime/multipart would hold up to 10 MiB of a part's header, several times over
 	parts   *multipart.Reader
-	name    string // of the field of a file; "": any
+	name    string // of the field of a file; "" means any
 	skipped int    // fields
 	skip    int64  // bytes of more fields
 }
 
-// newFormReader returns a reader of the files in a field of a form; "": in any. The other fields have at
+// newFormReader returns a reader of the files in a field of a form; "" means in any. The other fields have at
 // most this many bytes.
 func newFormReader(c *call, body io.Reader, name string, fieldBytes int64) (*formReader, error) {
 	kind, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Type"))

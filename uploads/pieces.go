@@ -32,7 +32,7 @@ type Piece struct {
 	User       User
 	Name, Type string
 	Metadata   map[string]string
-	// Target says how the file is stored, without a Key; nil: by Config.Key and Config.Rules.
+	// Target says how the file is stored, without a Key; nil means by Config.Key and Config.Rules.
 	Target *Target
 }
 

@@ -41,9 +41,9 @@ type Records interface {
 
 // A Filter selects the files that stay and match all of its fields. The zero value selects all of them.
 type Filter struct {
-	Purpose  string    // "": any
-	User     string    // the ID of the user; "": anyone
-	From, To time.Time // of the time in the ID: not before From, and before To; zero: no limit
+	Purpose  string    // "" means any
+	User     string    // the ID of the user; "" means anyone
+	From, To time.Time // of the time in the ID: not before From, and before To; zero means no limit
 }
 
 // Matches reports whether q selects f.

@@ -20,7 +20,7 @@ const (
 	maxParts = 4 << 20 // bytes of JSON: the ETags of 10,000 parts
 	maxBegin = 64 << 10
 	maxBatch = 1000   // parts in one request for addresses
-	maxNamed = 50_000 // parts of a file, those of Azure
+	maxNamed = 50_000 // parts of a file: Azure's limit
 )
 
 // A beginRequest begins an upload in parts. Uppy sends the first three fields.

@@ -16,7 +16,7 @@ import (
 
 type askedPart struct {
 	number int
-	size   int64          // bytes; -1: it does not say
+	size   int64          // bytes; -1 means it does not say
 	sum    storage.CRC32C // known if the upload has checksums
 }
 
@@ -245,7 +245,7 @@ func (h *handler) sign(
 	}, nil
 }
 
-// partSizeOf reads the size of a part from the query; -1: the client does not say it.
+// partSizeOf reads the size of a part from the query; -1 means the client does not say it.
 func partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 	text := c.URL.Query().Get("size")
 	if text == "" {

@@ -27,7 +27,7 @@ type Service struct {
 	bucket  storage.Bucket
 	config  *Config // with secrets: fmt does not follow a pointer
 	judge   *rules.Judge
-	maxSize int64 // bytes; 0: that of the store
+	maxSize int64 // bytes; 0 means that of the store
 	pattern *keypattern.Pattern
 	guarded bool // every write uses IfAbsent
 

@@ -173,7 +173,7 @@ func (k *keeper) outdated(s *session) bool {
 	return s.Token != "" && s.Phase != phaseStored && s.Staged != k.staged(s.Kind)
 }
 
-// location returns the address of the file; "": it has none.
+// location returns the address of the file; "" means it has none.
 func (s *session) location() string { return cmp.Or(s.Location, s.link) }
 
 func (k *keeper) read(ctx context.Context, name string) (*session, error) {
@@ -319,7 +319,7 @@ func (s *session) completed() *Error {
 // key returns the key of the file. While its content is not known, that is the ID.
 func (s *session) key() string { return cmp.Or(s.Target.Key, s.id) }
 
-// limit returns how many bytes the file may have; -1: any number.
+// limit returns how many bytes the file may have; -1 means any number.
 func (s *session) limit() int64 {
 	if s.Size >= 0 {
 		return s.Size

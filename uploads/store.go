@@ -28,7 +28,7 @@ type Upload struct {
 	// Metadata is for Config.Inspect and Config.Stored. It may change until Body has ended, like the
 	// fields of a form after its file.
 	Metadata map[string]string
-	// Target says how the file is stored, without a Key; nil: by Config.Key and Config.Rules. If Rules do
+	// Target says how the file is stored, without a Key; nil means by Config.Key and Config.Rules. If Rules do
 	// not look at the content, {ext} in Config.Key is then the extension of Name.
 	Target *Target
 }

@@ -54,7 +54,7 @@ type Target struct {
 	// Key is where the file is stored. If no object can have it, as with a backslash or ".." of the client's
 	// name, the upload is refused before any byte: 400 with the code [InvalidValue], about the name.
 	Key string
-	// ContentType is the media type; "": that of the content, if Rules look at it, else that
+	// ContentType is the media type; "" means that of the content, if Rules look at it, else that
 	// of the extension of the key or of the name, else application/octet-stream. Check what the client says before
 	// you use it: a browser runs text/html.
 	ContentType        string
@@ -62,7 +62,7 @@ type Target struct {
 	ContentDisposition string
 	Metadata           map[string]string
 	Tags               map[string]string
-	MaxSize            int64 // bytes; 0: that of Rules
+	MaxSize            int64 // bytes; 0 means that of Rules
 	// Overwrite lets the file replace an object under Key. Otherwise the upload fails if
 	// there is one, which needs a bucket with [storage.ConditionalCreate]. Without
 	// [storage.Metadata], an upload whose response was lost fails too.
@@ -70,7 +70,7 @@ type Target struct {
 	// PublicRead makes the file readable by anyone ([storage.WithPublicRead]).
 	PublicRead bool
 	// Lifetime is how long after the time in its ID, which is by Config.Now, [Service.Sweep] removes the file.
-	// It needs Config.Records; 0: never.
+	// It needs Config.Records; 0 means never.
 	Lifetime time.Duration `json:",omitzero"`
 }
 
@@ -91,7 +91,7 @@ func (t *Target) options() []storage.WriteOption {
 	return opts
 }
 
-// limit returns how large the file of a target may be, in bytes; 0: as large as the store allows.
+// limit returns how large the file of a target may be, in bytes; 0 means as large as the store allows.
 func (s *Service) limit(t *Target) int64 {
 	if t.MaxSize == 0 || s.maxSize > 0 && s.maxSize < t.MaxSize {
 		return s.maxSize

@@ -128,7 +128,7 @@ func (t *ticketOp) sign(ctx context.Context) (*Ticket, error) {
 type ticket struct {
 	Random string // of the pending key
 	Issued int64  // Unix time in seconds; the date in the final key
-	Size   int64  // bytes, as claimed; 0: not known
+	Size   int64  // bytes, as claimed; 0 means not known
 	Name   string // safe to show
 }
 

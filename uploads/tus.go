@@ -135,7 +135,7 @@ func (c *call) number(name string) (int64, error) {
 	return n, nil
 }
 
-// length reads the header with the length of the file; -1: there is none.
+// length reads the header with the length of the file; -1 means there is none.
 func (c *call) length() (int64, error) {
 	if len(c.Header.Values("Upload-Length")) == 0 {
 		return -1, nil
@@ -361,7 +361,7 @@ func (t *tus) beginTus(c *call, s *session) error {
 	}
 	most := s.Size
 	if most < 0 {
-		most = s.Target.MaxSize // 0: parts of the usual size
+		most = s.Target.MaxSize // 0 means parts of the usual size
 	}
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, most, t.handler.keeper.basePart)

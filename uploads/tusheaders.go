@@ -43,7 +43,7 @@ type checksum struct {
 	want []byte
 }
 
-// newChecksum reads the header Upload-Checksum; nil: there is none.
+// newChecksum reads the header Upload-Checksum; nil means there is none.
 func newChecksum(header string) (*checksum, error) {
 	if header == "" {
 		return nil, nil

@@ -53,7 +53,7 @@ type receiver struct {
 	interrupted <-chan struct{}         // of the request
 	owner       string                  // of the memory
 	upload      storage.MultipartUpload // nil if the file fits one part
-	sum         *checksum               // of the body, until it is verified; nil: none
+	sum         *checksum               // of the body, until it is verified; nil means none
 
 	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
 	have, n  int

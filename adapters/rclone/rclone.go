@@ -204,8 +204,8 @@ func (d *remoteDriver) meeting(ctx context.Context, r *driver.GetRequest) (fs.Ob
 	return o, attrs, nil
 }
 
-// Get looks again after it has opened the object: if the object was replaced meanwhile, the bytes are not those of
-// the attributes.
+// Get asks for the attributes again after it has opened the object: if the object was replaced in between, the bytes
+// that were opened are those of another object.
 func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	for range 10 {
 		attrs, body, err := d.open(ctx, r)

@@ -48,7 +48,7 @@ const maxWhole = 64 << 20
 // A Config has the choices of a driver.
 type Config struct {
 	// Name is in the history of each workflow beside the claims, and must stay the same for as long as they
-	// are there. "": omnibucket. A program that had the SDK's driver for S3 in the same bucket gives its name.
+	// are there. "" means omnibucket. A program that had the SDK's driver for S3 in the same bucket gives its name.
 	Name string
 }
 

@@ -57,7 +57,7 @@ func (u *upload) open(ctx context.Context) (err error) {
 	return err
 }
 
-// WriteChunk stores the bytes of src. If src fails, the bytes before count.
+// WriteChunk stores the bytes of src. If src fails, the bytes that were read before count.
 //
 // A part is stored when it is whole, and the bytes after the last whole part in the tail object.
 // The state names them after that. So each number of a part always has the same bytes, and the

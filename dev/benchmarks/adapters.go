@@ -113,7 +113,7 @@ func storeCases() []benchCase {
 type adapterRow[S closer] struct {
 	name string
 	open func(e *env) (S, error)
-	// count opens the same store through a server that counts its traffic; nil: it is not counted.
+	// count opens the same store through a server that counts its traffic; nil means it is not counted.
 	count func(e *env) (S, func() traffic, error)
 }
 

@@ -21,7 +21,7 @@ const (
 // A temporalStore keeps the payloads of workflows.
 type temporalStore struct {
 	driver converter.StorageDriver
-	bucket storage.Bucket // nil: the driver has no Close
+	bucket storage.Bucket // nil means the driver has no Close
 }
 
 var temporalAdapters = []adapter[temporalStore]{

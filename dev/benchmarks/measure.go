@@ -39,7 +39,7 @@ type env struct {
 	// requests returns the requests of the case's server so far, by operation. It is
 	// nil if there is no server.
 	requests func() (map[string]int, error)
-	// received returns the bytes of all responses so far; nil: they are not counted.
+	// received returns the bytes of all responses so far; nil means they are not counted.
 	received func() int
 }
 

@@ -59,7 +59,7 @@ type scans struct {
 type scan struct {
 	begin, end int64 // offsets in the object
 	reads      int
-	expected   int64 // where it probably ends; 0: not known
+	expected   int64 // where it probably ends; 0 means not known
 	direct     int64 // blocks of the request before end that bypassed the cache; 0 if none did
 }
 

@@ -15,7 +15,7 @@ type Reader struct {
 	TooLarge error
 	Failed   error // of Body, unless that is io.EOF
 	// More returns how many more bytes are allowed. It is called once, when Left is used up;
-	// nil: none are.
+	// nil means none are.
 	More func() (int64, error)
 }
 

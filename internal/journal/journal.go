@@ -29,9 +29,9 @@ import (
 type Journal struct {
 	path       string
 	header     Header
-	parts      map[int]Part // nil: none
+	parts      map[int]Part // nil means none
 	completing bool
-	file       *os.File // locked; nil: nothing is begun
+	file       *os.File // locked; nil means nothing is begun
 }
 
 // A Header is the first line.

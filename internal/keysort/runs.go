@@ -16,7 +16,7 @@ import (
 // runs are sorted runs of records, one after the other in a temporary file. A record shares the
 // beginning of its key with the one before it, as the keys of a bucket mostly do.
 type runs struct {
-	file *os.File // nil: there is no run
+	file *os.File // nil means there is no run
 	size int64
 	all  []span
 }

@@ -14,7 +14,7 @@ var phraseList string
 type phrase struct {
 	pattern *regexp.Regexp
 	better  string
-	unless  *regexp.Regexp // nil: no exception
+	unless  *regexp.Regexp // nil means no exception
 }
 
 // parsePhrases parses lines of a pattern, the better words and an optional

@@ -18,9 +18,9 @@ type exchange struct {
 	cancel  context.CancelCauseFunc
 	stall   time.Duration
 	answer  time.Duration
-	length  int64       // of the request's body; -1: until its end
+	length  int64       // of the request's body; -1 means until its end
 	foreign bool        // who makes the request may tell nothing of it
-	unhook  func() bool // from parent; nil: parent never ends, or there is no body
+	unhook  func() bool // from parent; nil means parent never ends, or there is no body
 
 	mu      sync.Mutex
 	timer   *time.Timer

@@ -53,7 +53,7 @@ type Options struct {
 // let go of the request's body: a Read of it that is under way is waited for.
 // Its errors are *Error.
 type Transport struct {
-	base    http.RoundTripper // nil: http.DefaultTransport
+	base    http.RoundTripper // nil means http.DefaultTransport
 	foreign bool              // base was given: it may be anything
 	stall   time.Duration
 	answer  time.Duration

@@ -13,7 +13,7 @@ import (
 
 // A Call is one operation. Its Stall is set before its first request.
 type Call struct {
-	Stall    time.Duration // how long a connection may move no byte; 0: as the transport was made
+	Stall    time.Duration // how long a connection may move no byte; 0 means as the transport was made
 	Requests atomic.Int32  // HTTP requests, whatever became of them; the transport adds to it
 
 	once sync.Once

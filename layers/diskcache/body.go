@@ -34,7 +34,7 @@ type body struct {
 	fetched io.ReadCloser
 	closed  bool
 	next    int64 // the number of the block that fetched delivers next
-	until   int64 // the number after the last one; -1: to the end
+	until   int64 // the number after the last one; -1 means to the end
 }
 
 func (b *body) blockBytes() int64 { return b.d.cache.config.BlockBytes }

@@ -78,9 +78,9 @@ type Cache struct {
 // omnibucket-blocks, which a file CACHEDIR.TAG marks. Other files in dir stay as they are, except the blocks that
 // former releases have left there, whose contents tell what they are: Open removes them.
 //
-// InvalidArgument: a number in c is out of range, dir belongs to another user or others may write to it, or the folder
-// has files and no mark.
-// Internal: dir cannot be used; errors.As reaches the *fs.PathError.
+// It fails with InvalidArgument if a number in c is out of range, if dir belongs to another user or others may write to
+// it, or if the folder has files and no mark. It fails with Internal if dir cannot be used; errors.As reaches the
+// *fs.PathError.
 func Open(dir string, c Config) (*Cache, error) {
 	c.MaxBytes, c.BlockBytes = cmp.Or(c.MaxBytes, defaultMaxBytes), cmp.Or(c.BlockBytes, defaultBlockBytes)
 	switch {

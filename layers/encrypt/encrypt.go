@@ -55,7 +55,7 @@ type Config struct {
 // the same layer stay inside the store. If the store keeps no [storage.Metadata], reads and writes are
 // Unsupported.
 //
-// InvalidArgument: c.Keys is nil.
+// It fails with InvalidArgument if c.Keys is nil.
 func New(c Config) (driver.Layer, error) {
 	if c.Keys == nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.New", Err: errors.New("Keys must not be nil")}

@@ -151,7 +151,7 @@ func splitHeader(header string) (text, tail []byte, err error) {
 // store has. metadata is that of a driver or of the provider's own client: a [storage.Bucket] leaves the
 // header out. If the object is not encrypted, Header returns nil.
 //
-// ChecksumMismatch: the header is damaged.
+// It fails with ChecksumMismatch if the header is damaged.
 func Header(metadata map[string]string) ([]byte, error) {
 	if metadata[headerName] == "" {
 		return nil, nil

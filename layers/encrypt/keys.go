@@ -57,7 +57,7 @@ func NewKeys(recipients []age.Recipient, identities []age.Identity) Keys {
 // decrypt them. To rotate keys, put the new identity first, call [Rewrap] for each object, and remove
 // the old identity then.
 //
-// InvalidArgument: identities does not have that form.
+// It fails with InvalidArgument if identities does not have that form.
 func ParseKeys(identities io.Reader) (Keys, error) {
 	parsed, err := age.ParseIdentities(identities)
 	if err != nil { // it may quote the line, which is a secret

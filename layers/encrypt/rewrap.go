@@ -16,9 +16,9 @@ import (
 // An object that was stored without the layer, and that [Config.AllowPlain] permits to read, passes through this
 // machine and is encrypted.
 //
-// PreconditionFailed: another write came between; call it again. Changed: likewise.
-// Unsupported: the store cannot copy, or has no [storage.ConditionalUpdate].
-// PermissionDenied: the keys do not decrypt the object.
+// It fails with PreconditionFailed or Changed if another write came between: call it again. It fails with Unsupported
+// if the store cannot copy or has no [storage.ConditionalUpdate], and with PermissionDenied if the keys do not decrypt
+// the object.
 //
 // The old header stays readable for those who have a copy of it and an old key. If a key has become
 // known, write the object again: a new upload has a new data key.

@@ -19,7 +19,7 @@ const (
 type RewrapConfig struct {
 	// Concurrency is how many objects are rewrapped at once; 0: 16.
 	Concurrency int
-	// Rewrapped is called for each object that was rewrapped, by one goroutine at a time; nil: not at all.
+	// Rewrapped is called for each object that was rewrapped, by one goroutine at a time; nil means not at all.
 	Rewrapped func(attrs *storage.Attrs)
 }
 

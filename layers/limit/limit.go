@@ -52,7 +52,7 @@ type limiter struct {
 
 // New returns a layer with the limits of c.
 //
-// InvalidArgument: a number in c.Requests is neither 0 nor from 0.001.
+// It fails with InvalidArgument if a number in c.Requests is not 0 and below 0.001.
 func New(c Config) (driver.Layer, error) {
 	for _, perSecond := range []float64{c.Requests.Reads, c.Requests.Writes, c.Requests.Lists} {
 		if perSecond != 0 && !(perSecond >= 0.001) { // also NaN

@@ -71,12 +71,12 @@ type Config struct {
 
 // New returns a layer for the primary store. Close second after the bucket.
 //
-// A second store without [storage.ConditionalCreate], [storage.ConditionalUpdate] or
-// [storage.Metadata] is Unsupported: every call fails.
+// If the second store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or [storage.Metadata], every call
+// of the bucket fails with Unsupported.
 //
-// InvalidArgument: second is nil or not a bucket of this library, a duration is negative. If second is known to
-// be the bucket of the primary, a folder of it, or a directory around or in it ([driver.Overlap]), every call fails
-// with it.
+// New fails with InvalidArgument if second is nil or not a bucket of this library, or if a duration is negative. If
+// second is known to be the bucket of the primary, a folder of it, or a directory around or in it ([driver.Overlap]),
+// every call of the bucket fails with InvalidArgument.
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	switch {
 	case !ofEngine(second): // a write id names what was copied

@@ -48,7 +48,7 @@ const (
 
 // Status counts the notes of b, and tells which store this process takes for down.
 //
-// InvalidArgument: b was not opened with the layer.
+// It fails with InvalidArgument if b was not opened with the layer.
 func Status(ctx context.Context, b storage.Bucket) (State, error) {
 	s, err := storesOf(b, "mirror.Status")
 	if err != nil {
@@ -73,7 +73,7 @@ func Status(ctx context.Context, b storage.Bucket) (State, error) {
 // have a note of a key because their roles were swapped, the key fails with PreconditionFailed: call [RepairAll]. Call
 // that, and not Repair, also after the primary was restored from a snapshot, which has notes of that time.
 //
-// InvalidArgument: b was not opened with the layer.
+// It fails with InvalidArgument if b was not opened with the layer.
 func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 	s, err := storesOf(b, "mirror.Repair")
 	if err != nil {

@@ -73,8 +73,8 @@ const sortMemory = 8 << 20
 // names, unless this primary has a note, too. It replaces an object so only if no other object is missing in the former
 // primary: else that may be restored from a snapshot.
 //
-// ObjectNotFound: the primary has no objects, and the second store has. InvalidArgument: b was not opened with the
-// layer.
+// It fails with ObjectNotFound if the primary has no objects and the second store has some, and with InvalidArgument
+// if b was not opened with the layer.
 func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Report, error) {
 	s, err := storesOf(b, "mirror.RepairAll")
 	if err != nil {

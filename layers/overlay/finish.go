@@ -60,7 +60,8 @@ type FinishConfig struct {
 // It is no job of package transfer, whose copies know no marker: a condition on what was
 // listed would not stop one from bringing back an object that was removed.
 //
-// InvalidArgument: b was not opened with the layer. Unsupported: a store does not list in byte order.
+// It fails with InvalidArgument if b was not opened with the layer, and with Unsupported if a store does not list in
+// byte order.
 func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, error) {
 	s, err := storesOf(b, "overlay.Finish")
 	if err != nil {
@@ -93,7 +94,7 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 // copy of its bucket does not remove the object of the old store, which is seen again: call Finish once more. Call it
 // after [Finish] while no writer uses the bucket: a write at the same moment would be lost.
 //
-// InvalidArgument: b was not opened with the layer.
+// It fails with InvalidArgument if b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
 	err = eachLeft(ctx, b, "overlay.RemoveMarkers", func(s *stores, l leftover, p place) error {
 		if p.marker == "" || l.inOld && p.marker == copying {
@@ -112,7 +113,7 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 
 // Left returns how many objects only the old store has, with those that [Finish] ignores.
 //
-// InvalidArgument: b was not opened with the layer.
+// It fails with InvalidArgument if b was not opened with the layer.
 func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	err = eachLeft(ctx, b, "overlay.Left", func(_ *stores, l leftover, p place) error {
 		if l.inOld && !p.hasObject() && p.marker != removed {

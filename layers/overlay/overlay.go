@@ -63,11 +63,11 @@ type Config struct {
 
 // New returns a layer for the new store. Close old after the bucket.
 //
-// A new store without [storage.ConditionalCreate], [storage.ConditionalUpdate] or
-// [storage.Metadata] is Unsupported: every call fails.
+// If the new store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or [storage.Metadata], every call of
+// the bucket fails with Unsupported.
 //
-// InvalidArgument: old is nil. If old is known to be the bucket of the new store, a folder of it, or a
-// directory around or in it ([driver.Overlap]), every call fails with it.
+// New fails with InvalidArgument if old is nil. If old is known to be the bucket of the new store, a folder of it, or a
+// directory around or in it ([driver.Overlap]), every call of the bucket fails with InvalidArgument.
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.New", Err: errors.New("old must not be nil")}

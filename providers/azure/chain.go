@@ -44,7 +44,7 @@ func cloudOf(host string) cloud.Configuration {
 // machine's identity, which would ask a metadata service.
 type defaultChain struct {
 	local bool
-	cloud cloud.Configuration // that of the endpoint; zero: the public one, or that of AZURE_AUTHORITY_HOST
+	cloud cloud.Configuration // that of the endpoint; zero means the public one, or that of AZURE_AUTHORITY_HOST
 	once  sync.Once
 	inner azcore.TokenCredential
 	err   error

@@ -92,7 +92,7 @@ func checkScope(name, scope string) error {
 
 // natives has what the options of one operation set.
 type natives struct {
-	scope   string // "": the container's or the account's own
+	scope   string // "" means the container's or the account's own
 	key     *customerkey.Key
 	tier    string
 	options []Options

@@ -16,9 +16,9 @@ import (
 
 // PrefixCredentials hold for the blobs with a prefix, until they expire. See [Config].CredentialsFor.
 type PrefixCredentials struct {
-	Prefix   string    // of the name that was asked for; "": all blobs
+	Prefix   string    // of the name that was asked for; "" means all blobs
 	SASToken string    // a shared access signature, with or without its "?"
-	Expires  time.Time // zero: never
+	Expires  time.Time // zero means never
 }
 
 // Format shows the fields of c that are set, whatever the verb is, and no secrets.

@@ -18,9 +18,9 @@ import (
 
 // PrefixCredentials hold for the objects with a prefix, until they expire. See [Config].CredentialsFor.
 type PrefixCredentials struct {
-	Prefix      string    // of the name that was asked for; "": all objects
+	Prefix      string    // of the name that was asked for; "" means all objects
 	AccessToken string    // such as a downscoped token
-	Expires     time.Time // zero: never
+	Expires     time.Time // zero means never
 }
 
 // Format shows the fields of c that are set, whatever the verb is, and no secrets.

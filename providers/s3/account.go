@@ -35,7 +35,7 @@ type account struct {
 	anonymous          bool
 	requesterPays      bool // Config.RequesterPays
 	expectedOwner      string
-	kms                *kmsKey // for writes without an own option; nil: the bucket's default
+	kms                *kmsKey // for writes without an own option; nil means the bucket's default
 	region             string
 	keys               *signature.Keys
 	clock              *clock

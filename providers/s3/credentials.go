@@ -281,11 +281,11 @@ func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, erro
 
 // PrefixCredentials hold for the keys with a prefix, until they expire. See [Config].CredentialsFor.
 type PrefixCredentials struct {
-	Prefix       string // of the key that was asked for; "": all keys
+	Prefix       string // of the key that was asked for; "" means all keys
 	AccessKeyID  string
 	SecretKey    string
 	SessionToken string
-	Expires      time.Time // zero: never
+	Expires      time.Time // zero means never
 }
 
 // Format shows the fields of c that are set, whatever the verb is, and no secrets.

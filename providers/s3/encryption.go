@@ -63,7 +63,7 @@ func WithKMSContext(context map[string]string) storage.WriteOption {
 // A kmsKey is the value of WithKMSKey or WithKMSContext, or the encryption of a bucket.
 type kmsKey struct {
 	argument  string
-	id        *string // nil: as it was
+	id        *string // nil means as it was
 	bucketKey bool
 	context   map[string]string
 }

@@ -197,9 +197,10 @@ func (s *secretSigner) SignHTTP(
 
 const deniedRemembered = time.Minute
 
-// hiddenRefusal returns the refusal of credentials that err, of a HEAD, hides, or nil. The response to a HEAD has no
-// body with the code: ExpiredToken is a 400 and InvalidAccessKeyId a 403 like others. That to get has the code
-// (https://github.com/aws/aws-sdk-js/issues/2219). Denied HEADs are frequent, so they are examined once a minute.
+// hiddenRefusal finds out whether a HEAD that failed with err was refused because of its credentials. It returns that
+// error, or nil. The response to a HEAD has no body with a code, so that ExpiredToken looks like any 400, and
+// InvalidAccessKeyId like any 403 (https://github.com/aws/aws-sdk-js/issues/2219). The response to get has the code.
+// Denied HEADs are frequent, so that get is called at most once a minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
 	status := statusOf(err)
 	if status != http.StatusBadRequest && status != http.StatusForbidden || isSkewed(responseOf(err).Response.Response) {

@@ -17,7 +17,7 @@ var keys = []string{
 
 var badKeys = []string{"", "a//b", "../x", "a/./b", strings.Repeat("k", 2000), "\xff", "/a", "a/"}
 
-// one returns one of all, that the Config does not leave out.
+// one returns one of all that the Config does not leave out.
 func one[T any](p *player, all ...T) T {
 	for {
 		chosen := all[p.random.IntN(len(all))]

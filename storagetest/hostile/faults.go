@@ -19,15 +19,15 @@ type fault struct {
 	instead   bool                  // the request does not reach the true server
 	success   bool                  // the response says that the request succeeded
 	fails     bool                  // the operation cannot succeed
-	codes     []storage.Code        // of the error; nil: any
+	codes     []storage.Code        // of the error; nil means any
 	hint      string                // within that of the error
-	stall     time.Duration         // of the bucket; 0: the default
+	stall     time.Duration         // of the bucket; 0 means the default
 	attempts  int                   // of one request; 0: 1
 	requests  int                   // that the operation may make, beyond maxRequests
 	quotes    bool                  // the response shows the request
 	large     bool                  // also for operations that send much
 	firstOnly bool                  // only from the first request on
-	only      func(*operation) bool // nil: all operations
+	only      func(*operation) bool // nil means all operations
 	writes    bool                  // only operations that change something, and those of the sweep too
 	once      bool                  // only one response is broken
 	each      bool                  // the tries share one server, and each variant is a status

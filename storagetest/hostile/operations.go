@@ -250,7 +250,7 @@ func download(ctx context.Context, b storage.Bucket, want string, opts ...storag
 	return compareAttrs(b, attrs)
 }
 
-// begun begins uploads, which have a part each. Some stores only list such.
+// begun begins uploads, and puts one part into each: some stores do not list an upload without a part.
 func begun(keys ...string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		for _, key := range keys {

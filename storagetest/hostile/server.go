@@ -22,7 +22,7 @@ type server struct {
 	taken atomic.Int64 // the most bytes of one broken response that left
 
 	mu      sync.Mutex
-	fault   *fault // nil: nothing is broken
+	fault   *fault // nil means nothing is broken
 	first   int
 	variant int
 	broken  int

@@ -86,7 +86,7 @@ type request struct {
 	query        url.Values
 	header       http.Header
 	body         io.Reader
-	length       int64 // of body; -1: not known
+	length       int64 // of body; -1 means not known
 	success      []int // the statuses of success
 }
 
@@ -155,7 +155,7 @@ func isRecord(r filesapi.Record) bool { return r.ID != "" }
 type Error struct {
 	Status     int // the HTTP status
 	RequestID  string
-	RetryAfter time.Duration // how long the server asks to wait; 0: not known
+	RetryAfter time.Duration // how long the server asks to wait; 0 means not known
 	Err        *uploads.Error
 	Record     *filesapi.Record // of uploads.Completed; nil if the file was deleted
 }

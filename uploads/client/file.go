@@ -141,7 +141,7 @@ func jsonRequest(method, path string, value any) request {
 // A Content has the bytes of a file, or of a range. The caller must close it.
 type Content struct {
 	io.ReadCloser
-	Length      int64  // of the bytes to read; -1: not known
+	Length      int64  // of the bytes to read; -1 means not known
 	Range       string // Content-Range; "" for a whole file
 	ContentType string
 	ETag        string

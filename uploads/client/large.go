@@ -31,7 +31,7 @@ type LargeFile struct {
 	Name    string
 	Body    io.ReaderAt // read at several offsets at once
 	Size    int64       // bytes
-	Purpose string      // of a client file; "": none
+	Purpose string      // of a client file; "" means none
 	Temp    bool        // a temp file
 
 	// Token names the upload; "" draws one. To resume a failed upload, set it again,
@@ -43,7 +43,7 @@ type LargeFile struct {
 	PartSize    int64
 	Concurrency int // parts in progress at once; 0: 4
 	Attempts    int // of one part, including the first; 0: 5
-	// Only are the parts to send; nil: all. Parts that have arrived already are
+	// Only are the parts to send; nil means all. Parts that have arrived already are
 	// replaced by the same bytes.
 	Only []int
 }

@@ -45,7 +45,7 @@ type Part struct {
 	Count            int    // the number of parts
 	Part             int    // the number of this part, from 1
 	OriginalFileName string
-	Purpose          string // of a client file; "": none
+	Purpose          string // of a client file; "" means none
 }
 
 // UploadPart stores one part of a client file. The record is nil while other parts

@@ -176,7 +176,7 @@ func (f *form) number(name string) (int, error) {
 type formFile struct {
 	body io.Reader
 	form *form
-	// after is called when the fields after the file have been read; nil: no field
+	// after is called when the fields after the file have been read; nil means no field
 	// may follow.
 	after func() error
 	err   error // of all later reads

@@ -29,7 +29,7 @@ type Config struct {
 	// AuthorizeFile is called after Authorize for each file that a request names,
 	// including each of several files to delete. Its errors become responses in the
 	// same way, and [storage.ObjectNotFound] 404. It is not called for the files of a list: if users may not see all of
-	// them, let Authorize refuse "GET /files", or require its uploadedBy. nil: an
+	// them, let Authorize refuse "GET /files", or require its uploadedBy. nil means an
 	// authorized user may do anything with a file whose ID is known.
 	AuthorizeFile func(r *http.Request, user uploads.User, id string) error
 	// MaxUploadSize is the largest file, or part of a file, in one request, in bytes;
@@ -40,7 +40,7 @@ type Config struct {
 	// TempAge is how long a temp file is kept after it was made; 0: 24 hours. Then
 	// [uploads.Service.Sweep] removes it.
 	TempAge time.Duration
-	// OnError receives the errors that 5xx responses hide; nil: they are dropped. The
+	// OnError receives the errors that 5xx responses hide; nil means they are dropped. The
 	// request's header X-Request-Id is the one that the client received.
 	OnError func(*http.Request, error)
 }

@@ -38,7 +38,7 @@ const AnyType = "*/*"
 
 // Rules say which files are accepted. The zero value has the defaults.
 type Rules struct {
-	// Types are the media types that are allowed, by content; nil: those of [Pictures].
+	// Types are the media types that are allowed, by content; nil means those of [Pictures].
 	// Any type that github.com/gabriel-vasile/mimetype detects can be allowed, unless
 	// browsers run it. [AnyType] must be the only one.
 	Types []string
@@ -53,13 +53,13 @@ type Rules struct {
 // Images returns rules for pictures of at most maxSize bytes.
 func Images(maxSize int64) Rules { return Rules{MaxSize: maxSize} }
 
-// Any returns rules for files of any content, of at most maxSize bytes; 0: no limit.
+// Any returns rules for files of any content, of at most maxSize bytes; 0 means no limit.
 func Any(maxSize int64) Rules { return Rules{Types: []string{AnyType}, MaxSize: maxSize} }
 
 // A Judge decides by rules. Its methods are safe for concurrent use.
 type Judge struct {
 	rules Rules
-	types []string // by the names that detection uses; nil: any
+	types []string // by the names that detection uses; nil means any
 }
 
 // New checks the rules.

@@ -49,7 +49,7 @@ type svgVisitor struct {
 	first, typed bool // at the beginning; after the document type
 	open         []xml.Name
 	roots        int
-	styleDepth   int             // of the style element that it is in; 0: not in one
+	styleDepth   int             // of the style element that it is in; 0 means not in one
 	style        strings.Builder // all style sheets, because a comment may split a word
 }
 

@@ -213,7 +213,7 @@ func selectAfter(columns, where string) string {
 }
 
 // query reads a page, and one row more to know whether there is another page. next is the key after which that
-// starts; "": there is none. The last value of the statement is how many rows to read.
+// starts; "" means there is none. The last value of the statement is how many rows to read.
 func query[T any](
 	ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error),
 	key func(T) string,

@@ -13,7 +13,7 @@ import (
 // query or a signature.
 type accessLog struct {
 	lines slog.Handler
-	file  *os.File // nil: standard error
+	file  *os.File // nil means standard error
 }
 
 // openAccessLog appends to a file, or writes to errs if its name is "-".

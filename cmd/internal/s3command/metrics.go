@@ -25,10 +25,10 @@ type metrics struct {
 	operations map[string]*totals
 }
 
-// A response is what requests are counted by.
+// A response has the labels under which a request is counted.
 type response struct {
 	operation string
-	status    int // 0: the connection was closed without a response
+	status    int // 0 means the connection was closed without a response
 }
 
 // totals are the sums of one operation.

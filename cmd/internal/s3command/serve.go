@@ -70,7 +70,7 @@ type command struct {
 	users      []s3server.Credential  // beside found
 	buckets    []s3server.BucketSetup // to set up before the first request
 	ofMinIO    []string               // variables in use
-	adminToken string                 // "": no admin API
+	adminToken string                 // "" means no admin API
 	newToken   bool                   // generated
 
 	server    *s3server.Server

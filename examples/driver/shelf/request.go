@@ -15,7 +15,7 @@ type request struct {
 	method, key string
 	query       url.Values
 	header      http.Header
-	body        io.Reader // nil: none
+	body        io.Reader // nil means none
 	size        int64     // bytes of body
 }
 

@@ -29,7 +29,7 @@ type Step func(KeyState) []KeyState
 
 // A KeyState is the state of the key.
 type KeyState struct {
-	Content   string // "": there is no object
+	Content   string // "" means there is no object
 	completed bool   // the upload has ended
 }
 

@@ -41,7 +41,7 @@ func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) 
 		name string
 		lost bool
 		opts []storage.MultipartOption
-		then string // another writer's object; "": the key is removed
+		then string // another writer's object; "" means the key is removed
 	}{
 		{"refused, and the object is removed", false, nil, ""},
 		{"refused, and the object is replaced", false, nil, "newer"},

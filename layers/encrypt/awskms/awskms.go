@@ -49,8 +49,8 @@ type Config struct {
 
 // New returns the keys. It sends no request to KMS.
 //
-// InvalidArgument: c.Key is not the ARN of a key. Unauthenticated: the configuration of the default chain
-// cannot be read.
+// It fails with InvalidArgument if c.Key is not the ARN of a key, and with Unauthenticated if the configuration of the
+// default chain cannot be read.
 func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	name, err := arn.Parse(c.Key)
 	id, isKey := strings.CutPrefix(name.Resource, "key/")

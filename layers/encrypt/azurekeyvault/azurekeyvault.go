@@ -60,7 +60,7 @@ var keyForm = regexp.MustCompile(
 
 // New returns the keys. It sends no request.
 //
-// InvalidArgument: c.Key is not the URL of a key.
+// It fails with InvalidArgument if c.Key is not the URL of a key.
 func New(c Config) (encrypt.Keys, error) {
 	parts := keyForm.FindStringSubmatch(c.Key)
 	if parts == nil {

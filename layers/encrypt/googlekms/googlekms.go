@@ -57,7 +57,7 @@ var keyForm = regexp.MustCompile(
 
 // New returns the keys. It sends no request to KMS.
 //
-// InvalidArgument: c.Key is not the name of a key.
+// It fails with InvalidArgument if c.Key is not the name of a key.
 func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	if !keyForm.MatchString(c.Key) {
 		return nil, &storage.Error{

@@ -20,7 +20,7 @@ type driverBucket struct {
 	driver driver.Driver
 
 	mu       sync.Mutex
-	desc     *driver.Description // never changed, only replaced; nil: ask the driver
+	desc     *driver.Description // never changed, only replaced; nil means ask the driver
 	records  *records            // nil until there are any
 	cached   *cachedBucket
 	changing sync.Mutex // held while the record of the settings is replaced

@@ -270,7 +270,7 @@ func (r *Rule) checkAbort() error {
 	return positive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
 }
 
-// A scope is which versions a rule is about.
+// A scope selects the versions of a rule.
 type scope struct {
 	prefix      string
 	tags        []tagging.Tag

@@ -12,7 +12,7 @@ import (
 // versions, delete markers, uploads and parts, and the settings of buckets. Clients could make those
 // without a single byte.
 type ledger struct {
-	most int64 // 0: no bound
+	most int64 // 0 means no bound
 
 	mu   sync.Mutex
 	used int64

@@ -98,7 +98,7 @@ type Write struct {
 type RemoveRequest struct {
 	VersionName
 	Condition WriteCondition
-	Written   time.Time // of the version that is meant; zero: of any
+	Written   time.Time // of the version that is meant; zero means of any
 	Bypass    bool      // of a retention in the mode GOVERNANCE
 	Account   string    // of the caller, who owns a delete marker
 }

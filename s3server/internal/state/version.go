@@ -44,7 +44,7 @@ func (o *Object) SetContent(d *checksum.Digest) {
 }
 
 // A Restored is the copy of an archived version that can be read for some days.
-type Restored struct{ From, Until time.Time } // zero: nobody has asked for one
+type Restored struct{ From, Until time.Time } // zero means nobody has asked for one
 
 // IsArchived reports whether reading takes a restored copy.
 func (p Properties) IsArchived() bool { return p.Class == "GLACIER" || p.Class == "DEEP_ARCHIVE" }

@@ -19,9 +19,9 @@ import (
 type globalFlags struct {
 	DryRun, JSON, Verbose, quiet, noProgress, requests bool
 
-	Concurrency int // 0: as many as help
+	Concurrency int // 0 means as many as help
 	bwlimit     string
-	timeout     time.Duration // 0: the library's
+	timeout     time.Duration // 0 means the library's
 	retries     int           // used if the flag is given
 
 	Endpoint, Region, Profile, awsProfile string

@@ -33,7 +33,7 @@ type Program struct {
 	Stores   Stores
 	InBatch  bool           // a line of run
 	Together *together      // the progress of several objects, or nil
-	Command  *cobra.Command // nil: the command line is invalid
+	Command  *cobra.Command // nil means the command line is invalid
 	Global   globalFlags
 }
 
