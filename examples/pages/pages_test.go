@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -307,4 +309,29 @@ func TestABucketIsReadWhileAStoreIsDown(t *testing.T) {
 	require.Equal(t, "text", string(data))
 	require.NoError(t, storage.Close(bucket))
 	require.NoError(t, storage.Close(other))
+}
+
+func TestChangingABucket(t *testing.T) {
+	var journal, log strings.Builder
+	whole := memstore.New(slow(slog.New(slog.NewTextHandler(&log, nil))))
+	bucket, err := audit(whole, &journal)
+	require.NoError(t, err)
+	for _, key := range []string{"a", "b", "c", "d"} {
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"))
+		require.NoError(t, err)
+	}
+	require.NoError(t, bucket.Remove(t.Context(), "a"))
+	_, err = storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"b", "c"}))
+	require.NoError(t, err)
+	_, err = storage.Move(t.Context(), bucket, "d", "e")
+	require.NoError(t, err)
+	require.Equal(t, "a\nb\nc\nd\n", journal.String())
+	require.Empty(t, log.String())
+
+	b := memstore.New(storage.WithHook(frozen))
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	there, err := b.Exists(t.Context(), "a")
+	require.NoError(t, err)
+	require.False(t, there)
 }

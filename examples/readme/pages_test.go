@@ -38,7 +38,7 @@ func TestPagesListEverything(t *testing.T) {
 	}
 }
 
-// A user reads the pages of the site's menu, and the first one. They have at most 35,000 words; ledgers for
+// A user reads the pages of the site's menu, and the first one. They have at most 36,000 words; ledgers for
 // maintainers are not in the menu.
 func TestThePagesOfTheMenuAreShort(t *testing.T) {
 	pages := regexp.MustCompile(`(?m)^  \['[^']+', '([a-z0-9/-]+)'\],$`).FindAllStringSubmatch(read(t, "site/.vitepress/config.mjs"), -1)
@@ -53,7 +53,7 @@ func TestThePagesOfTheMenuAreShort(t *testing.T) {
 		words += len(word.FindAllString(read(t, "docs/"+name+".md"), -1))
 	}
 	t.Log(words, "words")
-	require.LessOrEqual(t, words, 35_000)
+	require.LessOrEqual(t, words, 36_000)
 }
 
 // The first page of the site says what the README says first, and what is promised.
