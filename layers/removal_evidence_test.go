@@ -243,3 +243,64 @@ func prefixed(b storage.Bucket, prefix string) storage.Bucket {
 	}
 	return storage.Prefixed(b, prefix)
 }
+
+// A server does not pass on the context of a question. The layer below it knows one by its key, so that each store of
+// the layer gets it, also if the other end is only read.
+func TestAServedLayerIsNoOtherPlaceThanItsSecondStore(t *testing.T) {
+	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
+	layers := map[string]func(other storage.Bucket) (driver.Layer, error){
+		"overlay": func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) },
+		"mirror":  func(other storage.Bucket) (driver.Layer, error) { return mirror.New(other, mirror.Config{}) },
+	}
+	for name, prefixes := range map[string]struct{ dst, src string }{
+		"the same folder":       {"a/", "a/"},
+		"from a folder of both": {"", "a/"},
+		"into a folder of both": {"a/", ""},
+	} {
+		for kind, layerOn := range layers {
+			for job, opts := range map[string][]transfer.Option{
+				"delete": {transfer.WithDelete()}, "move": {transfer.WithMove()},
+			} {
+				t.Run(fmt.Sprintf("%s, %s, %s", kind, job, name), func(t *testing.T) {
+					second := memstore.New()
+					layer, err := layerOn(second)
+					require.NoError(t, err)
+					served := memstore.New(driver.WithLayer(layer))
+					for _, key := range keys {
+						b := map[string]storage.Bucket{"overlay": second, "mirror": served}[kind]
+						_, err := b.Upload(t.Context(), key, strings.NewReader("text of "+key))
+						require.NoError(t, err)
+					}
+					dst := wrapped.Bucket(t, wrapped.Unknown(t, served), func(c storage.Core) storage.Core { return server{c} })
+					src := wrapped.Bucket(t, wrapped.Unknown(t, second), func(c storage.Core) storage.Core { return refusing{c} })
+					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, prefixes.dst)),
+						transfer.Bucket(prefixed(src, prefixes.src)), opts...)
+					require.ErrorIs(t, err, storage.InvalidArgument)
+					var left []string
+					for e, err := range second.List(t.Context()) {
+						require.NoError(t, err)
+						left = append(left, e.Key)
+					}
+					require.ElementsMatch(t, keys, left, "nor is a question left")
+				})
+			}
+		}
+	}
+}
+
+// server is a Core that does not pass on the values of a context.
+type server struct{ storage.Core }
+
+func (s server) Upload(
+	_ context.Context, key string, body io.Reader, o *storage.UploadOptions,
+) (*storage.Attrs, error) {
+	return s.Core.Upload(context.Background(), key, body, o)
+}
+
+func (s server) Attrs(_ context.Context, key string, o *storage.DownloadOptions) (*storage.Attrs, error) {
+	return s.Core.Attrs(context.Background(), key, o)
+}
+
+func (s server) Remove(_ context.Context, key string, o *storage.RemoveOptions) error {
+	return s.Core.Remove(context.Background(), key, o)
+}

@@ -63,6 +63,8 @@ type openedEnd interface {
 	checksum(ctx context.Context, key string) (uint32, error)
 	// remove removes files, and reports the result for each.
 	remove(ctx context.Context, files iter.Seq[storage.VersionEntry], to *reporter)
+	// has looks again for a file that was listed, and reports whether it is still there and the same one.
+	has(ctx context.Context, file entry) (bool, error)
 	// removeUnchanged removes a file of the source unless it changed after it was listed.
 	removeUnchanged(ctx context.Context, src entry) error
 	// checkWrite fails if a file with this key cannot be written, as far as its name and those

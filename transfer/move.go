@@ -28,6 +28,9 @@ func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
 
+var errDestinationChanged = errors.New("the file of the destination changed or was removed after it was compared, " +
+	"and that of the source was not removed")
+
 var errOneObject = errors.New("source and destination seem to be one object, which was not removed")
 
 // sameObject reports whether two objects have all in common that a listing shows: one bucket may
@@ -53,15 +56,64 @@ func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done b
 	return attrs.(*storage.Attrs).Size, true, nil
 }
 
-// finishMove removes a file of the source that the destination has.
-func (j *job) finishMove(ctx context.Context, src entry) error {
+// finishMove removes a file of the source that the destination has. same is the file of the destination if the job has
+// not written it, and otherwise nil.
+func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 	if !j.settings.move || j.settings.dryRun {
 		return nil
 	}
 	if err := j.dst.syncDirs(); err != nil {
 		return fileError("Sync", src.key, err)
 	}
+	if same != nil {
+		if err := lookAgain(ctx, j.dst, *same); err != nil {
+			return err
+		}
+	}
 	return j.src.removeUnchanged(ctx, src)
+}
+
+// lookAgain fails if an end does not have a file any more, or has another one. A job that moves in the opposite
+// direction may have removed it. This makes the moment short in which two such jobs remove both files, and does not
+// end it.
+func lookAgain(ctx context.Context, end openedEnd, file entry) error {
+	there, err := end.has(ctx, file)
+	switch {
+	case err != nil:
+		return err
+	case there:
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Changed, Op: "Sync", Key: file.key, Err: errDestinationChanged,
+		Hint: "repeat the job when no other job moves files away from its destination",
+	}
+}
+
+// has reports whether the directory has a file as it was listed.
+func (t *tree) has(_ context.Context, file entry) (bool, error) {
+	info, err := t.root.Lstat(file.key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fileError("Attrs", file.key, err)
+	}
+	return info.Mode().IsRegular() && info.Size() == file.size && info.ModTime().Equal(file.modified), nil
+}
+
+// has reports whether the bucket has an object as it was listed. Some stores list seconds and no revision.
+func (o *objects) has(ctx context.Context, file entry) (bool, error) {
+	now, err := o.from.Attrs(ctx, file.key)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return false, nil
+	case err != nil:
+		return false, err
+	case file.revision == "":
+		return now.Size == file.size && now.Modified.Sub(file.modified).Abs() <= listedTogether, nil
+	}
+	return now.Size == file.size && now.Revision == file.revision, nil
 }
 
 // removeUnchanged removes a file unless it changed after it was listed, and directories that

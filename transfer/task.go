@@ -42,7 +42,7 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	}
 	if !j.settings.dryRun {
 		err := j.transferFile(ctx, t, *n)
-		if storage.CodeOf(err) == storage.PreconditionFailed && j.appeared(ctx, t) {
+		if storage.CodeOf(err) == storage.PreconditionFailed && j.appeared(ctx, &t) {
 			return j.skipSame(ctx, t)
 		}
 		return err
@@ -56,16 +56,21 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	return nil
 }
 
+// skipSame ends the task of a file that the destination has, and that the job has not written. With WithMissingOnly
+// nobody has compared them, and the source keeps its file.
 func (j *job) skipSame(ctx context.Context, t task) error {
-	err := j.finishMove(ctx, t.src)
-	if err == nil {
-		j.skip(t)
+	if !j.settings.missingOnly {
+		if err := j.finishMove(ctx, t.src, &t.dst); err != nil {
+			return err
+		}
 	}
-	return err
+	j.skip(t)
+	return nil
 }
 
-// appeared reports whether another job has written the same file to the directory since it was walked.
-func (j *job) appeared(ctx context.Context, t task) bool {
+// appeared reports whether another job has written the same file to the directory since it was walked, and makes it that
+// of the task.
+func (j *job) appeared(ctx context.Context, t *task) bool {
 	to, ok := j.dst.(*tree)
 	if ok {
 		t.dst, ok = to.named(t.src.key)
@@ -73,9 +78,9 @@ func (j *job) appeared(ctx context.Context, t task) bool {
 	if !ok {
 		return false
 	}
-	comparison := compareKnown(j, &t)
+	comparison := compareKnown(j, t)
 	if comparison == unclear {
-		equal, err := j.compare(ctx, t)
+		equal, err := j.compare(ctx, *t)
 		return err == nil && equal
 	}
 	return comparison == same
@@ -133,7 +138,7 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	}
 	meter.totalBytes.Add(stored - expected)
 	if !done {
-		err = j.finishMove(ctx, t.src)
+		err = j.finishMove(ctx, t.src, nil)
 	}
 	j.reporter.stored(Transferred, key, t.known, stored, reported)
 	j.slots.ended(stored, n)

@@ -24,5 +24,6 @@ func Asking(ctx context.Context) context.Context {
 	return context.WithValue(WithoutFailover(ctx), asking{}, true)
 }
 
-// Asks reports whether a context is that of a question.
-func Asks(ctx context.Context) bool { return ctx.Value(asking{}) != nil }
+// Asks reports whether a call is about a question. A call that came through a server has lost the context, and is known
+// by the key of the object.
+func Asks(ctx context.Context, key string) bool { return ctx.Value(asking{}) != nil || IsKey(key) }

@@ -164,11 +164,11 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 			return attrs, err
 		})
 	})
-	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx)) {
+	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
 	// whether a job's other end is the second store
-	if evidence.Asks(ctx) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
+	if evidence.Asks(ctx, r.Key) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
 		err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 			attrs, err = s.second.Head(ctx, r, nil)
 			return err

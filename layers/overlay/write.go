@@ -103,7 +103,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	attrs, err := write(
 		ctx, d.stores, r.Key, &r.Condition, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) },
 	)
-	if err != nil || !evidence.Asks(ctx) {
+	if err != nil || !evidence.Asks(ctx, r.Key) {
 		return attrs, err
 	}
 	if err := d.stores.askOld(ctx, r.Key); err != nil {
@@ -145,7 +145,7 @@ const removeAttempts = 5
 // Delete removes the object from both stores. The object of the old store is never seen again: either the
 // new store has an object until the old one is gone, or a marker hides it.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	if evidence.Asks(ctx) && !d.stores.config.KeepOld { // also if only a version of the new store is removed
+	if evidence.Asks(ctx, r.Key) && !d.stores.config.KeepOld { // also if only a version of the new store is removed
 		if err := d.stores.removes.Remove(ctx, r.Key); err != nil {
 			return err
 		}
