@@ -13,8 +13,8 @@ import (
 // WithMove removes each file from the source after it was transferred, or if the destination
 // has the same content. Files of equal size are compared as with [WithChecksum]. At each
 // moment the source or the destination has the file, and it survives a power failure unless
-// [WithNoSync] is set. To continue a job that was killed, make the same call again. Never run two jobs at once that move
-// between the same places in opposite directions: each may remove what the other has just copied.
+// [WithNoSync] is set. To continue a job that was killed, make the same call again. Never run two jobs at once that
+// move between the same places in opposite directions: each may remove what the other has just copied.
 //
 // Within one bucket that has [storage.ServerMove], each object is moved in one step, as it is then.
 // Otherwise a file that changed after it was listed is transferred and stays at the source; it fails
