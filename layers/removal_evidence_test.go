@@ -14,6 +14,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/overlay"
@@ -303,4 +305,27 @@ func (s server) Attrs(_ context.Context, key string, o *storage.DownloadOptions)
 
 func (s server) Remove(_ context.Context, key string, o *storage.RemoveOptions) error {
 	return s.Core.Remove(context.Background(), key, o)
+}
+
+// A job that was killed may have left a question in the new store only. It can be removed, although the old store takes
+// no writes.
+func TestAQuestionThatOnlyTheNewStoreHasCanBeRemoved(t *testing.T) {
+	fresh := memstore.NewDriver(memstore.Config{})
+	old := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "Delete" || call == "Put" {
+				return storage.PermissionDenied
+			}
+			return next(ctx)
+		})
+	}))
+	layer, err := overlay.New(old, overlay.Config{})
+	require.NoError(t, err)
+	key := evidence.NewKey("a/")
+	_, err = engine.New(fresh).Upload(t.Context(), key, strings.NewReader(evidence.Text))
+	require.NoError(t, err)
+	require.NoError(t, engine.New(fresh, driver.WithLayer(layer)).Remove(t.Context(), key))
+	there, err := engine.New(fresh).Exists(t.Context(), key)
+	require.NoError(t, err)
+	require.False(t, there)
 }

@@ -13,17 +13,18 @@ import (
 // WithMove removes each file from the source after it was transferred, or if the destination
 // has the same content. Files of equal size are compared as with [WithChecksum]. At each
 // moment the source or the destination has the file, and it survives a power failure unless
-// [WithNoSync] is set. To continue a job that was killed, make the same call again. Never run two jobs at once that move
-// between the same places in opposite directions: each may remove what the other has just copied.
+// [WithNoSync] is set. To continue a job that was killed, make the same call again. Never run two jobs at once that
+// move between the same places in opposite directions: each may remove what the other has just copied.
 //
 // Within one bucket that has [storage.ServerMove], each object is moved in one step, as it is then.
 // Otherwise a file that changed after it was listed is transferred and stays at the source; it fails
-// with Changed. A file that was transferred and cannot be removed counts as both in the Report. An object that both
-// ends list with the same ETag and time fails with InvalidArgument and stays: one bucket may have two addresses. If
-// the store cannot remove an object on the condition of its revision, a change in the moment before the removal is
-// lost. Directories of a source directory that become empty are removed, too, but one that a killed job emptied may
-// stay. If the source cannot be removed from, or with [WithDelete], [WithSizeOnly] or, from a directory, [WithLinks],
-// the job fails with InvalidArgument.
+// with Changed. So does a file that was not transferred because the destination has the same content, if the file there
+// changes or disappears before the source is removed. A file that was transferred and cannot be removed counts as both
+// in the Report. An object that both ends list with the same ETag and time fails with InvalidArgument and stays: one
+// bucket may have two addresses. If the store cannot remove an object on the condition of its revision, a change in the
+// moment before the removal is lost. Directories of a source directory that become empty are removed, too, but one that
+// a killed job emptied may stay. If the source cannot be removed from, or with [WithDelete], [WithSizeOnly] or, from a
+// directory, [WithLinks], the job fails with InvalidArgument.
 func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")

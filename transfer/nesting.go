@@ -234,7 +234,8 @@ func errManyFolders() *storage.Error {
 		Code: storage.Unsupported,
 		Err: fmt.Errorf("it is not known whether the ends are two places, and the job ends: "+
 			"more than %d folders of the one look like the other", maxFolders),
-		Hint: "let the job write to the end that it reads: one small file there answers for all folders",
+		Hint: "let the job write to the end that it reads, where one small file answers for all folders, " +
+			"or exclude the folders",
 	}
 }
 

@@ -68,8 +68,8 @@ func (j *job) skipSame(ctx context.Context, t task) error {
 	return nil
 }
 
-// appeared reports whether another job has written the same file to the directory since it was walked, and makes it that
-// of the task.
+// appeared reports whether another job has written the same file to the directory since it was walked, and makes it
+// that of the task.
 func (j *job) appeared(ctx context.Context, t *task) bool {
 	to, ok := j.dst.(*tree)
 	if ok {

@@ -122,6 +122,18 @@ func (s *stores) askOld(ctx context.Context, key string) error {
 	return err
 }
 
+// endAskOld removes the object of a question from the old store, also if only its version in the new store is removed.
+// The old store does not have one that a killed job left before it asked there, and may take no writes.
+func (s *stores) endAskOld(ctx context.Context, key string) error {
+	if s.config.KeepOld {
+		return nil
+	}
+	if attrs, err := s.in(ctx, s.removes, key); attrs == nil {
+		return err
+	}
+	return s.removes.Remove(ctx, key)
+}
+
 // BeginParts begins an upload in the new store.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	condition := &r.Condition
@@ -145,8 +157,8 @@ const removeAttempts = 5
 // Delete removes the object from both stores. The object of the old store is never seen again: either the
 // new store has an object until the old one is gone, or a marker hides it.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	if evidence.Asks(ctx, r.Key) && !d.stores.config.KeepOld { // also if only a version of the new store is removed
-		if err := d.stores.removes.Remove(ctx, r.Key); err != nil {
+	if evidence.Asks(ctx, r.Key) {
+		if err := d.stores.endAskOld(ctx, r.Key); err != nil {
 			return err
 		}
 	}
