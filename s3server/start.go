@@ -104,7 +104,7 @@ func Start(c Config) (*Server, error) {
 	}()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
-	s.background.Go(func() { s.Run(ctx) })
+	s.beginRun(ctx, &s.background)
 	return s, nil
 }
 
@@ -219,16 +219,22 @@ func urlOf(address net.Addr, encrypted bool) string {
 
 // Run does until ctx ends what happens without a request: it applies lifecycle rules 24 times in
 // each Config.LifecycleDay, and sends events to Config.WebhookURL. First, it removes what the server
-// has stored about uploads that ended while an earlier server was killed. A [Server] calls Run. It
+// has stored about uploads that ended while an earlier server was killed. A [Server] does so by itself. Run
 // returns within about a second after the end of ctx.
 func (h *Handler) Run(ctx context.Context) {
 	var parts sync.WaitGroup
+	h.beginRun(ctx, &parts)
+	parts.Wait()
+}
+
+// beginRun starts what Run does. The goroutines exist when it returns, so that a test that counts them afterwards has
+// all.
+func (h *Handler) beginRun(ctx context.Context, parts *sync.WaitGroup) {
 	if s, ok := h.store.(*driverstore.Store); ok {
 		parts.Go(func() { s.SweepUploads(ctx) })
 	}
 	parts.Go(func() { ctxtime.Every(ctx, max(h.config.LifecycleDay/24, time.Millisecond), h.runLifecycle) })
 	parts.Go(func() { h.webhook.Run(ctx) })
-	parts.Wait()
 }
 
 // A TB is what [ForTest] needs of a test, such as *testing.T.
