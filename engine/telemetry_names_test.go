@@ -188,7 +188,7 @@ var spanCalls = map[string]spanCall{
 }
 
 // withoutSpan are the functions with a context that are no operations.
-var withoutSpan = []string{"AsError", "Open", "OpenService", "SignedURL.Request"}
+var withoutSpan = []string{"AsError", "CopySource.Download", "Open", "OpenService", "SignedURL.Request"}
 
 func expect(err error, want storage.Code) error {
 	if errors.Is(err, want) {
