@@ -101,46 +101,36 @@ import (
 // parameter is unknown, the error names the known ones. Credentials come from the
 // provider's chain, and from no address.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
-	u, opener, opts, e := parseAddress(address, opts)
-	if e == nil && opener.Bucket == nil {
-		e = unsupported("scheme "+u.Scheme+" opens no bucket", "")
-	}
-	if e != nil {
-		e.Op = "Open"
-		return nil, e
-	}
-	b, err := opener.Bucket(ctx, u, opts)
-	if b == nil && err == nil {
-		err = errOpenedNothing
-	}
-	if err != nil {
-		e = AsError(ctx, err)
-		e.Op = "Open"
-		return nil, e
-	}
-	return b, nil
+	return open(ctx, "Open", address, opts, func(o Opener) openFunc[Bucket] { return o.Bucket })
 }
 
 // OpenService opens an account by an address that has no bucket's name.
 func OpenService(ctx context.Context, address string, opts ...OpenOption) (Service, error) {
+	return open(ctx, "OpenService", address, opts, func(o Opener) openFunc[Service] { return o.Service })
+}
+
+type openFunc[T any] func(ctx context.Context, address *url.URL, opts []OpenOption) (T, error)
+
+// open calls the function that choose returns of the opener of an address.
+func open[T any](
+	ctx context.Context, op, address string, opts []OpenOption, choose func(Opener) openFunc[T],
+) (opened T, err error) {
 	u, opener, opts, e := parseAddress(address, opts)
-	if e == nil && opener.Service == nil {
-		e = unsupported("scheme "+u.Scheme+" opens no account", "")
+	if e == nil {
+		if f := choose(opener); f == nil {
+			e = unsupported("scheme "+u.Scheme+" does not open this", "")
+		} else if opened, err = f(ctx, u, opts); err != nil {
+			e = AsError(ctx, err)
+		} else if any(opened) == nil {
+			e = AsError(ctx, errOpenedNothing)
+		}
 	}
 	if e != nil {
-		e.Op = "OpenService"
-		return nil, e
+		var none T
+		e.Op = op
+		return none, e
 	}
-	service, err := opener.Service(ctx, u, opts)
-	if service == nil && err == nil {
-		err = errOpenedNothing
-	}
-	if err != nil {
-		e = AsError(ctx, err)
-		e.Op = "OpenService"
-		return nil, e
-	}
-	return service, nil
+	return opened, nil
 }
 
 // An Opener opens the addresses of one scheme. If a function is nil, opening is [Unsupported]. An address that the
