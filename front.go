@@ -255,43 +255,52 @@ func withoutPrefix(err error, prefix string) error {
 
 // prefixRemoved is apart from withoutPrefix, because it allocates memory.
 func prefixRemoved(err error, prefix string) error {
-	shown := &prefixedError{whole: err, text: err.Error()}
-	shown.remove(err, prefix)
-	switch {
-	case len(shown.errs) == 0:
+	if e, bare := err.(*Error); bare {
+		return e.inView(prefix)
+	}
+	shown := &prefixedError{whole: err}
+	shown.add(err, prefix)
+	if len(shown.errs) == 0 {
 		return err
-	case shown.bare:
-		return shown.errs[0]
 	}
 	return shown
+}
+
+// inView returns the error as a view with the prefix shows it.
+func (e *Error) inView(prefix string) *Error {
+	shown := *e
+	shown.Key = strings.TrimPrefix(e.Key, prefix)
+	return &shown
 }
 
 // A prefixedError shows the errors of this package within another error without the prefix of their keys.
 type prefixedError struct {
 	whole error
-	text  string
-	errs  []error
-	bare  bool // whether whole is an *Error itself
+	from  []error // the errors of this package in whole
+	errs  []error // the same as they are shown
 }
 
-// remove adds the errors of this package in a tree. An error within an *Error is not about the key.
-func (e *prefixedError) remove(err error, prefix string) {
+// add adds the errors of this package in a tree. An error within an *Error is not about the key.
+func (e *prefixedError) add(err error, prefix string) {
 	switch in := err.(type) {
 	case *Error:
-		shown := *in
-		shown.Key = strings.TrimPrefix(in.Key, prefix)
-		e.text = strings.Replace(e.text, in.Error(), shown.Error(), 1)
-		e.errs, e.bare = append(e.errs, &shown), err == e.whole
+		e.from, e.errs = append(e.from, in), append(e.errs, in.inView(prefix))
 	case interface{ Unwrap() []error }:
 		for _, inner := range in.Unwrap() {
-			e.remove(inner, prefix)
+			e.add(inner, prefix)
 		}
 	case interface{ Unwrap() error }:
-		e.remove(in.Unwrap(), prefix)
+		e.add(in.Unwrap(), prefix)
 	}
 }
 
-func (e *prefixedError) Error() string { return e.text }
+func (e *prefixedError) Error() string {
+	var texts []string
+	for i, from := range e.from {
+		texts = append(texts, from.Error(), e.errs[i].Error())
+	}
+	return strings.NewReplacer(texts...).Replace(e.whole.Error())
+}
 
 // Unwrap returns the errors as they are shown, and not what they were: that has whole keys.
 func (e *prefixedError) Unwrap() []error { return e.errs }

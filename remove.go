@@ -31,7 +31,7 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 		return f.core.RemoveAll(ctx, keys)
 	}
 	removed, err = f.core.RemoveAll(ctx, removal.Map(keys, f.scope.Key))
-	return removed, f.eachOutward(err)
+	return removed, f.outward(err)
 }
 
 // RemoveVersions removes versions permanently, by Key and Version of entries, as
@@ -50,7 +50,7 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 		entry.Key = f.scope.Key(entry.Key)
 		return entry
 	}))
-	return removed, f.eachOutward(err)
+	return removed, f.outward(err)
 }
 
 // RemoveMatching removes, as [RemoveAll] does, the objects of a listing that match accepts
@@ -97,15 +97,4 @@ func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionE
 	return 0, errors.Join(failures...)
 }
 
-// eachOutward is outward for joined errors.
-func (f *front) eachOutward(err error) error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return f.outward(err)
-	}
-	errs := slices.Clone(joined.Unwrap())
-	for i := range errs {
-		errs[i] = f.outward(errs[i])
-	}
-	return errors.Join(errs...)
-}
+// eachO
