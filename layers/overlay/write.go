@@ -100,26 +100,21 @@ var errBusy = &storage.Error{
 
 // Put stores the object in the new store. The object of a question appears in both.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	asks := evidence.Asks(ctx, r.Key)
+	if asks && d.stores.config.KeepOld { // before the new store loses what it has at the key
+		return nil, &storage.Error{Code: storage.Unsupported, Err: errors.New("the old store is kept as it is")}
+	}
 	attrs, err := write(
 		ctx, d.stores, r.Key, &r.Condition, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) },
 	)
-	if err != nil || !evidence.Asks(ctx, r.Key) {
+	if err != nil || !asks {
 		return attrs, err
 	}
-	if err := d.stores.askOld(ctx, r.Key); err != nil {
+	if _, err := d.stores.removes.Upload(ctx, r.Key, strings.NewReader(evidence.Text)); err != nil {
 		removal := &driver.DeleteRequest{Key: r.Key, Version: attrs.Version}
 		return nil, errors.Join(err, d.Driver.Delete(context.WithoutCancel(ctx), removal))
 	}
 	return attrs, nil
-}
-
-// askOld puts the object of a question into the old store.
-func (s *stores) askOld(ctx context.Context, key string) error {
-	if s.config.KeepOld {
-		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the old store is kept as it is")}
-	}
-	_, err := s.removes.Upload(ctx, key, strings.NewReader(evidence.Text))
-	return err
 }
 
 // endAskOld removes the object of a question from the old store, also if only its version in the new store is removed.
