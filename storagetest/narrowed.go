@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/storagetest/internal/cores"
 )
 
 // A grant is one permission, with the type for Ref and the methods that it permits.
@@ -297,7 +298,7 @@ var prefixedCases = []Case{
 		Name: "a user's error keeps its cause under a prefix", Rule: "K5",
 		Explanation: "if a user's Core wraps an error of this package, the view keeps the wrapping and removes only the prefix from the key",
 		run: func(t *T) {
-			b := storage.Prefixed(t.wrap(t.open(), func(c storage.Core) storage.Core { return refusingCore{c} }), "p/")
+			b := storage.Prefixed(t.wrap(t.open(), func(c storage.Core) storage.Core { return cores.Refusing{Core: c, Err: errBoom} }), "p/")
 			for path, err := range map[string]error{
 				"Prefixed": b.Remove(t.Context(), "x"),
 				"Ref":      storage.Ref[storage.Remover](b).Remove(t.Context(), "x"),

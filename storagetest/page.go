@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/storagetest/internal/cores"
 )
 
 func pull(listing iter.Seq2[storage.ListEntry, error]) (func() (storage.ListEntry, error, bool), func()) {
@@ -154,7 +155,7 @@ var pageCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b", "c-hidden", "d-hidden", "z")
-			mine := t.wrap(b, func(c storage.Core) storage.Core { return hidingCore{c} })
+			mine := t.wrap(b, func(c storage.Core) storage.Core { return cores.Hiding{Core: c} })
 			var keys []string
 			for token := ""; ; {
 				page, err := storage.ListPage(t.Context(), mine, token, t.anyOrder(storage.WithPageSize(2))...)

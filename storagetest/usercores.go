@@ -1,11 +1,9 @@
 package storagetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/internal/cores"
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
@@ -31,37 +30,6 @@ func (t *T) counting(b storage.Bucket) (storage.Bucket, *observe.CountingCore) {
 	return counted, c
 }
 
-// A hidingCore hides objects from listings. It overrides both methods that list.
-type hidingCore struct{ storage.Core }
-
-func hidden(entry storage.ListEntry) bool { return strings.HasSuffix(entry.Key, "hidden") }
-
-func (h hidingCore) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
-	return func(yield func(storage.ListEntry, error) bool) {
-		for entry, err := range h.Core.List(ctx, o) {
-			if !hidden(entry) && !yield(entry, err) {
-				return
-			}
-		}
-	}
-}
-
-func (h hidingCore) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
-	page, err := h.Core.ListPage(ctx, token, o)
-	if err == nil {
-		page.Entries = slices.DeleteFunc(page.Entries, hidden)
-	}
-	return page, err
-}
-
-// A refusingCore refuses to remove.
-type refusingCore struct{ storage.Core }
-
-func (refusingCore) Remove(_ context.Context, key string, _ *storage.RemoveOptions) error {
-	refused := &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key}
-	return fmt.Errorf("no more today: %w: %w", errBoom, refused)
-}
-
 // wrap is storage.Wrap, which must succeed.
 func (t *T) wrap(b storage.Bucket, with func(storage.Core) storage.Core) storage.Bucket {
 	t.Helper()
@@ -73,7 +41,7 @@ func (t *T) wrap(b storage.Bucket, with func(storage.Core) storage.Core) storage
 // hiding returns b within a Core that overrides only listings, within one that overrides nothing.
 func (t *T) hiding(b storage.Bucket) storage.Bucket {
 	t.Helper()
-	return t.wrap(t.wrapped(b), func(c storage.Core) storage.Core { return hidingCore{c} })
+	return t.wrap(t.wrapped(b), func(c storage.Core) storage.Core { return cores.Hiding{Core: c} })
 }
 
 var userCoreCases = []Case{
@@ -293,14 +261,14 @@ var userCoreCases = []Case{
 				"a Core of package engine": narrow,
 				"a user's Core":            storage.Ref[storage.Downloader](storage.Prefixed(t.wrapped(whole), "p/")),
 			} {
-				taking := &takingCore{}
+				taking := &cores.Taking{}
 				_, err := storage.Copy(t.Context(), t.wrap(t.open(), func(c storage.Core) storage.Core {
 					taking.Core = c
 					return taking
 				}), "x", source, "a")
 				require.NoError(t, err, name)
-				require.Equal(t, "text", taking.text, name)
-				_, isCore := taking.from.Engine().(storage.Core)
+				require.Equal(t, "text", taking.Text, name)
+				_, isCore := taking.From.Engine().(storage.Core)
 				require.False(t, isCore, name)
 				reached := reflect.ValueOf(source).MethodByName("Reached")
 				for _, result := range reached.Call([]reflect.Value{reflect.Zero(reached.Type().In(0))}) {
@@ -315,7 +283,7 @@ var userCoreCases = []Case{
 		run: func(t *T) {
 			whole := t.open()
 			t.puts(whole, "p/a", "z")
-			view := storage.Prefixed(t.wrap(whole, func(c storage.Core) storage.Core { return strayingCore{c} }), "p/")
+			view := storage.Prefixed(t.wrap(whole, func(c storage.Core) storage.Core { return cores.Straying{Core: c} }), "p/")
 			var failed error
 			for entry, err := range view.List(t.Context(), t.anyOrder()...) {
 				if failed = err; err == nil {
@@ -331,7 +299,7 @@ var userCoreCases = []Case{
 		Name: "a Core that returns nothing fails", Rule: "O3",
 		Explanation: "neither a result nor an error is Internal, and no panic",
 		run: func(t *T) {
-			b := t.wrap(t.open(), func(c storage.Core) storage.Core { return emptyCore{c} })
+			b := t.wrap(t.open(), func(c storage.Core) storage.Core { return cores.Empty{Core: c} })
 			for name, b := range map[string]storage.Bucket{"whole": b, "view": storage.Prefixed(b, "p/")} {
 				_, uploaded := b.Upload(t.Context(), "a", strings.NewReader("x"))
 				_, opened := b.Download(t.Context(), "a")
@@ -361,7 +329,7 @@ var userCoreCases = []Case{
 				"two in one format": fmt.Errorf("%w, %w: %w", failure("p/a"), failure("p/b"), cause),
 			} {
 				view := storage.Prefixed(t.wrap(t.open(), func(c storage.Core) storage.Core {
-					return failingCore{Core: c, err: joined}
+					return cores.Failing{Core: c, Err: joined}
 				}), "p/")
 				_, all := storage.RemoveAll(t.Context(), view, slices.Values([]string{"a", "b"}))
 				for op, err := range map[string]error{"RemoveAll": all, "Remove": view.Remove(t.Context(), "a")} {
@@ -378,7 +346,7 @@ var userCoreCases = []Case{
 		run: func(t *T) {
 			whole := t.open()
 			t.put(whole, "p/a", "text")
-			view := storage.Prefixed(t.wrap(whole, func(c storage.Core) storage.Core { return shorteningCore{c} }), "p/")
+			view := storage.Prefixed(t.wrap(whole, func(c storage.Core) storage.Core { return cores.Shortening{Core: c} }), "p/")
 			r, err := view.Download(t.Context(), "a")
 			require.NoError(t, err)
 			defer func() { require.NoError(t, r.Close()) }()
@@ -389,87 +357,6 @@ var userCoreCases = []Case{
 		},
 	},
 }
-
-// A shorteningCore returns readers that end early.
-type shorteningCore struct{ storage.Core }
-
-func (c shorteningCore) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
-	r, err := c.Core.Download(ctx, key, o)
-	if err != nil {
-		return nil, err
-	}
-	offset, length := r.Range()
-	return storage.NewReader(r.Attrs(), offset, length, shortened{io.LimitReader(r, 1), r}), nil
-}
-
-type shortened struct {
-	io.Reader
-	io.Closer
-}
-
-// A takingCore keeps the source of a copy, and reads it.
-type takingCore struct {
-	storage.Core
-	from storage.CopySource
-	text string
-}
-
-func (c *takingCore) CopyFrom(
-	ctx context.Context, key string, from storage.CopySource, _ *storage.CopyOptions,
-) (*storage.Attrs, error) {
-	c.from = from
-	r, err := from.Download(ctx, &storage.DownloadOptions{Length: -1})
-	if err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(r)
-	c.text = string(text)
-	return r.Attrs(), errors.Join(err, r.Close())
-}
-
-// A strayingCore lists the whole bucket, whatever it is asked for.
-type strayingCore struct{ storage.Core }
-
-func (c strayingCore) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
-	return c.Core.List(ctx, &storage.ListOptions{AnyOrder: o.AnyOrder})
-}
-
-func (c strayingCore) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
-	return c.Core.ListPage(ctx, token, &storage.ListOptions{AnyOrder: o.AnyOrder})
-}
-
-// An emptyCore returns neither results nor errors.
-type emptyCore struct{ storage.Core }
-
-func (emptyCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
-	return nil, nil
-}
-
-func (emptyCore) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
-	return nil, nil
-}
-
-func (emptyCore) Attrs(context.Context, string, *storage.DownloadOptions) (*storage.Attrs, error) {
-	return nil, nil
-}
-
-func (emptyCore) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
-	return nil
-}
-
-func (emptyCore) ListPage(context.Context, string, *storage.ListOptions) (*storage.Page, error) {
-	return nil, nil
-}
-
-// A failingCore removes nothing.
-type failingCore struct {
-	storage.Core
-	err error
-}
-
-func (c failingCore) Remove(context.Context, string, *storage.RemoveOptions) error { return c.err }
-
-func (c failingCore) RemoveAll(context.Context, iter.Seq[string]) (int, error) { return 0, c.err }
 
 // keysOf returns the keys of all errors of package storage in a tree.
 func keysOf(err error) (keys []string) {

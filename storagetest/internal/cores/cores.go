@@ -1,0 +1,129 @@
+// Package cores has Cores of a user's own, with which the suite wraps a bucket.
+package cores
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Hiding hides objects from listings. It overrides both methods that list.
+type Hiding struct{ storage.Core }
+
+func hidden(entry storage.ListEntry) bool { return strings.HasSuffix(entry.Key, "hidden") }
+
+func (h Hiding) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for entry, err := range h.Core.List(ctx, o) {
+			if !hidden(entry) && !yield(entry, err) {
+				return
+			}
+		}
+	}
+}
+
+func (h Hiding) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
+	page, err := h.Core.ListPage(ctx, token, o)
+	if err == nil {
+		page.Entries = slices.DeleteFunc(page.Entries, hidden)
+	}
+	return page, err
+}
+
+// A Refusing refuses to remove, because of Err.
+type Refusing struct {
+	storage.Core
+	Err error
+}
+
+func (c Refusing) Remove(_ context.Context, key string, _ *storage.RemoveOptions) error {
+	refused := &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key}
+	return fmt.Errorf("no more today: %w: %w", c.Err, refused)
+}
+
+// A Shortening returns readers that end early.
+type Shortening struct{ storage.Core }
+
+func (c Shortening) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+	r, err := c.Core.Download(ctx, key, o)
+	if err != nil {
+		return nil, err
+	}
+	offset, length := r.Range()
+	return storage.NewReader(r.Attrs(), offset, length, shortened{io.LimitReader(r, 1), r}), nil
+}
+
+type shortened struct {
+	io.Reader
+	io.Closer
+}
+
+// A Taking keeps the source of a copy, and reads it.
+type Taking struct {
+	storage.Core
+	From storage.CopySource
+	Text string
+}
+
+func (c *Taking) CopyFrom(
+	ctx context.Context, key string, from storage.CopySource, _ *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	c.From = from
+	r, err := from.Download(ctx, &storage.DownloadOptions{Length: -1})
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(r)
+	c.Text = string(text)
+	return r.Attrs(), errors.Join(err, r.Close())
+}
+
+// A Straying lists the whole bucket, whatever it is asked for.
+type Straying struct{ storage.Core }
+
+func (c Straying) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	return c.Core.List(ctx, &storage.ListOptions{AnyOrder: o.AnyOrder})
+}
+
+func (c Straying) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
+	return c.Core.ListPage(ctx, token, &storage.ListOptions{AnyOrder: o.AnyOrder})
+}
+
+// An Empty returns neither results nor errors.
+type Empty struct{ storage.Core }
+
+func (Empty) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
+	return nil, nil
+}
+
+func (Empty) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
+	return nil, nil
+}
+
+func (Empty) Attrs(context.Context, string, *storage.DownloadOptions) (*storage.Attrs, error) {
+	return nil, nil
+}
+
+func (Empty) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	return nil
+}
+
+func (Empty) ListPage(context.Context, string, *storage.ListOptions) (*storage.Page, error) {
+	return nil, nil
+}
+
+// A Failing removes nothing.
+type Failing struct {
+	storage.Core
+	Err error
+}
+
+func (c Failing) Remove(context.Context, string, *storage.RemoveOptions) error { return c.Err }
+
+func (c Failing) RemoveAll(context.Context, iter.Seq[string]) (int, error) { return 0, c.Err }
