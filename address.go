@@ -43,7 +43,10 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		// The error of url.Parse quotes the address, which may hold a secret.
-		return nil, Opener{}, invalid("address", "must be a URL, such as mem://name or file:///path, with its parts escaped")
+		return nil, Opener{}, invalid(
+			"address",
+			"must be a URL, such as mem://name or file:///path, with its parts escaped",
+		)
 	}
 	registry.RLock()
 	opener, known := registry.openers[u.Scheme]
@@ -54,7 +57,8 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 	}
 	if !known {
 		e := invalid(
-			"address", fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(u.Scheme), strings.Join(schemes, ", ")),
+			"address",
+			fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(u.Scheme), strings.Join(schemes, ", ")),
 		)
 		e.Hint = "import the package that registers the scheme"
 		if path, ours := packageOf[u.Scheme]; ours {
@@ -83,7 +87,9 @@ func checkParams(u *url.URL, own []string) *Error {
 		if !slices.Contains(known, name) {
 			return invalid(
 				"address",
-				fmt.Sprintf("has parameter %s; known to %s are: %s", redact.Quoted(name), u.Scheme, strings.Join(known, ", ")),
+				fmt.Sprintf(
+					"has parameter %s; known to %s are: %s", redact.Quoted(name), u.Scheme, strings.Join(known, ", "),
+				),
 			)
 		}
 		if len(values) > 1 {

@@ -12,8 +12,8 @@ const (
 	UniqueRevisions                        // no two writes share a revision, not even of equal content
 	ServerCopy                             // Copy, without moving bytes through this process
 	ServerCompose                          // Compose, without moving bytes through this process
-	// Versioning is for Versions, WithVersion and RemoveVersions. It is in force if the bucket is opened WithVersioning,
-	// or is known to keep versions.
+	// Versioning is for Versions, WithVersion and RemoveVersions. It is in force if the bucket is opened
+	// WithVersioning, or is known to keep versions.
 	Versioning
 	SignedURLs        // signed upload and download addresses
 	SignedContentType // the store enforces WithContentType; else it is only a header to send
@@ -23,15 +23,15 @@ const (
 	ObjectACLs        // WithPublicRead
 	StorageClasses    // WithStorageClass
 	SignedHead        // WithMethod(http.MethodHead): the address cannot read bytes
-	// Metadata is for WithMetadata. Without it no write id is stored, so that a lost response of a conditional write stays
-	// OutcomeUnknown.
+	// Metadata is for WithMetadata. Without it no write id is stored, so that a lost response of a conditional write
+	// stays OutcomeUnknown.
 	Metadata
 	// ContentProperties is for WithContentType, -Encoding, -Disposition, -Language and WithCacheControl. Without it the
 	// type is that of the key's extension.
 	ContentProperties
 	StoredChecksums // reads return the CRC32C of the content that was written
-	// KeysBesideFolders means that "a" and "a/b" can be stored at once. Without it the driver refuses the second one with
-	// Unsupported.
+	// KeysBesideFolders means that "a" and "a/b" can be stored at once. Without it the driver refuses the second one
+	// with Unsupported.
 	KeysBesideFolders
 	LongSegments // segments of a key may be longer than 255 bytes
 	ObjectTags   // WithTags, Tags, SetTags
@@ -45,8 +45,8 @@ const (
 	SignedParts         // SignPart, with OpenUploads
 	ListedUploads       // ListUploads
 	SignedPartChecksums // WithCRC32C on a signed part, enforced
-	// LeadingSlashes means that "/a", which other tools may have written, is not "a". Without it, keys and prefixes that
-	// begin with "/" are Unsupported.
+	// LeadingSlashes means that "/a", which other tools may have written, is not "a". Without it, keys and prefixes
+	// that begin with "/" are Unsupported.
 	LeadingSlashes
 	ServerMove     // Move is one request, in one step
 	SoftDelete     // WithSoftDeleted; of use if the bucket keeps what is removed

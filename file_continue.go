@@ -50,7 +50,13 @@ func continueDownload(
 		return a, true, nil
 	}
 	switch CodeOf(err) {
-	case PreconditionFailed, Changed, ObjectNotFound, RangeNotSatisfiable, InvalidArgument, Unsupported, ChecksumMismatch:
+	case PreconditionFailed,
+		Changed,
+		ObjectNotFound,
+		RangeNotSatisfiable,
+		InvalidArgument,
+		Unsupported,
+		ChecksumMismatch:
 		if own := (*Error)(nil); errors.As(err, &own) {
 			return nil, false, nil // the whole download tells any failure but a change
 		}

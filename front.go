@@ -209,15 +209,17 @@ func (f *front) inward(o *ListOptions) {
 	}
 }
 
-// show removes the prefix from a listed key. It returns true for the marker of the folder that the front shows. It fails
-// if a Core lists what is elsewhere: without its prefix, the key would be that of another object here.
+// show removes the prefix from a listed key. It returns true for the marker of the folder that the front shows. It
+// fails if a Core lists what is elsewhere: without its prefix, the key would be that of another object here.
 func (f *front) show(op string, key *string) (marker bool, err error) {
 	if f.scope.Prefix == "" {
 		return false, nil
 	}
 	shown, below := strings.CutPrefix(*key, f.scope.Prefix)
 	if !below {
-		return false, located(f, op, "", &Error{Code: Internal, Err: errors.New("the Core listed a key of another prefix")})
+		return false, located(
+			f, op, "", &Error{Code: Internal, Err: errors.New("the Core listed a key of another prefix")},
+		)
 	}
 	*key = shown
 	return shown == "", nil
@@ -232,7 +234,9 @@ func (f *front) answer(a *Attrs, err error, op, key string) (*Attrs, error) {
 }
 
 func (f *front) noAnswer(op, key string) error {
-	return located(f, op, key, &Error{Code: Internal, Err: errors.New("the Core returned neither a result nor an error")})
+	return located(
+		f, op, key, &Error{Code: Internal, Err: errors.New("the Core returned neither a result nor an error")},
+	)
 }
 
 // attrs removes the prefix from attributes, which belong to the call.

@@ -25,8 +25,8 @@ type Attrs struct {
 	CRC32C   CRC32C    `json:"crc32c,omitzero"` // of all bytes
 	MD5      []byte    `json:"md5,omitempty"`   // of all bytes, never guessed from an ETag
 
-	// TagCount is how many tags there are; see Tags. It is also zero in what a Download from Google returns, and on S3 if
-	// the credentials may not read tags.
+	// TagCount is how many tags there are; see Tags. It is also zero in what a Download from Google returns, and on S3
+	// if the credentials may not read tags.
 	TagCount int `json:"tagCount,omitempty"`
 	// Retention is in force or has passed. On S3 it is also zero if the credentials may not read it.
 	Retention Retention `json:"retention,omitzero"`
@@ -64,7 +64,8 @@ func AttrsAs[T any](a *Attrs) (T, bool) {
 // Encryption is how the store encrypts an object, if known, in its own words.
 type Encryption struct {
 	Algorithm string `json:"algorithm,omitempty"` // "AES256", "aws:kms", …
-	// KeyID is the key of a key management service, or Azure's encryption scope. For a customer's own key, it is the hash of that.
+	// KeyID is the key of a key management service, or Azure's encryption scope. For a customer's own key, it is the
+	// hash of that.
 	KeyID string `json:"keyId,omitempty"`
 }
 
@@ -82,8 +83,8 @@ type Properties struct {
 	ContentLanguage    string            `json:"contentLanguage,omitempty"`
 	CacheControl       string            `json:"cacheControl,omitempty"`
 	Metadata           map[string]string `json:"metadata,omitempty"` // keys in lower case
-	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as the listing of a
-	// local directory.
+	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as the
+	// listing of a local directory.
 	StorageClass string `json:"storageClass,omitempty"`
 }
 
@@ -95,8 +96,8 @@ type ListEntry struct {
 	ETag     string    `json:"etag,omitempty"`
 	Revision string    `json:"revision,omitempty"`
 	Modified time.Time `json:"modified,omitzero"`
-	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as the listing of a
-	// local directory.
+	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as the
+	// listing of a local directory.
 	StorageClass string `json:"storageClass,omitempty"`
 }
 
@@ -107,8 +108,8 @@ type VersionEntry struct {
 	// Current means that a read without a version returns it. No delete marker is current.
 	Current        bool `json:"current"`
 	IsDeleteMarker bool `json:"isDeleteMarker,omitempty"` // a delete marker
-	// NoncurrentSince is when the version was replaced or removed. It is zero for the current one, and on Azure for a blob
-	// that was removed.
+	// NoncurrentSince is when the version was replaced or removed. It is zero for the current one, and on Azure for a
+	// blob that was removed.
 	NoncurrentSince time.Time `json:"noncurrentSince,omitzero"`
 	// SoftDeletedUntil is when the store drops it. It is zero unless the listing is WithSoftDeleted.
 	SoftDeletedUntil time.Time `json:"softDeletedUntil,omitzero"`

@@ -218,7 +218,7 @@ type Operation struct {
 type Outcome struct {
 	Err   error
 	Bytes int64
-	// Requests counts HTTP requests, with retries and without those for credentials. It counts calls of the driver if that
-	// cannot count requests, or if a GCS or Azure client is the caller's own.
+	// Requests counts HTTP requests, with retries and without those for credentials. It counts calls of the driver if
+	// that cannot count requests, or if a GCS or Azure client is the caller's own.
 	Requests int
 }

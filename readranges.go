@@ -73,7 +73,8 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 	for i, one := range r.ranges {
 		if one.Offset < 0 && one.Length >= 0 {
 			return invalid(
-				fmt.Sprintf("ranges[%d]", i), "with an Offset below 0 must have a Length below 0: the last -Offset bytes",
+				fmt.Sprintf("ranges[%d]", i),
+				"with an Offset below 0 must have a Length below 0: the last -Offset bytes",
 			)
 		}
 	}
@@ -139,7 +140,9 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	}
 	if first.Attrs() == nil {
 		_ = first.Close()
-		return located(r.from, "ReadRanges", r.key, &Error{Code: Internal, Err: errors.New("the download has no Attrs")})
+		return located(
+			r.from, "ReadRanges", r.key, &Error{Code: Internal, Err: errors.New("the download has no Attrs")},
+		)
 	}
 	r.first = first
 	return nil
@@ -223,7 +226,9 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		run := batch[i]
 		offset, length := r.first.Range()
 		if offset != run.Offset || length < run.End-run.Offset {
-			return r.object.fetch(ctx, run.Offset, run.End-run.Offset, func(from io.Reader) error { return r.read(run, from) })
+			return r.object.fetch(
+				ctx, run.Offset, run.End-run.Offset, func(from io.Reader) error { return r.read(run, from) },
+			)
 		}
 		defer context.AfterFunc(ctx, r.stopFirst)()
 		err := r.read(run, r.first)

@@ -65,7 +65,8 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	if r.Lifecycle != nil {
 		for _, rule := range *r.Lifecycle {
 			if min(
-				rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays,
+				rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays,
+				rule.TransitionAfterDays,
 			) < 0 {
 				return invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must not have negative days")
 			}

@@ -74,7 +74,7 @@
 //   - [github.com/omnibucket/storage/layers]: encryption, two stores, a cache, limits and more below a bucket.
 //   - [github.com/omnibucket/storage/s3server]: an S3 server for tests and development.
 //   - [github.com/omnibucket/storage/storagetest]: the suite that judges a driver, and faults for your own tests.
-//   - [github.com/omnibucket/storage/driver] and [github.com/omnibucket/storage/engine]: for a driver or layer of yours.
+//   - [github.com/omnibucket/storage/driver] and [github.com/omnibucket/storage/engine]: for a driver or layer.
 //   - [github.com/omnibucket/storage/adapters/gocloud] and others: buckets for the interfaces of other libraries.
 package storage
 
@@ -151,8 +151,8 @@ var registry = struct {
 	openers map[string]Opener
 }{openers: map[string]Opener{}}
 
-// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already, or is none in
-// lower case. For a driver, engine.Register calls it.
+// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already, or is none
+// in lower case. For a driver, engine.Register calls it.
 func Register(name string, o Opener) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -160,7 +160,9 @@ func Register(name string, o Opener) {
 		panic("storage: Register: scheme " + name + " is registered already")
 	}
 	if !scheme.MatchString(name) {
-		panic(fmt.Sprintf("storage: Register: scheme %q must have letters in lower case, digits, +, - and . only", name))
+		panic(
+			fmt.Sprintf("storage: Register: scheme %q must have letters in lower case, digits, +, - and . only", name),
+		)
 	}
 	registry.openers[name] = o
 }

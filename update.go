@@ -26,7 +26,8 @@ func Update(ctx context.Context, b interface {
 	Downloader
 }, key string, change func(old []byte, attrs *Attrs) ([]byte, error), opts ...UploadOption) (*Attrs, error) {
 	u := &update{
-		rounds: rounds{b: b, op: "Update", key: key}, b: b, change: change, opts: append(opts[:len(opts):len(opts)], nil),
+		rounds: rounds{b: b, op: "Update", key: key}, b: b, change: change,
+		opts: append(opts[:len(opts):len(opts)], nil),
 	}
 	if e := u.check(opts); e != nil {
 		return nil, u.rounds.located(e)
@@ -190,7 +191,10 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
 		if r.conflicts == maxConflicts {
 			return r.located(
-				&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"},
+				&Error{
+					Code: Unavailable, Err: err,
+					Hint: "too many writers update this object: spread them over several keys",
+				},
 			)
 		}
 		delay = rand.N(backoff.FirstDelay << min(r.conflicts, 5))

@@ -101,7 +101,8 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 	id, policy, tries := rand.Text(), backoff.New(0, 0, 0), backoff.Tries{}
 	for unsure := false; ; {
 		_, err := l.bucket.Upload(
-			ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(), storage.WithMetadata(map[string]string{idName: id}),
+			ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(),
+			storage.WithMetadata(map[string]string{idName: id}),
 		)
 		taken := storage.CodeOf(err) == storage.PreconditionFailed
 		unsure = unsure || errors.Is(err, storage.OutcomeUnknown)

@@ -110,7 +110,9 @@ func (a *interceptor) Delete(ctx context.Context, r *DeleteRequest) error {
 }
 
 func (a *interceptor) BeginParts(ctx context.Context, r *PutRequest) (string, error) {
-	return passing(a, ctx, "BeginParts", func(ctx context.Context) (string, error) { return a.Driver.BeginParts(ctx, r) })
+	return passing(
+		a, ctx, "BeginParts", func(ctx context.Context) (string, error) { return a.Driver.BeginParts(ctx, r) },
+	)
 }
 
 func (a *interceptor) PutPart(ctx context.Context, r *PartRequest) (Part, error) {
@@ -129,7 +131,9 @@ func (a *interceptor) AbortParts(ctx context.Context, key, upload string) error 
 }
 
 func (a *interceptor) ListParts(ctx context.Context, r *ListPartsRequest) (*PartPage, error) {
-	return passing(a, ctx, "ListParts", func(ctx context.Context) (*PartPage, error) { return a.Driver.ListParts(ctx, r) })
+	return passing(
+		a, ctx, "ListParts", func(ctx context.Context) (*PartPage, error) { return a.Driver.ListParts(ctx, r) },
+	)
 }
 
 func (a *interceptor) ListUploads(ctx context.Context, r *ListUploadsRequest) (*UploadPage, error) {
@@ -172,12 +176,15 @@ func (a *interceptor) Move(ctx context.Context, r *MoveRequest) (*storage.Attrs,
 
 func (a *interceptor) ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error) {
 	return passing(
-		a, ctx, "ListVersions", func(ctx context.Context) (*VersionPage, error) { return a.Driver.ListVersions(ctx, r) },
+		a, ctx, "ListVersions",
+		func(ctx context.Context) (*VersionPage, error) { return a.Driver.ListVersions(ctx, r) },
 	)
 }
 
 func (a *interceptor) Tags(ctx context.Context, r *GetRequest) (map[string]string, error) {
-	return passing(a, ctx, "Tags", func(ctx context.Context) (map[string]string, error) { return a.Driver.Tags(ctx, r) })
+	return passing(
+		a, ctx, "Tags", func(ctx context.Context) (map[string]string, error) { return a.Driver.Tags(ctx, r) },
+	)
 }
 
 func (a *interceptor) SetTags(ctx context.Context, r *ChangeRequest) error {
@@ -197,7 +204,9 @@ func (a *interceptor) Restore(ctx context.Context, r *ChangeRequest) error {
 }
 
 func (a *interceptor) Sign(ctx context.Context, r *SignRequest) (*storage.SignedURL, error) {
-	return passing(a, ctx, "Sign", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.Sign(ctx, r) })
+	return passing(
+		a, ctx, "Sign", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.Sign(ctx, r) },
+	)
 }
 
 func (a *interceptor) SignForm(ctx context.Context, r *SignRequest) (*storage.SignedForm, error) {

@@ -137,7 +137,8 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error) {
 	d, seen := &download{ctx: ctx}, c.sources[i]
 	d.first.req = driver.GetRequest{
-		Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: seen.Revision}, Native: c.req.Source.Native,
+		Key: c.srcKeys[i], Length: -1, Condition: storage.Condition{Revision: seen.Revision},
+		Native: c.req.Source.Native,
 	}
 	d.op.core, d.op.name, d.op.key = c.op.core, c.op.name, c.srcKeys[i]
 	e := d.open()

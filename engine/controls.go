@@ -32,7 +32,9 @@ func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOpt
 
 // readTags requests the tags, within o.
 func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[string]string, *storage.Error) {
-	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) })
+	tags, e := request(
+		ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) },
+	)
 	if e != nil {
 		withoutEffect(e)
 		return nil, e

@@ -16,8 +16,8 @@ import (
 // Source returns the object as one that the server may copy.
 func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySource(b, key) }
 
-// CopiesOnServer tells package storage that the server may copy an object of this Core. A Core that embeds this one as a
-// storage.Core does not have the method.
+// CopiesOnServer tells package storage that the server may copy an object of this Core. A Core that embeds this one as
+// a storage.Core does not have the method.
 func (b bucket) CopiesOnServer() {}
 
 func (b bucket) CopyFrom(

@@ -69,7 +69,8 @@ func (c *copyOp) appendOnServer(
 		Unchanged: set.Set == 0 && set.Tags == nil && !locks(&set.Controls) && !r.PublicRead,
 	}
 	return writeOnServer(
-		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Compose(ctx, whole) }, in,
+		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Compose(ctx, whole) },
+		in,
 	)
 }
 

@@ -177,7 +177,9 @@ func (c *core) close() error {
 // checkOpen returns an error if the bucket was closed.
 func (c *core) checkOpen() *storage.Error {
 	if c.closed.Load() {
-		return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the bucket is closed"), Hint: "open it again"}
+		return &storage.Error{
+			Code: storage.InvalidArgument, Err: errors.New("the bucket is closed"), Hint: "open it again",
+		}
 	}
 	return nil
 }

@@ -144,7 +144,9 @@ func (d *download) openEmpty() *storage.Error {
 		return e
 	}
 	if d.remaining > 0 {
-		return &storage.Error{Code: storage.Internal, Err: errors.New("the provider refused a range that the object has")}
+		return &storage.Error{
+			Code: storage.Internal, Err: errors.New("the provider refused a range that the object has"),
+		}
 	}
 	return nil
 }

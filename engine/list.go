@@ -195,9 +195,12 @@ func (l *listOp) fetch(
 			}
 		}
 		e = progress.check(&l.op.core.desc, r.Token, page.Token, last)
-		if e == errRepeats && r.Delimiter != "" && r.Delimiter != folderDelimiter { // MinIO, if nothing says that it is MinIO
+		if e == errRepeats && r.Delimiter != "" &&
+			r.Delimiter != folderDelimiter { // MinIO, if nothing says that it is MinIO
 			d := l.op.core.driver.Describe()
-			e = unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint)
+			e = unsupported(
+				d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint,
+			)
 		}
 	}
 	return page, e

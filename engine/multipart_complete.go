@@ -104,7 +104,9 @@ func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 		switch {
 		case i == len(parts)-1:
 		case part.Size < limits.MinSize:
-			return invalid(argument, fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize))
+			return invalid(
+				argument, fmt.Sprintf("must have at least %d bytes, because it is not the last one", limits.MinSize),
+			)
 		case limits.Unit > 0 && part.Size%limits.Unit != 0:
 			return invalid(
 				argument, fmt.Sprintf("must have a multiple of %d bytes, because it is not the last one", limits.Unit),
@@ -130,7 +132,9 @@ func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 		}
 	}
 	if limit := record.MaxSize; limit > 0 && size > limit {
-		return true, invalid("parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", limit, size))
+		return true, invalid(
+			"parts", fmt.Sprintf("must have at most the %d bytes of WithMaxSize, and have %d", limit, size),
+		)
 	}
 	return false, c.op.core.checkSize(size)
 }

@@ -135,7 +135,9 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	limit := w.op.core.bufferLimit
 	limit.AddInFlight(1)
 	defer limit.AddInFlight(-1)
-	return p.put(ctx, io.NewSectionReader(content, 0, content.Size()), storage.CRC32C{Sum: content.CRC32C(), Known: true})
+	return p.put(
+		ctx, io.NewSectionReader(content, 0, content.Size()), storage.CRC32C{Sum: content.CRC32C(), Known: true},
+	)
 }
 
 // put stores a part that can be read again.

@@ -123,7 +123,9 @@ func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, er
 
 // uploadedPart returns the part as the user sees it.
 func uploadedPart(p *driver.Part) storage.UploadedPart {
-	return storage.UploadedPart{Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C}
+	return storage.UploadedPart{
+		Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C,
+	}
 }
 
 // partsPage is how many parts one request lists, as on S3.
@@ -147,7 +149,8 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 		for _, part := range page.Parts {
 			if part.Number <= r.After {
 				return nil, &storage.Error{
-					Code: storage.Internal, Err: fmt.Errorf("the store listed part %d after part %d", part.Number, r.After),
+					Code: storage.Internal,
+					Err:  fmt.Errorf("the store listed part %d after part %d", part.Number, r.After),
 				}
 			}
 			r.After = part.Number

@@ -158,7 +158,8 @@ func (c *core) signedControls(w *storage.Controls) *storage.Error {
 func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL, error) {
 	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
 		u, e := request(
-			ctx, &s.op, func(ctx context.Context) (*storage.SignedURL, error) { return s.op.core.driver.Sign(ctx, &s.req) },
+			ctx, &s.op,
+			func(ctx context.Context) (*storage.SignedURL, error) { return s.op.core.driver.Sign(ctx, &s.req) },
 		)
 		if e == nil {
 			u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
@@ -176,7 +177,9 @@ func (b bucket) PublicURL(key string) (string, error) {
 		e = o.core.checkReadKey(o.key)
 	}
 	if e == nil && (!c.public || c.publicBaseURL == "") {
-		e = &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)"}
+		e = &storage.Error{
+			Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
+		}
 		switch {
 		case c.public && !c.desc.NeedsSigningBase: // a layer has removed the address
 			e.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +

@@ -21,12 +21,18 @@ var textProperties = [...]struct {
 	of     func(*storage.Properties) *string
 }{
 	{storage.ContentTypeSet, "WithContentType", func(p *storage.Properties) *string { return &p.ContentType }},
-	{storage.ContentEncodingSet, "WithContentEncoding", func(p *storage.Properties) *string { return &p.ContentEncoding }},
+	{
+		storage.ContentEncodingSet, "WithContentEncoding",
+		func(p *storage.Properties) *string { return &p.ContentEncoding },
+	},
 	{
 		storage.ContentDispositionSet, "WithContentDisposition",
 		func(p *storage.Properties) *string { return &p.ContentDisposition },
 	},
-	{storage.ContentLanguageSet, "WithContentLanguage", func(p *storage.Properties) *string { return &p.ContentLanguage }},
+	{
+		storage.ContentLanguageSet, "WithContentLanguage",
+		func(p *storage.Properties) *string { return &p.ContentLanguage },
+	},
 	{storage.CacheControlSet, "WithCacheControl", func(p *storage.Properties) *string { return &p.CacheControl }},
 	{storage.StorageClassSet, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
 }

@@ -27,7 +27,9 @@ func Register(scheme string, o driver.Opener) {
 		}
 	}
 	if o.Service != nil {
-		opener.Service = func(ctx context.Context, address *url.URL, opts []storage.OpenOption) (storage.Service, error) {
+		opener.Service = func(
+			ctx context.Context, address *url.URL, opts []storage.OpenOption,
+		) (storage.Service, error) {
 			d, err := o.Service(ctx, address)
 			if err != nil {
 				return nil, err

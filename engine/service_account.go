@@ -236,7 +236,9 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 }
 
 func errServiceClosed() *storage.Error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("the service is closed"), Hint: "open it again"}
+	return &storage.Error{
+		Code: storage.InvalidArgument, Err: errors.New("the service is closed"), Hint: "open it again",
+	}
 }
 
 // add makes Close close the bucket. It returns false if the service is closed.
@@ -298,7 +300,8 @@ func readBucketOptions(name string, opts []storage.BucketOption) (*driver.Bucket
 	}
 	return &driver.BucketRequest{
 		Name: name, Region: o.Region, PublicAccess: o.PublicAccess, Versioning: o.Versioning, CORS: o.CORS,
-		Lifecycle: o.Lifecycle, ObjectLock: o.ObjectLock, DefaultRetention: o.DefaultRetention, SoftDelete: o.SoftDelete,
+		Lifecycle: o.Lifecycle, ObjectLock: o.ObjectLock, DefaultRetention: o.DefaultRetention,
+		SoftDelete: o.SoftDelete,
 	}, nil
 }
 

@@ -325,7 +325,9 @@ func (w *write) put(ctx context.Context, replay replayable, content *body) (*sto
 		return err
 	})
 	if e == nil && !content.ended && !(content.exact && content.size == 0) {
-		e = &storage.Error{Code: storage.Internal, Err: errors.New("the driver stored the body without reading all of it")}
+		e = &storage.Error{
+			Code: storage.Internal, Err: errors.New("the driver stored the body without reading all of it"),
+		}
 	}
 	return w.finish(ctx, a, e, content.read)
 }

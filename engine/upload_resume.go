@@ -200,7 +200,9 @@ func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	w := m.w
-	found, failed := head(ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true})
+	found, failed := head(
+		ctx, w.op, &driver.GetRequest{Key: w.op.key, Length: -1, Native: w.req.Native, Auxiliary: true},
+	)
 	switch {
 	case failed == nil && metadata.HoldsWriteID(found.Metadata, w.writeID) && found.Size == size:
 		return found, nil
@@ -220,8 +222,9 @@ func (m *multipart) reconcileResumed(
 
 func errUploadLost(cause *storage.Error) *storage.Error {
 	return &storage.Error{
-		Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: cause.Err, RequestID: cause.RequestID,
-		Hint: "the upload that an earlier call has begun is of no more use: make the same call again, it starts over",
+		Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: cause.Err,
+		RequestID: cause.RequestID,
+		Hint:      "the upload that an earlier call has begun is of no more use: make the same call again, it starts over",
 	}
 }
 

@@ -53,7 +53,11 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			current.Free()
 			break
 		}
-		crc, section := storage.CRC32C{Sum: current.CRC32C(), Known: true}, io.NewSectionReader(current, 0, current.Size())
+		crc, section := storage.CRC32C{
+			Sum: current.CRC32C(), Known: true,
+		}, io.NewSectionReader(
+			current, 0, current.Size(),
+		)
 		m.w.op.core.bufferLimit.AddInFlight(1)
 		if next == nil && m.sequential() {
 			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}

@@ -202,7 +202,9 @@ func TestTheOldStoreOfAnOverlayIsNoOtherPlace(t *testing.T) {
 		"into a folder of both":     {"a/", ""},
 		"the same folder":           {"a/", "a/"},
 	} {
-		for job, opts := range map[string][]transfer.Option{"delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
+		for job, opts := range map[string][]transfer.Option{
+			"delete": {transfer.WithDelete()}, "move": {transfer.WithMove()},
+		} {
 			for _, keep := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, KeepOld %v", job, name, keep), func(t *testing.T) {
 					old := memstore.New()
@@ -213,7 +215,7 @@ func TestTheOldStoreOfAnOverlayIsNoOtherPlace(t *testing.T) {
 					layer, err := overlay.New(old, overlay.Config{KeepOld: keep})
 					require.NoError(t, err)
 					dst := wrapped.Unknown(t, memstore.New(driver.WithLayer(layer)))
-					src := wrapped.Bucket(t, wrapped.Unknown(t, old), func(c storage.Core) storage.Core { return refusing{c} })
+					src := refusingUploads(t, old)
 					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, prefixes.dst)),
 						transfer.Bucket(prefixed(src, prefixes.src)), opts...)
 					want := storage.InvalidArgument
@@ -237,6 +239,12 @@ type refusing struct{ storage.Core }
 
 func (refusing) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
 	return nil, &storage.Error{Code: storage.PermissionDenied}
+}
+
+// refusingUploads returns a bucket of another address, to which nothing can be written.
+func refusingUploads(t *testing.T, b storage.Bucket) storage.Bucket {
+	t.Helper()
+	return wrapped.Bucket(t, wrapped.Unknown(t, b), func(c storage.Core) storage.Core { return refusing{c} })
 }
 
 func prefixed(b storage.Bucket, prefix string) storage.Bucket {
@@ -273,8 +281,10 @@ func TestAServedLayerIsNoOtherPlaceThanItsSecondStore(t *testing.T) {
 						_, err := b.Upload(t.Context(), key, strings.NewReader("text of "+key))
 						require.NoError(t, err)
 					}
-					dst := wrapped.Bucket(t, wrapped.Unknown(t, served), func(c storage.Core) storage.Core { return server{c} })
-					src := wrapped.Bucket(t, wrapped.Unknown(t, second), func(c storage.Core) storage.Core { return refusing{c} })
+					dst := wrapped.Bucket(
+						t, wrapped.Unknown(t, served), func(c storage.Core) storage.Core { return server{c} },
+					)
+					src := refusingUploads(t, second)
 					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, prefixes.dst)),
 						transfer.Bucket(prefixed(src, prefixes.src)), opts...)
 					require.ErrorIs(t, err, storage.InvalidArgument)

@@ -70,7 +70,9 @@ func New(opts ...storage.OpenOption) storage.Bucket {
 func NewDriver(c Config) driver.Driver {
 	c.Bucket = cmp.Or(c.Bucket, "memory")
 	a := newAccount(
-		ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys, ArchiveClasses: c.ArchiveClasses, RestoreTime: c.RestoreTime},
+		ServiceConfig{
+			Now: c.Now, SigningKeys: c.SigningKeys, ArchiveClasses: c.ArchiveClasses, RestoreTime: c.RestoreTime,
+		},
 	)
 	info := &a.findOrCreate(c.Bucket).info
 	info.Versioning, info.CORS = c.Versioned, cloneCORS(c.CORS)

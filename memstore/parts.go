@@ -155,7 +155,8 @@ func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, tota
 		stored, found := u.parts[requested.Number]
 		if !found || stored.tag != requested.Tag || int64(len(stored.data)) != requested.Size {
 			return nil, 0, &storage.Error{
-				Code: storage.InvalidArgument, Err: fmt.Errorf("part %d is not the one that was stored", requested.Number),
+				Code: storage.InvalidArgument,
+				Err:  fmt.Errorf("part %d is not the one that was stored", requested.Number),
 			}
 		}
 		chunks[i] = stored.data

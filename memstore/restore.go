@@ -60,7 +60,8 @@ func (a *account) checkReadable(o *object) error {
 	switch state := o.keeps().restored.state(a.time()); {
 	case state.InProgress:
 		return &storage.Error{
-			Code: storage.Archived, Hint: "the object is being restored: try again later, Attrs.Restore tells how far it is",
+			Code: storage.Archived,
+			Hint: "the object is being restored: try again later, Attrs.Restore tells how far it is",
 		}
 	case state.Until.IsZero():
 		return &storage.Error{Code: storage.Archived, Hint: "restore the object first, with Restore"}

@@ -154,7 +154,8 @@ func (a *access) permitted() bool {
 	b := a.bucket
 	owner := !a.caller.anonymous && a.caller.account == b.Account
 	allowed, denied := a.judge()
-	if owner && slices.Contains([]string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}, a.action) {
+	if owner &&
+		slices.Contains([]string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}, a.action) {
 		denied = false
 	}
 	if denied || a.caller.readOnly && !policy.ReadsOnly(a.action) {
@@ -202,7 +203,9 @@ func (a *access) begunByCaller() bool {
 	if a.caller.anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
 		return false
 	}
-	u, err := a.request.server.store.Upload(a.request.in.Context(), a.bucket.Name, a.key, a.request.query.Get("uploadId"))
+	u, err := a.request.server.store.Upload(
+		a.request.in.Context(), a.bucket.Name, a.key, a.request.query.Get("uploadId"),
+	)
 	return err == nil && u.Initiator == a.caller.account
 }
 

@@ -169,7 +169,8 @@ func (d *jsonDuration) UnmarshalText(text []byte) error {
 // MarshalJSON writes the JSON that the type describes.
 func (f Fault) MarshalJSON() ([]byte, error) {
 	return json.Marshal(faultJSON{
-		plainFault(f), jsonDuration(f.RetryAfter), jsonDuration(f.Latency), jsonDuration(f.ClockSkew), jsonDuration(f.Stale),
+		plainFault(f), jsonDuration(f.RetryAfter), jsonDuration(f.Latency), jsonDuration(f.ClockSkew),
+		jsonDuration(f.Stale),
 	})
 }
 

@@ -73,7 +73,9 @@ func getAttributes(r *request) error {
 				}
 				value, _, _ := strings.Cut(v.Object.Sum.Value, "-")
 				response.Checksum = &attributeChecksum{
-					checksum.ElementsOf(checksum.Sum{Kind: v.Object.Sum.Kind, Value: value, Covers: v.Object.Sum.Covers}),
+					checksum.ElementsOf(
+						checksum.Sum{Kind: v.Object.Sum.Kind, Value: value, Covers: v.Object.Sum.Covers},
+					),
 					v.Object.Sum.Covers,
 				}
 			case "ObjectParts":

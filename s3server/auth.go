@@ -58,7 +58,8 @@ func (r *request) authenticate() error {
 		c, err = queryClaim(r)
 	default:
 		r.caller = caller{
-			anonymous: true, seal: sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
+			anonymous: true,
+			seal:      sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
 		}
 		return nil
 	}
@@ -261,7 +262,9 @@ func queryClaim(r *request) (*claim, error) {
 		signature: r.query.Get("X-Amz-Signature"),
 		signed:    strings.Split(r.query.Get("X-Amz-SignedHeaders"), ";"),
 		// A client may still sign a hash, in a header or a parameter.
-		payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), r.query.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload),
+		payload: cmp.Or(
+			r.in.Header.Get("X-Amz-Content-Sha256"), r.query.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload,
+		),
 	}
 	if err := c.credential(r.query.Get("X-Amz-Credential"), wrongCredential); err != nil {
 		return nil, err

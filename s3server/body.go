@@ -47,7 +47,11 @@ func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 		From: io.TeeReader(io.LimitReader(from, p.size+1), d), Size: p.size, Digest: d,
 		Check: func() error {
 			if d.Size != p.size {
-				return s3error.New("IncompleteBody").WithMessage("The request body is not the announced %d bytes long", p.size)
+				return s3error.New(
+					"IncompleteBody",
+				).WithMessage(
+					"The request body is not the announced %d bytes long", p.size,
+				)
 			}
 			return p.check(d, trailer)
 		},
@@ -118,7 +122,11 @@ func (p *expectedBody) readSums(header http.Header) (err error) {
 		return err
 	}
 	if p.sum.Kind != nil && !p.sum.Kind.Valid(p.sum.Value) {
-		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.Kind.Label())
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"Value for x-amz-checksum-%s header is invalid.", p.sum.Kind.Label(),
+		)
 	}
 	return nil
 }
@@ -128,7 +136,8 @@ func (p *expectedBody) readPayload(r *request) error {
 	switch p.payload {
 	case sign.UnsignedPayload, sign.UnsignedTrailer, sign.SignedChunks, sign.SignedChunksAndTrailer:
 	default:
-		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 || strings.ToLower(p.payload) != p.payload {
+		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 ||
+			strings.ToLower(p.payload) != p.payload {
 			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
 				WithMessage(
 					"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
@@ -238,7 +247,11 @@ func needDigest(r *request) error {
 }
 
 func badChecksum(kind *checksum.Kind) *s3error.Error {
-	return s3error.New("BadDigest").WithMessage("The %s you specified did not match the calculated checksum.", kind.Name)
+	return s3error.New(
+		"BadDigest",
+	).WithMessage(
+		"The %s you specified did not match the calculated checksum.", kind.Name,
+	)
 }
 
 // An impatientBody is the body of a request. It fails with RequestTimeout if the client sends

@@ -35,7 +35,9 @@ func checkBucketName(name string) error {
 	if validBucketName(name) {
 		return nil
 	}
-	return argument.Invalid("bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "")
+	return argument.Invalid(
+		"bucket", "must have 3 to 63 characters of a-z, 0-9, - and ., but is "+strconv.Quote(name), "",
+	)
 }
 
 type createBucketRequest struct {
@@ -141,7 +143,8 @@ func readBucketRequest(r *request) (*createBucketRequest, error) {
 		return nil, s3error.New(
 			"IllegalLocationConstraintException",
 		).WithMessage(
-			"The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location,
+			"The %s location constraint is incompatible for the region specific endpoint this request was sent to.",
+			location,
 		)
 	}
 	return &asked, nil

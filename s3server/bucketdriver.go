@@ -38,7 +38,8 @@ func (d *bucketDriver) Describe() driver.Description {
 		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
 		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning | storage.OrderedListing
 	description := driver.Description{
-		Provider: "s3server", Bucket: d.bucket, Features: features, Location: d.handler.id, Local: true, ASCIIMetadata: true,
+		Provider: "s3server", Bucket: d.bucket, Features: features, Location: d.handler.id, Local: true,
+		ASCIIMetadata:  true,
 		EnableVersions: d.enableVersions,
 		MaxPage:        d.handler.limits.MaxPage, MaxPutSize: d.handler.limits.MaxPutSize,
 		MaxSize: d.handler.limits.MaxPutSize,

@@ -43,22 +43,27 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 	page, last := &driver.VersionPage{}, state.VersionPosition{}
 	var newer *state.Version // the entry before
 	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
-	more, err := d.handler.store.ListVersions(ctx, d.bucket, l, after, func(v *state.Version, latest bool, common string) {
-		if v == nil {
-			page.Entries, last = append(
-				page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}},
-			), state.VersionPosition{
-				Key: common,
+	more, err := d.handler.store.ListVersions(
+		ctx, d.bucket, l, after,
+		func(v *state.Version, latest bool, common string) {
+			if v == nil {
+				page.Entries, last = append(
+					page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}},
+				), state.VersionPosition{
+					Key: common,
+				}
+				return
 			}
-			return
-		}
-		entry := storage.VersionEntry{ListEntry: entryOf(v), Version: v.ID, Current: latest, IsDeleteMarker: v.Marker}
-		if newer != nil && newer.Key == v.Key {
-			entry.NoncurrentSince = newer.Modified
-		}
-		page.Entries, newer = append(page.Entries, entry), v
-		last = state.VersionPosition{Key: v.Key, ID: v.ID}
-	})
+			entry := storage.VersionEntry{
+				ListEntry: entryOf(v), Version: v.ID, Current: latest, IsDeleteMarker: v.Marker,
+			}
+			if newer != nil && newer.Key == v.Key {
+				entry.NoncurrentSince = newer.Modified
+			}
+			page.Entries, newer = append(page.Entries, entry), v
+			last = state.VersionPosition{Key: v.Key, ID: v.ID}
+		},
+	)
 	if err != nil {
 		return nil, storageError(err)
 	}

@@ -165,8 +165,12 @@ func (r *request) checkCompletedParts(parts []completedPart) error {
 	}
 	for _, p := range parts {
 		if *p.PartNumber < 1 {
-			return s3error.New("InvalidArgument", "ArgumentName", "PartNumber", "ArgumentValue", strconv.Itoa(*p.PartNumber)).
-				WithMessage("PartNumber must be >= 1")
+			return s3error.New(
+				"InvalidArgument", "ArgumentName", "PartNumber", "ArgumentValue", strconv.Itoa(*p.PartNumber),
+			).
+				WithMessage(
+					"PartNumber must be >= 1",
+				)
 		}
 	}
 	return nil
@@ -217,8 +221,8 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 	for _, p := range parts[:len(parts)-1] {
 		if least := r.server.limits.MinPartSize; p.Size < least {
 			return nil, s3error.New(
-				"EntityTooSmall", "ProposedSize", strconv.FormatInt(p.Size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
-				"PartNumber", strconv.Itoa(p.Number), "ETag",
+				"EntityTooSmall", "ProposedSize", strconv.FormatInt(p.Size, 10), "MinSizeAllowed",
+				strconv.FormatInt(least, 10), "PartNumber", strconv.Itoa(p.Number), "ETag",
 				strings.Trim(p.ETag, `"`),
 			)
 		}
@@ -288,7 +292,8 @@ func join(o *state.Object, c *completion, parts []*state.Part) error {
 		return s3error.New(
 			"BadDigest",
 		).WithMessage(
-			"The checksum type %s does not match the type %s that the upload was created with.", c.covers, c.upload.Covers,
+			"The checksum type %s does not match the type %s that the upload was created with.", c.covers,
+			c.upload.Covers,
 		)
 	}
 	if c.sum.Kind != nil && c.sum.Kind != c.upload.Kind {

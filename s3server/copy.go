@@ -95,7 +95,8 @@ type copyResult struct {
 
 func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) error {
 	return r.writeXML(
-		name, copyResult{LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum), ChecksumType: sum.Covers},
+		name,
+		copyResult{LastModified: modified, ETag: etag, Elements: checksum.ElementsOf(sum), ChecksumType: sum.Covers},
 	)
 }
 

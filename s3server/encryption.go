@@ -52,7 +52,8 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 		e = b.Encryption.Standard(e, header.Get(state.BucketKeyHeader) != "")
 	case !kms && e.Algorithm != state.ByStore:
 		return e, s3error.New(
-			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", e.Algorithm,
+			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue",
+			e.Algorithm,
 		)
 	}
 	if e.Algorithm == state.ByStore {
@@ -105,7 +106,8 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 		)
 	case algorithm != "AES256":
 		return "", s3error.New(
-			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue", algorithm,
+			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue",
+			algorithm,
 		)
 	case key == "":
 		return "", invalid(
@@ -205,7 +207,9 @@ func (c *encryptionConfiguration) Check() error {
 		return s3error.New("MalformedXML")
 	case d.SSEAlgorithm == state.ByStore && d.KMSMasterKeyID != "":
 		return s3error.New("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
-			WithMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+			WithMessage(
+				"a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
+			)
 	}
 	return nil
 }

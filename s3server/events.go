@@ -77,9 +77,10 @@ type eventRecord struct {
 // receives.
 func (e Event) MarshalJSON() ([]byte, error) {
 	record := eventRecord{
-		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: e.Region, EventTime: xmldoc.Time(e.Time), EventName: e.Name,
-		UserIdentity: eventIdentity{"AWS:" + e.Account}, RequestParameters: map[string]string{"sourceIPAddress": e.SourceIP},
-		ResponseElements: map[string]string{"x-amz-request-id": e.RequestID, "x-amz-id-2": hostID},
+		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: e.Region, EventTime: xmldoc.Time(e.Time),
+		EventName: e.Name, UserIdentity: eventIdentity{"AWS:" + e.Account},
+		RequestParameters: map[string]string{"sourceIPAddress": e.SourceIP},
+		ResponseElements:  map[string]string{"x-amz-request-id": e.RequestID, "x-amz-id-2": hostID},
 	}
 	kind, _, _ := strings.Cut(e.Name, ":")
 	if kind != "ObjectCreated" && kind != "ObjectRemoved" && kind != "ObjectRestore" {
@@ -126,7 +127,11 @@ func (r *request) note(v *state.Version, shown string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
 		r.events = append(
 			r.events,
-			Event{Name: name, Key: v.Key, Size: v.Object.Size, ETag: strings.Trim(v.Object.ETag, `"`), VersionID: shown},
+			Event{
+				Name: name, Key: v.Key, Size: v.Object.Size,
+				ETag:      strings.Trim(v.Object.ETag, `"`),
+				VersionID: shown,
+			},
 		)
 	}
 }

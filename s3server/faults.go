@@ -118,7 +118,9 @@ func (f Fault) On(bucket, key string) Fault {
 
 // trigger returns what selects the requests of the fault.
 func (f *Fault) trigger() faults.Trigger {
-	return faults.Trigger{Operation: f.Operation, Bucket: f.Bucket, Key: f.Key, Skip: f.Skip, Times: f.Times, Rate: f.Rate}
+	return faults.Trigger{
+		Operation: f.Operation, Bucket: f.Bucket, Key: f.Key, Skip: f.Skip, Times: f.Times, Rate: f.Rate,
+	}
 }
 
 // Inject adds a fault. undo removes it.
@@ -146,7 +148,8 @@ func (f *Fault) beforeAuth(r *request) error {
 	}
 	if f.Redirect != "" {
 		return s3error.New(
-			"PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.target.bucket,
+			"PermanentRedirect", "Endpoint", r.target.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket",
+			r.target.bucket,
 		).
 			WithHeader(
 				"X-Amz-Bucket-Region", f.Redirect,

@@ -161,8 +161,12 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	first, last, dash := strings.Cut(span, "-")
 	from, fromErr := strconv.ParseUint(first, 10, 63)
 	to, toErr := strconv.ParseUint(last, 10, 63)
-	unsatisfiable := s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
-		WithHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+	unsatisfiable := s3error.New(
+		"InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10),
+	).
+		WithHeader(
+			"Content-Range", "bytes */"+strconv.FormatInt(size, 10),
+		)
 	switch {
 	case !found || !dash:
 		return 0, size, false, nil
@@ -197,7 +201,11 @@ func wantedPart(r *request) (int, error) {
 	}
 	number, err := partNumber(r)
 	if err == nil && r.in.Header.Get("Range") != "" {
-		err = s3error.New("InvalidRequest").WithMessage("Cannot specify both Range header and partNumber query parameter")
+		err = s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"Cannot specify both Range header and partNumber query parameter",
+		)
 	}
 	return number, err
 }

@@ -172,10 +172,10 @@ func (o *objectList) fill(
 
 func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts.Owner) listedObject {
 	o := listedObject{
-		Key: l.encode(
-			v.Key,
-		), LastModified: xmldoc.Time(v.Modified), ETag: v.Object.ETag, Size: v.Object.Size, StorageClass: v.Object.Properties.Class,
-		ChecksumAlgorithm: v.Object.Sum.Algorithm(), ChecksumType: v.Object.Sum.Covers, RestoreStatus: l.restoreStatus(v),
+		Key: l.encode(v.Key), LastModified: xmldoc.Time(v.Modified), ETag: v.Object.ETag, Size: v.Object.Size,
+		StorageClass:      v.Object.Properties.Class,
+		ChecksumAlgorithm: v.Object.Sum.Algorithm(), ChecksumType: v.Object.Sum.Covers,
+		RestoreStatus: l.restoreStatus(v),
 	}
 	if owners != nil {
 		o.Owner = new(owners(&v.Object))
@@ -223,17 +223,20 @@ func (r *request) list(
 	}
 	newest := r.server.now().Add(-r.fault.Stale)
 	for more = true; more && l.Max > 0; {
-		more, err = r.server.store.List(r.in.Context(), r.target.bucket, l, after, func(v *state.Version, common string) {
-			if v == nil {
-				after = state.Position{Key: common, Prefix: true}
-			} else {
-				after = state.Position{Key: v.Key}
-			}
-			if v == nil || !v.Modified.After(newest) {
-				l.Max--
-				show(v, common)
-			}
-		})
+		more, err = r.server.store.List(
+			r.in.Context(), r.target.bucket, l, after,
+			func(v *state.Version, common string) {
+				if v == nil {
+					after = state.Position{Key: common, Prefix: true}
+				} else {
+					after = state.Position{Key: v.Key}
+				}
+				if v == nil || !v.Modified.After(newest) {
+					l.Max--
+					show(v, common)
+				}
+			},
+		)
 		if err != nil {
 			return false, err
 		}

@@ -40,7 +40,8 @@ func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error
 		err = s3error.New(
 			"InvalidRequest",
 		).WithMessage(
-			"Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters", what,
+			"Content-MD5 OR x-amz-checksum- HTTP header is required for Put %s requests with Object Lock parameters",
+			what,
 		)
 	}
 	return err

@@ -164,7 +164,8 @@ func checkKind(u *state.Upload, p *expectedBody) error {
 		return s3error.New(
 			"InvalidRequest",
 		).WithMessage(
-			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(), given,
+			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(),
+			given,
 		)
 	}
 	if p.given == nil {
@@ -234,11 +235,8 @@ func listParts(r *request) error {
 		return err
 	}
 	showAbortion(r, u)
-	result.StorageClass, result.Initiator, result.Owner = u.Object.Properties.Class, accounts.OwnerOf(
-		u.Initiator,
-	), owners(
-		&u.Object,
-	)
+	result.StorageClass, result.Initiator, result.Owner = u.Object.Properties.Class, accounts.OwnerOf(u.Initiator),
+		owners(&u.Object)
 	if u.Asked {
 		result.ChecksumAlgorithm, result.ChecksumType = u.Kind.Name, u.Covers
 	}
@@ -249,7 +247,8 @@ func listParts(r *request) error {
 	result.IsTruncated = more && most > 0
 	for _, p := range parts {
 		result.Part = append(
-			result.Part, listedPart{p.Number, xmldoc.Time(p.Modified), p.ETag, p.Size, checksum.ElementsOf(u.Shown(p.Sum))},
+			result.Part,
+			listedPart{p.Number, xmldoc.Time(p.Modified), p.ETag, p.Size, checksum.ElementsOf(u.Shown(p.Sum))},
 		)
 		result.NextPartNumberMarker = p.Number
 	}
@@ -303,9 +302,8 @@ func listUploads(r *request) error {
 				return
 			}
 			result.Upload = append(result.Upload, listedUpload{
-				l.encode(
-					u.Key,
-				), u.ID, accounts.OwnerOf(u.Initiator), owners(&u.Object), u.Object.Properties.Class, xmldoc.Time(u.Initiated),
+				l.encode(u.Key), u.ID, accounts.OwnerOf(u.Initiator), owners(&u.Object), u.Object.Properties.Class,
+				xmldoc.Time(u.Initiated),
 			})
 			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.Key), u.ID
 		},

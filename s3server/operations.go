@@ -54,7 +54,10 @@ var operations = map[string]operation{
 	"BUCKET PUT versioning": {"PutBucketVersioning", putVersioning},
 	"BUCKET GET cors": {
 		"GetBucketCors",
-		showIf("CORSConfiguration", "NoSuchCORSConfiguration", func(b *state.Bucket) *cors.Configuration { return b.CORS }),
+		showIf(
+			"CORSConfiguration", "NoSuchCORSConfiguration",
+			func(b *state.Bucket) *cors.Configuration { return b.CORS },
+		),
 	},
 	"BUCKET PUT cors": {
 		"PutBucketCors", configure((*request).readVouched, func(b *state.Bucket, c *cors.Configuration) { b.CORS = c }),
@@ -97,7 +100,9 @@ var operations = map[string]operation{
 	},
 	"BUCKET PUT encryption": {
 		"PutBucketEncryption",
-		configure((*request).readVouched, func(b *state.Bucket, c *encryptionConfiguration) { b.Encryption = &c.Rule[0] }),
+		configure(
+			(*request).readVouched, func(b *state.Bucket, c *encryptionConfiguration) { b.Encryption = &c.Rule[0] },
+		),
 	},
 	"BUCKET DELETE encryption": {"DeleteBucketEncryption", reset(func(b *state.Bucket) { b.Encryption = nil })},
 	"BUCKET GET requestPayment": {

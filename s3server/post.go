@@ -27,7 +27,9 @@ func postObject(r *request) error {
 	r.in.Body = io.NopCloser(preamble)
 	reader, err := r.in.MultipartReader()
 	if err != nil {
-		return s3error.New("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
+		return s3error.New(
+			"PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data",
+		)
 	}
 	f, err := readForm(reader)
 	if preamble.Left < 0 {
@@ -124,7 +126,8 @@ func verifyForm(r *request, f *form) error {
 			return s3error.New(
 				"InvalidArgument", "ArgumentName", name,
 			).WithMessage(
-				"Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name,
+				"Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.",
+				name,
 			)
 		}
 	}
@@ -149,7 +152,8 @@ func verifyForm(r *request, f *form) error {
 	key := sign.Key(credential.SecretKey, c.scope)
 	if !sign.Equal(sign.HexMAC(key, f.fields["policy"]), c.signature) {
 		return s3error.New(
-			"SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided",
+			"SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"],
+			"SignatureProvided",
 			c.signature,
 		)
 	}
@@ -195,7 +199,8 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 		header.Set("Content-Type", "application/xml")
 		body, _ := xml.Marshal(
 			postResponse{
-				Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key), ETag: v.Object.ETag,
+				Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key),
+				ETag: v.Object.ETag,
 			},
 		) // nothing in it can fail
 		r.w.WriteHeader(http.StatusCreated)

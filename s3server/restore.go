@@ -14,7 +14,8 @@ import (
 // archived reports whether a version must be restored before it can be read.
 func (h *Handler) archived(v *state.Version) bool {
 	now := h.now()
-	return v.Object.Properties.IsArchived() && (now.Before(v.Object.Restored.From) || !now.Before(v.Object.Restored.Until))
+	return v.Object.Properties.IsArchived() &&
+		(now.Before(v.Object.Restored.From) || !now.Before(v.Object.Restored.Until))
 }
 
 // A restoreStatus is a restored copy in a listing.
@@ -49,7 +50,11 @@ type restoreRequest struct {
 // Check refuses a request for anything but a copy for some days.
 func (d *restoreRequest) Check() error {
 	if d.Type != nil || d.SelectParameters != nil || d.OutputLocation != nil {
-		return s3error.New("NotImplemented").WithMessage("This server does not implement restore requests of the type SELECT")
+		return s3error.New(
+			"NotImplemented",
+		).WithMessage(
+			"This server does not implement restore requests of the type SELECT",
+		)
 	}
 	tiers := []string{"", "Standard", "Bulk", "Expedited"}
 	if d.Days < 1 || !slices.Contains(tiers, d.Tier) ||
@@ -70,7 +75,11 @@ func restoreObject(r *request) error {
 		now := r.server.now()
 		switch {
 		case !v.Object.Properties.IsArchived():
-			return s3error.New("InvalidObjectState").WithMessage("Restore is not allowed for the object's current storage class")
+			return s3error.New(
+				"InvalidObjectState",
+			).WithMessage(
+				"Restore is not allowed for the object's current storage class",
+			)
 		case now.Before(v.Object.Restored.From):
 			return s3error.New("RestoreAlreadyInProgress")
 		case now.Before(v.Object.Restored.Until):

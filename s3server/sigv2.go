@@ -63,7 +63,8 @@ func authenticateQueryV2(r *request) error {
 	}
 	if now := r.now(); now.Unix() > end {
 		return s3error.New(
-			"AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime", now.Format(time.RFC3339),
+			"AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime",
+			now.Format(time.RFC3339),
 		).
 			WithMessage(
 				"Request has expired",
@@ -116,10 +117,13 @@ func verifyFormV2(r *request, f *form) error {
 	}
 	if !sign.Equal(sign.MACV2(credential.SecretKey, f.fields["policy"]), signature) {
 		return s3error.New(
-			"SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"], "SignatureProvided",
+			"SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"],
+			"SignatureProvided",
 			signature,
 		)
 	}
-	r.caller = caller{accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS"}
+	r.caller = caller{
+		accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS",
+	}
 	return nil
 }

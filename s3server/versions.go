@@ -102,9 +102,8 @@ func (l listRequest) versionEntry(
 		e.XMLName.Local = "DeleteMarker"
 		return e
 	}
-	e.ETag, e.Size, e.StorageClass, e.RestoreStatus = v.Object.ETag, &v.Object.Size, v.Object.Properties.Class, l.restoreStatus(
-		v,
-	)
+	e.ETag, e.Size = v.Object.ETag, &v.Object.Size
+	e.StorageClass, e.RestoreStatus = v.Object.Properties.Class, l.restoreStatus(v)
 	e.ChecksumAlgorithm, e.ChecksumType = v.Object.Sum.Algorithm(), v.Object.Sum.Covers
 	return e
 }

@@ -146,7 +146,9 @@ func corsFailure(rules []storage.CORSRule, origin, method string, headers []stri
 			) + ". Name it in Methods.",
 		)
 	}
-	return errCORS.withMessage("No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.")
+	return errCORS.withMessage(
+		"No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.",
+	)
 }
 
 // quote quotes text that a browser sent, and shortens it to fit a message.

@@ -82,11 +82,14 @@ func (t *T) requireAnyOrder(b storage.Bucket) {
 	for _, prefix := range []string{"", "b", "b/", "d/1", "z"} {
 		for _, delimiter := range []string{"", "/"} {
 			opts := []storage.ListOption{
-				storage.WithAnyOrder(), storage.WithPrefix(prefix), storage.WithDelimiter(delimiter), storage.WithPageSize(2),
+				storage.WithAnyOrder(), storage.WithPrefix(prefix), storage.WithDelimiter(delimiter),
+				storage.WithPageSize(2),
 			}
 			want := model(withFolders, prefix, delimiter, "")
 			require.ElementsMatch(t, want, t.keys(b, opts...), "prefix %q, delimiter %q", prefix, delimiter)
-			require.ElementsMatch(t, want, t.pages(b, 2, opts...), "pages of prefix %q, delimiter %q", prefix, delimiter)
+			require.ElementsMatch(
+				t, want, t.pages(b, 2, opts...), "pages of prefix %q, delimiter %q", prefix, delimiter,
+			)
 			limited := t.keys(b, append(opts, storage.WithLimit(3))...)
 			require.Len(t, limited, min(3, len(want)))
 			require.Subset(t, want, limited)

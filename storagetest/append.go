@@ -35,9 +35,9 @@ func appendCases() []Case {
 				run: func(t *T) { c.run(t, limitedBy(0)) },
 			},
 			Case{
-				Name: c.name + ", streamed", Rule: c.rule, Explanation: c.explanation + "; likewise if the store cannot append",
-				Needs: c.needs | appends,
-				run:   func(t *T) { c.run(t, limitedBy(storage.ServerAppend)) },
+				Name: c.name + ", streamed", Rule: c.rule,
+				Explanation: c.explanation + "; likewise if the store cannot append", Needs: c.needs | appends,
+				run: func(t *T) { c.run(t, limitedBy(storage.ServerAppend)) },
 			})
 	}
 	return append(cases, refusedAppends...)
@@ -52,7 +52,8 @@ var growingObjects = []appendCase{
 			want := ""
 			for _, p := range []string{"one", "two", "", "three"} {
 				a, err := storage.Append(
-					t.Context(), b, "log", []byte(p), t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
+					t.Context(), b, "log", []byte(p), t.contentType("text/x-test"),
+					t.metadata(map[string]string{"k": "v"}),
 				)
 				require.NoError(t, err)
 				want += p
@@ -104,7 +105,9 @@ var growingObjects = []appendCase{
 			_, err := storage.Append(t.Context(), b, "a", []byte("y"))
 			require.NoError(t, err)
 			t.requireTags(b, "a", map[string]string{"of": "object"})
-			_, err = storage.Append(t.Context(), b, "a", []byte("z"), storage.WithTags(map[string]string{"of": "append"}))
+			_, err = storage.Append(
+				t.Context(), b, "a", []byte("z"), storage.WithTags(map[string]string{"of": "append"}),
+			)
 			require.NoError(t, err)
 			t.requireTags(b, "a", map[string]string{"of": "append"})
 			t.requireContent(b, "a", "xyz")
@@ -190,7 +193,9 @@ var growingObjects = []appendCase{
 		run: func(t *T, path storage.OpenOption) {
 			var other storage.Bucket
 			replace := sync.OnceFunc(func() { t.put(other, "a", "newer", t.contentType("text/x-newer")) })
-			b, second := t.openTwice(path, observe.BeforeCall("Compose", 1, replace), observe.BeforeCall("Put", 1, replace))
+			b, second := t.openTwice(
+				path, observe.BeforeCall("Compose", 1, replace), observe.BeforeCall("Put", 1, replace),
+			)
 			other = second
 			t.put(other, "a", "old")
 			a, err := storage.Append(t.Context(), b, "a", []byte("+"))

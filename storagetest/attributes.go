@@ -79,7 +79,8 @@ var metadataCases = []Case{
 			require.Len(t, given, 4, "the caller's map must not change")
 			t.requireNoRequests(func() {
 				_, err := b.Upload(
-					t.Context(), "b", strings.NewReader("x"), storage.WithMetadata(map[string]string{"Key": "1", "KEY": "2"}),
+					t.Context(), "b", strings.NewReader("x"),
+					storage.WithMetadata(map[string]string{"Key": "1", "KEY": "2"}),
 				)
 				t.requireNothingDone(err, storage.InvalidArgument)
 			})
@@ -224,7 +225,8 @@ var metadataCases = []Case{
 				ContentDisposition: `attachment; filename="a b.txt"`, ContentEncoding: "gzip", ContentLanguage: "de-AT",
 			}
 			t.put(b, "a", "x", storage.WithContentType(want.ContentType), storage.WithCacheControl(want.CacheControl),
-				storage.WithContentDisposition(want.ContentDisposition), storage.WithContentEncoding(want.ContentEncoding),
+				storage.WithContentDisposition(want.ContentDisposition),
+				storage.WithContentEncoding(want.ContentEncoding),
 				storage.WithContentLanguage(want.ContentLanguage))
 			got := t.attrs(b, "a").Properties
 			got.StorageClass = ""
@@ -259,7 +261,9 @@ var metadataCases = []Case{
 				}
 			}
 			t.requireNoRequests(func() { // S3 takes it for the coding of the request
-				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithContentEncoding("gzip, aws-chunked"))
+				_, err := b.Upload(
+					t.Context(), "a", strings.NewReader("x"), storage.WithContentEncoding("gzip, aws-chunked"),
+				)
 				t.requireCode(err, storage.InvalidArgument)
 			})
 		},
@@ -301,7 +305,9 @@ var contentTypeCases = []Case{
 					for _, source := range []io.Reader{strings.NewReader(c.body), stream(c.body)} {
 						attrs, err := b.Upload(t.Context(), c.key, source, opts...)
 						require.NoError(t, err)
-						require.Equal(t, c.want, attrs.ContentType, "%s: the type that Upload returns for %q", path.name, c.key)
+						require.Equal(
+							t, c.want, attrs.ContentType, "%s: the type that Upload returns for %q", path.name, c.key,
+						)
 					}
 					require.Equal(t, c.want, t.attrs(b, c.key).ContentType, "%s: %q", path.name, c.key)
 					t.requireContent(b, c.key, c.body)
@@ -371,7 +377,9 @@ var leftOutCases = []Case{
 					require.Empty(t, stored.CacheControl, "%s, %s", path, name)
 					require.Empty(t, stored.Metadata, "%s, %s", path, name)
 					t.requireContent(b, "b.json", "text")
-					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt", storage.WithMetadata(map[string]string{"k": "new"}))
+					_, err = storage.Copy(
+						t.Context(), to, "c", whole, "a.txt", storage.WithMetadata(map[string]string{"k": "new"}),
+					)
 					t.requireNothingDone(err, storage.Unsupported)
 					_, err = storage.Copy(t.Context(), to, "c", whole, "a.txt", storage.WithContentType("text/x-new"))
 					t.requireNothingDone(err, storage.Unsupported)
@@ -386,7 +394,8 @@ var leftOutCases = []Case{
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			b := t.open(
-				limitedBy(storage.Metadata), observe.SeePuts(func(r *driver.PutRequest) { require.Empty(t, r.Metadata) }),
+				limitedBy(storage.Metadata),
+				observe.SeePuts(func(r *driver.PutRequest) { require.Empty(t, r.Metadata) }),
 			)
 			t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent())

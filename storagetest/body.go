@@ -74,7 +74,8 @@ var bodyCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			inner := &storage.Error{
-				Code: storage.PreconditionFailed, Op: "Download", Err: &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist},
+				Code: storage.PreconditionFailed, Op: "Download",
+				Err: &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist},
 			}
 			_, err := b.Upload(t.Context(), "a", failing("head", inner))
 			t.requireNothingDone(err, storage.BodyFailed)
@@ -105,7 +106,8 @@ var bodyCases = []Case{
 				}
 				progress := storage.WithProgress(func(int64, int64) { panic(errBoom) })
 				require.PanicsWithValue(
-					t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) }, path.name,
+					t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) },
+					path.name,
 				)
 				t.requireMissing(b, "a")
 				t.put(b, "a", text)
@@ -418,7 +420,8 @@ func failedUploads(t *T, size int64) map[string]failedUpload {
 			body: whole, opts: []storage.UploadOption{storage.WithSize(size - 1)}, code: storage.BodyFailed,
 		},
 		"a wrong checksum": {
-			body: whole, opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)}, code: storage.ChecksumMismatch,
+			body: whole, opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)},
+			code: storage.ChecksumMismatch,
 		},
 		"a wrong checksum of a stream": {
 			body: func() io.Reader { return stream(text) },

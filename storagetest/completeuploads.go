@@ -90,7 +90,8 @@ var completeUploadCases = []Case{
 			_, err := storage.BeginUpload(t.Context(), b, "a", storage.WithMaxSize(0))
 			t.requireCode(err, storage.InvalidArgument)
 			require.NoError(
-				t, t.begin(b, "a", storage.WithMaxSize(math.MaxInt64)).Abort(t.Context()), "a bound above that of the store",
+				t, t.begin(b, "a", storage.WithMaxSize(math.MaxInt64)).Abort(t.Context()),
+				"a bound above that of the store",
 			)
 		},
 	},
@@ -246,13 +247,8 @@ func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartU
 	for range completions {
 		run(t.recordComplete(t.continued(b, u)))
 	}
-	write, remove, read := t.recordWrite(
-		b, u.Key(), fmt.Sprint("write", round),
-	), t.recordRemove(
-		b, u.Key(),
-	), t.recordRead(
-		b, u.Key(),
-	)
+	write, remove, read := t.recordWrite(b, u.Key(), fmt.Sprint("write", round)), t.recordRemove(b, u.Key()),
+		t.recordRead(b, u.Key())
 	switch round % 3 {
 	case 0:
 		run(read, remove, read)

@@ -50,7 +50,9 @@ var conditionCases = []Case{
 			for _, path := range t.uploadPaths() {
 				b := path.open()
 				t.requireOneWinner(8, func(i int) error {
-					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfAbsent())
+					_, err := b.Upload(
+						t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfAbsent(),
+					)
 					return err
 				}, func(winner int) { t.requireContent(b, "a", body(path.size, byte(winner))) })
 			}
@@ -66,12 +68,16 @@ var conditionCases = []Case{
 				first := t.put(b, "a", body(path.size, 1))
 				second := t.put(b, "a", body(path.size, 2), storage.IfRevision(first.Revision))
 				require.NotEqual(t, first.Revision, second.Revision)
-				_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 3)), storage.IfRevision(first.Revision))
+				_, err := b.Upload(
+					t.Context(), "a", strings.NewReader(body(path.size, 3)), storage.IfRevision(first.Revision),
+				)
 				t.requireNothingDone(err, storage.PreconditionFailed)
 				require.NotErrorIs(t, err, fs.ErrExist)
 				t.requireContent(b, "a", body(path.size, 2))
 				require.NoError(t, b.Remove(t.Context(), "a"))
-				_, err = b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 3)), storage.IfRevision(second.Revision))
+				_, err = b.Upload(
+					t.Context(), "a", strings.NewReader(body(path.size, 3)), storage.IfRevision(second.Revision),
+				)
 				t.requireNothingDone(err, storage.PreconditionFailed)
 				t.requireMissing(b, "a")
 			}
@@ -87,7 +93,8 @@ var conditionCases = []Case{
 				read := t.put(b, "a", "old")
 				t.requireOneWinner(8, func(i int) error {
 					_, err := b.Upload(
-						t.Context(), "a", strings.NewReader(body(path.size, byte(i))), storage.IfRevision(read.Revision),
+						t.Context(), "a", strings.NewReader(body(path.size, byte(i))),
+						storage.IfRevision(read.Revision),
 					)
 					return err
 				}, func(winner int) { t.requireContent(b, "a", body(path.size, byte(winner))) })
@@ -155,7 +162,9 @@ var conditionCases = []Case{
 				start := t.put(b, "log", "")
 				t.put(b, "first", "x")
 				add := func() error {
-					_, err := storage.Compose(t.Context(), b, "log", []string{"log", "first"}, storage.IfRevision(start.Revision))
+					_, err := storage.Compose(
+						t.Context(), b, "log", []string{"log", "first"}, storage.IfRevision(start.Revision),
+					)
 					return err
 				}
 				require.NoError(t, add())
@@ -182,7 +191,9 @@ var conditionCases = []Case{
 			b := t.open()
 			old := t.put(b, "a", "old")
 			now := t.put(b, "a", "now")
-			t.requireNothingDone(b.Remove(t.Context(), "a", storage.IfRevision(old.Revision)), storage.PreconditionFailed)
+			t.requireNothingDone(
+				b.Remove(t.Context(), "a", storage.IfRevision(old.Revision)), storage.PreconditionFailed,
+			)
 			t.requireContent(b, "a", "now")
 			require.NoError(t, b.Remove(t.Context(), "a", storage.IfRevision(now.Revision)))
 			t.requireMissing(b, "a")
@@ -196,10 +207,13 @@ var conditionCases = []Case{
 			b := t.open()
 			revision := t.put(b, "a", "x").Revision
 			t.requireNoRequests(func() {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfAbsent(), storage.IfRevision(revision))
+				_, err := b.Upload(
+					t.Context(), "a", strings.NewReader("x"), storage.IfAbsent(), storage.IfRevision(revision),
+				)
 				t.requireNothingDone(err, storage.InvalidArgument)
 				_, err = b.Upload(
-					t.Context(), "a", strings.NewReader("x"), storage.IfRevision(revision), storage.IfRevision(revision),
+					t.Context(), "a", strings.NewReader("x"), storage.IfRevision(revision),
+					storage.IfRevision(revision),
 				)
 				t.requireNothingDone(err, storage.InvalidArgument)
 				err = b.Remove(t.Context(), "a", storage.WithVersion("1"), storage.IfRevision(revision))
@@ -263,7 +277,8 @@ var conditionCases = []Case{
 				require.NotEqual(t, second, again)
 				require.NoError(t, b.Remove(t.Context(), "a"))
 				require.NotContains(
-					t, []string{first, second, again}, t.put(b, "a", "one").Revision, "also if the key was removed in between",
+					t, []string{first, second, again}, t.put(b, "a", "one").Revision,
+					"also if the key was removed in between",
 				)
 			}
 			for entry, err := range b.List(t.Context(), t.anyOrder()...) {
@@ -277,7 +292,9 @@ var conditionCases = []Case{
 		Explanation: "without the feature a condition is Unsupported and makes no request: nothing checks first and writes afterwards",
 		run: func(t *T) {
 			b := t.openLimited(
-				faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove},
+				faults.Limits{
+					Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
+				},
 			)
 			revision := t.put(b, "a", "x").Revision
 			t.requireNoRequests(func() {

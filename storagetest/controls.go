@@ -25,7 +25,9 @@ var lockCases = []Case{
 			for _, mode := range []storage.RetentionMode{storage.Governance, storage.Compliance} {
 				key := string(mode)
 				for _, content := range []string{"x", body(3*t.unit, 1)} {
-					kept, err := b.Upload(t.Context(), key, strings.NewReader(content), storage.WithRetention(until, mode))
+					kept, err := b.Upload(
+						t.Context(), key, strings.NewReader(content), storage.WithRetention(until, mode),
+					)
 					require.NoError(t, err)
 					want := storage.Retention{Mode: mode, Until: until.Add(time.Second - 1).Truncate(time.Second).UTC()}
 					require.Equal(t, want, kept.Retention)
@@ -74,7 +76,9 @@ var lockCases = []Case{
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", governed(until)), storage.Locked)
 			require.Equal(t, governed(longer), t.attrs(b, "a").Retention)
-			require.NoError(t, storage.SetRetention(t.Context(), b, "a", governed(until), storage.WithGovernanceBypass()))
+			require.NoError(
+				t, storage.SetRetention(t.Context(), b, "a", governed(until), storage.WithGovernanceBypass()),
+			)
 			require.Equal(t, governed(until), t.attrs(b, "a").Retention)
 			version := storage.WithVersion(written.Version)
 			t.requireNothingDone(b.Remove(t.Context(), "a", version), storage.Locked)
@@ -92,13 +96,16 @@ var lockCases = []Case{
 			until := time.Now().Add(lockTime)
 			governed := t.put(b, "a", "x", storage.WithRetention(until, storage.Governance))
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "a", storage.Retention{}), storage.Locked)
-			require.NoError(t, storage.SetRetention(t.Context(), b, "a", storage.Retention{}, storage.WithGovernanceBypass()))
+			require.NoError(
+				t, storage.SetRetention(t.Context(), b, "a", storage.Retention{}, storage.WithGovernanceBypass()),
+			)
 			require.Zero(t, t.attrs(b, "a").Retention)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(governed.Version)))
 			t.put(b, "b", "x", storage.WithRetention(until, storage.Compliance))
 			t.requireNothingDone(storage.SetRetention(t.Context(), b, "b", storage.Retention{}), storage.Locked)
 			t.requireNothingDone(
-				storage.SetRetention(t.Context(), b, "b", storage.Retention{}, storage.WithGovernanceBypass()), storage.Locked,
+				storage.SetRetention(t.Context(), b, "b", storage.Retention{}, storage.WithGovernanceBypass()),
+				storage.Locked,
 			)
 		},
 	},
@@ -143,7 +150,8 @@ var lockCases = []Case{
 			require.Zero(t, t.attrs(b, "free").Retention)
 			require.False(t, t.attrs(b, "free").LegalHold)
 			_, err = storage.Copy(
-				t.Context(), b, "copied", b, "free", storage.WithRetention(until, storage.Governance), storage.WithLegalHold(),
+				t.Context(), b, "copied", b, "free", storage.WithRetention(until, storage.Governance),
+				storage.WithLegalHold(),
 			)
 			require.NoError(t, err)
 			_, err = storage.Compose(
@@ -232,7 +240,8 @@ var lockCases = []Case{
 			}
 			require.Equal(t, []string{"key"}, t.keys(b))
 			_, err := b.Upload(
-				t.Context(), "new", strings.NewReader(body(3*t.unit, 1)), storage.WithRetention(until, storage.Governance),
+				t.Context(), "new", strings.NewReader(body(3*t.unit, 1)),
+				storage.WithRetention(until, storage.Governance),
 			)
 			t.requireNothingDone(err, storage.Unsupported)
 			t.requireMissing(b, "new")
@@ -315,7 +324,9 @@ var restoreCases = []Case{
 			t.put(b, "a", "x")
 			for _, days := range []int{0, -1} {
 				t.requireNoRequests(func() {
-					t.requireCode(storage.Restore(t.Context(), b, "a", storage.WithRestoreDays(days)), storage.InvalidArgument)
+					t.requireCode(
+						storage.Restore(t.Context(), b, "a", storage.WithRestoreDays(days)), storage.InvalidArgument,
+					)
 				})
 			}
 		},

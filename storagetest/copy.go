@@ -20,7 +20,8 @@ import (
 func (t *T) copyPaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 	return map[string]storage.Bucket{
 		"inside the provider": t.open(opts...),
-		"streamed":            t.openLimited(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}, opts...),
+		"streamed": t.openLimited(
+			faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}, opts...),
 	}
 }
 
@@ -57,12 +58,16 @@ var copyCases = []Case{
 		Needs:       storage.Metadata | storage.ContentProperties,
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
-				t.put(b, "a.png", "text", storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "v"}))
+				t.put(
+					b, "a.png", "text", storage.WithCacheControl("no-store"),
+					storage.WithMetadata(map[string]string{"k": "v"}),
+				)
 				_, err := storage.Copy(t.Context(), b, "b.json", b, "a.png", storage.WithCacheControl("max-age=1"))
 				require.NoError(t, err, path)
 				attrs := t.attrs(b, "b.json")
 				require.Equal(
-					t, "image/png", attrs.ContentType, "%s: the type must come from the source, not from the new extension", path,
+					t, "image/png", attrs.ContentType,
+					"%s: the type must come from the source, not from the new extension", path,
 				)
 				require.Equal(t, "max-age=1", attrs.CacheControl, path)
 				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata, path)
@@ -99,7 +104,9 @@ var copyCases = []Case{
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				old := t.put(b, "a", "old")
-				now := t.put(b, "a", "now", t.contentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}))
+				now := t.put(
+					b, "a", "now", t.contentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}),
+				)
 				change := storage.WithMetadata(map[string]string{"k": "new"})
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", change, storage.IfRevision(old.Revision))
 				t.requireNothingDone(err, storage.PreconditionFailed)
@@ -278,7 +285,9 @@ var copyCases = []Case{
 				)
 				t.put(b, "a", body(size, 1))
 				_, err := storage.Copy(t.Context(), b, "b", b, "a")
-				require.Contains(t, []storage.Code{storage.Changed, storage.ObjectNotFound}, storage.CodeOf(err), "%v", err)
+				require.Contains(
+					t, []storage.Code{storage.Changed, storage.ObjectNotFound}, storage.CodeOf(err), "%v", err,
+				)
 				t.requireMissing(b, "b")
 			}
 		},
@@ -312,7 +321,8 @@ var copyCases = []Case{
 				}
 				t.put(b, "empty", "")
 				returned, err := storage.Compose(
-					t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), t.metadata(map[string]string{"k": "v"}),
+					t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"),
+					t.metadata(map[string]string{"k": "v"}),
 				)
 				require.NoError(t, err, path)
 				require.Equal(t, int64(16), returned.Size, path)

@@ -176,13 +176,18 @@ var driverCases = []driverCase{
 			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, StartAfter: "a", Delimiter: "/"})
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 2, "StartAfter and Delimiter leave b/ and e")
-			require.Equal(t, storage.ListEntry{Key: "b/", IsPrefix: true}, page.Entries[0], "a common prefix has no attributes")
+			require.Equal(
+				t, storage.ListEntry{Key: "b/", IsPrefix: true}, page.Entries[0], "a common prefix has no attributes",
+			)
 			require.NoError(t, d.Close())
 		},
 	},
 	{
-		Case{Name: "a driver's parts are invisible until they are completed", Rule: "W1", Needs: storage.MultipartUploads,
-			Explanation: "a part sent again replaces the earlier one, an abort leaves nothing, and a second abort returns nil"},
+		Case{
+			Name: "a driver's parts are invisible until they are completed", Rule: "W1",
+			Needs:       storage.MultipartUploads,
+			Explanation: "a part sent again replaces the earlier one, an abort leaves nothing, and a second abort returns nil",
+		},
 		driverParts,
 	},
 	{

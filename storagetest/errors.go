@@ -86,7 +86,9 @@ var errorCases = []Case{
 			}))
 			_, err := b.Attrs(t.Context(), "k")
 			failure := t.requireCode(err, storage.PermissionDenied)
-			require.Equal(t, []any{403, "request-1", "look here"}, []any{failure.Status, failure.RequestID, failure.Hint})
+			require.Equal(
+				t, []any{403, "request-1", "look here"}, []any{failure.Status, failure.RequestID, failure.Hint},
+			)
 			var path *fs.PathError
 			require.True(t, errors.As(err, &path))
 			require.ErrorIs(t, err, errBoom)
@@ -259,11 +261,15 @@ var numberCases = []Case{
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openLimited(
-				faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit},
+				faults.Limits{
+					Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit,
+				},
 			)
 			t.requireNoRequests(func() {
 				for _, size := range []int64{t.unit - 1, 2*t.unit + 1} {
-					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size))
+					_, err := b.Upload(
+						t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size),
+					)
 					t.requireNothingDone(err, storage.InvalidArgument)
 				}
 			})
@@ -318,7 +324,9 @@ var openCases = []Case{
 				_, err := storage.Open(t.Context(), address)
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
 				require.Equal(t, "Open", t.requireCode(err, storage.InvalidArgument).Op)
-				require.Equal(t, name == "no address", strings.Contains(err.Error(), "must not be empty"), "%s: %v", name, err)
+				require.Equal(
+					t, name == "no address", strings.Contains(err.Error(), "must not be empty"), "%s: %v", name, err,
+				)
 				require.NotContains(t, err.Error(), "SECRET")
 				_, err = storage.OpenService(t.Context(), address)
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
@@ -342,7 +350,9 @@ var openCases = []Case{
 				b := t.open(opt)
 				t.requireNoRequests(func() {
 					for operation, err := range everyOperation(t, b, "key") {
-						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s with %s: %v", operation, name, err)
+						require.Equal(
+							t, storage.InvalidArgument, storage.CodeOf(err), "%s with %s: %v", operation, name, err,
+						)
 					}
 				})
 			}
@@ -362,7 +372,10 @@ var openCases = []Case{
 					"the bucket": b, "Prefixed": storage.Prefixed(b, "p/"), "Ref": storage.Ref[storage.Bucket](b),
 				} {
 					for operation, err := range everyOperation(t, view, "key") {
-						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s of %s after Close: %v", operation, name, err)
+						require.Equal(
+							t, storage.InvalidArgument, storage.CodeOf(err), "%s of %s after Close: %v", operation,
+							name, err,
+						)
 						require.ErrorContains(t, err, "the bucket is closed", "%s of %s", operation, name)
 					}
 				}

@@ -177,7 +177,8 @@ func (t *T) anyOrder(opts ...storage.ListOption) []storage.ListOption {
 func (t *T) sorted(keys []string) []string {
 	if !t.has(storage.OrderedListing) {
 		slices.SortFunc(
-			keys, func(a, b string) int { return strings.Compare(strings.TrimPrefix(a, ">"), strings.TrimPrefix(b, ">")) },
+			keys,
+			func(a, b string) int { return strings.Compare(strings.TrimPrefix(a, ">"), strings.TrimPrefix(b, ">")) },
 		)
 	}
 	return keys
@@ -201,7 +202,9 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 		require.Equal(t, entry.Size, int64(len(data)), "size of %q in the listing", entry.Key)
 		lines = append(
 			lines,
-			fmt.Sprintf("%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata),
+			fmt.Sprintf(
+				"%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata,
+			),
 		)
 	}
 	return strings.Join(slices.Sorted(slices.Values(lines)), "")

@@ -142,7 +142,9 @@ var fsCases = []Case{
 					require.NoError(t, err, path)
 					require.True(t, info.IsDir(), path)
 				})
-				require.LessOrEqual(t, stats, 2, "%s: requests for a directory, however deep its files are:\n%v", path, t.faults)
+				require.LessOrEqual(
+					t, stats, 2, "%s: requests for a directory, however deep its files are:\n%v", path, t.faults,
+				)
 				_, err = fs.ReadDir(files, longest)
 				require.Error(t, err, path)
 				require.NotErrorIs(t, err, fs.ErrNotExist, "%s: this is a file and no directory", path)
@@ -172,11 +174,14 @@ var fsCases = []Case{
 func (t *T) files(b storage.ReadWriter) []string {
 	t.Helper()
 	files := []string{}
-	require.NoError(t, fs.WalkDir(storage.FS(t.Context(), b), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			files = append(files, name)
-		}
-		return err
-	}))
+	require.NoError(
+		t,
+		fs.WalkDir(storage.FS(t.Context(), b), ".", func(name string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() {
+				files = append(files, name)
+			}
+			return err
+		}),
+	)
 	return files
 }

@@ -113,7 +113,8 @@ var moveCases = []Case{
 				cancel()
 				_, err = storage.Move(ctx, b, "a", "b")
 				require.Equal(
-					t, "b", t.requireNothingDone(err, storage.Canceled).Key, "%s: the source's would say that the object is at both",
+					t, "b", t.requireNothingDone(err, storage.Canceled).Key,
+					"%s: the source's would say that the object is at both",
 					path,
 				)
 				t.requireContent(b, "a", "a")

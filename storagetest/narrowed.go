@@ -62,7 +62,9 @@ var refCases = []Case{
 				}
 				for name, err := range everyOperation(t, widened, "key") {
 					if !slices.Contains(g.methods, name) {
-						require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s: %v", name, g.name, err)
+						require.Equal(
+							t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s: %v", name, g.name, err,
+						)
 						continue
 					}
 					require.NotErrorIs(t, err, storage.PermissionDenied, "%s through %s", name, g.name)
@@ -94,7 +96,8 @@ var refCases = []Case{
 					for name, err := range everyOperation(t, again, "missing") {
 						if !slices.Contains(g.methods, name) {
 							require.Equal(
-								t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name, path, g.name, err,
+								t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name,
+								path, g.name, err,
 							)
 						}
 					}
@@ -151,7 +154,9 @@ var refCases = []Case{
 				}
 				t.requireCode(readByte(t, widened, "a"), storage.PermissionDenied)
 				for _, err := range storage.Versions(t.Context(), widened) {
-					require.True(t, errors.Is(err, storage.PermissionDenied) || errors.Is(err, storage.Unsupported), "%v", err)
+					require.True(
+						t, errors.Is(err, storage.PermissionDenied) || errors.Is(err, storage.Unsupported), "%v", err,
+					)
 				}
 			}
 			t.requireMissing(b, "evil")
@@ -269,7 +274,9 @@ var prefixedCases = []Case{
 				for _, prefix := range []string{"", "users/1", "/", "/a/", "a//", "../", "a/../b/", "a\x00/", "./"} {
 					b := storage.Prefixed(whole, prefix)
 					for name, err := range everyOperation(t, b, "key") {
-						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s under %q: %v", name, prefix, err)
+						require.Equal(
+							t, storage.InvalidArgument, storage.CodeOf(err), "%s under %q: %v", name, prefix, err,
+						)
 					}
 				}
 			})
@@ -282,12 +289,14 @@ var prefixedCases = []Case{
 			var mu sync.Mutex
 			var seen []string
 			whole := t.open(
-				storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-					mu.Lock()
-					defer mu.Unlock()
-					seen = append(seen, op.Key)
-					return ctx, nil, nil
-				}),
+				storage.WithHook(
+					func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+						mu.Lock()
+						defer mu.Unlock()
+						seen = append(seen, op.Key)
+						return ctx, nil, nil
+					},
+				),
 			)
 			_, err := storage.Prefixed(whole, "p/").Attrs(t.Context(), "missing")
 			require.Equal(t, "missing", t.requireCode(err, storage.ObjectNotFound).Key)
@@ -298,7 +307,10 @@ var prefixedCases = []Case{
 		Name: "a user's error keeps its cause under a prefix", Rule: "K5",
 		Explanation: "if a user's Core wraps an error of this package, the view keeps the wrapping and removes only the prefix from the key",
 		run: func(t *T) {
-			b := storage.Prefixed(t.wrap(t.open(), func(c storage.Core) storage.Core { return cores.Refusing{Core: c, Err: errBoom} }), "p/")
+			b := storage.Prefixed(
+				t.wrap(t.open(), func(c storage.Core) storage.Core { return cores.Refusing{Core: c, Err: errBoom} }),
+				"p/",
+			)
 			for path, err := range map[string]error{
 				"Prefixed": b.Remove(t.Context(), "x"),
 				"Ref":      storage.Ref[storage.Remover](b).Remove(t.Context(), "x"),
@@ -334,7 +346,9 @@ var prefixedCases = []Case{
 		run: func(t *T) {
 			whole := t.open()
 			t.puts(whole, "p/a", "p/b", "q/a", "q/b")
-			page, err := storage.ListPage(t.Context(), storage.Prefixed(whole, "p/"), "", t.anyOrder(storage.WithPageSize(1))...)
+			page, err := storage.ListPage(
+				t.Context(), storage.Prefixed(whole, "p/"), "",
+				t.anyOrder(storage.WithPageSize(1))...)
 			require.NoError(t, err)
 			first := page.Entries[0].Key
 			require.NotEmpty(t, page.Token)
@@ -392,7 +406,9 @@ func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error)
 			_, errs["Append"] = storage.Append(t.Context(), b, key, []byte("x"))
 		}
 		_, errs["ReadAll"] = firstOf3(storage.ReadAll(t.Context(), b, key))
-		_, errs["ReadRanges"] = firstOf3(storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: 0, Length: 1}}))
+		_, errs["ReadRanges"] = firstOf3(
+			storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: 0, Length: 1}}),
+		)
 		errs["NewReaderAt"] = readByte(t, b, key)
 		for name, err := range errs {
 			if !yield(name, err) {
@@ -427,7 +443,9 @@ var resumedViewCases = []Case{
 			file, err := os.ReadFile(h.path)
 			require.NoError(t, err)
 
-			other := &interruptedUpload{bucket: storage.Prefixed(h.bucket, "b/"), text: body(2*t.unit+1, 2), path: h.path}
+			other := &interruptedUpload{
+				bucket: storage.Prefixed(h.bucket, "b/"), text: body(2*t.unit+1, 2), path: h.path,
+			}
 			attrs, err := t.upload(t.Context(), other, strings.NewReader(other.text))
 			require.NoError(t, err)
 			require.Equal(t, int64(len(other.text)), attrs.Size)

@@ -110,7 +110,8 @@ func (op operation) withFaults(t *T, retried bool) {
 			t.faults.Set()
 			hit := len(t.faults.Hits()) > 0
 			op.judge(t, fmt.Sprintf("%v: %v", rule, err), verdict{
-				err: err, got: got, want: want, now: t.snapshot(checked), before: before, after: after, retried: retried,
+				err: err, got: got, want: want, now: t.snapshot(checked), before: before, after: after,
+				retried: retried,
 			})
 			if !hit && !storage.IsTemporary(err) {
 				break
@@ -142,7 +143,9 @@ func (op operation) judge(t *T, name string, v verdict) {
 		require.NoError(t, v.err, name)
 	case op.many:
 		for line := range strings.SplitSeq(v.now, "\n") {
-			require.True(t, strings.Contains(v.before, line) || strings.Contains(v.after, line), "%s: between: %s", name, line)
+			require.True(
+				t, strings.Contains(v.before, line) || strings.Contains(v.after, line), "%s: between: %s", name, line,
+			)
 		}
 	case storage.CodeOf(v.err) == storage.BodyFailed:
 		require.Equal(t, v.before, v.now, name)
@@ -216,7 +219,10 @@ func writeOperations() []operation {
 	}
 	return []operation{
 		{name: "an upload", setUp: old, do: uploading()},
-		{name: "an upload that creates", needs: storage.ConditionalCreate, setUp: nothing, do: uploading(storage.IfAbsent())},
+		{
+			name: "an upload that creates", needs: storage.ConditionalCreate, setUp: nothing,
+			do: uploading(storage.IfAbsent()),
+		},
 		{name: "an upload that replaces a revision", needs: storage.ConditionalUpdate, setUp: old,
 			do: func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
 				return uploading(storage.IfRevision(given.(*storage.Attrs).Revision))(ctx, t, b, given)
@@ -233,16 +239,17 @@ func writeOperations() []operation {
 			do: uploadingParts(inPlace),
 		},
 		{
-			name: "an upload of a stream in parts", needs: storage.MultipartUploads, open: (*T).openForParts, setUp: nothing,
-			do: uploadingParts(stream),
+			name: "an upload of a stream in parts", needs: storage.MultipartUploads, open: (*T).openForParts,
+			setUp: nothing, do: uploadingParts(stream),
 		},
 		{
 			name: "an upload in parts that creates", needs: storage.MultipartUploads | storage.ConditionalCreate,
 			open: (*T).openForParts, setUp: nothing, do: uploadingParts(stream, storage.IfAbsent()),
 		},
 		{
-			name: "an upload in parts that replaces a revision", needs: storage.MultipartUploads | storage.ConditionalUpdate,
-			open: (*T).openForParts, setUp: old, do: uploadingParts(stream),
+			name:  "an upload in parts that replaces a revision",
+			needs: storage.MultipartUploads | storage.ConditionalUpdate,
+			open:  (*T).openForParts, setUp: old, do: uploadingParts(stream),
 		},
 		{name: "a Writer", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			w := storage.NewWriter(ctx, b, "a")
@@ -388,14 +395,18 @@ func readOperations() []operation {
 		})},
 		{name: "ReadRanges", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 			got, _, err := storage.ReadRanges(
-				ctx, b, "a", []storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}},
+				ctx, b, "a",
+				[]storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}},
 				storage.WithMaxGap(0),
 			)
 			return texts(got), err
 		})},
-		{name: "a file system", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			data, err := fs.ReadFile(storage.FS(ctx, b), "c/d")
-			return string(data), err
-		})},
+		{
+			name: "a file system", setUp: content,
+			do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+				data, err := fs.ReadFile(storage.FS(ctx, b), "c/d")
+				return string(data), err
+			}),
+		},
 	}
 }

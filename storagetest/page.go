@@ -110,7 +110,9 @@ var pageCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a/1", "a/2", "b/1", "b/2")
-			page, err := storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithPageSize(1), storage.WithPrefix("a/"))...)
+			page, err := storage.ListPage(
+				t.Context(), b, "",
+				t.anyOrder(storage.WithPageSize(1), storage.WithPrefix("a/"))...)
 			require.NoError(t, err)
 			require.NotEmpty(t, page.Token)
 			for name, c := range map[string]struct {

@@ -41,20 +41,23 @@ var partCases = []Case{
 				ctx, cancel := context.WithCancel(t.Context())
 				begun, aborted := 0, 0
 				b := t.openForParts(driver.WithLayer(func(d driver.Driver) driver.Driver {
-					return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-						switch call {
-						case "AbortParts":
-							aborted++
-						case "BeginParts": // the store begins it, and the client does not hear of that
-							err := next(context.WithoutCancel(ctx))
-							begun++
-							if cancel(); ctx.Err() != nil {
-								return ctx.Err()
+					return driver.Intercept(
+						d,
+						func(ctx context.Context, call string, next func(context.Context) error) error {
+							switch call {
+							case "AbortParts":
+								aborted++
+							case "BeginParts": // the store begins it, and the client does not hear of that
+								err := next(context.WithoutCancel(ctx))
+								begun++
+								if cancel(); ctx.Err() != nil {
+									return ctx.Err()
+								}
+								return err
 							}
-							return err
-						}
-						return next(ctx)
-					})
+							return next(ctx)
+						},
+					)
 				}))
 				t.requireCode(do(ctx, b), storage.Canceled)
 				require.Equal(t, []int{1, 1}, []int{begun, aborted}, name)
@@ -78,7 +81,8 @@ var partCases = []Case{
 				require.NoError(t, err, "%d bytes", n)
 				t.requireContent(b, "stream", text)
 				_, err = b.Upload(
-					t.Context(), "in place", strings.NewReader(text), storage.WithPartSize(t.unit), storage.WithConcurrency(3),
+					t.Context(), "in place", strings.NewReader(text), storage.WithPartSize(t.unit),
+					storage.WithConcurrency(3),
 				)
 				require.NoError(t, err, "%d bytes", n)
 				t.requireContent(b, "in place", text)
@@ -114,7 +118,9 @@ var partCases = []Case{
 					if t.has(driver.SequentialParts) { // the last part comes with the completion
 						parts += t.faults.Count(faults.CompleteParts)
 					}
-					require.Equal(t, row.puts, t.faults.Count(faults.Put), "%s of %d bytes: %v", name, row.bytes, t.faults)
+					require.Equal(
+						t, row.puts, t.faults.Count(faults.Put), "%s of %d bytes: %v", name, row.bytes, t.faults,
+					)
 					require.Equal(t, row.parts, parts, "%s of %d bytes: %v", name, row.bytes, t.faults)
 					t.requireContent(b, "a", text)
 				}
@@ -167,7 +173,8 @@ var partCases = []Case{
 		run: func(t *T) {
 			b := t.openLimited(
 				faults.Limits{
-					Disable: driver.StreamingPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit,
+					Disable: driver.StreamingPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit,
+					MinPartSize: t.unit,
 				},
 			)
 			for _, n := range []int64{2 * t.unit, 2*t.unit + t.unit/2, 3 * t.unit} {
@@ -177,7 +184,9 @@ var partCases = []Case{
 						faults.DropResponse(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
 						faults.Fail(faults.CompleteParts).Nth(1), faults.DropResponse(faults.CompleteParts).Nth(2),
 					)
-					_, err := b.Upload(t.Context(), name, from, storage.WithPartSize(t.unit), storage.WithConcurrency(4))
+					_, err := b.Upload(
+						t.Context(), name, from, storage.WithPartSize(t.unit), storage.WithConcurrency(4),
+					)
 					require.NoError(t, err, "%s of %d bytes: %v", name, n, t.faults)
 					t.requireContent(b, name, text)
 				}
@@ -190,7 +199,9 @@ var partCases = []Case{
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openLimited(
-				faults.Limits{Disable: driver.StreamingPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit},
+				faults.Limits{
+					Disable: driver.StreamingPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit,
+				},
 			)
 			text := body(2*t.unit, 1)
 			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
@@ -225,7 +236,9 @@ var partCases = []Case{
 		Explanation: "the part size is chosen so that the body fits into the provider's number of parts",
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
-			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxParts: 2})
+			b := t.openLimited(
+				faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxParts: 2},
+			)
 			text := body(2*t.unit+5, 1)
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 			require.NoError(t, err)
@@ -288,21 +301,26 @@ var partCases = []Case{
 			var mu sync.Mutex
 			var abort []error
 			watch := driver.WithLayer(func(next driver.Driver) driver.Driver {
-				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == "AbortParts" {
-						mu.Lock()
-						_, limited := ctx.Deadline()
-						if !limited {
-							t.Error("an abort must have a deadline")
+				return driver.Intercept(
+					next,
+					func(ctx context.Context, call string, next func(context.Context) error) error {
+						if call == "AbortParts" {
+							mu.Lock()
+							_, limited := ctx.Deadline()
+							if !limited {
+								t.Error("an abort must have a deadline")
+							}
+							abort = append(abort, ctx.Err())
+							mu.Unlock()
 						}
-						abort = append(abort, ctx.Err())
-						mu.Unlock()
-					}
-					return next(ctx)
-				})
+						return next(ctx)
+					},
+				)
 			})
 			b := t.openForParts(watch, observe.BeforeCall("PutPart", 2, cancel))
-			_, err := b.Upload(ctx, "a", stream(body(3*t.unit, 1)), storage.WithPartSize(t.unit), storage.WithConcurrency(1))
+			_, err := b.Upload(
+				ctx, "a", stream(body(3*t.unit, 1)), storage.WithPartSize(t.unit), storage.WithConcurrency(1),
+			)
 			t.requireNothingDone(err, storage.Canceled)
 			require.Equal(t, []error{nil}, abort)
 			t.requireMissing(b, "a")

@@ -128,7 +128,9 @@ var readRangesCases = []Case{
 				for _, opts := range [][]storage.DownloadOption{
 					{storage.WithRange(1, 2)}, {storage.WithMaxGap(-1)}, {storage.WithConcurrency(0)}, {nil},
 				} {
-					_, _, err := storage.ReadRanges(t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 1}}, opts...)
+					_, _, err := storage.ReadRanges(
+						t.Context(), b, "a", []storage.Range{{Offset: 0, Length: 1}},
+						opts...)
 					t.requireNothingDone(err, storage.InvalidArgument)
 				}
 			})
@@ -161,7 +163,9 @@ var readRangesCases = []Case{
 			text := body(600_000, 1)
 			t.put(b, "a", text)
 			scattered := []storage.Range{
-				{Offset: 300_000, Length: 10}, {Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 1150, Length: 50},
+				{
+					Offset: 300_000, Length: 10,
+				}, {Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 1150, Length: 50},
 			}
 			for _, row := range []struct {
 				name     string
@@ -222,7 +226,9 @@ func readOneRange(t *T, b storage.Downloader, key string, row rangeRow) {
 	t.Helper()
 	name := fmt.Sprintf("%s %+v", key, row)
 	read := func() ([][]byte, error) {
-		got, _, err := storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: row.offset, Length: row.length}})
+		got, _, err := storage.ReadRanges(
+			t.Context(), b, key, []storage.Range{{Offset: row.offset, Length: row.length}},
+		)
 		return got, err
 	}
 	switch row.code {

@@ -167,7 +167,9 @@ var readerAtCases = []Case{
 			text := body(200_000, 1)
 			t.put(b, "a", text)
 			for _, step := range []int64{100, 1000, 1500} {
-				r, err := storage.NewReaderAt(t.Context(), b, "a", storage.WithBlockSize(1000), storage.WithBlockCache(140_000))
+				r, err := storage.NewReaderAt(
+					t.Context(), b, "a", storage.WithBlockSize(1000), storage.WithBlockCache(140_000),
+				)
 				require.NoError(t, err)
 				before := t.faults.Count(faults.Get)
 				half := int64(len(text)) / 2
@@ -195,7 +197,8 @@ var readerAtCases = []Case{
 				all.Go(func() {
 					for at := i * 1000; at < int64(len(text)); at += 100_000 {
 						p := make([]byte, 1000)
-						if n, err := r.ReadAt(p, at); err != nil && err != io.EOF || string(p[:n]) != text[at:at+int64(n)] {
+						if n, err := r.ReadAt(p, at); err != nil && err != io.EOF ||
+							string(p[:n]) != text[at:at+int64(n)] {
 							t.Errorf("%d bytes at %d: %v", n, at, err)
 						}
 					}

@@ -30,7 +30,8 @@ var reconcileCases = []Case{
 				text := body(path.size, 1)
 				t.faults.Set(faults.DropResponse(completingCalls).Nth(1))
 				attrs, err := b.Upload(
-					t.Context(), "a", strings.NewReader(text), storage.IfAbsent(), storage.WithMetadata(map[string]string{"k": "v"}),
+					t.Context(), "a", strings.NewReader(text), storage.IfAbsent(),
+					storage.WithMetadata(map[string]string{"k": "v"}),
 				)
 				require.NoError(t, err, path.name)
 				require.Equal(t, t.attrs(b, "a").Revision, attrs.Revision)
@@ -51,7 +52,9 @@ var reconcileCases = []Case{
 				{Code: storage.Unavailable, Status: http.StatusRequestTimeout, Retryable: true},
 			} {
 				answered := func() {
-					t.faults.Set(faults.DropResponse(completingCalls | faults.Copy | faults.Compose).Nth(1).WithError(refusal))
+					t.faults.Set(
+						faults.DropResponse(completingCalls | faults.Copy | faults.Compose).Nth(1).WithError(refusal),
+					)
 				}
 				for _, path := range t.uploadPaths() {
 					b, name := path.open(), fmt.Sprint(path.name, " ", refusal.Status)
@@ -59,7 +62,9 @@ var reconcileCases = []Case{
 					made, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)), storage.IfAbsent())
 					require.NoError(t, err, name)
 					answered()
-					_, err = b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 2)), storage.IfRevision(made.Revision))
+					_, err = b.Upload(
+						t.Context(), "a", strings.NewReader(body(path.size, 2)), storage.IfRevision(made.Revision),
+					)
 					require.NoError(t, err, name)
 					t.requireContent(b, "a", body(path.size, 2))
 					answered()
@@ -110,7 +115,9 @@ var reconcileCases = []Case{
 				b := path.open()
 				old := t.put(b, "a", "old")
 				t.faults.Set(faults.DropResponse(completingCalls).Nth(1))
-				attrs, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)), storage.IfRevision(old.Revision))
+				attrs, err := b.Upload(
+					t.Context(), "a", strings.NewReader(body(path.size, 1)), storage.IfRevision(old.Revision),
+				)
 				require.NoError(t, err, path.name)
 				require.Equal(t, t.attrs(b, "a").Revision, attrs.Revision)
 				t.requireContent(b, "a", body(path.size, 1))
@@ -157,7 +164,13 @@ var reconcileCases = []Case{
 			var other storage.Bucket
 			b, other := t.openTwice(observe.BeforeCall("Put", 2, func() { t.put(other, "a", "another's") }))
 			t.faults.Set(
-				faults.Fail(faults.Put).Nth(1).WithError(&storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}),
+				faults.Fail(
+					faults.Put,
+				).Nth(
+					1,
+				).WithError(
+					&storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true},
+				),
 			)
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("mine"), storage.IfAbsent())
 			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err), "%v", err)
@@ -238,7 +251,8 @@ var reconcileCases = []Case{
 				b := path.open()
 				t.put(b, "a", "old")
 				t.faults.Set(
-					faults.DropResponse(completingCalls).Nth(1), faults.Fail(faults.Any&^(faults.BeginParts|faults.PutPart)),
+					faults.DropResponse(completingCalls).Nth(1),
+					faults.Fail(faults.Any&^(faults.BeginParts|faults.PutPart)),
 				)
 				_, err := b.Upload(t.Context(), "a", strings.NewReader(body(path.size, 1)))
 				failure := t.requireCode(err, storage.Unavailable)
@@ -296,7 +310,8 @@ var reconcileCases = []Case{
 			require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "c").Metadata)
 			t.requireNoRequests(func() {
 				_, err := b.Upload(
-					t.Context(), "d", strings.NewReader("x"), storage.WithMetadata(map[string]string{"OmnibucketWriteID": "x"}),
+					t.Context(), "d", strings.NewReader("x"),
+					storage.WithMetadata(map[string]string{"OmnibucketWriteID": "x"}),
 				)
 				t.requireNothingDone(err, storage.InvalidArgument)
 			})
@@ -315,10 +330,13 @@ var reconcileCases = []Case{
 							r.Metadata = map[string]string{"k": "v", old: "x"}
 						}
 					}
-					b := t.openLimited(bounds, observe.SeePuts(mark), driver.WithLayer(func(next driver.Driver) driver.Driver {
-						stored = next
-						return next
-					}))
+					b := t.openLimited(
+						bounds, observe.SeePuts(mark),
+						driver.WithLayer(func(next driver.Driver) driver.Driver {
+							stored = next
+							return next
+						}),
+					)
 					t.put(b, "a", "x")
 					require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata, old)
 					_, err := storage.Copy(t.Context(), b, "b", b, "a")
@@ -381,9 +399,7 @@ var reconcileCases = []Case{
 			b := t.open()
 			lost, denied := faults.DropResponse(
 				faults.DeleteBatch,
-			).Nth(
-				1,
-			), faults.Fail(
+			).Nth(1), faults.Fail(
 				faults.Delete,
 			).WithError(
 				storage.PermissionDenied,

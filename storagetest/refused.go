@@ -169,7 +169,9 @@ func (r refusal) prove(t *T, b storage.Bucket) {
 	}
 	made := t.countRequests(func() {
 		for name, err := range r.calls(t, b) {
-			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, featureText(r.feature), err)
+			require.Equal(
+				t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, featureText(r.feature), err,
+			)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 		}
 	})
@@ -242,7 +244,9 @@ var refusalCases = []Case{
 				t.requireNothingDone(err, storage.Unsupported)
 				_, err = storage.Copy(t.Context(), b, "new", b, "key", storage.WithSourceNative("elsewhere", 1))
 				t.requireNothingDone(err, storage.Unsupported)
-				_, err = storage.Compose(t.Context(), b, "new", []string{"key"}, storage.WithSourceNative("elsewhere", 1))
+				_, err = storage.Compose(
+					t.Context(), b, "new", []string{"key"}, storage.WithSourceNative("elsewhere", 1),
+				)
 				t.requireNothingDone(err, storage.Unsupported)
 				t.requireNothingDone(b.Remove(t.Context(), "key", foreign), storage.Unsupported)
 				if storage.Supports(b, storage.SignedURLs) {
@@ -345,7 +349,8 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 		_, errs["Compose of "+key] = storage.Compose(t.Context(), b, key, []string{"folder/x"})
 		require.Equal(
 			t, storage.Unsupported, storage.CodeOf(errs["Upload of "+key]),
-			"%q must be refused beside %q and %q. If the store can hold all of them, declare KeysBesideFolders", key, "file",
+			"%q must be refused beside %q and %q. If the store can hold all of them, declare KeysBesideFolders", key,
+			"file",
 			"folder/x",
 		)
 		t.requireMissing(b, key)
@@ -394,12 +399,16 @@ func optionValues(current string) map[string]func(context.Context, storage.Bucke
 		}
 	}
 	return map[string]func(context.Context, storage.Bucket) error{
-		"Upload, not a revision":    upload(storage.UploadOptions{Condition: storage.Condition{NotRevision: current}}),
-		"Upload, two conditions":    upload(storage.UploadOptions{Condition: storage.Condition{Absent: true, Revision: current}}),
-		"Upload, a size below -1":   upload(storage.UploadOptions{Size: -7}),
-		"Upload, no requests":       upload(storage.UploadOptions{Transfer: storage.Transfer{Concurrency: -5}}),
-		"Upload, a write id":        upload(storage.UploadOptions{Transfer: storage.Transfer{WriteID: "../a"}}),
-		"Upload, a bad type":        upload(storage.UploadOptions{Properties: storage.Properties{ContentType: "no type"}}),
+		"Upload, not a revision": upload(storage.UploadOptions{Condition: storage.Condition{NotRevision: current}}),
+		"Upload, two conditions": upload(
+			storage.UploadOptions{Condition: storage.Condition{Absent: true, Revision: current}},
+		),
+		"Upload, a size below -1": upload(storage.UploadOptions{Size: -7}),
+		"Upload, no requests":     upload(storage.UploadOptions{Transfer: storage.Transfer{Concurrency: -5}}),
+		"Upload, a write id":      upload(storage.UploadOptions{Transfer: storage.Transfer{WriteID: "../a"}}),
+		"Upload, a bad type": upload(
+			storage.UploadOptions{Properties: storage.Properties{ContentType: "no type"}},
+		),
 		"Upload, a bad one earlier": upload(storage.WithSize(-3), storage.UploadOptions{}),
 		"Upload, nil earlier":       upload(nil, storage.UploadOptions{}),
 		"Download, absent":          download(storage.DownloadOptions{Condition: storage.Condition{Absent: true}}),

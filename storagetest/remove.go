@@ -52,7 +52,9 @@ var removeCases = []Case{
 					keys = append(keys, fmt.Sprintf("k/%d", i))
 				}
 				t.puts(b, keys...)
-				removed, err := storage.RemoveAll(t.Context(), b, slices.Values(append(slices.Clone(keys[1:]), "missing")))
+				removed, err := storage.RemoveAll(
+					t.Context(), b, slices.Values(append(slices.Clone(keys[1:]), "missing")),
+				)
 				require.NoError(t, err)
 				require.Equal(t, 9, removed)
 				require.Equal(t, []string{"keep"}, t.keys(b))

@@ -124,7 +124,8 @@ var memoryCases = []Case{
 		Needs:       storage.MultipartUploads,
 		run: func(t *T) {
 			b := t.openForParts(
-				storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}), storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+				storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 			)
 			text := body(2*t.unit+1, 1)
 			t.faults.Set(faults.Fail(faults.PutPart))

@@ -43,7 +43,8 @@ var retryCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			for _, code := range []storage.Code{
-				storage.PermissionDenied, storage.Unauthenticated, storage.BucketNotFound, storage.Locked, storage.TooLarge,
+				storage.PermissionDenied, storage.Unauthenticated, storage.BucketNotFound, storage.Locked,
+				storage.TooLarge,
 				storage.Internal,
 			} {
 				t.faults.Set(faults.Fail(faults.Any).WithError(code))
@@ -227,7 +228,9 @@ var resumeCases = []Case{
 		alone:       true, // its stall is short: a busy process would make every attempt stall
 		run: func(t *T) {
 			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
-			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}))
+			b := t.open(
+				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}),
+			)
 			t.faults.Set()
 			text := body(5000, 1)
 			t.put(b, "a", text)
@@ -294,7 +297,9 @@ func changesUnderDownload(text string) func(t *T) {
 				continue
 			}
 			t.requireCode(err, storage.Changed)
-			require.False(t, errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.PreconditionFailed), "%v", err)
+			require.False(
+				t, errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.PreconditionFailed), "%v", err,
+			)
 		}
 	}
 }

@@ -322,7 +322,8 @@ var accountCases = []serviceCase{
 			} {
 				_, err := s.UpdateBucket(s.T.Context(), s.name(), option)
 				require.Contains(
-					s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err,
+					s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%s: %v",
+					name, err,
 				)
 			}
 		},

@@ -76,7 +76,9 @@ var settingCases = []serviceCase{
 			kept := s.T.put(b, "kept", "x", storage.WithRetention(time.Now().Add(lockTime), storage.Governance))
 			s.T.requireNothingDone(b.Remove(ctx, "kept", storage.WithVersion(kept.Version)), storage.Locked)
 			remove("kept", kept.Version)
-			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.unless(err) {
+			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.unless(
+				err,
+			) {
 				require.Equal(s.T, storage.DefaultRetention{Mode: storage.Governance, Days: 1}, info.DefaultRetention)
 				written := s.T.put(b, "default", "x")
 				s.T.requireNothingDone(b.Remove(ctx, "default", storage.WithVersion(written.Version)), storage.Locked)
@@ -113,7 +115,8 @@ var settingCases = []serviceCase{
 				require.NoError(s.T, b.Remove(s.T.Context(), "a", storage.WithVersion(entry.Version)))
 			}
 			require.True(
-				s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.Versioning), "at creation",
+				s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.Versioning),
+				"at creation",
 			)
 			require.False(s.T, storage.Supports(s.bucket(s.create()), storage.Versioning), "versioning was not enabled")
 		},

@@ -36,7 +36,9 @@ var signingCases = []Case{
 					altered := *signed
 					a.change(t, &altered)
 					response := t.do(&altered, strings.NewReader("evil"), nil)
-					require.GreaterOrEqual(t, response.status, 400, "%s of %s: %s", a.name, signed.Method, response.body)
+					require.GreaterOrEqual(
+						t, response.status, 400, "%s of %s: %s", a.name, signed.Method, response.body,
+					)
 				}
 			}
 			for _, a := range equivalentForms {
@@ -149,7 +151,8 @@ var signingCases = []Case{
 				t.optional(storage.ContentProperties, storage.WithContentDisposition("attachment")),
 			)
 			signed, err := b.SignedDownloadURL(
-				t.Context(), "a", storage.WithDownloadName("other"), storage.WithInlineName("R\u00e9sum\u00e9 \"1\".pdf"),
+				t.Context(), "a", storage.WithDownloadName("other"),
+				storage.WithInlineName("R\u00e9sum\u00e9 \"1\".pdf"),
 			)
 			require.NoError(t, err)
 			response := t.do(signed, nil, nil)
@@ -176,7 +179,8 @@ var signingCases = []Case{
 			)
 			for _, disposition := range []string{"inline", `inline; filename="test.pdf"`} {
 				signed, err := b.SignedDownloadURL(
-					t.Context(), "a", storage.WithDownloadName("other"), storage.WithResponseContentDisposition(disposition),
+					t.Context(), "a", storage.WithDownloadName("other"),
+					storage.WithResponseContentDisposition(disposition),
 				)
 				require.NoError(t, err)
 				response := t.do(signed, nil, nil)
@@ -238,7 +242,9 @@ var signingCases = []Case{
 			t.put(b, "a", "x")
 			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Second))
 			require.NoError(t, err)
-			require.Eventually(t, func() bool { return t.do(signed, nil, nil).status >= 400 }, time.Minute, 200*time.Millisecond)
+			require.Eventually(
+				t, func() bool { return t.do(signed, nil, nil).status >= 400 }, time.Minute, 200*time.Millisecond,
+			)
 			require.False(t, time.Now().Before(signed.ExpiresAt), "it must work until it expires")
 			for _, a := range laterExpiries {
 				altered := *signed
@@ -385,8 +391,13 @@ func signedDownload(t *T, key string) {
 
 func signedUpload(t *T, key string) {
 	b := t.open()
-	signed, err := b.SignedUploadURL(t.Context(), key, t.contentType("text/x-test"),
-		t.optional(storage.ContentProperties, storage.WithCacheControl("no-store")), t.metadata(map[string]string{"k": "v"}))
+	signed, err := b.SignedUploadURL(
+		t.Context(), key, t.contentType("text/x-test"),
+		t.optional(
+			storage.ContentProperties, storage.WithCacheControl("no-store"),
+		),
+		t.metadata(map[string]string{"k": "v"}),
+	)
 	require.NoError(t, err)
 	require.Equal(t, http.MethodPut, signed.Method)
 	for name := range signed.Header {

@@ -83,7 +83,9 @@ var softDeleteCases = []Case{
 				t.removeForGood(b, "a")
 			}
 			t.put(b, "a", "new")
-			t.requireNothingDone(storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()), storage.PreconditionFailed)
+			t.requireNothingDone(
+				storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()), storage.PreconditionFailed,
+			)
 			t.requireContent(b, "a", "new")
 			t.removeForGood(b, "a")
 			require.NoError(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()))
@@ -112,7 +114,10 @@ var softDeleteCases = []Case{
 			require.Equal(t, int64(9), entries[0].Size)
 			require.Equal(t, int64(3), entries[2].Size)
 			require.NoError(
-				t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(entries[2].Version)),
+				t,
+				storage.Restore(
+					t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(entries[2].Version),
+				),
 			)
 			t.requireContent(b, "a", "one")
 			t.requireMissing(b, "b")
@@ -134,9 +139,13 @@ var softDeleteCases = []Case{
 			t.put(b, "longer/key", "x")
 			t.removeForGood(b, "longer/key")
 			for _, key := range []string{"missing", "longer", "longer/key2"} {
-				t.requireNothingDone(storage.Restore(t.Context(), b, key, storage.WithSoftDeleted()), storage.ObjectNotFound)
+				t.requireNothingDone(
+					storage.Restore(t.Context(), b, key, storage.WithSoftDeleted()), storage.ObjectNotFound,
+				)
 			}
-			t.requireNothingDone(storage.Restore(t.Context(), b, "there", storage.WithSoftDeleted()), storage.PreconditionFailed)
+			t.requireNothingDone(
+				storage.Restore(t.Context(), b, "there", storage.WithSoftDeleted()), storage.PreconditionFailed,
+			)
 		},
 	},
 	{
@@ -177,14 +186,18 @@ var softDeleteCases = []Case{
 			require.Empty(t, t.versions(b, storage.WithSoftDeleted()))
 			_, err := storage.RemoveVersions(
 				t.Context(), b,
-				slices.Values(slices.DeleteFunc(t.versions(b), func(v storage.VersionEntry) bool { return v.Version == "" })),
+				slices.Values(
+					slices.DeleteFunc(t.versions(b), func(v storage.VersionEntry) bool { return v.Version == "" }),
+				),
 			)
 			require.NoError(t, err)
 			require.Empty(t, t.versions(b))
 			entries := t.versions(b, storage.WithSoftDeleted())
 			require.Len(t, entries, 2)
 			require.Equal(t, one.Version, entries[1].Version)
-			require.NoError(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(one.Version)))
+			require.NoError(
+				t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted(), storage.WithVersion(one.Version)),
+			)
 			t.requireContent(b, "a", "one")
 		},
 	},

@@ -226,7 +226,9 @@ var tagCases = []Case{
 			b := t.open()
 			_, err := storage.Tags(t.Context(), b, "missing")
 			t.requireCode(err, storage.ObjectNotFound)
-			t.requireNothingDone(storage.SetTags(t.Context(), b, "missing", map[string]string{"k": "v"}), storage.ObjectNotFound)
+			t.requireNothingDone(
+				storage.SetTags(t.Context(), b, "missing", map[string]string{"k": "v"}), storage.ObjectNotFound,
+			)
 			t.requireNothingDone(storage.SetTags(t.Context(), b, "missing", nil), storage.ObjectNotFound)
 			t.requireMissing(b, "missing")
 		},

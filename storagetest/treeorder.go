@@ -27,16 +27,21 @@ var treeCases = []Case{
 			require.Equal(t, all, t.keys(b))
 			require.Equal(t, all, t.keys(b, storage.WithPageSize(2)))
 			require.Equal(t, all, t.pages(b, 2))
-			require.Equal(t, []string{"a-b", ">a/", "a0"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)))
+			require.Equal(
+				t, []string{"a-b", ">a/", "a0"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)),
+			)
 			require.Equal(t, all[1:], t.keys(b, storage.WithStartAfter("a-b"), storage.WithPageSize(2)))
 			require.Equal(t, all[3:], t.keys(b, storage.WithStartAfter("a/2"), storage.WithPageSize(2)))
 			require.Equal(
 				t, all[1:4], t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a-"), storage.WithPageSize(2)),
 				"a start before the prefix",
 			)
-			require.Empty(t, t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a0")), "a start after the prefix")
+			require.Empty(
+				t, t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a0")), "a start after the prefix",
+			)
 			require.Equal(
-				t, []string{"a-", "a/1", "a/2", "a/3", "a0"}, t.plainKeys(b, storage.WithDelimiter("-"), storage.WithPageSize(2)),
+				t, []string{"a-", "a/1", "a/2", "a/3", "a0"},
+				t.plainKeys(b, storage.WithDelimiter("-"), storage.WithPageSize(2)),
 			)
 		},
 	},
@@ -48,7 +53,8 @@ var treeCases = []Case{
 			t.puts(b, "a/1", "a/2", "a-b", "c")
 			for _, size := range []int{1, 2, 3, 100} {
 				require.NotEmpty(
-					t, t.requireCode(t.lastError(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size,
+					t, t.requireCode(t.lastError(b, storage.WithPageSize(size)), storage.Unsupported).Hint,
+					"pages of %d", size,
 				)
 			}
 			t.requireCode(t.lastError(b, storage.WithDelimiter("/"), storage.WithPageSize(1)), storage.Unsupported)
@@ -96,7 +102,9 @@ var treeCases = []Case{
 		run: func(t *T) {
 			b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &repeater{next} }))
 			t.puts(b, "a/1", "b", "c/1")
-			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)))
+			require.Equal(
+				t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)),
+			)
 			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/")))
 		},
 	},
@@ -112,7 +120,8 @@ var treeCases = []Case{
 				require.Equal(t, want, t.pages(b, 3, storage.WithDelimiter(delimiter)))
 				want = model(aroundAFolder, "a", delimiter, "a-b")
 				require.Equal(
-					t, want, t.keys(b, storage.WithDelimiter(delimiter), storage.WithPrefix("a"), storage.WithStartAfter("a-b")),
+					t, want,
+					t.keys(b, storage.WithDelimiter(delimiter), storage.WithPrefix("a"), storage.WithStartAfter("a-b")),
 				)
 			}
 		},
@@ -164,7 +173,8 @@ var treeCases = []Case{
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(t.wrapped(b), "mark/")), "of a user's Core")
 			for _, of := range []storage.Bucket{b, t.wrapped(b)} {
 				require.Equal(
-					t, []string{"x"}, t.keys(storage.Prefixed(of, "mark/"), storage.WithLimit(1)), "it must not count either",
+					t, []string{"x"}, t.keys(storage.Prefixed(of, "mark/"), storage.WithLimit(1)),
+					"it must not count either",
 				)
 			}
 		},
@@ -216,7 +226,8 @@ func listingOfATree(t *T) {
 			}
 			opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter(delimiter)}
 			require.Equal(
-				t, model(aroundAFolder, prefix, delimiter, ""), t.pages(b, 3, opts...), "prefix %q, delimiter %q, by ListPage",
+				t, model(aroundAFolder, prefix, delimiter, ""), t.pages(b, 3, opts...),
+				"prefix %q, delimiter %q, by ListPage",
 				prefix, delimiter,
 			)
 		}
@@ -265,9 +276,13 @@ func listingFromTheStart(t *T) {
 	t.puts(tree, aroundAFolder...)
 	for _, size := range []int{1, 3, 100} {
 		for _, after := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
-			t.requireCode(t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after)), storage.Unsupported)
 			t.requireCode(
-				t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after), storage.WithDelimiter("/")),
+				t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(after)), storage.Unsupported,
+			)
+			t.requireCode(
+				t.lastError(
+					tree, storage.WithPageSize(size), storage.WithStartAfter(after), storage.WithDelimiter("/"),
+				),
 				storage.Unsupported,
 			)
 		}

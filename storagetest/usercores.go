@@ -85,7 +85,9 @@ var userCoreCases = []Case{
 				b, calls := t.counting(whole)
 				_, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.NoError(t, err, path)
-				_, err = storage.Copy(t.Context(), storage.Ref[storage.Uploader](storage.Prefixed(b, "p/")), "c", whole, "a")
+				_, err = storage.Copy(
+					t.Context(), storage.Ref[storage.Uploader](storage.Prefixed(b, "p/")), "c", whole, "a",
+				)
 				require.NoError(t, err, path)
 				require.Equal(t, []string{"b", "p/c"}, calls.Copies[:2], path)
 				require.Empty(t, append(calls.Uploads, calls.Downloads...), path)
@@ -283,7 +285,9 @@ var userCoreCases = []Case{
 		run: func(t *T) {
 			whole := t.open()
 			t.puts(whole, "p/a", "z")
-			view := storage.Prefixed(t.wrap(whole, func(c storage.Core) storage.Core { return cores.Straying{Core: c} }), "p/")
+			view := storage.Prefixed(
+				t.wrap(whole, func(c storage.Core) storage.Core { return cores.Straying{Core: c} }), "p/",
+			)
 			var failed error
 			for entry, err := range view.List(t.Context(), t.anyOrder()...) {
 				if failed = err; err == nil {
@@ -321,7 +325,9 @@ var userCoreCases = []Case{
 		Explanation: "in what RemoveAll joins, within another error, and in a join of joins; what a Core has wrapped is found",
 		run: func(t *T) {
 			cause := errors.New("the auditor refused it")
-			failure := func(key string) error { return &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key} }
+			failure := func(key string) error {
+				return &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key}
+			}
 			for name, joined := range map[string]error{
 				"a join":            errors.Join(failure("p/a"), failure("p/b"), cause),
 				"within an error":   fmt.Errorf("audit: %w", errors.Join(failure("p/a"), failure("p/b"), cause)),
@@ -346,7 +352,9 @@ var userCoreCases = []Case{
 		run: func(t *T) {
 			whole := t.open()
 			t.put(whole, "p/a", "text")
-			view := storage.Prefixed(t.wrap(whole, func(c storage.Core) storage.Core { return cores.Shortening{Core: c} }), "p/")
+			view := storage.Prefixed(
+				t.wrap(whole, func(c storage.Core) storage.Core { return cores.Shortening{Core: c} }), "p/",
+			)
 			r, err := view.Download(t.Context(), "a")
 			require.NoError(t, err)
 			defer func() { require.NoError(t, r.Close()) }()

@@ -139,7 +139,8 @@ var userTypeCases = []Case{
 					for name, err := range everyOperation(t, made, "key") {
 						e := t.requireNothingDone(err, storage.Unsupported)
 						require.Contains(
-							t, e.Error(), op+" needs a bucket of this library, and the value is a *storagetest.embedding", name,
+							t, e.Error(),
+							op+" needs a bucket of this library, and the value is a *storagetest.embedding", name,
 						)
 					}
 					require.NoError(t, storage.Close(made), "of a result of Ref or Prefixed it does nothing")

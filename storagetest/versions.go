@@ -37,7 +37,9 @@ var versionCases = []Case{
 			require.Len(t, entries, 3)
 			require.Equal(t, []string{"a", "a", "ab"}, []string{entries[0].Key, entries[1].Key, entries[2].Key})
 			require.Equal(t, []string{two.Version, one.Version}, []string{entries[0].Version, entries[1].Version})
-			require.Equal(t, []bool{true, false, true}, []bool{entries[0].Current, entries[1].Current, entries[2].Current})
+			require.Equal(
+				t, []bool{true, false, true}, []bool{entries[0].Current, entries[1].Current, entries[2].Current},
+			)
 			require.Equal(t, []int64{4, 3}, []int64{entries[0].Size, entries[1].Size})
 			require.Equal(t, entries, t.versions(b, storage.WithPrefix("a"), storage.WithPageSize(1)), "across pages")
 			require.Equal(t, []string{"a", "ab"}, t.keys(b), "a listing must show current objects")
@@ -84,7 +86,9 @@ var versionCases = []Case{
 			two := t.put(b, "a", "two")
 			other := t.put(b, "b", "other")
 			removed, err := storage.RemoveVersions(t.Context(), b, slices.Values([]storage.VersionEntry{
-				{ListEntry: storage.ListEntry{Key: "a"}, Version: one.Version}, {ListEntry: storage.ListEntry{Key: "b"}},
+				{
+					ListEntry: storage.ListEntry{Key: "a"}, Version: one.Version,
+				}, {ListEntry: storage.ListEntry{Key: "b"}},
 			}))
 			require.Equal(t, 1, removed)
 			t.requireCode(err, storage.InvalidArgument)
@@ -123,7 +127,9 @@ var versionCases = []Case{
 			for _, entry := range t.versions(b, storage.WithPrefix("a")) {
 				switch {
 				case entry.Version == two.Version && !entry.NoncurrentSince.IsZero():
-					require.False(t, entry.NoncurrentSince.Add(aSecond).Before(entry.Modified), "this is when it was removed")
+					require.False(
+						t, entry.NoncurrentSince.Add(aSecond).Before(entry.Modified), "this is when it was removed",
+					)
 				case !entry.IsDeleteMarker && entry.Version != two.Version:
 					// versitygw writes the replaced version again, which changes its time.
 					require.WithinDuration(t, since, entry.NoncurrentSince, aSecond, "as before")
@@ -196,7 +202,9 @@ var versionCases = []Case{
 			_, err := b.Download(t.Context(), "a", storage.WithVersion(two.Version))
 			t.requireCode(err, storage.ObjectNotFound)
 			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)), "removing a missing one is success")
+			require.NoError(
+				t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)), "removing a missing one is success",
+			)
 			require.Len(t, t.versions(b), 2)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(one.Version)))
 			t.requireContent(b, "a", "three")

@@ -42,7 +42,8 @@ var writeCases = []Case{
 				want := body(path.size, 1)
 				for name, source := range map[string]io.Reader{"known": strings.NewReader(want), "stream": stream(want)} {
 					_, err := b.Upload(
-						t.Context(), name, source, t.contentType("text/x-test"), t.metadata(map[string]string{"k": "v"}),
+						t.Context(), name, source, t.contentType("text/x-test"),
+						t.metadata(map[string]string{"k": "v"}),
 					)
 					require.NoError(t, err, path.name)
 					t.requireContent(b, name, want)

@@ -44,7 +44,10 @@ func (j *job) checkMaxDelete() error {
 	}
 	return &storage.Error{
 		Code: storage.InvalidArgument,
-		Err:  fmt.Errorf("nothing was deleted, because the source lacks %d files, which is more than %d", j.extraneousCount, *j.settings.maxDelete),
+		Err: fmt.Errorf(
+			"nothing was deleted, because the source lacks %d files, which is more than %d", j.extraneousCount,
+			*j.settings.maxDelete,
+		),
 		Hint: "check the source, or use a larger WithMaxDelete",
 	}
 }

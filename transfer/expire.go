@@ -94,7 +94,9 @@ func Remove(ctx context.Context, b interface {
 	storage.Remover
 }, opts ...Option) (*Report, error) {
 	s := readOptions(opts)
-	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.prefix}}, everyAge: true, given: b}).run(ctx)
+	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.prefix}}, everyAge: true, given: b}).run(
+		ctx,
+	)
 }
 
 func (e *expiry) run(ctx context.Context) (*Report, error) {
@@ -135,7 +137,8 @@ func (e *expiry) check() error {
 		return err
 	}
 	for _, r := range e.rules {
-		if r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0 || r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0 {
+		if r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0 ||
+			r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0 {
 			return invalid("rule", "must have a positive age")
 		}
 		if err := e.checkUploads(r); err != nil {
@@ -183,9 +186,12 @@ func (e *expiry) objects(ctx context.Context, rule int) error {
 		e.reporter.meter.totalFiles.Add(1)
 		e.reporter.meter.files.Add(1)
 		if e.settings.selectsFile(entry.Key, entry.Size, entry.Modified) {
-			e.expire(ctx, rule, expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}}, func(r ExpireRule) bool {
-				return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age)
-			})
+			e.expire(
+				ctx, rule, expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}},
+				func(r ExpireRule) bool {
+					return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age)
+				},
+			)
 		}
 	}
 	return e.removeRest(ctx)

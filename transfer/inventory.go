@@ -71,7 +71,8 @@ func OpenInventory(
 	switch provider, location, name := own.Located(); {
 	case m.provider != provider:
 		return nil, inventoryError(
-			manifest, fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider),
+			manifest,
+			fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider),
 		)
 	case m.provider == "azure": // the inventory of an account names the container of each blob
 		i.Bucket = name
@@ -134,7 +135,9 @@ func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.S
 		var r storage.ListOptions
 		err := r.Apply(opts...)
 		if err == nil && r.Delimiter != "" {
-			err = &storage.Error{Code: storage.Unsupported, Op: "List", Err: errors.New("an inventory has no common prefixes")}
+			err = &storage.Error{
+				Code: storage.Unsupported, Op: "List", Err: errors.New("an inventory has no common prefixes"),
+			}
 		}
 		if err != nil {
 			yield(storage.ListEntry{}, err)
@@ -182,7 +185,10 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 				all++
 				v, skip, err := i.entry(row)
 				if err != nil {
-					yield(storage.VersionEntry{}, inventoryError(file.key, fmt.Sprintf("row %d of the file %v", all, err)))
+					yield(
+						storage.VersionEntry{},
+						inventoryError(file.key, fmt.Sprintf("row %d of the file %v", all, err)),
+					)
 					return
 				}
 				key, below := strings.CutPrefix(v.Key, i.prefix)
@@ -196,7 +202,8 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 		}
 		if want := i.manifest.rows; want >= 0 && all != want {
 			yield(
-				storage.VersionEntry{}, damaged("", fmt.Errorf("the inventory has %d rows, and %d by its manifest", all, want)),
+				storage.VersionEntry{},
+				damaged("", fmt.Errorf("the inventory has %d rows, and %d by its manifest", all, want)),
 			)
 		}
 	}

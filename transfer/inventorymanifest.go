@@ -119,7 +119,9 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 			Hint: "configure the inventory as CSV or Parquet",
 		}
 	case m.format != "CSV" && m.format != "PARQUET":
-		return nil, inventoryError(key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format))
+		return nil, inventoryError(
+			key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format),
+		)
 	case len(m.columns) > 0:
 		if rule := m.checkColumns(m.columns); rule != "" {
 			return nil, inventoryError(key, rule)
@@ -165,7 +167,8 @@ func (m *manifest) amazon(t *manifestText) (rule string) {
 }
 
 func (m *manifest) azure(t *manifestText) (rule string) {
-	m.provider, m.format, m.header, m.taken = "azure", strings.ToUpper(t.RuleDefinition.Format), true, t.InventoryStartTime
+	m.provider, m.format, m.header, m.taken = "azure", strings.ToUpper(t.RuleDefinition.Format), true,
+		t.InventoryStartTime
 	m.bucket = accountOf(t.Endpoint)
 	switch {
 	case t.Status != "Succeeded":

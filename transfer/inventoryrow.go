@@ -56,7 +56,8 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	key := row[keyColumn]
 	if i.manifest.provider == "azure" {
 		container, rest, _ := strings.Cut(key, "/")
-		if container != i.Bucket || row[snapshotColumn] != "" || isTrue(row[removedColumn]) || isTrue(row[folderColumn]) {
+		if container != i.Bucket || row[snapshotColumn] != "" || isTrue(row[removedColumn]) ||
+			isTrue(row[folderColumn]) {
 			return v, true, nil
 		}
 		key = rest
@@ -87,7 +88,8 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 			return v, false, err
 		}
 	}
-	v.Current = !v.IsDeleteMarker && (row[latestColumn] == "" || isTrue(row[latestColumn])) && v.NoncurrentSince.IsZero()
+	v.Current = !v.IsDeleteMarker && (row[latestColumn] == "" || isTrue(row[latestColumn])) &&
+		v.NoncurrentSince.IsZero()
 	i.setRevision(&v, row)
 	return v, false, nil
 }

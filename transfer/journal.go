@@ -172,8 +172,8 @@ func (s *settings) job() string {
 	}
 	return inventory + fmt.Sprintf(
 		"prefix %q include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t missing only %t links %t move %t",
-		s.prefix, s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly, s.missingOnly,
-		s.links, s.move,
+		s.prefix, s.include, s.exclude, s.minSize, s.maxSize, s.shard, s.shards, s.checksum, s.sizeOnly,
+		s.missingOnly, s.links, s.move,
 	)
 }
 

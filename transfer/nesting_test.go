@@ -205,7 +205,9 @@ func TestANestedEndIsFoundAmongManyFoldersThatLookAlike(t *testing.T) {
 			put(t, whole, "f250/precious", "text")
 			src := storage.Prefixed(wrapped.Unknown(t, whole), "f250/")
 			if row.readOnly {
-				outer := wrapped.Bucket(t, wrapped.Unknown(t, whole), func(c storage.Core) storage.Core { return readOnly{c} })
+				outer := wrapped.Bucket(
+					t, wrapped.Unknown(t, whole), func(c storage.Core) storage.Core { return readOnly{c} },
+				)
 				src = storage.Prefixed(outer, "f250/")
 			}
 			kept := contents(t, whole)
@@ -225,8 +227,8 @@ func TestManyFoldersMayLookLikeAnotherPlace(t *testing.T) {
 		put(t, dst, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
 	}
 	put(t, src, "index.html", "page new")
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(wrapped.Unknown(t, src)),
-		transfer.WithDelete())
+	to, from := transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(wrapped.Unknown(t, src))
+	_, err := transfer.Sync(t.Context(), to, from, transfer.WithDelete())
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"index.html": "page new"}, contents(t, dst))
 	require.Equal(t, map[string]string{"index.html": "page new"}, contents(t, src))

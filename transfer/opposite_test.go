@@ -84,8 +84,8 @@ func TestAMoveLooksAgainAtAFileThatItHasNotWritten(t *testing.T) {
 	})
 }
 
-// With WithMissingOnly, a file that appears in the directory meanwhile may be another one. It is skipped, and the source
-// keeps its own.
+// With WithMissingOnly, a file that appears in the directory meanwhile may be another one. It is skipped, and the
+// source keeps its own.
 func TestAMoveOfMissingFilesKeepsTheSourceOfOneThatAppears(t *testing.T) {
 	d, dir := memstore.NewDriver(memstore.Config{}), t.TempDir()
 	p := engine.New(d)

@@ -101,7 +101,8 @@ func (r *Report) String() string {
 	var counts []string
 	if r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0 { // else the job only removes
 		counts = append(
-			counts, fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped),
+			counts,
+			fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped),
 		)
 	}
 	for _, count := range []struct {

@@ -22,7 +22,8 @@ func checkPath(key string) error {
 	switch {
 	case reserved(key):
 		return invalid(
-			"key", "must not be named "+reservedName+", which local buckets use, or like a temporary file of this package",
+			"key",
+			"must not be named "+reservedName+", which local buckets use, or like a temporary file of this package",
 		)
 	case strings.ContainsRune(key, 0), path.Clean(key) != key, !filepath.IsLocal(filepath.FromSlash(key)),
 		runtime.GOOS == "windows" && invalidOnWindows(key):
@@ -168,7 +169,9 @@ func (t *tree) checkDirs(key string) error {
 		case err != nil:
 			return nil // nothing below it exists either
 		case info.Mode()&fs.ModeSymlink != 0:
-			return invalid("key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]))
+			return invalid(
+				"key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]),
+			)
 		case !info.IsDir():
 			return collision(key, key[:i])
 		}

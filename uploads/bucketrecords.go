@@ -94,7 +94,8 @@ func (b bucketRecords) read(ctx context.Context, id string) (*File, string, erro
 	var r record
 	if err := json.Unmarshal(text, &r); err != nil {
 		return nil, "", &storage.Error{
-			Code: storage.Internal, Key: recordKey(id), Err: errors.New("was not written by package uploads: " + err.Error()),
+			Code: storage.Internal, Key: recordKey(id),
+			Err: errors.New("was not written by package uploads: " + err.Error()),
 		}
 	}
 	return &File{

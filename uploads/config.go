@@ -78,11 +78,11 @@ type Config struct {
 	// nil, or the Target, Key makes the key and Rules the attributes.
 	Begin func(r *http.Request, user User, n Request) (*Target, error)
 	// Inspect looks at the content of a file that Rules accept, before it appears under its
-	// key. Decoders such as image.Decode read it by io.NewSectionReader(content, 0, f.Size). If Inspect returns an *Error,
-	// the content is removed and the error is the response, with the code Refused if it has none; for
-	// any other error the client may try again. It may change f.ContentType. The content is
-	// an object under Prefix until then, which takes longer. A ticket is refused if Inspect is
-	// set, because its sender could replace what was inspected.
+	// key. Decoders such as image.Decode read it by io.NewSectionReader(content, 0, f.Size). If Inspect returns an
+	// *Error, the content is removed and the error is the response, with the code Refused if it has none; for any
+	// other error the client may try again. It may change f.ContentType. The content is an object under Prefix until
+	// then, which takes longer. A ticket is refused if Inspect is set, because its sender could replace what was
+	// inspected.
 	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
 	// Stored is called when a file exists, whichever way it came. For a form and [Service.Store], a
 	// file for which it fails is removed. For the other ways, it is called at least once: if it fails
@@ -92,8 +92,8 @@ type Config struct {
 	Stored func(ctx context.Context, f *File) error
 	// Removed is called before the bytes of a file under Key are removed, whichever way: by DELETE, [Service.Delete],
 	// [Service.Remove], [Service.Sweep], or because Stored failed. It removes what was derived from the file, such as
-	// smaller pictures. It is called at least once for each file, perhaps for one that is gone. If it fails, so does the
-	// removal: the bytes stay until it is repeated, or with Records until Sweep.
+	// smaller pictures. It is called at least once for each file, perhaps for one that is gone. If it fails, so does
+	// the removal: the bytes stay until it is repeated, or with Records until Sweep.
 	Removed func(ctx context.Context, key string) error
 	// Records keeps a record of each file, if and only if its bytes exist: it is created after the bytes,
 	// before Stored is called, and removed before them. Key must then be fixed text, {id} and perhaps {ext};
@@ -127,16 +127,16 @@ type Config struct {
 	// 7 days, 0: DefaultTTL.
 	TTL time.Duration
 	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16 MiB; 0: DefaultMemoryLimit. A
-	// quarter is for the requests that send bytes, by whichever way, each of which takes 32 KiB: by default 512 at once.
-	// A JSON document above 4 KiB takes its length. A user has at most as many of them as are still free for others, so
-	// 256 if nobody else sends. If Authorize names no user, that holds for an address of clients (Request.RemoteAddr; of
-	// IPv6, a network /64). The rest is for parts, of which a user has at most three times what is free for others. An
-	// upload takes at most one part at a time, of 8 MiB for files of up to 78 GiB, and only as its bytes arrive. If the
-	// client sends nothing for 2 seconds, or if there is no memory, what has arrived is stored as a segment, which costs
-	// a request more. A client for which there is no memory waits for 30 seconds, and then gets 503. A file whose parts
-	// exceed the rest is too large. One that sends less than 16 KiB in a minute is disconnected; what it sent counts. Of
-	// other requests, the bucket may hold eight times as much: up to 8 MiB of each file, and all of a part of the S3
-	// routes that passes through. Such a part has at most twice MemoryLimit.
+	// quarter is for the requests that send bytes, by whichever way, each of which takes 32 KiB: by default 512 at
+	// once. A JSON document above 4 KiB takes its length. A user has at most as many of them as are still free for
+	// others, so 256 if nobody else sends. If Authorize names no user, that holds for an address of clients
+	// (Request.RemoteAddr; of IPv6, a network /64). The rest is for parts, of which a user has at most three times
+	// what is free for others. An upload takes at most one part at a time, of 8 MiB for files of up to 78 GiB, and
+	// only as its bytes arrive. If the client sends nothing for 2 seconds, or if there is no memory, what has arrived
+	// is stored as a segment, which costs a request more. A client for which there is no memory waits for 30 seconds,
+	// and then gets 503. A file whose parts exceed the rest is too large. One that sends less than 16 KiB in a minute
+	// is disconnected; what it sent counts. Of other requests, the bucket may hold eight times as much: up to 8 MiB of
+	// each file, and all of a part of the S3 routes that passes through. Such a part has at most twice MemoryLimit.
 	MemoryLimit int64
 
 	// States keeps the state of uploads if the bucket has no conditional writes, in a database
@@ -249,7 +249,8 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
 	for _, origin := range c.Origins {
-		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+		if u, err := url.Parse(origin); origin != "*" &&
+			(err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
 			return "Config.Origins", `must be as in "https://example.com", or "*"`
 		}
 	}
@@ -301,14 +302,13 @@ func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requ
 			"keep the records in a database (package sqlrecords), or in a bucket of engine.New or storage.Open that enforces IfAbsent and IfRevision",
 		},
 		{
-			!c.needsSessions() ||
-				conditional(
-					c.States,
-				), "the bucket cannot write conditionally, so two processes could change the state of one upload at once",
+			!c.needsSessions() || conditional(c.States),
+			"the bucket cannot write conditionally, so two processes could change the state of one upload at once",
 			"set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
 		},
 		{
-			c.Unguarded || has(storage.ConditionalCreate), "the bucket has no IfAbsent, so an upload might overwrite another",
+			c.Unguarded || has(storage.ConditionalCreate),
+			"the bucket has no IfAbsent, so an upload might overwrite another",
 			"set Config.Unguarded to rely only on the 128 random bits of keys",
 		},
 		{
@@ -324,7 +324,8 @@ func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requ
 			"leave out Config.Tags, or use a bucket with tags",
 		},
 		{
-			!c.needsSessions() || has(storage.OpenUploads), "the bucket has no multipart uploads whose parts come in any order",
+			!c.needsSessions() || has(storage.OpenUploads),
+			"the bucket has no multipart uploads whose parts come in any order",
 			"set Config.Unguarded to offer only forms",
 		},
 		{

@@ -32,15 +32,18 @@ func (h *handler) routes() *http.ServeMux {
 	handle("POST /{$}", h.storeForm)
 	handle("POST /tickets", h.signTicket)
 	handle("POST /tickets/finish", h.finishTicket)
-	mux.HandleFunc("/{key...}", h.respond(func(c *call) error { // a pattern with DELETE would conflict with those of tus
-		switch c.Method {
-		case http.MethodDelete:
-			return h.authorized(h.removeFile)(c)
-		case http.MethodGet, http.MethodHead:
-			return refuse("", NotFound, "There is nothing here.")
-		}
-		return methodNotAllowed(c, "DELETE")
-	}))
+	mux.HandleFunc(
+		"/{key...}",
+		h.respond(func(c *call) error { // a pattern with DELETE would conflict with those of tus
+			switch c.Method {
+			case http.MethodDelete:
+				return h.authorized(h.removeFile)(c)
+			case http.MethodGet, http.MethodHead:
+				return refuse("", NotFound, "There is nothing here.")
+			}
+			return methodNotAllowed(c, "DELETE")
+		}),
+	)
 	if !storage.Supports(h.bucket, storage.OpenUploads) || !conditional(h.config.States) {
 		return mux
 	}

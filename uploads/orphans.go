@@ -113,7 +113,9 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 // findOrphans walks keys and IDs together, because both are sorted. Young bytes are
 // not orphans, because their record may not be created yet, as that of a claim.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
-	found, pattern := &orphans{tally{found: map[string]bool{}}, tally{found: map[string]bool{}}}, w.keeper.service.pattern
+	found, pattern := &orphans{
+		tally{found: map[string]bool{}}, tally{found: map[string]bool{}},
+	}, w.keeper.service.pattern
 	before, _ := pattern.Ordered()
 	pull, stop := iter.Pull2(allIDs(ctx, w.keeper.config.Records))
 	defer stop()

@@ -148,7 +148,9 @@ func (p *Piece) check() *Error {
 	case p.Body == nil:
 		return noFile()
 	case !utf8.ValidString(all) || len(all) > maxMetadataBytes: // the state would have others, or be too large
-		return invalid("metadata", "Name, type and metadata must be valid text of at most "+words.Bytes(maxMetadataBytes)+".")
+		return invalid(
+			"metadata", "Name, type and metadata must be valid text of at most "+words.Bytes(maxMetadataBytes)+".",
+		)
 	}
 	return nil
 }

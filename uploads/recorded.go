@@ -110,9 +110,8 @@ func (s *Service) identify(f *File) {
 	if s.config.Records == nil {
 		return
 	}
-	f.ID, f.Purpose = keypattern.IDIn(
-		f.Key,
-	), f.Metadata[purposeName] // an open upload may have the key of an earlier Config.Key
+	f.ID = keypattern.IDIn(f.Key)
+	f.Purpose = f.Metadata[purposeName] // an open upload may have the key of an earlier Config.Key
 	if f.lifetime > 0 {
 		f.Expires = timeid.Time(f.ID).Add(f.lifetime).Truncate(time.Millisecond)
 	}

@@ -199,11 +199,15 @@ func (h *handler) checkParts(
 		case !ok:
 			return nil, refuse(field, NotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
 		case !sameETag(p.ETag, there.ETag):
-			return nil, refuse(field+".ETag", PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
+			return nil, refuse(
+				field+".ETag", PartsChanged, fmt.Sprintf("Part %d is another one now. Send it again.", p.Number),
+			)
 		case i < len(parts)-1 && there.Size < limits.MinSize:
 			return nil, refuse(
 				field, WrongSize,
-				fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)),
+				fmt.Sprintf(
+					"Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize),
+				),
 			)
 		}
 		total += there.Size
@@ -213,7 +217,9 @@ func (h *handler) checkParts(
 	}
 	switch most := s.Target.MaxSize; {
 	case s.Size >= 0 && total < s.Size:
-		return nil, refuse("parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
+		return nil, refuse(
+			"parts", NotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size),
+		)
 	case s.Size >= 0 && total > s.Size:
 		err = refuse(
 			"size", WrongSize, fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size),

@@ -70,7 +70,8 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	}
 	if _, ordered := p.Ordered(); c.Records != nil && !ordered {
 		return nil, webapi.Misconfigured(
-			op, "Config.Key", "must be fixed text, {id} and perhaps {ext}, if Config.Records is set", "as in files/{id}{ext}",
+			op, "Config.Key", "must be fixed text, {id} and perhaps {ext}, if Config.Records is set",
+			"as in files/{id}{ext}",
 		)
 	}
 	for _, n := range c.requirements(bucket, judge.LooksAtContent()) {
@@ -91,7 +92,9 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	if most := judge.Rules().MaxSize; most != math.MaxInt64 {
 		s.maxSize = most
 	}
-	s.keeper = &keeper{bucket: bucket, config: &c, service: s, calls: calls{process: rand.Text()}, basePart: partsize.Base}
+	s.keeper = &keeper{
+		bucket: bucket, config: &c, service: s, calls: calls{process: rand.Text()}, basePart: partsize.Base,
+	}
 	s.handler = &handler{bucket: bucket, config: &c, service: s, keeper: s.keeper, memory: s.memory, pace: defaultPace}
 	s.mux = s.handler.routes()
 	return s, nil
@@ -193,7 +196,9 @@ func (s *Service) asked(t, usual Target) Target {
 
 func randomKey(from io.Reader) (random keypattern.Random, err error) {
 	if _, err = io.ReadFull(from, random[:]); err != nil {
-		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes")}
+		err = &storage.Error{
+			Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes"),
+		}
 	}
 	return random, err
 }

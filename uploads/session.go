@@ -331,8 +331,8 @@ func (s *session) limit() int64 {
 func newSession(kind string, user User, n Request, target Target, expires time.Time) *session {
 	id := rand.Text()
 	return &session{
-		Kind: kind, User: user.ID, Values: user.Values, Target: target, Name: n.Name, Type: n.Type, Metadata: n.Metadata,
-		Size:    n.Size,
+		Kind: kind, User: user.ID, Values: user.Values, Target: target, Name: n.Name, Type: n.Type,
+		Metadata: n.Metadata, Size: n.Size,
 		Expires: expires.UTC().Truncate(time.Second), name: sessionName(id), id: id,
 	}
 }

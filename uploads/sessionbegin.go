@@ -42,7 +42,8 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 	if err := cmp.Or(t.checkKey(n), t.checkAttributes(), k.checkFeatures(t)); err != nil {
 		return nil, err
 	}
-	if t.ContentType == "" && !k.service.judge.LooksAtContent() && storage.Supports(k.bucket, storage.ContentProperties) {
+	if t.ContentType == "" && !k.service.judge.LooksAtContent() &&
+		storage.Supports(k.bucket, storage.ContentProperties) {
 		t.ContentType = cmp.Or(mediatype.ByExtension(t.Key), contentTypeOfPending)
 	}
 	if t.Key != "" && !t.Overwrite {

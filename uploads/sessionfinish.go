@@ -420,9 +420,8 @@ func (s *session) user() User { return User{ID: s.User, Values: s.Values} }
 func (s *session) file() *File {
 	return &File{
 		User: s.user(), Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
-		Metadata: maps.Clone(
-			s.Metadata,
-		), Size: s.Size, ContentType: s.Target.ContentType, Location: s.location(), lifetime: s.Target.Lifetime,
+		Metadata: maps.Clone(s.Metadata),
+		Size:     s.Size, ContentType: s.Target.ContentType, Location: s.location(), lifetime: s.Target.Lifetime,
 	}
 }
 

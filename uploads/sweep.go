@@ -206,8 +206,8 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 			name, object, below := strings.Cut(strings.TrimPrefix(entry.Key, w.keeper.config.Prefix), "/")
 			alone := !below && (keypattern.IsRandom(name) || name == clockName)
 			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
-			if !alone &&
-				(!validName(name) || object != stateName && !begins(contentName) && !begins(tailPrefix) && !begins(piecePrefix)) {
+			ours := object == stateName || begins(contentName) || begins(tailPrefix) || begins(piecePrefix)
+			if !alone && !(validName(name) && ours) {
 				continue // it is not of this package
 			}
 			if name != g.name && !begin(group{name: name}) {
@@ -237,7 +237,8 @@ func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, err
 					return
 				}
 				name, object, _ := strings.Cut(key, "/")
-				if validName(name) && object == stateName && !yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
+				if validName(name) && object == stateName &&
+					!yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
 					return
 				}
 			}

@@ -175,5 +175,7 @@ func (k *keeper) checkFeatures(t *Target) error {
 
 // unsupported is the error for an upload that the bucket can never store.
 func unsupported(err error) *Error {
-	return &Error{Code: Internal, Status: http.StatusNotImplemented, Message: "This file cannot be stored here.", Err: err}
+	return &Error{
+		Code: Internal, Status: http.StatusNotImplemented, Message: "This file cannot be stored here.", Err: err,
+	}
 }

@@ -66,7 +66,9 @@ type receiver struct {
 // newReceiver returns a receiver of the bytes after those of the state.
 func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
 	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // in segments
-	return &receiver{tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have}
+	return &receiver{
+		tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have,
+	}
 }
 
 // receive stores the body of a request that holds the session, and makes the object when

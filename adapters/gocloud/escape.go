@@ -68,7 +68,8 @@ func unescapeKey(key string) string {
 	if !strings.Contains(key, "__0x") {
 		return key
 	}
-	if cut, found := strings.CutSuffix(key, end); found && (strings.HasSuffix(cut, "/") || strings.HasSuffix(cut, ".")) {
+	if cut, found := strings.CutSuffix(key, end); found &&
+		(strings.HasSuffix(cut, "/") || strings.HasSuffix(cut, ".")) {
 		key = cut
 	}
 	return escaped.ReplaceAllStringFunc(key, func(found string) string {

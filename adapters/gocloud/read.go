@@ -29,7 +29,9 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	if err != nil {
 		return nil, err
 	}
-	out := &driver.ListPage{Objects: make([]*driver.ListObject, 0, len(page.Entries)), NextPageToken: []byte(page.Token)}
+	out := &driver.ListPage{
+		Objects: make([]*driver.ListObject, 0, len(page.Entries)), NextPageToken: []byte(page.Token),
+	}
 	for _, entry := range page.Entries {
 		key := unescapeKey(entry.Key)
 		if !strings.HasPrefix(key, o.Prefix) {

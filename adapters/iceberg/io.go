@@ -70,7 +70,9 @@ func (o *IO) key(location string) (string, error) {
 	case below && rest[0] == '/':
 		return rest[1:], nil
 	case strings.Contains(location, "://"):
-		return "", &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("location must begin with %q", o.root+"/")}
+		return "", &storage.Error{
+			Code: storage.InvalidArgument, Err: fmt.Errorf("location must begin with %q", o.root+"/"),
+		}
 	}
 	return location, nil
 }

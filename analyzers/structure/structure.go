@@ -81,7 +81,8 @@ func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {
 		}
 		if t := pass.TypesInfo.TypeOf(field.Type); isInherited(t) {
 			pass.Reportf(
-				field.Pos(), "%s inherits from %s: give the field a name", name, types.TypeString(t, types.RelativeTo(pass.Pkg)),
+				field.Pos(), "%s inherits from %s: give the field a name", name,
+				types.TypeString(t, types.RelativeTo(pass.Pkg)),
 			)
 		}
 	}

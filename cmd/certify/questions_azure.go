@@ -28,7 +28,8 @@ var azureQuestions = []question{
 		cost:    "3 requests",
 		answers: []string{"yes", "no"}, ask: askSASLimit,
 	}, {
-		id: "azure-copy-source", provider: "azure", account: "standard, with private endpoints, with a SAS expiration policy",
+		id: "azure-copy-source", provider: "azure",
+		account: "standard, with private endpoints, with a SAS expiration policy",
 		text:    "Does the error for a source that the service may not read carry `CannotVerifyCopySource` with private endpoints?",
 		does:    "that code, and `PublicAccessNotPermitted` if the source can be read, let the bytes pass through the process",
 		cost:    "5 requests",

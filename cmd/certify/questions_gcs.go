@@ -393,7 +393,9 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 	}
 	bucket := client.Bucket(i.name())
 	policy := func(ctx context.Context, period time.Duration) error { // 0 removes it
-		_, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period}})
+		_, err := bucket.Update(
+			ctx, gcs.BucketAttrsToUpdate{RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period}},
+		)
 		return err
 	}
 	if err := policy(ctx, time.Minute); err != nil {

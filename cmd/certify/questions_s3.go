@@ -138,7 +138,8 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 	})
 	_, err = client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
 		Bucket: aws.String(i.name()), Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1),
-		CopySource: aws.String(i.name() + "/source"), CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
+		CopySource:        aws.String(i.name() + "/source"),
+		CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
 	})
 	switch status := statusOf(err); {
 	case err == nil:
@@ -203,7 +204,9 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	}
 	_, err = client.HeadObject(
 		ctx,
-		&awss3.HeadObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a"), ChecksumMode: types.ChecksumModeEnabled},
+		&awss3.HeadObjectInput{
+			Bucket: aws.String(i.name()), Key: aws.String("a"), ChecksumMode: types.ChecksumModeEnabled,
+		},
 	)
 	switch status := statusOf(err); {
 	case err == nil:
@@ -231,7 +234,8 @@ func askConflict(ctx context.Context, i *inquiry) (string, error) {
 		part, err := client.UploadPart(
 			ctx,
 			&awss3.UploadPartInput{
-				Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("text"),
+				Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1),
+				Body: strings.NewReader("text"),
 			},
 		)
 		if err != nil {

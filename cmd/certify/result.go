@@ -91,7 +91,9 @@ func (c *certification) write(t *testing.T) {
 		where = "above"
 		t.Fail()
 	}
-	fmt.Printf("%d requests, %d MiB, %d cases failed. The result is %s\n", r.Requests, r.Bytes>>20, len(c.failed), where)
+	fmt.Printf(
+		"%d requests, %d MiB, %d cases failed. The result is %s\n", r.Requests, r.Bytes>>20, len(c.failed), where,
+	)
 }
 
 // writable reports why a file cannot be written. It changes no file and leaves none.

@@ -69,7 +69,8 @@ type certification struct {
 func begin(ctx context.Context, s settings) (*certification, error) {
 	if u, err := url.Parse(s.address); err == nil && u.Host != "" {
 		return nil, fmt.Errorf(
-			"the address must be that of an account, without the bucket %q: each case creates a bucket of its own", u.Host,
+			"the address must be that of an account, without the bucket %q: each case creates a bucket of its own",
+			u.Host,
 		)
 	}
 	if err := knownRules(s.rules); err != nil {
@@ -113,7 +114,9 @@ Bytes: about %d MiB in all. The store bills requests and bytes.
 		asked := c.asked()
 		fmt.Fprintf(&b, "Questions: %d, each on a bucket %s-qN of its own, which is deleted.\n", len(asked), c.name)
 		for _, q := range asked {
-			fmt.Fprintf(&b, "  %s (%s)\n    It takes %s. It is for an account that is %s.\n", q.text, q.id, q.cost, q.account)
+			fmt.Fprintf(
+				&b, "  %s (%s)\n    It takes %s. It is for an account that is %s.\n", q.text, q.id, q.cost, q.account,
+			)
 		}
 	}
 	return b.String()
@@ -176,7 +179,8 @@ func (c *certification) tests() []testing.InternalTest {
 	}
 	if !c.questions && c.rules == "" {
 		all = append(
-			all, testing.InternalTest{Name: "buckets", F: c.suiteOfBuckets}, testing.InternalTest{Name: "speed", F: c.measure},
+			all, testing.InternalTest{Name: "buckets", F: c.suiteOfBuckets},
+			testing.InternalTest{Name: "speed", F: c.measure},
 		)
 	}
 	if c.asksQuestions() {
@@ -207,7 +211,9 @@ func (c *certification) withoutVersions() (opts []storagetest.Option) {
 	}
 	for _, k := range c.cases() {
 		if k.Needs&(storage.Versioning|storage.ObjectLock) != 0 {
-			opts = append(opts, storagetest.Skip(k.Name, "the account keeps no versions, which is a setting of the account"))
+			opts = append(
+				opts, storagetest.Skip(k.Name, "the account keeps no versions, which is a setting of the account"),
+			)
 		}
 	}
 	return opts

@@ -37,7 +37,9 @@ func completeLocations(p *program.Program, root *cobra.Command) {
 // completion returns a function of the program as cobra calls it.
 func completion(
 	p *program.Program,
-	complete func(p *program.Program, c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective),
+	complete func(
+		p *program.Program, c *cobra.Command, args []string, text string,
+	) ([]string, cobra.ShellCompDirective),
 ) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 		return complete(p, c, args, text)

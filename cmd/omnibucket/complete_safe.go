@@ -15,7 +15,8 @@ func isPlain(r rune) bool {
 	case r == unicode.ReplacementChar: // not UTF-8
 		return false
 	case r < 0x80:
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+,=", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("-_./:@%+,=", r)
 	}
 	return unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.So)
 }

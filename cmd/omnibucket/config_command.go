@@ -61,15 +61,17 @@ environment variables and files.`,
 		},
 		&cobra.Command{
 			Use: "remove NAME...", Short: "Remove named locations",
-			Long:    "Removes names from the file. Their buckets and directories stay.",
-			Example: "  omnibucket config remove photos\n  omnibucket config remove photos disk", Args: cobra.MinimumNArgs(1),
+			Long:              "Removes names from the file. Their buckets and directories stay.",
+			Example:           "  omnibucket config remove photos\n  omnibucket config remove photos disk",
+			Args:              cobra.MinimumNArgs(1),
 			ValidArgsFunction: completion(p, completeConfigNames),
 			RunE:              func(c *cobra.Command, args []string) error { return configRemove(c.Context(), p, "locations", args) },
 		},
 		&cobra.Command{
 			Use: "set FLAG VALUE", Short: "Set the value of a global flag for every command",
-			Long:    "Sets the value of a global flag for every command that does not have it.",
-			Example: "  omnibucket config set concurrency 64\n  omnibucket config set bwlimit 10M", Args: cobra.ExactArgs(2),
+			Long:              "Sets the value of a global flag for every command that does not have it.",
+			Example:           "  omnibucket config set concurrency 64\n  omnibucket config set bwlimit 10M",
+			Args:              cobra.ExactArgs(2),
 			ValidArgsFunction: completion(p, completeSettings),
 			RunE:              func(c *cobra.Command, args []string) error { return configSet(c.Context(), p, args[0], args[1]) },
 		},
@@ -239,7 +241,9 @@ func configList(p *program.Program) error {
 			}
 			continue
 		}
-		_, _ = fmt.Fprintln(w, strings.TrimRight(name+"\t"+p.Out.Printable(address)+"\t"+strings.Join(layers, ", "), "\t"))
+		_, _ = fmt.Fprintln(
+			w, strings.TrimRight(name+"\t"+p.Out.Printable(address)+"\t"+strings.Join(layers, ", "), "\t"),
+		)
 	}
 	return w.Flush()
 }

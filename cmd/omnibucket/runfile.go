@@ -231,7 +231,9 @@ func (b *batch) report(
 	}
 	for line := range strings.Lines(errs) {
 		if b.program.Global.JSON {
-			_, _ = fmt.Fprintf(b.program.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{")) // all are objects
+			_, _ = fmt.Fprintf(
+				b.program.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{"),
+			) // all are objects
 			continue
 		}
 		_, _ = fmt.Fprintf(b.program.Around.Err, "line %d: %s", number, line)

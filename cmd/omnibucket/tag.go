@@ -41,7 +41,8 @@ object stay.
 				return argument.Invalid("--clear and --remove must not be used together", "")
 			}
 			if c.Flags().Changed("version") {
-				f.attrs, f.change = append(f.attrs, storage.WithVersion(version)), append(f.change, storage.WithVersion(version))
+				f.attrs, f.change = append(f.attrs, storage.WithVersion(version)),
+					append(f.change, storage.WithVersion(version))
 			}
 			set, err := argument.ParsePairs("--set", f.set)
 			if err != nil {

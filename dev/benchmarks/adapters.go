@@ -95,7 +95,8 @@ func storeCases() []benchCase {
 		{name: "delete", title: "put 1 KiB, and delete it", op: adapterDelete},
 	} {
 		c.goals = []goal{
-			notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3), noMoreRequests(viaObjstore, objstoreS3),
+			notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3),
+			noMoreRequests(viaObjstore, objstoreS3),
 		}
 		if c.name != "put-8m" { // s3blob keeps 16 MiB in memory before it sends parts
 			c.goals = append(c.goals, noMoreRequests(viaGoCloud, goCloudS3))

@@ -96,7 +96,11 @@ func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
 				return nil
 			},
 			sign: func(_ context.Context, key string) error {
-				_, err := blobs.NewBlobClient(key).GetSASURL(sas.BlobPermissions{Read: true}, time.Now().Add(time.Hour), nil)
+				_, err := blobs.NewBlobClient(
+					key,
+				).GetSASURL(
+					sas.BlobPermissions{Read: true}, time.Now().Add(time.Hour), nil,
+				)
 				return err
 			},
 		}, nil

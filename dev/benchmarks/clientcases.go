@@ -75,12 +75,12 @@ func smallCases() []clientCase {
 	)
 	return []clientCase{
 		{
-			provider: amazon, name: "put-1k", title: s3Put + "over TLS", server: nearTLS, do: putSmall, contenders: s3All,
-			goals: s3Goals,
+			provider: amazon, name: "put-1k", title: s3Put + "over TLS", server: nearTLS, do: putSmall,
+			contenders: s3All, goals: s3Goals,
 		},
 		{
-			provider: amazon, name: "get-1k", title: s3Get + "over TLS", server: nearTLS, do: getSmall, contenders: s3All,
-			goals: s3Goals,
+			provider: amazon, name: "get-1k", title: s3Get + "over TLS", server: nearTLS, do: getSmall,
+			contenders: s3All, goals: s3Goals,
 		},
 		// Without TLS, the SDK sends checksums in another way.
 		{
@@ -95,7 +95,8 @@ func smallCases() []clientCase {
 			provider: google, name: "put-1k", title: "put 1 KiB that comes from an io.Reader, over TLS",
 			server: nearTLS, do: putSmall, contenders: gcsPut,
 			goals: []goal{
-				bytesAtMost(500e3), requestsAtMost(ours, 1), requestsAtMost(oursKnown, 1), allocationsOver(ours, rawGCS, 0),
+				bytesAtMost(500e3), requestsAtMost(ours, 1), requestsAtMost(oursKnown, 1),
+				allocationsOver(ours, rawGCS, 0),
 				lessCPU(ours, rawGCS, 1),
 			},
 		},
@@ -109,7 +110,8 @@ func smallCases() []clientCase {
 			server: nearTLS, do: putSmall, contenders: azureAll, goals: azureGoals,
 		},
 		{
-			provider: microsoft, name: "get-1k", title: "get 1 KiB into a buffer, its checksum verified by ours, over TLS",
+			provider: microsoft, name: "get-1k",
+			title:  "get 1 KiB into a buffer, its checksum verified by ours, over TLS",
 			server: nearTLS, do: getSmall, contenders: azureAll, goals: azureGoals,
 		},
 	}
@@ -137,7 +139,9 @@ func randomCases() []clientCase {
 
 func listCases() []clientCase {
 	const title = "list keys with their sizes, in pages of 1,000, over plain http; figures are of one key"
-	gcsFields := gcsSDK(rawGCSFields, gcsDefaults, "Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass")
+	gcsFields := gcsSDK(
+		rawGCSFields, gcsDefaults, "Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass",
+	)
 	return []clientCase{
 		{
 			provider: amazon, name: "list", title: title, server: nearPlain, do: listKeys,
@@ -146,13 +150,17 @@ func listCases() []clientCase {
 		},
 		{
 			provider: amazon, name: "list-ahead", server: farLatency, do: listPages(1000, busy),
-			title:      fmt.Sprintf("list 10,000 keys, 20 ms a request, and %v of the caller's own for each thousand", busy),
+			title: fmt.Sprintf(
+				"list 10,000 keys, 20 ms a request, and %v of the caller's own for each thousand", busy,
+			),
 			contenders: []contender{s3Ours, s3Raw, s3Minio},
 			goals:      []goal{within(rawSDK, 0.6)},
 		},
 		{
 			provider: amazon, name: "list-ahead-steady", server: farLatency, do: listPages(100, busy/10),
-			title:      fmt.Sprintf("list 10,000 keys, 20 ms a request, and %v of the caller's own for each hundred", busy/10),
+			title: fmt.Sprintf(
+				"list 10,000 keys, 20 ms a request, and %v of the caller's own for each hundred", busy/10,
+			),
 			contenders: []contender{s3Ours, s3Raw, s3Minio},
 			goals:      []goal{within(rawSDK, 0.7)},
 		},
@@ -179,8 +187,12 @@ func signCases() []clientCase {
 		},
 		{
 			provider: google, name: "sign-get", title: title + ", with a service account's key", do: signURLs(1),
-			contenders: []contender{gcsOurs, {name: rawGCS, open: openSDKSigner}, {name: plainRSA, open: openRSASigner}},
-			goals:      []goal{lessCPU(ours, plainRSA, 1.1)},
+			contenders: []contender{
+				gcsOurs,
+				{name: rawGCS, open: openSDKSigner},
+				{name: plainRSA, open: openRSASigner},
+			},
+			goals: []goal{lessCPU(ours, plainRSA, 1.1)},
 		},
 		{
 			provider: microsoft, name: "sign-get", title: title + ", with the account's key", do: signURLs(1),
@@ -188,11 +200,16 @@ func signCases() []clientCase {
 			goals:      []goal{asFast(rawAzure, 1), lessCPU(ours, rawAzure, 0.7), allocationsAtMost(ours, 10)},
 		},
 		{
-			name: "sign-1000", title: "sign 1,000 URLs for downloads, such as a page of images needs", do: signURLs(1000),
+			name: "sign-1000", title: "sign 1,000 URLs for downloads, such as a page of images needs",
+			do: signURLs(1000),
 			contenders: []contender{
-				signer("memory", func(_ *env, base storage.OpenOption) (storage.Bucket, error) { return memstore.New(base), nil }),
+				signer(
+					"memory",
+					func(_ *env, base storage.OpenOption) (storage.Bucket, error) { return memstore.New(base), nil },
+				),
 				signer("local", openLocalSigner),
-				signer("s3", amazon.openSigner), signer("gcs", google.openSigner), signer("azure", microsoft.openSigner),
+				signer("s3", amazon.openSigner), signer("gcs", google.openSigner),
+				signer("azure", microsoft.openSigner),
 			},
 		},
 	}
@@ -228,12 +245,15 @@ func manyCases() []clientCase {
 	title := fmt.Sprintf("%d uploads of 1 KiB and unknown length, all in progress at the same time, ", objects)
 	return []clientCase{
 		{
-			name: "uploads-1000", title: title + fmt.Sprintf("parts of 5 MiB, a BufferLimit of %s", record.Size(memoryLimit)),
-			do: uploadMany, amount: objects, heap: true,
+			name:  "uploads-1000",
+			title: title + fmt.Sprintf("parts of 5 MiB, a BufferLimit of %s", record.Size(memoryLimit)),
+			do:    uploadMany, amount: objects, heap: true,
 			contenders: []contender{
 				{name: ours, open: func(*env, string) (client, error) {
 					return tuning{}.client(
-						memstore.New(driver.WithLayer(likeS3), storage.WithBufferLimit(&storage.BufferLimit{Max: memoryLimit})),
+						memstore.New(
+							driver.WithLayer(likeS3), storage.WithBufferLimit(&storage.BufferLimit{Max: memoryLimit}),
+						),
 					), nil
 				}},
 				goCloudContender(
@@ -249,7 +269,9 @@ func manyCases() []clientCase {
 			provider: google, name: "uploads-1000",
 			title:  title + fmt.Sprintf("over plain http, ours with a BufferLimit of %s", record.Size(memoryLimit)),
 			server: nearPlain, do: uploadMany, amount: objects, heap: true,
-			contenders: []contender{google.ours(ours, tuning{memory: memoryLimit}), gcsSDK(rawGCSSmall, gcsChunks(256<<10))},
+			contenders: []contender{
+				google.ours(ours, tuning{memory: memoryLimit}), gcsSDK(rawGCSSmall, gcsChunks(256<<10)),
+			},
 			goals: []goal{
 				heapAtMost(
 					fmt.Sprintf("the buffers and %s for each connection", record.Size(perConnection)),

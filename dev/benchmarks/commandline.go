@@ -57,7 +57,8 @@ func commandLineCases() []benchCase {
 			}
 		}
 		title := fmt.Sprintf(
-			"%d small files and one of %d MiB %s, on MinIO; memory is the whole process's", commandLineFiles, commandLineLarge,
+			"%d small files and one of %d MiB %s, on MinIO; memory is the whole process's", commandLineFiles,
+			commandLineLarge,
 			k.title,
 		)
 		cases = append(cases, benchCase{name: k.name, title: title, rows: rows, goals: goals})

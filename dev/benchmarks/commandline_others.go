@@ -60,7 +60,9 @@ func awsS3(args func(bucket string) []string) job {
 		cmd := exec.CommandContext(
 			e.ctx, os.Getenv(awsVariable),
 			append([]string{"--endpoint-url", endpoint, "s3"}, args("s3://"+bucket+"/")...)...)
-		cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
+		cmd.Env = append(
+			os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret,
+		)
 		return cmd, nil
 	}
 }
@@ -102,7 +104,9 @@ func (e *env) countRequests() error {
 		forward.ServeHTTP(w, r)
 	}))
 	e.cleanup = append(e.cleanup, func() error { proxy.Close(); return nil })
-	e.shared[requestCountName], e.shared[jobServerName] = count, jobServer{strings.TrimSuffix(proxy.URL, "/"), key, secret}
+	e.shared[requestCountName], e.shared[jobServerName] = count, jobServer{
+		strings.TrimSuffix(proxy.URL, "/"), key, secret,
+	}
 	return nil
 }
 

@@ -52,7 +52,8 @@ func growthTransfers() []clientCase {
 	grow := func(g growth, do work, amount int, contenders []contender, memory float64) {
 		all = append(all, clientCase{
 			provider: amazon, name: g.caseName(), title: g.caseTitle(), grows: &g,
-			server: nearPlain, do: do, amount: amount, contenders: contenders, goals: []goal{memoryAtMost(ours, memory)},
+			server: nearPlain, do: do, amount: amount, contenders: contenders,
+			goals: []goal{memoryAtMost(ours, memory)},
 		})
 	}
 	// Two parts of 40 MiB, which 64 GiB end with, and as much that is not yet collected.
@@ -63,7 +64,8 @@ func growthTransfers() []clientCase {
 			up, down = []contender{s3Ours.onlyOnce()}, []contender{s3Ours.onlyOnce()}
 		}
 		grow(
-			growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up, inParts,
+			growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up,
+			inParts,
 		)
 		grow(growth{"growth-download", "read one object in order" + where, n, byteCount}, download, n, down, inParts)
 	}
@@ -78,7 +80,9 @@ func growthTransfers() []clientCase {
 		grow(
 			growth{
 				"growth-uploads",
-				"uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(limit) + where, n,
+				"uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(
+					limit,
+				) + where, n,
 				transferCount,
 			},
 			uploadsAtOnce(n),
@@ -87,7 +91,8 @@ func growthTransfers() []clientCase {
 			memory,
 		)
 		grow(
-			growth{"growth-downloads", "downloads of 4 MiB at once" + where, n, transferCount}, downloadsAtOnce(n), n*each,
+			growth{"growth-downloads", "downloads of 4 MiB at once" + where, n, transferCount}, downloadsAtOnce(n),
+			n*each,
 			[]contender{s3Ours, s3Plain, s3Raw}, memory,
 		)
 	}
@@ -134,7 +139,10 @@ func reportGrowth(w io.Writer, run []record.Case) (missed int) {
 					verdict = "MISSED"
 					missed++
 				}
-				fmt.Fprintf(w, "\n%s: CPU grows with exponent %.2f; goal: at most %g: %s\n", name, exponent, steepest, verdict)
+				fmt.Fprintf(
+					w, "\n%s: CPU grows with exponent %.2f; goal: at most %g: %s\n", name, exponent, steepest,
+					verdict,
+				)
 			}
 		}
 	}

@@ -50,7 +50,8 @@ func sumSizes(ctx context.Context, c client, n int) error {
 
 func expireNothing(ctx context.Context, c client, n int) error {
 	report, err := transfer.Expire(
-		ctx, storage.Prefixed(c.bucket, fmt.Sprintf("%d/", n)), []transfer.ExpireRule{{Age: 100 * 365 * 24 * time.Hour}},
+		ctx, storage.Prefixed(c.bucket, fmt.Sprintf("%d/", n)),
+		[]transfer.ExpireRule{{Age: 100 * 365 * 24 * time.Hour}},
 	)
 	if err != nil {
 		return err
@@ -63,11 +64,8 @@ func expireNothing(ctx context.Context, c client, n int) error {
 
 // syncNothing compares objects with copies that are a day younger.
 func syncNothing(ctx context.Context, c client, n int) error {
-	from, to := storage.Prefixed(
-		c.bucket, fmt.Sprintf("%d/a/", n),
-	), storage.Prefixed(
-		c.bucket, fmt.Sprintf("%d/copies/", n),
-	)
+	from, to := storage.Prefixed(c.bucket, fmt.Sprintf("%d/a/", n)),
+		storage.Prefixed(c.bucket, fmt.Sprintf("%d/copies/", n))
 	report, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from))
 	if err != nil {
 		return err
@@ -91,12 +89,15 @@ func growthCases(keys int) []benchCase {
 		all = append(
 			all,
 			benchCase{
-				name: g.caseName(), title: g.caseTitle(), grows: &g, rows: onceRow(rowsInMemory(listOp(n, "")), goCloudMem),
+				name: g.caseName(), title: g.caseTitle(), grows: &g,
+				rows: onceRow(rowsInMemory(listOp(n, "")), goCloudMem),
 			},
 		)
 	}
 	for _, n := range sizes {
-		g := growth{"growth-list-directory", "list all files of a directory with their sizes, in pages of 1,000", n, keyCount}
+		g := growth{
+			"growth-list-directory", "list all files of a directory with their sizes, in pages of 1,000", n, keyCount,
+		}
 		all = append(all, benchCase{name: g.caseName(), title: g.caseTitle(), grows: &g, rows: listRows(n)})
 	}
 	return all

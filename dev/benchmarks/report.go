@@ -23,18 +23,24 @@ type goal struct {
 
 // asFast requires that ours takes at most 1/factor of the other's time.
 func asFast(other string, factor float64) goal {
-	return goal{fmt.Sprintf("at least %g × as fast as %s", factor, other), func(rows map[string]*result) (string, bool) {
-		seen := ratio(rows[other].nanos, rows[ours].nanos)
-		return fmt.Sprintf("%.3g ×", seen), seen >= factor
-	}}
+	return goal{
+		fmt.Sprintf("at least %g × as fast as %s", factor, other),
+		func(rows map[string]*result) (string, bool) {
+			seen := ratio(rows[other].nanos, rows[ours].nanos)
+			return fmt.Sprintf("%.3g ×", seen), seen >= factor
+		},
+	}
 }
 
 // within requires that ours takes at most factor times the other's time.
 func within(other string, factor float64) goal {
-	return goal{fmt.Sprintf("at most %g × the time of %s", factor, other), func(rows map[string]*result) (string, bool) {
-		seen := ratio(rows[ours].nanos, rows[other].nanos)
-		return fmt.Sprintf("%.3g ×", seen), seen <= factor
-	}}
+	return goal{
+		fmt.Sprintf("at most %g × the time of %s", factor, other),
+		func(rows map[string]*result) (string, bool) {
+			seen := ratio(rows[ours].nanos, rows[other].nanos)
+			return fmt.Sprintf("%.3g ×", seen), seen <= factor
+		},
+	}
 }
 
 // allocations requires that ours makes at most n allocations per operation.
@@ -135,7 +141,9 @@ func usage(r *result) string {
 }
 
 func machine() string {
-	return fmt.Sprintf("%s %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
+	return fmt.Sprintf(
+		"%s %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0),
+	)
 }
 
 // recordOf returns the medians of a case.
@@ -147,7 +155,9 @@ func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 		k.Growth = &record.Growth{Name: g.name, Title: g.title, At: g.at, Text: g.unit(g.at)}
 	}
 	for _, r := range results {
-		row := record.Row{Name: r.name, Nanos: median(r.nanos), PeakHeap: r.peak, Requests: r.requests, Received: r.received}
+		row := record.Row{
+			Name: r.name, Nanos: median(r.nanos), PeakHeap: r.peak, Requests: r.requests, Received: r.received,
+		}
 		if r.resident != nil {
 			row.Resident = median(r.resident)
 		}

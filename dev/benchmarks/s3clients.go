@@ -96,7 +96,8 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 		return client{
 			put: func(ctx context.Context, key string, data []byte) error {
 				_, err := c.PutObject(ctx, &awss3.PutObjectInput{
-					Bucket: aws.String(s3Bucket), Key: &key, Body: bytes.NewReader(data), ContentType: aws.String(contentType),
+					Bucket: aws.String(s3Bucket), Key: &key, Body: bytes.NewReader(data),
+					ContentType: aws.String(contentType),
 				})
 				return err
 			},
@@ -124,7 +125,8 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 			},
 			sign: func(ctx context.Context, key string) error {
 				_, err := signer.PresignGetObject(
-					ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key}, awss3.WithPresignExpires(time.Hour),
+					ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key},
+					awss3.WithPresignExpires(time.Hour),
 				)
 				return err
 			},
@@ -148,7 +150,8 @@ type sdkObject struct {
 
 func (o *sdkObject) ReadAt(p []byte, off int64) (int, error) {
 	out, err := o.client.GetObject(o.ctx, &awss3.GetObjectInput{
-		Bucket: aws.String(s3Bucket), Key: &o.key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)),
+		Bucket: aws.String(s3Bucket), Key: &o.key,
+		Range: aws.String(fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)),
 	})
 	if err != nil {
 		return 0, err

@@ -75,9 +75,8 @@ func s3ServerCases() []benchCase {
 		{
 			name: "s3server-start", title: "from the start of the program to its first response", rows: startRows(),
 			goals: []goal{
-				timeAtMost(
-					serverInMemory, 50*time.Millisecond,
-				), timeAtMost(serverOnDirectory, 50*time.Millisecond), serverSize(15_000_000),
+				timeAtMost(serverInMemory, 50*time.Millisecond),
+				timeAtMost(serverOnDirectory, 50*time.Millisecond), serverSize(15_000_000),
 			},
 		},
 	}
@@ -228,10 +227,13 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	var cmd *exec.Cmd
 	switch name {
 	case serverMinIO:
-		cmd = exec.CommandContext(e.ctx, os.Getenv(minioProgramVariable), "server", "--quiet", "--address", address, dir)
+		cmd = exec.CommandContext(
+			e.ctx, os.Getenv(minioProgramVariable), "server", "--quiet", "--address", address, dir,
+		)
 	case serverVersityGW:
 		cmd = exec.CommandContext(
-			e.ctx, os.Getenv(versitygwProgramVariable), "--port", address, "--region", "us-east-1", "--quiet", "posix", dir,
+			e.ctx, os.Getenv(versitygwProgramVariable), "--port", address, "--region", "us-east-1", "--quiet",
+			"posix", dir,
 		)
 	default:
 		program, err := e.built("s3server", "../..", "./cmd/s3server")
@@ -352,7 +354,9 @@ func serverSize(most int64) goal {
 			}
 			defer func() { _ = os.RemoveAll(dir) }()
 			program := filepath.Join(dir, "s3server")
-			cmd := exec.Command("go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/s3server")
+			cmd := exec.Command(
+				"go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/s3server",
+			)
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 			if said, err := cmd.CombinedOutput(); err != nil {
 				return string(said), false

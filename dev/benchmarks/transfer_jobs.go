@@ -77,7 +77,8 @@ func transferJobCases() []benchCase {
 		{
 			name: "jobs-upload",
 			title: fmt.Sprintf(
-				"a tree of %d files and %d large ones into an empty bucket of MinIO; memory is the whole process's", jobFiles,
+				"a tree of %d files and %d large ones into an empty bucket of MinIO; memory is the whole process's",
+				jobFiles,
 				jobLargeFiles,
 			),
 			rows:  rows(false),

@@ -141,6 +141,8 @@ func s5cmdCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(
 		ctx, os.Getenv(s5cmdVariable),
 		append([]string{"--endpoint-url", s.endpoint, "--log", "error"}, args...)...)
-	cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+s.key, "AWS_SECRET_ACCESS_KEY="+s.secret)
+	cmd.Env = append(
+		os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+s.key, "AWS_SECRET_ACCESS_KEY="+s.secret,
+	)
 	return cmd
 }

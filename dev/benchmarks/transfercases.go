@@ -46,14 +46,14 @@ func uploadCases() []clientCase {
 			server: far, do: uploadReaderAt, amount: large,
 			contenders: slices.Concat(
 				[]contender{
-					s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio, s3GoCloud,
+					s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Parts, s3Minio,
+					s3GoCloud,
 				},
 				programs(),
 			),
 			goals: []goal{
-				faster(
-					ours, sdkManager, 2,
-				), faster(ours, transferManager, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
+				faster(ours, sdkManager, 2),
+				faster(ours, transferManager, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
 				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),
 			},
 		},
@@ -108,7 +108,8 @@ func uploadCases() []clientCase {
 			server: far, do: uploadStream, amount: large,
 			contenders: []contender{
 				azureOurs, azureDefault, azureSDK(azureUploadBest, azureStream(nil)),
-				azureSDK(azureUploadChecked, azureStream(azureblobs.TransferValidationTypeComputeCRC64())), azureGoCloud,
+				azureSDK(azureUploadChecked, azureStream(azureblobs.TransferValidationTypeComputeCRC64())),
+				azureGoCloud,
 			},
 			// Only ours and the one with CRC64 have the store check what arrives.
 			goals: []goal{
@@ -129,7 +130,8 @@ func s3Streams(name, where string, server *nullserver.Options, goals ...goal) cl
 			record.Size(memory), where,
 		),
 		contenders: []contender{
-			amazon.ours(ours, tuning{memory: memory}), unknown.ours(oursUnknown, tuning{memory: memory}), s3Manager, s3Parts,
+			amazon.ours(ours, tuning{memory: memory}), unknown.ours(oursUnknown, tuning{memory: memory}), s3Manager,
+			s3Parts,
 		},
 		goals: append(goals, lessMemory(ours, sdkManager, 0.1), lessCPU(ours, sdkManager, 0.7),
 			lessMemory(oursUnknown, sdkManager, 0.1), lessCPU(oursUnknown, sdkManager, 0.7)),
@@ -150,7 +152,8 @@ func downloadCases() []clientCase {
 			provider: amazon, name: "download-in-order", title: "read 256 MiB from an io.Reader, in order; " + farTitle,
 			server: far, do: download, amount: large,
 			contenders: []contender{
-				s3Ours, s3Unknown, amazon.ours(ours6, tuning{concurrency: 6}), amazon.ours(ours14, tuning{concurrency: 14}),
+				s3Ours, s3Unknown, amazon.ours(ours6, tuning{concurrency: 6}),
+				amazon.ours(ours14, tuning{concurrency: 14}),
 				s3SDK(rawStream, sdk),
 				s3Ranges, s3Parts.onlyOnce(), s3Minio.onlyOnce(), s3GoCloud.onlyOnce(),
 			},
@@ -164,19 +167,20 @@ func downloadCases() []clientCase {
 			server: far, do: downloadFile, amount: large,
 			contenders: slices.Concat(
 				[]contender{
-					s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges, s3Minio.onlyOnce(),
+					s3Ours, s3Unknown, amazon.ours(ours16, tuning{concurrency: 16}), s3Manager, s3Ranges,
+					s3Minio.onlyOnce(),
 				},
 				programs(),
 			),
 			goals: []goal{
-				faster(
-					ours, sdkManager, 2,
-				), faster(ours, transferRanges, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
+				faster(ours, sdkManager, 2),
+				faster(ours, transferRanges, 2), faster(oursUnknown, ours, 0.95), memoryAtMost(ours, 10*mebibyte),
 				faster(ours16, sdkManager, 2.5), memoryAtMost(ours16, 10*mebibyte),
 			},
 		},
 		{
-			provider: amazon, name: "download-link", title: "download 256 MiB to a file; " + farTitle + ", 1 Gbit/s in all",
+			provider: amazon, name: "download-link",
+			title:  "download 256 MiB to a file; " + farTitle + ", 1 Gbit/s in all",
 			server: farLink, do: downloadFile, amount: large,
 			contenders: []contender{
 				s3Ours, amazon.ours(oursAt(2), tuning{concurrency: 2}), amazon.ours(oursAt(3), tuning{concurrency: 3}),
@@ -184,7 +188,8 @@ func downloadCases() []clientCase {
 				amazon.ours(ours16, tuning{concurrency: 16}), s3Manager,
 			},
 			goals: []goal{
-				within(oursAt(2), 1.1), within(oursAt(3), 1.1), within(oursAt(4), 1.1), within(oursAt(8), 1.1), within(ours16, 1.1),
+				within(oursAt(2), 1.1), within(oursAt(3), 1.1), within(oursAt(4), 1.1), within(oursAt(8), 1.1),
+				within(ours16, 1.1),
 			},
 		},
 		{
@@ -198,7 +203,8 @@ func downloadCases() []clientCase {
 			goals: []goal{within(sdkManager, 1.1)},
 		},
 		{
-			provider: amazon, name: "download-near", title: "read 1 GiB with its CRC32C verified over TLS, nothing in the way",
+			provider: amazon, name: "download-near",
+			title:  "read 1 GiB with its CRC32C verified over TLS, nothing in the way",
 			server: nearTLS, do: download, amount: 4 * large, contenders: s3Near,
 			goals: []goal{lessCPU(ours, rawUnchecked, 1.1), requestsAtMost(ours, 2), memoryAtMost(ours, 2*mebibyte)},
 		},
@@ -209,15 +215,16 @@ func downloadCases() []clientCase {
 		},
 		{
 			provider: microsoft, name: "download",
-			title:  fmt.Sprintf("read 256 MiB in order from an io.Reader, or into %s of memory; %s", record.Size(large), farTitle),
+			title: fmt.Sprintf(
+				"read 256 MiB in order from an io.Reader, or into %s of memory; %s", record.Size(large), farTitle,
+			),
 			server: far, do: download, amount: large,
 			contenders: []contender{
-				microsoft.ours(
-					ours6, tuning{concurrency: 6},
-				), microsoft.ours(ours14, tuning{concurrency: 14}), azureSDK(azureDownload, nil),
-				azureBuffered(
-					azureBuffer, nil,
-				), azureBuffered(azureBufferParallel, &azblob.DownloadBufferOptions{Concurrency: 14}), azureGoCloud.onlyOnce(),
+				microsoft.ours(ours6, tuning{concurrency: 6}),
+				microsoft.ours(ours14, tuning{concurrency: 14}), azureSDK(azureDownload, nil),
+				azureBuffered(azureBuffer, nil),
+				azureBuffered(azureBufferParallel, &azblob.DownloadBufferOptions{Concurrency: 14}),
+				azureGoCloud.onlyOnce(),
 			},
 			goals: append(inOrder(azureDownload, nullazure.GetBlobProperties), faster(ours14, azureBufferParallel, 1)),
 		},

@@ -62,7 +62,8 @@ func twoStoresCases(prefix string, open func(e *env, row string) twoStores, call
 		}}
 		for _, name := range c.rows {
 			cases[i].rows = append(
-				cases[i].rows, row{name: name, setup: func(e *env) (func(int) error, error) { return c.op(e, open(e, name)) }},
+				cases[i].rows,
+				row{name: name, setup: func(e *env) (func(int) error, error) { return c.op(e, open(e, name)) }},
 			)
 		}
 	}

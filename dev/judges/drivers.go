@@ -28,7 +28,9 @@ func runLitestream(ctx context.Context, t task) ([]result, error) {
 			"LITESTREAM_S3_BUCKET=" + bucket, "LITESTREAM_S3_ENDPOINT=" + t.on.url, "LITESTREAM_S3_FORCE_PATH_STYLE=true",
 		}
 	}
-	return t.onBucket(ctx, "litestream", env, "-integration", "-replica-clients", "s3", "-test.run", "^TestReplicaClient_")
+	return t.onBucket(
+		ctx, "litestream", env, "-integration", "-replica-clients", "s3", "-test.run", "^TestReplicaClient_",
+	)
 }
 
 // runObjstore runs the acceptance test of Thanos' buckets, which makes its own bucket.
@@ -49,7 +51,9 @@ func (t task) onBucket(
 	if err != nil {
 		return nil, err
 	}
-	bucket := fmt.Sprintf("%s-%s", t.bucket(name), strings.ReplaceAll(strings.TrimPrefix(t.module.version, "v"), ".", "-"))
+	bucket := fmt.Sprintf(
+		"%s-%s", t.bucket(name), strings.ReplaceAll(strings.TrimPrefix(t.module.version, "v"), ".", "-"),
+	)
 	if err := makeBucket(ctx, client, bucket, false); err != nil {
 		return nil, err
 	}

@@ -115,7 +115,8 @@ func (m goModule) pinned(versions ...string) (all []goModule) {
 // build returns the path of the built program, and builds it if it is missing.
 func (m goModule) build(ctx context.Context) (string, error) {
 	dir, err := ensureCached(
-		ctx, fmt.Sprintf("%s-%s", filepath.Base(filepath.Dir(m.path))+"-"+filepath.Base(m.path), m.version), m.buildInto,
+		ctx, fmt.Sprintf("%s-%s", filepath.Base(filepath.Dir(m.path))+"-"+filepath.Base(m.path), m.version),
+		m.buildInto,
 	)
 	return filepath.Join(dir, m.program), err
 }
@@ -144,7 +145,9 @@ func (m goModule) buildInto(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	return goCommand(ctx, source, nil, append([]string{m.args[0], "-o", filepath.Join(dir, m.program)}, m.args[1:]...)...)
+	return goCommand(
+		ctx, source, nil,
+		append([]string{m.args[0], "-o", filepath.Join(dir, m.program)}, m.args[1:]...)...)
 }
 
 // download returns the module's directory in the module cache. It fails if the module

@@ -32,22 +32,25 @@ func prepareJavaScript(ctx context.Context) (string, error) {
 		contents[name] = content
 		hash.Write(content)
 	}
-	return ensureCached(ctx, fmt.Sprintf("javascript-%x", hash.Sum(nil)[:8]), func(ctx context.Context, dir string) error {
-		for name, content := range contents {
-			if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-				return err
+	return ensureCached(
+		ctx, fmt.Sprintf("javascript-%x", hash.Sum(nil)[:8]),
+		func(ctx context.Context, dir string) error {
+			for name, content := range contents {
+				if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+					return err
+				}
 			}
-		}
-		c := exec.CommandContext(
-			ctx, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error",
-		)
-		c.Dir = dir
-		c.Stdout, c.Stderr = os.Stderr, os.Stderr
-		if err := c.Run(); err != nil {
-			return fmt.Errorf("npm ci, which needs Node.js 20 or later: %w", err)
-		}
-		return nil
-	})
+			c := exec.CommandContext(
+				ctx, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error",
+			)
+			c.Dir = dir
+			c.Stdout, c.Stderr = os.Stderr, os.Stderr
+			if err := c.Run(); err != nil {
+				return fmt.Errorf("npm ci, which needs Node.js 20 or later: %w", err)
+			}
+			return nil
+		},
+	)
 }
 
 // runJavaScript runs our own short tests with the AWS SDK for JavaScript and minio-js.

@@ -52,13 +52,8 @@ func main() {
 		"write the results into the table of this `file`, between its marks, which keeps those of other runs",
 	)
 	flag.Parse()
-	c.suites, c.servers, c.schemes = strings.Split(
-		*chosenSuites, ",",
-	), strings.Split(
-		*chosenServers, ",",
-	), strings.Split(
-		*chosenSchemes, ",",
-	)
+	c.suites, c.servers, c.schemes = strings.Split(*chosenSuites, ","), strings.Split(*chosenServers, ","),
+		strings.Split(*chosenSchemes, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, c)
 	stop()

@@ -41,7 +41,9 @@ func (t task) pytest(ctx context.Context, packages, dir string, env []string, ar
 		env, "PYTHONPATH="+packages+":"+t.dir, "PYTHONPYCACHEPREFIX="+packages+"-compiled",
 		"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1",
 	)
-	args = append([]string{"-m", "pytest", "-v", "--tb=native", "-p", "no:cacheprovider", "--junitxml=" + report}, args...)
+	args = append(
+		[]string{"-m", "pytest", "-v", "--tb=native", "-p", "no:cacheprovider", "--junitxml=" + report},
+		args...)
 	if err := t.command(ctx, dir, env, nil, "python3", args...); err != nil {
 		return nil, err
 	}
@@ -123,7 +125,9 @@ func prepareS3Tests(ctx context.Context) (string, error) {
 func runS3Tests(ctx context.Context, t task) ([]result, error) {
 	host, port, _ := strings.Cut(t.on.host(), ":")
 	var config strings.Builder
-	fmt.Fprintf(&config, "[DEFAULT]\nhost = %s\nport = %s\nis_secure = %t\nssl_verify = False\n", host, port, t.on.tls())
+	fmt.Fprintf(
+		&config, "[DEFAULT]\nhost = %s\nport = %s\nis_secure = %t\nssl_verify = False\n", host, port, t.on.tls(),
+	)
 	config.WriteString("[fixtures]\nbucket prefix = judged-{random}-\n")
 	for _, user := range []struct {
 		account
@@ -138,7 +142,8 @@ func runS3Tests(ctx context.Context, t task) ([]result, error) {
 		}
 		for _, section := range user.sections {
 			fmt.Fprintf(
-				&config, "[%s]\naccess_key = %s\nsecret_key = %s\nuser_id = %s\ndisplay_name = %s\nemail = %s@example.com\n",
+				&config,
+				"[%s]\naccess_key = %s\nsecret_key = %s\nuser_id = %s\ndisplay_name = %s\nemail = %s@example.com\n",
 				section, user.key, user.secret, id, name, name,
 			)
 		}

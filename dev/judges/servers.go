@@ -155,12 +155,16 @@ func fromEnvironment(name string) func(overTLS bool) (running, error) {
 			prefix += "_TLS"
 		}
 		root := account{os.Getenv(prefix + "_KEY"), os.Getenv(prefix + "_SECRET")}
-		r := running{url: os.Getenv(prefix), certificate: os.Getenv(prefix + "_CA"), main: root, other: root, stop: func() {}}
+		r := running{
+			url: os.Getenv(prefix), certificate: os.Getenv(prefix + "_CA"), main: root, other: root, stop: func() {},
+		}
 		if key := os.Getenv(prefix + "_OTHER_KEY"); key != "" {
 			r.other = account{key, os.Getenv(prefix + "_OTHER_SECRET")}
 		}
 		if r.url == "" {
-			return running{}, fmt.Errorf("it is not running: start judges with testservers -only %s", strings.ToLower(name))
+			return running{}, fmt.Errorf(
+				"it is not running: start judges with testservers -only %s", strings.ToLower(name),
+			)
 		}
 		return r, nil
 	}

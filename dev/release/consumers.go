@@ -67,7 +67,8 @@ func (r *repository) importsNothingInternal(dir string) error {
 	for name := range strings.Lines(string(imports)) {
 		if strings.HasPrefix(name, library+"/internal/") {
 			return fmt.Errorf(
-				"a package that a program imports must not import %s: its next version may be another", strings.TrimSpace(name),
+				"a package that a program imports must not import %s: its next version may be another",
+				strings.TrimSpace(name),
 			)
 		}
 	}

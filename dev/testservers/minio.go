@@ -24,7 +24,9 @@ func launchMinIO(p instance) (launch, error) {
 		return launch{}, err
 	}
 	return launch{
-		args: []string{"server", "--quiet", "--address", p.host, "--certs-dir", certificates, filepath.Join(p.dir, "data")},
+		args: []string{
+			"server", "--quiet", "--address", p.host, "--certs-dir", certificates, filepath.Join(p.dir, "data"),
+		},
 		env: []string{
 			"MINIO_ROOT_USER=" + minioKey,
 			"MINIO_ROOT_PASSWORD=" + minioSecret,

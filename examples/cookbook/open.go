@@ -61,7 +61,10 @@ func openLogged(ctx context.Context, address string, log *slog.Logger, now func(
 			began := now()
 			return ctx, func(out storage.Outcome) {
 				if out.Err != nil {
-					log.ErrorContext(ctx, op.Name, "key", op.Key, "err", out.Err, "took", now().Sub(began), "requests", out.Requests)
+					log.ErrorContext(
+						ctx, op.Name, "key", op.Key, "err", out.Err,
+						"took", now().Sub(began), "requests", out.Requests,
+					)
 				}
 			}, nil
 		}))

@@ -10,7 +10,9 @@ import (
 
 // beginVideo begins an upload whose parts come later. The token stays on the server.
 func beginVideo(ctx context.Context, bucket storage.Uploader) (token string, err error) {
-	upload, err := storage.BeginUpload(ctx, bucket, "video.mp4", storage.WithContentType("video/mp4"), storage.IfAbsent())
+	upload, err := storage.BeginUpload(
+		ctx, bucket, "video.mp4", storage.WithContentType("video/mp4"), storage.IfAbsent(),
+	)
 	if err != nil {
 		return "", err
 	}

@@ -29,7 +29,8 @@ func sweep(ctx context.Context, service *uploads.Service) {
 		slog.Error("sweeping failed", "error", err)
 	case err == nil && *report != uploads.SweepReport{}:
 		slog.Info(
-			"swept", "expired", report.Expired, "bytes", report.Bytes, "records", report.Records, "uploads", report.Uploads,
+			"swept", "expired", report.Expired, "bytes", report.Bytes, "records", report.Records, "uploads",
+			report.Uploads,
 		)
 	}
 }

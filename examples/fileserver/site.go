@@ -21,7 +21,8 @@ func site(service *uploads.Service, s settings) (http.Handler, error) {
 		TempAge:   s.tempAge,
 		OnError: func(r *http.Request, err error) {
 			slog.Error(
-				"request failed", "id", r.Header.Get("X-Request-Id"), "method", r.Method, "path", r.URL.Path, "error", err,
+				"request failed", "id", r.Header.Get("X-Request-Id"), "method", r.Method, "path", r.URL.Path, "error",
+				err,
 			)
 		},
 	})

@@ -131,11 +131,15 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 	remove := flags.Bool("delete", false, "remove objects from the bucket that the directory does not have")
 	checksum := flags.Bool("checksum", false, "compare checksums, not times")
 	links := flags.Bool("links", false, "follow symbolic links that stay in the directory")
-	flags.Func("concurrency", "`number` of requests at the same time (default: as many as help)", func(text string) error {
-		n, err := strconv.Atoi(text)
-		m.options = append(m.options, transfer.WithConcurrency(n))
-		return err
-	})
+	flags.Func(
+		"concurrency",
+		"`number` of requests at the same time (default: as many as help)",
+		func(text string) error {
+			n, err := strconv.Atoi(text)
+			m.options = append(m.options, transfer.WithConcurrency(n))
+			return err
+		},
+	)
 	flags.StringVar(
 		&m.resume, "resume", "",
 		"`directory` for the state of large uploads, so that they can be resumed (default: one for this job in the user's cache)",
@@ -161,7 +165,8 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 	}
 	if flags.NArg() > 2 {
 		return nil, fmt.Errorf(
-			"want at most a directory and an address, not %d arguments: %s", flags.NArg(), strings.Join(flags.Args(), " "),
+			"want at most a directory and an address, not %d arguments: %s", flags.NArg(),
+			strings.Join(flags.Args(), " "),
 		)
 	}
 	for _, o := range []struct {

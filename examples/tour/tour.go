@@ -44,7 +44,8 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	}
 	if listed.files != up.total.files || listed.bytes != up.total.bytes {
 		return fmt.Errorf(
-			"uploaded %d files of %d bytes, but listed %d of %d", up.total.files, up.total.bytes, listed.files, listed.bytes,
+			"uploaded %d files of %d bytes, but listed %d of %d", up.total.files, up.total.bytes, listed.files,
+			listed.bytes,
 		)
 	}
 	for _, stop := range []func(context.Context, string) error{

@@ -80,7 +80,10 @@ func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 	facts := []fact{
 		{
 			"uploaded",
-			fmt.Sprintf("%s in %s, %d at a time", amount(up.total.files, up.total.bytes), duration(time.Since(start)), parallel),
+			fmt.Sprintf(
+				"%s in %s, %d at a time", amount(up.total.files, up.total.bytes), duration(time.Since(start)),
+				parallel,
+			),
 		},
 	}
 	for _, path := range up.refused {

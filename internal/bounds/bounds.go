@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxColumns = 120 // of a line; a tab is one
+	maxColumns = 120 // of a line; a tab is four
 	perLong    = 167 // one line in so many may be longer: 0.6 percent
 	maxNames   = 90  // exported by a package
 	root       = "github.com/omnibucket/storage"
@@ -44,7 +44,9 @@ func check(dir string) ([]string, error) {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if bound := namesOf(name); names[name] > bound {
 			passed = append(passed, fmt.Sprintf(
-				"%s: %d exported names, more than %d: a user reads the list of all of them to find one", name, names[name], bound))
+				"%s: %d exported names, more than %d: a user reads the list of all of them to find one", name,
+				names[name], bound,
+			))
 		}
 	}
 	return passed, nil
@@ -102,12 +104,14 @@ func (f *folder) add(path string) error {
 	}
 	for number, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
 		f.lines++
-		if utf8.RuneCountInString(line) > maxColumns && !mayBeLong(line) {
+		if columns(line) > maxColumns && !mayBeLong(line) {
 			f.long = append(f.long, fmt.Sprintf("%s:%d", path, number+1))
 		}
 	}
 	return nil
 }
+
+func columns(line string) int { return utf8.RuneCountInString(line) + 3*strings.Count(line, "\t") }
 
 // text is a line that is a string, perhaps with its name: a reader who searches for a message finds it in one piece.
 var text = regexp.MustCompile("^(?:(?:const )?\\w+(?::| :?=)\\s*|return |\\w+\\s+= )?(?:\"[^\"]*\"|`[^`]*`)[,+ ]*$")

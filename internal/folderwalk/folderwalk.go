@@ -44,7 +44,8 @@ func folder(
 			yield(storage.ListEntry{}, err)
 			return false
 		case entry.IsPrefix:
-			if (entry.Key > after || strings.HasPrefix(after, entry.Key)) && !folder(ctx, bucket, entry.Key, after, yield) {
+			if (entry.Key > after || strings.HasPrefix(after, entry.Key)) &&
+				!folder(ctx, bucket, entry.Key, after, yield) {
 				return false
 			}
 		case entry.Key > after && !yield(entry, nil):

@@ -74,7 +74,8 @@ var rules = []rule{
 		says:   "a machine of the core imports only the standard library and other internal packages, and some OpenTelemetry",
 		covers: func(path string) bool { return within(path, machines...) },
 		forbids: func(importer, path string) bool {
-			return path == "." || external(path) && !(within(importer, "internal/telemetry") && within(path, telemetry...))
+			return path == "." ||
+				external(path) && !(within(importer, "internal/telemetry") && within(path, telemetry...))
 		},
 	},
 	{

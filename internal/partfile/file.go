@@ -62,7 +62,8 @@ func Find(dir Dir, target, source string) *File {
 	f := &File{
 		mark: m, path: dataPath(filepath.Dir(path), filepath.Base(path), "0"), recorded: true, active: map[int64]span{},
 	}
-	if m.header.Target == filepath.Base(target) && m.header.Source == source && source != "" && m.header.Revision != "" {
+	if m.header.Target == filepath.Base(target) && m.header.Source == source && source != "" &&
+		m.header.Revision != "" {
 		if f.file, err = openOwn(dir, f.path); err == nil && f.verify() {
 			return f
 		}

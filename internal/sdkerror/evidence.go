@@ -17,7 +17,8 @@ var ErrNoEvidence = errors.New("the response is not that of")
 // NoEvidence returns the error for a success that is not that of a store, and says why.
 func NoEvidence(store, why string) *storage.Error {
 	return &storage.Error{
-		Code: storage.Unavailable, Retryable: true, Hint: PageHint, Err: fmt.Errorf("%w %s: %s", ErrNoEvidence, store, why),
+		Code: storage.Unavailable, Retryable: true, Hint: PageHint,
+		Err: fmt.Errorf("%w %s: %s", ErrNoEvidence, store, why),
 	}
 }
 

@@ -54,7 +54,8 @@ func (h *held) otherKeys() (keys []string) {
 	paths := []string{h.key}
 	for _, p := range Places(h.bucket) {
 		paths = append(
-			paths, path.Join(p.Bucket, p.Prefix)+"/"+h.key, path.Join(filepath.ToSlash(p.Directory), p.Prefix)+"/"+h.key,
+			paths, path.Join(p.Bucket, p.Prefix)+"/"+h.key,
+			path.Join(filepath.ToSlash(p.Directory), p.Prefix)+"/"+h.key,
 		)
 	}
 	for _, key := range paths {

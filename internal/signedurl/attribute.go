@@ -72,7 +72,8 @@ func attributesOf(r *driver.SignRequest) []Attribute {
 	}
 	if r.Retention != (storage.Retention{}) {
 		attributes = append(
-			attributes, Attribute{lockAttribute + string(r.Retention.Mode), r.Retention.Until.UTC().Format(time.RFC3339)},
+			attributes,
+			Attribute{lockAttribute + string(r.Retention.Mode), r.Retention.Until.UTC().Format(time.RFC3339)},
 		)
 	}
 	if r.LegalHold {

@@ -55,7 +55,8 @@ func NewKeys(secrets Secrets) (Keys, error) {
 	for _, secret := range secrets {
 		if len(secret) < MinSecret {
 			return Keys{}, &storage.Error{
-				Code: storage.InvalidArgument, Err: errors.New("each of SigningKeys must have at least 32 random bytes"),
+				Code: storage.InvalidArgument,
+				Err:  errors.New("each of SigningKeys must have at least 32 random bytes"),
 			}
 		}
 		secret = slices.Clone(secret)

@@ -67,9 +67,8 @@ func (g *Grant) size() string {
 func parseQuery(query string) (g *Grant, keyID string) {
 	values, _ := url.ParseQuery(query)
 	g = &Grant{
-		CRC32C: crcOf(
-			values.Get(crcParam),
-		), Upload: values.Get(uploadParam), Version: values.Get(versionParam), MinSize: -1, MaxSize: -1,
+		CRC32C: crcOf(values.Get(crcParam)),
+		Upload: values.Get(uploadParam), Version: values.Get(versionParam), MinSize: -1, MaxSize: -1,
 		ResponseDisposition: values.Get(dispositionParam), ResponseType: values.Get(typeParam),
 	}
 	g.Expires, _ = strconv.ParseInt(values.Get(expiresParam), 10, 64)

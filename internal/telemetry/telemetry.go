@@ -87,8 +87,12 @@ func New(c Config) *Reporter {
 	if c.Tracer == nil && isPlaceholder(tracer) {
 		r.unset = tracer
 	}
-	r.grants, _ = m.Int64Counter("omnibucket.buffer_limit.overgrants", metric.WithUnit("{grant}"),
-		metric.WithDescription("Buffers granted over the limit of a BufferLimit, because waiting would not have ended."))
+	r.grants, _ = m.Int64Counter(
+		"omnibucket.buffer_limit.overgrants", metric.WithUnit("{grant}"),
+		metric.WithDescription(
+			"Buffers granted over the limit of a BufferLimit, because waiting would not have ended.",
+		),
+	)
 	return r
 }
 

@@ -58,7 +58,9 @@ type Config struct {
 // It fails with InvalidArgument if c.Keys is nil.
 func New(c Config) (driver.Layer, error) {
 	if c.Keys == nil {
-		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.New", Err: errors.New("Keys must not be nil")}
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: "encrypt.New", Err: errors.New("Keys must not be nil"),
+		}
 	}
 	l := &layer{config: c}
 	return func(next driver.Driver) driver.Driver {

@@ -66,7 +66,8 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 		return nil, invalid(
 			"",
 			fmt.Sprintf(
-				"metadata takes %d bytes with the header of the encrypted object, and may take %d", size, maxMetadataBytes,
+				"metadata takes %d bytes with the header of the encrypted object, and may take %d", size,
+				maxMetadataBytes,
 			),
 			"WithMetadata must leave room for the header: about 300 bytes for an X25519 key, 600 for one of Azure Key Vault, 1,760 for a hybrid one",
 		)

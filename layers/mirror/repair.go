@@ -190,7 +190,8 @@ func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) 
 	var n note
 	if err := json.Unmarshal(data, &n); err != nil || n.Key == "" {
 		return n, &storage.Error{
-			Code: storage.Internal, Key: name, Err: errors.New("the object is not a note of a mirror"), Hint: "remove it",
+			Code: storage.Internal, Key: name, Err: errors.New("the object is not a note of a mirror"),
+			Hint: "remove it",
 		}
 	}
 	return n, nil

@@ -29,7 +29,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	at := position{Start: r.StartAfter}
 	if r.Token != "" {
 		if err := json.Unmarshal([]byte(r.Token), &at); err != nil {
-			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("token must be of a page of this listing")}
+			return nil, &storage.Error{
+				Code: storage.InvalidArgument, Err: errors.New("token must be of a page of this listing"),
+			}
 		}
 	}
 	m := merger{at: at, limit: r.Limit, page: &storage.Page{Entries: r.Entries[:0]}}

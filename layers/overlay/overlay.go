@@ -70,7 +70,9 @@ type Config struct {
 // directory around or in it ([driver.Overlap]), every call of the bucket fails with InvalidArgument.
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
-		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "overlay.New", Err: errors.New("old must not be nil")}
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: "overlay.New", Err: errors.New("old must not be nil"),
+		}
 	}
 	return func(d driver.Driver) driver.Driver {
 		desc := d.Describe()

@@ -236,7 +236,11 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	case "":
 		_ = s.endMarker(ctx, key, p) // a marker that stays hides nothing any more
 		return nil
-	case storage.PermissionDenied, storage.Unauthenticated, storage.Locked, storage.Unsupported, storage.InvalidArgument:
+	case storage.PermissionDenied,
+		storage.Unauthenticated,
+		storage.Locked,
+		storage.Unsupported,
+		storage.InvalidArgument:
 		failed := s.endMarker(context.WithoutCancel(ctx), key, p)
 		if failed == nil {
 			return err

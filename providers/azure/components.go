@@ -187,8 +187,8 @@ func (cu *componentUploads) partRanges(
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		ref := driver.ObjectRef{
-			Account: cu.container.account.identity, Bucket: cu.container.name, Key: u.key(part.Number), Revision: part.Tag,
-			Native: r.Put.Native,
+			Account: cu.container.account.identity, Bucket: cu.container.name, Key: u.key(part.Number),
+			Revision: part.Tag, Native: r.Put.Native,
 		}
 		if whole && part.Size > 0 {
 			ranges = append(ranges, copyRange{ref, blob.HTTPRange{Count: part.Size}})

@@ -89,11 +89,11 @@ type Config struct {
 	// that is no letter or digit. If no variable has it, opening fails with Unauthenticated.
 	Credentials string
 	// CredentialsFor returns the shared access signature for a blob's name or, of a listing, its prefix, as an Iceberg
-	// REST catalog vends them. It is called for the first request, half a minute before the signature expires, and once if
-	// Azure refuses it. Requests at the same time share one call. Once no signature is valid, its error is that of the
-	// request, with the code Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded.
-	// Azure copies only between blobs with the same signature; else the bytes pass through the process. [storage.As]
-	// returns false. An account has no such credentials.
+	// REST catalog vends them. It is called for the first request, half a minute before the signature expires, and
+	// once if Azure refuses it. Requests at the same time share one call. Once no signature is valid, its error is
+	// that of the request, with the code Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or
+	// DeadlineExceeded. Azure copies only between blobs with the same signature; else the bytes pass through the
+	// process. [storage.As] returns false. An account has no such credentials.
 	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
 	// Client is a client of the SDK. Its settings and credential are kept, but

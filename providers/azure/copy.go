@@ -49,7 +49,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 	// Copy Blob From URL has no headers for keys, and once had none for a scope.
-	inBlocks := n.key != nil || customerkey.In(r.Source.Native) != nil || n.scope != "" && d.account.isBefore(scopeVersion)
+	inBlocks := n.key != nil || customerkey.In(r.Source.Native) != nil ||
+		n.scope != "" && d.account.isBefore(scopeVersion)
 	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) &&
 		properties.SameHeaders(&source.Properties, &r.Properties) {
 		attrs, err := d.copier.copyBlob(ctx, r, n, source)

@@ -110,7 +110,9 @@ func (cp *copier) stageRange(
 		apply(n, o, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
 		_, err := send(
 			withCopyTimeout(ctx), cp.container.account,
-			func(ctx context.Context, o *blockblob.StageBlockFromURLOptions) (blockblob.StageBlockFromURLResponse, error) {
+			func(
+				ctx context.Context, o *blockblob.StageBlockFromURLOptions,
+			) (blockblob.StageBlockFromURLResponse, error) {
 				return cp.container.blob(key).StageBlockFromURL(ctx, id, address, o)
 			},
 			o,

@@ -31,7 +31,8 @@ func checkConfig(c Config) error {
 	if c.EncryptionScope != "" {
 		if c.APIVersion != "" && c.APIVersion < encryptionVersion {
 			return argument.Invalid(
-				"Config.EncryptionScope", "needs the service version "+encryptionVersion+" or later in Config.APIVersion", "",
+				"Config.EncryptionScope",
+				"needs the service version "+encryptionVersion+" or later in Config.APIVersion", "",
 			)
 		}
 		if err := checkScope("Config.EncryptionScope", c.EncryptionScope); err != nil {
@@ -47,11 +48,13 @@ func checkConfig(c Config) error {
 		)
 	case given > 1:
 		return argument.Invalid(
-			"Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous", "must not be set together", "",
+			"Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous",
+			"must not be set together", "",
 		)
 	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Credentials != "" || c.Anonymous || c.HTTPClient != nil):
 		return argument.Invalid(
-			"Config.Client", "has its own credential and HTTP client", "set only Key or Credential with it, to sign URLs",
+			"Config.Client", "has its own credential and HTTP client",
+			"set only Key or Credential with it, to sign URLs",
 		)
 	case c.ConnectionString != "" && (c.Account != "" || c.Endpoint != ""):
 		return argument.Invalid("Config.ConnectionString", "contains account and endpoint: do not set them too", "")

@@ -38,7 +38,8 @@ var (
 // mayHaveBeenSent reports whether err is the error of an interrupted request,
 // which does not tell how much was sent.
 func mayHaveBeenSent(err error) bool {
-	return sdkerror.IsType[*url.Error](err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return sdkerror.IsType[*url.Error](err) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
 func fromResponse(err error) *storage.Error {

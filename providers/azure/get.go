@@ -33,8 +33,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		AccessConditions: conditions(r.Condition),
 		CPKInfo:          n.keyInfo(),
 	}
-	if err := mustApply(n, o, "DownloadStream", func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }); err != nil &&
-		!r.Auxiliary {
+	streams := func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }
+	if err := mustApply(n, o, "DownloadStream", streams); err != nil && !r.Auxiliary {
 		return nil, nil, err
 	}
 	out, err := b.DownloadStream(policy.WithCaptureResponse(d.account.singleAttempt(ctx), &response), o)

@@ -19,13 +19,8 @@ func (a *account) useNamed(name named.Credentials) error {
 	host := a.endpoint.Hostname()
 	o := azcore.ClientOptions{Cloud: cloudOf(host)}
 	tenant, client := name.Get("AZURE_TENANT_ID"), name.Get("AZURE_CLIENT_ID")
-	secret, certificate, tokenFile := name.Get(
-		"AZURE_CLIENT_SECRET",
-	), name.Get(
-		"AZURE_CLIENT_CERTIFICATE_PATH",
-	), name.Get(
-		"AZURE_FEDERATED_TOKEN_FILE",
-	)
+	secret, certificate, tokenFile := name.Get("AZURE_CLIENT_SECRET"), name.Get("AZURE_CLIENT_CERTIFICATE_PATH"),
+		name.Get("AZURE_FEDERATED_TOKEN_FILE")
 	var err error
 	switch {
 	case client != "" && secret != "":
@@ -54,7 +49,9 @@ func (a *account) useNamed(name named.Credentials) error {
 		return a.noneFor(name)
 	}
 	if err != nil && storage.CodeOf(err) != storage.Unauthenticated {
-		return argument.Invalid("the identity of "+name.Variable("AZURE_CLIENT_ID"), "must be complete: "+err.Error(), "")
+		return argument.Invalid(
+			"the identity of "+name.Variable("AZURE_CLIENT_ID"), "must be complete: "+err.Error(), "",
+		)
 	}
 	return err
 }

@@ -71,7 +71,8 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 // without one are an upload of their prefix. Blocks, which no upload names, end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	_, prefixes, marker, err := d.lister.page(ctx, "/", &container.ListBlobsHierarchyOptions{
-		Prefix: new(componentsPrefix), Marker: httpheader.Optional(r.Token), MaxResults: new(int32(min(r.Limit, maxPage))),
+		Prefix: new(componentsPrefix), Marker: httpheader.Optional(r.Token),
+		MaxResults: new(int32(min(r.Limit, maxPage))),
 	})
 	if err != nil {
 		return nil, d.container.listError(err)
@@ -79,7 +80,9 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	uploads, err := components.Uploads(
 		ctx, len(prefixes), r.Prefix,
 		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-			return d.uploads.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
+			return d.uploads.entry(
+				ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"),
+			)
 		},
 	)
 	if err != nil {

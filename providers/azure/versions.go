@@ -81,11 +81,8 @@ func (ls *lister) versions(
 func listedVersion(item *container.BlobItem) storage.VersionEntry {
 	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID), Current: isCurrent(item)}
 	if isSoftDeleted(item) {
-		e.Current, e.NoncurrentSince, e.SoftDeletedUntil = false, modified(
-			item.Properties.DeletedTime,
-		), keptUntil(
-			item.Properties, time.Now(),
-		)
+		e.Current, e.NoncurrentSince, e.SoftDeletedUntil = false, modified(item.Properties.DeletedTime),
+			keptUntil(item.Properties, time.Now())
 	}
 	return e
 }

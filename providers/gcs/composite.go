@@ -61,7 +61,9 @@ func parseCompositeUpload(upload string) (compositeUpload, error) {
 		return compositeUpload{}, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id, class, _ := strings.Cut(upload, "-")
-	return compositeUpload{prefix: componentsPrefix + id + "/", class: class, open: strings.HasPrefix(id, openMark)}, nil
+	return compositeUpload{
+		prefix: componentsPrefix + id + "/", class: class, open: strings.HasPrefix(id, openMark),
+	}, nil
 }
 
 type composites struct {

@@ -132,7 +132,9 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 			Hint: "this server has no IAM policies: if its objects are public, open the bucket with WithPublicBaseURL",
 		}
 	case isStalePolicy(err):
-		return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again")
+		return sdkerror.WithCode(
+			err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again",
+		)
 	}
 	return bucketError(err)
 }

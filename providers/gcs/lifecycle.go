@@ -128,7 +128,8 @@ func parseLifecycleRule(
 // version.
 func hasOtherConditions(c *gcs.LifecycleCondition) bool {
 	return c.AllObjects || !c.CreatedBefore.IsZero() || !c.CustomTimeBefore.IsZero() || !c.NoncurrentTimeBefore.IsZero() ||
-		c.DaysSinceCustomTime != 0 || c.NumNewerVersions != 0 || len(c.MatchesStorageClasses) > 0 || len(c.MatchesSuffix) > 0
+		c.DaysSinceCustomTime != 0 || c.NumNewerVersions != 0 || len(c.MatchesStorageClasses) > 0 ||
+		len(c.MatchesSuffix) > 0
 }
 
 // lastStep returns the position of the last action of r, or 0.

@@ -114,7 +114,9 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 			ctx, err, storage.Condition{}, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}},
 		)
 	case http.StatusForbidden:
-		found, failed := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
+		found, failed := d.bucket.find(
+			ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native},
+		)
 		if later := passing(failed); later != nil {
 			return later
 		}

@@ -77,7 +77,9 @@ func callOf(natives []any) *call {
 func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.NativeOption {
 	return storage.WithNative(
 		provider,
-		nativeOption{name: name, err: err, isChanger: true, apply: func(c *call) { c.changes = append(c.changes, change) }},
+		nativeOption{
+			name: name, err: err, isChanger: true, apply: func(c *call) { c.changes = append(c.changes, change) },
+		},
 	)
 }
 
@@ -90,7 +92,9 @@ func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.Nati
 // A signed address or form that cannot carry what change has set fails with Unsupported.
 func WithAttrs(change func(*gcs.ObjectAttrs)) storage.WriteOption {
 	if change == nil {
-		return changer("WithAttrs", argument.Invalid("WithAttrs", "must have a function", ""), func(*gcs.ObjectAttrs) {})
+		return changer(
+			"WithAttrs", argument.Invalid("WithAttrs", "must have a function", ""), func(*gcs.ObjectAttrs) {},
+		)
 	}
 	return changer("WithAttrs", nil, change)
 }
@@ -158,7 +162,8 @@ func WithPredefinedACL(name string) storage.WriteOption {
 	if predefinedACLs[name] == "" {
 		err = argument.Invalid(
 			"WithPredefinedACL",
-			"must be authenticatedRead, bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead", "",
+			"must be authenticatedRead, bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead",
+			"",
 		)
 	}
 	return changer("WithPredefinedACL", err, func(a *gcs.ObjectAttrs) { a.PredefinedACL = name })

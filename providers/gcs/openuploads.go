@@ -158,7 +158,9 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	uploads, err := components.Uploads(
 		ctx, len(found), r.Prefix,
 		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-			return d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
+			return d.composites.entry(
+				ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"),
+			)
 		},
 	)
 	if err != nil {

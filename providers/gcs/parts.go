@@ -76,7 +76,9 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	address, err := url.Parse(location)
 	if err != nil || !isSession(address.RequestURI()) {
-		return "", &storage.Error{Code: storage.Internal, Err: errors.New("the server opened an upload at another Location")}
+		return "", &storage.Error{
+			Code: storage.Internal, Err: errors.New("the server opened an upload at another Location"),
+		}
 	}
 	return address.RequestURI(), nil
 }

@@ -154,7 +154,9 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 	if r.Lifecycle != nil {
 		for _, rule := range *r.Lifecycle {
 			if len(rule.Tags) > 0 {
-				return &storage.Error{Code: storage.Unsupported, Hint: "Google's lifecycle rules have no tags: use prefixes"}
+				return &storage.Error{
+					Code: storage.Unsupported, Hint: "Google's lifecycle rules have no tags: use prefixes",
+				}
 			}
 		}
 	}
@@ -236,7 +238,8 @@ func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (ve
 	}
 	if attrs.ObjectRetentionMode != retentionEnabled {
 		return false, &storage.Error{
-			Code: storage.Unsupported, Hint: "Google gives object retention to a bucket when it is created, or by its console",
+			Code: storage.Unsupported,
+			Hint: "Google gives object retention to a bucket when it is created, or by its console",
 		}
 	}
 	return attrs.VersioningEnabled, nil
@@ -349,5 +352,7 @@ func bucketError(err error) error {
 func isUnknownRequest(err error) bool {
 	response := responseOf(err)
 	return response != nil && len(response.Errors) == 0 &&
-		slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, response.Code)
+		slices.Contains(
+			[]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, response.Code,
+		)
 }

@@ -48,7 +48,9 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	if err := c.key.CheckAddress(address); err != nil {
 		return nil, err
 	}
-	request := &v4Request{method: r.Method, address: objectURL(address, r.Key), header: http.Header{}, query: url.Values{}}
+	request := &v4Request{
+		method: r.Method, address: objectURL(address, r.Key), header: http.Header{}, query: url.Values{},
+	}
 	switch r.Method {
 	case http.MethodPut:
 		if request.header, err = us.signedHeaders(r, c); err != nil {

@@ -131,7 +131,9 @@ func NewService(root string, c Config, opts ...storage.OpenOption) (storage.Serv
 // now. With [Config.Create], it makes the directory.
 func absolute(root string, c Config) (path, resolved string, err error) {
 	if c.FileMode != 0 && (c.FileMode&^os.ModePerm != 0 || c.FileMode&0o600 != 0o600) {
-		return "", "", argument.Invalid("FileMode", "must have only permission bits, and let the owner read and write", "")
+		return "", "", argument.Invalid(
+			"FileMode", "must have only permission bits, and let the owner read and write", "",
+		)
 	}
 	if root == "" {
 		return "", "", argument.Invalid("root", "must not be empty", "")
@@ -171,7 +173,8 @@ func openRoot(path string) (*os.Root, error) {
 	}
 	if fi, stat := os.Stat(path); stat == nil && !fi.IsDir() {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Err: &fs.PathError{Op: "open root", Path: path, Err: errors.New("not a directory")},
+			Code: storage.InvalidArgument,
+			Err:  &fs.PathError{Op: "open root", Path: path, Err: errors.New("not a directory")},
 		}
 	}
 	return nil, failure(err)

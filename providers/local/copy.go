@@ -40,7 +40,9 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, err
 	}
 	defer func() { _ = source.Close() }()
-	return s.objects.copyFile(ctx, r.Key, source, old, newAttrs(r.Properties, &r.Controls, storage.CRC32C{}), r.Condition)
+	return s.objects.copyFile(
+		ctx, r.Key, source, old, newAttrs(r.Properties, &r.Controls, storage.CRC32C{}), r.Condition,
+	)
 }
 
 // copyFile makes an object with the bytes of source, which has the attributes old, and with other attributes.

@@ -57,7 +57,8 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 // bucketDriver returns a driver of a bucket that a service manages.
 func bucketDriver(parent, bucket string, c Config) *objectDriver {
 	d := &objectDriver{
-		parent: parent, bucket: bucket, managed: true, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars,
+		parent: parent, bucket: bucket, managed: true, sync: !c.NoSync, fileMode: uint32(c.FileMode),
+		visible: c.Sidecars,
 	}
 	d.path = filepath.Join(parent, bucket)
 	if d.clock.now = c.Now; c.Now == nil {
@@ -232,7 +233,9 @@ type account struct{ dir string }
 // Locate returns the reference of an object, for copies.
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	parent, bucket := resolvedPath(d)
-	return driver.ObjectRef{Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket)}
+	return driver.ObjectRef{
+		Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket),
+	}
 }
 
 // places returns the directory to which the path leads now.

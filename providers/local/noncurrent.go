@@ -85,7 +85,9 @@ func (n *noncurrent) versionsDir(key string) string {
 // keepVersion makes the current object also a noncurrent version. The caller holds the lock of
 // the key.
 func (n *noncurrent) keepVersion(ctx context.Context, key string, current objectFile) error {
-	return n.inVersions(ctx, key, func(to *osdir.Dir) error { return linkVersion(to, versionOf(current.meta), current) })
+	return n.inVersions(
+		ctx, key, func(to *osdir.Dir) error { return linkVersion(to, versionOf(current.meta), current) },
+	)
 }
 
 // markRemoved adds a delete marker. If there is a current object, it also makes that a noncurrent
@@ -150,7 +152,8 @@ func linkVersion(to *osdir.Dir, name string, at objectFile) error {
 		return err
 	}
 	return &storage.Error{
-		Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: versions and soft delete need them",
+		Code: storage.Unsupported, Err: err,
+		Hint: "use a file system with hard links: versions and soft delete need them",
 	}
 }
 
@@ -191,7 +194,8 @@ func (n *noncurrent) noncurrentVersions(key string, current objectFile) ([]strin
 // isLeftover reports whether an interrupted removal of the current object may have left a name
 // among the noncurrent versions.
 func isLeftover(name string, current objectFile) bool {
-	return current.found() && (name == versionOf(current.meta) || isMarker(name) && versionTime(name) > current.meta.MTime)
+	return current.found() &&
+		(name == versionOf(current.meta) || isMarker(name) && versionTime(name) > current.meta.MTime)
 }
 
 // openVersion opens a noncurrent version. It returns nil if it does not exist, and for a marker.

@@ -103,7 +103,14 @@ func (u *uploads) putInSlot(
 		_ = to.Unlink(slotName(r.Number))
 		return part, true, err
 	}
-	return driver.Part{Number: r.Number, Tag: at.tag(), Size: at.size, CRC32C: r.CRC32C}, true, failure(u.tree.flush(to))
+	return driver.Part{
+			Number: r.Number,
+			Tag:    at.tag(),
+			Size:   at.size,
+			CRC32C: r.CRC32C,
+		}, true, failure(
+			u.tree.flush(to),
+		)
 }
 
 // openSlot opens and locks the file with the slot of a part. It returns nil if there is none.

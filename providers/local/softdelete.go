@@ -130,7 +130,9 @@ func (m *removed) entries(key string) ([]versionEntry, error) {
 			return nil, err
 		}
 		if found {
-			shown := storage.VersionEntry{ListEntry: e, Version: f.version, NoncurrentSince: f.since, SoftDeletedUntil: f.until}
+			shown := storage.VersionEntry{
+				ListEntry: e, Version: f.version, NoncurrentSince: f.since, SoftDeletedUntil: f.until,
+			}
 			all = append(all, versionEntry{shown, f.name})
 		}
 	}

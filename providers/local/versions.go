@@ -184,7 +184,8 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 		if isMarker(version) {
 			marker := storage.ListEntry{Key: key, Modified: time.Unix(0, versionTime(version)).UTC()}
 			all = append(
-				all, versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version},
+				all,
+				versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version},
 			)
 			continue
 		}

@@ -67,7 +67,8 @@ func (l location) visibleName() string {
 func (s *staging) stageVisible(ctx context.Context, a *attrs, like osdir.Meta) (*stagedFile, error) {
 	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
-		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass, Metadata: a.Metadata,
+		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass,
+		Metadata:   a.Metadata,
 		PublicRead: a.publicRead, Tags: a.tags, RetentionMode: string(a.retention.Mode), RetainUntil: a.retention.Until,
 		LegalHold: a.hold,
 		CRC32C:    a.crc, Size: a.size, Modified: time.Unix(0, a.mtime).UTC(),
@@ -112,7 +113,8 @@ func (r *reader) visibleAttrs(l location, m osdir.Meta) (*attrs, error) {
 	return &attrs{
 		Properties: storage.Properties{
 			ContentType: v.ContentType, ContentEncoding: v.ContentEncoding, ContentDisposition: v.ContentDisposition,
-			ContentLanguage: v.ContentLanguage, CacheControl: v.CacheControl, StorageClass: v.StorageClass, Metadata: v.Metadata,
+			ContentLanguage: v.ContentLanguage, CacheControl: v.CacheControl, StorageClass: v.StorageClass,
+			Metadata: v.Metadata,
 		},
 		publicRead: v.PublicRead, tags: v.Tags, hold: v.LegalHold,
 		retention: v.retention(),

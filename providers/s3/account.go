@@ -67,7 +67,8 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		return nil, err
 	}
 	a := &account{
-		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays, expectedOwner: c.ExpectedBucketOwner,
+		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays,
+		expectedOwner:      c.ExpectedBucketOwner,
 		profileGiven:       c.Profile != nil,
 		environmentExpires: environmentExpiry(), keys: &signature.Keys{}, clock: &clock{now: time.Now},
 		server: &serverKind{}, denied: &atomic.Pointer[time.Time]{},
@@ -212,7 +213,10 @@ func (a *account) checkOwner() error {
 	case !a.profile.BucketOwners:
 		return &storage.Error{
 			Code: storage.Unsupported,
-			Err:  fmt.Errorf("Config.ExpectedBucketOwner needs a server that checks it, and profile %s is not known to", a.profile.Name),
+			Err: fmt.Errorf(
+				"Config.ExpectedBucketOwner needs a server that checks it, and profile %s is not known to",
+				a.profile.Name,
+			),
 			Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request",
 		}
 	case a.amazon() && (len(owner) != 12 || strings.Trim(owner, "0123456789") != ""):
@@ -228,7 +232,9 @@ func (a *account) checkOwner() error {
 func withExpectedOwner(owner string) func(*middleware.Stack) error {
 	set := middleware.BuildMiddlewareFunc(
 		"omnibucket:ExpectedOwner",
-		func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+		func(
+			ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler,
+		) (middleware.BuildOutput, middleware.Metadata, error) {
 			request, ok := in.Request.(*smithyhttp.Request)
 			operation := awsmiddleware.GetOperationName(ctx)
 			switch {

@@ -72,7 +72,7 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 			return u, authScheme{sigV4: true}, nil
 		}
 		p.Endpoint = aws.String(u.String())
-		p.Accelerate, p.UseFIPS, p.UseDualStack = aws.Bool(false), aws.Bool(false), aws.Bool(false) // only for hosts of AWS
+		p.Accelerate, p.UseFIPS, p.UseDualStack = new(bool), new(bool), new(bool) // only for hosts of AWS
 	}
 	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, p.WithDefaults())
 	if err != nil {

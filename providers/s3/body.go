@@ -82,7 +82,8 @@ func (b *bucket) sumPart(ctx context.Context, in *awss3.UploadPartInput, r *driv
 func checkTrailer(in *awss3.UploadPartInput, out *awss3.UploadPartOutput) error {
 	if _, trailed := in.Body.(*rawclient.Trailed); trailed && out.ChecksumCRC32C == nil {
 		return &storage.Error{
-			Code: storage.ChecksumMismatch, Err: errors.New("the server has not returned the checksum that followed the part"),
+			Code: storage.ChecksumMismatch,
+			Err:  errors.New("the server has not returned the checksum that followed the part"),
 			Hint: "open the server with the Profile that s3probe.Run returns: it may not take a checksum in a trailer",
 		}
 	}

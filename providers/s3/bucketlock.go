@@ -70,7 +70,8 @@ func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) er
 		return &storage.Error{Code: storage.Unsupported, Hint: lockHint}
 	case b.account.profile.ObjectLock != LockAllBuckets:
 		return &storage.Error{
-			Code: storage.Unsupported, Hint: "this server gives object lock only to new buckets: create one WithObjectLock",
+			Code: storage.Unsupported,
+			Hint: "this server gives object lock only to new buckets: create one WithObjectLock",
 		}
 	default:
 		if err := b.setVersioning(ctx, true); err != nil {

@@ -127,7 +127,9 @@ func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error 
 			return err
 		}
 		if before != nil && !before.Modified.IsZero() && !now.Modified.Equal(before.Modified) {
-			return &storage.Error{Code: storage.Changed, Err: errors.New("the source was replaced while its parts were copied")}
+			return &storage.Error{
+				Code: storage.Changed, Err: errors.New("the source was replaced while its parts were copied"),
+			}
 		}
 	}
 	return nil

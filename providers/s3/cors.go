@@ -30,7 +30,8 @@ func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 		configuration.CORSRules = append(configuration.CORSRules, r)
 	}
 	return sendWrite(
-		ctx, b.account.client.PutBucketCors, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration},
+		ctx, b.account.client.PutBucketCors,
+		&awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration},
 		b.account.withBodyChecksum()...)
 }
 

@@ -66,13 +66,8 @@ func withNamed(ctx context.Context, c Config) (Config, error) {
 		return c, nil // fromChain says what is wrong with the files
 	}
 	name := named.Credentials(c.Credentials)
-	c.AccessKeyID, c.SecretKey, c.SessionToken = name.Get(
-		"AWS_ACCESS_KEY_ID",
-	), name.Get(
-		"AWS_SECRET_ACCESS_KEY",
-	), name.Get(
-		"AWS_SESSION_TOKEN",
-	)
+	c.AccessKeyID, c.SecretKey, c.SessionToken = name.Get("AWS_ACCESS_KEY_ID"), name.Get("AWS_SECRET_ACCESS_KEY"),
+		name.Get("AWS_SESSION_TOKEN")
 	c.Region = cmp.Or(c.Region, name.Get("AWS_REGION"))
 	if c.AccessKeyID == "" || c.SecretKey == "" {
 		return c, name.Missing(
@@ -114,7 +109,8 @@ func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) 
 	loaded, err := config.LoadDefaultConfig(ctx, append(with, bundle...)...)
 	if err != nil {
 		return awss3.Options{}, &storage.Error{
-			Code: storage.InvalidArgument, Err: err, Hint: "check the AWS settings in the environment and the shared files",
+			Code: storage.InvalidArgument, Err: err,
+			Hint: "check the AWS settings in the environment and the shared files",
 		}
 	}
 	return fromConfig(loaded), nil
@@ -177,7 +173,8 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 
 // isForeignMetadata reports whether a chain would send credentials of Amazon's metadata service to another server.
 func (a *account) isForeignMetadata(c Config, p aws.CredentialsProvider) bool {
-	return c.Client == nil && c.AWS == nil && a.endpoint != nil && !amazonEndpoint(a.endpoint.String()) && fromMetadata(p)
+	return c.Client == nil && c.AWS == nil && a.endpoint != nil && !amazonEndpoint(a.endpoint.String()) &&
+		fromMetadata(p)
 }
 
 // reloader returns a function that reads the default chain of a Config again: the SDK reads the shared files only
@@ -300,7 +297,9 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" ||
 		c.AWS != nil ||
 		c.Client != nil {
-		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
+		return nil, argument.Invalid(
+			"Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "",
+		)
 	}
 	ask := c.CredentialsFor
 	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // until they are replaced below
@@ -315,10 +314,13 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		if err == nil && (given.AccessKeyID == "" || given.SecretKey == "") {
 			err = errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
 		}
-		return &vended.Grant[aws.Credentials]{Prefix: given.Prefix, Expires: given.Expires, Credentials: aws.Credentials{
-			AccessKeyID: given.AccessKeyID, SecretAccessKey: given.SecretKey, SessionToken: given.SessionToken,
-			CanExpire: !given.Expires.IsZero(), Expires: given.Expires, Source: "CredentialsFor",
-		}}, err
+		return &vended.Grant[aws.Credentials]{
+			Prefix: given.Prefix, Expires: given.Expires,
+			Credentials: aws.Credentials{
+				AccessKeyID: given.AccessKeyID, SecretAccessKey: given.SecretKey, SessionToken: given.SessionToken,
+				CanExpire: !given.Expires.IsZero(), Expires: given.Expires, Source: "CredentialsFor",
+			},
+		}, err
 	})
 	account.credentials = aws.CredentialsProviderFunc(keys.Credentials)
 	account.client = cloneClient(account.client, func(o *awss3.Options) { o.Credentials = account.credentials })

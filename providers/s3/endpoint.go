@@ -135,7 +135,8 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	case strings.Contains(host, regionLabel):
 		if !isLabel(region) {
 			return nil, argument.Invalid(
-				"region", "must be one of the provider's regions with profile "+named.Name+" and without an endpoint", hint,
+				"region", "must be one of the provider's regions with profile "+named.Name+" and without an endpoint",
+				hint,
 			)
 		}
 	case host == "" || strings.Contains(host, "*") || named.Region == "":

@@ -122,7 +122,8 @@ func otherRegion(err error) string {
 		return ""
 	}
 	region := response.Response.Header.Get("X-Amz-Bucket-Region")
-	if found := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message); region == "" && found != nil {
+	if found := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message); region == "" &&
+		found != nil {
 		region = found[1] // of AuthorizationHeaderMalformed
 	}
 	if region == signedRegion(response.Response.Response) {

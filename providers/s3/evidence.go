@@ -122,7 +122,8 @@ func (e *expected) isIn(response *http.Response, always bool) bool {
 // isPage reports whether a response that should have no document has one of another protocol.
 func isPage(response *http.Response) bool {
 	if response.Request != nil && response.Request.Method == http.MethodHead { // a document would have a length
-		return response.ContentLength > 0 && !strings.Contains(strings.ToLower(response.Header.Get("Content-Type")), "xml")
+		return response.ContentLength > 0 &&
+			!strings.Contains(strings.ToLower(response.Header.Get("Content-Type")), "xml")
 	}
 	document := bytes.ToLower(bytes.TrimSpace(peek(response)))
 	return len(document) > 0 && document[0] != '<' || bytes.HasPrefix(document, []byte("<!doctype")) ||

@@ -29,7 +29,9 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 		return nil, err
 	}
 	if r.LegalHold || r.Retention != (storage.Retention{}) {
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "S3's forms have no field for locks: use SignedUploadURL"}
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Hint: "S3's forms have no field for locks: use SignedUploadURL",
+		}
 	}
 	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {

@@ -38,7 +38,8 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 		if isCode(err, "MalformedXML", "InvalidArgument") &&
 			slices.ContainsFunc(rules, onlyAborts) { // MinIO has no such rule
 			return sdkerror.WithCode(
-				err, storage.Unsupported, "this server has no rules that only abort uploads: remove AbortUploadsAfterDays",
+				err, storage.Unsupported,
+				"this server has no rules that only abort uploads: remove AbortUploadsAfterDays",
 			)
 		}
 		return err
@@ -85,7 +86,9 @@ func onlyAborts(rule storage.LifecycleRule) bool {
 // putLifecycle stores S3's rules. Without rules it removes them.
 func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
-		return sendWrite(ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
+		return sendWrite(
+			ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name},
+		)
 	}
 	return sendWrite(ctx, b.account.client.PutBucketLifecycleConfiguration, &awss3.PutBucketLifecycleConfigurationInput{
 		Bucket: &b.name, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
@@ -156,7 +159,8 @@ func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error
 
 func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
 	out, err := readSetting(
-		ctx, b.account.client.GetBucketLifecycleConfiguration, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name},
+		ctx, b.account.client.GetBucketLifecycleConfiguration,
+		&awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name},
 		"NoSuchLifecycleConfiguration",
 	)
 	if err != nil {

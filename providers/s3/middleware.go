@@ -29,7 +29,9 @@ func withoutValidation(o *awss3.Options) {
 func withResponse(see func(operation string, response *http.Response) error) func(*middleware.Stack) error {
 	watch := middleware.DeserializeMiddlewareFunc(
 		"omnibucket:Response",
-		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		func(
+			ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+		) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
 			if response, _ := out.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil {
 				if refused := see(middleware.GetOperationName(ctx), response.Response); err == nil && refused != nil {
@@ -60,7 +62,9 @@ func withUnsignedEncoding(stack *middleware.Stack) error {
 	setter := func(id, value string) middleware.FinalizeMiddleware {
 		return middleware.FinalizeMiddlewareFunc(
 			id,
-			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			func(
+				ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+			) (middleware.FinalizeOutput, middleware.Metadata, error) {
 				if request, ok := in.Request.(*smithyhttp.Request); ok {
 					request.Header.Del(header)
 					if value != "" {

@@ -215,7 +215,8 @@ func (o cannedACL) check(b *bucket) error {
 	}
 	if !b.account.profile.ObjectACLs {
 		return &storage.Error{
-			Code: storage.Unsupported, Err: errors.New("s3.WithACL needs a server with access control lists of objects"),
+			Code: storage.Unsupported,
+			Err:  errors.New("s3.WithACL needs a server with access control lists of objects"),
 			Hint: b.account.featureHint(),
 		}
 	}

@@ -78,7 +78,9 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	for _, u := range out.Uploads {
 		page.Uploads = append(
 			page.Uploads,
-			storage.UploadEntry{Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated)},
+			storage.UploadEntry{
+				Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId), Begun: aws.ToTime(u.Initiated),
+			},
 		)
 	}
 	if aws.ToBool(out.IsTruncated) {

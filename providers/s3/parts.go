@@ -23,7 +23,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if r.UncheckedParts { // else S3 refuses a part without a checksum
 		if r.LegalHold || r.Retention != (storage.Retention{}) {
 			return "", &storage.Error{
-				Code: storage.Unsupported, Hint: "S3 locks only what it can check: begin the upload without WithUncheckedParts",
+				Code: storage.Unsupported,
+				Hint: "S3 locks only what it can check: begin the upload without WithUncheckedParts",
 			}
 		}
 		style = ChecksumNone
@@ -111,7 +112,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	}
 	if d.account.profile.RefusalAborts && refusesParts(ctx, d, r.Put) {
 		return nil, &storage.Error{
-			Code: storage.PreconditionFailed, Err: errors.New("the condition of the upload is false before its completion"),
+			Code: storage.PreconditionFailed,
+			Err:  errors.New("the condition of the upload is false before its completion"),
 		}
 	}
 	checked := !r.Put.UncheckedParts

@@ -93,8 +93,9 @@ var profiles = []Profile{
 		TrailingChecksums: true,
 		Batch:             BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"play.min.io"},
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
-		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, StorageClasses: true, CustomerKeys: true,
-		SignedForms: true, Tags: true, Versioning: true, BucketPolicy: true, Lifecycle: true, OrderedListing: true,
+		identifies:    true, Copy: true, CopyParts: true, PinnedCopyParts: true, StorageClasses: true,
+		CustomerKeys: true,
+		SignedForms:  true, Tags: true, Versioning: true, BucketPolicy: true, Lifecycle: true, OrderedListing: true,
 		SlashDelimiter: true, TokenAfterLast: true, HidesUploads: true, ShortSegments: true,
 		KMS:        true,                     // if it has one; else NotImplemented
 		SlowTokens: true, fullSegments: true, // its source, and measured with 10,000 keys
@@ -173,7 +174,8 @@ var profiles = []Profile{
 	},
 	{
 		// Docs: an upload has at most 1,000 parts; has conditions since July 2026, which s3probe must confirm, and
-		// policies in a form of its own (scaleway/docs-content, pages/object-storage/api-cli). Other fields are as unknown.
+		// policies in a form of its own (scaleway/docs-content, pages/object-storage/api-cli). Other fields are as
+		// unknown.
 		Name: "scaleway", unsorted: true, Batch: BatchMD5, Hosts: []string{"s3.{region}.scw.cloud"}, MaxParts: 1000,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		Copy:          true, CopyParts: true, CustomerKeys: true, ObjectACLs: true, StorageClasses: true, SignedForms: true,
@@ -303,7 +305,8 @@ func matchHost(pattern, host string) (region string, ok bool) {
 			return region, true
 		case strings.HasSuffix(label, regionLabel):
 			var found bool
-			if region, found = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel)); !found || region == "" {
+			if region, found = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel)); !found ||
+				region == "" {
 				return "", false
 			}
 		case label != have[i]:

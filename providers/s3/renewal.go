@@ -86,7 +86,10 @@ func (r *renewer) see(response *http.Response) {
 		return
 	}
 	switch status := response.StatusCode; {
-	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden, status >= 500:
+	case status == http.StatusBadRequest,
+		status == http.StatusUnauthorized,
+		status == http.StatusForbidden,
+		status >= 500:
 	case last.haveSigned(response.Request):
 		last.accepted.Store(true)
 	}
@@ -136,7 +139,9 @@ func (r *renewer) configure(o *awss3.Options) {
 	}
 	watch := middleware.InitializeMiddlewareFunc(
 		"omnibucket:Renewal",
-		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
 			out, metadata, err := next.HandleInitialize(ctx, in)
 			if isRefusal(err) && r.refuse(responseOf(err).Response.Request) {
 				err = &replacedError{err}
@@ -203,7 +208,8 @@ const deniedRemembered = time.Minute
 // Denied HEADs are frequent, so that get is called at most once a minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
 	status := statusOf(err)
-	if status != http.StatusBadRequest && status != http.StatusForbidden || isSkewed(responseOf(err).Response.Response) {
+	if status != http.StatusBadRequest && status != http.StatusForbidden ||
+		isSkewed(responseOf(err).Response.Response) {
 		return nil
 	}
 	if a.renewer == nil && !isOfSession(responseOf(err).Response.Response) {

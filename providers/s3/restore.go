@@ -55,8 +55,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 // one of the two that need RestoreObject, or the object is in an archive tier of Intelligent-Tiering.
 // Source: the user guide of Amazon S3, "Working with archived objects".
 func (p *Profile) isArchivedClass(out *awss3.GetObjectOutput) bool {
-	return p.Restore &&
-		(out.StorageClass == types.StorageClassGlacier || out.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(out))
+	return p.Restore && (out.StorageClass == types.StorageClassGlacier ||
+		out.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(out))
 }
 
 // restoreState reads x-amz-restore, such as

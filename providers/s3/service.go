@@ -138,7 +138,8 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 		return err
 	} // for other errors CreateBucket has a better response, because HEAD has no body
 	in := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
-	if s.account.profile.Location && region != defaultRegion || !s.account.profile.Location && region != s.account.region {
+	if s.account.profile.Location && region != defaultRegion ||
+		!s.account.profile.Location && region != s.account.region {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{
 			LocationConstraint: types.BucketLocationConstraint(region),
 		}
@@ -149,7 +150,8 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	err = sendWrite(ctx, b.account.client.CreateBucket, in)
 	if isCode(err, "OperationAborted") {
 		return sdkerror.WithHint(
-			err, "a bucket of this name was deleted a short time ago, or is being created: try later, or take another name",
+			err,
+			"a bucket of this name was deleted a short time ago, or is being created: try later, or take another name",
 		)
 	}
 	return err

@@ -66,7 +66,9 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 			if err := us.account.customize(in, r.Native); err != nil {
 				return nil, err
 			}
-			rawclient.SetCustomerKey(request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
+			rawclient.SetCustomerKey(
+				request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5,
+			)
 		}
 	default:
 		return nil, storage.Unsupported
@@ -153,7 +155,8 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Hint: "a signed URL has one exact size: use SignedUploadForm for a range of sizes",
+			Code: storage.Unsupported,
+			Hint: "a signed URL has one exact size: use SignedUploadForm for a range of sizes",
 		}
 	}
 	properties := *r

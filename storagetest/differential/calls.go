@@ -53,7 +53,8 @@ func (p *player) view() string {
 	from, to := one(p, "1", "2", "c/1", ".e", "", "x"), one(p, "1", "x", "c/3")
 	body := p.body()
 	return p.compare(
-		fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, to, len(body), from), prefix+to,
+		fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, to, len(body), from),
+		prefix+to,
 		func(b storage.Bucket, _ bool) result {
 			view := storage.Prefixed(b, prefix)
 			uploaded, err := view.Upload(p.ctx, to, bytes.NewReader(body), storage.IfAbsent())

@@ -154,6 +154,7 @@ func (p *player) ifRevision(key string) condition {
 		}
 	}
 	return condition{
-		storage.IfRevision(r.memory), storage.IfRevision(r.other), fmt.Sprintf(" IfRevision(%s, %s)", r.memory, r.other),
+		storage.IfRevision(r.memory),
+		storage.IfRevision(r.other), fmt.Sprintf(" IfRevision(%s, %s)", r.memory, r.other),
 	}
 }

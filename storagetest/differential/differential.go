@@ -46,7 +46,10 @@ func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOpt
 	if c.Versions {
 		kinds = append(
 			kinds,
-			kind{" with versions", slices.Concat(calls, versionCalls), []storage.OpenOption{storage.WithVersioning(true)}},
+			kind{
+				" with versions", slices.Concat(calls, versionCalls),
+				[]storage.OpenOption{storage.WithVersioning(true)},
+			},
 		)
 	}
 	if c.Locks {
@@ -136,7 +139,8 @@ func (p *player) compare(what, key string, call func(b storage.Bucket, inMemory 
 	}
 	if wanted != got {
 		return fmt.Sprintf(
-			"%s\n  in memory: %s\n             %v\n  here:      %s\n             %v", what, wanted, memory.err, got, other.err,
+			"%s\n  in memory: %s\n             %v\n  here:      %s\n             %v", what, wanted, memory.err, got,
+			other.err,
 		)
 	}
 	p.remember(key, memory.attrs, other.attrs)

@@ -15,8 +15,8 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 	}
 	if p.sometimes(2) {
 		add(
-			"prefix", storage.WithPrefix, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%", "b/1/", "Z",
-			"/", "d/.",
+			"prefix", storage.WithPrefix, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%",
+			"b/1/", "Z", "/", "d/.",
 		)
 	}
 	if p.sometimes(2) {
@@ -24,7 +24,8 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 	}
 	if limit && p.sometimes(3) {
 		add(
-			"after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀", "c d+e%20&=?#",
+			"after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀",
+			"c d+e%20&=?#",
 			"a\u0308",
 		)
 	}

@@ -32,7 +32,9 @@ func setLegalHold(p *player) string {
 func setRetention(p *player) string {
 	key, bypass, r := one(p, keys...), p.sometimes(2), storage.Retention{}
 	if !p.sometimes(3) {
-		r = storage.Retention{Mode: one(p, storage.Governance, storage.Governance, storage.Compliance), Until: p.until()}
+		r = storage.Retention{
+			Mode: one(p, storage.Governance, storage.Governance, storage.Compliance), Until: p.until(),
+		}
 	}
 	return p.compare(
 		fmt.Sprintf("SetRetention %q %v bypass %v", key, r, bypass), "",

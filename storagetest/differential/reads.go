@@ -23,19 +23,24 @@ func (p *player) download() string {
 	if p.sometimes(3) {
 		c = p.ifRevision(key)
 	}
-	return p.compare(fmt.Sprintf("Download %q%s%s", key, text, c.text), key, func(b storage.Bucket, inMemory bool) result {
-		r, err := b.Download(p.ctx, key, append(of[storage.DownloadOption](c, inMemory), opts...)...)
-		if err != nil {
-			return result{err: err}
-		}
-		content, err := io.ReadAll(r)
-		offset, length := r.Range()
-		_ = r.Close()
-		return result{
-			fmt.Sprintf("%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs())),
-			r.Attrs(), err,
-		}
-	})
+	return p.compare(
+		fmt.Sprintf("Download %q%s%s", key, text, c.text), key,
+		func(b storage.Bucket, inMemory bool) result {
+			r, err := b.Download(p.ctx, key, append(of[storage.DownloadOption](c, inMemory), opts...)...)
+			if err != nil {
+				return result{err: err}
+			}
+			content, err := io.ReadAll(r)
+			offset, length := r.Range()
+			_ = r.Close()
+			return result{
+				fmt.Sprintf(
+					"%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs()),
+				),
+				r.Attrs(), err,
+			}
+		},
+	)
 }
 
 func (p *player) downloadFile() string {

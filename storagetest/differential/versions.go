@@ -27,7 +27,8 @@ func versions(p *player) string {
 				}
 				if !entry.IsDeleteMarker {
 					found += fmt.Sprintf(
-						"%q of %d, current %v, replaced %v; ", entry.Key, entry.Size, entry.Current, !entry.NoncurrentSince.IsZero(),
+						"%q of %d, current %v, replaced %v; ", entry.Key, entry.Size, entry.Current,
+						!entry.NoncurrentSince.IsZero(),
 					)
 				}
 			}
@@ -62,7 +63,8 @@ func downloadVersion(p *player) string {
 		func(b storage.Bucket, inMemory bool) result {
 			content, attrs, err := storage.ReadAll(p.ctx, b, seen.key, seen.version(inMemory))
 			return result{
-				fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs, err,
+				fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs,
+				err,
 			}
 		},
 	)
@@ -92,7 +94,8 @@ func (p *player) removeSeen(bypass bool) string {
 		return ""
 	}
 	return p.compare(
-		fmt.Sprintf("Remove %q, version %s or %s, bypass %v", seen.key, seen.memoryVersion, seen.otherVersion, bypass), "",
+		fmt.Sprintf("Remove %q, version %s or %s, bypass %v", seen.key, seen.memoryVersion, seen.otherVersion, bypass),
+		"",
 		func(b storage.Bucket, inMemory bool) result {
 			opts := []storage.RemoveOption{seen.version(inMemory)}
 			if bypass {

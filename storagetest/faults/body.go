@@ -21,7 +21,9 @@ func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) i
 				ReadCloser: counted, left: fault.at, done: ctx.Done(), cause: ctx.Err, closed: make(chan struct{}),
 			}
 		case slowBody:
-			return &slowedBody{ReadCloser: counted, rate: fault.at, wait: func(d time.Duration) error { return i.wait(ctx, d) }}
+			return &slowedBody{
+				ReadCloser: counted, rate: fault.at, wait: func(d time.Duration) error { return i.wait(ctx, d) },
+			}
 		case corrupt:
 			return struct {
 				io.Reader

@@ -89,7 +89,9 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 }
 
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	return callWithBody(d, ctx, PutPart, r.Key, &r.Body, func() (driver.Part, error) { return d.Driver.PutPart(ctx, r) })
+	return callWithBody(
+		d, ctx, PutPart, r.Key, &r.Body, func() (driver.Part, error) { return d.Driver.PutPart(ctx, r) },
+	)
 }
 
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -145,7 +147,9 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 }
 
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
-	return call(d, ctx, ListUploads, r.Prefix, func() (*driver.UploadPage, error) { return d.Driver.ListUploads(ctx, r) })
+	return call(
+		d, ctx, ListUploads, r.Prefix, func() (*driver.UploadPage, error) { return d.Driver.ListUploads(ctx, r) },
+	)
 }
 
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {

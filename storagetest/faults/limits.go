@@ -70,7 +70,8 @@ func (b Limits) applyToOpen(p *storage.PartLimits) *storage.PartLimits {
 		return nil
 	}
 	return &storage.PartLimits{
-		MinSize: max(p.MinSize, b.MinPartSize), MaxSize: narrower(p.MaxSize, b.MaxPartSize), Unit: max(p.Unit, b.PartUnit),
+		MinSize: max(p.MinSize, b.MinPartSize), MaxSize: narrower(p.MaxSize, b.MaxPartSize),
+		Unit:  max(p.Unit, b.PartUnit),
 		Equal: p.Equal || b.EqualParts, MaxParts: narrower(p.MaxParts, b.MaxParts),
 	}
 }
@@ -186,7 +187,9 @@ func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) 
 			return nil, broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
 		case !last && limits.Equal && part.Size != r.Parts[0].Size,
 			last && limits.Equal && part.Size > r.Parts[0].Size:
-			return nil, broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size)
+			return nil, broken(
+				"part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size,
+			)
 		}
 	}
 	if d.order != nil && !r.Put.AnyOrder {

@@ -38,7 +38,8 @@ func (o *partOrder) enter(r *driver.PartRequest) error {
 		return broken("part %d during part %d", r.Number, at.number)
 	case !again && !next && !before:
 		return broken(
-			"part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, at.number, at.size,
+			"part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, at.number,
+			at.size,
 			at.offset,
 		)
 	}

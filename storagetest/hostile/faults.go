@@ -129,7 +129,10 @@ func redirect(name string, status int, location func(*exchange) string) fault {
 	return fault{
 		name: name, instead: true, fails: true, codes: []storage.Code{storage.InvalidArgument}, hint: "endpoint",
 		respond: func(x *exchange) {
-			x.print("HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, location(x))
+			x.print(
+				"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status,
+				location(x),
+			)
 		},
 	}
 }
@@ -229,7 +232,9 @@ func framings() []fault {
 		}},
 		{name: "informational responses without an end", instead: true, fails: true, respond: func(x *exchange) {
 			for range 100 {
-				if !x.print("%s", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 100)) {
+				if !x.print(
+					"%s", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 100),
+				) {
 					return
 				}
 			}
@@ -253,10 +258,16 @@ func sizes() []fault {
 	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
 		all = append(
 			all,
-			fault{name: fmt.Sprintf("a page of 60 KiB with status %d", status), instead: true, success: status == http.StatusOK,
+			fault{
+				name: fmt.Sprintf("a page of 60 KiB with status %d", status), instead: true,
+				success: status == http.StatusOK,
 				respond: func(x *exchange) {
-					x.respond(status, "text/html", "<html><body>"+strings.Repeat("all the news ", 60<<10/13)+"</body></html>")
-				}},
+					x.respond(
+						status, "text/html",
+						"<html><body>"+strings.Repeat("all the news ", 60<<10/13)+"</body></html>",
+					)
+				},
+			},
 		)
 	}
 	return all
@@ -324,7 +335,8 @@ func floods() []fault {
 			respond: func(x *exchange) {
 				body := x.truth.body.Bytes()
 				x.truth.header.Set("Content-Length", fmt.Sprint(int64(3)<<30))
-				if x.print("%s\r\n", x.truth.head()) && x.request.Method != http.MethodHead && x.write(body[:middle(body)]) {
+				if x.print("%s\r\n", x.truth.head()) && x.request.Method != http.MethodHead &&
+					x.write(body[:middle(body)]) {
 					x.fill()
 				}
 			}},
@@ -364,19 +376,23 @@ func quotes() []fault {
 				respond: respond(http.StatusBadRequest),
 			},
 			fault{
-				name: "the request quoted " + row.name + " of a success", quotes: true, instead: true, success: true, fails: true,
+				name: "the request quoted " + row.name + " of a success", quotes: true, instead: true, success: true,
+				fails:   true,
 				respond: respond(http.StatusOK),
 			},
 		)
 	}
 	return append(
 		all,
-		fault{name: "the request quoted in a header", quotes: true, instead: true, fails: true, respond: func(x *exchange) {
-			x.print(
-				"HTTP/1.1 400 %s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\nX-Guploader-Uploadid: %[1]s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-				x.quoted,
-			)
-		}},
+		fault{
+			name: "the request quoted in a header", quotes: true, instead: true, fails: true,
+			respond: func(x *exchange) {
+				x.print(
+					"HTTP/1.1 400 %s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\nX-Guploader-Uploadid: %[1]s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+					x.quoted,
+				)
+			},
+		},
 	)
 }
 
@@ -396,7 +412,8 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 	return []fault{
 		{
 			name: "empty pages with a new token each", instead: true, fails: true, codes: unavailable, firstOnly: true,
-			requests: maxPages, only: listing, respond: respond(func(nth int) string { return fmt.Sprintf("token-%d", nth) }),
+			requests: maxPages, only: listing,
+			respond: respond(func(nth int) string { return fmt.Sprintf("token-%d", nth) }),
 		},
 		{name: "empty pages with one token", instead: true, fails: true, codes: unavailable, firstOnly: true,
 			only: listing, respond: respond(func(int) string { return "token" })},

@@ -63,11 +63,14 @@ func operations(s *Store, desc *driver.Description) []operation {
 			},
 		},
 		uploadInParts(desc),
-		{name: "Copy", every: true, needs: storage.ServerCopy, prepare: uploaded("a"), done: replaced("copy", "", before),
+		{
+			name: "Copy", every: true, needs: storage.ServerCopy, prepare: uploaded("a"),
+			done: replaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a")
 				return err
-			}},
+			},
+		},
 		{name: "Remove", every: true, single: true, prepare: uploaded("a"), done: replaced("a", before, ""),
 			do: func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }},
 		{name: "RemoveAll", every: true, prepare: uploaded("a", "b", "d"), done: removed("a", "b", "d"),
@@ -108,14 +111,17 @@ func operations(s *Store, desc *driver.Description) []operation {
 	if s.OpenService != nil {
 		all = append(
 			all,
-			operation{name: "Buckets", pages: true, account: func(ctx context.Context, s *suite, service storage.Service) error {
-				for bucket, err := range service.Buckets(ctx) {
-					if err != nil || bucket.Name == s.desc.Bucket {
-						return err
+			operation{
+				name: "Buckets", pages: true,
+				account: func(ctx context.Context, s *suite, service storage.Service) error {
+					for bucket, err := range service.Buckets(ctx) {
+						if err != nil || bucket.Name == s.desc.Bucket {
+							return err
+						}
 					}
-				}
-				return lie("the listing does not have the bucket")
-			}},
+					return lie("the listing does not have the bucket")
+				},
+			},
 		)
 	}
 	if s.CustomerKey != nil {
@@ -152,7 +158,9 @@ func uploadInParts(desc *driver.Description) operation {
 		name: "Upload in parts", large: true, needs: storage.MultipartUploads, prepare: uploaded("a"),
 		done: replaced("a", before, content),
 		do: func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1))
+			_, err := b.Upload(
+				ctx, "a", strings.NewReader(content), storage.WithPartSize(size), storage.WithConcurrency(1),
+			)
 			return err
 		},
 	}

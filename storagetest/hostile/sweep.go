@@ -142,7 +142,8 @@ func moreWrites(desc *driver.Description) []operation {
 	}
 	create := func(name string, beside func(context.Context, storage.Bucket) error) operation {
 		return operation{
-			name: name, needs: storage.ConditionalCreate | storage.Metadata, beside: beside, done: replaced("a", "", after),
+			name: name, needs: storage.ConditionalCreate | storage.Metadata, beside: beside,
+			done: replaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
@@ -158,7 +159,8 @@ func moreWrites(desc *driver.Description) []operation {
 			prepare: uploaded("a"), done: replaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Update(
-					ctx, b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, after...), nil },
+					ctx, b, "a",
+					func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, after...), nil },
 				)
 				return err
 			},
@@ -246,7 +248,8 @@ func moreWrites(desc *driver.Description) []operation {
 			done: replaced("a", "", inParts(desc)),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(
-					ctx, "a", strings.NewReader(inParts(desc)), storage.WithPartSize(partSize(desc)), storage.WithConcurrency(1),
+					ctx, "a", strings.NewReader(inParts(desc)), storage.WithPartSize(partSize(desc)),
+					storage.WithConcurrency(1),
 					storage.IfAbsent(),
 				)
 				return err

@@ -95,7 +95,8 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	elsewhere := func(segment string) bool { return segment == "" || segment == "." || segment == ".." }
 	if slices.ContainsFunc(strings.Split(r.path, "/"), elsewhere) { // the path would be that of another operation
 		return nil, &uploads.Error{
-			Field: "id", Code: uploads.InvalidValue, Message: "This is not the ID of a file.", Err: storage.InvalidArgument,
+			Field: "id", Code: uploads.InvalidValue, Message: "This is not the ID of a file.",
+			Err: storage.InvalidArgument,
 		}
 	}
 	address := *c.base

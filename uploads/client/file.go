@@ -26,7 +26,8 @@ func (c *Client) Details(ctx context.Context, id string) (*filesapi.Record, erro
 // Delete removes a client file. If there is none, it returns nil.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	response, err := c.do(
-		ctx, request{method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent}},
+		ctx,
+		request{method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent}},
 	)
 	if err == nil {
 		_ = response.Body.Close()

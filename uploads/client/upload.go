@@ -93,7 +93,9 @@ type field struct{ name, value string }
 // request is sent.
 func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
 	if body == nil {
-		return request{}, &storage.Error{Code: storage.InvalidArgument, Op: "client", Hint: "give a body that is not nil"}
+		return request{}, &storage.Error{
+			Code: storage.InvalidArgument, Op: "client", Hint: "give a body that is not nil",
+		}
 	}
 	var frame bytes.Buffer // whose writes never fail
 	form := multipart.NewWriter(&frame)

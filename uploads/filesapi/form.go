@@ -43,7 +43,9 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	body := &bodylimit.Reader{
 		Body: r.Body, Left: maxFormFields, TooLarge: errors.New("the fields of the form are too long"),
 	}
-	f := &form{parts: multipart.NewReader(body, params["boundary"]), body: body, known: known, fields: map[string]string{}}
+	f := &form{
+		parts: multipart.NewReader(body, params["boundary"]), body: body, known: known, fields: map[string]string{},
+	}
 	for f.file == nil {
 		err := f.next(maxFile)
 		if err == io.EOF {
@@ -117,7 +119,8 @@ func (f *form) failure(field string, err error) *uploads.Error {
 			field = f.longestField()
 		}
 		return refuse(
-			field, uploads.TooLarge, "This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.",
+			field, uploads.TooLarge,
+			"This is too long: at most "+words.Bytes(maxFormFields)+" besides the file's bytes.",
 		)
 	}
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
@@ -127,7 +130,8 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		}
 		return refuse("Content-Disposition", uploads.InvalidRequest, "The form is not understood.")
 	}
-	if strings.HasPrefix(err.Error(), "multipart: ") && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+	if strings.HasPrefix(err.Error(), "multipart: ") && !errors.Is(err, io.ErrUnexpectedEOF) &&
+		!errors.Is(err, io.EOF) {
 		return refuse(field, uploads.InvalidRequest, "The form is not understood.")
 	}
 	// The cause is not wrapped, because a truncated form fails with a wrapped io.EOF,

@@ -79,11 +79,8 @@ func detect(h *head, v *Verdict) {
 		t = mimetype.Lookup(typeSVG)
 	}
 	name := mediaTypeOf(t)
-	v.MediaType, v.ContentType, v.Extension, v.Inline = name, t.String(), extensionOf(
-		name,
-	), slices.Contains(
-		rasterTypes, name,
-	)
+	v.MediaType, v.ContentType, v.Extension, v.Inline = name, t.String(), extensionOf(name),
+		slices.Contains(rasterTypes, name)
 }
 
 // svgPrologue matches what may precede an SVG's root: a byte order mark, a

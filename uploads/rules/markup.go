@@ -9,18 +9,16 @@ const markupBytes = 1 << 10
 // markup lists what makes a browser that guesses show a page, or a server run a
 // program. XMP, which many pictures begin with, is XML and has none of these.
 var markup = [][]byte{
-	[]byte(
-		"<!doctype",
-	), []byte("<html"), []byte("<head>"), []byte("<body"), []byte("<meta "), []byte("<base "), []byte("<link "),
+	[]byte("<!doctype"),
+	[]byte("<html"), []byte("<head>"), []byte("<body"), []byte("<meta "), []byte("<base "), []byte("<link "),
 	[]byte("<script"), []byte("<style"), []byte("<svg"), []byte("<math"), []byte("<template"),
 	[]byte("<iframe"), []byte("<frame"), []byte("<object"), []byte("<embed"), []byte("<applet"), []byte("<portal"),
-	[]byte(
-		"<img",
-	), []byte("<image"), []byte("<video"), []byte("<audio"), []byte("<source"), []byte("<details"), []byte("<marquee"),
-	[]byte(
-		"<form",
-	), []byte("<input"), []byte("<button"), []byte("<select"), []byte("<textarea"), []byte("<keygen"), []byte("<isindex"),
-	[]byte("onerror="), []byte("onload="), []byte("onclick="), []byte("onfocus="), []byte("ontoggle="), []byte("onmouse"),
+	[]byte("<img"),
+	[]byte("<image"), []byte("<video"), []byte("<audio"), []byte("<source"), []byte("<details"), []byte("<marquee"),
+	[]byte("<form"),
+	[]byte("<input"), []byte("<button"), []byte("<select"), []byte("<textarea"), []byte("<keygen"), []byte("<isindex"),
+	[]byte("onerror="), []byte("onload="), []byte("onclick="), []byte("onfocus="), []byte("ontoggle="),
+	[]byte("onmouse"),
 	[]byte("onpointer"), []byte("onanimation"), []byte("javascript:"),
 	[]byte("<?php"), []byte("<jsp:"),
 }

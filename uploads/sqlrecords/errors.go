@@ -61,9 +61,10 @@ func notExecuted(err error) bool {
 		return true // there was no connection to send it on, or the driver did not send it
 	}
 	if state := stateOf(err); state != "" {
-		// connection_exception, system_error, statement_completion_unknown, disk_full: a flush that fails may be that of a
-		// commit
-		return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "58") && state != "40003" && state != "53100"
+		// connection_exception, system_error, statement_completion_unknown, disk_full: a flush that fails may be that
+		// of a commit
+		return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "58") && state != "40003" &&
+			state != "53100"
 	}
 	code := primaryCode(err)
 	return code >= 0 && code != sqliteInterrupt && code != sqliteIOError

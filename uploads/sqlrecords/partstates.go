@@ -25,10 +25,12 @@ func (r *records) State(ctx context.Context, key string) (state []byte, revision
 func (r *records) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	const op = "SetState"
 	written := rand.Text()
-	statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + terms[r.dialect].now + " WHERE state_key = ? AND revision = ?"
+	statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + terms[r.dialect].now +
+		" WHERE state_key = ? AND revision = ?"
 	values := []any{string(state), written, key, revision}
 	if revision == "" {
-		statement = "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + terms[r.dialect].now + ", ?) ON CONFLICT (state_key) DO NOTHING"
+		statement = "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " +
+			terms[r.dialect].now + ", ?) ON CONFLICT (state_key) DO NOTHING"
 		values = values[:3]
 	}
 	rows, err := r.exec(ctx, op, statement, values...)
@@ -67,7 +69,8 @@ func (r *records) RemoveState(ctx context.Context, key, revision string) error {
 }
 
 func (r *records) ListStates(ctx context.Context, after string, limit int) ([]uploads.ListedState, string, error) {
-	statement := "SELECT state_key, " + terms[r.dialect].idle + " FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
+	statement := "SELECT state_key, " + terms[r.dialect].idle +
+		" FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
 	scan := func(from row) (one uploads.ListedState, err error) {
 		var seconds int64
 		err = from.Scan(&one.Key, &seconds)
@@ -75,6 +78,7 @@ func (r *records) ListStates(ctx context.Context, after string, limit int) ([]up
 		return one, err
 	}
 	return query(
-		ctx, r, "ListStates", statement, []any{after}, limit, scan, func(one uploads.ListedState) string { return one.Key },
+		ctx, r, "ListStates", statement, []any{after}, limit, scan,
+		func(one uploads.ListedState) string { return one.Key },
 	)
 }

@@ -75,7 +75,9 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 		}
 		defer func() { _ = connection.Close() }() // not before the other is open
 		if _, err := versionOf(ctx, connection); err != nil {
-			return misconfigured("call db.SetMaxOpenConns(1), because each connection has its own database in memory", err)
+			return misconfigured(
+				"call db.SetMaxOpenConns(1), because each connection has its own database in memory", err,
+			)
 		}
 	}
 	return nil

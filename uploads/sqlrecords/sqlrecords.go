@@ -120,7 +120,8 @@ func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 const columns = "id, object_key, file_ext, mime_type, original_name, original_length, uploaded_by, purpose, created, crc32c, expires"
 
 func (r *records) Create(ctx context.Context, f *uploads.File) error {
-	const statement = "INSERT INTO omnibucket_files (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+	const statement = "INSERT INTO omnibucket_files (" + columns +
+		") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 	if err := filename.Storable(f.Expires); err != nil { // SQLite gets a text
 		return err
 	}

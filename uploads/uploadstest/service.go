@@ -80,9 +80,8 @@ var serviceCases = []struct {
 		for i := range 9 {
 			purpose, user := []string{"", "odd"}[i%2], []string{"a", "b", "c"}[i%3]
 			f, err := s.Store(t.Context(), uploads.Upload{
-				Body: strings.NewReader(
-					"x",
-				), Name: "a.txt", User: uploads.User{ID: user}, Metadata: map[string]string{"purpose": purpose},
+				Body: strings.NewReader("x"),
+				Name: "a.txt", User: uploads.User{ID: user}, Metadata: map[string]string{"purpose": purpose},
 			})
 			require.NoError(t, err)
 			for _, q := range []uploads.Filter{{}, {Purpose: purpose, User: user}} {

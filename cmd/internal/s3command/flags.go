@@ -108,7 +108,9 @@ func (f *Flags) check() error {
 	case (f.certFile == "") != (f.keyFile == ""):
 		return argument.Invalid("--cert", "and --key must be used together", "")
 	case f.tls && f.certFile != "":
-		return argument.Invalid("--tls", "must not be used with --cert", "--tls makes a certificate; leave out one of them")
+		return argument.Invalid(
+			"--tls", "must not be used with --cert", "--tls makes a certificate; leave out one of them",
+		)
 	case len(f.targets) > 0 && f.webhook == "":
 		return argument.Invalid("--event-target", "must be used with --webhook", "")
 	case f.day < 0:

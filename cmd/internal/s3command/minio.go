@@ -49,7 +49,9 @@ func oneDirectory(volumes []string) error {
 		len(volumes) == 1 && (strings.Contains(volumes[0], "...") || strings.Contains(volumes[0], "://")) {
 		return argument.Invalid(
 			"server",
-			"must have one directory, because this server has one disk and one node, but has "+strings.Join(volumes, " "),
+			"must have one directory, because this server has one disk and one node, but has "+strings.Join(
+				volumes, " ",
+			),
 			"write server /data",
 		)
 	}

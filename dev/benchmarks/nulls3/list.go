@@ -26,7 +26,8 @@ func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 		`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`,
 	)
 	fmt.Fprintf(
-		&page, "<Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys>", bucket, prefix, end-from,
+		&page, "<Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys>", bucket, prefix,
+		end-from,
 		most,
 	)
 	if encoding := query.Get("encoding-type"); encoding != "" {

@@ -51,7 +51,9 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 	}
 	s := &Server{URL: "http://" + listener.Addr().String(), served: make(chan error, 1)}
 	if o.Bandwidth > 0 {
-		listener = &pacedListener{Listener: listener, rate: o.Bandwidth, in: link{rate: o.Link}, out: link{rate: o.Link}}
+		listener = &pacedListener{
+			Listener: listener, rate: o.Bandwidth, in: link{rate: o.Link}, out: link{rate: o.Link},
+		}
 	}
 	if o.TLS {
 		pair, err := tls.X509KeyPair(certificate.Certificate, certificate.Key)

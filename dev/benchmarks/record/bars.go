@@ -61,7 +61,9 @@ func plot(k Case) string {
 	for _, m := range plotMeasures {
 		y = plotBars(&body, k, m, y)
 	}
-	y = lines(&body, "note", fmt.Sprintf("Shorter is better. Medians of one run on %s, %s.", k.Run, k.Machine), 120, y+16)
+	y = lines(
+		&body, "note", fmt.Sprintf("Shorter is better. Medians of one run on %s, %s.", k.Run, k.Machine), 120, y+16,
+	)
 	return fmt.Sprintf(
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n%s\n%s</svg>\n",
 		plotWidth,
@@ -90,8 +92,8 @@ func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
 			fmt.Fprintf(
 				w,
 				"<text x=\"%d\" y=\"%d\">%s</text><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\" rx=\"2\"/><text class=\"value\" x=\"%.0f\" y=\"%d\">%s</text>\n",
-				plotMargin, y+barHeight-3, escape(shorten(row.Name, 38)), class, plotMargin+nameWidth, y, long, barHeight,
-				plotMargin+nameWidth+long+6, y+barHeight-3, escape(m.text(value)),
+				plotMargin, y+barHeight-3, escape(shorten(row.Name, 38)), class, plotMargin+nameWidth, y, long,
+				barHeight, plotMargin+nameWidth+long+6, y+barHeight-3, escape(m.text(value)),
 			)
 			y += barStep
 		}

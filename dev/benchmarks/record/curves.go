@@ -59,8 +59,11 @@ func plotGrowth(points []Case) string {
 	}
 	y = lines(
 		&body, "note",
-		fmt.Sprintf("Lower is better. Both axes are logarithmic. Medians of one run on %s, %s.", last.Run, last.Machine),
-		120, y+20,
+		fmt.Sprintf(
+			"Lower is better. Both axes are logarithmic. Medians of one run on %s, %s.", last.Run, last.Machine,
+		),
+		120,
+		y+20,
 	)
 	return fmt.Sprintf(
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n%s\n%s\n%s</svg>\n",
@@ -89,7 +92,9 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 	top += 14
 	fmt.Fprintf(w, "<text class=\"note\" x=\"%d\" y=\"%d\">%s</text>\n", plotMargin, top, m.title)
 	ticks := ticksAround(slices.Min(values), slices.Max(values), m.base)
-	x := axis{float64(points[0].Growth.At), float64(points[len(points)-1].Growth.At), curveLeft, plotWidth - 3*plotMargin}
+	x := axis{
+		float64(points[0].Growth.At), float64(points[len(points)-1].Growth.At), curveLeft, plotWidth - 3*plotMargin,
+	}
 	y := axis{ticks[0], ticks[len(ticks)-1], float64(top + 12 + curveHeight), float64(top + 12)}
 	for _, tick := range ticks {
 		fmt.Fprintf(
@@ -100,7 +105,8 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 	}
 	for _, k := range points {
 		fmt.Fprintf(
-			w, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n", x.pixel(float64(k.Growth.At)),
+			w, "<text class=\"tick\" x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n",
+			x.pixel(float64(k.Growth.At)),
 			y.from+18, escape(k.Growth.Text),
 		)
 	}

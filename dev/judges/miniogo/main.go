@@ -35,7 +35,9 @@ func run(ctx context.Context, host string) error {
 	if err := client.MakeBucket(ctx, bucket, minio.MakeBucketOptions{}); err != nil {
 		return err
 	}
-	for key, content := range map[string]string{"empty": "", "short": "content", "long": strings.Repeat("0123456789", 1<<20)} {
+	for key, content := range map[string]string{
+		"empty": "", "short": "content", "long": strings.Repeat("0123456789", 1<<20),
+	} {
 		if err := storeAndRead(ctx, client, key, []byte(content)); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}

@@ -63,7 +63,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		return nil, err
 	}
 	return d.write(ctx, r.Put, request{
-		method: http.MethodPost, query: url.Values{"upload": {r.Upload}}, body: bytes.NewReader(text), size: int64(len(text)),
+		method: http.MethodPost, query: url.Values{"upload": {r.Upload}},
+		body: bytes.NewReader(text), size: int64(len(text)),
 	})
 }
 

@@ -53,7 +53,8 @@ var buckets atomic.Int64
 func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 	t.Cleanup(func() { _ = service.Close() })
 	g := &gateway{
-		T: t, service: service, lacks: lacks, bucket: aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1))),
+		T: t, service: service, lacks: lacks,
+		bucket: aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1))),
 	}
 	g.Client, g.other = g.start(), g.start()
 	g.buckets()
@@ -86,8 +87,10 @@ func (g *gateway) start() *s3.Client {
 	g.Cleanup(server.Close)
 	return s3.New(s3.Options{
 		Region: s3server.DefaultRegion, BaseEndpoint: aws.String(server.URL), UsePathStyle: true, RetryMaxAttempts: 1,
-		HTTPClient:  server.Client(),
-		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		HTTPClient: server.Client(),
+		Credentials: credentials.NewStaticCredentialsProvider(
+			s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, "",
+		),
 	})
 }
 
@@ -183,7 +186,8 @@ func (g *gateway) conditions() {
 	_, err := g.PutObject(
 		g.Context(),
 		&s3.PutObjectInput{
-			Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("two"), IfNoneMatch: aws.String("*"),
+			Bucket: g.bucket, Key: aws.String("condition"), Body: strings.NewReader("two"),
+			IfNoneMatch: aws.String("*"),
 		},
 	)
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
@@ -226,14 +230,16 @@ func (g *gateway) listings() {
 
 func (g *gateway) copies() {
 	source := aws.String(*g.bucket + "/plain")
-	_, err := g.CopyObject(g.Context(), &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: source})
+	_, err := g.CopyObject(
+		g.Context(), &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: source},
+	)
 	require.NoError(g, err)
 	content, got := g.get("copy")
 	require.Equal(g, "content of plain", content)
 	require.Equal(g, map[string]string{"color": "blue"}, got.Metadata)
 	_, err = g.CopyObject(g.Context(), &s3.CopyObjectInput{
-		Bucket: g.bucket, Key: aws.String("plain"), CopySource: source, MetadataDirective: types.MetadataDirectiveReplace,
-		Metadata: map[string]string{"color": "red"},
+		Bucket: g.bucket, Key: aws.String("plain"), CopySource: source,
+		MetadataDirective: types.MetadataDirectiveReplace, Metadata: map[string]string{"color": "red"},
 	})
 	require.NoError(g, err, "onto itself")
 	content, got = g.get("plain")
@@ -275,7 +281,8 @@ func (g *gateway) foreign() {
 	}
 	require.ElementsMatch(g, append(slices.Clone(own), keys...), g.keys())
 	page, err := g.ListObjectsV2(
-		g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("by-others/"), Delimiter: aws.String("/")},
+		g.Context(),
+		&s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("by-others/"), Delimiter: aws.String("/")},
 	)
 	require.NoError(g, err)
 	require.Len(g, page.Contents, 1)
@@ -305,7 +312,8 @@ func (g *gateway) refused() {
 	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: none, Key: missing, Body: strings.NewReader("x")})
 	g.fails(err, http.StatusNotFound, "NoSuchBucket")
 	_, err = g.CopyObject(
-		ctx, &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: aws.String(*g.bucket + "/missing")},
+		ctx,
+		&s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: aws.String(*g.bucket + "/missing")},
 	)
 	g.fails(err, http.StatusNotFound, "NoSuchKey")
 	_, err = g.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: g.bucket})
@@ -325,7 +333,8 @@ func (g *gateway) refused() {
 			LifecycleConfiguration: &types.BucketLifecycleConfiguration{
 				Rules: []types.LifecycleRule{
 					{
-						Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("")},
+						Status:     types.ExpirationStatusEnabled,
+						Filter:     &types.LifecycleRuleFilter{Prefix: aws.String("")},
 						Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)},
 					},
 				},
@@ -348,7 +357,9 @@ func (g *gateway) removals() {
 	for _, key := range append(g.keys(), "missing") {
 		all = append(all, types.ObjectIdentifier{Key: aws.String(key)})
 	}
-	out, err := g.DeleteObjects(g.Context(), &s3.DeleteObjectsInput{Bucket: g.bucket, Delete: &types.Delete{Objects: all}})
+	out, err := g.DeleteObjects(
+		g.Context(), &s3.DeleteObjectsInput{Bucket: g.bucket, Delete: &types.Delete{Objects: all}},
+	)
 	require.NoError(g, err)
 	require.Empty(g, out.Errors)
 	require.Len(g, out.Deleted, len(all))
@@ -388,7 +399,9 @@ func (g *gateway) versions(lacks bool) {
 	require.Empty(g, out.DeleteMarkers)
 	require.Len(g, out.Versions, 2)
 	for _, v := range out.Versions {
-		_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: v.Key, VersionId: v.VersionId})
+		_, err = g.DeleteObject(
+			g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: v.Key, VersionId: v.VersionId},
+		)
 		require.NoError(g, err)
 	}
 }

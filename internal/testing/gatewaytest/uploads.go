@@ -115,7 +115,8 @@ func (g *gateway) partsInAnyOrder() {
 	require.Equal(g, `"`+hex.EncodeToString(sum[:])+`"`, *first.ETag)
 	var numbers []int32
 	pages := s3.NewListPartsPaginator(
-		g.Client, &s3.ListPartsInput{Bucket: g.bucket, Key: aws.String("large"), UploadId: upload, MaxParts: aws.Int32(2)},
+		g.Client,
+		&s3.ListPartsInput{Bucket: g.bucket, Key: aws.String("large"), UploadId: upload, MaxParts: aws.Int32(2)},
 	)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(g.Context())
@@ -186,7 +187,8 @@ func (g *gateway) refusedParts() {
 		_, err := g.UploadPart(
 			g.Context(),
 			&s3.UploadPartInput{
-				Bucket: g.bucket, Key: aws.String("refused"), UploadId: upload, PartNumber: &number, Body: strings.NewReader("x"),
+				Bucket: g.bucket, Key: aws.String("refused"), UploadId: upload, PartNumber: &number,
+				Body: strings.NewReader("x"),
 			},
 		)
 		g.fails(err, http.StatusBadRequest, "InvalidArgument")
@@ -207,13 +209,8 @@ func (g *gateway) refusedParts() {
 func (g *gateway) refusedCompletions() {
 	g.put("refused", "old")
 	upload := g.begin("refused")
-	first, small, last := g.part(
-		"refused", upload, 1, content("1"),
-	), g.part(
-		"refused", upload, 2, "2",
-	), g.part(
-		"refused", upload, 3, "3",
-	)
+	first, small, last := g.part("refused", upload, 1, content("1")), g.part("refused", upload, 2, "2"),
+		g.part("refused", upload, 3, "3")
 	wrong, missing := first, last
 	wrong.ETag, missing.PartNumber = small.ETag, aws.Int32(4)
 	for name, test := range map[string]struct {
@@ -276,7 +273,8 @@ func (g *gateway) completionsOfTwoServers() {
 	for range 5 {
 		upload := g.begin("two servers")
 		in := g.completion(
-			"two servers", upload, g.part("two servers", upload, 1, content("1")), g.part("two servers", upload, 2, "2"),
+			"two servers", upload, g.part("two servers", upload, 1, content("1")),
+			g.part("two servers", upload, 2, "2"),
 		)
 		var results [2]error
 		var group sync.WaitGroup
@@ -407,7 +405,9 @@ func (g *gateway) abortedUploads() {
 func (g *gateway) abortBesideCompletion() {
 	for range 5 {
 		upload := g.begin("contended")
-		parts := []types.CompletedPart{g.part("contended", upload, 1, content("1")), g.part("contended", upload, 2, "2")}
+		parts := []types.CompletedPart{
+			g.part("contended", upload, 1, content("1")), g.part("contended", upload, 2, "2"),
+		}
 		var completed, aborted error
 		var group sync.WaitGroup
 		group.Go(func() { _, completed = g.complete("contended", upload, parts...) })

@@ -128,7 +128,8 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 		WriteJSON(
 			w, http.StatusOK,
 			map[string]string{
-				"kid": Vault + "/keys/" + parts[2] + "/" + version(n), "value": base64.RawURLEncoding.EncodeToString(out),
+				"kid":   Vault + "/keys/" + parts[2] + "/" + version(n),
+				"value": base64.RawURLEncoding.EncodeToString(out),
 			},
 		)
 	}

@@ -72,7 +72,8 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 			versions[newest-1].Seal(nil, nil, in.Plaintext, in.AdditionalAuthenticatedData)...)
 		WriteJSON(w, http.StatusOK, map[string]any{
 			"name": fmt.Sprintf("%s/cryptoKeyVersions/%d", name, newest), "protectionLevel": "SOFTWARE",
-			"ciphertext": base64.StdEncoding.EncodeToString(sealed), "ciphertextCrc32c": strconv.FormatInt(sum(sealed), 10),
+			"ciphertext":              base64.StdEncoding.EncodeToString(sealed),
+			"ciphertextCrc32c":        strconv.FormatInt(sum(sealed), 10),
 			"verifiedPlaintextCrc32c": true, "verifiedAdditionalAuthenticatedDataCrc32c": true,
 		})
 	default:
@@ -89,9 +90,8 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		WriteJSON(w, http.StatusOK, map[string]any{
-			"plaintext": base64.StdEncoding.EncodeToString(
-				plain,
-			), "plaintextCrc32c": strconv.FormatInt(sum(plain), 10), "usedPrimary": true, "protectionLevel": "SOFTWARE",
+			"plaintext":       base64.StdEncoding.EncodeToString(plain),
+			"plaintextCrc32c": strconv.FormatInt(sum(plain), 10), "usedPrimary": true, "protectionLevel": "SOFTWARE",
 		})
 	}
 }

@@ -17,9 +17,8 @@ func Config(t *testing.T) s3.Config {
 	require.True(t, known)
 	return s3.Config{
 		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"), Region: "us-east-1", Profile: &profile,
-		AccessKeyID: testserver.Need(
-			t, "OMNIBUCKET_TEST_MINIO_KEY",
-		), SecretKey: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
+		AccessKeyID: testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"),
+		SecretKey:   testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"),
 	}
 }
 

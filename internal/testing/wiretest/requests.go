@@ -59,8 +59,11 @@ func RequireEscapedPath(t testing.TB, address, path string) {
 	require.Equal(t, path, u.Path)
 	for _, c := range []byte(u.EscapedPath()) {
 		require.True(
-			t, strings.ContainsRune("-._~/%", rune(c)) || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z',
-			"%q", u.EscapedPath(),
+			t,
+			strings.ContainsRune("-._~/%", rune(c)) || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' ||
+				c >= 'A' && c <= 'Z',
+			"%q",
+			u.EscapedPath(),
 		)
 	}
 }

@@ -155,10 +155,14 @@ func CountedRequests(t *testing.T, open OpenWithClient) {
 			}))
 			t.Cleanup(server.Close)
 			told := 0
-			b := open(server.URL, client, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
-				storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-					return ctx, func(o storage.Outcome) { told += o.Requests }, nil
-				}))
+			b := open(
+				server.URL, client, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
+				storage.WithHook(
+					func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+						return ctx, func(o storage.Outcome) { told += o.Requests }, nil
+					},
+				),
+			)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 			for _, call := range operations {
 				seen.Store(0)

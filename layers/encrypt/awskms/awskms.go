@@ -148,7 +148,8 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.InvalidArgument, Hint: "name a symmetric key for encryption"}: "InvalidKeyUsageException",
 	{Code: storage.ChecksumMismatch, Hint: kms.AnotherHint}:                      "InvalidCiphertextException",
 	{Code: storage.Unauthenticated}: `
-		UnrecognizedClientException InvalidClientTokenId InvalidSignatureException IncompleteSignature SignatureDoesNotMatch
+		UnrecognizedClientException InvalidClientTokenId InvalidSignatureException IncompleteSignature
+		SignatureDoesNotMatch
 		ExpiredTokenException ExpiredToken MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired`,
 	{Code: storage.RateLimited}: "ThrottlingException Throttling RequestLimitExceeded TooManyRequestsException LimitExceededException",
 	{Code: storage.Unavailable}: "DependencyTimeoutException KeyUnavailableException KMSInternalException InternalFailure InternalServiceError ServiceUnavailable",

@@ -70,9 +70,8 @@ func New(c Config) (encrypt.Keys, error) {
 		}
 	}
 	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: kms.Client(
-			c.HTTPClient,
-		), Retry: policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{wholeBody{}},
+		Transport: kms.Client(c.HTTPClient),
+		Retry:     policy.RetryOptions{MaxRetries: -1}, PerRetryPolicies: []policy.Policy{wholeBody{}},
 	}}
 	sdk, err := azkeys.NewClient(parts[1], &credential{from: c.Credential}, options)
 	if err != nil {
@@ -130,7 +129,8 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 	err := guarded(func() (err error) {
 		out, err = k.sdk.WrapKey(
 			ctx, k.name, k.version,
-			azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: append(bytes.Clone(dataKey), proof(of)...)}, nil,
+			azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: append(bytes.Clone(dataKey), proof(of)...)},
+			nil,
 		)
 		return err
 	})

@@ -25,7 +25,10 @@ func finder(given *auth.Credentials) func() (*auth.Credentials, error) {
 		}
 		// An asynchronous refresh would be a goroutine that outlives the request.
 		return credentials.DetectDefault(
-			&credentials.DetectOptions{Scopes: []string{"https://www.googleapis.com/auth/cloudkms"}, DisableAsyncRefresh: true},
+			&credentials.DetectOptions{
+				Scopes:              []string{"https://www.googleapis.com/auth/cloudkms"},
+				DisableAsyncRefresh: true,
+			},
 		)
 	})
 }

@@ -290,7 +290,8 @@ func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reserved,
 		return strings.HasPrefix(e.Key, reserved), nil
 	}
 	for _, start := range [...]string{"", past} { // there may be many
-		for first, err := range b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1)) {
+		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1))
+		for first, err := range below {
 			if err != nil || !strings.HasPrefix(first.Key, reserved) {
 				return false, err
 			}

@@ -88,7 +88,9 @@ func (p *probe) prepareUpload(
 		return err
 	})
 	return func() (*storage.Attrs, error) {
-		attrs, err := p.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{one}})
+		attrs, err := p.driver.CompleteParts(
+			ctx, &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{one}},
+		)
 		if err == nil {
 			p.uploads.Delete(upload)
 		}

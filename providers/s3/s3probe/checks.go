@@ -95,15 +95,22 @@ var checks = []check{
 	conditionCheck("a conditional delete", checkRemove, func(c *s3.Conditions) *bool { return &c.Remove }),
 	{name: "a server-side copy", run: checkCopy, set: func(p *s3.Profile, ok bool) { p.Copy = ok }},
 	conditionCheck(
-		"create-only and compare-and-swap on a copy", checkCopyConditions, func(c *s3.Conditions) *bool { return &c.Copy },
+		"create-only and compare-and-swap on a copy", checkCopyConditions,
+		func(c *s3.Conditions) *bool { return &c.Copy },
 	),
 	{name: "a part copied from an object", run: checkCompose, set: func(p *s3.Profile, ok bool) { p.CopyParts = ok }},
 	{
 		name: "a copied part is of the revision that it names", run: checkPinnedParts,
 		set: func(p *s3.Profile, ok bool) { p.PinnedCopyParts = ok },
 	},
-	{name: "a batch delete", run: checkBatch, set: func(p *s3.Profile, ok bool) { setAtLeast(&p.Batch, s3.BatchMD5, ok) }},
-	{name: "a public object in a private bucket", run: checkACL, set: func(p *s3.Profile, ok bool) { p.ObjectACLs = ok }},
+	{
+		name: "a batch delete", run: checkBatch,
+		set: func(p *s3.Profile, ok bool) { setAtLeast(&p.Batch, s3.BatchMD5, ok) },
+	},
+	{
+		name: "a public object in a private bucket", run: checkACL,
+		set: func(p *s3.Profile, ok bool) { p.ObjectACLs = ok },
+	},
 	{
 		name: "a signed upload enforces its content type", run: checkSignedType,
 		set: func(p *s3.Profile, ok bool) { p.SignedUploads.ContentType = ok },
@@ -126,7 +133,10 @@ var checks = []check{
 		name: "a legal hold keeps a version, in a bucket with object lock", run: checkLegalHold,
 		set: func(p *s3.Profile, ok bool) { setAtLeast(&p.ObjectLock, s3.LockNewBuckets, ok) },
 	},
-	{name: "an object is encrypted with a key of a KMS", run: checkKMS, set: func(p *s3.Profile, ok bool) { p.KMS = ok }},
+	{
+		name: "an object is encrypted with a key of a KMS", run: checkKMS,
+		set: func(p *s3.Profile, ok bool) { p.KMS = ok },
+	},
 	{
 		name: "only a customer's key reads its object, over TLS", run: checkCustomerKey,
 		set: func(p *s3.Profile, ok bool) { p.CustomerKeys = ok },

@@ -176,7 +176,9 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 // last one.
 func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
-		expectSuccess("writing", func() error { _, err := p.put(ctx, "source", "new", storage.Condition{}); return err }),
+		expectSuccess(
+			"writing", func() error { _, err := p.put(ctx, "source", "new", storage.Condition{}); return err },
+		),
 		expectSuccess("a copied part", func() error {
 			attrs, err := p.head(ctx, "source")
 			if err != nil {
@@ -195,7 +197,9 @@ func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("writing", err)
 	}
 	compose := func() error { return p.compose(ctx, wrong) }
-	return expectFailure("a part of another revision", "a part was copied of another revision", compose, storage.Changed)()
+	return expectFailure(
+		"a part of another revision", "a part was copied of another revision", compose, storage.Changed,
+	)()
 }
 
 func (p *probe) compose(ctx context.Context, revision string) error {

@@ -25,7 +25,8 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
 		expectSuccess("a public object", func() error { _, err := p.putRequest(ctx, r); return err }),
 		expectSuccess(
-			"a private object", func() error { _, err := p.put(ctx, "private", "private", storage.Condition{}); return err },
+			"a private object",
+			func() error { _, err := p.put(ctx, "private", "private", storage.Condition{}); return err },
 		),
 		func() (Verdict, string) {
 			open, err := p.isPublic(ctx, "private")
@@ -147,7 +148,9 @@ func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
 		expectRejected("a longer body", func() (int, error) { return p.signedPut(ctx, signed, "longer", nil) }),
 		expectRejected("a shorter body", func() (int, error) { return p.signedPut(ctx, signed, "a", nil) }),
 		p.expectNoObject(ctx, "signed-size"),
-		expectAccepted("a body of the signed size", func() (int, error) { return p.signedPut(ctx, signed, "text", nil) }),
+		expectAccepted(
+			"a body of the signed size", func() (int, error) { return p.signedPut(ctx, signed, "text", nil) },
+		),
 		p.expectObject(ctx, "signed-size", "text"),
 	)
 }

@@ -45,8 +45,14 @@ var Kinds = []*Kind{
 		func(e *Elements) *string { return &e.ChecksumCRC64NVME },
 	},
 	{"SHA1", "X-Amz-Checksum-Sha1", sha1.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA1 }},
-	{"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA256 }},
-	{"SHA512", "X-Amz-Checksum-Sha512", sha512.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA512 }},
+	{
+		"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true,
+		func(e *Elements) *string { return &e.ChecksumSHA256 },
+	},
+	{
+		"SHA512", "X-Amz-Checksum-Sha512", sha512.New, false, true,
+		func(e *Elements) *string { return &e.ChecksumSHA512 },
+	},
 	{"MD5", "X-Amz-Checksum-Md5", md5.New, false, true, func(e *Elements) *string { return &e.ChecksumMD5 }},
 }
 

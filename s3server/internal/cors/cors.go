@@ -49,7 +49,11 @@ func (c *Configuration) Check() error {
 		}
 		for _, pattern := range slices.Concat(rule.AllowedOrigins, rule.AllowedHeaders) {
 			if strings.Count(pattern, "*") > 1 {
-				return s3error.New("InvalidRequest").WithMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
+				return s3error.New(
+					"InvalidRequest",
+				).WithMessage(
+					"AllowedOrigin %q can not have more than one wildcard.", pattern,
+				)
 			}
 		}
 		for _, name := range rule.ExposeHeaders {
@@ -83,7 +87,8 @@ func (c *Rule) allows(origin, method string, headers []string) bool {
 	}
 	for _, name := range headers {
 		if !slices.ContainsFunc(
-			c.AllowedHeaders, func(pattern string) bool { return wildcard.MatchOneStar(strings.ToLower(pattern), name) },
+			c.AllowedHeaders,
+			func(pattern string) bool { return wildcard.MatchOneStar(strings.ToLower(pattern), name) },
 		) {
 			return false
 		}

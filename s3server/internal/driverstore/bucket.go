@@ -49,7 +49,11 @@ func (b *driverBucket) close() {
 func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
 	if changed.Lifecycle != old.Lifecycle && !b.description().Local {
-		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
+		return s3error.New(
+			"NotImplemented", "Resource", "lifecycle",
+		).WithMessage(
+			"A gateway does not run lifecycle rules",
+		)
 	}
 	if changed.Versioning != old.Versioning {
 		if changed.Versioning != state.Enabled && !b.description().Local {

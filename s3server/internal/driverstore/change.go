@@ -43,7 +43,9 @@ func (s *Store) Change(
 // change makes the driver's object what changed says.
 func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) error {
 	a := held(old).attrs
-	r := &driver.ChangeRequest{Key: a.Key, Version: a.Version, BypassGovernance: true} // the caller has checked the bypass
+	r := &driver.ChangeRequest{
+		Key: a.Key, Version: a.Version, BypassGovernance: true,
+	} // the caller has checked the bypass
 	if was, is := old.Object.Lock, changed.Object.Lock; was.Mode != is.Mode || !was.Until.Equal(is.Until) {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return err
@@ -82,7 +84,11 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 	}
 	if rest != was.Encode() || b.hasChanges(ctx, r) {
 		if !b.description().Local {
-			return s3error.New("NotImplemented").WithMessage("The store behind this server cannot change this of an object")
+			return s3error.New(
+				"NotImplemented",
+			).WithMessage(
+				"The store behind this server cannot change this of an object",
+			)
 		}
 		tags[reservedTag] = rest
 	}

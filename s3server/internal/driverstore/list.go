@@ -100,7 +100,8 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	case e.marker:
 		v = e.markerVersion(key)
 	default:
-		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil && err == nil && e.latest && e.id == state.NullVersion {
+		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil && err == nil && e.latest &&
+			e.id == state.NullVersion {
 			v, err = l.names.bucket.find(ctx, key, e.id) // perhaps another one has replaced it
 			defer l.names.bucket.store.Release(v)
 		}
@@ -184,12 +185,15 @@ func (s *Store) ListVersions(
 		return false, err
 	}
 	if !b.has(storage.Versioning) || settings.Versioning == "" && !b.description().Local {
-		return s.List(ctx, bucket, l, state.Position{Key: after.Key, Prefix: false}, func(v *state.Version, common string) {
-			if v != nil {
-				v.ID = state.NullVersion
-			}
-			show(v, true, common)
-		})
+		return s.List(
+			ctx, bucket, l, state.Position{Key: after.Key, Prefix: false},
+			func(v *state.Version, common string) {
+				if v != nil {
+					v.ID = state.NullVersion
+				}
+				show(v, true, common)
+			},
+		)
 	}
 	page := &driverListing{listing: l, names: &b.names, show: show}
 	if common, rolled := l.CommonPrefix(after.Key); rolled && common == after.Key {

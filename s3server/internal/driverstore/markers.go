@@ -65,7 +65,8 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 				continue
 			}
 			shown := listedEntry{
-				VersionEntry: e, id: n.bucket.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker, at: e.Modified,
+				VersionEntry: e, id: n.bucket.shownVersion(e.Version, e.Modified), marker: e.IsDeleteMarker,
+				at:     e.Modified,
 				latest: newer == nil, account: n.bucket.owner(),
 			}
 			shown.replaced = null && shown.id == state.NullVersion

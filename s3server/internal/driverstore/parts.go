@@ -155,7 +155,8 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 			return nil
 		}
 		p := &state.Part{
-			Number: record.Number, ETag: record.ETag, Size: record.Size, Modified: record.Modified, Data: &record.Stored,
+			Number: record.Number, ETag: record.ETag, Size: record.Size, Modified: record.Modified,
+			Data: &record.Stored,
 		}
 		if kind := checksum.ByName(record.Kind); kind != nil {
 			p.Sum = checksum.Sum{Kind: kind, Value: record.Sum, Covers: checksum.FullObject}

@@ -81,7 +81,8 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, into any
 		err = json.Unmarshal(document, into)
 	}
 	syntax, other := (*json.SyntaxError)(nil), (*json.UnmarshalTypeError)(nil)
-	if errors.As(err, &syntax) || errors.As(err, &other) { // a server with encryption, or another program, has written it
+	if errors.As(err, &syntax) ||
+		errors.As(err, &other) { // a server with encryption, or another program, has written it
 		err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the record cannot be read")}
 	}
 	return attrs.Revision, err
@@ -184,7 +185,9 @@ func (r *records) removeVersions(ctx context.Context, prefix string) error {
 			return err
 		}
 		err = parallel.Each(ctx, len(page.Entries), maxPartRecords, func(ctx context.Context, i int) error {
-			return r.driver.Delete(ctx, &driver.DeleteRequest{Key: page.Entries[i].Key, Version: page.Entries[i].Version})
+			return r.driver.Delete(
+				ctx, &driver.DeleteRequest{Key: page.Entries[i].Key, Version: page.Entries[i].Version},
+			)
 		})
 		if err != nil || page.Token == "" {
 			return err

@@ -103,7 +103,9 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 		return true, nil
 	})
 	for _, version := range stored {
-		_ = b.driver.Delete(ctx, &driver.DeleteRequest{Key: b.naming().Escape(key), Version: version, BypassGovernance: true})
+		_ = b.driver.Delete(
+			ctx, &driver.DeleteRequest{Key: b.naming().Escape(key), Version: version, BypassGovernance: true},
+		)
 	}
 }
 

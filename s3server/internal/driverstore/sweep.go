@@ -81,6 +81,8 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 		if own, err := r.isOwn(ctx, orphans[i]); err != nil || !own {
 			return err
 		}
-		return r.removeAll(ctx, orphans[i], m.bucket.keepsVersions()) // a staged part has the name of its record, and more
+		return r.removeAll(
+			ctx, orphans[i], m.bucket.keepsVersions(),
+		) // a staged part has the name of its record, and more
 	})
 }

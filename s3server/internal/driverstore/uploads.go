@@ -75,9 +75,9 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return ErrorOf(err, u.Key)
 	}
 	record := &uploadRecord{
-		Place: records.place(
-			uploadName(u.ID),
-		), Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator, Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags, Retention: r.Retention, LegalHold: r.LegalHold,
+		Place: records.place(uploadName(u.ID)), Key: u.Key, Initiated: u.Initiated, Initiator: u.Initiator,
+		Upload: name, AnyOrder: anyOrder, Staged: staged, Properties: r.Properties, Tags: r.Tags,
+		Retention: r.Retention, LegalHold: r.LegalHold,
 		Kind: u.Kind.Name, Covers: u.Covers, Asked: u.Asked,
 	}
 	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
@@ -166,7 +166,9 @@ func (m *driverUploads) isIdle(
 		}
 		for _, p := range page.Parts {
 			request.After = p.Number
-			attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + partRecordName(id, p.Number), Length: -1})
+			attrs, err := r.driver.Head(
+				ctx, &driver.GetRequest{Key: r.prefix + partRecordName(id, p.Number), Length: -1},
+			)
 			if unless(err, storage.ObjectNotFound) != nil || err == nil && attrs.Modified.After(limit) {
 				return false, unless(err, storage.ObjectNotFound)
 			}

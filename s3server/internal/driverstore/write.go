@@ -57,7 +57,9 @@ func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error
 }
 
 func retentionOf(l *state.Lock) storage.Retention {
-	return storage.Retention{Mode: storage.RetentionMode(strings.ToLower(l.Mode)), Until: retentionrule.RoundUp(l.Until)}
+	return storage.Retention{
+		Mode: storage.RetentionMode(strings.ToLower(l.Mode)), Until: retentionrule.RoundUp(l.Until),
+	}
 }
 
 // guard checks a condition on the current version of a key, and returns that under which the driver must

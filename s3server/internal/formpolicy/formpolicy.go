@@ -82,7 +82,11 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 	}
 	for _, name := range names {
 		if !known[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
-			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
+			return size, s3error.New(
+				"AccessDenied",
+			).WithMessage(
+				"Invalid according to Policy: Extra input fields: %s", name,
+			)
 		}
 	}
 	return size, nil
@@ -106,7 +110,8 @@ func parseCondition(raw json.RawMessage) (c condition, err error) {
 	if json.Unmarshal(raw, &exact) == nil {
 		for field, value := range exact {
 			c = condition{
-				match: "eq", field: strings.ToLower(field), value: value, raw: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
+				match: "eq", field: strings.ToLower(field), value: value,
+				raw: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
 			}
 		}
 		if len(exact) != 1 {

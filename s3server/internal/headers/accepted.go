@@ -79,8 +79,10 @@ var acceptedHeaders = headerTable(map[string][]string{
 		bodyHeaders, []string{"x-amz-transition-default-minimum-object-size"},
 	),
 	"PutBucketNotificationConfiguration": slices.Concat(bodyHeaders, []string{"x-amz-skip-destination-validation"}),
-	"PutBucketPolicy":                    slices.Concat(bodyHeaders, []string{"x-amz-confirm-remove-self-bucket-access"}),
-	"PutObjectRetention":                 slices.Concat(bodyHeaders, []string{"x-amz-bypass-governance-retention"}),
+	"PutBucketPolicy": slices.Concat(
+		bodyHeaders, []string{"x-amz-confirm-remove-self-bucket-access"},
+	),
+	"PutObjectRetention": slices.Concat(bodyHeaders, []string{"x-amz-bypass-governance-retention"}),
 
 	"ListObjects":        listHeaders,
 	"ListObjectsV2":      listHeaders,

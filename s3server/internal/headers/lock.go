@@ -21,7 +21,9 @@ func Lock(header http.Header, now time.Time) (state.Lock, error) {
 	}
 	switch {
 	case (l.Mode == "") != (until == ""):
-		return wrong(state.LockMode, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
+		return wrong(
+			state.LockMode, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
+		)
 	case l.Mode != "" && l.Mode != state.Governance && l.Mode != state.Compliance:
 		return wrong(state.LockMode, "Unknown wormMode directive.")
 	case l.Hold != "" && l.Hold != "ON" && l.Hold != "OFF":

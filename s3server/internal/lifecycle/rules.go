@@ -58,7 +58,11 @@ func (c *Configuration) Check() error {
 			return s3error.New("InvalidArgument").WithMessage("ID length should not exceed allowed limit of 255")
 		}
 		if ids[rule.ID] {
-			return s3error.New("InvalidArgument").WithMessage("Rule ID must be unique. Found same ID for more than one rule")
+			return s3error.New(
+				"InvalidArgument",
+			).WithMessage(
+				"Rule ID must be unique. Found same ID for more than one rule",
+			)
 		}
 		ids[rule.ID] = true
 	}
@@ -121,7 +125,11 @@ func (f *filter) tagElements() []tagging.Element {
 // positive refuses a count below 1. action and field are those of the message.
 func positive(count *int, field, action string) error {
 	if count != nil && *count < 1 {
-		return s3error.New("InvalidArgument").WithMessage("'%s' for %s action must be a positive integer", field, action)
+		return s3error.New(
+			"InvalidArgument",
+		).WithMessage(
+			"'%s' for %s action must be a positive integer", field, action,
+		)
 	}
 	return nil
 }
@@ -165,11 +173,13 @@ func checkClass(class, action string, days *int) error {
 	if days != nil && *days < 0 {
 		return s3error.New("InvalidArgument").WithMessage("'Days' in %s action must be nonnegative", action)
 	}
-	if infrequent := class == "STANDARD_IA" || class == "ONEZONE_IA"; infrequent && days != nil && *days < minInfrequent {
+	if infrequent := class == "STANDARD_IA" || class == "ONEZONE_IA"; infrequent && days != nil &&
+		*days < minInfrequent {
 		return s3error.New(
 			"InvalidArgument",
 		).WithMessage(
-			"'Days' in %s action must be greater than or equal to %d for storageClass '%s'", action, minInfrequent, class,
+			"'Days' in %s action must be greater than or equal to %d for storageClass '%s'", action, minInfrequent,
+			class,
 		)
 	}
 	return nil
@@ -265,7 +275,11 @@ func (r *Rule) checkAbort() error {
 		return s3error.New("MalformedXML")
 	}
 	if len(r.scope().tags) > 0 {
-		return s3error.New("InvalidRequest").WithMessage("AbortIncompleteMultipartUpload cannot be specified with Tags.")
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"AbortIncompleteMultipartUpload cannot be specified with Tags.",
+		)
 	}
 	return positive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
 }

@@ -50,7 +50,9 @@ func Hosts(addr string, domains []string) []string {
 // newAuthority makes a certificate that signs itself, and a function that signs one for each connection. With rustls,
 // clients refuse the first from a server, and with OpenSSL and Node.js one of *.localhost for photos.localhost.
 func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // it fails only without randomness, which ends the program
+	key, _ := ecdsa.GenerateKey(
+		elliptic.P256(), rand.Reader,
+	) // it fails only without randomness, which ends the program
 	template := x509.Certificate{
 		Subject:   pkix.Name{CommonName: "s3server's authority"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(certificateTerm - time.Hour),

@@ -37,7 +37,8 @@ func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 	b.writes++
 	v.Number, v.ID = b.writes, state.NullVersion
 	if b.bucket.Versioning == state.Enabled {
-		// It is as long as AWS's, and begins with the number, so that a listing can continue after a version that is gone.
+		// It is as long as AWS's, and begins with the number, so that a listing can continue after a version that is
+		// gone.
 		v.ID = fmt.Sprintf("%016x%s", v.Number, rand.Text()[:versionIDLength-16])
 	} else {
 		unused = b.drop(v.Key, state.NullVersion)

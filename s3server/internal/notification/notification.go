@@ -187,7 +187,8 @@ func (c *Configuration) checkOverlaps() error {
 				(strings.HasSuffix(suffix, otherSuffix) || strings.HasSuffix(otherSuffix, suffix))
 			events := slices.ContainsFunc(one.Event, func(a string) bool {
 				return slices.ContainsFunc(
-					other.Event, func(b string) bool { return wildcard.MatchOneStar(a, b) || wildcard.MatchOneStar(b, a) },
+					other.Event,
+					func(b string) bool { return wildcard.MatchOneStar(a, b) || wildcard.MatchOneStar(b, a) },
 				)
 			})
 			if keys && events {

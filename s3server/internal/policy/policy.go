@@ -219,7 +219,8 @@ func (s *statement) applies(r *Request) bool {
 	}
 	sameAction := func(pattern string) bool { return actionMatches(pattern, r.Action) }
 	sameResource := func(pattern string) bool { return wildcard.Match(pattern, r.Resource) }
-	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) || s.NotAction != nil && slices.ContainsFunc(s.NotAction, sameAction) ||
+	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) ||
+		s.NotAction != nil && slices.ContainsFunc(s.NotAction, sameAction) ||
 		s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) ||
 		s.NotResource != nil && slices.ContainsFunc(s.NotResource, sameResource) {
 		return false
@@ -275,7 +276,8 @@ func (c condition) fixed() bool {
 	const widestIPv4, widestIPv6 = 8, 32
 	return !slices.ContainsFunc(c.values, func(value string) bool {
 		if network, ok := parseNetwork(value); ok && c.key == "aws:sourceip" {
-			return network.Addr().Is4() && network.Bits() < widestIPv4 || !network.Addr().Is4() && network.Bits() < widestIPv6
+			return network.Addr().Is4() && network.Bits() < widestIPv4 ||
+				!network.Addr().Is4() && network.Bits() < widestIPv6
 		}
 		return strings.ContainsAny(value, "*?")
 	})

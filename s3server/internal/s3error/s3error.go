@@ -191,7 +191,8 @@ var catalog = map[string]entry{
 	"NotModified":                          {304, "Not Modified"},
 	"ObjectLockConfigurationNotFoundError": {404, "Object Lock configuration does not exist for this bucket"},
 	"ObjectNotInActiveTierError": {
-		403, "The source object of the COPY operation is not in the active tier and is only stored in Amazon S3 Glacier.",
+		403,
+		"The source object of the COPY operation is not in the active tier and is only stored in Amazon S3 Glacier.",
 	},
 	"OperationAborted": {
 		409, "A conflicting conditional operation is currently in progress against this resource. Please try again.",

@@ -68,7 +68,11 @@ func checkTagSet(tags []Tag, reserved string) error {
 		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
 			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("%s", reserved)
 		case t.Key == "" || !validTag(t.Key, maxTagKey):
-			return s3error.New("InvalidTag", "TagKey", printable(t.Key)).WithMessage("The TagKey you have provided is invalid")
+			return s3error.New(
+				"InvalidTag", "TagKey", printable(t.Key),
+			).WithMessage(
+				"The TagKey you have provided is invalid",
+			)
 		case !validTag(t.Value, maxTagValue):
 			return s3error.New(
 				"InvalidTag", "TagKey", printable(t.Key), "TagValue", printable(t.Value),

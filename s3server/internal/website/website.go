@@ -71,7 +71,8 @@ func (c *Configuration) Check() error {
 		return s3error.New(
 			"InvalidRequest",
 		).WithMessage(
-			"%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", n, maxRules,
+			"%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", n,
+			maxRules,
 		)
 	}
 	for _, rule := range c.rules() {
@@ -119,7 +120,11 @@ func (r *RoutingRule) check() error {
 		}
 	}
 	if r.Redirect.ReplaceKeyPrefixWith != nil && r.Redirect.ReplaceKeyWith != nil {
-		return s3error.New("InvalidRequest").WithMessage("You can only define ReplaceKeyPrefix or ReplaceKey but not both.")
+		return s3error.New(
+			"InvalidRequest",
+		).WithMessage(
+			"You can only define ReplaceKeyPrefix or ReplaceKey but not both.",
+		)
 	}
 	if code := r.Redirect.HTTPRedirectCode; code != "" && !between(code, 301, 399) {
 		return s3error.New(

@@ -56,7 +56,8 @@ func Storable(values ...any) error {
 		}
 		if text, ok := value.(string); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {
 			return &storage.Error{
-				Code: storage.InvalidArgument, Err: fmt.Errorf("text must be valid UTF-8 without NUL, and not %q", text),
+				Code: storage.InvalidArgument,
+				Err:  fmt.Errorf("text must be valid UTF-8 without NUL, and not %q", text),
 			}
 		}
 	}

@@ -130,12 +130,17 @@ func (p *Pattern) problem() string {
 			named += strings.Count(segment, "{"+name+"}")
 		}
 		if named > 1 {
-			return fmt.Sprintf("has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment)
+			return fmt.Sprintf(
+				"has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment,
+			)
 		}
 	}
 	for _, pl := range p.places {
 		if i := strings.IndexFunc(pl.literal, func(r rune) bool { return r != '/' && !IsSafe(r) }); i >= 0 {
-			return fmt.Sprintf(`has %q: only letters, digits, "-", "_", "." and "/" are allowed outside braces`, pl.literal)
+			return fmt.Sprintf(
+				`has %q: only letters, digits, "-", "_", "." and "/" are allowed outside braces`,
+				pl.literal,
+			)
 		}
 	}
 	return ""
@@ -161,7 +166,8 @@ func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 			return name, "This value is missing."
 		case len(value) > maxValue:
 			return name, "This value is longer than 128 characters."
-		case value[0] == '.' || strings.HasSuffix(value, ".") || strings.ContainsFunc(value, func(r rune) bool { return !IsSafe(r) }):
+		case value[0] == '.' || strings.HasSuffix(value, ".") ||
+			strings.ContainsFunc(value, func(r rune) bool { return !IsSafe(r) }):
 			return name, `This value may have only letters, digits, "-", "_" and ".", and must not begin or end with ".".`
 		}
 	}

@@ -45,7 +45,8 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 			info, err := s.BucketInfo(ctx, bucket)
 			if err == nil && !force {
 				err = useBucket(
-					s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) }, storage.WithVersioning(true),
+					s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) },
+					storage.WithVersioning(true),
 				)
 			}
 			return err

@@ -36,7 +36,10 @@ func Parse(path string, text []byte) (Content, error) {
 	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
 		return Content{}, &storage.Error{
 			Code: storage.InvalidArgument,
-			Err:  fmt.Errorf("%s must have only locations and settings, each with names and text; a location may have an address, credentials and layers: %s", path, yamlPlace(err)),
+			Err: fmt.Errorf(
+				"%s must have only locations and settings, each with names and text; a location may have an address, credentials and layers: %s",
+				path, yamlPlace(err),
+			),
 			Hint: "correct the file, or write it with \"omnibucket config add\"; layers are " + knownLayers,
 		}
 	}
@@ -108,7 +111,9 @@ func yamlPlace(err error) string {
 func CheckLocation(name, address string) error {
 	switch {
 	case !location.NameForm.MatchString(name):
-		return argument.Invalid("name of a location must have letters, digits, \"-\" and \"_\", and begin with a letter", "")
+		return argument.Invalid(
+			"name of a location must have letters, digits, \"-\" and \"_\", and begin with a letter", "",
+		)
 	case isReserved(name):
 		return argument.Invalid(
 			name+" must not be the name of a location, because "+location.VariableOf(name)+" has another meaning",

@@ -34,7 +34,8 @@ func (e *Encrypt) check() ([]age.Recipient, error) {
 		return nil, argument.Invalid("encrypt: identity_file and identity_variable must not be used together", "")
 	case e.IdentityFile != "" && !filepath.IsAbs(e.IdentityFile):
 		return nil, argument.Invalid(
-			"encrypt: identity_file must be an absolute path", "write the identities to a file with age-keygen, and name it",
+			"encrypt: identity_file must be an absolute path",
+			"write the identities to a file with age-keygen, and name it",
 		)
 	case e.IdentityVariable != "" && !variableForm.MatchString(e.IdentityVariable):
 		return nil, argument.Invalid(

@@ -183,7 +183,8 @@ func (b openBucket) Close() error { return storage.Close(b.Bucket) }
 func (l Layer) newOver(other storage.Bucket) (driver.Layer, error) {
 	if l.Overlay != nil {
 		return overlay.New(
-			other, overlay.Config{CopyOnRead: l.Overlay.CopyOnRead, KeepOld: l.Overlay.KeepOld, NewOnly: l.Overlay.NewOnly},
+			other,
+			overlay.Config{CopyOnRead: l.Overlay.CopyOnRead, KeepOld: l.Overlay.KeepOld, NewOnly: l.Overlay.NewOnly},
 		)
 	}
 	return mirror.New(other, mirror.Config{})

@@ -111,7 +111,8 @@ func keepApart(
 
 // anyBelow reports whether a key in a folder of a location matches.
 func anyBelow(
-	ctx context.Context, p *program.Program, from location.Location, folder, start string, matches func(key string) bool,
+	ctx context.Context, p *program.Program, from location.Location, folder, start string,
+	matches func(key string) bool,
 ) (bool, error) {
 	if !strings.HasPrefix(folder, start) && !strings.HasPrefix(start, folder) {
 		return false, nil

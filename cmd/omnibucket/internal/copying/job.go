@@ -169,7 +169,8 @@ func (s *jobState) print(p *program.Program) error {
 		{
 			"files",
 			fmt.Sprintf(
-				"%d transferred (%s), %d the same, %d deleted", s.Transferred, console.FormatSize(s.Bytes), s.Skipped, s.Deleted,
+				"%d transferred (%s), %d the same, %d deleted", s.Transferred, console.FormatSize(s.Bytes), s.Skipped,
+				s.Deleted,
 			),
 		},
 		{"last end", last},

@@ -84,7 +84,9 @@ func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 			return nil, err
 		}
 		if r.Shards != m.shards {
-			r = &jobReport{Source: placeOf(m.src), Destination: placeOf(m.dst), Shards: m.shards, Done: map[string]partReport{}}
+			r = &jobReport{
+				Source: placeOf(m.src), Destination: placeOf(m.dst), Shards: m.shards, Done: map[string]partReport{},
+			}
 		}
 		change(r)
 		return json.Marshal(r)

@@ -75,7 +75,9 @@ func (s scheduler) fromZero(p *program.Program, id string) (string, error) {
 		first, failed := lookupNumber(p, s.first, 0)
 		step, failedToo := lookupNumber(p, s.step, 1)
 		if failed != nil || failedToo != nil || step < 1 || (index-first)%step != 0 {
-			return "", argument.Invalid("--shard auto must be used in an array with equal steps, such as --array=0-63", "")
+			return "", argument.Invalid(
+				"--shard auto must be used in an array with equal steps, such as --array=0-63", "",
+			)
 		}
 		id = strconv.Itoa((index - first) / step)
 	}

@@ -81,7 +81,8 @@ func (e *expansion) everything(folder, pattern string) bool {
 			return false
 		}
 		name := strings.TrimPrefix(entry.Key, folder)
-		if name != "" && !strings.HasSuffix(name, "/") && doublestar.MatchUnvalidated(pattern, name) && !e.yield(entry, nil) {
+		if name != "" && !strings.HasSuffix(name, "/") && doublestar.MatchUnvalidated(pattern, name) &&
+			!e.yield(entry, nil) {
 			return false
 		}
 	}
@@ -107,6 +108,7 @@ func OnlyFolders(l Location, hint string) error {
 // NothingUnder is the error of a key that is neither an object nor a folder.
 func NothingUnder(key string) error {
 	return &storage.Error{
-		Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "check the key; there is no folder of this name either",
+		Code: storage.ObjectNotFound, Op: "List", Key: key,
+		Hint: "check the key; there is no folder of this name either",
 	}
 }

@@ -186,7 +186,8 @@ func (l Location) SplitAccount() (address, bucket string, err error) {
 	if l.Path != "" { // a directory of this machine, which may not exist yet
 		if !strings.ContainsAny(l.Path, `/\`) { // probably a name without its colon
 			return "", "", &storage.Error{
-				Code: storage.InvalidArgument, Key: l.Path, Err: ErrNotInBucket, Hint: "write the path of a directory as ./name",
+				Code: storage.InvalidArgument, Key: l.Path, Err: ErrNotInBucket,
+				Hint: "write the path of a directory as ./name",
 			}
 		}
 		if l, err = l.AsEntry(); err != nil {

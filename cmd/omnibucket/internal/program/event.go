@@ -89,7 +89,8 @@ func (p *Program) emitChange(c transfer.Change) {
 		return
 	}
 	p.Emit(
-		Event{Event: string(c.Action), Key: c.Key, Bytes: c.Bytes}, fmt.Sprintf("%s %s", c.Action, p.Out.Printable(c.Key)),
+		Event{Event: string(c.Action), Key: c.Key, Bytes: c.Bytes},
+		fmt.Sprintf("%s %s", c.Action, p.Out.Printable(c.Key)),
 	)
 }
 
@@ -102,7 +103,8 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 		_ = p.Out.JSON(summary{
 			Event: "summary", Transferred: r.Transferred, Skipped: r.Skipped, Ignored: r.Ignored, Deleted: r.Deleted,
 			Failed: r.Failed,
-			Bytes:  r.Bytes, Deletion: r.DeletedBytes, Seconds: r.Duration.Round(time.Millisecond).Seconds(), DryRun: r.DryRun,
+			Bytes:  r.Bytes, Deletion: r.DeletedBytes, Seconds: r.Duration.Round(time.Millisecond).Seconds(),
+			DryRun:   r.DryRun,
 			Forecast: (*forecast)(r.Forecast),
 		})
 	default:

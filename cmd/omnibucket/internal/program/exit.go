@@ -106,7 +106,8 @@ func withSuggestion(root *cobra.Command, err error) error {
 	}
 	slices.Sort(names)
 	return &storage.Error{
-		Code: storage.InvalidArgument, Err: errors.New(what), Hint: "use " + strings.Join(slices.Compact(names), " or "),
+		Code: storage.InvalidArgument, Err: errors.New(what),
+		Hint: "use " + strings.Join(slices.Compact(names), " or "),
 	}
 }
 
@@ -129,7 +130,9 @@ func (p *Program) PrintError(err error) {
 	defer p.printing.Unlock()
 	x := p.Explain(err)
 	if p.Global.JSON {
-		text, _ := json.Marshal(errorLine{"error", storage.CodeOf(err), x.What, x.Hints, x.Requests}) // text never fails
+		text, _ := json.Marshal(
+			errorLine{"error", storage.CodeOf(err), x.What, x.Hints, x.Requests},
+		) // text never fails
 		_, _ = fmt.Fprintf(p.Around.Err, "%s\n", text)
 		return
 	}

@@ -110,7 +110,8 @@ func (p *Program) Prepare(c *cobra.Command) error {
 		}
 		if err := flag.Value.Set(value); err != nil {
 			failed = argument.Invalid(
-				source+" must be a valid value of --"+flag.Name, "write it as after the flag; \"omnibucket help\" describes it",
+				source+" must be a valid value of --"+flag.Name,
+				"write it as after the flag; \"omnibucket help\" describes it",
 			)
 			return
 		}

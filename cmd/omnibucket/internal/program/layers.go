@@ -131,7 +131,9 @@ func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.
 			return nil, argument.Invalid("the directory of a cache must not overlap with that of the location",
 				"name a directory outside of the location")
 		}
-		layer, closer, err := c.New(s.Lookup, func(name string) (storage.Bucket, error) { return s.openOther(ctx, name) })
+		layer, closer, err := c.New(
+			s.Lookup, func(name string) (storage.Bucket, error) { return s.openOther(ctx, name) },
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -169,12 +171,14 @@ func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 		return nil
 	}
 	return []storage.OpenOption{
-		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-			switch op.Name {
-			case "CreateBucket", "UpdateBucket", "DeleteBucket":
-				return nil, nil, ErrReadOnly
-			}
-			return nil, nil, nil
-		}),
+		storage.WithHook(
+			func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+				switch op.Name {
+				case "CreateBucket", "UpdateBucket", "DeleteBucket":
+					return nil, nil, ErrReadOnly
+				}
+				return nil, nil, nil
+			},
+		),
 	}
 }

@@ -40,7 +40,9 @@ type Program struct {
 // New returns a program that prints to out. It uses the open buckets of another one, unless shared is nil.
 func New(around Environment, out *console.Output, shared *OpenBuckets) *Program {
 	p := &Program{Around: around, Out: out}
-	p.Stores = Stores{Lookup: around.Lookup, Buckets: cmp.Or(shared, &OpenBuckets{}), flags: &p.Global, ends: around.Ends}
+	p.Stores = Stores{
+		Lookup: around.Lookup, Buckets: cmp.Or(shared, &OpenBuckets{}), flags: &p.Global, ends: around.Ends,
+	}
 	return p
 }
 

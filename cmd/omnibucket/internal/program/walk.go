@@ -171,6 +171,7 @@ func HasAny(ctx context.Context, bucket storage.Lister, prefix string) bool {
 // EntryOf returns attributes as a listing has them.
 func EntryOf(a *storage.Attrs) storage.ListEntry {
 	return storage.ListEntry{
-		Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified, StorageClass: a.StorageClass,
+		Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified,
+		StorageClass: a.StorageClass,
 	}
 }

@@ -80,7 +80,8 @@ func parseRange(text string) (offset, length int64, err error) {
 func cat(ctx context.Context, p *program.Program, text string, literal bool, opts []storage.DownloadOption) error {
 	if text != "-" {
 		return p.EachMatch(
-			ctx, text, literal, func(b storage.Bucket, l location.Location) error { return p.Download(ctx, b, l.Key, opts) },
+			ctx, text, literal,
+			func(b storage.Bucket, l location.Location) error { return p.Download(ctx, b, l.Key, opts) },
 		)
 	}
 	if len(opts) > 0 {

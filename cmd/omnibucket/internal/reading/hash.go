@@ -54,7 +54,10 @@ reads it in any case.
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return hashAll(c.Context(), p, &f, args) },
 	}
-	c.Flags().StringVar(&f.algorithm, "algorithm", "sha256", "`name` of the checksum: crc32c, md5, sha1, sha256 or sha512")
+	c.Flags().StringVar(
+		&f.algorithm, "algorithm", "sha256",
+		"`name` of the checksum: crc32c, md5, sha1, sha256 or sha512",
+	)
 	c.Flags().BoolVar(&f.read, "read", false, "read objects although the store keeps their checksum")
 	program.LiteralFlag(c, &f.literal)
 	f.filter.Register(c)
@@ -72,7 +75,9 @@ type hashLine struct {
 func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []string) error {
 	make, known := algorithms[f.algorithm]
 	if !known {
-		return argument.Invalid("--algorithm must be one of "+strings.Join(slices.Sorted(maps.Keys(algorithms)), ", "), "")
+		return argument.Invalid(
+			"--algorithm must be one of "+strings.Join(slices.Sorted(maps.Keys(algorithms)), ", "), "",
+		)
 	}
 	w, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {

@@ -62,7 +62,10 @@ objects that consoles and other tools store for folders.
 	flags.BoolVar(&f.versions, "versions", false, "list all versions of the objects under the address, newest first")
 	program.LiteralFlag(c, &f.literal)
 	f.filter.Register(c)
-	flags.BoolVar(&f.buckets, "buckets", false, "list the buckets of an account, such as s3://?region=… or file:///parent")
+	flags.BoolVar(
+		&f.buckets, "buckets", false,
+		"list the buckets of an account, such as s3://?region=… or file:///parent",
+	)
 	return c
 }
 
@@ -125,7 +128,9 @@ func lsMatching(
 	ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Bucket, l location.Location,
 ) error {
 	if f.startAfter != "" {
-		return argument.Invalid("--start-after must not be used with wildcards", "use --literal to take wildcards literally")
+		return argument.Invalid(
+			"--start-after must not be used with wildcards", "use --literal to take wildcards literally",
+		)
 	}
 	top, _ := location.SplitPattern(l.Glob())
 	printed, found := 0, false

@@ -58,7 +58,9 @@ func printVersion(p *program.Program, f *lsFlags, v storage.VersionEntry) error 
 	switch {
 	case f.json:
 		return p.Out.JSON(
-			VersionLine{EntryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDeleteMarker},
+			VersionLine{
+				EntryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDeleteMarker,
+			},
 		)
 	case f.long:
 		p.Out.Printf(

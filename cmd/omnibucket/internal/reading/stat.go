@@ -41,7 +41,8 @@ bucket. Unknown attributes are omitted.
 			}
 			shown := 0
 			return program.Each(
-				c.Context(), p, args, func(text string) error { return stat(c.Context(), p, text, literal, opts, &shown) },
+				c.Context(), p, args,
+				func(text string) error { return stat(c.Context(), p, text, literal, opts, &shown) },
 			)
 		},
 	}
@@ -87,27 +88,27 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 			ContentDisposition: attrs.ContentDisposition, ContentLanguage: attrs.ContentLanguage,
 			CacheControl: attrs.CacheControl,
 			StorageClass: attrs.StorageClass, Metadata: attrs.Metadata, ETag: attrs.ETag, Revision: attrs.Revision,
-			Version: attrs.Version, Modified: attrs.Modified, CRC32C: checksum(attrs), MD5: hex.EncodeToString(attrs.MD5),
+			Version: attrs.Version, Modified: attrs.Modified, CRC32C: checksum(attrs),
+			MD5:      hex.EncodeToString(attrs.MD5),
 			TagCount: attrs.TagCount, RetentionMode: string(attrs.Retention.Mode), RetainUntil: attrs.Retention.Until,
 			LegalHold:  attrs.LegalHold,
-			Encryption: attrs.Encryption.Algorithm, EncryptionKey: attrs.Encryption.KeyID, Replication: attrs.ReplicationStatus,
-			Archived: attrs.Archived, Restoring: attrs.Restore.InProgress, RestoredUntil: attrs.Restore.Until,
+			Encryption: attrs.Encryption.Algorithm, EncryptionKey: attrs.Encryption.KeyID,
+			Replication: attrs.ReplicationStatus,
+			Archived:    attrs.Archived, Restoring: attrs.Restore.InProgress, RestoredUntil: attrs.Restore.Until,
 		})
 	}
 	rows := [][2]string{
 		{"key", attrs.Key}, {"size", strconv.FormatInt(attrs.Size, 10)}, {"content type", attrs.ContentType},
 		{"content encoding", attrs.ContentEncoding}, {"content disposition", attrs.ContentDisposition},
-		{
-			"content language", attrs.ContentLanguage,
-		}, {"cache control", attrs.CacheControl}, {"storage class", attrs.StorageClass},
+		{"content language", attrs.ContentLanguage}, {"cache control", attrs.CacheControl},
+		{"storage class", attrs.StorageClass},
 	}
 	for _, name := range slices.Sorted(maps.Keys(attrs.Metadata)) {
 		rows = append(rows, [2]string{"metadata " + name, attrs.Metadata[name]})
 	}
 	rows = append(rows, [][2]string{
-		{
-			"etag", attrs.ETag,
-		}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", console.FormatTimeIfSet(attrs.Modified)},
+		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version},
+		{"modified", console.FormatTimeIfSet(attrs.Modified)},
 		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
 	}...)
 	return p.Out.Table(append(rows, controlRows(attrs)...))
@@ -217,9 +218,8 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 			return p.Out.JSON(infoLine(info))
 		}
 		rows := [][2]string{
-			{
-				"bucket", info.Name,
-			}, {"provider", info.Provider}, {"region", info.Region}, {"created", console.FormatTimeIfSet(info.Created)},
+			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region},
+			{"created", console.FormatTimeIfSet(info.Created)},
 			{"public", strconv.FormatBool(info.Public)}, {"versioning", strconv.FormatBool(info.Versioning)},
 		}
 		if info.ObjectLock {

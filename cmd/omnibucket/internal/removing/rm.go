@@ -46,18 +46,12 @@ With -r or wildcards, flags such as --older select what is removed.
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("version") {
-				f.options, f.attrsOptions = append(
-					f.options, storage.WithVersion(version),
-				), append(
-					f.attrsOptions, storage.WithVersion(version),
-				)
+				f.options, f.attrsOptions = append(f.options, storage.WithVersion(version)),
+					append(f.attrsOptions, storage.WithVersion(version))
 			}
 			if c.Flags().Changed("if-revision") {
-				f.options, f.attrsOptions = append(
-					f.options, storage.IfRevision(revision),
-				), append(
-					f.attrsOptions, storage.IfRevision(revision),
-				)
+				f.options, f.attrsOptions = append(f.options, storage.IfRevision(revision)),
+					append(f.attrsOptions, storage.IfRevision(revision))
 			}
 			return rm(c.Context(), p, &f, args)
 		},
@@ -67,7 +61,10 @@ With -r or wildcards, flags such as --older select what is removed.
 	flags.BoolVarP(&f.force, "force", "f", false, "say nothing if there is nothing to remove")
 	flags.BoolVar(&f.all, "all", false, "with -r: allow removing everything in a bucket")
 	flags.StringVar(&version, "version", "", "permanently remove this `version`")
-	flags.StringVar(&revision, "if-revision", "", "remove only if the object has this `revision` (otherwise exit code 4)")
+	flags.StringVar(
+		&revision, "if-revision", "",
+		"remove only if the object has this `revision` (otherwise exit code 4)",
+	)
 	program.InventoryFlag(flags, &f.inventory)
 	program.LiteralFlag(c, &f.literal)
 	f.filter.Register(c)
@@ -89,7 +86,8 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 		return program.Each(ctx, p, args, func(text string) error { return rmArgument(ctx, p, f, filter, text)() })
 	}
 	return program.EachAtOnce(
-		ctx, p, args, func(ctx context.Context, text string) func() error { return rmArgument(ctx, p, f, filter, text) },
+		ctx, p, args,
+		func(ctx context.Context, text string) func() error { return rmArgument(ctx, p, f, filter, text) },
 	)
 }
 
@@ -117,7 +115,9 @@ func rmArgument(
 		return done(rmMatching(ctx, p, f, filter, bucket, l))
 	case f.recursive && l.Key == "" && !f.all:
 		return done(
-			argument.Invalid("removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket"),
+			argument.Invalid(
+				"removing everything in a bucket needs --all", "use -r --all to remove everything in the bucket",
+			),
 		)
 	case f.inventory != "":
 		return done(rmListed(ctx, p, f, l))

@@ -21,7 +21,9 @@ func rmMatching(
 			"--version and --if-revision must not be used with wildcards", "use --literal to take wildcards literally",
 		)
 	case location.MatchesAll(l.Glob()) && l.Prefix == "" && !f.all:
-		return argument.Invalid("removing everything in a bucket needs --all", "to remove all objects that match, add --all")
+		return argument.Invalid(
+			"removing everything in a bucket needs --all", "to remove all objects that match, add --all",
+		)
 	}
 	top, _ := location.SplitPattern(l.Glob()) // patterns of the filter are relative to it, as for cp
 	objects, folders := 0, 0

@@ -143,6 +143,9 @@ func (d *plainDirectory) printLeft(p *program.Program, folder string) {
 		},
 	)
 	if left > 0 {
-		p.Note("omnibucket: symbolic links, special files and others that a bucket does not have were not removed: %d", left)
+		p.Note(
+			"omnibucket: symbolic links, special files and others that a bucket does not have were not removed: %d",
+			left,
+		)
 	}
 }

@@ -83,7 +83,8 @@ stat shows when they can be read.
 					opts = append(opts, storage.WithRestoreTier(tier))
 				}
 				if given("version") {
-					opts, attrs = append(opts, storage.WithVersion(version)), append(attrs, storage.WithVersion(version))
+					opts, attrs = append(opts, storage.WithVersion(version)),
+						append(attrs, storage.WithVersion(version))
 				}
 				return unarchive(c.Context(), p, args, literal, opts, attrs)
 			case len(args) != 1:
@@ -119,7 +120,8 @@ stat shows when they can be read.
 // revert runs a job on the versions of the objects that an argument names. A bucket must keep versions, or
 // have the feature instead.
 func revert(
-	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool, instead storage.Features,
+	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool,
+	instead storage.Features,
 	own []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error),
 ) error {
 	l, err := p.Stores.LocateInBucket(text)

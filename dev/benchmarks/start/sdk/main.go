@@ -13,12 +13,14 @@ import (
 
 func main() {
 	ctx := context.Background()
-	c, err := config.LoadDefaultConfig(ctx, config.WithRegion("us-east-1")) // the credentials are those of the environment
+	// The credentials are those of the environment.
+	c, err := config.LoadDefaultConfig(ctx, config.WithRegion("us-east-1"))
 	if err != nil {
 		log.Fatal(err)
 	}
 	client := s3.NewFromConfig(c, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &os.Args[1], true })
-	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: new("bucket"), Key: new("key"), Body: strings.NewReader("hello")}); err != nil {
+	put := &s3.PutObjectInput{Bucket: new("bucket"), Key: new("key"), Body: strings.NewReader("hello")}
+	if _, err := client.PutObject(ctx, put); err != nil {
 		log.Fatal(err)
 	}
 }

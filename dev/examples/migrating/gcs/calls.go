@@ -17,7 +17,8 @@ import (
 var _ = []any{theirs, ours}
 
 func theirs(
-	ctx context.Context, c *gcs.Client, bucket, key, p, project string, generation int64, update gcs.ObjectAttrsToUpdate,
+	ctx context.Context, c *gcs.Client, bucket, key, p, project string, generation int64,
+	update gcs.ObjectAttrsToUpdate,
 	signing *gcs.SignedURLOptions, err error,
 ) {
 	gcs.NewClient(ctx)

@@ -104,7 +104,8 @@ func NoResponse(service string, err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		e.Hint = "no such host: check the name of the key"
 	}
-	if e.Code == storage.Internal && e.Hint == "" { // the response was cut off, and an SDK reports that in its own words
+	if e.Code == storage.Internal &&
+		e.Hint == "" { // the response was cut off, and an SDK reports that in its own words
 		e.Code, e.Retryable = storage.Unavailable, true
 	}
 	e.Err = fmt.Errorf("%s: %w", service, e.Err)

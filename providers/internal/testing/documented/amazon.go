@@ -56,7 +56,8 @@ var Amazon = []Answer{
 		amazonAPI+"API_CopyObject.html", "CopyObject if",
 	),
 	afterEffect(
-		"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "PUT versioning", "PUT cors",
+		"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "PUT versioning",
+		"PUT cors",
 	),
 	late("InternalError", amazonAPI+"API_CopyObject.html"),
 	late("SlowDown", amazonAPI+"API_CompleteMultipartUpload.html"),

@@ -38,9 +38,10 @@ var Azure = []Answer{
 	},
 	applied(
 		azureError(
-			"OperationTimedOut", http.StatusInternalServerError, "Operation could not be completed within the specified time.",
-			"MicrosoftDocs/architecture-center#4274", "Put Blob", "Put Block", "Put Block List", "Put Block From URL",
-			"Copy Blob From URL", "DELETE blob", "PUT tags", "Blob Batch",
+			"OperationTimedOut", http.StatusInternalServerError,
+			"Operation could not be completed within the specified time.", "MicrosoftDocs/architecture-center#4274",
+			"Put Blob", "Put Block", "Put Block List", "Put Block From URL", "Copy Blob From URL", "DELETE blob",
+			"PUT tags", "Blob Batch",
 		),
 	),
 	azureRefusal(
@@ -48,7 +49,8 @@ var Azure = []Answer{
 		"Could not verify the copy source within the specified time.", azureBlobs, azureCopying...),
 	unreadable(
 		azureRefusal(
-			"CannotVerifyCopySource", http.StatusServiceUnavailable, "The server is busy.", azureCopies, azureCopying...),
+			"CannotVerifyCopySource", http.StatusServiceUnavailable, "The server is busy.", azureCopies,
+			azureCopying...),
 	),
 	azureRefusal(
 		"CannotVerifyCopySource", http.StatusConflict, "Source blob block list XML is corrupted.",

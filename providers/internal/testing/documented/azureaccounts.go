@@ -28,16 +28,19 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 			1,
 		)
 	}
-	return Peculiarity{Name: "a SAS expiration policy", Source: azurePolicy, wrap: refusing(func(r *http.Request) *Answer {
-		source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
-		switch {
-		case violates(r.URL.Query(), limit):
-			return &violated
-		case err == nil && violates(source.Query(), limit):
-			return azureUnread()
-		}
-		return nil
-	})}
+	return Peculiarity{
+		Name: "a SAS expiration policy", Source: azurePolicy,
+		wrap: refusing(func(r *http.Request) *Answer {
+			source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
+			switch {
+			case violates(r.URL.Query(), limit):
+				return &violated
+			case err == nil && violates(source.Query(), limit):
+				return azureUnread()
+			}
+			return nil
+		}),
+	}
 }
 
 func violates(signature url.Values, limit time.Duration) bool {
@@ -102,7 +105,8 @@ var AzureVerdict = map[string]string{
 // AzureArchive is an account that keeps archived blobs from being overwritten, as emulators do not.
 func AzureArchive() Peculiarity {
 	refused := azureRefusal(
-		"BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.", "rclone/rclone#3982",
+		"BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.",
+		"rclone/rclone#3982",
 	)
 	var archived sync.Map
 	return Peculiarity{Name: "archived blobs", Source: azureArchive, wrap: func(next http.Handler) http.Handler {
@@ -128,12 +132,14 @@ func AzureArchive() Peculiarity {
 // later ones, and what they have brought.
 func AzureOlder(version string) Peculiarity {
 	header := azureRefusal(
-		"InvalidHeaderValue", http.StatusBadRequest, "The value for one of the HTTP headers is not in the correct format.",
+		"InvalidHeaderValue", http.StatusBadRequest,
+		"The value for one of the HTTP headers is not in the correct format.",
 		azureVersions,
 	)
 	header.Body = func([]byte) string {
 		return strings.Replace(
-			azureBody("InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format."), "</Error>",
+			azureBody("InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format."),
+			"</Error>",
 			"<HeaderName>x-ms-version</HeaderName></Error>", 1,
 		)
 	}
@@ -142,7 +148,8 @@ func AzureOlder(version string) Peculiarity {
 		"Value for one of the query parameters specified in the request URI is invalid.", azureVersions,
 	)
 	unknown := azureRefusal(
-		"UnsupportedHeader", http.StatusBadRequest, "One of the HTTP headers specified in the request is not supported.",
+		"UnsupportedHeader", http.StatusBadRequest,
+		"One of the HTTP headers specified in the request is not supported.",
 		azureVersions,
 	)
 	return Peculiarity{
@@ -153,7 +160,8 @@ func AzureOlder(version string) Peculiarity {
 			case r.Header.Get("X-Ms-Version") > version:
 				return &header
 			case query.Get("sv") > version,
-				version < "2019-12-12" && (query.Get("comp") == "tags" || query.Has("versionid") || strings.Contains(query.Get("include"), "versions")):
+				version < "2019-12-12" && (query.Get("comp") == "tags" || query.Has("versionid") ||
+					strings.Contains(query.Get("include"), "versions")):
 				return &parameter
 			case version < "2019-12-12" && r.Header.Get("X-Ms-Tags") != "":
 				return &unknown // Azure would ignore it

@@ -16,9 +16,12 @@ const azureFolders = "https://learn.microsoft.com/azure/storage/blobs/data-lake-
 // it, which are listed beside blobs, are not replaced by a blob, and go only when they are empty. Such
 // an account has no tags.
 func AzureHierarchical() Peculiarity {
-	return Peculiarity{Name: "a hierarchical namespace", Source: azureFolders, wrap: func(next http.Handler) http.Handler {
-		return &hierarchicalAccount{next: next, directories: map[string]map[string]bool{}}
-	}}
+	return Peculiarity{
+		Name: "a hierarchical namespace", Source: azureFolders,
+		wrap: func(next http.Handler) http.Handler {
+			return &hierarchicalAccount{next: next, directories: map[string]map[string]bool{}}
+		},
+	}
 }
 
 type hierarchicalAccount struct {
@@ -57,12 +60,14 @@ func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *A
 	case r.URL.Query().Get("comp") == "tags" || r.Header.Get("X-Ms-Tags") != "":
 		refused = azureRefusal(
 			"InvalidQueryParameterValue", http.StatusBadRequest,
-			"Value for one of the query parameters specified in the request URI is invalid.", "Azure/azure-sdk-for-net#39388",
+			"Value for one of the query parameters specified in the request URI is invalid.",
+			"Azure/azure-sdk-for-net#39388",
 		)
 		refused.Body = func([]byte) string {
 			return strings.Replace(
 				azureBody(
-					"InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid.",
+					"InvalidQueryParameterValue",
+					"Value for one of the query parameters specified in the request URI is invalid.",
 				),
 				"</Error>",
 				"<QueryParameterName>comp</QueryParameterName><QueryParameterValue>tags</QueryParameterValue></Error>",

@@ -26,7 +26,8 @@ func AzureVersions(access url.Values) Peculiarity {
 		Name: "versions", Source: "https://learn.microsoft.com/azure/storage/blobs/versioning-overview",
 		wrap: func(next http.Handler) http.Handler {
 			return &versionedAccount{
-				next: next, access: access, ids: map[string]map[string]string{}, blobs: map[string]map[string]*azureHistory{},
+				next: next, access: access, ids: map[string]map[string]string{},
+				blobs: map[string]map[string]*azureHistory{},
 			}
 		},
 	}
@@ -99,7 +100,8 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		a.next.ServeHTTP(
 			&versionWriter{
-				ResponseWriter: w, id: func(etag string) string { return a.id(r.URL.Path, etag, a.history(container, key)) },
+				ResponseWriter: w,
+				id:             func(etag string) string { return a.id(r.URL.Path, etag, a.history(container, key)) },
 			},
 			r,
 		)

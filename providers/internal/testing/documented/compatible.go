@@ -18,15 +18,16 @@ var R2 = []Answer{
 	),
 	r2Refusal(
 		"IncompleteBody", http.StatusBadRequest,
-		"You did not provide the number of bytes specified by the Content-Length HTTP header.", "PutObject", "UploadPart",
+		"You did not provide the number of bytes specified by the Content-Length HTTP header.", "PutObject",
+		"UploadPart",
 	),
 }
 
 func r2Error(code string, status int, message string, kinds ...string) Answer {
 	return Answer{
-		Kinds: kinds, Status: status, Header: map[string]string{"Content-Type": "application/xml", "Server": "cloudflare"},
-		Body: amazonBody(code, message),
-		Name: code, Source: r2Errors,
+		Kinds: kinds, Status: status,
+		Header: map[string]string{"Content-Type": "application/xml", "Server": "cloudflare"},
+		Body:   amazonBody(code, message), Name: code, Source: r2Errors,
 	}
 }
 

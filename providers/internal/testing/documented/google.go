@@ -19,7 +19,8 @@ const (
 var Google = []Answer{
 	googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleJSON),
 	googleError(
-		http.StatusInternalServerError, "internalError", "We encountered an internal error. Please try again.", googleJSON,
+		http.StatusInternalServerError, "internalError", "We encountered an internal error. Please try again.",
+		googleJSON,
 	),
 	googleError(
 		http.StatusTooManyRequests, "rateLimitExceeded",
@@ -30,23 +31,26 @@ var Google = []Answer{
 		"buckets",
 		googleError(
 			http.StatusTooManyRequests, "rateLimitExceeded",
-			"The project exceeded the rate limit for creating and deleting buckets.", "googleapis/google-cloud-python#2161",
-			"POST buckets", "DELETE bucket",
+			"The project exceeded the rate limit for creating and deleting buckets.",
+			"googleapis/google-cloud-python#2161", "POST buckets", "DELETE bucket",
 		),
 	),
 	about(
 		"a bucket",
 		googleError(
-			http.StatusTooManyRequests, "rateLimitExceeded", "The bucket exceeded the rate limit for updates.", googleQuotas,
+			http.StatusTooManyRequests, "rateLimitExceeded", "The bucket exceeded the rate limit for updates.",
+			googleQuotas,
 			"PATCH bucket",
 		),
 	),
 	googleError(
-		http.StatusPreconditionFailed, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.",
+		http.StatusPreconditionFailed, "conditionNotMet",
+		"At least one of the pre-conditions you specified did not hold.",
 		googlePolicy, "PUT iam",
 	),
 	googleError(
-		http.StatusRequestTimeout, "uploadBrokenConnection", "Request timed out", googleJSON, "insert", "session", "chunk",
+		http.StatusRequestTimeout, "uploadBrokenConnection", "Request timed out", googleJSON, "insert", "session",
+		"chunk",
 	),
 	googleError(
 		http.StatusConflict, "conflict",
@@ -57,7 +61,9 @@ var Google = []Answer{
 	googlePage(http.StatusGatewayTimeout, googleJSON),
 	kept(googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleSession, "chunk")),
 	googleXMLError(http.StatusServiceUnavailable, "ServiceUnavailable", "Service unavailable."),
-	googleXMLError(http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again."),
+	googleXMLError(
+		http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again.",
+	),
 	googleXMLError(http.StatusTooManyRequests, "SlowDown", "Please reduce your request rate."),
 }
 

@@ -113,7 +113,8 @@ func lackedByR2(r *http.Request) string {
 	}
 	for name, values := range r.Header {
 		lacked := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
-		if name == "X-Amz-Server-Side-Encryption" || values[0] == "FULL_OBJECT" || slices.ContainsFunc(headers, lacked) {
+		if name == "X-Amz-Server-Side-Encryption" || values[0] == "FULL_OBJECT" ||
+			slices.ContainsFunc(headers, lacked) {
 			return fmt.Sprintf("Header '%s' with value '%s'", strings.ToLower(name), values[0])
 		}
 	}

@@ -30,7 +30,8 @@ func ForeignObject(in func(bucket string) bool) Kind {
 		query := r.URL.Query()
 		bucket, _ := AmazonKind(r)
 		lists := query.Has("list-type") || query.Has("versions")
-		return lists && in(bucket) && !query.Has("prefix") && !query.Has("continuation-token") && !query.Has("start-after") &&
+		return lists && in(bucket) && !query.Has("prefix") && !query.Has("continuation-token") &&
+			!query.Has("start-after") &&
 			!query.Has("key-marker")
 	}, func(page string) string {
 		at := entryOfListing.FindStringIndex(page)
@@ -70,13 +71,16 @@ var VersitysListings = Kind{
 		if !strings.Contains(page, escapedKeys) {
 			return strings.ReplaceAll(page, "&#x1;", "\uFFFD")
 		}
-		return keyOfListing.ReplaceAllStringFunc(strings.Replace(page, escapedKeys, "", 1), func(element string) string {
-			parts := keyOfListing.FindStringSubmatch(element)
-			key, _ := url.QueryUnescape(parts[2])
-			var text bytes.Buffer
-			_ = xml.EscapeText(&text, []byte(key))
-			return fmt.Sprintf("<%s>%s</", parts[1], text.String())
-		})
+		return keyOfListing.ReplaceAllStringFunc(
+			strings.Replace(page, escapedKeys, "", 1),
+			func(element string) string {
+				parts := keyOfListing.FindStringSubmatch(element)
+				key, _ := url.QueryUnescape(parts[2])
+				var text bytes.Buffer
+				_ = xml.EscapeText(&text, []byte(key))
+				return fmt.Sprintf("<%s>%s</", parts[1], text.String())
+			},
+		)
 	}),
 }
 

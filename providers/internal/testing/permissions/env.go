@@ -114,7 +114,8 @@ func (h *halfway) ReadAt(p []byte, off int64) (int, error) {
 // resume continues the upload of interrupt.
 func resume(e *env) error {
 	_, err := e.bucket.Upload(
-		e.ctx(), "a", bytes.NewReader(make([]byte, 2*parts)), storage.WithPartSize(5<<20), storage.WithResume(e.progress),
+		e.ctx(), "a", bytes.NewReader(make([]byte, 2*parts)), storage.WithPartSize(5<<20),
+		storage.WithResume(e.progress),
 		storage.WithConcurrency(1),
 	)
 	return err

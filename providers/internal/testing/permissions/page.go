@@ -78,7 +78,8 @@ func Page() string {
 			b.WriteString(notes[section])
 			section = row.Section
 			fmt.Fprintf(
-				&b, "\n## %s\n\n| operation | Amazon S3 | Google | Azure, role | Azure, signature |\n|---|---|---|---|---|\n",
+				&b,
+				"\n## %s\n\n| operation | Amazon S3 | Google | Azure, role | Azure, signature |\n|---|---|---|---|---|\n",
 				section,
 			)
 		}

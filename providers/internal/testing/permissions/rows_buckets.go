@@ -57,7 +57,8 @@ var bucketRows = []Row{
 	}, {
 		Name: "… with `WithLifecycle`", do: updateBucket(storage.WithLifecycle(someRule)),
 		Needs: Needs{
-			amazonSettings + " PutLifecycleConfiguration", "buckets.update buckets.getIamPolicy", Unsupported, Unsupported,
+			amazonSettings + " PutLifecycleConfiguration", "buckets.update buckets.getIamPolicy", Unsupported,
+			Unsupported,
 		},
 	}, {
 		Name: "… with `WithPublicAccess(true)`", do: updateBucket(storage.WithPublicAccess(true)),
@@ -70,6 +71,8 @@ var bucketRows = []Row{
 			"buckets.update buckets.getIamPolicy buckets.setIamPolicy", accountKey + " " + roleSettings, accountKey + " " + letterSettings},
 	}, {
 		Name: "`DeleteBucket`", do: deleteBucket,
-		Needs: Needs{"DeleteBucket ListBucket", "buckets.delete objects.list", "containers/delete blobs/read", "d(c) l"},
+		Needs: Needs{
+			"DeleteBucket ListBucket", "buckets.delete objects.list", "containers/delete blobs/read", "d(c) l",
+		},
 	},
 }

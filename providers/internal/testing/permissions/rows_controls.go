@@ -55,9 +55,8 @@ var controlRows = []Row{
 		Needs: Needs{"PutObjectLegalHold", "objects.update", "containers/write", "i"},
 	}, {
 		Name: "`Remove` of a version with `WithGovernanceBypass`", Kind: Locks,
-		setup: twoVersions(
-			storage.WithRetention(governed.Until, governed.Mode),
-		), do: removeVersion(storage.WithGovernanceBypass()),
+		setup: twoVersions(storage.WithRetention(governed.Until, governed.Mode)),
+		do:    removeVersion(storage.WithGovernanceBypass()),
 		Needs: Needs{"DeleteObjectVersion BypassGovernanceRetention",
 			"objects.delete objects.get objects.update objects.setRetention objects.overrideUnlockedRetention",
 			"blobs/deleteBlobVersion/action blobs/read containers/write", "x r i"},

@@ -93,7 +93,9 @@ var objectRows = []Row{
 		},
 	}, {
 		Name: "`Update`", Role: Full, setup: upload(), do: update,
-		Needs: Needs{"GetObject PutObject", "objects.get objects.create objects.delete", "blobs/read blobs/write", "r w"},
+		Needs: Needs{
+			"GetObject PutObject", "objects.get objects.create objects.delete", "blobs/read blobs/write", "r w",
+		},
 	}, {
 		Name: "`BeginUpload`, `PutPart`, `Complete`", Role: Full, do: openUpload,
 		Needs: Needs{"PutObject ListMultipartUploadParts", "objects.create objects.get objects.list objects.delete",

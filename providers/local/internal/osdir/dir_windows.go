@@ -87,7 +87,8 @@ func (d *Dir) Stat(base string) (Meta, error) {
 
 func metaOfInfo(fi fs.FileInfo, ino uint64) Meta {
 	return Meta{
-		Ino: ino, Size: fi.Size(), MTime: fi.ModTime().UnixNano(), Sec: fi.ModTime().Unix(), Kind: kindOfMode(fi.Mode()),
+		Ino: ino, Size: fi.Size(), MTime: fi.ModTime().UnixNano(), Sec: fi.ModTime().Unix(),
+		Kind: kindOfMode(fi.Mode()),
 	}
 }
 
@@ -106,7 +107,8 @@ func (d *Dir) Rmdir(base string) error {
 	object.Length = uint32(unsafe.Sizeof(object))
 	var h windows.Handle
 	err = windows.NtCreateFile(
-		&h, windows.DELETE|windows.FILE_READ_ATTRIBUTES|windows.SYNCHRONIZE, &object, &windows.IO_STATUS_BLOCK{}, nil, 0,
+		&h, windows.DELETE|windows.FILE_READ_ATTRIBUTES|windows.SYNCHRONIZE, &object, &windows.IO_STATUS_BLOCK{}, nil,
+		0,
 		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, windows.FILE_OPEN,
 		windows.FILE_DIRECTORY_FILE|windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT, 0, 0,
 	)

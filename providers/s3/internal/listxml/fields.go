@@ -22,7 +22,8 @@ var (
 		Code: storage.Internal, Err: errors.New("a key in the listing is not escaped as the listing says"),
 	}
 	errNoToken = &storage.Error{
-		Code: storage.Internal, Err: errors.New("the listing is truncated, and the response does not name the next page"),
+		Code: storage.Internal,
+		Err:  errors.New("the listing is truncated, and the response does not name the next page"),
 	}
 )
 

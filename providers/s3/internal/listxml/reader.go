@@ -133,7 +133,9 @@ func (x *reader) startTag() ([]byte, error) {
 	if namespace, ok := bytes.CutPrefix(rest, []byte(` xmlns="`)); ok && len(x.open) == 0 {
 		end := bytes.IndexByte(namespace, '"')
 		if end < 0 ||
-			bytes.ContainsFunc(namespace[:end], func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' }) {
+			bytes.ContainsFunc(
+				namespace[:end], func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' },
+			) {
 			return nil, errUnusual
 		}
 		rest = namespace[end+1:]
@@ -227,7 +229,8 @@ func (x *reader) plain(raw []byte, from int) ([]byte, error) {
 			text = append(text, c)
 		default:
 			var r rune
-			if r, size = utf8.DecodeRune(raw[i:]); size == 1 || r == 0xFFFE || r == 0xFFFF { // no character, or one that changes
+			if r, size = utf8.DecodeRune(raw[i:]); size == 1 || r == 0xFFFE ||
+				r == 0xFFFF { // no character, or one that changes
 				return nil, errUnusual
 			}
 			text = append(text, raw[i:i+size]...)

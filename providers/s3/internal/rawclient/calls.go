@@ -84,7 +84,8 @@ func (c *Client) UploadPart(
 	}
 	if failed != nil {
 		return c.SDK.UploadPart(
-			ctx, &awss3.UploadPartInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: in.PartNumber},
+			ctx,
+			&awss3.UploadPartInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: in.PartNumber},
 			failed.replay,
 		)
 	}
@@ -99,7 +100,8 @@ func (c *Client) GetObject(
 	ctx context.Context, in *awss3.GetObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {
 	r := &request{
-		method: http.MethodGet, key: *in.Key, query: "x-id=GetObject", header: newHeader(), sha256: signature.EmptySHA256,
+		method: http.MethodGet, key: *in.Key, query: "x-id=GetObject", header: newHeader(),
+		sha256: signature.EmptySHA256,
 	}
 	if in.VersionId != nil {
 		r.query = versionQuery(*in.VersionId) + "&" + r.query
@@ -202,9 +204,11 @@ func HeadOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 		CacheControl: out.CacheControl, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumType: out.ChecksumType,
 		ContentDisposition: out.ContentDisposition, ContentEncoding: out.ContentEncoding,
 		ContentLanguage: out.ContentLanguage,
-		ContentLength:   out.ContentLength, ContentType: out.ContentType, ETag: out.ETag, LastModified: out.LastModified,
-		Metadata: out.Metadata, StorageClass: out.StorageClass, VersionId: out.VersionId,
-		TagCount: out.TagCount, ObjectLockMode: out.ObjectLockMode, ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
+		ContentLength:   out.ContentLength, ContentType: out.ContentType, ETag: out.ETag,
+		LastModified: out.LastModified,
+		Metadata:     out.Metadata, StorageClass: out.StorageClass, VersionId: out.VersionId,
+		TagCount: out.TagCount, ObjectLockMode: out.ObjectLockMode,
+		ObjectLockRetainUntilDate: out.ObjectLockRetainUntilDate,
 		ObjectLockLegalHoldStatus: out.ObjectLockLegalHoldStatus, Restore: out.Restore,
 		ServerSideEncryption: out.ServerSideEncryption, SSEKMSKeyId: out.SSEKMSKeyId,
 		SSECustomerAlgorithm: out.SSECustomerAlgorithm, SSECustomerKeyMD5: out.SSECustomerKeyMD5,

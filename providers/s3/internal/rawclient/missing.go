@@ -19,8 +19,10 @@ func missing(response *http.Response) error {
 	h := response.Header
 	return &smithy.OperationError{ServiceID: awss3.ServiceID, OperationName: "HeadObject", Err: &responseError{
 		ResponseError: &awshttp.ResponseError{
-			ResponseError: &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: response}, Err: &types.NotFound{}},
-			RequestID:     h.Get("X-Amz-Request-Id"),
+			ResponseError: &smithyhttp.ResponseError{
+				Response: &smithyhttp.Response{Response: response}, Err: &types.NotFound{},
+			},
+			RequestID: h.Get("X-Amz-Request-Id"),
 		},
 		hostID: h.Get("X-Amz-Id-2"),
 	}}

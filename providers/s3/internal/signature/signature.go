@@ -53,7 +53,8 @@ var secretSeed = maphash.MakeSeed()
 // Get returns the key for a credential and a region on the day of at.
 func (k *Keys) Get(c *aws.Credentials, region string, at time.Time) *Key {
 	day, secret := at.Unix()/(24*60*60), maphash.String(secretSeed, c.SecretAccessKey)
-	if last := k.last.Load(); last != nil && last.day == day && last.secret == secret && last.accessKey == c.AccessKeyID &&
+	if last := k.last.Load(); last != nil && last.day == day && last.secret == secret &&
+		last.accessKey == c.AccessKeyID &&
 		last.region == region {
 		return last
 	}
