@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/unchanged"
 )
 
-// WithMove removes each file from the source after it was transferred, or if the destination
-// has the same content. Files of equal size are compared as with [WithChecksum]. At each
-// moment the source or the destination has the file, and it survives a power failure unless
-// [WithNoSync] is set. To continue a job that was killed, make the same call again. Never run two jobs at once that
-// move between the same places in opposite directions: each may remove what the other has just copied.
+// WithMove removes each file from the source after it was transferred. A file that the destination has with the same
+// content, and that was written at least an hour after that of the source, is not transferred again: files
+// of equal size are then compared as with [WithChecksum]. At each moment the source or the destination has the file,
+// also if another job moves files in the opposite direction, and it survives a power failure unless [WithNoSync] is
+// set. To continue a job that was killed, make the same call again.
 //
 // Within one bucket that has [storage.ServerMove], each object is moved in one step, as it is then.
 // Otherwise a file that changed after it was listed is transferred and stays at the source; it fails
@@ -33,6 +35,47 @@ var errDestinationChanged = errors.New("the file of the destination changed or w
 	"and that of the source was not removed")
 
 var errOneObject = errors.New("source and destination seem to be one object, which was not removed")
+
+// clocksDiffer is how much the clocks of two stores may differ. A request to Amazon S3 or Azure fails if it differs by
+// 15 minutes from the store's clock.
+const clocksDiffer = time.Hour
+
+// copiesAgain reports whether a job that moves writes a file that both ends have to the destination before it removes
+// it from the source, even if both have the same content.
+//
+// Another job may move files in the opposite direction. If a file at either end were a reason for the other job to
+// remove its copy, both would be removed. What a job has written itself is a reason: the other job removes only the
+// file that it has listed, and this is not the one any more. A file that the job has not written is a reason only if
+// it was written after that of the source: the other job sees the same times, and so has no reason to remove it.
+func (j *job) copiesAgain(src, dst entry) bool {
+	switch {
+	case j.settings.missingOnly:
+		return false
+	case j.places.copied:
+		return true
+	case !j.settings.move:
+		return false
+	}
+	written := j.src.written(src)
+	return written.IsZero() || dst.modified.Sub(written) < clocksDiffer
+}
+
+// written returns when the file was written, or the zero time if that is not known. The modification time alone may be
+// that of another file from which this one was copied.
+func (t *tree) written(file entry) time.Time {
+	info, err := t.root.Stat(file.key)
+	if err != nil {
+		return time.Time{}
+	}
+	written := localfile.Written(info)
+	if written.IsZero() || written.After(info.ModTime()) {
+		return written
+	}
+	return info.ModTime()
+}
+
+// written returns when the object was written.
+func (o *objects) written(file entry) time.Time { return file.modified }
 
 // sameObject reports whether two objects have all in common that a listing shows: one bucket may
 // have two addresses. A copy is younger than its source, or has another revision.
@@ -74,9 +117,8 @@ func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 	return j.src.removeUnchanged(ctx, src)
 }
 
-// lookAgain fails if an end does not have a file any more, or has another one. A job that moves in the opposite
-// direction may have removed it. This makes the moment short in which two such jobs remove both files, and does not
-// end it.
+// lookAgain fails if an end does not have a file any more, or has another one: somebody may have removed it since it
+// was compared.
 func lookAgain(ctx context.Context, end openedEnd, file entry) error {
 	there, err := end.has(ctx, file)
 	switch {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -21,14 +22,26 @@ import (
 
 var moved = map[string]string{"a": "one", "b/c": "two", "b/d/e": "three"}
 
-// ends returns an end with these files, and a function that returns its keys.
+// endWith returns an end with these files, and a function that returns its keys.
 func endWith(t *testing.T, kind string, files map[string]string) (transfer.End, func() []string) {
+	t.Helper()
+	return endAhead(t, kind, 0, files)
+}
+
+// endAhead returns an end whose files were written so much later than now, and a function that returns its keys.
+func endAhead(
+	t *testing.T, kind string, ahead time.Duration, files map[string]string,
+) (transfer.End, func() []string) {
 	t.Helper()
 	if kind == "directory" {
 		dir := tree(t, files)
+		for name := range files {
+			when := time.Now().Add(ahead)
+			require.NoError(t, os.Chtimes(filepath.Join(dir, name), when, when))
+		}
 		return transfer.Dir(dir), func() []string { return keysOf(fingerprints(t, dir)) }
 	}
-	b := memstore.New()
+	b := engine.New(aheadBy(ahead))
 	for key, text := range files {
 		_, err := b.Upload(t.Context(), key, file(text))
 		require.NoError(t, err)
@@ -41,7 +54,8 @@ func TestMove(t *testing.T) {
 		for _, to := range []string{"directory", "bucket"} {
 			t.Run(from+" to "+to, func(t *testing.T) {
 				src, left := endWith(t, from, moved)
-				dst, have := endWith(t, to, map[string]string{"a": "one", "b/c": "TWO"}) // equal; of equal size
+				// The one is equal, the other has an equal size.
+				dst, have := endAhead(t, to, 2*time.Hour, map[string]string{"a": "one", "b/c": "TWO"})
 				_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithDryRun())
 				require.NoError(t, err)
 				require.ElementsMatch(t, keysOf(moved), left(), "a dry run removes nothing")

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
@@ -38,12 +39,16 @@ func onHead(d driver.Driver, before bool, do func()) storage.Bucket {
 	}))
 }
 
-// A move removes a file because of one that it has not written only if that one is still there: a move in the opposite
-// direction may have removed it since it was compared.
+// aheadBy returns a store whose clock is ahead of that of the others by so much.
+func aheadBy(ahead time.Duration) driver.Driver {
+	return memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(ahead) }})
+}
+
+// A move removes a file because of one that it has not written only if that one is still there.
 func TestAMoveLooksAgainAtAFileThatItHasNotWritten(t *testing.T) {
 	both := map[string]string{"k": "precious"}
-	filled := func() (driver.Driver, storage.Bucket) {
-		d := memstore.NewDriver(memstore.Config{})
+	filled := func(ahead time.Duration) (driver.Driver, storage.Bucket) {
+		d := aheadBy(ahead)
 		b := engine.New(d)
 		put(t, b, "k", both["k"])
 		return d, b
@@ -52,23 +57,22 @@ func TestAMoveLooksAgainAtAFileThatItHasNotWritten(t *testing.T) {
 		_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove())
 		return err
 	}
-	for name, meanwhile := range map[string]func(q, p storage.Bucket){
-		"a move in the opposite direction": func(q, p storage.Bucket) {
-			require.NoError(t, move(transfer.Bucket(p), transfer.Bucket(q)))
-		},
-		"another object at the destination": func(q, _ storage.Bucket) { put(t, q, "k", "precarious") },
+	for name, meanwhile := range map[string]func(q storage.Bucket){
+		"the object is gone": func(q storage.Bucket) { require.NoError(t, q.Remove(t.Context(), "k")) },
+		"another object":     func(q storage.Bucket) { put(t, q, "k", "precarious") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, p := filled()
-			d, q := filled()
-			hooked := onHead(d, false, func() { meanwhile(q, p) })
+			_, p := filled(0)
+			d, q := filled(2 * time.Hour)
+			hooked := onHead(d, false, func() { meanwhile(q) })
 			require.ErrorIs(t, move(transfer.Bucket(hooked), transfer.Bucket(p)), storage.Changed)
 			require.Equal(t, both, contents(t, p))
 		})
 	}
 	t.Run("another file in the directory", func(t *testing.T) {
 		dir := tree(t, both)
-		d, p := filled()
+		require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), time.Time{}, time.Now()))
+		d, p := filled(-2 * time.Hour)
 		hooked := onHead(d, true, func() {
 			require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), time.Time{}, time.Now().Add(-time.Hour)))
 		})
@@ -76,12 +80,162 @@ func TestAMoveLooksAgainAtAFileThatItHasNotWritten(t *testing.T) {
 		require.Equal(t, both, contents(t, p))
 	})
 	t.Run("the object is as it was", func(t *testing.T) {
-		_, p := filled()
-		_, q := filled()
+		_, p := filled(0)
+		_, q := filled(2 * time.Hour)
 		require.NoError(t, move(transfer.Bucket(q), transfer.Bucket(p)))
 		require.Empty(t, contents(t, p))
 		require.Equal(t, both, contents(t, q))
 	})
+}
+
+// A move writes a file again that both ends have, unless that of the destination was written an hour after the other.
+func TestAMoveCopiesAgainWhatMayBeTheOtherMovesReason(t *testing.T) {
+	for name, row := range map[string]struct {
+		ahead     time.Duration // the clock of the destination
+		fromDir   bool
+		opts      []transfer.Option
+		copied    int64
+		remaining int
+	}{
+		"the destination is younger by two hours": {2 * time.Hour, false, nil, 0, 0},
+		"both were written together":              {0, false, nil, 1, 0},
+		"the source is younger":                   {-2 * time.Hour, false, nil, 1, 0},
+		"from a directory, younger by two hours":  {2 * time.Hour, true, nil, 0, 0},
+		"from a directory, written together":      {0, true, nil, 1, 0},
+		"only what is missing":                    {0, false, []transfer.Option{transfer.WithMissingOnly()}, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, p := engine.New(aheadBy(row.ahead)), engine.New(aheadBy(0))
+			src, left := transfer.Bucket(p), func() int { return len(contents(t, p)) }
+			if row.fromDir {
+				if (localfile.Written(fileInfo(t)) == time.Time{}) {
+					row.copied = 1 // the system does not tell when a file was written
+				}
+				dir := tree(t, map[string]string{"k": "precious"})
+				past := time.Now().Add(-24 * time.Hour) // that of another file
+				require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), past, past))
+				src, left = transfer.Dir(dir), func() int { return len(fingerprints(t, dir)) }
+			}
+			put(t, p, "k", "precious")
+			put(t, q, "k", "precious")
+			opts := append(row.opts, transfer.WithMove())
+			dry, err := transfer.Sync(t.Context(), transfer.Bucket(q), src, append(opts, transfer.WithDryRun())...)
+			require.NoError(t, err)
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(q), src, opts...)
+			require.NoError(t, err)
+			require.Equal(t, []int64{row.copied, row.copied}, []int64{dry.Transferred, report.Transferred})
+			require.Equal(t, row.remaining, left())
+			require.Equal(t, map[string]string{"k": "precious"}, contents(t, q))
+		})
+	}
+}
+
+func fileInfo(t *testing.T) os.FileInfo {
+	t.Helper()
+	info, err := os.Stat(t.TempDir())
+	require.NoError(t, err)
+	return info
+}
+
+// A gate stops the job whose calls pass it before the nth, until the other job is where it should be.
+type gate struct {
+	mu             sync.Mutex
+	n              int
+	arrived, opens chan struct{}
+}
+
+func newGate(n int) *gate {
+	return &gate{n: n, arrived: make(chan struct{}), opens: make(chan struct{})}
+}
+
+func (g *gate) pass() {
+	g.mu.Lock()
+	g.n--
+	stops := g.n == 0
+	g.mu.Unlock()
+	if stops {
+		close(g.arrived)
+		<-g.opens
+	}
+}
+
+func (g *gate) bucket(d driver.Driver) storage.Bucket {
+	return engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			g.pass()
+			return next(ctx)
+		})
+	}))
+}
+
+// Two moves in opposite directions lose nothing: the one stops before its nth call, the other before its mth, then the
+// one ends, and then the other.
+func TestMovesInOppositeDirectionsLoseNothing(t *testing.T) {
+	const calls = 14 // more than either job makes
+	for name, row := range map[string]struct {
+		p, q  time.Duration // how long the stores have the file; 0 if not
+		ahead time.Duration // the clock of q
+	}{
+		"one store has it":              {time.Minute, 0, 0},
+		"both, since one moment":        {time.Minute, time.Minute, 0},
+		"both, p for longer":            {3 * time.Hour, time.Minute, 0},
+		"both, q for longer":            {time.Minute, 3 * time.Hour, 0},
+		"one, and q's clock is behind":  {time.Minute, 0, -30 * time.Minute},
+		"both, and q's clock is behind": {time.Minute, 3 * time.Hour, -30 * time.Minute},
+		"both, and q's clock is ahead":  {3 * time.Hour, time.Minute, 30 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := 1; n <= calls; n++ {
+				for m := 1; m <= calls; m++ {
+					p, q := storeWith(t, row.p, 0), storeWith(t, row.q, row.ahead)
+					there, back := newGate(n), newGate(m)
+					runStopped(there, back, [2]func(){
+						func() { moveThrough(t, there, q, p) }, func() { moveThrough(t, back, p, q) },
+					})
+					have := len(contents(t, engine.New(p))) + len(contents(t, engine.New(q)))
+					require.Positive(t, have, "one stops before its call %d, the other before its call %d", n, m)
+				}
+			}
+		})
+	}
+}
+
+// storeWith returns a store that has a file for so long, if it has one, and whose clock is ahead by so much.
+func storeWith(t *testing.T, age, ahead time.Duration) driver.Driver {
+	t.Helper()
+	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(ahead - age) }})
+	if age > 0 {
+		put(t, engine.New(d), "k", "precious")
+		age = 0
+	}
+	return d
+}
+
+// moveThrough moves between two stores. It may fail, and removes nothing then.
+func moveThrough(t *testing.T, g *gate, dst, src driver.Driver) {
+	_, _ = transfer.Sync(
+		t.Context(), transfer.Bucket(g.bucket(dst)), transfer.Bucket(g.bucket(src)), transfer.WithMove(),
+		transfer.WithConcurrency(1),
+	)
+}
+
+// runStopped runs two jobs up to their gates, then the first to its end, and then the second.
+func runStopped(first, second *gate, jobs [2]func()) {
+	ended := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+	for i, g := range []*gate{first, second} {
+		go func() {
+			defer close(ended[i])
+			jobs[i]()
+		}()
+		select {
+		case <-g.arrived:
+		case <-ended[i]:
+		}
+	}
+	close(first.opens)
+	<-ended[0]
+	close(second.opens)
+	<-ended[1]
 }
 
 // With WithMissingOnly, a file that appears in the directory meanwhile may be another one. It is skipped, and the

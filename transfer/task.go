@@ -42,10 +42,15 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	}
 	if !j.settings.dryRun {
 		err := j.transferFile(ctx, t, *n)
-		if storage.CodeOf(err) == storage.PreconditionFailed && j.appeared(ctx, &t) {
+		switch {
+		case storage.CodeOf(err) != storage.PreconditionFailed || !j.appeared(ctx, &t):
+			return err
+		case !j.copiesAgain(t.src, t.dst):
 			return j.skipSame(ctx, t)
 		}
-		return err
+		t.known = true
+		j.reporter.meter.totalBytes.Add(t.src.size)
+		return j.transferFile(ctx, t, *n)
 	}
 	if !j.comparing { // a comparison writes no file
 		if err := j.dst.checkWrite(t.src.key, t.known); err != nil {

@@ -33,9 +33,8 @@ func Mv(p *program.Program) *cobra.Command {
 inside the provider if possible, and then removes the source. The source is removed when the
 copy is complete and on the disk, and only if it did not change meanwhile. If the command is
 interrupted, each object is at the source, at the destination or at both: repeat the command
-to continue. Objects at the destination that have the same content are not copied again.
-Never run two commands at once that move between the same places in opposite directions: each may
-remove what the other has just copied.
+to continue. An object that the destination has with the same content is copied again, unless it was
+written there at least an hour after that of the source.
 ` + program.WildcardHelp,
 		Example: `  omnibucket mv 's3://photos/new/a.jpg?region=eu-west-1' 's3://photos/2026/?region=eu-west-1'
   omnibucket mv -r ./export gs://archive

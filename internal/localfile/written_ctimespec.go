@@ -1,0 +1,19 @@
+//go:build darwin || freebsd || netbsd
+
+package localfile
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// Written returns when a file was written or renamed last by the clock of its file system, which no program can set
+// back as it can set the modification time; the zero time if the system does not tell.
+func Written(info fs.FileInfo) time.Time {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return time.Time{}
+	}
+	return time.Unix(stat.Ctimespec.Unix())
+}
