@@ -19,7 +19,7 @@ LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads .
 # "make test" tests these packages with the race detector: the core with its layers, and the driver and the jobs
 # that run most of its goroutines. There the tests named TestFurther run without it, and so do those that need all SDKs.
 # "make race" tests all.
-RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/... ./cmd/internal/...
+RACED := ./providers/local ./transfer . ./engine/... ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/...
 # The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
 # are tools that start no goroutines.
 UNRACED := ./providers/internal/testing/permissions ./internal/apilist ./internal/bounds ./internal/proselint ./internal/importrules ./internal/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable

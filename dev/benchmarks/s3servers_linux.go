@@ -23,9 +23,9 @@ const (
 	minioProgramVariable     = "OMNIBUCKET_MINIO"
 	versitygwProgramVariable = "OMNIBUCKET_VERSITYGW"
 
-	serverInMemory    = "cmd/s3server, memory"
-	serverOnDirectory = "cmd/s3server, a directory"
-	serverUnsynced    = "cmd/s3server, a directory without flushes" // as versitygw
+	serverInMemory    = "s3server/cmd/s3server, memory"
+	serverOnDirectory = "s3server/cmd/s3server, a directory"
+	serverUnsynced    = "s3server/cmd/s3server, a directory without flushes" // as versitygw
 	serverMinIO       = "MinIO"
 	serverVersityGW   = "versitygw"
 
@@ -41,7 +41,7 @@ func serverNames() []string {
 	return names
 }
 
-// s3ServerCases compare cmd/s3server with MinIO and versitygw, as servers of s5cmd. Each row has a server
+// s3ServerCases compare s3server/cmd/s3server with MinIO and versitygw, as servers of s5cmd. Each row has a server
 // process of its own, and its CPU time and memory are those of the server. Without s5cmd and
 // MinIO there are no such cases, and -large has the size of the large file:
 //
@@ -236,7 +236,7 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 			"posix", dir,
 		)
 	default:
-		program, err := e.built("s3server", "../..", "./cmd/s3server")
+		program, err := e.built("s3server", "../..", "./s3server/cmd/s3server")
 		if err != nil {
 			return nil, err
 		}
@@ -355,7 +355,7 @@ func serverSize(most int64) goal {
 			defer func() { _ = os.RemoveAll(dir) }()
 			program := filepath.Join(dir, "s3server")
 			cmd := exec.Command(
-				"go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/s3server",
+				"go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./s3server/cmd/s3server",
 			)
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 			if said, err := cmd.CombinedOutput(); err != nil {

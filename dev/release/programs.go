@@ -60,9 +60,9 @@ func checkPrograms(r *repository) error {
 		}
 	}
 	for _, name := range []string{"linux", "darwin", "windows"} {
-		fmt.Println("building cmd/s3server for", name)
+		fmt.Println("building s3server/cmd/s3server for", name)
 		env := system{name, runtime.GOARCH}.env()
-		if err := r.command(".", env, r.golang, "build", "-o", os.DevNull, "./cmd/s3server"); err != nil {
+		if err := r.command(".", env, r.golang, "build", "-o", os.DevNull, "./s3server/cmd/s3server"); err != nil {
 			return err
 		}
 	}

@@ -73,7 +73,7 @@ func TestOnlyPublicPackagesAreListed(t *testing.T) {
 	} {
 		require.Equal(t, want, (&pkg{ImportPath: path, Name: "p"}).isPublic(), path)
 	}
-	require.False(t, (&pkg{ImportPath: "example.com/storage/cmd/s3server", Name: "main"}).isPublic())
+	require.False(t, (&pkg{ImportPath: "example.com/storage/s3server/cmd/s3server", Name: "main"}).isPublic())
 }
 
 func TestDifferencesAreNamed(t *testing.T) {

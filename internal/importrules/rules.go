@@ -53,8 +53,8 @@ var shared = []string{
 // machines are parts of the core that need nothing of the API.
 var machines = []string{
 	"internal/backoff", "internal/blockcache", "internal/buffer", "internal/evidence", "internal/headertext",
-	"internal/keyrule", "internal/metadata", "internal/pace", "internal/progress", "internal/rangeplan",
-	"internal/redact", "internal/scope", "internal/seam", "internal/telemetry", "internal/uploadtoken",
+	"internal/keyrule", "internal/metadata", "engine/internal/pace", "internal/progress", "internal/rangeplan",
+	"internal/redact", "internal/scope", "internal/seam", "engine/internal/telemetry", "internal/uploadtoken",
 }
 
 var rules = []rule{
@@ -75,7 +75,7 @@ var rules = []rule{
 		covers: func(path string) bool { return within(path, machines...) },
 		forbids: func(importer, path string) bool {
 			return path == "." ||
-				external(path) && !(within(importer, "internal/telemetry") && within(path, telemetry...))
+				external(path) && !(within(importer, "engine/internal/telemetry") && within(path, telemetry...))
 		},
 	},
 	{

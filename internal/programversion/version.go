@@ -1,5 +1,5 @@
-// Package version says from which version a program was built.
-package version
+// Package programversion says from which version a program was built.
+package programversion
 
 import (
 	"cmp"

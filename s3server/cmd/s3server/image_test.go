@@ -99,7 +99,7 @@ type step struct {
 }
 
 func TestTheReleaseBuildsTheImages(t *testing.T) {
-	text, err := os.ReadFile("../../.github/workflows/release.yml")
+	text, err := os.ReadFile("../../../.github/workflows/release.yml")
 	require.NoError(t, err)
 	var workflow struct {
 		Jobs map[string]struct {
@@ -117,7 +117,7 @@ func TestTheReleaseBuildsTheImages(t *testing.T) {
 	for _, image := range job.Strategy.Matrix.Include {
 		files[image.Name] = image.File
 	}
-	require.Equal(t, map[string]string{"s3server": "Dockerfile", "omnibucket": "cmd/omnibucket/Dockerfile"}, files)
+	require.Equal(t, map[string]string{"s3server": "s3server/Dockerfile", "omnibucket": "cmd/omnibucket/Dockerfile"}, files)
 	for _, s := range job.Steps {
 		if strings.HasPrefix(s.Uses, "docker/build-push-action@") {
 			require.Equal(t, ".", s.With["context"])

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/partsize"
+	"github.com/omnibucket/storage/uploads/internal/partsize"
 )
 
 func TestPartsFitTheLimits(t *testing.T) {

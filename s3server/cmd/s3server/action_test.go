@@ -143,7 +143,7 @@ func TestTheActionTellsWhyTheServerDoesNotStart(t *testing.T) {
 
 // The documentation starts the program by a make rule.
 func TestTheMakefileOfTheManualIsARule(t *testing.T) {
-	text, err := os.ReadFile("../../docs/s3server.md")
+	text, err := os.ReadFile("../../../docs/s3server.md")
 	require.NoError(t, err)
 	rule := regexp.MustCompile("(?s)```make\n(.*?)```").FindStringSubmatch(string(text))
 	require.NotNil(t, rule)

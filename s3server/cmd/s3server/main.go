@@ -24,8 +24,8 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/cmd/internal/s3command"
-	"github.com/omnibucket/storage/cmd/internal/version"
+	"github.com/omnibucket/storage/internal/s3command"
+	"github.com/omnibucket/storage/internal/programversion"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/providers/local"
@@ -104,7 +104,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	f.Register(set)
 	err := set.Parse(args)
 	if err == nil && *printVersion {
-		_, _ = fmt.Fprintln(out, version.Of("s3server", release))
+		_, _ = fmt.Fprintln(out, programversion.Of("s3server", release))
 		return 0
 	}
 	if err == nil {

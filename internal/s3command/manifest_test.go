@@ -27,7 +27,7 @@ func manifestFile(t *testing.T, text string) string {
 // documented returns the manifest of the documentation.
 func documented(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../../docs/s3server.md")
+	text, err := os.ReadFile("../../docs/s3server.md")
 	require.NoError(t, err)
 	block := regexp.MustCompile("(?s)```json\n(.*?)```").FindStringSubmatch(string(text))
 	require.NotNil(t, block)

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"os"
 
-	"github.com/omnibucket/storage/cmd/internal/httpserver"
+	"github.com/omnibucket/storage/internal/httpserver"
 )
 
 // consoleOff is the address of no console.

@@ -1,5 +1,5 @@
 // Package s3command is what the command lines of the S3 server share: "omnibucket serve
-// --s3", and cmd/s3server.
+// --s3", and s3server/cmd/s3server.
 package s3command
 
 import (
@@ -18,8 +18,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/cmd/internal/httpserver"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/httpserver"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/s3server/console"
 )
