@@ -27,11 +27,11 @@ var skipped = map[string][]string{
 		`adapters/tus/resumable_e2e_test.go: "OMNIBUCKET_TUSD_E2E is not set: the test measures times"`,
 		`adapters/rclone/rclone_test.go: "OMNIBUCKET_REAL_SERVERS is not set: make adapters has SFTP by rclone's own server, too"`,
 		`adapters/rclone/realservers_test.go: "OMNIBUCKET_REAL_SERVERS is not set: make adapters installs OpenSSH, Apache and ProFTPD, and needs root"`,
-		`dev/examples/ports/ports_test.go: "OMNIBUCKET_PORTS is not set: make adapters builds restic and kopia, which takes minutes"`,
-		`dev/release/images_linux_test.go: "OMNIBUCKET_IMAGES is not set: make image builds the images, and needs root"`,
-		`dev/release/readme_test.go: "OMNIBUCKET_PAGES is not set: make install-check sets it"`,
-		`dev/release/snapshot_test.go: variable + " is not set: make snapshot makes what a release has"`,
-		`internal/powercut/powercut_linux_test.go: reason`, // .ci/run does not let it skip as root
+		`tools/examples/ports/ports_test.go: "OMNIBUCKET_PORTS is not set: make adapters builds restic and kopia, which takes minutes"`,
+		`tools/release/images_linux_test.go: "OMNIBUCKET_IMAGES is not set: make image builds the images, and needs root"`,
+		`tools/release/readme_test.go: "OMNIBUCKET_PAGES is not set: make install-check sets it"`,
+		`tools/release/snapshot_test.go: variable + " is not set: make snapshot makes what a release has"`,
+		`internal/testing/powercut/powercut_linux_test.go: reason`, // .ci/run does not let it skip as root
 		`providers/azure/hostile_test.go: "make statuses runs it"`,
 		`providers/local/errors_test.go: "OMNIBUCKET_LOCAL_TEST_DISK is not set"`,
 	},

@@ -23,7 +23,7 @@ func Need(t *testing.T, variable string) string {
 		missing(
 			t,
 			fmt.Sprintf(
-				`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C dev/testservers . -- go test -C %s -tags omnibucket_sdks .`,
+				`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C tools/testservers . -- go test -C %s -tags omnibucket_sdks .`,
 				variable,
 				packageDir(),
 			),
@@ -104,7 +104,7 @@ func packageDir() string {
 		return "…"
 	}
 	for root := dir; root != filepath.Dir(root); root = filepath.Dir(root) {
-		if _, err := os.Stat(filepath.Join(root, "dev", "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(root, "tools", "go.mod")); err == nil {
 			return filepath.ToSlash(dir[len(root)+1:])
 		}
 	}

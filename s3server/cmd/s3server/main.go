@@ -24,10 +24,10 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/s3command"
-	"github.com/omnibucket/storage/internal/programversion"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/programversion"
+	"github.com/omnibucket/storage/internal/s3command"
 	"github.com/omnibucket/storage/providers/local"
 )
 
