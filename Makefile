@@ -1,5 +1,5 @@
-# Run "make test" while you work. Before merging, run .ci/run, which also vets,
-# lints and builds.
+# Run "make quick" while you work, and "make test" after it. Before merging, run .ci/run, which has all tests, and also
+# vets, lints and builds.
 
 GO       ?= go
 CC       ?= cc
@@ -16,13 +16,17 @@ TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
 PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
 LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./uploads/filesapi ./providers/s3/s3probe
-# "make test" tests these packages with the race detector: the core with its layers, and the driver and the jobs
+# "make test-all" tests these packages with the race detector: the core with its layers, and the driver and the jobs
 # that run most of its goroutines. There the tests named TestFurther run without it, and so do those that need all SDKs.
 # "make race" tests all.
 RACED := ./providers/local ./transfer . ./engine/... ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/...
 # The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
 # are tools that start no goroutines.
 UNRACED := ./providers/internal/testing/permissions ./internal/checks/apilist ./internal/checks/bounds ./internal/checks/proselint ./internal/checks/importrules ./internal/testing/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
+# make test begins with the packages that take longest, so that the others fill the time beside them.
+FIRST := ./providers/s3 ./layers ./transfer ./providers/local ./providers/gcs ./uploads ./s3server
+# make quick compares with this commit.
+SINCE ?= HEAD
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # Modules beside the root's whose tests need servers.
@@ -40,7 +44,7 @@ DIR ?=
 # The cases of make plots.
 PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-.*)$$
 
-# Orders of the answers that make accounts gives, and its tests. "make test" has the first order.
+# Orders of the answers that make accounts gives, and its tests. "make test-all" has the first order.
 SEEDS ?= 1 2 3
 STANDINS := TestFurtherConformance(With.*TransientAnswers|OfAzuresAccounts|ToARetentionPolicy)
 
@@ -57,20 +61,32 @@ CLIENT_RESULTS ?= dist-clients
 # How many seeds make random plays.
 RANDOM_SEEDS ?= 100
 
-.PHONY: random move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
+.PHONY: random move-million test quick test-all race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
 
-test race: export GO := $(GO)
-test race: export TOGETHER := $(TOGETHER)
-test race: export PARALLEL := $(PARALLEL)
-test race: export LONGEST := $(LONGEST)
-test race: export RACED := $(RACED)
-test race: export UNRACED := $(UNRACED)
-test race: export MODULES := $(SERVED)
+test: export OMNIBUCKET_SUPPORT := log
+test quick: export CGO_ENABLED := 0
+test-all race: export GO := $(GO)
+test-all race: export TOGETHER := $(TOGETHER)
+test-all race: export PARALLEL := $(PARALLEL)
+test-all race: export LONGEST := $(LONGEST)
+test-all race: export RACED := $(RACED)
+test-all race: export UNRACED := $(UNRACED)
+test-all race: export MODULES := $(SERVED)
 race: export RACE := all
 
-test: ## every test, with real servers; the core with the race detector, which needs a C compiler
+test: ## every test of the library that needs nothing but Go, and a table of what ran and what test-all runs
+	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
+	@printer=$$(mktemp) && $(GO) build -o "$$printer" ./internal/testing/suiteresults && { \
+		$(GO) test -json -vet=off -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $(FIRST) ./... | "$$printer" -table; \
+		code=$$?; rm -f "$$printer"; exit $$code; }
+
+quick: ## the tests that a change reaches, without those that need an SDK or take long: SINCE=HEAD
+	@packages=$$($(GO) run ./internal/checks/reached -since '$(SINCE)') && \
+		if [ -n "$$packages" ]; then $(GO) test -vet=off -short -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $$packages; fi
+
+test-all: ## every test, with real servers, browser and databases; the core with the race detector
 race: ## every test with the race detector and real servers; each night, and before a release
-test race:
+test-all race:
 	@command -v $(GO) >/dev/null || { echo "make $@: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make $@: a C compiler is missing; the race detector needs one" >&2; exit 1; }
 	@tools/scripts/programs
@@ -208,7 +224,7 @@ gateways: ## the suites of S3's clients judge the gateway with diskcache and enc
 	$(GO) run -C tools/testservers . -only minio,azurite -- $(GO) run -C tools/judges . -suites $(GATEWAY_SUITES) -servers gateway-minio,layers-minio,gateway-azurite,layers-azurite
 	$(GO) run -C tools/testservers . -only minio,azurite -- $(GO) run -C tools/judges . -suites $(GATEWAY_ONE_BUCKET) -servers gateway-minio,mirror-minio,gateway-azurite,overlay-azurite
 
-statuses: ## each status of a gateway in the place of responses; make test has the usual ones, and none of Azurite's
+statuses: ## each status of a gateway in the place of responses; make test-all has the usual ones, and none of Azurite's
 	OMNIBUCKET_STATUSES=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C tools/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure
 
 accounts: ## the whole suite on stand-ins of the clouds and each kind of account, in the orders of SEEDS; TESTFLAGS=-race

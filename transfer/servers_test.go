@@ -78,7 +78,7 @@ func freshBucket(t *testing.T, scheme, query string) storage.Bucket {
 	return b
 }
 
-// The servers are those that are running: all of them with "make test".
+// The servers are those that are running: all of them with "make test-all".
 func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
 	there := serverStops(t)
 	if len(there) == 0 {

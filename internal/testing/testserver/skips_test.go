@@ -15,11 +15,11 @@ import (
 )
 
 // skipped are the calls that skip a test although every server and program is required, by why
-// "make test" may do so.
+// "make test-all" may do so.
 var skipped = map[string][]string{
 	"not if all servers and programs are required": {
 		"internal/testing/testserver/testserver.go: why",
-		"internal/testing/testserver/testserver.go: `it repeats other tests in another setting, or takes long: \"make test\" runs it, as does: %s=1 go test -C %s .`",
+		"internal/testing/testserver/testserver.go: `it repeats other tests in another setting, or takes long: \"make test-all\" runs it, as does: %s=1 go test -C %s .`",
 	},
 	"another command of the Makefile runs it": {
 		"internal/testing/testserver/testserver.go: \"it takes minutes: %q runs it, and CI does each night\"",

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Required is the variable with which a test fails if a server or program is missing. "make test"
+// Required is the variable with which a test fails if a server or program is missing. "make test-all"
 // and .ci/run set it. Without it, the test is skipped.
 const Required = "OMNIBUCKET_TEST_REQUIRED"
 
@@ -23,7 +23,7 @@ func Need(t *testing.T, variable string) string {
 		missing(
 			t,
 			fmt.Sprintf(
-				`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C tools/testservers . -- go test -C %s -tags omnibucket_sdks .`,
+				`it needs the server or program of %s: "make test-all" starts it, as does: go run -C tools/testservers . -- go test -C %s -tags omnibucket_sdks .`,
 				variable,
 				packageDir(),
 			),
@@ -48,7 +48,7 @@ func Program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		missing(t, fmt.Sprintf(`%s is missing: install it; as root on Debian, "make test" does`, name))
+		missing(t, fmt.Sprintf(`%s is missing: install it; as root on Debian, "make test-all" does`, name))
 	}
 	return path
 }
@@ -59,7 +59,7 @@ func Further(t *testing.T) {
 	t.Helper()
 	if os.Getenv(Required) == "" {
 		t.Skipf(
-			`it repeats other tests in another setting, or takes long: "make test" runs it, as does: %s=1 go test -C %s .`,
+			`it repeats other tests in another setting, or takes long: "make test-all" runs it, as does: %s=1 go test -C %s .`,
 			Required,
 			packageDir(),
 		)

@@ -55,7 +55,7 @@ func TestAMissingServerOrProgramSkipsATestOrFailsIt(t *testing.T) {
 	}
 }
 
-// "make test", "make race" and .ci/run run tools/scripts/tests.
+// "make test-all", "make race" and .ci/run run tools/scripts/tests.
 func TestMakeTestRequiresEveryServerAndProgram(t *testing.T) {
 	script, err := os.ReadFile("../../../tools/scripts/tests")
 	require.NoError(t, err)
