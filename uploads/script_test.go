@@ -20,6 +20,7 @@ import (
 
 // TestScript runs the tests of upload.js in Node.js.
 func TestScript(t *testing.T) {
+	testserver.Slow(t)
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

@@ -22,6 +22,7 @@ var skipped = map[string][]string{
 		"internal/testing/testserver/testserver.go: `it repeats other tests in another setting, or takes long: \"make test-all\" runs it, as does: %s=1 go test -C %s .`",
 	},
 	"another command of the Makefile runs it": {
+		"internal/testing/testserver/testserver.go: `it takes seconds: \"make test\" runs it`", // only with -short
 		"internal/testing/testserver/testserver.go: \"it takes minutes: %q runs it, and CI does each night\"",
 		`adapters/tus/e2e_test.go: "OMNIBUCKET_TUSD_E2E is not set: make tusd builds tusd's command, which takes minutes"`,
 		`adapters/tus/resumable_e2e_test.go: "OMNIBUCKET_TUSD_E2E is not set: the test measures times"`,

@@ -66,6 +66,15 @@ func Further(t *testing.T) {
 	}
 }
 
+// Slow is for a test that takes seconds, because it starts processes, waits for timers or plays many cases. With
+// -short it is skipped, so that "make quick" answers soon.
+func Slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip(`it takes seconds: "make test" runs it`)
+	}
+}
+
 // Sample returns whole if everything is required, and otherwise sample: a part of a sweep that takes long.
 func Sample[T any](sample, whole T) T {
 	if os.Getenv(Required) == "" {
