@@ -4,7 +4,7 @@
 //	go run ./internal/checks/reached -since HEAD
 //
 // A package whose tests need an SDK of a cloud is printed only if it was changed itself, because an SDK takes long to
-// compile and to link. Packages of other modules are never printed.
+// compile and to link. The others are named on standard error. Packages of other modules are never printed.
 package main
 
 import (
@@ -20,15 +20,18 @@ import (
 func main() {
 	since := flag.String("since", "HEAD", "the commit with which the working tree is compared")
 	flag.Parse()
-	reached, err := run(*since)
+	reached, without, err := run(*since)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "reached:", err)
 		os.Exit(1)
 	}
+	if len(without) > 0 {
+		fmt.Fprintln(os.Stderr, "without those whose tests need an SDK, which make test runs:", strings.Join(without, " "))
+	}
 	fmt.Println(strings.Join(reached, "\n"))
 }
 
-func run(since string) ([]string, error) {
+func run(since string) (reached, without []string, err error) {
 	var files []string
 	for _, args := range [][]string{
 		{"diff", "--name-only", since}, {"ls-files", "--others", "--exclude-standard"},
@@ -37,13 +40,14 @@ func run(since string) ([]string, error) {
 		command.Stderr = os.Stderr
 		out, err := command.Output()
 		if err != nil {
-			return nil, fmt.Errorf("git %s: %w", args[0], err)
+			return nil, nil, fmt.Errorf("git %s: %w", args[0], err)
 		}
 		files = append(files, strings.Fields(string(out))...)
 	}
 	packages, err := golist.Packages[pkg]("ImportPath,Imports,TestImports,XTestImports,Deps", nil, "./...")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return reachedBy(files, packages), nil
+	reached, without = reachedBy(files, packages)
+	return reached, without, nil
 }

@@ -20,8 +20,9 @@ var sdks = []string{
 	"github.com/aws/aws-sdk-go-v2", "cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage",
 }
 
-// reachedBy returns the packages whose tests these changed files reach: first those with a changed file.
-func reachedBy(files []string, packages []pkg) []string {
+// reachedBy returns the packages whose tests these changed files reach, first those with a changed file, and apart the
+// folders of others that need an SDK.
+func reachedBy(files []string, packages []pkg) (reached, without []string) {
 	byPath := map[string]*pkg{}
 	for i := range packages {
 		byPath[packages[i].ImportPath] = &packages[i]
@@ -35,14 +36,16 @@ func reachedBy(files []string, packages []pkg) []string {
 	for i := range packages {
 		p := &packages[i]
 		needs := tested(p, byPath)
-		if slices.Contains(changed, p.ImportPath) || needsSDK(needs) {
-			continue
-		}
-		if slices.ContainsFunc(changed, func(c string) bool { return needs[c] }) {
+		switch {
+		case slices.Contains(changed, p.ImportPath),
+			!slices.ContainsFunc(changed, func(c string) bool { return needs[c] }):
+		case needsSDK(needs):
+			without = append(without, strings.TrimPrefix(p.ImportPath, module+"/"))
+		default:
 			others = append(others, p.ImportPath)
 		}
 	}
-	return append(changed, others...)
+	return append(changed, others...), without
 }
 
 // packageOf returns the package of a file, or "" if it belongs to none. A file in a folder without Go files, such as

@@ -19,25 +19,24 @@ func TestReachedPackages(t *testing.T) {
 		},
 		{ImportPath: module + "/serve", TestImports: []string{module + "/memstore", module + "/providers/s3"}},
 	}
-	for name, row := range map[string]struct {
-		files []string
-		want  []string
-	}{
-		"nothing":                                {nil, nil},
-		"a file of a package, and its importers": {[]string{"engine/core.go"}, []string{"/engine", "/memstore", "/lease"}},
-		"the tests of a package import it":       {[]string{"memstore/list.go"}, []string{"/memstore", "/lease"}},
-		"a changed package that needs an SDK":    {[]string{"providers/s3/put.go"}, []string{"/providers/s3"}},
-		"data of a test":                         {[]string{"lease/testdata/a/b.json"}, []string{"/lease"}},
-		"a page":                                 {[]string{"docs/cli.md", "README.md", "Makefile"}, nil},
-		"two files of one package":               {[]string{"lease/a.go", "lease/b.go"}, []string{"/lease"}},
-		"another module":                         {[]string{"tools/release/main.go"}, nil},
+	for name, row := range map[string]struct{ files, want, without []string }{
+		"nothing":                                {nil, nil, nil},
+		"a file of a package, and its importers": {[]string{"engine/core.go"}, []string{"/engine", "/memstore", "/lease"}, []string{"providers/s3", "serve"}},
+		"the tests of a package import it":       {[]string{"memstore/list.go"}, []string{"/memstore", "/lease"}, []string{"serve"}},
+		"a changed package that needs an SDK":    {[]string{"providers/s3/put.go"}, []string{"/providers/s3"}, []string{"serve"}},
+		"data of a test":                         {[]string{"lease/testdata/a/b.json"}, []string{"/lease"}, nil},
+		"a page":                                 {[]string{"docs/cli.md", "README.md", "Makefile"}, nil, nil},
+		"two files of one package":               {[]string{"lease/a.go", "lease/b.go"}, []string{"/lease"}, nil},
+		"another module":                         {[]string{"tools/release/main.go"}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var want []string
 			for _, p := range row.want {
 				want = append(want, module+p)
 			}
-			require.Equal(t, want, reachedBy(row.files, packages))
+			reached, without := reachedBy(row.files, packages)
+			require.Equal(t, want, reached)
+			require.Equal(t, row.without, without)
 		})
 	}
 }
