@@ -48,7 +48,7 @@ func (b *driverBucket) close() {
 // update tells the driver what it must know about the settings.
 func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
-	if changed.Lifecycle != old.Lifecycle && !b.description().Local {
+	if changed.Lifecycle != old.Lifecycle && !b.ownStore() {
 		return s3error.New(
 			"NotImplemented", "Resource", "lifecycle",
 		).WithMessage(
@@ -56,7 +56,7 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 		)
 	}
 	if changed.Versioning != old.Versioning {
-		if changed.Versioning != state.Enabled && !b.description().Local {
+		if changed.Versioning != state.Enabled && !b.ownStore() {
 			return s3error.New(
 				"NotImplemented", "Resource", "versioning",
 			).WithMessage(
@@ -68,7 +68,7 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 		}
 		r.Versioning = new(true) // also while it is suspended: only null versions are replaced
 		// Providers have null versions of their own, or clocks.
-		if b.description().Local && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
+		if b.ownStore() && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
 			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
 		}
 	}
@@ -134,12 +134,20 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 	return err
 }
 
+// ownStore reports whether the bucket is one of this library's own stores, a directory or memory. This server knows their
+// rules: they keep null versions and delete markers as S3 does, take parts in any order, change what is kept of an
+// object, and have room for attributes of any length. A store of another driver on this machine may have other rules.
+func (b *driverBucket) ownStore() bool {
+	provider := b.description().Provider
+	return provider == "local" || provider == "memory"
+}
+
 // naming returns the naming of the store. Azure takes a backslash for a slash, and advises against
 // names that end in a dot.
 func (b *driverBucket) naming() keyname.Naming {
-	d := b.description()
-	if d.Local {
+	if b.ownStore() {
 		return keyname.Naming{}
 	}
+	d := b.description()
 	return keyname.Naming{Empty: true, Slash: d.Features&storage.LeadingSlashes != 0, Others: d.Provider != "azure"}
 }

@@ -70,7 +70,7 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 // changeTags sets the tags, and the changes that are kept in one.
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, changed *state.Version) error {
 	was, is := changesOf(&old.Object), changesOf(&changed.Object)
-	if !b.description().Local { // providers do not tell a hold that was ended from none
+	if !b.ownStore() { // providers do not tell a hold that was ended from none
 		was.Del(keptHold)
 		is.Del(keptHold)
 	}
@@ -83,7 +83,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 		return err
 	}
 	if rest != was.Encode() || b.hasChanges(ctx, r) {
-		if !b.description().Local {
+		if !b.ownStore() {
 			return s3error.New(
 				"NotImplemented",
 			).WithMessage(

@@ -184,7 +184,7 @@ func (s *Store) ListVersions(
 	if err != nil || l.Max == 0 {
 		return false, err
 	}
-	if !b.has(storage.Versioning) || settings.Versioning == "" && !b.description().Local {
+	if !b.has(storage.Versioning) || settings.Versioning == "" && !b.ownStore() {
 		return s.List(
 			ctx, bucket, l, state.Position{Key: after.Key, Prefix: false},
 			func(v *state.Version, common string) {

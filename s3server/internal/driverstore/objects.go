@@ -94,7 +94,7 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 func keepRest(b *driverBucket, o *state.Object, kept url.Values) error {
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
-		if !b.description().Local {
+		if !b.ownStore() {
 			return s3error.New(
 				"NotImplemented", "Header", state.SSEHeader,
 			).WithMessage(
@@ -141,10 +141,10 @@ func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage
 		return
 	}
 	sizes, sums := partSizes(o.Parts), partSums(o.Parts)
-	local := b.description().Local
-	if local || len(sizes) <= maxKeptParts {
+	unlimited := b.ownStore()
+	if unlimited || len(sizes) <= maxKeptParts {
 		kept.Set(keptParts, sizes)
-		if local || len(sizes)+len(sums) <= maxKeptParts {
+		if unlimited || len(sizes)+len(sums) <= maxKeptParts {
 			kept.Set(keptPartSums, sums)
 		}
 	}

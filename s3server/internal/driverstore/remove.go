@@ -23,7 +23,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	switch {
 	case isMarkerID(r.ID):
 		return b.removeImplied(ctx, r)
-	case r.ID != "" && b.description().Local && b.keepsVersions():
+	case r.ID != "" && b.ownStore() && b.keepsVersions():
 		return b.removeVersion(ctx, r)
 	}
 	if request.Version, err = b.driverVersion(ctx, r.Key, r.ID); err != nil {
@@ -56,7 +56,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 	gone := state.Removal{Marker: true}
 	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // above it may be a later version
-		found := e.marker && (e.IsDeleteMarker || !b.description().Local) // another call may be removing what is there
+		found := e.marker && (e.IsDeleteMarker || !b.ownStore()) // another call may be removing what is there
 		if found {
 			gone.ID = e.id
 		}

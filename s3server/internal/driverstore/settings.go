@@ -64,7 +64,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	if err != nil {
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
-	if b.description().Local { // the directory that is open may be another one, which is gone
+	if b.ownStore() { // the directory that is open may be another one, which is gone
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: bucketRecord, Length: -1})
 		if storage.CodeOf(err) == storage.BucketNotFound {
 			return nil, ErrorOf(err, b.name)

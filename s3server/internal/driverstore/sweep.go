@@ -43,7 +43,7 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 			return ctx.Err() == nil, nil // it has ended, or the record cannot be read
 		}
 		record := u.Object.Data.(*uploadRecord)
-		if record.Staged || !record.AnyOrder && !m.bucket.description().Local {
+		if record.Staged || !record.AnyOrder && !m.bucket.ownStore() {
 			return true, nil // no driver knows it, or only the one that began it
 		}
 		_, err = m.bucket.driver.ListParts(

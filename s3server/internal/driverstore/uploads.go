@@ -46,7 +46,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	}
 	staged := b.uploads.stages()
 	// On this machine, all uploads take parts in any order, and the records list them.
-	anyOrder := !staged && b.has(storage.OpenUploads) && !b.description().Local
+	anyOrder := !staged && b.has(storage.OpenUploads) && !b.ownStore()
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
 		return s3error.New(
 			"NotImplemented",
