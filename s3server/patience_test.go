@@ -97,7 +97,7 @@ type versionless struct{ driver.Driver }
 func (d versionless) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= storage.Versioning
-	desc.Versioned, desc.Local = false, false
+	desc.Provider, desc.Versioned, desc.Local = "cloud", false, false
 	return desc
 }
 

@@ -117,7 +117,7 @@ type distant struct{ driver.Driver }
 
 func (d distant) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Local = false
+	desc.Provider, desc.Local = "cloud", false
 	desc.Features &^= driver.LateMetadata | driver.StreamingPut
 	return desc
 }

@@ -68,7 +68,7 @@ type remoteDriver struct{ driver.Driver }
 
 func (d remoteDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Local = false
+	desc.Provider, desc.Local = "cloud", false
 	return desc
 }
 

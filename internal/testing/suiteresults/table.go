@@ -53,7 +53,7 @@ func (t *table) skip(output string) {
 	if lines := because.FindAllStringSubmatch(output, -1); lines != nil {
 		reason = lines[len(lines)-1][1]
 	}
-	reason, _, _ = strings.Cut(reason, ", as does:") // and a command for this test alone
+	reason, _, _ = strings.Cut(reason, ", as does:") // and a command for only this test
 	t.skipped[reason]++
 }
 
