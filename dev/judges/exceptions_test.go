@@ -31,7 +31,7 @@ func TestAReasonThatNamesAWSSaysWhatItFollows(t *testing.T) {
 }
 
 func TestThePageHasTheReasons(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "s3api.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "maintainers", "s3api.md"))
 	require.NoError(t, err)
 	for suite, title := range map[string]string{
 		"s3-tests": "ceph/s3-tests", "s5cmd": "s5cmd", "minio-go": "minio-go", "gateway-minio": "The gateway in front of MinIO\n\nThese fail beside those above.",
