@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -56,7 +57,17 @@ func count(results []result) counts {
 	return c
 }
 
-func (c counts) String() string { return fmt.Sprintf("%d / %d / %d", c.passed, c.failed, c.skipped) }
+// String returns how many tests passed and, if there are any, how many failed and were skipped.
+func (c counts) String() string {
+	text := strconv.Itoa(c.passed)
+	if c.failed > 0 {
+		text += fmt.Sprintf(", %d failed", c.failed)
+	}
+	if c.skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", c.skipped)
+	}
+	return text
+}
 
 func writeResults(path string, results []result) error {
 	var lines strings.Builder
