@@ -84,7 +84,10 @@ func text(err error) string {
 	return said
 }
 
-var table = regexp.MustCompile("(?m)^\\| `(.*?)` \\| (.*?) \\| (.*?) \\|$")
+var (
+	table = regexp.MustCompile("(?m)^\\| `(.*?)` \\| (.*) \\|$")
+	need  = regexp.MustCompile("`(\\w+)` \\(([^)]*)\\)") // a feature, and what the error without it names
+)
 
 // listed returns the features that a row needs, and what the errors without them say.
 func listed(t *testing.T, row string) map[string]string {
@@ -95,8 +98,8 @@ func listed(t *testing.T, row string) map[string]string {
 			continue
 		}
 		known = true
-		if found[2] != "nothing" {
-			needs[strings.Trim(found[2], "`")] = found[3]
+		for _, feature := range need.FindAllStringSubmatch(found[2], -1) {
+			needs[feature[1]] = feature[2]
 		}
 	}
 	require.True(t, known, "docs/maintainers/testing.md has no row for %s", row)
