@@ -102,10 +102,7 @@ export default {
     search: {
       provider: 'local',
       options: {
-        async _render(text, env, md) {
-          const html = await md.renderAsync(text, env); // also sets env.frontmatter
-          return isForMaintainers(env.relativePath) ? '' : html;
-        },
+        _render: (text, env, md) => isForMaintainers(env.relativePath) ? '' : md.render(text, env),
       },
     },
     outline: 'deep',
