@@ -1,5 +1,5 @@
-# Run "make test" while you work. Before merging, run .ci/run, which also vets,
-# lints and builds.
+# Run "make quick" while you work, and "make test" after it. Before merging, run .ci/run, which has all tests, and also
+# vets, lints and builds.
 
 GO       ?= go
 CC       ?= cc
@@ -9,27 +9,31 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 MISSPELL := github.com/golangci/misspell/cmd/misspell@v0.8.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-# Packages to test at the same time, in each of the two groups of scripts/tests: some wait for
+# Packages to test at the same time, in each of the two groups of tools/scripts/tests: some wait for
 # timers and disks more than they compute.
 TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
 # Cases of one package to run at the same time: many wait for a server or a timer.
 PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
 LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./uploads/filesapi ./providers/s3/s3probe
-# "make test" tests these packages with the race detector: the core with its layers, and the driver and the jobs
+# "make test-all" tests these packages with the race detector: the core with its layers, and the driver and the jobs
 # that run most of its goroutines. There the tests named TestFurther run without it, and so do those that need all SDKs.
 # "make race" tests all.
-RACED := ./providers/local ./transfer . ./engine ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/... ./cmd/internal/...
+RACED := ./providers/local ./transfer . ./engine/... ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/...
 # The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
 # are tools that start no goroutines.
-UNRACED := ./providers/internal/testing/permissions ./internal/apilist ./internal/bounds ./internal/proselint ./internal/importrules ./internal/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
+UNRACED := ./providers/internal/testing/permissions ./internal/checks/apilist ./internal/checks/bounds ./internal/checks/proselint ./internal/checks/importrules ./internal/testing/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
+# make test begins with the packages that take longest, so that the others fill the time beside them.
+FIRST := ./providers/s3 ./layers ./transfer ./providers/local ./providers/gcs ./uploads ./s3server
+# make quick compares with this commit.
+SINCE ?= HEAD
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
 TESTFLAGS ?=
 # Modules beside the root's whose tests need servers.
-SERVED  := cmd/omnibucket dev adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite adapters/certmagic adapters/distribution adapters/rclone adapters/temporal layers/encrypt
+SERVED  := cmd/omnibucket tools adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite adapters/certmagic adapters/distribution adapters/rclone adapters/temporal layers/encrypt
 MODULES := $(SERVED) analyzers
 # Runs a command here with real servers: docs/maintainers/testing.md.
-WITH_SERVERS := $(GO) run -C dev/testservers . --
+WITH_SERVERS := $(GO) run -C tools/testservers . --
 
 FULL ?= false
 
@@ -40,7 +44,7 @@ DIR ?=
 # The cases of make plots.
 PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-.*)$$
 
-# Orders of the answers that make accounts gives, and its tests. "make test" has the first order.
+# Orders of the answers that make accounts gives, and its tests. "make test-all" has the first order.
 SEEDS ?= 1 2 3
 STANDINS := TestFurtherConformance(With.*TransientAnswers|OfAzuresAccounts|ToARetentionPolicy)
 
@@ -57,24 +61,36 @@ CLIENT_RESULTS ?= dist-clients
 # How many seeds make random plays.
 RANDOM_SEEDS ?= 100
 
-.PHONY: random move-million test race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
+.PHONY: random move-million test quick test-all race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
 
-test race: export GO := $(GO)
-test race: export TOGETHER := $(TOGETHER)
-test race: export PARALLEL := $(PARALLEL)
-test race: export LONGEST := $(LONGEST)
-test race: export RACED := $(RACED)
-test race: export UNRACED := $(UNRACED)
-test race: export MODULES := $(SERVED)
+test: export OMNIBUCKET_SUPPORT := log
+test quick: export CGO_ENABLED := 0
+test-all race: export GO := $(GO)
+test-all race: export TOGETHER := $(TOGETHER)
+test-all race: export PARALLEL := $(PARALLEL)
+test-all race: export LONGEST := $(LONGEST)
+test-all race: export RACED := $(RACED)
+test-all race: export UNRACED := $(UNRACED)
+test-all race: export MODULES := $(SERVED)
 race: export RACE := all
 
-test: ## every test, with real servers; the core with the race detector, which needs a C compiler
+test: ## every test of the library that needs nothing but Go, and a table of what ran and what test-all runs
+	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
+	@printer=$$(mktemp) && $(GO) build -o "$$printer" ./internal/testing/suiteresults && { \
+		$(GO) test -json -vet=off -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $(FIRST) ./... | "$$printer" -table; \
+		code=$$?; rm -f "$$printer"; exit $$code; }
+
+quick: ## the tests that a change reaches, without those that need an SDK or take long: SINCE=HEAD
+	@packages=$$($(GO) run ./internal/checks/reached -since '$(SINCE)') && \
+		if [ -n "$$packages" ]; then $(GO) test -vet=off -short -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $$packages; fi
+
+test-all: ## every test, with real servers, browser and databases; the core with the race detector
 race: ## every test with the race detector and real servers; each night, and before a release
-test race:
+test-all race:
 	@command -v $(GO) >/dev/null || { echo "make $@: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make $@: a C compiler is missing; the race detector needs one" >&2; exit 1; }
-	@scripts/programs
-	$(WITH_SERVERS) scripts/tests $(TESTFLAGS)
+	@tools/scripts/programs
+	$(WITH_SERVERS) tools/scripts/tests $(TESTFLAGS)
 
 run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart
@@ -101,13 +117,13 @@ fmt: ## fails if gofmt would change a file
 	@files=$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
 
 imports: ## fails if a package imports one that it may not
-	$(GO) run ./internal/importrules
+	$(GO) run ./internal/checks/importrules
 
 prose: ## fails if a comment, a document or a text breaks docs/maintainers/writing.md
-	$(GO) run ./internal/proselint
+	$(GO) run ./internal/checks/proselint
 
 api: ## writes the listing of the exported API, which make lint compares
-	$(GO) run ./internal/apilist -w
+	$(GO) run ./internal/checks/apilist -w
 
 workflows: ## checks the workflows of GitHub
 	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes=
@@ -116,8 +132,8 @@ spelling: ## fails if a comment in Go has a common mistake; "make site" checks t
 	@find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 $(GO) run $(MISSPELL) -error -locale US -source go
 
 lint: fmt imports prose spelling workflows
-	$(GO) run ./internal/apilist
-	$(GO) run ./internal/bounds
+	$(GO) run ./internal/checks/apilist
+	$(GO) run ./internal/checks/bounds
 	$(GO) run $(STATICCHECK) -tags omnibucket_sdks ./...
 	@for module in $(MODULES); do \
 		echo "staticcheck ($$module)"; \
@@ -128,29 +144,29 @@ random: ## random calls on each store and on memory, whose results must be equal
 	OMNIBUCKET_TEST_REQUIRED=1 OMNIBUCKET_RANDOM_SEEDS=$(RANDOM_SEEDS) $(WITH_SERVERS) go test -vet=off -count 1 -timeout 1h -run RandomCalls ./layers ./providers/local ./providers/s3 ./providers/gcs ./providers/azure
 
 vulnerabilities: ## fails if a published module calls code with a known vulnerability; needs vuln.go.dev
-	@for module in . $(filter-out dev,$(MODULES)); do \
+	@for module in . $(filter-out tools,$(MODULES)); do \
 		echo "govulncheck ($$module)"; \
 		(cd $$module && $(GO) run $(GOVULNCHECK) ./...) || exit 1; \
 	done
 
-site: ## checks the spelling of the documentation, and builds its site into site/.vitepress/dist
+site: ## checks the spelling of the documentation, and builds its site into tools/site/.vitepress/dist
 	@command -v npm >/dev/null || { echo "make site: npm, which comes with Node.js, is missing" >&2; exit 1; }
-	@cd site && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --loglevel=error; } || { echo "make site: npm cannot install the packages of site/package-lock.json: it needs npm's registry, or a cache that has them" >&2; exit 1; }
-	cd site && npm run --silent spelling && npm run --silent build
+	@cd tools/site && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --loglevel=error; } || { echo "make site: npm cannot install the packages of tools/site/package-lock.json: it needs npm's registry, or a cache that has them" >&2; exit 1; }
+	cd tools/site && npm run --silent spelling && npm run --silent build
 
 pictures: ## draws the pictures of the documentation again, in Chromium
-	@scripts/programs nodejs npm chromium
-	OMNIBUCKET_DRAW=1 $(GO) run -C dev/testservers . -only chromium -- \
+	@tools/scripts/programs nodejs npm chromium
+	OMNIBUCKET_DRAW=1 $(GO) run -C tools/testservers . -only chromium -- \
 		$(GO) test -tags omnibucket_sdks -count 1 -run '^TestPictures?$$' ./examples/quickstart ./examples/browserupload ./examples/uploadservice ./examples/fileserver
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
-	cd dev/benchmarks && $(GO) run . -rounds $(ROUNDS)
+	cd tools/benchmarks && $(GO) run . -rounds $(ROUNDS)
 
 plots: ## measures again what docs/performance.md shows, and draws its plots; on a quiet machine
-	cd dev/benchmarks && $(GO) run . -run '$(PLOTS)' -rounds $(ROUNDS) -record ../docs/pictures/benchmarks
+	cd tools/benchmarks && $(GO) run . -run '$(PLOTS)' -rounds $(ROUNDS) -record ../docs/pictures/benchmarks
 
 fuzz: ## every fuzz target for FUZZTIME
-	GO="$(GO)" scripts/fuzz $(FUZZTIME)
+	GO="$(GO)" tools/scripts/fuzz $(FUZZTIME)
 
 permissions: ## writes docs/permissions.md from the table of providers/internal/testing/permissions
 	$(GO) run ./providers/internal/testing/permissions/page >docs/permissions.md.new
@@ -160,65 +176,65 @@ move-million: ## moves OBJECTS (a million) through layers/overlay beside 20 writ
 	OMNIBUCKET_MOVE_OBJECTS=$(OBJECTS) OMNIBUCKET_MOVE_DIR=$(DIR) $(GO) test -count 1 -timeout 2h -v -run '^TestManyObjectsMove$$' ./layers/overlay
 
 powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs.xfs
-	@scripts/programs e2fsprogs xfsprogs
-	OMNIBUCKET_POWERCUT=1 $(GO) test -count 1 -timeout 5m ./internal/powercut
+	@tools/scripts/programs e2fsprogs xfsprogs
+	OMNIBUCKET_POWERCUT=1 $(GO) test -count 1 -timeout 5m ./internal/testing/powercut
 
 slurm: ## shards of "omnibucket sync" in an array of a real Slurm, killed again and again; as root on Linux, six minutes
-	@scripts/slurm
+	@tools/scripts/slurm
 
 man: ## writes the manual pages and completions of cmd/omnibucket into dist-man
 	$(GO) test -C cmd/omnibucket -tags man -run TestManualPages .
-	GO="$(GO)" scripts/manual
+	GO="$(GO)" tools/scripts/manual
 
 install-check: ## what a newcomer does, from a module proxy in a directory: "go install cmd/omnibucket@version", and programs of the pages
-	GO="$(GO)" scripts/installcheck
-	OMNIBUCKET_PAGES=1 $(GO) test -C dev -count 1 -run '^TestProgramsOfThePagesRun$$' ./release
+	GO="$(GO)" tools/scripts/installcheck
+	OMNIBUCKET_PAGES=1 $(GO) test -C tools -count 1 -run '^TestProgramsOfThePagesRun$$' ./release
 
 release-check: ## a dry run of the release: VERSION=v0.1.0 names it, FULL=true builds every program
-	$(GO) run -C dev/release . -go '$(GO)' -version '$(VERSION)' -full='$(FULL)'
+	$(GO) run -C tools/release . -go '$(GO)' -version '$(VERSION)' -full='$(FULL)'
 
 release-tags: ## makes the tags of VERSION for all modules in this clone, and prints how to push them
-	$(GO) run -C dev/release . -go '$(GO)' -version '$(VERSION)' -tag
+	$(GO) run -C tools/release . -go '$(GO)' -version '$(VERSION)' -tag
 
 snapshot: ## makes all that a release uploads, twice, and looks at it; on Linux, half an hour
-	GO="$(GO)" scripts/snapshot
+	GO="$(GO)" tools/scripts/snapshot
 
 image: ## builds both images with docker or buildah, and runs what they have; as root on Linux
-	GO="$(GO)" scripts/images
+	GO="$(GO)" tools/scripts/images
 
 support: ## writes docs/support.md from the results of the suite
-	GO="$(GO)" scripts/support
+	GO="$(GO)" tools/scripts/support
 
 s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $OMNIBUCKET_S3TESTS
-	@scripts/programs curl nodejs npm python3 awscli
-	$(GO) run -C dev/testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
+	@tools/scripts/programs curl nodejs npm python3 awscli
+	$(GO) run -C tools/testservers . -only gcs,azurite -- $(GO) test -run TestAServerOfS3 ./providers/gcs ./providers/azure
 	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) test -run TestFurtherConformanceOfAServerOverAnotherStore ./providers/s3
-	$(GO) run -C dev/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C dev/judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
+	$(GO) run -C tools/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C tools/judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
 
 clients: ## released clients, of last year and newest, judge our S3 server over http and TLS beside MinIO and versitygw; draws the table of docs/maintainers/s3api.md
-	@scripts/programs curl nodejs npm python3 awscli s3cmd s3fs rclone restic duplicity python3-boto3
-	$(GO) run -C dev/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C dev/judges . -suites $(CLIENTS) -servers $(CLIENT_SERVERS) \
+	@tools/scripts/programs curl nodejs npm python3 awscli s3cmd s3fs rclone restic duplicity python3-boto3
+	$(GO) run -C tools/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C tools/judges . -suites $(CLIENTS) -servers $(CLIENT_SERVERS) \
 		-schemes http,https -out $(abspath $(CLIENT_RESULTS)) -page $(abspath docs/maintainers/s3api.md)
 
 durability: ## 50 kills of the S3 server over a directory: under eight writers, of two servers at once, with 64 descriptors; a full disk as root on Linux
 	OMNIBUCKET_KILLS=50 $(GO) test -count 1 -timeout 60m -run '^(TestNothingAcknowledgedIsLostByAKill|TestNoAnswerHasAPath|TestABucketThatFindsTheDiskFullIsNotThere|TestRecordsOfKilledUploadsAreRemovedByTheNextServer)$$' ./s3server
 
 gateways: ## the suites of S3's clients judge the gateway with diskcache and encrypt, mirror and overlay, beside the same without layers
-	@scripts/programs curl nodejs npm python3 awscli
-	$(GO) run -C dev/testservers . -only minio,azurite -- $(GO) run -C dev/judges . -suites $(GATEWAY_SUITES) -servers gateway-minio,layers-minio,gateway-azurite,layers-azurite
-	$(GO) run -C dev/testservers . -only minio,azurite -- $(GO) run -C dev/judges . -suites $(GATEWAY_ONE_BUCKET) -servers gateway-minio,mirror-minio,gateway-azurite,overlay-azurite
+	@tools/scripts/programs curl nodejs npm python3 awscli
+	$(GO) run -C tools/testservers . -only minio,azurite -- $(GO) run -C tools/judges . -suites $(GATEWAY_SUITES) -servers gateway-minio,layers-minio,gateway-azurite,layers-azurite
+	$(GO) run -C tools/testservers . -only minio,azurite -- $(GO) run -C tools/judges . -suites $(GATEWAY_ONE_BUCKET) -servers gateway-minio,mirror-minio,gateway-azurite,overlay-azurite
 
-statuses: ## each status of a gateway in the place of responses; make test has the usual ones, and none of Azurite's
-	OMNIBUCKET_STATUSES=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure
+statuses: ## each status of a gateway in the place of responses; make test-all has the usual ones, and none of Azurite's
+	OMNIBUCKET_STATUSES=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C tools/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure
 
 accounts: ## the whole suite on stand-ins of the clouds and each kind of account, in the orders of SEEDS; TESTFLAGS=-race
 	@for seed in $(SEEDS); do \
-		OMNIBUCKET_DOCUMENTED_SEED=$$seed OMNIBUCKET_ACCOUNTS=all OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only azurite -- \
+		OMNIBUCKET_DOCUMENTED_SEED=$$seed OMNIBUCKET_ACCOUNTS=all OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C tools/testservers . -only azurite -- \
 			$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run '$(STANDINS)' ./providers/s3 ./providers/gcs ./providers/azure || exit 1; \
 	done
 
 layers: ## the whole suite over the layers of two stores and the encryption, on MinIO and Azurite, and over s3server on each store
-	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only minio,azurite,versitygw -- sh -ec ' \
+	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C tools/testservers . -only minio,azurite,versitygw -- sh -ec ' \
 		$(GO) test $(TESTFLAGS) -tags omnibucket_sdks -count 1 -timeout 60m -run "^TestFurtherConformance" ./layers/overlay ./layers/mirror; \
 		$(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^TestFurther(ConformanceOfAServerOverAnotherStore|StoresPassTheTestsOfThisPackage)" ./providers/s3 ./s3server; \
 		cd layers/encrypt; $(GO) test $(TESTFLAGS) -count 1 -timeout 60m -run "^(TestConformanceOverAzurite|TestConformanceWithKeysOfServices|TestAServerOfS3OverEncryptedStores)$$" .'
@@ -227,23 +243,23 @@ removals: ## each job that removes × each pair of ends × each listing, each re
 	OMNIBUCKET_REMOVALS=all $(GO) test -count 1 -timeout 60m -run '^Test((Killed)?JobsNeverRemoveTheLastCopy|ReasonsNeverRemoveMore)$$' ./layers
 
 browsers: ## tus-js-client, Uppy and upload.js in Chromium over every store, and a file of 10 GiB
-	@scripts/programs nodejs npm chromium
-	OMNIBUCKET_BROWSERS=all OMNIBUCKET_BROWSER_LARGE_MIB=10240 $(GO) run -C dev/testservers . -only minio,gcs,azurite,chromium,uploadclients -- \
+	@tools/scripts/programs nodejs npm chromium
+	OMNIBUCKET_BROWSERS=all OMNIBUCKET_BROWSER_LARGE_MIB=10240 $(GO) run -C tools/testservers . -only minio,gcs,azurite,chromium,uploadclients -- \
 		$(GO) test -tags omnibucket_sdks -count 1 -timeout 60m -run 'TestBrowserClients|TestTheFlowInABrowser/local_with_large_files' ./uploads ./examples/browserupload
 
 tusd: ## tusd's end-to-end tests judge package uploads on every store, and adapters/tus
-	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C dev/testservers . -only minio,gcs,azurite -- \
+	OMNIBUCKET_TUSD_E2E=1 $(GO) run -C tools/testservers . -only minio,gcs,azurite -- \
 		$(GO) test -C adapters/tus -count 1 -timeout 30m -v -run TestTusdsEndToEndTests .
 
-adapters: ## restic's and kopia's suites over ports in dev/examples, the registry's with its large files, adapters/rclone on OpenSSH, Apache and ProFTPD
-	@scripts/programs openssh-server apache2-bin proftpd-core
-	OMNIBUCKET_PORTS=1 OMNIBUCKET_LARGE_FILES=1 OMNIBUCKET_REAL_SERVERS=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C dev/testservers . -only minio -- sh -ec ' \
-		$(GO) test -C dev -count 1 -timeout 60m -v ./examples/ports; \
+adapters: ## restic's and kopia's suites over ports in tools/examples, the registry's with its large files, adapters/rclone on OpenSSH, Apache and ProFTPD
+	@tools/scripts/programs openssh-server apache2-bin proftpd-core
+	OMNIBUCKET_PORTS=1 OMNIBUCKET_LARGE_FILES=1 OMNIBUCKET_REAL_SERVERS=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C tools/testservers . -only minio -- sh -ec ' \
+		$(GO) test -C tools -count 1 -timeout 60m -v ./examples/ports; \
 		$(GO) test -C adapters/distribution -count 1 -timeout 60m -v -run TestRegistrysSuite .; \
 		$(GO) test -C adapters/rclone -count 1 -timeout 60m -v -run "TestRealServers|TestServerOfRclone" .'
 
 objstore: ## the conditional uploads of adapters/objstore, with objstore's main branch or OBJSTORE=version
-	GO="$(GO)" $(GO) run -C dev/testservers . -only minio -- scripts/objstore $(OBJSTORE)
+	GO="$(GO)" $(GO) run -C tools/testservers . -only minio -- tools/scripts/objstore $(OBJSTORE)
 
 wine: ## runs the local driver's tests on Windows code, with Wine
-	GO="$(GO)" scripts/wine
+	GO="$(GO)" tools/scripts/wine

@@ -7,10 +7,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine/internal/sourcebody"
 	"github.com/omnibucket/storage/internal/mediatype"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/removal"
-	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
 func (b bucket) Compose(

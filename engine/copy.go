@@ -7,10 +7,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine/internal/sourcebody"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/equal"
 	"github.com/omnibucket/storage/internal/markerkey"
-	"github.com/omnibucket/storage/internal/sourcebody"
 )
 
 // Source returns the object as one that the server may copy.

@@ -15,10 +15,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine/internal/telemetry"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/metadata"
-	"github.com/omnibucket/storage/internal/telemetry"
 )
 
 // A bucket is the storage.Core of an opened bucket: its methods are the calls of the API, and all that they share is in

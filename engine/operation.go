@@ -8,10 +8,10 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine/internal/pace"
+	"github.com/omnibucket/storage/engine/internal/telemetry"
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/pace"
-	"github.com/omnibucket/storage/internal/telemetry"
 	"github.com/omnibucket/storage/internal/wire"
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"io"
 	"math"
 	"runtime"
@@ -94,6 +95,7 @@ const claimedBytes = 256 << 20
 
 // A size may be anything that a server says.
 func TestASizeThatIsOnlyClaimedTakesNoMemory(t *testing.T) {
+	testserver.Slow(t)
 	for _, size := range []int64{claimedBytes + 1, 1 << 62} {
 		d := holding("text")
 		d.attrs = storage.Attrs{Size: size, Revision: "1"}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/telemetry"
+	"github.com/omnibucket/storage/engine/internal/telemetry"
 	"go.opentelemetry.io/otel/attribute"
 )
 

@@ -12,9 +12,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine/internal/journal"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/hexid"
-	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/metadata"
 	"github.com/omnibucket/storage/internal/progress"
 )

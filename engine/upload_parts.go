@@ -10,11 +10,11 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine/internal/journal"
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/concurrency"
 	"github.com/omnibucket/storage/internal/ctxtime"
-	"github.com/omnibucket/storage/internal/journal"
 	"github.com/omnibucket/storage/internal/panics"
 )
 

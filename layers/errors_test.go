@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/mirror"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
@@ -15,6 +16,7 @@ import (
 )
 
 func TestAnErrorOfOneOfTwoStoresNamesTheCall(t *testing.T) {
+	testserver.Slow(t)
 	stores := map[string]func(t *testing.T, failing ...storage.OpenOption) storage.Bucket{
 		"the old store of an overlay": func(t *testing.T, failing ...storage.OpenOption) storage.Bucket {
 			layer, err := overlay.New(memstore.New(failing...), overlay.Config{})

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/commit"
 	"github.com/omnibucket/storage/internal/layerkeys"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -255,6 +256,7 @@ func (w *world) play(b storage.Bucket, of removalCall, fails func()) error {
 // No function that removes something of a single end removes more than its model says, whatever the end is, and a
 // call that was killed does what it has left when it is repeated.
 func TestReasonsNeverRemoveMore(t *testing.T) {
+	testserver.Slow(t)
 	table := reasonTable()
 	t.Logf("the table has %d rows", len(table))
 	random := rand.New(rand.NewPCG(20261128, 68))

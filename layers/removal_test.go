@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/layers/diskcache"
 	"github.com/omnibucket/storage/layers/mirror"
@@ -294,6 +295,7 @@ var wholeTable = os.Getenv("OMNIBUCKET_REMOVALS") == "all"
 
 // No job removes the last copy of an object that a caller has stored, whatever its two ends are.
 func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
+	testserver.Slow(t)
 	table := removalTable()
 	t.Logf("the table has %d rows", len(table))
 	for _, row := range table {
@@ -326,6 +328,7 @@ func (w *world) requireStored(kept []string, err error) {
 // A job that is killed at any call, and then repeated, loses nothing either, also if a store was restored from
 // its snapshot meanwhile.
 func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
+	testserver.Slow(t)
 	table := removalTable()
 	rounds := 150
 	if wholeTable {

@@ -42,6 +42,7 @@ func curlSigned(t *testing.T, u *storage.SignedURL, body string) string {
 }
 
 func TestSignedAddressesWorkFromCurl(t *testing.T) {
+	testserver.Slow(t)
 	server, err := serve.NewServer(func(base string) (storage.Bucket, error) {
 		return local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, storage.WithSigningBaseURL(base), storage.WithPublicAccess(true))
 	})

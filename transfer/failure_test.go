@@ -17,6 +17,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
@@ -122,6 +123,7 @@ func TestNothingIsDeletedAfterCtxIsDone(t *testing.T) {
 }
 
 func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
+	testserver.Slow(t)
 	for _, n := range []int{1, 3, 16} {
 		var now, most atomic.Int64
 		var once sync.Once

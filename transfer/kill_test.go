@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -66,6 +67,7 @@ func (k killedJob) run(log *os.File) error {
 }
 
 func TestAKilledJobIsRepeated(t *testing.T) {
+	testserver.Slow(t)
 	k := killedJob(t.TempDir())
 	seed := rand.New(rand.NewPCG(4, 4))
 	for i := range 300 {

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/transfer"
@@ -150,6 +151,7 @@ func (w *countedResponse) Write(p []byte) (written int, err error) {
 
 // A killed transfer sends or receives at most 16 MiB again, or a tenth of the file, and nothing of it stays.
 func TestAKilledTransferLosesLittle(t *testing.T) {
+	testserver.Slow(t)
 	sizes := []int64{40e6, 100e6}
 	if os.Getenv(largeKills) != "" {
 		sizes = append(sizes, 200e6, 400e6)

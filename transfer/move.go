@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/unchanged"
 )
 
-// WithMove removes each file from the source after it was transferred. A file that the destination has with the same
-// content, and that was written at least an hour after that of the source, is not transferred again: files
+// WithMove removes each file from the source after it was transferred. A file is not transferred again if the
+// destination has it with the same content, and it was written there at least an hour after that of the source. Files
 // of equal size are then compared as with [WithChecksum]. At each moment the source or the destination has the file,
 // also if another job moves files in the opposite direction, and it survives a power failure unless [WithNoSync] is
 // set. To continue a job that was killed, make the same call again.
@@ -43,10 +43,10 @@ const clocksDiffer = time.Hour
 // copiesAgain reports whether a job that moves writes a file that both ends have to the destination before it removes
 // it from the source, even if both have the same content.
 //
-// Another job may move files in the opposite direction. If a file at either end were a reason for the other job to
-// remove its copy, both would be removed. What a job has written itself is a reason: the other job removes only the
-// file that it has listed, and this is not the one any more. A file that the job has not written is a reason only if
-// it was written after that of the source: the other job sees the same times, and so has no reason to remove it.
+// Another job may move files in the opposite direction. If the file at each end were a reason to remove that at the
+// other end, both would be removed. A file that the job has written is a reason: the other job removes only the
+// file that it has listed, and this is not the one any more. Another file is a reason only if it was written after
+// that of the source. The other job sees the same times, and so has no reason to remove it.
 func (j *job) copiesAgain(src, dst entry) bool {
 	switch {
 	case j.settings.missingOnly:

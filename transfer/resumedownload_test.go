@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -63,6 +64,7 @@ func (h *halfDownload) requireComplete(t *testing.T, text string) {
 }
 
 func TestAnInterruptedDownload(t *testing.T) {
+	testserver.Slow(t)
 	resume := transfer.WithResume(t.TempDir())
 	t.Run("leaves nothing without WithResume", func(t *testing.T) {
 		require.Empty(t, hidden(t, interruptDownload(t).dir))

@@ -1,7 +1,7 @@
 //go:build !race || omnibucket_sdks
 
 // The SDKs of the stores are nine hundred packages. To build them for the race detector takes longer than
-// all tests of this package. "make race" does that, and scripts/tests runs these tests without it.
+// all tests of this package. "make race" does that, and tools/scripts/tests runs these tests without it.
 
 package transfer_test
 
@@ -78,7 +78,7 @@ func freshBucket(t *testing.T, scheme, query string) storage.Bucket {
 	return b
 }
 
-// The servers are those that are running: all of them with "make test".
+// The servers are those that are running: all of them with "make test-all".
 func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
 	there := serverStops(t)
 	if len(there) == 0 {

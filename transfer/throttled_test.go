@@ -11,12 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/transfer"
 )
 
 func TestAServerThatThrottlesLosesNoFile(t *testing.T) {
+	testserver.Slow(t)
 	const files, rate = 1000, 300
 	dir := t.TempDir()
 	for i := range files {

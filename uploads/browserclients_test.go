@@ -42,7 +42,7 @@ var browserCases = []browserCase{
 	{"file handle", []string{"ours"}, (*browserRun).fileHandle},
 }
 
-// TestBrowserClients judges the handler and the script in Chromium. "make test" runs every
+// TestBrowserClients judges the handler and the script in Chromium. "make test-all" runs every
 // case over memory, and whole uploads straight to the other stores. $OMNIBUCKET_BROWSERS=all
 // runs every case over all of them.
 func TestBrowserClients(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // onBuckets runs f on every kind of bucket, each with addresses that work. MinIO
-// needs "make test" to start it.
+// needs "make test-all" to start it.
 func onBuckets(t *testing.T, f func(t *testing.T, b storage.Bucket)) {
 	t.Run("memory", func(t *testing.T) { f(t, inMemory(t)) })
 	t.Run("local", func(t *testing.T) {

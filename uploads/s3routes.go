@@ -12,8 +12,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/crc32c"
-	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads/internal/partsize"
 )
 
 const (

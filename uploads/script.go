@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-//go:embed upload.js
+//go:embed js/upload.js
 var script []byte
 
 // Script returns a handler for upload.js, an ES module without dependencies with which a
@@ -17,7 +17,7 @@ var script []byte
 //
 //	mux.Handle("GET /upload.js", uploads.Script())
 //
-// Its types are in upload.d.ts beside it. A page may as well have a copy of the files.
+// Its types are in js/upload.d.ts. A page may as well have a copy of the files.
 func Script() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

@@ -20,6 +20,7 @@ import (
 
 // TestScript runs the tests of upload.js in Node.js.
 func TestScript(t *testing.T) {
+	testserver.Slow(t)
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -53,7 +54,7 @@ func TestScriptIsServedToPages(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = response.Body.Close() }()
 	require.Equal(t, "text/javascript; charset=utf-8", response.Header.Get("Content-Type"))
-	file, err := os.ReadFile("upload.js")
+	file, err := os.ReadFile("js/upload.js")
 	require.NoError(t, err)
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)

@@ -3,8 +3,8 @@ package uploads
 import (
 	"time"
 
-	"github.com/omnibucket/storage/internal/partsize"
 	"github.com/omnibucket/storage/uploads/internal/intake"
+	"github.com/omnibucket/storage/uploads/internal/partsize"
 )
 
 // BasePart is the size of parts of files that are not huge.

@@ -19,7 +19,7 @@ import (
 // An opener opens a new bucket, whose signed addresses work.
 type opener func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
 
-// backends are the stores. "make test" starts the servers.
+// backends are the stores. "make test-all" starts the servers.
 var backends = []struct {
 	name  string
 	open  opener

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/internal/partsize"
+	"github.com/omnibucket/storage/uploads/internal/partsize"
 )
 
 const (

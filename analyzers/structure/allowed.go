@@ -14,6 +14,6 @@ var allowed = map[string]string{
 	module + "/storagetest.T": suite,
 	module + "/storagetest.S": suite,
 
-	module + "/dev/testservers.npmModule":  tool,
-	module + "/dev/testservers.npmScripts": tool,
+	module + "/tools/testservers.npmModule":  tool,
+	module + "/tools/testservers.npmScripts": tool,
 }

@@ -79,7 +79,7 @@ func TestTheShortestSessionOfTheManualWorks(t *testing.T) {
 	require.Regexp(t, `^ +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(out))
 }
 
-// dev/release checks that the rest of the manifest is a Job.
+// tools/release checks that the rest of the manifest is a Job.
 func TestTheJobOfTheManualHasAValidCommandLine(t *testing.T) {
 	block := regexp.MustCompile("(?s)```yaml\n(apiVersion:.*?)```").FindStringSubmatch(readFile(t, manual))
 	require.NotNil(t, block)

@@ -30,7 +30,7 @@ var traps = []trap{
 	{what: "rm with a wildcard or a folder's name removes nothing and says nothing", test: "TestRmReportsMissingObjects"},
 	{what: "a throttled store is given up in half a second", test: "TestAThrottledStoreLosesNoFile"},
 	{what: "downloaded files are empty after a power failure", test: "TestFilesAreOnTheDiskBeforeTheyHaveTheirNames"},
-	{what: "a private bucket is public again after a power failure", test: "TestFilesAreOnTheDiskBeforeTheyHaveTheirNames"}, // internal/powercut cuts a real disk off
+	{what: "a private bucket is public again after a power failure", test: "TestFilesAreOnTheDiskBeforeTheyHaveTheirNames"}, // internal/testing/powercut cuts a real disk off
 	{what: "a failed removal of a bucket takes its settings", test: "TestARemovalOfABucketThatFailsKeepsItsSettings"},
 	{what: "a canceled read runs to its end", test: "TestAnInterruptEndsACommandInItsMiddle"},
 	{what: "a short body of a Bucket of another package truncates a file", test: "TestAForeignBodyIsCounted", in: ".", why: "commands open only our own buckets"},
@@ -89,7 +89,7 @@ var traps = []trap{
 	{what: "documents are wrong", test: "TestTheManualHasEveryCommandAndExitCode"},
 	{what: "no inline signed download, and no signed HEAD", test: "TestALinkForABrowserToShow"},
 	{what: "hooks count calls of drivers in place of requests", test: "CountedRequests", in: "internal/testing/wiretest", why: "the program has no hooks"},
-	{what: "the module requires drivers of databases", test: "TestTheModuleRequiresNoDatabaseDriver", in: "internal/importrules", why: "it is a file of the module"},
+	{what: "the module requires drivers of databases", test: "TestTheModuleRequiresNoDatabaseDriver", in: "internal/checks/importrules", why: "it is a file of the module"},
 	{what: "a bucket of a service does not know that it keeps versions", test: "TestVersionedStores"},
 	{what: "package files needs conditions of its bucket", test: "TestRecordsInADatabaseNeedNoConditionsOfTheBucket", in: "uploads/filesapi", why: "no command serves package filesapi"},
 	{what: "package uploads cannot make an object public", test: "TestStoredFilesCanBePublic", in: "uploads", why: "no command receives uploads of browsers"},

@@ -41,7 +41,7 @@ func TestPagesListEverything(t *testing.T) {
 // A user reads the pages of the site's menu, and the first one. They have at most 36,000 words; those
 // of docs/maintainers have a menu of their own.
 func TestThePagesOfTheMenuAreShort(t *testing.T) {
-	pages := regexp.MustCompile(`(?m)^  \['[^']+', '([a-z0-9/-]+)'\],$`).FindAllStringSubmatch(read(t, "site/.vitepress/config.mjs"), -1)
+	pages := regexp.MustCompile(`(?m)^  \['[^']+', '([a-z0-9/-]+)'\],$`).FindAllStringSubmatch(read(t, "tools/site/.vitepress/config.mjs"), -1)
 	require.Greater(t, len(pages), 20)
 	word := regexp.MustCompile(`\S*[\pL\pN]\S*`) // "|" is none
 	words := len(word.FindAllString(read(t, "docs/README.md"), -1))

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/meter"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest"
@@ -21,6 +22,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	testserver.Slow(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		return meter.New().Layer()(memstore.NewDriver(memstore.Config{}))

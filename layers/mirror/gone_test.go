@@ -160,6 +160,7 @@ func goes(name string) step  { return happens(func(s *scene) { s.down[name].Stor
 func comes(name string) step { return happens(func(s *scene) { s.down[name].Store(false) }) }
 
 func TestWhenAStoreIsGone(t *testing.T) {
+	testserver.Slow(t)
 	var snapshot map[string]string
 	for _, procedure := range []struct {
 		name  string

@@ -259,6 +259,7 @@ func TestAMarkerOfTheSecondStoreOfAMirrorTellsNothing(t *testing.T) {
 
 // The old store is a mirror whose second store is behind, and its primary does not answer once.
 func TestACopyOfAMirrorIsOfItsPrimary(t *testing.T) {
+	testserver.Slow(t)
 	for call := range 12 {
 		inPrimary, inSecond := faults.New(), faults.New()
 		mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer())), mirror.Config{Probe: time.Nanosecond})

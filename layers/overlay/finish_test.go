@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
 )
@@ -43,6 +44,7 @@ func put(t *testing.T, b storage.Bucket, key, text string) *storage.Attrs {
 
 // Writers count in objects, create and remove others, and read, while everything moves.
 func TestNothingIsLostWhileEverythingMoves(t *testing.T) {
+	testserver.Slow(t)
 	const keys, writers, rounds = 20, 8, 60
 	for _, m := range modes {
 		t.Run("removals"+m.name, func(t *testing.T) {

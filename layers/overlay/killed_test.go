@@ -16,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/providers/local"
 )
@@ -36,6 +37,7 @@ func openDirectories(t *testing.T, dir string, keepOld bool) (both, alone, old s
 // A process runs Finish and is killed, again and again, until one has moved everything. Meanwhile, and
 // beside a second such process, objects are written, removed and read.
 func TestProcessesThatAreKilledLoseNothing(t *testing.T) {
+	testserver.Slow(t)
 	if dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH"); dir != "" {
 		both, _, _ := openDirectories(t, dir, os.Getenv("OMNIBUCKET_OVERLAY_KEEPOLD") != "")
 		_, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{Concurrency: 4})

@@ -1,7 +1,7 @@
 //go:build !race || omnibucket_sdks
 
 // To build the SDKs of the stores for the race detector takes longer than all tests of this package. "make
-// race" does that, and scripts/tests runs these tests without it.
+// race" does that, and tools/scripts/tests runs these tests without it.
 
 package overlay_test
 

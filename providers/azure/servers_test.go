@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// azuriteServer is the emulator that "make test" has started (see testservers).
+// azuriteServer is the emulator that "make test-all" has started (see testservers).
 type azuriteServer struct {
 	endpoint string
 	raw      *service.Client // a client of the SDK, for checks without the driver

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// signingService opens the account of the emulator that "make test" has started
+// signingService opens the account of the emulator that "make test-all" has started
 // (see testservers).
 func signingService(t *testing.T) storage.Service {
 	t.Helper()

@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// A testServer is the fake-gcs-server that "make test" has started (see
+// A testServer is the fake-gcs-server that "make test-all" has started (see
 // testservers).
 type testServer struct {
 	endpoint string

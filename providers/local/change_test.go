@@ -15,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 func (s *subject) setTags(key string, tags map[string]string) {
@@ -160,6 +161,7 @@ func holdForEver(d *objectDriver, key string) error {
 
 // TestProcessesLoseNoChangeOfAttributes has two processes change one object, and readers.
 func TestProcessesLoseNoChangeOfAttributes(t *testing.T) {
+	testserver.Slow(t)
 	wineCannot(t, openStays)
 	for _, disk := range disks {
 		if disk.name != "plain" && disk.name != "without extended attributes" {

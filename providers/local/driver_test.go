@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
-	_ "github.com/omnibucket/storage/internal/testing/memoryfiles" // scripts/tests sets TMPDIR, so that "make test" has the disk
+	_ "github.com/omnibucket/storage/internal/testing/memoryfiles" // tools/scripts/tests sets TMPDIR, so that "make test-all" has the disk
 )
 
 func TestMain(m *testing.M) {

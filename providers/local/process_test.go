@@ -250,6 +250,7 @@ func overwriteForEver(d *objectDriver, _ string) error {
 }
 
 func TestProcessesNeverSeeATornObject(t *testing.T) {
+	testserver.Slow(t)
 	wineCannot(t, openStays)
 	for _, disk := range disks {
 		if disk.name != "plain" && disk.name != "without extended attributes" {

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// A testServer is a real server that "make test" has started: see testservers.
+// A testServer is a real server that "make test-all" has started: see testservers.
 type testServer struct {
 	name     string // the profile's too
 	endpoint string

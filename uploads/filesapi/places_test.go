@@ -47,7 +47,7 @@ func inDirectory(t *testing.T, now func() time.Time, opts ...storage.OpenOption)
 	return b
 }
 
-// minioVariable names the address of a MinIO that "make test" starts.
+// minioVariable names the address of a MinIO that "make test-all" starts.
 const minioVariable = "OMNIBUCKET_TEST_MINIO"
 
 var bucketNumber atomic.Int64

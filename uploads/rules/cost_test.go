@@ -13,12 +13,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
 // TestInspectionTakesTimeInProportion inspects files that repeat the beginning of
 // whatever an inspector searches for. Each is inspected in a short form and in one
 // that is sixteen times as long.
 func TestInspectionTakesTimeInProportion(t *testing.T) {
+	testserver.Slow(t)
 	const (
 		page  = `<svg xmlns="http://www.w3.org/2000/svg">`
 		short = headBytes / 32

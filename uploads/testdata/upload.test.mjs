@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { Upload, UploadError, crc32c, fingerprint, send, unfinished } from '../upload.js';
+import { Upload, UploadError, crc32c, fingerprint, send, unfinished } from '../js/upload.js';
 
 const endpoint = process.env.OMNIBUCKET_ENDPOINT;
 const partSize = 1 << 20; // script_test.go sets it
@@ -349,7 +349,7 @@ async function hasten(browser, ended) {
 }
 
 test('a store that allows no request of the page ends the upload soon, with the reason', async (t) => {
-  const fresh = await import('../upload.js?page-without-rule'); // which has seen no response yet
+  const fresh = await import('../js/upload.js?page-without-rule'); // which has seen no response yet
   const browser = new Browser();
   t.after(() => browser.close());
   seenFrom(t, 'https://page.example');

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/examples/driver/shelfserver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/storagetest"
 )
 
@@ -20,6 +21,7 @@ func newTestDriver(t *testing.T) driver.Driver {
 }
 
 func TestConformance(t *testing.T) {
+	testserver.Slow(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of the stores has no column for it
 	storagetest.RunDriver(t, newTestDriver)
 }

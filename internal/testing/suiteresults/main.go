@@ -5,13 +5,15 @@
 //
 //	OMNIBUCKET_SUPPORT=log go test -json ./... | go run ./internal/testing/suiteresults .support
 //
-// Without a directory it stores nothing.
+// Without a directory it stores nothing. With -table, it ends with a table: the stores on which the suite ran, and the
+// tests that did not run, with the reason. The exit code is then 1 if a package failed.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -22,13 +24,22 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 2 {
-		fmt.Fprintln(os.Stderr, "usage: go test -json ... | suiteresults [DIRECTORY]")
+	withTable := flag.Bool("table", false, "end with a table of what ran")
+	flag.Parse()
+	if flag.NArg() > 1 {
+		fmt.Fprintln(os.Stderr, "usage: go test -json ... | suiteresults [-table] [DIRECTORY]")
 		os.Exit(2)
 	}
-	if err := run(os.Stdin, os.Stdout, append(os.Args, "")[1]); err != nil {
+	ran := table{skipped: map[string]int{}}
+	if err := run(os.Stdin, os.Stdout, flag.Arg(0), &ran); err != nil {
 		fmt.Fprintln(os.Stderr, "suiteresults:", err)
 		os.Exit(1)
+	}
+	if *withTable {
+		ran.print(os.Stdout)
+		if ran.failed > 0 || ran.packages == 0 {
+			os.Exit(1)
+		}
 	}
 }
 
@@ -37,7 +48,7 @@ type event struct {
 	Action, Package, Test, Output string
 }
 
-func run(from io.Reader, to io.Writer, dir string) error {
+func run(from io.Reader, to io.Writer, dir string, ran *table) error {
 	packages := map[string]*output{}
 	lines := bufio.NewReader(from)
 	for {
@@ -56,10 +67,11 @@ func run(from io.Reader, to io.Writer, dir string) error {
 			_, _ = io.WriteString(to, e.Output)
 			continue
 		}
+		ran.count(e)
 		if packages[e.Package] == nil {
 			packages[e.Package] = &output{tests: map[string]string{}}
 		}
-		if err := packages[e.Package].add(e, to, dir); err != nil {
+		if err := packages[e.Package].add(e, to, dir, ran); err != nil {
 			return err
 		}
 	}
@@ -72,7 +84,7 @@ type output struct {
 	tests map[string]string
 }
 
-func (o *output) add(e event, to io.Writer, dir string) error {
+func (o *output) add(e event, to io.Writer, dir string, ran *table) error {
 	switch {
 	case strings.HasPrefix(e.Output, "=== "): // which go test prints with -v only
 	case e.Action == "output" && e.Test == "":
@@ -85,7 +97,13 @@ func (o *output) add(e event, to io.Writer, dir string) error {
 	case e.Test != "" && (e.Action == "pass" || e.Action == "skip"):
 		text := o.tests[e.Test]
 		delete(o.tests, e.Test)
-		return store(text, dir)
+		if e.Action == "skip" {
+			ran.skip(text)
+		}
+		return eachResult(text, func(result string) error {
+			ran.result(result)
+			return store(result, dir)
+		})
 	case e.Test == "" && e.Action == "fail":
 		for _, test := range o.order {
 			_, _ = io.WriteString(to, o.tests[test])
@@ -107,23 +125,30 @@ func summary(output string) string {
 	return ""
 }
 
-// store stores the results in the output of a test.
-func store(text, dir string) error {
-	for dir != "" {
+// eachResult calls do with each result of the suite in the output of a test.
+func eachResult(text string, do func(result string) error) error {
+	for {
 		_, after, found := strings.Cut(text, suitelog.Mark)
 		if !found {
 			return nil
 		}
 		result, rest, _ := strings.Cut(after, "\n")
-		var column struct{ Name, Kind string }
-		if err := json.Unmarshal([]byte(result), &column); err != nil {
-			return fmt.Errorf("a result of the suite: %w", err)
-		}
-		name := strings.ReplaceAll(column.Name+"-"+column.Kind, string(filepath.Separator), "-")
-		if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(result), 0o644); err != nil {
+		if err := do(result); err != nil {
 			return err
 		}
 		text = rest
 	}
-	return nil
+}
+
+// store stores a result of the suite.
+func store(result, dir string) error {
+	if dir == "" {
+		return nil
+	}
+	var column struct{ Name, Kind string }
+	if err := json.Unmarshal([]byte(result), &column); err != nil {
+		return fmt.Errorf("a result of the suite: %w", err)
+	}
+	name := strings.ReplaceAll(column.Name+"-"+column.Kind, string(filepath.Separator), "-")
+	return os.WriteFile(filepath.Join(dir, name+".json"), []byte(result), 0o644)
 }

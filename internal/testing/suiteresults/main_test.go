@@ -59,7 +59,7 @@ func TestOnlyFailuresAreShownWithTheirOutput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var printed bytes.Buffer
-			require.NoError(t, run(strings.NewReader(c.events), &printed, ""))
+			require.NoError(t, run(strings.NewReader(c.events), &printed, "", newTable()))
 			require.Equal(t, c.want, printed.String())
 		})
 	}
@@ -74,7 +74,7 @@ func TestResultsAreStored(t *testing.T) {
 		{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"service\"}\n"}
 		{"Action":"pass","Package":"p","Test":"TestA"}
 		{"Action":"fail","Package":"p","Test":"TestB"}`
-	require.NoError(t, run(strings.NewReader(events), &bytes.Buffer{}, dir))
+	require.NoError(t, run(strings.NewReader(events), &bytes.Buffer{}, dir, newTable()))
 	stored, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, stored, 2, "a test that fails proves nothing")
@@ -86,4 +86,39 @@ func TestResultsAreStored(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, string(text))
 	}
+}
+
+func newTable() *table { return &table{skipped: map[string]int{}} }
+
+func TestTheTableSaysWhatRanAndWhatDidNot(t *testing.T) {
+	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"driver\",\"passed\":7,\"without\":{\"c\":\"no tags\"}}\n"}
+		{"Action":"pass","Package":"p","Test":"TestA/row"}
+		{"Action":"pass","Package":"p","Test":"TestA"}
+		{"Action":"output","Package":"p","Test":"TestB","Output":"    b_test.go:1: it needs X: \"make test-all\" starts it, as does: go run . -C p\n"}
+		{"Action":"skip","Package":"p","Test":"TestB"}
+		{"Action":"output","Package":"p","Test":"TestC","Output":"    c_test.go:1: this disk has no links\n"}
+		{"Action":"skip","Package":"p","Test":"TestC"}
+		{"Action":"pass","Package":"p"}
+		{"Action":"fail","Package":"q","Test":"TestD"}
+		{"Action":"fail","Package":"q"}`
+	ran := newTable()
+	require.NoError(t, run(strings.NewReader(events), &bytes.Buffer{}, "", ran))
+	var printed bytes.Buffer
+	ran.print(&printed)
+	require.Equal(t, `
+1 tests passed in 1 packages; 1 packages failed
+
+the conformance suite ran on           cases passed   left out
+  a, as a driver                                  7          1
+
+cases left out, because
+     1  no tags
+
+tests and rows that another command runs, because
+     1  it needs X: "make test-all" starts it
+
+tests and rows that did not run, because
+     1  this disk has no links
+`, printed.String())
+	require.Equal(t, 1, ran.failed)
 }

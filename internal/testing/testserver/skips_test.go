@@ -15,28 +15,29 @@ import (
 )
 
 // skipped are the calls that skip a test although every server and program is required, by why
-// "make test" may do so.
+// "make test-all" may do so.
 var skipped = map[string][]string{
 	"not if all servers and programs are required": {
 		"internal/testing/testserver/testserver.go: why",
-		"internal/testing/testserver/testserver.go: `it repeats other tests in another setting, or takes long: \"make test\" runs it, as does: %s=1 go test -C %s .`",
+		"internal/testing/testserver/testserver.go: `it repeats other tests in another setting, or takes long: \"make test-all\" runs it, as does: %s=1 go test -C %s .`",
 	},
 	"another command of the Makefile runs it": {
+		"internal/testing/testserver/testserver.go: `it takes seconds: \"make test\" runs it`", // only with -short
 		"internal/testing/testserver/testserver.go: \"it takes minutes: %q runs it, and CI does each night\"",
 		`adapters/tus/e2e_test.go: "OMNIBUCKET_TUSD_E2E is not set: make tusd builds tusd's command, which takes minutes"`,
 		`adapters/tus/resumable_e2e_test.go: "OMNIBUCKET_TUSD_E2E is not set: the test measures times"`,
 		`adapters/rclone/rclone_test.go: "OMNIBUCKET_REAL_SERVERS is not set: make adapters has SFTP by rclone's own server, too"`,
 		`adapters/rclone/realservers_test.go: "OMNIBUCKET_REAL_SERVERS is not set: make adapters installs OpenSSH, Apache and ProFTPD, and needs root"`,
-		`dev/examples/ports/ports_test.go: "OMNIBUCKET_PORTS is not set: make adapters builds restic and kopia, which takes minutes"`,
-		`dev/release/images_linux_test.go: "OMNIBUCKET_IMAGES is not set: make image builds the images, and needs root"`,
-		`dev/release/readme_test.go: "OMNIBUCKET_PAGES is not set: make install-check sets it"`,
-		`dev/release/snapshot_test.go: variable + " is not set: make snapshot makes what a release has"`,
-		`internal/powercut/powercut_linux_test.go: reason`, // .ci/run does not let it skip as root
+		`tools/examples/ports/ports_test.go: "OMNIBUCKET_PORTS is not set: make adapters builds restic and kopia, which takes minutes"`,
+		`tools/release/images_linux_test.go: "OMNIBUCKET_IMAGES is not set: make image builds the images, and needs root"`,
+		`tools/release/readme_test.go: "OMNIBUCKET_PAGES is not set: make install-check sets it"`,
+		`tools/release/snapshot_test.go: variable + " is not set: make snapshot makes what a release has"`,
+		`internal/testing/powercut/powercut_linux_test.go: reason`, // .ci/run does not let it skip as root
 		`providers/azure/hostile_test.go: "make statuses runs it"`,
 		`providers/local/errors_test.go: "OMNIBUCKET_LOCAL_TEST_DISK is not set"`,
 	},
 	"another system or disk": {
-		`cmd/s3server/action_test.go: "make is missing"`,
+		`s3server/cmd/s3server/action_test.go: "make is missing"`,
 		`cmd/certify/certify_test.go: "a process cannot interrupt another"`,
 		`cmd/omnibucket/arguments_test.go: err`,
 		`cmd/omnibucket/cp_file_test.go: "this system has no such file"`,

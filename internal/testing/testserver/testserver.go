@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Required is the variable with which a test fails if a server or program is missing. "make test"
+// Required is the variable with which a test fails if a server or program is missing. "make test-all"
 // and .ci/run set it. Without it, the test is skipped.
 const Required = "OMNIBUCKET_TEST_REQUIRED"
 
@@ -23,7 +23,7 @@ func Need(t *testing.T, variable string) string {
 		missing(
 			t,
 			fmt.Sprintf(
-				`%s is not set: this test needs a real server or program; "make test" starts it, as does: go run -C dev/testservers . -- go test -C %s -tags omnibucket_sdks .`,
+				`it needs the server or program of %s: "make test-all" starts it, as does: go run -C tools/testservers . -- go test -C %s -tags omnibucket_sdks .`,
 				variable,
 				packageDir(),
 			),
@@ -48,7 +48,7 @@ func Program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		missing(t, fmt.Sprintf(`%s is missing: install it; as root on Debian, "make test" does`, name))
+		missing(t, fmt.Sprintf(`%s is missing: install it; as root on Debian, "make test-all" does`, name))
 	}
 	return path
 }
@@ -59,10 +59,19 @@ func Further(t *testing.T) {
 	t.Helper()
 	if os.Getenv(Required) == "" {
 		t.Skipf(
-			`it repeats other tests in another setting, or takes long: "make test" runs it, as does: %s=1 go test -C %s .`,
+			`it repeats other tests in another setting, or takes long: "make test-all" runs it, as does: %s=1 go test -C %s .`,
 			Required,
 			packageDir(),
 		)
+	}
+}
+
+// Slow is for a test that takes seconds, because it starts processes, waits for timers or plays many cases. With
+// -short it is skipped, so that "make quick" answers soon.
+func Slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip(`it takes seconds: "make test" runs it`)
 	}
 }
 
@@ -104,7 +113,7 @@ func packageDir() string {
 		return "…"
 	}
 	for root := dir; root != filepath.Dir(root); root = filepath.Dir(root) {
-		if _, err := os.Stat(filepath.Join(root, "dev", "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(root, "tools", "go.mod")); err == nil {
 			return filepath.ToSlash(dir[len(root)+1:])
 		}
 	}

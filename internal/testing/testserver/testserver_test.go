@@ -38,8 +38,8 @@ func TestAMissingServerOrProgramSkipsATestOrFailsIt(t *testing.T) {
 		Program(t, "no-such-program")
 	}
 	for _, row := range []struct{ what, says string }{
-		{"one of the servers", "go run -C dev/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
-		{"server", "go run -C dev/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
+		{"one of the servers", "go run -C tools/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
+		{"server", "go run -C tools/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
 		{"program", "no-such-program is missing: install it"},
 	} {
 		for required, result := range map[string]string{"": "--- SKIP: ", "1": "--- FAIL: "} {
@@ -55,9 +55,9 @@ func TestAMissingServerOrProgramSkipsATestOrFailsIt(t *testing.T) {
 	}
 }
 
-// "make test", "make race" and .ci/run run scripts/tests.
+// "make test-all", "make race" and .ci/run run tools/scripts/tests.
 func TestMakeTestRequiresEveryServerAndProgram(t *testing.T) {
-	script, err := os.ReadFile("../../../scripts/tests")
+	script, err := os.ReadFile("../../../tools/scripts/tests")
 	require.NoError(t, err)
 	require.Contains(t, string(script), "\nexport "+Required+"=1")
 }

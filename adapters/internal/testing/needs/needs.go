@@ -112,7 +112,7 @@ func page(t *testing.T) string {
 	dir, err := os.Getwd()
 	require.NoError(t, err)
 	for root := dir; root != filepath.Dir(root); root = filepath.Dir(root) {
-		if _, err := os.Stat(filepath.Join(root, "dev", "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(root, "tools", "go.mod")); err == nil {
 			text, err := os.ReadFile(filepath.Join(root, "docs", "maintainers", "testing.md"))
 			require.NoError(t, err)
 			_, after, ok := strings.Cut(string(text), "\n## What handlers and jobs need\n")

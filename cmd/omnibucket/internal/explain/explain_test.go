@@ -18,7 +18,7 @@ func TestEachHintForAShellReplacesOneOfTheLibrary(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == "cmd" || d.Name() == "dev" || d.Name() == "node_modules"):
+		case d.IsDir() && (d.Name() == "cmd" || d.Name() == "tools" || d.Name() == "node_modules"):
 			return fs.SkipDir
 		case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go"):
 			text, err := fs.ReadFile(root, path)

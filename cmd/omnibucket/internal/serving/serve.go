@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/cmd/internal/httpserver"
-	"github.com/omnibucket/storage/cmd/internal/s3command"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/internal/s3command"
 	"github.com/omnibucket/storage/serve"
 )
 

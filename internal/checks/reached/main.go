@@ -1,0 +1,49 @@
+// Reached prints the packages whose tests a change reaches: those with a changed file, and those whose code or tests
+// import one of them, also through others. The change is what git shows since a commit, with new files:
+//
+//	go run ./internal/checks/reached -since HEAD
+//
+// A package whose tests need an SDK of a cloud is printed only if it was changed itself, because an SDK takes long to
+// compile and to link. Packages of other modules are never printed.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/checks/golist"
+)
+
+func main() {
+	since := flag.String("since", "HEAD", "the commit with which the working tree is compared")
+	flag.Parse()
+	reached, err := run(*since)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "reached:", err)
+		os.Exit(1)
+	}
+	fmt.Println(strings.Join(reached, "\n"))
+}
+
+func run(since string) ([]string, error) {
+	var files []string
+	for _, args := range [][]string{
+		{"diff", "--name-only", since}, {"ls-files", "--others", "--exclude-standard"},
+	} {
+		command := exec.Command("git", args...)
+		command.Stderr = os.Stderr
+		out, err := command.Output()
+		if err != nil {
+			return nil, fmt.Errorf("git %s: %w", args[0], err)
+		}
+		files = append(files, strings.Fields(string(out))...)
+	}
+	packages, err := golist.Packages[pkg]("ImportPath,Imports,TestImports,XTestImports,Deps", nil, "./...")
+	if err != nil {
+		return nil, err
+	}
+	return reachedBy(files, packages), nil
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+const module = "github.com/omnibucket/storage"
+
+// A pkg is one package in the output of go list.
+type pkg struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+	Deps                               []string // of the code, also through others
+}
+
+// sdks are the modules of the clouds.
+var sdks = []string{
+	"github.com/aws/aws-sdk-go-v2", "cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage",
+}
+
+// reachedBy returns the packages whose tests these changed files reach: first those with a changed file.
+func reachedBy(files []string, packages []pkg) []string {
+	byPath := map[string]*pkg{}
+	for i := range packages {
+		byPath[packages[i].ImportPath] = &packages[i]
+	}
+	var changed, others []string
+	for _, file := range files {
+		if p := packageOf(file, byPath); p != "" && !slices.Contains(changed, p) {
+			changed = append(changed, p)
+		}
+	}
+	for i := range packages {
+		p := &packages[i]
+		needs := tested(p, byPath)
+		if slices.Contains(changed, p.ImportPath) || needsSDK(needs) {
+			continue
+		}
+		if slices.ContainsFunc(changed, func(c string) bool { return needs[c] }) {
+			others = append(others, p.ImportPath)
+		}
+	}
+	return append(changed, others...)
+}
+
+// packageOf returns the package of a file, or "" if it belongs to none. A file in a folder without Go files, such as
+// testdata, belongs to the package of the folder above it.
+func packageOf(file string, byPath map[string]*pkg) string {
+	for dir := path.Dir(file); ; dir = path.Dir(dir) {
+		p := path.Join(module, dir)
+		switch {
+		case byPath[p] != nil && (dir != "." || path.Dir(file) == "." && strings.HasSuffix(file, ".go")):
+			return p
+		case dir == ".":
+			return ""
+		}
+	}
+}
+
+// tested returns what the tests of a package are linked with.
+func tested(p *pkg, byPath map[string]*pkg) map[string]bool {
+	needs := map[string]bool{}
+	for _, imports := range [][]string{p.Imports, p.TestImports, p.XTestImports} {
+		for _, i := range imports {
+			needs[i] = true
+			if of := byPath[i]; of != nil {
+				for _, dep := range of.Deps {
+					needs[dep] = true
+				}
+			}
+		}
+	}
+	return needs
+}
+
+func needsSDK(needs map[string]bool) bool {
+	for dep := range needs {
+		for _, sdk := range sdks {
+			if dep == sdk || strings.HasPrefix(dep, sdk+"/") {
+				return true
+			}
+		}
+	}
+	return false
+}

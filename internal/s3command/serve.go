@@ -1,0 +1,334 @@
+// Package s3command is what the command lines of the S3 server share: "omnibucket serve
+// --s3", and s3server/cmd/s3server.
+package s3command
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/s3server/console"
+)
+
+// grace is how long requests may take to finish after the end was asked for. Docker kills a
+// container after 10 seconds.
+const grace = 8 * time.Second
+
+// An Environment is what a command gets from its caller.
+type Environment struct {
+	Err    io.Writer                                     // for credentials, fingerprint and access log
+	Lookup func(name string) (value string, exists bool) // of the process's environment
+	Ready  func(url string)                              // called when requests are accepted
+}
+
+// Serve serves S3 over service until ctx is done. If service is nil, it keeps everything in
+// memory. It closes service.
+func (f *Flags) Serve(ctx context.Context, env Environment, service driver.ServiceDriver) (result error) {
+	if service != nil {
+		defer func() { result = errors.Join(result, service.Close()) }()
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	defer collectGarbage(env, service != nil)()
+	c := &command{flags: f, env: env}
+	if err := c.read(); err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, c.close()) }()
+	if f.admin {
+		c.setAdminToken()
+	}
+	if err := c.start(ctx, service); err != nil {
+		return err
+	}
+	if err := c.announce(); err != nil {
+		return err
+	}
+	return c.wait(ctx)
+}
+
+// A command is one run of [Flags.Serve].
+type command struct {
+	flags      *Flags
+	env        Environment
+	found      found
+	users      []s3server.Credential  // beside found
+	buckets    []s3server.BucketSetup // to set up before the first request
+	ofMinIO    []string               // variables in use
+	adminToken string                 // "" means no admin API
+	newToken   bool                   // generated
+
+	server    *s3server.Server
+	accessLog *accessLog
+	metrics   *metrics
+	atMetrics net.Listener
+	requests  console.Record
+	atConsole net.Listener // nil without a console
+	announced bool         // the ready file is there
+}
+
+// read reads the environment and the manifest.
+func (c *command) read() (err error) {
+	if c.found, err = findCredential(c.env.Lookup); err != nil {
+		return err
+	}
+	if c.found.generated && c.flags.minio {
+		c.found.Credential = s3server.Credential{AccessKeyID: minioDefault, SecretKey: minioDefault}
+	}
+	ofEnvironment, used, err := c.flags.takeMinIO(c.env.Lookup)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Concat(c.found.variables, used) {
+		if strings.HasPrefix(name, "MINIO_") {
+			c.ofMinIO = append(c.ofMinIO, name)
+		}
+	}
+	c.flags.takeCertificates()
+	c.users, c.buckets, err = readManifest(c.flags.manifest, c.found.AccessKeyID)
+	c.buckets = append(c.buckets, ofEnvironment...)
+	return err
+}
+
+// adminVariable is the environment variable with the token of the admin API.
+const adminVariable = "S3_ADMIN_TOKEN"
+
+// adminRecord is how many requests the admin API lists.
+const adminRecord = 1_000
+
+// setAdminToken takes the token of the environment, or generates one.
+func (c *command) setAdminToken() {
+	c.adminToken, _ = c.env.Lookup(adminVariable)
+	if c.adminToken == "" {
+		c.adminToken, c.newToken = rand.Text(), true
+	}
+}
+
+// start does everything that can fail. Requests are accepted when it returns.
+func (c *command) start(ctx context.Context, service driver.ServiceDriver) error {
+	f := c.flags
+	if f.accessLog != "" {
+		var err error
+		if c.accessLog, err = openAccessLog(f.accessLog, c.env.Err); err != nil {
+			return err
+		}
+	}
+	if f.metrics != "" {
+		c.metrics = newMetrics()
+		var err error
+		if c.atMetrics, err = (&net.ListenConfig{}).Listen(ctx, "tcp", f.metrics); err != nil {
+			return err
+		}
+	}
+	config, err := c.config(service)
+	if err != nil {
+		return err
+	}
+	if err := c.listenForConsole(ctx, config.TLS); err != nil {
+		return err
+	}
+	var refused error
+	config.Middleware = func(s3 http.Handler) http.Handler { // it runs before the first request
+		for _, b := range c.buckets {
+			refused = errors.Join(refused, s3.(*s3server.Handler).SetUpBucket(ctx, b))
+		}
+		return withHealth(c.domains(), s3)
+	}
+	if c.server, err = s3server.Start(config); err != nil {
+		return err
+	}
+	return refused
+}
+
+// domains returns the hosts whose subdomains are buckets.
+func (c *command) domains() []string { return append([]string{"localhost"}, c.flags.domains...) }
+
+func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) {
+	f := c.flags
+	config := s3server.Config{
+		Service: service, Credentials: append([]s3server.Credential{c.found.Credential}, c.users...),
+		AdminToken: c.adminToken,
+		Addr:       f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes),
+		WebhookURL: f.webhook,
+		EventARNs:  f.targets, LifecycleDay: f.day,
+		Log: c.log(),
+	}
+	if f.admin {
+		config.Record = adminRecord
+	}
+	if len(f.domains) > 0 {
+		config.Domains = c.domains()
+	}
+	switch {
+	case f.certFile != "":
+		certificate, err := tls.LoadX509KeyPair(f.certFile, f.keyFile)
+		if err != nil {
+			return config, err
+		}
+		config.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	case f.tls:
+		config.TLS = &tls.Config{}
+	}
+	return config, nil
+}
+
+// log returns what is called for each request, or nil.
+func (c *command) log() func(s3server.Entry) {
+	var all []func(s3server.Entry)
+	if c.accessLog != nil {
+		all = append(all, c.accessLog.add)
+	}
+	if c.metrics != nil {
+		all = append(all, c.metrics.add)
+	}
+	if c.consoleAddress() != "" {
+		all = append(all, c.requests.Add)
+	}
+	if all == nil {
+		return nil
+	}
+	return func(e s3server.Entry) {
+		for _, add := range all {
+			add(e)
+		}
+	}
+}
+
+// announce prints what clients need to know.
+func (c *command) announce() error {
+	if c.flags.tls {
+		if err := c.announceCertificate(); err != nil {
+			return err
+		}
+	}
+	if len(c.ofMinIO) > 0 {
+		c.printLine("# Settings of MinIO in use: " + strings.Join(c.ofMinIO, ", "))
+	}
+	if c.flags.minio { // testcontainers-java waits for such a line, and others for one with API:
+		c.printLine("# API: " + c.server.URL + "  Status:         1 Online, 0 Offline. ")
+	}
+	if c.found.generated {
+		if c.flags.minio {
+			c.printLine("# The environment has no credentials. These are those of MinIO, which everybody knows:")
+		} else {
+			c.printLine("# The environment has no credentials. These are valid until this server ends:")
+		}
+		for _, variable := range c.server.Env() {
+			name, value, _ := strings.Cut(variable, "=")
+			if name == "AWS_CA_BUNDLE" && c.flags.caFile != "" {
+				value = c.flags.caFile
+			}
+			c.printLine("export " + name + "=" + quoted(value))
+		}
+		c.printLine("# The address for omnibucket of a bucket such as photos: " + c.server.Address("photos"))
+	}
+	if c.newToken {
+		c.printLine("# The admin API is at /_admin/. Its token is valid until this server ends:")
+		c.printLine("export " + adminVariable + "=" + c.adminToken)
+	}
+	if c.atConsole != nil {
+		c.printLine(
+			"# The console is at " + c.consoleURL() + " with the access key as user name and the secret as password.",
+		)
+	}
+	if name := c.flags.readyFile; name != "" {
+		if err := os.WriteFile(name+".new", []byte(c.server.URL+"\n"), 0o644); err != nil {
+			return err
+		}
+		if err := os.Rename(name+".new", name); err != nil { // a reader never sees a part of it
+			return err
+		}
+		c.announced = true
+	}
+	c.env.Ready(c.server.URL)
+	return nil
+}
+
+func (c *command) announceCertificate() error {
+	der := c.server.Certificate().Raw
+	c.printLine(fmt.Sprintf("# SHA-256 fingerprint of the certificate: %X", sha256.Sum256(der)))
+	if c.flags.caFile == "" {
+		return nil
+	}
+	return os.WriteFile(c.flags.caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+}
+
+func (c *command) printLine(line string) { _, _ = fmt.Fprintln(c.env.Err, line) }
+
+// wait serves until ctx is done, and then lets requests finish.
+func (c *command) wait(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var beside []chan error
+	serve := func(l net.Listener, h http.Handler) {
+		ended := make(chan error, 1)
+		beside = append(beside, ended)
+		go func() {
+			ended <- httpserver.Serve(ctx, l, h)
+			cancel()
+		}()
+	}
+	if c.metrics != nil {
+		c.metrics.inFlight = c.server.Busy
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", c.metrics)
+		serve(c.atMetrics, mux)
+	}
+	if c.atConsole != nil {
+		serve(c.atConsole, console.Handler(c.server.Handler, &c.requests, c.flags.Hosts()...))
+	}
+	<-ctx.Done()
+	finishing, stop := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer stop()
+	_ = c.server.Shutdown(finishing) // requests that take longer are cut
+	var err error
+	for _, ended := range beside {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+// close ends everything that was started.
+func (c *command) close() error {
+	if c.announced {
+		_ = os.Remove(c.flags.readyFile)
+	}
+	if c.server != nil {
+		c.server.Close()
+	}
+	if c.atMetrics != nil {
+		_ = c.atMetrics.Close() // again, if it was served
+	}
+	if c.atConsole != nil {
+		_ = c.atConsole.Close()
+	}
+	if c.accessLog == nil {
+		return nil
+	}
+	return c.accessLog.close()
+}
+
+// quoted returns text as one word of a shell.
+func quoted(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool {
+		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:[]", r)
+	}) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A table is what ran, and what did not.
+type table struct {
+	packages, tests, failed int
+	suites                  []suite
+	skipped                 map[string]int // tests, by the reason
+}
+
+// A suite is the result of one run of the conformance suite.
+type suite struct {
+	Name, Kind string
+	Passed     int
+	Without    map[string]string // cases left out, with the reason
+}
+
+// count counts the packages and the tests that ran.
+func (t *table) count(e event) {
+	switch {
+	case e.Test == "" && e.Action == "fail":
+		t.failed++
+		t.packages++
+	case e.Test == "" && e.Action == "pass":
+		t.packages++
+	case e.Action == "pass" && !strings.Contains(e.Test, "/"):
+		t.tests++
+	}
+}
+
+func (t *table) result(text string) {
+	var s suite
+	if json.Unmarshal([]byte(text), &s) == nil {
+		t.suites = append(t.suites, s)
+	}
+}
+
+// because is the line with which a test says why it is skipped.
+var because = regexp.MustCompile(`(?m)^ +\S+\.go:\d+: (.*)$`)
+
+func (t *table) skip(output string) {
+	reason := "no reason"
+	if lines := because.FindAllStringSubmatch(output, -1); lines != nil {
+		reason = lines[len(lines)-1][1]
+	}
+	reason, _, _ = strings.Cut(reason, ", as does:") // and a command for this test alone
+	t.skipped[reason]++
+}
+
+func (t *table) print(to io.Writer) {
+	_, _ = fmt.Fprintf(to, "\n%d tests passed in %d packages; %d packages failed\n", t.tests, t.packages-t.failed, t.failed)
+	t.printSuites(to)
+	t.printSkipped(to)
+}
+
+func (t *table) printSuites(to io.Writer) {
+	_, _ = fmt.Fprintf(to, "\nthe conformance suite ran on           cases passed   left out\n")
+	slices.SortFunc(t.suites, func(a, b suite) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	for _, s := range t.suites {
+		_, _ = fmt.Fprintf(to, "  %-36s %12d %10d\n", s.Name+", as a "+s.Kind, s.Passed, len(s.Without))
+	}
+	reasons := map[string]int{}
+	for _, s := range t.suites {
+		for _, reason := range s.Without {
+			reasons[reason]++
+		}
+	}
+	printReasons(to, "cases left out, because", reasons)
+}
+
+// printSkipped prints first what "make test-all" runs, and then the rest.
+func (t *table) printSkipped(to io.Writer) {
+	elsewhere, here := map[string]int{}, map[string]int{}
+	for reason, n := range t.skipped {
+		if strings.Contains(reason, "make ") {
+			elsewhere[reason] = n
+		} else {
+			here[reason] = n
+		}
+	}
+	printReasons(to, "tests and rows that another command runs, because", elsewhere)
+	printReasons(to, "tests and rows that did not run, because", here)
+}
+
+func printReasons(to io.Writer, title string, reasons map[string]int) {
+	if len(reasons) == 0 {
+		return
+	}
+	_, _ = fmt.Fprintf(to, "\n%s\n", title)
+	for _, reason := range slices.SortedFunc(maps.Keys(reasons), func(a, b string) int {
+		return cmp.Or(reasons[b]-reasons[a], cmp.Compare(a, b))
+	}) {
+		_, _ = fmt.Fprintf(to, "%6d  %s\n", reasons[reason], reason)
+	}
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"io"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	azureblobs "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/azureblob"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/azure"
+	"github.com/omnibucket/storage/tools/benchmarks/nullazure"
+)
+
+// Names of the contenders for Azure.
+const (
+	rawAzure            = "azblob"
+	azureUpload         = rawAzure + " UploadStream"
+	azureUploadBest     = azureUpload + ", 16 blocks of 4 MiB"
+	azureUploadChecked  = azureUploadBest + " with CRC64"
+	azureDownload       = rawAzure + " DownloadStream"
+	azureBuffer         = rawAzure + " DownloadBuffer"
+	azureBufferParallel = azureBuffer + ", 14 at once"
+	goCloudAzure        = "gocloud azureblob"
+)
+
+const azureContainer = "bucket"
+
+// azureKey is as long as a real account's. The null server accepts any.
+var azureKey = base64.StdEncoding.EncodeToString(make([]byte, 64))
+
+// openAzure opens a container of this library.
+func openAzure(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
+	return azure.Open(
+		ctx, azure.Config{Bucket: azureContainer, Endpoint: server + "/" + nullazure.Account, Key: azureKey},
+		opts...)
+}
+
+func azureClient(server string) (*azblob.Client, error) {
+	key, err := azblob.NewSharedKeyCredential(nullazure.Account, azureKey)
+	if err != nil {
+		return nil, err
+	}
+	return azblob.NewClientWithSharedKeyCredential(server+"/"+nullazure.Account, key, nil)
+}
+
+// azureStream are the SDK's options for an upload with as much memory as ours
+// has: it has a buffer for each block in flight.
+func azureStream(check azureblobs.TransferValidationType) *azblob.UploadStreamOptions {
+	return &azblob.UploadStreamOptions{BlockSize: 4 * mebibyte, Concurrency: 16, TransactionalValidation: check}
+}
+
+// azureSDK returns the SDK as a contender, whose uploads have these options.
+func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
+	return contender{name: name, open: func(_ *env, server string) (client, error) {
+		c, err := azureClient(server)
+		if err != nil {
+			return client{}, err
+		}
+		blobs := c.ServiceClient().NewContainerClient(azureContainer)
+		return client{
+			put: func(ctx context.Context, key string, data []byte) error {
+				_, err := c.UploadBuffer(ctx, azureContainer, key, data, &azblob.UploadBufferOptions{
+					HTTPHeaders: &azureblobs.HTTPHeaders{BlobContentType: to.Ptr(contentType)},
+				})
+				return err
+			},
+			upload: func(ctx context.Context, key string, body io.Reader, _ int64) error {
+				_, err := c.UploadStream(ctx, azureContainer, key, body, options)
+				return err
+			},
+			open: func(ctx context.Context, key string) (io.ReadCloser, error) {
+				out, err := c.DownloadStream(ctx, azureContainer, key, nil)
+				return out.Body, err
+			},
+			list: func(ctx context.Context, prefix string, each func()) error {
+				pages := blobs.NewListBlobsFlatPager(
+					&container.ListBlobsFlatOptions{Prefix: &prefix, MaxResults: to.Ptr(int32(pageSize))},
+				)
+				for pages.More() {
+					page, err := pages.NextPage(ctx)
+					if err != nil {
+						return err
+					}
+					for range page.Segment.BlobItems {
+						each()
+					}
+				}
+				return nil
+			},
+			sign: func(_ context.Context, key string) error {
+				_, err := blobs.NewBlobClient(
+					key,
+				).GetSASURL(
+					sas.BlobPermissions{Read: true}, time.Now().Add(time.Hour), nil,
+				)
+				return err
+			},
+		}, nil
+	}}
+}
+
+// azureBuffered returns the SDK with downloads that hold all of the object in
+// memory, unlike those of the other contenders.
+func azureBuffered(name string, options *azblob.DownloadBufferOptions) contender {
+	return contender{name: name, open: func(_ *env, server string) (client, error) {
+		c, err := azureClient(server)
+		return client{read: func(ctx context.Context, key string, size int64) (int64, error) {
+			return c.DownloadBuffer(ctx, azureContainer, key, make([]byte, size), options)
+		}}, err
+	}}
+}
+
+func openAzureBlob(ctx context.Context, server string) (goCloud, error) {
+	c, err := azureClient(server)
+	if err != nil {
+		return goCloud{}, err
+	}
+	b, err := azureblob.OpenBucket(ctx, c.ServiceClient().NewContainerClient(azureContainer), nil)
+	return goCloud{b, &blob.WriterOptions{ContentType: contentType}}, err
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+
+	transfertypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
+
+	"github.com/omnibucket/storage/tools/benchmarks/record"
+)
+
+// steepest is the exponent that a growth may have: 1 is linear.
+const steepest = 1.05
+
+// A growth is a line of plots that the case is a point of.
+type growth struct {
+	name, title string
+	at          int // where the point is
+	unit        func(int) string
+}
+
+func (g growth) caseName() string { return fmt.Sprintf("%s-%d", g.name, g.at) }
+
+func (g growth) caseTitle() string { return g.title + ": " + g.unit(g.at) }
+
+func keyCount(n int) string { return fmt.Sprintf("%d keys", n) }
+
+func byteCount(n int) string {
+	for _, unit := range []string{"B", "KiB", "MiB"} {
+		if n < kilobyte {
+			return fmt.Sprintf("%d %s", n, unit)
+		}
+		n /= kilobyte
+	}
+	return fmt.Sprintf("%d GiB", n)
+}
+
+func transferCount(n int) string { return fmt.Sprintf("%d at once", n) }
+
+// growthTransfers repeat transfers of larger and larger objects, and of more and more at once.
+func growthTransfers() []clientCase {
+	const where = ", over plain http on one machine"
+	up := []contender{s3Ours, s3Manager, s3Parts, s3GoCloud, s3Minio.onlyOnce()}
+	down := []contender{
+		s3Ours, s3Raw, s3TransferManager(transferRanges, transfertypes.GetObjectRanges), s3GoCloud, s3Minio,
+	}
+	var all []clientCase
+	grow := func(g growth, do work, amount int, contenders []contender, memory float64) {
+		all = append(all, clientCase{
+			provider: amazon, name: g.caseName(), title: g.caseTitle(), grows: &g,
+			server: nearPlain, do: do, amount: amount, contenders: contenders,
+			goals: []goal{memoryAtMost(ours, memory)},
+		})
+	}
+	// Two parts of 40 MiB, which 64 GiB end with, and as much that is not yet collected.
+	const inParts = 160 * mebibyte
+	for _, n := range []int{kilobyte, mebibyte, 16 * mebibyte, 64 * mebibyte, 256 * mebibyte, 1024 * mebibyte, 8192 * mebibyte, 65536 * mebibyte} {
+		up, down := up, down
+		if n > 1024*mebibyte { // ours alone
+			up, down = []contender{s3Ours.onlyOnce()}, []contender{s3Ours.onlyOnce()}
+		}
+		grow(
+			growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up,
+			inParts,
+		)
+		grow(growth{"growth-download", "read one object in order" + where, n, byteCount}, download, n, down, inParts)
+	}
+	const each, limit = 4 * mebibyte, 64 * mebibyte
+	for _, n := range []int{1, 10, 100, 1000} {
+		// What a connection takes, with its request and its goroutines at both ends.
+		memory := 128*mebibyte + float64(n)*(256<<10)
+		others := 2
+		if n > 100 {
+			others = 1 // manager would take gigabytes
+		}
+		grow(
+			growth{
+				"growth-uploads",
+				"uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(
+					limit,
+				) + where, n,
+				transferCount,
+			},
+			uploadsAtOnce(n),
+			n*each,
+			[]contender{amazon.ours(ours, tuning{memory: limit}), s3Manager}[:others],
+			memory,
+		)
+		grow(
+			growth{"growth-downloads", "downloads of 4 MiB at once" + where, n, transferCount}, downloadsAtOnce(n),
+			n*each,
+			[]contender{s3Ours, s3Plain, s3Raw}, memory,
+		)
+	}
+	return all
+}
+
+// uploadsAtOnce uploads n bytes of unknown length as that many objects at the same time.
+func uploadsAtOnce(objects int) work {
+	return func(ctx context.Context, c client, n int) error {
+		at := atOnce(objects, n)
+		return together(at, func(i int) error {
+			body := struct{ io.Reader }{io.NewSectionReader(zeros{}, 0, int64(n/at))}
+			return c.upload(ctx, key(i), body, -1)
+		})
+	}
+}
+
+// downloadsAtOnce reads n bytes as that many objects at the same time.
+func downloadsAtOnce(objects int) work {
+	return func(ctx context.Context, c client, n int) error {
+		at := atOnce(objects, n)
+		return together(at, func(int) error { return download(ctx, c, n/at) })
+	}
+}
+
+// atOnce returns objects, or 1 for the first, small operation, so that all other connections are made in the measured
+// one. A client keeps only so many idle connections: otherwise it would have those of 100 transfers, and not of 1,000.
+func atOnce(objects, n int) int { return min(objects, n/kilobyte) }
+
+// reportGrowth prints the exponents of CPU time over each growth of a run, ours first, and returns how many of ours are
+// too steep. The others show what the system takes.
+func reportGrowth(w io.Writer, run []record.Case) (missed int) {
+	all := record.Growing(run)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		for i, row := range all[name][0].Rows {
+			exponent, measured := steepness(all[name], row.Name)
+			switch {
+			case !measured:
+			case i > 0:
+				fmt.Fprintf(w, "  %s: %.2f\n", row.Name, exponent)
+			default:
+				verdict := "met"
+				if exponent > steepest {
+					verdict = "MISSED"
+					missed++
+				}
+				fmt.Fprintf(
+					w, "\n%s: CPU grows with exponent %.2f; goal: at most %g: %s\n", name, exponent, steepest,
+					verdict,
+				)
+			}
+		}
+	}
+	return missed
+}
+
+// steepness returns the exponent of a row between the first point that takes long enough to be measured and the last
+// one. In smaller points, the cost of an operation of any size would hide a growth.
+func steepness(points []record.Case, row string) (exponent float64, measured bool) {
+	const enough = 50e6 // nanoseconds
+	points = slices.DeleteFunc(slices.Clone(points), func(k record.Case) bool { return cpuOf(k, row) < enough })
+	if len(points) < 2 {
+		return 0, false
+	}
+	from, to := points[0], points[len(points)-1]
+	return math.Log(cpuOf(to, row)/cpuOf(from, row)) / math.Log(float64(to.Growth.At)/float64(from.Growth.At)), true
+}
+
+// cpuOf returns the CPU time of a row; 0 if the case has no such row.
+func cpuOf(k record.Case, row string) float64 {
+	i := slices.IndexFunc(k.Rows, func(r record.Row) bool { return r.Name == row })
+	if i < 0 {
+		return 0
+	}
+	return k.Rows[i].CPU
+}

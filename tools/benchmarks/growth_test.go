@@ -1,0 +1,53 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/tools/benchmarks/record"
+)
+
+func TestAGrowthThatIsSteeperThanLinearIsMissed(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		cpu   map[int]float64 // seconds, by size
+		want  string          // what is printed, without the goal
+		wrong int
+	}{
+		{"linear", map[int]float64{1: 0.001, 10: 0.1, 100: 1, 1000: 10}, "exponent 1.00", 0},
+		{"steeper at the end", map[int]float64{1: 0.01, 10: 0.1, 100: 1.2}, "exponent 1.08", 1},
+		{"too short to be measured", map[int]float64{1: 0.001, 10: 0.002}, "", 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var run []record.Case
+			for at, seconds := range row.cpu {
+				run = append(run, record.Case{Growth: &record.Growth{Name: "list", At: at}, Rows: []record.Row{{Name: ours, CPU: seconds * 1e9}}})
+			}
+			var out strings.Builder
+			require.Equal(t, row.wrong, reportGrowth(&out, run))
+			require.Contains(t, out.String(), row.want)
+		})
+	}
+}
+
+func TestTheGrowthsOfOthersArePrintedWithoutAGoal(t *testing.T) {
+	point := func(at int, others ...record.Row) record.Case {
+		rows := append([]record.Row{{Name: ours, CPU: float64(at) * 1e8}}, others...)
+		return record.Case{Growth: &record.Growth{Name: "downloads", At: at}, Rows: rows}
+	}
+	var out strings.Builder
+	require.Zero(t, reportGrowth(&out, []record.Case{
+		point(1, record.Row{Name: plainHTTP, CPU: 1e8}, record.Row{Name: sdkManager, CPU: 1e8}),
+		point(100, record.Row{Name: plainHTTP, CPU: 1e12}),
+	}))
+	require.Contains(t, out.String(), "exponent 1.00")
+	require.Contains(t, out.String(), plainHTTP+": 2.00\n")
+	require.NotContains(t, out.String(), sdkManager, "it has one point")
+}
+
+func TestTransfersAtOnceBeginWithOneConnection(t *testing.T) {
+	require.Equal(t, 1, atOnce(1000, kilobyte), "the first, small operation")
+	require.Equal(t, 1000, atOnce(1000, 1000*4*mebibyte))
+}

@@ -1,0 +1,114 @@
+// Package nullazure is a null server with the protocol of Azure Blob Storage. As with
+// the emulator, the path begins with the account.
+package nullazure
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
+)
+
+// Account is the account in all paths.
+const Account = "benchmarks"
+
+// Operations are counted under their names in Azure's reference.
+const (
+	PutBlob           = "Put Blob"
+	PutBlock          = "Put Block"
+	PutBlockList      = "Put Block List"
+	GetBlob           = "Get Blob"
+	GetBlobProperties = "Get Blob Properties"
+	DeleteBlob        = "Delete Blob"
+	ListBlobs         = "List Blobs"
+)
+
+const etag = `"0x8DE49F1A3B5C7D9"`
+
+// Service implements [nullserver.Service].
+type Service struct{}
+
+var _ nullserver.Service = Service{}
+
+// Operation returns one of the constants above, or method and component of an unknown
+// request.
+func (Service) Operation(r *http.Request) string {
+	query := r.URL.Query()
+	component := query.Get("comp")
+	if key(r.URL.Path) == "" {
+		if component == "list" {
+			return ListBlobs
+		}
+		return r.Method + " container " + component
+	}
+	switch [2]string{r.Method, component} {
+	case [2]string{http.MethodPut}:
+		return PutBlob
+	case [2]string{http.MethodPut, "block"}:
+		return PutBlock
+	case [2]string{http.MethodPut, "blocklist"}:
+		return PutBlockList
+	case [2]string{http.MethodGet}:
+		return GetBlob
+	case [2]string{http.MethodHead}:
+		return GetBlobProperties
+	case [2]string{http.MethodDelete}:
+		return DeleteBlob
+	}
+	return r.Method + " blob " + component
+}
+
+// Respond responds to the requests that Operation knows.
+func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string) {
+	header := w.Header()
+	header.Set("X-Ms-Request-Id", "8c458f1f-9315-42dd-a71f-826c5d84555d")
+	header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
+	switch operation {
+	case PutBlob, PutBlockList:
+		header.Set("Etag", etag)
+		header.Set("Last-Modified", nullserver.Modified)
+		header.Set("X-Ms-Request-Server-Encrypted", "true")
+		w.WriteHeader(http.StatusCreated)
+	case PutBlock:
+		header.Set("X-Ms-Request-Server-Encrypted", "true")
+		w.WriteHeader(http.StatusCreated)
+	case GetBlob, GetBlobProperties:
+		size := nullserver.Size(key(r.URL.Path))
+		asked := cmp.Or(r.Header.Get("X-Ms-Range"), r.Header.Get("Range"))
+		nullserver.ServeObject(w, r, asked, size, objectHeader(size))
+	case ListBlobs:
+		serveList(w, r.URL.Query())
+	case DeleteBlob:
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+// key returns the key of a blob, without account and container.
+func key(path string) string {
+	segments := strings.SplitN(strings.TrimPrefix(path, "/"), "/", 3)
+	if len(segments) < 3 {
+		return ""
+	}
+	return segments[2]
+}
+
+// objectHeader has the checksum in the metadata that our driver uses. Other clients
+// see a further entry of metadata.
+func objectHeader(size int64) map[string]string {
+	header := map[string]string{
+		"Etag":                      etag,
+		"X-Ms-Blob-Type":            "BlockBlob",
+		"X-Ms-Creation-Time":        nullserver.Modified,
+		"X-Ms-Lease-State":          "available",
+		"X-Ms-Lease-Status":         "unlocked",
+		"X-Ms-Server-Encrypted":     "true",
+		"X-Ms-Access-Tier":          "Hot",
+		"X-Ms-Access-Tier-Inferred": "true",
+	}
+	if size >= 0 {
+		header["X-Ms-Meta-Omnibucket_crc32c"] = fmt.Sprintf("%08x-%d", nullserver.CRC32C(size), size)
+	}
+	return header
+}

@@ -1,0 +1,92 @@
+package nullgcs
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
+)
+
+const (
+	mostKeys = 1000
+	updated  = "2026-01-02T15:04:05.000Z"
+)
+
+// serveList generates a page, with the properties that fields selects. It ignores
+// delimiters.
+func serveList(w http.ResponseWriter, query url.Values) {
+	prefix, keys := query.Get("prefix"), nullserver.Size(query.Get("prefix"))
+	from, end := nullserver.Page(keys, query.Get("pageToken"), nullserver.PageSize(query.Get("maxResults"), mostKeys))
+	wanted := properties(query.Get("fields"))
+
+	var page bytes.Buffer
+	page.Grow(1024 * int(max(end-from, 0)+2))
+	page.WriteString(`{"kind":"storage#objects"`)
+	if end < keys {
+		fmt.Fprintf(&page, `,"nextPageToken":"%d"`, end)
+	}
+	page.WriteString(`,"items":[`)
+	for i := from; i < end; i++ {
+		if i > from {
+			page.WriteByte(',')
+		}
+		writeItem(&page, nullserver.Name(prefix, i), i, wanted)
+	}
+	page.WriteString("]}")
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
+	_, _ = w.Write(page.Bytes())
+}
+
+// properties returns those that fields selects for an item, "items(name,size)", or
+// nil for all.
+func properties(fields string) map[string]bool {
+	_, rest, found := strings.Cut(fields, "items(")
+	if !found {
+		return nil
+	}
+	names, _, _ := strings.Cut(rest, ")")
+	wanted := map[string]bool{}
+	for name := range strings.SplitSeq(names, ",") {
+		wanted[name] = true
+	}
+	return wanted
+}
+
+func writeItem(page *bytes.Buffer, name string, i int64, wanted map[string]bool) {
+	address := "https://storage.googleapis.com/storage/v1/b/bucket/o/" + url.PathEscape(name)
+	separator := byte('{')
+	for _, p := range [...]struct{ name, value string }{
+		{"kind", "storage#object"},
+		{"id", "bucket/" + name + "/" + generation},
+		{"selfLink", address},
+		{"mediaLink", address + "?generation=" + generation + "&alt=media"},
+		{"name", name},
+		{"bucket", "bucket"},
+		{"generation", generation},
+		{"metageneration", "1"},
+		{"contentType", "text/plain"},
+		{"storageClass", "STANDARD"},
+		{"size", strconv.FormatInt(1000+i, 10)},
+		{"md5Hash", md5Hash},
+		{"crc32c", "yZRlqg=="},
+		{"etag", "CMDh5aPW7pEDEAE="},
+		{"timeCreated", updated},
+		{"updated", updated},
+		{"timeStorageClassUpdated", updated},
+	} {
+		if wanted == nil || wanted[p.name] {
+			page.WriteByte(separator)
+			fmt.Fprintf(page, `"%s":"%s"`, p.name, p.value)
+			separator = ','
+		}
+	}
+	if separator == '{' {
+		page.WriteByte('{')
+	}
+	page.WriteByte('}')
+}

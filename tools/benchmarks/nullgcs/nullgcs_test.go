@@ -1,0 +1,142 @@
+package nullgcs
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/api/iterator"
+	"google.golang.org/api/option"
+
+	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
+)
+
+func start(t *testing.T) *nullserver.Server {
+	t.Helper()
+	s, err := nullserver.Start(Service{}, nullserver.Options{}, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func bucket(t *testing.T, s *nullserver.Server) *storage.BucketHandle {
+	t.Helper()
+	client, err := storage.NewClient(t.Context(), option.WithEndpoint(s.URL+"/storage/v1/"), option.WithoutAuthentication())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client.Bucket("bucket")
+}
+
+func TestRequestsAreCountedByName(t *testing.T) {
+	for _, row := range []struct{ method, path, operation string }{
+		{"POST", "/upload/storage/v1/b/bucket/o?uploadType=multipart", Insert},
+		{"POST", "/upload/storage/v1/b/bucket/o?uploadType=resumable", Session},
+		{"PUT", "/upload/storage/v1/b/bucket/o?uploadType=resumable&upload_id=session", Chunk},
+		{"DELETE", "/upload/storage/v1/b/bucket/o?uploadType=resumable&upload_id=session", Delete},
+		{"GET", "/bucket/10/key", Read},
+		{"GET", "/storage/v1/b/bucket/o/10%2Fkey?alt=media", Read},
+		{"GET", "/storage/v1/b/bucket/o/10%2Fkey?alt=json", Attrs},
+		{"GET", "/storage/v1/b/bucket/o?prefix=10/", List},
+		{"DELETE", "/storage/v1/b/bucket/o/10%2Fkey", Delete},
+		{"GET", "/storage/v1/b/bucket", "GET bucket"},
+	} {
+		t.Run(row.operation+" "+row.path, func(t *testing.T) {
+			s := start(t)
+			request, err := http.NewRequestWithContext(t.Context(), row.method, s.URL+row.path, strings.NewReader("body"))
+			require.NoError(t, err)
+			response, err := http.DefaultTransport.RoundTrip(request)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			seen, err := nullserver.Counts(http.DefaultClient, s.URL)
+			require.NoError(t, err)
+			require.Equal(t, map[string]int{row.operation: 1}, seen)
+		})
+	}
+}
+
+func TestTheSDKUploads(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		bytes    int
+		requests map[string]int
+	}{
+		{"in one request", 100, map[string]int{Insert: 1}},
+		{"in chunks", 600 << 10, map[string]int{Session: 1, Chunk: 3}},
+		{"in whole chunks", 512 << 10, map[string]int{Session: 1, Chunk: 3}}, // the last is empty
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := start(t)
+			w := bucket(t, s).Object("100/name").NewWriter(t.Context())
+			w.ChunkSize = 256 << 10
+			_, err := w.Write(make([]byte, row.bytes))
+			require.NoError(t, err)
+			require.NoError(t, w.Close())
+			require.NotZero(t, w.Attrs().Generation)
+			seen, err := nullserver.Counts(http.DefaultClient, s.URL)
+			require.NoError(t, err)
+			require.Equal(t, row.requests, seen)
+		})
+	}
+}
+
+func TestTheSDKReadsAndVerifies(t *testing.T) {
+	r, err := bucket(t, start(t)).Object("5000/name").NewReader(t.Context())
+	require.NoError(t, err)
+	data, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.Len(t, data, 5000)
+	require.Equal(t, nullserver.CRC32C(5000), r.Attrs.CRC32C)
+}
+
+func TestThePrefixSetsTheLengthOfAListing(t *testing.T) {
+	query := &storage.Query{Prefix: "2500/"}
+	all := bucket(t, start(t)).Objects(t.Context(), query)
+	var keys []string
+	for {
+		object, err := all.Next()
+		if errors.Is(err, iterator.Done) {
+			break
+		}
+		require.NoError(t, err)
+		require.NotEmpty(t, object.Etag)
+		keys = append(keys, object.Name)
+	}
+	require.Len(t, keys, 2500)
+	require.IsIncreasing(t, keys)
+
+	require.NoError(t, query.SetAttrSelection([]string{"Name", "Size"}))
+	object, err := bucket(t, start(t)).Objects(t.Context(), query).Next()
+	require.NoError(t, err)
+	require.Equal(t, int64(1000), object.Size)
+	require.Empty(t, object.Etag, "which was not asked for")
+}
+
+func TestAChunkIsAccepted(t *testing.T) {
+	s := start(t)
+	for _, row := range []struct {
+		name, content, override, kept string
+		status                        int
+	}{
+		{"one of many", "bytes 0-4/*", "", "bytes=0-4", http.StatusPermanentRedirect},
+		{"one of many, of a client without redirects", "bytes 5-9/*", "yes", "bytes=0-9", http.StatusOK},
+		{"the last", "bytes 10-14/15", "", "", http.StatusOK},
+		{"an empty last", "bytes */15", "", "", http.StatusOK},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			address := s.URL + "/upload/storage/v1/b/bucket/o?uploadType=resumable&upload_id=session"
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, address, strings.NewReader("chunk"))
+			require.NoError(t, err)
+			request.Header.Set("Content-Range", row.content)
+			request.Header.Set("X-Guploader-No-308", row.override)
+			response, err := http.DefaultTransport.RoundTrip(request)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, row.status, response.StatusCode)
+			require.Equal(t, row.kept, response.Header.Get("Range"))
+		})
+	}
+}

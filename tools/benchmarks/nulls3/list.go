@@ -1,0 +1,53 @@
+package nulls3
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
+)
+
+const mostKeys = 1000
+
+// serveList generates a page with as many objects as the prefix says. Those of a prefix that ends with
+// "/copies/" are a day younger. It ignores delimiters.
+func serveList(w http.ResponseWriter, bucket string, query url.Values) {
+	prefix := query.Get("prefix")
+	keys, most := nullserver.Size(prefix), nullserver.PageSize(query.Get("max-keys"), mostKeys)
+	from, end := nullserver.Page(keys, query.Get("continuation-token"), most)
+
+	var page bytes.Buffer
+	page.Grow(512 * int(max(end-from, 0)+2))
+	page.WriteString(
+		`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`,
+	)
+	fmt.Fprintf(
+		&page, "<Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys>", bucket, prefix,
+		end-from,
+		most,
+	)
+	if encoding := query.Get("encoding-type"); encoding != "" {
+		fmt.Fprintf(&page, "<EncodingType>%s</EncodingType>", encoding)
+	}
+	fmt.Fprintf(&page, "<IsTruncated>%t</IsTruncated>", end < keys)
+	if end < keys {
+		fmt.Fprintf(&page, "<NextContinuationToken>%d</NextContinuationToken>", end)
+	}
+	day := 2
+	if strings.HasSuffix(prefix, "/copies/") {
+		day = 3
+	}
+	for i := from; i < end; i++ {
+		fmt.Fprintf(&page, "<Contents><Key>%s</Key><LastModified>2026-01-%02dT15:04:05.000Z</LastModified>"+
+			"<ETag>&quot;%032x&quot;</ETag><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"+
+			"<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>", nullserver.Name(prefix, i), day, i, 1000+i)
+	}
+	page.WriteString("</ListBucketResult>")
+	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
+	_, _ = w.Write(page.Bytes())
+}

@@ -1,0 +1,77 @@
+// Package nulls3 is a null server with the protocol of S3. Paths consist of bucket
+// and key; buckets in the host name are not supported.
+package nulls3
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+
+	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
+)
+
+const etag = `"9b2cf535f27731c974343645a3985328"`
+
+// Service implements [nullserver.Service].
+type Service struct{}
+
+var _ nullserver.Service = Service{}
+
+// Respond responds to the requests that Operation knows.
+func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string) {
+	bucket, key := split(r.URL.Path)
+	header := w.Header()
+	header.Set("X-Amz-Request-Id", "656c76696e6727732072657175657374")
+	header.Set("X-Amz-Id-2", "Uuag1LuByRx9e6j5Onimru9pO4ZVKnJ2Qz7/C1NPcfTWAtRPfTaOFg==")
+	switch operation {
+	case "PutObject", "UploadPart":
+		header.Set("Etag", etag)
+		if body, ok := r.Body.(*trailed); ok {
+			header.Set("X-Amz-Checksum-Crc32c", body.checksum())
+		}
+	case "GetObject", "HeadObject":
+		serveObject(w, r, nullserver.Size(key))
+	case "ListObjectsV2":
+		serveList(w, bucket, r.URL.Query())
+	case "CreateMultipartUpload":
+		answer(
+			w,
+			"<InitiateMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><UploadId>upload</UploadId></InitiateMultipartUploadResult>",
+			bucket, key,
+		)
+	case "CompleteMultipartUpload":
+		answer(
+			w,
+			"<CompleteMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><ETag>&quot;9b2cf535f27731c974343645a3985328-2&quot;</ETag></CompleteMultipartUploadResult>",
+			bucket, key,
+		)
+	case "GetBucketLocation":
+		answer(w, `<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></LocationConstraint>`)
+	}
+}
+
+func answer(w http.ResponseWriter, format string, args ...any) {
+	w.Header().Set("Content-Type", "application/xml")
+	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+format, args...)
+}
+
+// serveObject generates an object that was stored in one request.
+func serveObject(w http.ResponseWriter, r *http.Request, size int64) {
+	asked := r.Header.Get("Range")
+	whole := asked == ""
+	if whole && r.URL.Query().Has("partNumber") && size > 0 {
+		asked = "bytes=0-"
+	}
+	header := map[string]string{"Etag": etag}
+	if r.Header.Get("X-Amz-Checksum-Mode") != "" && whole && size >= 0 {
+		header["X-Amz-Checksum-Crc32c"] = checksum(size)
+		header["X-Amz-Checksum-Type"] = "FULL_OBJECT"
+	}
+	nullserver.ServeObject(w, r, asked, size, header)
+}
+
+// checksum returns the CRC32C of an object in the format of S3.
+func checksum(size int64) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, nullserver.CRC32C(size)))
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/omnibucket/storage/tools/benchmarks/record"
+)
+
+// A goal is a requirement of a case. check returns the measured value, and whether it
+// meets the goal. Results are found by the name of the row.
+type goal struct {
+	text  string
+	check func(rows map[string]*result) (seen string, met bool)
+}
+
+// asFast requires that ours takes at most 1/factor of the other's time.
+func asFast(other string, factor float64) goal {
+	return goal{
+		fmt.Sprintf("at least %g × as fast as %s", factor, other),
+		func(rows map[string]*result) (string, bool) {
+			seen := ratio(rows[other].nanos, rows[ours].nanos)
+			return fmt.Sprintf("%.3g ×", seen), seen >= factor
+		},
+	}
+}
+
+// within requires that ours takes at most factor times the other's time.
+func within(other string, factor float64) goal {
+	return goal{
+		fmt.Sprintf("at most %g × the time of %s", factor, other),
+		func(rows map[string]*result) (string, bool) {
+			seen := ratio(rows[ours].nanos, rows[other].nanos)
+			return fmt.Sprintf("%.3g ×", seen), seen <= factor
+		},
+	}
+}
+
+// allocations requires that ours makes at most n allocations per operation.
+func allocations(n float64) goal {
+	return goal{fmt.Sprintf("at most %g allocations", n), func(rows map[string]*result) (string, bool) {
+		seen := median(rows[ours].allocs)
+		return fmt.Sprintf("%.1f", seen), seen < n+0.5
+	}}
+}
+
+// moreThan requires that one row allocates at most that much more than the other.
+func moreThan(one, other string, allocs, bytes float64) goal {
+	return goal{
+		fmt.Sprintf("%s: at most %g allocations and %g B more than %s", one, allocs, bytes, other),
+		func(rows map[string]*result) (string, bool) {
+			a := median(rows[one].allocs) - median(rows[other].allocs)
+			b := median(rows[one].bytes) - median(rows[other].bytes)
+			return fmt.Sprintf("%+.1f, %+.0f B", a, b), a < allocs+0.5 && b < bytes+0.5
+		},
+	}
+}
+
+// bytesAtMost requires that ours allocates at most that many bytes per operation.
+func bytesAtMost(most float64) goal {
+	return goal{fmt.Sprintf("allocates at most %s", record.Size(most)), func(rows map[string]*result) (string, bool) {
+		seen := median(rows[ours].bytes)
+		return record.Size(seen), seen <= most
+	}}
+}
+
+// bytesOf requires that ours allocates at most factor times that many bytes per
+// operation.
+func bytesOf(bytes, factor float64) goal {
+	return goal{
+		fmt.Sprintf("allocates at most %g × its %s", factor, record.Size(bytes)),
+		func(rows map[string]*result) (string, bool) {
+			seen := median(rows[ours].bytes) / bytes
+			return fmt.Sprintf("%.3g ×", seen), seen <= factor
+		},
+	}
+}
+
+// report prints a case and returns the number of missed goals.
+func report(w io.Writer, c benchCase, results []*result) (missed int) {
+	fmt.Fprintf(w, "\n%s: %s\n", c.name, c.title)
+	byName := map[string]*result{}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "time/op\tCPU/op\tallocs/op\tB/op\ttime ÷ ours\tCPU ÷ ours\t \t")
+	for _, r := range results {
+		byName[r.name] = r
+		allocs, bytes := fmt.Sprintf("%.1f", median(r.allocs)), fmt.Sprintf("%.0f", median(r.bytes))
+		cpu, cpuRatio := record.Nanos(median(r.cpu)), fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
+		if r.peak > 0 || r.resident != nil { // measured by a child
+			allocs, bytes = "-", "-"
+		}
+		if r.peak > 0 {
+			cpu, cpuRatio = "-", "-"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.2f\t%s\t  %s\t\n",
+			record.Nanos(median(r.nanos)), cpu, allocs, bytes, ratio(r.nanos, results[0].nanos), cpuRatio, r.name)
+	}
+	_ = table.Flush()
+	for _, r := range results {
+		if r.requests != nil {
+			fmt.Fprintf(w, "  %s: %s\n", r.name, usage(r))
+		}
+	}
+	for _, r := range results {
+		if r.peak > 0 {
+			fmt.Fprintf(w, "  %s: heap at its peak %s above the start\n", r.name, record.Size(r.peak))
+		}
+	}
+	for _, g := range c.goals {
+		seen, met := g.check(byName)
+		verdict := "met"
+		if !met {
+			verdict = "MISSED"
+			missed++
+		}
+		fmt.Fprintf(w, "  goal: %s; seen: %s: %s\n", g.text, seen, verdict)
+	}
+	return missed
+}
+
+// usage returns the memory and traffic of a row as text.
+func usage(r *result) string {
+	var words []string
+	if median(r.resident) > 0 {
+		words = append(words, record.Size(median(r.resident))+" resident above the start at most")
+	}
+	for _, operation := range slices.Sorted(maps.Keys(r.requests)) {
+		words = append(words, fmt.Sprintf("%.4g %s", r.requests[operation], operation))
+	}
+	if r.received > 0 {
+		words = append(words, record.Size(r.received)+" received")
+	}
+	return strings.Join(words, ", ")
+}
+
+func machine() string {
+	return fmt.Sprintf(
+		"%s %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0),
+	)
+}
+
+// recordOf returns the medians of a case.
+func recordOf(c benchCase, results []*result, now time.Time) record.Case {
+	k := record.Case{
+		Name: c.name, Title: c.title, Run: now.Format(time.DateOnly), Machine: machine(), Versions: versions(),
+	}
+	if g := c.grows; g != nil {
+		k.Growth = &record.Growth{Name: g.name, Title: g.title, At: g.at, Text: g.unit(g.at)}
+	}
+	for _, r := range results {
+		row := record.Row{
+			Name: r.name, Nanos: median(r.nanos), PeakHeap: r.peak, Requests: r.requests, Received: r.received,
+		}
+		if r.resident != nil {
+			row.Resident = median(r.resident)
+		}
+		if r.peak == 0 {
+			row.CPU = median(r.cpu)
+		}
+		if r.peak == 0 && r.resident == nil { // else a child measured, which counts no allocations
+			row.Allocs, row.Bytes = median(r.allocs), median(r.bytes)
+		}
+		k.Rows = append(k.Rows, row)
+	}
+	return k
+}
+
+// peers are the modules whose versions a record names.
+var peers = []string{
+	"gocloud.dev", "github.com/apache/iceberg-go", "github.com/thanos-io/objstore", "github.com/tus/tusd/v2", "modernc.org/sqlite", "github.com/minio/minio-go/v7", "github.com/aws/aws-sdk-go-v2/",
+	"cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob",
+}
+
+func versions() map[string]string {
+	found := map[string]string{}
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return found
+	}
+	for _, m := range info.Deps {
+		if slices.ContainsFunc(peers, func(peer string) bool { return strings.HasPrefix(m.Path, peer) }) {
+			found[m.Path] = m.Version
+		}
+	}
+	return found
+}

@@ -1,0 +1,371 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/tools/benchmarks/process"
+	"github.com/omnibucket/storage/tools/benchmarks/record"
+)
+
+const (
+	// These have the paths of programs: minio and versitygw in the cache of testservers.
+	minioProgramVariable     = "OMNIBUCKET_MINIO"
+	versitygwProgramVariable = "OMNIBUCKET_VERSITYGW"
+
+	serverInMemory    = "s3server/cmd/s3server, memory"
+	serverOnDirectory = "s3server/cmd/s3server, a directory"
+	serverUnsynced    = "s3server/cmd/s3server, a directory without flushes" // as versitygw
+	serverMinIO       = "MinIO"
+	serverVersityGW   = "versitygw"
+
+	serverFileBytes = 4 << 10
+)
+
+// serverNames are the servers that are compared: ours, and those whose programs are named.
+func serverNames() []string {
+	names := []string{serverInMemory, serverOnDirectory, serverUnsynced, serverMinIO}
+	if os.Getenv(versitygwProgramVariable) != "" {
+		names = append(names, serverVersityGW)
+	}
+	return names
+}
+
+// s3ServerCases compare s3server/cmd/s3server with MinIO and versitygw, as servers of s5cmd. Each row has a server
+// process of its own, and its CPU time and memory are those of the server. Without s5cmd and
+// MinIO there are no such cases, and -large has the size of the large file:
+//
+//	OMNIBUCKET_S5CMD=~/go/bin/s5cmd OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… go run . -run s3server -files 2000 -large 200
+func s3ServerCases() []benchCase {
+	if os.Getenv(minioProgramVariable) == "" || os.Getenv(s5cmdVariable) == "" {
+		return nil
+	}
+	var ahead, lighter []goal
+	for _, other := range serverNames()[3:] {
+		ahead = append(ahead, faster(serverInMemory, other, 1), faster(serverOnDirectory, other, 1))
+		lighter = append(lighter, lessMemory(serverOnDirectory, other, 1))
+	}
+	transfer := func(name, title string, large bool, command serverCommand, memory ...goal) benchCase {
+		return benchCase{
+			name: "s3server-" + name, title: title, rows: serverRows(large, command), goals: append(ahead, memory...),
+		}
+	}
+	small, large := fmt.Sprintf("%d files of 4 KiB", listedKeys), fmt.Sprintf("a file of %d MiB", commandLineLarge)
+	data := float64(int64(listedKeys)*serverFileBytes + commandLineLarge<<20)
+	return []benchCase{
+		transfer("up", small+" to a server, by s5cmd with 16 workers", false, uploadTree, lighter...),
+		transfer("list", "a list of them", false, listTree, lighter...),
+		transfer("down", "and back", false, downloadTree, lighter...),
+		transfer("up-large", large+" to a server, by s5cmd", true, uploadTree, lighter...),
+		transfer("down-large", "and back", true, downloadTree, lighter...),
+		{name: "s3server-memory", title: "all of this, with a new server", rows: memoryRows(), goals: []goal{
+			memoryAtMost(serverInMemory, 1.5*data+50<<20), lessMemory(serverOnDirectory, serverMinIO, 0.25),
+		}},
+		s3ServerSteps(small, large),
+		{
+			name: "s3server-start", title: "from the start of the program to its first response", rows: startRows(),
+			goals: []goal{
+				timeAtMost(serverInMemory, 50*time.Millisecond),
+				timeAtMost(serverOnDirectory, 50*time.Millisecond), serverSize(15_000_000),
+			},
+		},
+	}
+}
+
+// A serverCommand returns the arguments of s5cmd that are measured.
+type serverCommand func(tree, bucket, back string) []string
+
+func uploadTree(tree, bucket, _ string) []string { return []string{"cp", tree + "/", bucket + "/"} }
+
+func listTree(_, bucket, _ string) []string { return []string{"ls", bucket + "/*"} }
+
+func downloadTree(_, bucket, back string) []string { return []string{"cp", bucket + "/*", back + "/"} }
+
+func serverRows(large bool, command serverCommand) (rows []row) {
+	for _, name := range serverNames() {
+		rows = append(rows, row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
+			s, err := e.startS3Server(name)
+			if err != nil {
+				return nil, err
+			}
+			tree, err := e.serverTree(large)
+			if err != nil {
+				return nil, err
+			}
+			if err := s.s5cmd(e.ctx, "mb", "s3://full"); err != nil {
+				return nil, err
+			}
+			if err := s.s5cmd(e.ctx, uploadTree(tree, "s3://full", "")...); err != nil {
+				return nil, err
+			}
+			return func(int) (err error) {
+				e.reports[name], err = s.round(e.ctx, tree, command)
+				return err
+			}, nil
+		}})
+	}
+	return rows
+}
+
+// round measures one command. It uploads to an empty bucket, and downloads to an empty
+// directory.
+func (s *s3Process) round(ctx context.Context, tree string, command serverCommand) (report *childReport, err error) {
+	back, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(back)) }()
+	if err := s.s5cmd(ctx, "mb", "s3://empty"); err != nil {
+		return nil, err
+	}
+	args, bucket := command(tree, "s3://full", back), "s3://full"
+	if args[len(args)-1] == bucket+"/" {
+		bucket = "s3://empty"
+		args = command(tree, bucket, back)
+	}
+	computed := s.cpu()
+	began := time.Now()
+	if err := s.s5cmd(ctx, args...); err != nil {
+		return nil, err
+	}
+	report = &childReport{Nanos: float64(time.Since(began)), CPU: s.cpu() - computed, Resident: s.peak()}
+	if bucket == "s3://empty" {
+		if err := s.s5cmd(ctx, "rm", bucket+"/*"); err != nil {
+			return nil, err
+		}
+	}
+	return report, s.s5cmd(ctx, "rb", "s3://empty")
+}
+
+func memoryRows() (rows []row) {
+	for _, name := range serverNames() {
+		rows = append(rows, row{name: name, once: true, setup: func(e *env) (func(int) error, error) {
+			return func(int) error {
+				s, err := e.startS3Server(name)
+				if err != nil {
+					return err
+				}
+				began := time.Now()
+				if err := s.everything(e); err != nil {
+					return err
+				}
+				e.reports[name] = &childReport{Nanos: float64(time.Since(began)), CPU: s.cpu(), Resident: s.peak()}
+				return nil
+			}, nil
+		}})
+	}
+	return rows
+}
+
+func (s *s3Process) everything(e *env) error {
+	for i, large := range []bool{false, true} {
+		tree, err := e.serverTree(large)
+		if err != nil {
+			return err
+		}
+		back, err := e.dir()
+		if err != nil {
+			return err
+		}
+		bucket := fmt.Sprintf("s3://all%d", i)
+		for _, args := range [][]string{{"mb", bucket}, uploadTree(tree, bucket, back), listTree(tree, bucket, back), downloadTree(tree, bucket, back)} {
+			if err := s.s5cmd(e.ctx, args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func startRows() (rows []row) {
+	for _, name := range serverNames() {
+		rows = append(rows, row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
+			return func(int) error {
+				s, err := e.startS3Server(name)
+				if err != nil {
+					return err
+				}
+				e.reports[name] = &childReport{Nanos: float64(s.started), CPU: s.cpu(), Resident: s.peak()}
+				return nil
+			}, nil
+		}})
+	}
+	return rows
+}
+
+// An s3Process is a server in a process of its own.
+type s3Process struct {
+	server  jobServer
+	pid     int
+	started time.Duration // until the first response
+	end     func() error  // ends it; its data stays until the end of the case
+}
+
+// startS3Server starts a server, which ends with the case.
+func (e *env) startS3Server(name string) (*s3Process, error) {
+	dir, err := e.dir()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	address := listener.Addr().String()
+	_ = listener.Close() // its port is free again
+	const key, secret = "benchmarks", "benchmarks-secret"
+	var cmd *exec.Cmd
+	switch name {
+	case serverMinIO:
+		cmd = exec.CommandContext(
+			e.ctx, os.Getenv(minioProgramVariable), "server", "--quiet", "--address", address, dir,
+		)
+	case serverVersityGW:
+		cmd = exec.CommandContext(
+			e.ctx, os.Getenv(versitygwProgramVariable), "--port", address, "--region", "us-east-1", "--quiet",
+			"posix", dir,
+		)
+	default:
+		program, err := e.built("s3server", "../..", "./s3server/cmd/s3server")
+		if err != nil {
+			return nil, err
+		}
+		cmd = exec.CommandContext(e.ctx, program, "--listen", address)
+		switch name {
+		case serverOnDirectory:
+			cmd.Args = append(cmd.Args, dir)
+		case serverUnsynced:
+			cmd.Args = append(cmd.Args, "file://"+dir+"?sync=false")
+		}
+	}
+	cmd.Env = append(
+		os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "MINIO_ROOT_USER="+key,
+		"MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off", "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret,
+	)
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &s3Process{server: jobServer{"http://" + address, key, secret}, pid: cmd.Process.Pid, end: func() error {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+		return nil
+	}}
+	e.cleanup = append(e.cleanup, s.end)
+	for {
+		if response, err := http.Get(s.server.endpoint); err == nil {
+			s.started = time.Since(began)
+			return s, response.Body.Close()
+		}
+		if time.Since(began) > time.Minute {
+			return nil, fmt.Errorf("%s does not answer", name)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (s *s3Process) s5cmd(ctx context.Context, args ...string) error {
+	cmd := s5cmdCommand(ctx, s.server, append([]string{"--numworkers", "16"}, args...)...)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("s5cmd %s: %w: %s", strings.Join(args, " "), err, said)
+	}
+	return nil
+}
+
+// peak returns the most memory that the process had, in bytes.
+func (s *s3Process) peak() float64 {
+	return process.PeakOf(s.pid)
+}
+
+// cpu returns the CPU time of the process so far, in nanoseconds.
+func (s *s3Process) cpu() float64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
+	_, rest, _ := strings.Cut(string(text), ") ") // the name may have spaces
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	var user, system float64
+	_, _ = fmt.Sscan(fields[11], &user)
+	_, _ = fmt.Sscan(fields[12], &system)
+	const tick = 1e9 / 100 // of Linux, in nanoseconds
+	return (user + system) * tick
+}
+
+// serverTree returns a directory of small files, or of a large one.
+func (e *env) serverTree(large bool) (string, error) {
+	name := fmt.Sprintf("s3server-tree-%t", large)
+	if dir, ok := e.shared[name].(string); ok {
+		return dir, nil
+	}
+	dir, err := e.dir()
+	if err != nil {
+		return "", err
+	}
+	e.shared[name] = dir
+	files, size := listedKeys, int64(serverFileBytes)
+	if large {
+		files, size = 1, commandLineLarge<<20
+	}
+	seed := rand.NewChaCha8([32]byte{1})
+	for i := range files {
+		if err := randomFile(filepath.Join(dir, fmt.Sprintf("%06d", i)), seed, size); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+func randomFile(name string, seed *rand.ChaCha8, size int64) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(file, seed, size)
+	return errors.Join(err, file.Close())
+}
+
+// timeAtMost requires that an operation of a row takes at most this long.
+func timeAtMost(one string, most time.Duration) goal {
+	return goal{fmt.Sprintf("%s: at most %s", one, most), func(rows map[string]*result) (string, bool) {
+		seen := median(rows[one].nanos)
+		return record.Nanos(seen), seen <= float64(most)
+	}}
+}
+
+// serverSize requires that the server's program, without symbols, has at most so many bytes.
+func serverSize(most int64) goal {
+	return goal{
+		fmt.Sprintf("the stripped program has at most %s", record.Size(float64(most))),
+		func(map[string]*result) (string, bool) {
+			dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+			if err != nil {
+				return err.Error(), false
+			}
+			defer func() { _ = os.RemoveAll(dir) }()
+			program := filepath.Join(dir, "s3server")
+			cmd := exec.Command(
+				"go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./s3server/cmd/s3server",
+			)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if said, err := cmd.CombinedOutput(); err != nil {
+				return string(said), false
+			}
+			info, err := os.Stat(program)
+			if err != nil {
+				return err.Error(), false
+			}
+			return record.Size(float64(info.Size())), info.Size() <= most
+		},
+	}
+}

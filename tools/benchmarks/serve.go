@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/tools/benchmarks/record"
+)
+
+const (
+	fileServer  = "http.FileServer"
+	contentOnly = "http.ServeContent"
+
+	serveKey = "object.bin"
+)
+
+// serveCases serve objects over loopback HTTP to a minimal client, so that only the
+// server differs. Ours verifies an object that it serves completely, which means
+// reading its bytes. It does not verify a range, and the kernel sends it from the
+// file.
+func serveCases() []benchCase {
+	var all []benchCase
+	for _, size := range []int{kilobyte, 64 << 20} {
+		for _, ranged := range []bool{false, true} {
+			a := serveCase{size: size, ranged: ranged}
+			all = append(all, a.localCase(), a.memoryCase())
+		}
+	}
+	return all
+}
+
+// A serveCase serves a whole object, or a range of all but its first byte.
+type serveCase struct {
+	size   int
+	ranged bool
+}
+
+func (a serveCase) name(store string) string {
+	name := "serve-" + store + map[bool]string{true: "-1k", false: "-64m"}[a.size == kilobyte]
+	if a.ranged {
+		name += "-range"
+	}
+	return name
+}
+
+func (a serveCase) title(from string) string {
+	return fmt.Sprintf(
+		"%s %s over HTTP, from %s", map[bool]string{true: "a range of", false: "the whole of"}[a.ranged],
+		record.Size(float64(a.size)), from,
+	)
+}
+
+func (a serveCase) localCase() benchCase {
+	return benchCase{
+		name: a.name("local"), title: a.title("a directory"),
+		rows: []row{
+			{name: ours, setup: func(e *env) (func(int) error, error) {
+				dir, err := e.dir()
+				if err != nil {
+					return nil, err
+				}
+				s, err := openOwn(e, dir, false)
+				if err != nil {
+					return nil, err
+				}
+				return a.serveOp(e, s.bucket)
+			}},
+			{name: fileServer, setup: func(e *env) (func(int) error, error) {
+				dir, err := e.dir()
+				if err != nil {
+					return nil, err
+				}
+				if err := os.WriteFile(filepath.Join(dir, serveKey), make([]byte, a.size), 0o600); err != nil {
+					return nil, err
+				}
+				return a.requestOp(e, http.FileServer(http.Dir(dir)))
+			}},
+		},
+		goals: a.goals(fileServer),
+	}
+}
+
+func (a serveCase) memoryCase() benchCase {
+	return benchCase{
+		name: a.name("memory"), title: a.title("memory"),
+		rows: []row{
+			{name: ours, setup: func(e *env) (func(int) error, error) { return a.serveOp(e, memstore.New()) }},
+			{name: contentOnly, setup: func(e *env) (func(int) error, error) {
+				data, modified := make([]byte, a.size), time.Now()
+				return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Content-Type", contentType)
+					w.Header().Set("Etag", `"0123456789"`)
+					http.ServeContent(w, r, serveKey, modified, bytes.NewReader(data))
+				}))
+			}},
+		},
+		goals: a.goals(contentOnly),
+	}
+}
+
+func (a serveCase) goals(peer string) []goal {
+	switch {
+	case a.size == kilobyte:
+		return []goal{within(peer, 1.1)}
+	case a.ranged:
+		return []goal{within(peer, 1.3)}
+	}
+	return []goal{within(peer, 1.75)} // verified
+}
+
+// serveOp sends requests to our handler.
+func (a serveCase) serveOp(e *env, b storage.Bucket) (func(int) error, error) {
+	if _, err := b.Upload(e.ctx, serveKey, bytes.NewReader(make([]byte, a.size)), storage.WithContentType(contentType)); err != nil {
+		return nil, err
+	}
+	return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serve.Object(w, r, b, serveKey)
+	}))
+}
+
+// requestOp sends requests to a handler over one connection.
+func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
+	server := httptest.NewServer(h)
+	e.cleanup = append(e.cleanup, func() error { server.Close(); return nil })
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	e.cleanup = append(e.cleanup, conn.Close)
+	request, want := "GET /"+serveKey+" HTTP/1.1\r\nHost: localhost\r\n", a.size
+	if a.ranged {
+		request, want = request+"Range: bytes=1-\r\n", want-1
+	}
+	request += "\r\n"
+	from, body := bufio.NewReaderSize(conn, 64<<10), make([]byte, 256<<10)
+	return func(n int) error {
+		for range n {
+			if _, err := io.WriteString(conn, request); err != nil {
+				return err
+			}
+			if got, err := readResponse(from, body); err != nil || got != want {
+				return errors.Join(err, checkCount(got, want))
+			}
+		}
+		return nil
+	}, nil
+}
+
+// readResponse reads a response and returns the length of its body.
+func readResponse(from *bufio.Reader, body []byte) (int, error) {
+	length := -1
+	for {
+		line, err := from.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			break
+		}
+		if text, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			length = 0
+			for _, digit := range text {
+				length = length*10 + int(digit-'0')
+			}
+		}
+	}
+	for left := length; left > 0; {
+		n, err := from.Read(body[:min(left, len(body))])
+		if err != nil {
+			return length - left, err
+		}
+		left -= n
+	}
+	return length, nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
+	"github.com/omnibucket/storage/tools/benchmarks/process"
+)
+
+const (
+	oursHedged = ours + ", hedged reads"
+	tailReads  = 1000
+)
+
+// stalling is a store that stalls one in fifty responses.
+var stalling = &nullserver.Options{Latency: 5 * time.Millisecond, Stall: 200 * time.Millisecond, StallEvery: 50}
+
+// tailCases compare the slowest reads. The times are the 99th percentile of a thousand reads,
+// and the requests are those of one read.
+func tailCases() []benchCase {
+	return []benchCase{{
+		name: "s3-get-tail",
+		title: fmt.Sprintf("get 1 KiB, %d times, %v a request and %v more for one in %d; times are the 99th percentile",
+			tailReads, stalling.Latency, stalling.Stall, stalling.StallEvery),
+		rows:  []row{tailRow(s3Ours), tailRow(amazon.ours(oursHedged, tuning{hedged: true})), tailRow(s3Raw)},
+		goals: []goal{faster(oursHedged, ours, 5), faster(oursHedged, rawSDK, 5), requestsAtMost(oursHedged, 1.05)},
+	}}
+}
+
+func tailRow(c contender) row {
+	return row{name: c.name, single: true, setup: func(e *env) (func(int) error, error) {
+		url, err := amazon.server(e, *stalling)
+		if err != nil {
+			return nil, err
+		}
+		opened, err := c.open(e, url)
+		return func(int) (err error) {
+			e.reports[c.name], err = e.slowest(opened)
+			return err
+		}, err
+	}}
+}
+
+// slowest reads small objects one after the other. The time of its report is the 99th percentile.
+func (e *env) slowest(c client) (*childReport, error) {
+	before, err := e.requests()
+	if err != nil {
+		return nil, err
+	}
+	cpu, took := process.CPUTime(), make([]float64, tailReads)
+	for i := range took {
+		began := time.Now()
+		if err := getSmall(e.ctx, c, 1); err != nil {
+			return nil, err
+		}
+		took[i] = float64(time.Since(began))
+	}
+	used := process.CPUTime() - cpu
+	after, err := e.requests()
+	slices.Sort(took)
+	return &childReport{
+		Nanos:    took[tailReads*99/100],
+		CPU:      float64(used) / tailReads,
+		Requests: since(before, after, tailReads),
+	}, err
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/tools/benchmarks/process"
+)
+
+const (
+	// minioVariable has the address of MinIO, set by testservers. The variables with
+	// _KEY and _SECRET have its credentials.
+	minioVariable = "OMNIBUCKET_TEST_MINIO"
+	// rcloneVariable has the path of rclone: go install
+	// github.com/rclone/rclone@v1.75.1.
+	rcloneVariable = "OMNIBUCKET_RCLONE"
+	// s5cmdVariable has the path of github.com/peak/s5cmd. If it is empty, there is
+	// no such row.
+	s5cmdVariable = "OMNIBUCKET_S5CMD"
+
+	rcloneBest = "rclone copy, 32 transfers"
+	rcloneOwn  = "rclone copy, as it comes"
+	ours256    = "omnibucket, 256 at once"
+	s5cmdOwn   = "s5cmd sync, 256 workers"
+)
+
+// transferJobCases compare whole jobs with rclone and s5cmd on a real MinIO. A tree
+// is uploaded to an empty bucket, and again when all of it exists. Each contender is
+// a program; ours is cmd/omnibucket, as it is released. Without MinIO and rclone there are no such
+// cases:
+//
+//	OMNIBUCKET_RCLONE=~/go/bin/rclone OMNIBUCKET_S5CMD=~/go/bin/s5cmd go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run jobs
+func transferJobCases() []benchCase {
+	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" {
+		return nil
+	}
+	rows := func(again bool) []row {
+		all := []row{
+			jobRow(ours, again, syncUp()),
+			jobRow(ours256, again, syncUp("--concurrency", "256")),
+			jobRow(rcloneBest, again, rclone("--transfers", "32", "--checkers", "32")),
+			jobRow(rcloneOwn, again, rclone()),
+		}
+		if os.Getenv(s5cmdVariable) != "" {
+			all = append(all, jobRow(s5cmdOwn, again, s5cmd()))
+		}
+		return all
+	}
+	goals := []goal{
+		asFast(rcloneBest, 1), asFast(rcloneOwn, 1),
+		lessMemory(ours, rcloneBest, 0.5), lessMemory(ours, rcloneOwn, 0.5),
+	}
+	down := []row{
+		jobDownRow(ours, syncDown),
+		jobDownRow(rcloneBest, rcloneDown("--transfers", "32", "--checkers", "32")),
+		jobDownRow(rcloneOwn, rcloneDown()),
+	}
+	var upS5cmd, againS5cmd, downS5cmd []goal
+	if os.Getenv(s5cmdVariable) != "" {
+		down = append(down, jobDownRow(s5cmdOwn, s5cmdDown))
+		upS5cmd, againS5cmd, downS5cmd = []goal{
+			within(s5cmdOwn, 0.6),
+		}, []goal{
+			within(s5cmdOwn, 1.2),
+		}, []goal{
+			within(s5cmdOwn, 0.5),
+		}
+	}
+	return []benchCase{
+		{
+			name: "jobs-upload",
+			title: fmt.Sprintf(
+				"a tree of %d files and %d large ones into an empty bucket of MinIO; memory is the whole process's",
+				jobFiles,
+				jobLargeFiles,
+			),
+			rows:  rows(false),
+			goals: slices.Concat(goals, upS5cmd),
+		},
+		{
+			name: "jobs-again", title: "the same if all of it exists", rows: rows(true),
+			goals: slices.Concat(goals, againS5cmd),
+		},
+		{
+			name:  "jobs-down",
+			title: "the tree from MinIO into a new directory; ours is the command line, which syncs what it writes to the disk",
+			rows:  down, goals: slices.Concat(goals, downS5cmd),
+		},
+	}
+}
+
+const (
+	jobFiles      = 2000
+	jobFileBytes  = 64 << 10 // maximum; the mean is half of it
+	jobLargeFiles = 2
+	jobLargeBytes = 128 << 20
+)
+
+// jobTree returns the directory that all contenders upload.
+func (e *env) jobTree() (string, error) {
+	const name = "jobs-tree"
+	if dir, ok := e.shared[name].(string); ok {
+		return dir, nil
+	}
+	dir, err := e.dir()
+	if err != nil {
+		return "", err
+	}
+	if _, throttled := e.shared[jobServerName]; throttled {
+		e.shared[name] = dir
+		return dir, throttledTree(dir)
+	}
+	seed := rand.NewChaCha8([32]byte{1})
+	write := func(path string, size int) error {
+		data := make([]byte, size)
+		_, _ = seed.Read(data) // never fails
+		path = filepath.Join(dir, path)
+		return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644))
+	}
+	for i := range jobFiles {
+		if err := write(fmt.Sprintf("small/%02d/%04d", i%40, i), int(seed.Uint64()%jobFileBytes)); err != nil {
+			return "", err
+		}
+	}
+	for i := range jobLargeFiles {
+		if err := write(fmt.Sprintf("large/%d", i), jobLargeBytes); err != nil {
+			return "", err
+		}
+	}
+	e.shared[name] = dir
+	return dir, nil
+}
+
+// A job returns the command that uploads dir to a bucket.
+type job func(e *env, dir, bucket string) (*exec.Cmd, error)
+
+// jobRow returns a row. Each operation has a bucket of its own or, with again, one
+// that the same contender has filled.
+func jobRow(name string, again bool, make job) row {
+	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
+		dir, err := e.jobTree()
+		if err != nil {
+			return nil, err
+		}
+		var filled string
+		if again {
+			if filled, err = e.jobBucket(); err != nil {
+				return nil, err
+			}
+			if _, err := e.runJob(make, dir, filled); err != nil {
+				return nil, err
+			}
+		}
+		return func(int) error {
+			bucket := filled
+			if !again {
+				if bucket, err = e.jobBucket(); err != nil {
+					return err
+				}
+			}
+			e.reports[name], err = e.runJob(make, dir, bucket)
+			return err
+		}, nil
+	}}
+}
+
+// runJob runs a program and measures it.
+func (e *env) runJob(make job, dir, bucket string) (*childReport, error) {
+	cmd, err := make(e, dir, bucket)
+	if err != nil {
+		return nil, err
+	}
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	before, began := e.requestsUntilNow(), time.Now()
+	peak, err := process.RunWatched(cmd)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, said.String())
+	}
+	r := &childReport{
+		Nanos:    float64(time.Since(began)),
+		CPU:      float64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()),
+		Resident: peak,
+	}
+	if before != nil {
+		r.Requests = since(before, e.requestsUntilNow(), 1)
+	}
+	return r, nil
+}

@@ -1,0 +1,57 @@
+// Parquet writes a table of eight columns into a bucket as one Parquet file, and then reads two
+// of the columns. It prints how many requests and bytes that takes, beside a reader that knows
+// in advance where everything is. The reader takes about as many, whatever the table's size.
+//
+//	go run -C tools/examples/parquet . [-bucket ADDRESS] [-rows N]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+
+	"github.com/omnibucket/storage"
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/local" // file:///
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
+)
+
+func main() {
+	address := flag.String("bucket", "mem://tables", "address of the bucket")
+	rows := flag.Int("rows", 1_000_000, "rows of the table")
+	flag.Parse()
+	if err := run(context.Background(), *address, *rows, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, address string, rows int, out io.Writer) error {
+	const key = "examples/trips.parquet"
+	var seen traffic
+	bucket, err := storage.Open(ctx, address, storage.WithHook(seen.hook))
+	if err != nil {
+		return err
+	}
+	defer storage.Close(bucket)
+	attrs, err := upload(ctx, bucket, key, rows)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "uploaded %d rows, %d bytes\n", rows, attrs.Size)
+
+	seen.reset()
+	got, err := readColumns(ctx, bucket, key, "distance", "fare")
+	requests, bytes := seen.requests.Load(), seen.bytes.Load()
+	err = errors.Join(err, bucket.Remove(context.WithoutCancel(ctx), key))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "distance %.0f, fare %.0f\n", got.sums["distance"], got.sums["fare"])
+	fmt.Fprintf(out, "read %d bytes by %d requests; an ideal reader: %d bytes by %d requests\n",
+		bytes, requests, got.ideal.bytes, got.ideal.requests)
+	return nil
+}

@@ -1,0 +1,211 @@
+// Judges runs the test suites of S3's clients against the S3 server of this repository
+// and, beside it, against others. It prints a table with the numbers of passed, failed
+// and skipped tests.
+//
+//	go run -C tools/judges . [-suites s3-tests,s5cmd] [-servers ours,gofakes3] [-schemes http,https] [-out DIR] [-page FILE]
+//	go run -C tools/testservers . -only minio,versitygw -- go run -C tools/judges . -servers ours,minio,versitygw
+//
+// A suite that has several versions is chosen by its name, or one of them by name and version: restic-0.18.1.
+//
+// It fails if a test fails on our server without a reason in exceptions/SUITE.tsv, or if
+// a test with a reason passes. exceptions/SUITE-VERSION.tsv has further reasons for one version, and
+// exceptions/SERVER.tsv for one of our servers. A gateway with layers is judged beside the same gateway
+// without them, and exceptions/layers.tsv has the reasons. The other servers are only counted.
+//
+// Each suite is pinned: a module by its version and sum, packages of npm by a lock file,
+// packages of Python by a release of Debian. Built suites are in omnibucket/judges below
+// $OMNIBUCKET_CACHE, by default the user's cache directory. They can be deleted at any
+// time. ceph/s3-tests is in no package registry: $OMNIBUCKET_S3TESTS names a directory
+// with a checkout. Judges runs on Linux, macOS and FreeBSD.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	var c chosen
+	chosenSuites := flag.String("suites", strings.Join(names(suites), ","), "run these `suites`, separated by commas")
+	chosenServers := flag.String(
+		"servers", "ours",
+		"judge these `servers`, separated by commas: "+strings.Join(names(servers), ", "),
+	)
+	chosenSchemes := flag.String(
+		"schemes", "",
+		"run each suite over these `schemes`, http and https; by default over the one that the suite prefers",
+	)
+	flag.StringVar(
+		&c.out, "out", "",
+		"write the log and the results of each suite to this `directory`, from which the table is drawn; by default a temporary one",
+	)
+	flag.StringVar(
+		&c.page, "page", "",
+		"write the results into the table of this `file`, between its marks, which keeps those of other runs",
+	)
+	flag.Parse()
+	c.suites, c.servers, c.schemes = strings.Split(*chosenSuites, ","), strings.Split(*chosenServers, ","),
+		strings.Split(*chosenSchemes, ",")
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err := run(ctx, c)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "judges:", err)
+		os.Exit(1)
+	}
+}
+
+// A chosen says what to run. A scheme of "" is the one that a suite prefers.
+type chosen struct {
+	suites, servers, schemes []string
+	out, page                string
+}
+
+// named is what flags choose from, by a title or a name that several have.
+type named interface {
+	title() string
+	called() string
+}
+
+func names[T named](all []T) []string {
+	titles := make([]string, len(all))
+	for i, one := range all {
+		titles[i] = one.title()
+	}
+	return titles
+}
+
+func choose[T named](all []T, wanted []string) ([]T, error) {
+	var chosen []T
+	for _, name := range wanted {
+		before := len(chosen)
+		for _, one := range all {
+			if name == one.title() || name == one.called() {
+				chosen = append(chosen, one)
+			}
+		}
+		if len(chosen) == before {
+			return nil, fmt.Errorf("unknown name %q; the names are %s", name, strings.Join(names(all), ", "))
+		}
+	}
+	return chosen, nil
+}
+
+// run runs the suites on the servers, prints the table, and returns what is wrong with
+// our server. Every suite gets a fresh server, except those of the environment. A suite that cannot
+// be prepared, or does not end, keeps no other from running.
+func run(ctx context.Context, c chosen) error {
+	chosenSuites, err := choose(suites, c.suites)
+	if err != nil {
+		return err
+	}
+	chosenServers, err := choose(servers, c.servers)
+	if err != nil {
+		return err
+	}
+	if c.out == "" {
+		if c.out, err = os.MkdirTemp("", "omnibucket-judges-*"); err != nil {
+			return err
+		}
+	}
+	if c.out, err = filepath.Abs(c.out); err != nil {
+		return err
+	}
+	var wrong []error
+	for _, suite := range chosenSuites {
+		prepared, err := suite.prepare(ctx)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("preparing %s: %w", suite.title(), err))
+			continue
+		}
+		for _, scheme := range c.schemes {
+			wrong = append(wrong, judgeAll(ctx, suite, prepared, chosenServers, scheme, c.out))
+		}
+	}
+	measured, err := readCells(c.out)
+	if err != nil {
+		return err
+	}
+	fmt.Println("Tests that passed, failed and were skipped:\n\n" + measured.table())
+	fmt.Println("Results and logs:", c.out)
+	if c.page != "" {
+		wrong = append(wrong, writeTable(c.page, measured))
+	}
+	return errors.Join(wrong...)
+}
+
+// judgeAll runs a suite on the servers, and returns what is wrong with ours.
+func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme, out string) error {
+	var wrong []error
+	judged := map[string][]result{}
+	for _, server := range on {
+		if ctx.Err() != nil {
+			break
+		}
+		results, err := judge(ctx, s, prepared, server, scheme, out)
+		if errors.Is(err, errLacksScheme) {
+			continue
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s on %s: %w", s.title(), server.name, err))
+			continue
+		}
+		judged[server.name] = results
+		switch {
+		case server.ours:
+			wrong = append(wrong, compare(s, server, results))
+		case judged[server.like] != nil:
+			wrong = append(wrong, compareBeside(s.name, server, judged[server.like], results))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// errLacksScheme says that a server has no TLS, or that a suite needs it.
+var errLacksScheme = errors.New("not over this scheme")
+
+// judge runs a suite on a server, and writes its log and its results to a directory in out.
+func judge(ctx context.Context, s suite, prepared string, on server, scheme, out string) ([]result, error) {
+	overTLS, column := s.tls || s.needsTLS, on.name
+	if scheme != "" {
+		overTLS, column = scheme == "https", on.name+" "+scheme
+	}
+	running, err := on.start(overTLS)
+	if err != nil {
+		return nil, err
+	}
+	defer running.stop()
+	if scheme != "" && running.tls() != overTLS || s.needsTLS && !running.tls() {
+		return nil, errLacksScheme
+	}
+	dir := filepath.Join(out, s.title(), column)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	begun := time.Now()
+	results, err := s.run(ctx, task{prepared: prepared, on: running, server: on.name, dir: dir, log: log})
+	if err != nil {
+		return nil, fmt.Errorf("%w; see %s", err, log.Name())
+	}
+	if len(results) == 0 {
+		return nil, fmt.Errorf("no test ran; see %s", log.Name())
+	}
+	results = merge(results)
+	logf("%s on %s: %s in %s", s.title(), column, count(results), time.Since(begun).Round(time.Second))
+	return results, writeResults(filepath.Join(dir, "results.tsv"), results)
+}
+
+func logf(format string, args ...any) { fmt.Fprintf(os.Stderr, "judges: "+format+"\n", args...) }

@@ -1,0 +1,103 @@
+// Release is a dry run of a release. It checks the changelog, the listing of the API, the archives
+// of the modules, that other programs can import the adapters, the programs for every system, and
+// that the updates of dependencies cover every module. It changes nothing:
+//
+//	go run -C tools/release .                      # is the next release in order?
+//	go run -C tools/release . -version v0.1.0      # as the workflow of the tag runs it
+//	go run -C tools/release . -full                # builds the command line for every system, too
+//
+// With -tag it makes the tags of a release instead, of the library and of all modules, and pushes nothing:
+//
+//	go run -C tools/release . -version v0.1.0 -tag
+//
+// With -program it makes the module in which .goreleaser.yaml builds the command line, and with -notes the text
+// of the release.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// A check is one part of the dry run. It prints what it has seen.
+type check struct {
+	name string
+	run  func(*repository) error
+}
+
+var checks = []check{
+	{"changelog", checkChangelog},
+	{"exported API", checkAPI},
+	{"updates of dependencies", checkUpdates},
+	{"archives of modules", checkArchives},
+	{"programs of others with the adapters", checkConsumers},
+	{"programs", checkPrograms},
+}
+
+// A repository is what is checked.
+type repository struct {
+	root    string
+	golang  string // the command "go"
+	version string // of the tag; "" for the next release
+	full    bool
+	notes   string // the file for the text of the release
+}
+
+func main() {
+	r := &repository{}
+	flag.StringVar(&r.golang, "go", "go", "the command `go`")
+	flag.StringVar(&r.version, "version", "", "the `version` of the release, such as v0.1.0")
+	flag.BoolVar(&r.full, "full", false, "build every program for every system")
+	tags := flag.Bool("tag", false, "make the tags of the release")
+	program := flag.Bool("program", false, "make the module in which the command line is built")
+	flag.StringVar(&r.notes, "notes", "", "write the section of the changelog to a `file`")
+	flag.Parse()
+	root, err := filepath.Abs(filepath.Join("..", "..")) // of this directory
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "release:", err)
+		os.Exit(1)
+	}
+	r.root = root
+	if *tags {
+		checks = []check{{"tags", tagAll}}
+	}
+	if r.notes != "" {
+		checks = []check{{"notes", writeNotes}}
+	}
+	if *program {
+		checks = []check{{"program", programModule}}
+	}
+	failed := false
+	start := time.Now()
+	for _, c := range checks {
+		fmt.Printf("== %s (%.0fs)\n", c.name, time.Since(start).Seconds())
+		if err := c.run(r); err != nil {
+			fmt.Fprintf(os.Stderr, "release: %s: %v\n", c.name, err)
+			failed = true
+		}
+	}
+	if failed {
+		os.Exit(1)
+	}
+}
+
+// command runs a program in a directory of the repository and shows its output.
+func (r *repository) command(dir string, env []string, name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = filepath.Join(r.root, dir)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s %v: %w", name, args, err)
+	}
+	return nil
+}
+
+// checkAPI compares the exported API with api.txt.
+func checkAPI(r *repository) error {
+	return r.command(".", nil, r.golang, "run", "./internal/checks/apilist")
+}

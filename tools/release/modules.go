@@ -1,0 +1,110 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
+)
+
+const library = "github.com/omnibucket/storage"
+
+// unpublished are the directories of modules that get no tag: they serve this repository only.
+var unpublished = []string{"tools"}
+
+func isPublished(dir string) bool {
+	return !slices.ContainsFunc(
+		unpublished, func(own string) bool { return dir == own || strings.HasPrefix(dir, own+"/") },
+	)
+}
+
+// moduleDirs returns the directories that have a go.mod, relative to the root, which is ".".
+func (r *repository) moduleDirs() ([]string, error) {
+	out, err := exec.Command("git", "-C", r.root, "ls-files", "go.mod", "*/go.mod").Output()
+	if err != nil {
+		return nil, fmt.Errorf("git ls-files: %w", err)
+	}
+	var dirs []string
+	for name := range strings.Lines(string(out)) {
+		dirs = append(dirs, path.Dir(strings.TrimSpace(name)))
+	}
+	return dirs, nil
+}
+
+// checkArchives makes the archive of each published module from the last commit, as a module proxy
+// does. That fails if a name or a size is not allowed.
+func checkArchives(r *repository) error {
+	dirs, err := r.moduleDirs()
+	if err != nil {
+		return err
+	}
+	export, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(export) }()
+	if err := r.command(".", nil, "sh", "-c", `git archive HEAD | tar -x -C "$0"`, export); err != nil {
+		return err
+	}
+	var failed []error
+	for _, dir := range dirs {
+		if isPublished(dir) {
+			failed = append(failed, r.checkArchive(export, dir))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (r *repository) checkArchive(export, dir string) error {
+	name := filepath.Join(export, dir, "go.mod")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	file, err := modfile.Parse(name, text, nil)
+	if err != nil {
+		return err
+	}
+	own := path.Join(library, dir)
+	if file.Module.Mod.Path != own {
+		return fmt.Errorf("%s/go.mod: the module must be %s", dir, own)
+	}
+	var size counter
+	version := module.Version{Path: own, Version: cmp.Or(r.version, "v0.0.1-check")}
+	if err := zip.CreateFromDir(&size, version, filepath.Dir(name)); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	fmt.Printf("%-28s %5d KiB%s\n", dir, size>>10, pending(file))
+	return nil
+}
+
+// pending says what has to change in the go.mod of a module before its own tag: a requirement of
+// v0.0.0 needs a replacement, which other modules do not see.
+func pending(file *modfile.File) string {
+	for _, required := range file.Require {
+		if strings.HasPrefix(required.Mod.Path, library) && required.Mod.Version == "v0.0.0" {
+			return ", requires our other modules: make release-tags"
+		}
+	}
+	return ""
+}
+
+// A counter counts bytes that are written to it.
+type counter int64
+
+var _ io.Writer = (*counter)(nil)
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A system is what programs are built for.
+type system struct{ os, arch string }
+
+func (s system) env() []string { return []string{"GOOS=" + s.os, "GOARCH=" + s.arch, "CGO_ENABLED=0"} }
+
+// releaser is the part of .goreleaser.yaml that says what is built.
+type releaser struct {
+	Builds []struct {
+		Main   string   `yaml:"main"` // a package of one of our modules
+		Tags   []string `yaml:"tags"`
+		GOOS   []string `yaml:"goos"`
+		GOARCH []string `yaml:"goarch"`
+	} `yaml:"builds"`
+}
+
+// checkPrograms resolves the packages of every program that .goreleaser.yaml builds, for each of
+// its systems. It builds them if full is set; otherwise it builds only s3server, for the systems
+// that make vet compiles the local driver for.
+func checkPrograms(r *repository) error {
+	text, err := os.ReadFile(filepath.Join(r.root, ".goreleaser.yaml"))
+	if err != nil {
+		return err
+	}
+	var config releaser
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		return err
+	}
+	if len(config.Builds) == 0 {
+		return fmt.Errorf(".goreleaser.yaml builds nothing")
+	}
+	for _, build := range config.Builds {
+		dir := strings.TrimPrefix(build.Main, library+"/")
+		for _, s := range systems(build.GOOS, build.GOARCH) {
+			if err := r.resolve(dir, build.Tags, s); err != nil {
+				return err
+			}
+			if !r.full {
+				continue
+			}
+			fmt.Println("building", dir, "for", s.os, s.arch)
+			tags := strings.Join(build.Tags, ",")
+			err := r.command(dir, s.env(), r.golang, "build", "-tags", tags, "-trimpath", "-o", os.DevNull, ".")
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range []string{"linux", "darwin", "windows"} {
+		fmt.Println("building s3server/cmd/s3server for", name)
+		env := system{name, runtime.GOARCH}.env()
+		if err := r.command(".", env, r.golang, "build", "-o", os.DevNull, "./s3server/cmd/s3server"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func systems(names, archs []string) []system {
+	var all []system
+	for _, name := range names {
+		for _, arch := range archs {
+			all = append(all, system{name, arch})
+		}
+	}
+	return all
+}
+
+// resolve lists all packages of a program for a system. A package without files for the system is
+// an error.
+func (r *repository) resolve(dir string, tags []string, s system) error {
+	cmd := exec.Command(
+		r.golang, "list", "-deps", "-tags", strings.Join(tags, ","), "-f",
+		"{{if .Error}}{{.ImportPath}}: {{.Error}}{{end}}", "-e", ".",
+	)
+	cmd.Dir = filepath.Join(r.root, dir)
+	cmd.Env = append(os.Environ(), s.env()...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("go list %s for %s/%s: %w", dir, s.os, s.arch, err)
+	}
+	broken := slices.DeleteFunc(
+		strings.Split(string(out), "\n"), func(line string) bool { return strings.TrimSpace(line) == "" },
+	)
+	if len(broken) > 0 {
+		return fmt.Errorf("%s for %s/%s: %s", dir, s.os, s.arch, strings.Join(broken, "; "))
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const changelog = `# Changelog
+
+## [Unreleased]
+
+### Added
+- One thing.
+
+## [0.2.0]
+
+### Added
+- Another thing.
+
+## [0.1.0] - 2026-12-31
+
+### Added
+- The first thing.
+
+## [0.0.1] - 2026-01-01
+`
+
+func TestTheChangelogHasAnEntryForEachRelease(t *testing.T) {
+	for version, row := range map[string]struct{ text, problem string }{
+		"":       {"### Added\n- One thing.", ""},
+		"v0.1.0": {"### Added\n- The first thing.", ""},
+		"v0.2.0": {"", "must have a date"},
+		"v0.0.1": {"", "must have entries"},
+		"v0.3.0": {"", "is missing"},
+	} {
+		found, err := entryOf(changelog, version)
+		if row.problem != "" {
+			require.ErrorContains(t, err, row.problem, version)
+			continue
+		}
+		require.NoError(t, err, version)
+		require.Equal(t, row.text, found.text, version)
+	}
+	_, err := entryOf("# Changelog\n\n## [0.1.0] - 2026-12-31\n- a\n", "")
+	require.ErrorContains(t, err, "must be [Unreleased]")
+}
+
+func TestModulesOfThisRepositoryGetNoTag(t *testing.T) {
+	for dir, want := range map[string]bool{
+		".": true, "cmd/omnibucket": true, "adapters/afero": true, "analyzers": true,
+		"tools": false, "tools/testservers/minio": false,
+	} {
+		require.Equal(t, want, isPublished(dir), dir)
+	}
+}
+
+func TestAReleasedModuleReplacesNothing(t *testing.T) {
+	text, err := released([]byte("module example.com/a\n\ngo 1.26.0\n\nrequire (\n\t"+library+" v0.0.0\n\texample.com/b v1.0.0\n)\n\nreplace "+library+" => ../..\n"), "v1.2.3")
+	require.NoError(t, err)
+	require.Equal(t, "module example.com/a\n\ngo 1.26.0\n\nrequire (\n\t"+library+" v1.2.3\n\texample.com/b v1.0.0\n)\n", string(text))
+}
+
+func TestModulesWithoutUpdatesAreFound(t *testing.T) {
+	config := `
+updates:
+  - package-ecosystem: gomod
+    directories: ["/", "/adapters/*"]
+  - package-ecosystem: npm
+    directories: ["/dev"]
+`
+	missing, err := withoutUpdates([]byte(config), []string{".", "adapters/afero", "tools"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"tools"}, missing)
+}
+
+func TestSystems(t *testing.T) {
+	require.Equal(t, []system{{"linux", "amd64"}, {"linux", "arm64"}}, systems([]string{"linux"}, []string{"amd64", "arm64"}))
+}

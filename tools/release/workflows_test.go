@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A tag of an action can be moved; a commit cannot.
+func TestWorkflowsUseActionsByCommit(t *testing.T) {
+	files, err := filepath.Glob("../../.github/workflows/*.yml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	pinned := regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for line := range strings.Lines(string(text)) {
+			if _, action, ok := strings.Cut(line, "uses: "); ok {
+				require.Regexp(t, pinned, strings.TrimSpace(action), file)
+			}
+		}
+	}
+}
+
+// A tag of an image can be moved; a digest cannot.
+func TestImagesAreBuiltOnADigest(t *testing.T) {
+	base := regexp.MustCompile(`(?m)^FROM .*$`)
+	pinned := regexp.MustCompile(`^FROM (scratch|(--platform=\S+ )?\S+:[\d.]+@sha256:[0-9a-f]{64})( AS \w+)?$`)
+	files, err := exec.Command("git", "-C", "../..", "ls-files", "Dockerfile", "*/Dockerfile").Output()
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for name := range strings.FieldsSeq(string(files)) {
+		text, err := os.ReadFile(filepath.Join("../..", name))
+		require.NoError(t, err)
+		lines := base.FindAllString(string(text), -1)
+		require.NotEmpty(t, lines, name)
+		for _, line := range lines {
+			require.Regexp(t, pinned, line, name)
+		}
+	}
+}
+
+func TestWorkflowsSignAndCheckWhatIsReleased(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"release.yml": {
+			"id-token: write",                                                  // the identity that signs
+			"sigstore/cosign-installer@", "anchore/sbom-action/download-syft@", // for .goreleaser.yaml
+			"sbom: true", `cosign sign --yes "$IMAGE@$DIGEST"`, // the container
+			`-notes "$RUNNER_TEMP/notes.md"`, "--release-notes=${{ runner.temp }}/notes.md", // not a line for each commit
+			"run '^TestSnapshot'", "ruby tools/release/cask.rb dist", "subject-checksums: dist/checksums.txt", "subject-digest: ${{ steps.image.outputs.digest }}",
+		},
+		"race.yml":            {"schedule:", "make snapshot", "make install-check"},
+		"vulnerabilities.yml": {"schedule:", "make vulnerabilities"},
+	} {
+		text, err := os.ReadFile(filepath.Join("../../.github/workflows", name))
+		require.NoError(t, err)
+		for _, line := range lines {
+			require.Contains(t, string(text), line, name)
+		}
+	}
+}

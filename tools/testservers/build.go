@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// A tool is a program whose version is pinned in a directory below this one.
+type tool interface {
+	// dir returns the directory, which is also the name of the program.
+	dir() string
+	// pins returns the files there that pin the version.
+	pins() []string
+	// stamp returns a value that changes with the program to build.
+	stamp(ctx context.Context) (string, error)
+	// build builds the program at path. work is an empty directory.
+	build(ctx context.Context, work, path string) error
+	// command returns the command that runs the program at path, without arguments.
+	// It fails if this machine lacks something for it.
+	command(ctx context.Context, path string) ([]string, error)
+}
+
+// ensureBuilt returns the path of the program and builds it if necessary. Several
+// processes may call it at the same time: one builds, and none sees an incomplete
+// program.
+func ensureBuilt(ctx context.Context, t tool) (string, error) {
+	dir, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	stamp, err := t.stamp(ctx)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, t.dir()+"-"+stamp)
+	if found, err := exists(path); found || err != nil {
+		return path, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lock(ctx, filepath.Join(dir, t.dir()+".lock"), func() {
+		logf("waiting for another process that builds %s", t.dir())
+	})
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if found, err := exists(path); found || err != nil {
+		return path, err // built by the other process
+	}
+	return path, buildInto(ctx, t, path)
+}
+
+// building is part of the name of a directory for a build in progress.
+const building = "-building-"
+
+// buildInto creates path atomically. The caller has the tool's lock.
+func buildInto(ctx context.Context, t tool, path string) error {
+	dir := filepath.Dir(path)
+	killed, _ := filepath.Glob(filepath.Join(dir, t.dir()+building+"*"))
+	for _, left := range killed {
+		_ = os.RemoveAll(left) // left by killed processes, because no other holds the lock
+	}
+	work, err := os.MkdirTemp(dir, t.dir()+building+"*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	made := filepath.Join(work, "made", t.dir())
+	source := filepath.Join(work, "source")
+	for _, dir := range []string{filepath.Dir(made), source} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	logf("building %s, which may take some minutes the first time", t.dir())
+	started := time.Now()
+	if err := t.build(ctx, source, made); err != nil {
+		return fmt.Errorf("building %s: %w", t.dir(), errors.Join(err, ctx.Err()))
+	}
+	logf("built %s in %s", t.dir(), time.Since(started).Round(time.Second))
+	return os.Rename(made, path)
+}
+
+// hashPins adds the pinning files of a tool to the hash.
+func hashPins(hash hash.Hash, t tool) error {
+	for _, name := range t.pins() {
+		content, err := os.ReadFile(filepath.Join(t.dir(), name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w (run testservers in its own directory, with go run -C tools/testservers)", err)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(hash, "%s %d\n%s", name, len(content), content)
+	}
+	return nil
+}
+
+// interruptibleCommand returns a command of a build in dir. It is interrupted when
+// ctx is done, and writes to standard error.
+func interruptibleCommand(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Dir = dir
+	command.Stderr = os.Stderr
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = stopTimeout
+	return command
+}

@@ -1,0 +1,100 @@
+// Testservers runs a command with real object stores. It builds missing servers and
+// starts each on a free loopback port with a data directory of its own. Environment
+// variables tell the command their addresses. When the command ends, it removes the
+// servers and their data.
+//
+//	go run -C tools/testservers . [-only minio,versitygw] [-dir ..] [--] COMMAND ARGS…
+//
+// The environment has these variables for each server NAME (in upper case, "-" as
+// "_"):
+//
+//	OMNIBUCKET_TEST_NAME          its address: http://127.0.0.1:40123
+//	OMNIBUCKET_TEST_NAME_KEY      the access key; on Azure the account's key
+//	OMNIBUCKET_TEST_NAME_SECRET   the secret key, on S3
+//	OMNIBUCKET_TEST_NAME_ACCOUNT  the account's name, on Azure
+//	OMNIBUCKET_TEST_NAME_CA       with TLS: a file with the certificate to trust
+//	OMNIBUCKET_TEST_NAME_KMS_KEY  the name of a key for SSE-KMS, on MinIO
+//
+// Tests start "chromium" themselves: OMNIBUCKET_TEST_CHROMIUM is the path of the
+// program, and OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT the Node.js module that drives it.
+// OMNIBUCKET_TEST_UPLOADCLIENTS is a directory of scripts for a page: tus.js, uppy.js and
+// aws-s3.js.
+//
+// Each server has a directory that pins its versions with a go.mod and go.sum, or
+// with a package.json and its lock file. Built programs are in omnibucket/testservers
+// below $OMNIBUCKET_CACHE, by default the user's cache directory. They can be deleted
+// at any time.
+//
+// The exit code is that of the command, or 1 if the command did not start.
+// Testservers runs on Linux, macOS and FreeBSD.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+func init() {
+	// A server ends with the thread that started it (see dieWithParent), so that
+	// thread must live as long as this process.
+	runtime.LockOSThread()
+}
+
+func main() {
+	only := flag.String("only", "", "start only these servers: `names`, separated by commas")
+	dir := flag.String("dir", filepath.Join("..", ".."), "run the command in this `directory`")
+	flag.Usage = usage
+	flag.Parse()
+	if flag.NArg() == 0 {
+		usage()
+		os.Exit(2)
+	}
+	code, err := run(*only, *dir, flag.Args())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testservers:", err)
+	}
+	os.Exit(code)
+}
+
+func usage() {
+	fmt.Fprintf(
+		os.Stderr, "go run -C tools/testservers . [flags] [--] COMMAND ARGS…\n\nservers: %s\nflags:\n",
+		strings.Join(names(), ", "),
+	)
+	flag.PrintDefaults()
+}
+
+// run runs the command with the servers and returns its exit code.
+func run(only, dir string, command []string) (code int, err error) {
+	chosen, err := choose(only)
+	if err != nil {
+		return 1, err
+	}
+	signals := make(chan os.Signal, 4)
+	stopping := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	ctx, notYet := signal.NotifyContext(context.Background(), stopping...)
+	var f fleet
+	defer func() { err = errors.Join(err, f.stop()) }()
+	if err := f.start(ctx, chosen); err != nil {
+		notYet()
+		return 1, err
+	}
+	signal.Notify(signals, stopping...) // from here on, signals are forwarded to the command
+	notYet()
+	watching, end := context.WithCancel(context.Background())
+	defer end()
+	f.watch(watching, func(err error) { fmt.Fprintln(os.Stderr, "testservers:", err) })
+	code, err = runCommand(dir, command, f.variables, signals)
+	if code != 0 {
+		err = errors.Join(err, f.check(watching))
+	}
+	return code, err
+}
