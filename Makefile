@@ -32,7 +32,7 @@ TESTFLAGS ?=
 # Modules beside the root's whose tests need servers.
 SERVED  := cmd/omnibucket tools adapters/gocloud adapters/objstore adapters/afero adapters/tus adapters/iceberg adapters/sqlite adapters/certmagic adapters/distribution adapters/rclone adapters/temporal layers/encrypt
 MODULES := $(SERVED) analyzers
-# Runs a command here with real servers: docs/testing.md.
+# Runs a command here with real servers: docs/maintainers/testing.md.
 WITH_SERVERS := $(GO) run -C tools/testservers . --
 
 FULL ?= false
@@ -48,12 +48,12 @@ PLOTS := ^(s3-(upload-stream|download-in-order)|growth-list-memory-.*|s3-growth-
 SEEDS ?= 1 2 3
 STANDINS := TestFurtherConformance(With.*TransientAnswers|OfAzuresAccounts|ToARetentionPolicy)
 
-# Suites of make gateways: docs/s3api.md.
+# Suites of make gateways: docs/maintainers/s3api.md.
 GATEWAY_SUITES ?= boto3,javascript,restic,kopia
 GATEWAY_ONE_BUCKET ?= restic
-# Suites of make s3api: docs/s3api.md.
+# Suites of make s3api: docs/maintainers/s3api.md.
 SUITES ?= s3-tests,minio-go,s5cmd,rclone,restic,kopia,kopia-locks,boto3,aws,javascript
-# Suites and servers of make clients, and the directory of its results: docs/s3api.md.
+# Suites and servers of make clients, and the directory of its results: docs/maintainers/s3api.md.
 CLIENTS ?= aws,aws-debian,s3cmd,s3fs,restic-debian,rclone-debian,duplicity,boto3,javascript,restic,kopia,kopia-locks,distribution,litestream,objstore,opentofu,minio-go,rclone,s5cmd
 CLIENT_SERVERS ?= ours,directory,gateway-minio,minio,versitygw
 CLIENT_RESULTS ?= dist-clients
@@ -119,7 +119,7 @@ fmt: ## fails if gofmt would change a file
 imports: ## fails if a package imports one that it may not
 	$(GO) run ./internal/checks/importrules
 
-prose: ## fails if a comment, a document or a text breaks docs/writing.md
+prose: ## fails if a comment, a document or a text breaks docs/maintainers/writing.md
 	$(GO) run ./internal/checks/proselint
 
 api: ## writes the listing of the exported API, which make lint compares
@@ -211,10 +211,10 @@ s3api: ## the suites of S3's clients judge our S3 server and its peers; needs $O
 	OMNIBUCKET_NIGHTLY=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) test -run TestFurtherConformanceOfAServerOverAnotherStore ./providers/s3
 	$(GO) run -C tools/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C tools/judges . -suites $(SUITES) -servers ours,minio,versitygw,gofakes3
 
-clients: ## released clients, of last year and newest, judge our S3 server over http and TLS beside MinIO and versitygw; draws the table of docs/s3api.md
+clients: ## released clients, of last year and newest, judge our S3 server over http and TLS beside MinIO and versitygw; draws the table of docs/maintainers/s3api.md
 	@tools/scripts/programs curl nodejs npm python3 awscli s3cmd s3fs rclone restic duplicity python3-boto3
 	$(GO) run -C tools/testservers . -only minio,minio-tls,versitygw -- $(GO) run -C tools/judges . -suites $(CLIENTS) -servers $(CLIENT_SERVERS) \
-		-schemes http,https -out $(abspath $(CLIENT_RESULTS)) -page $(abspath docs/s3api.md)
+		-schemes http,https -out $(abspath $(CLIENT_RESULTS)) -page $(abspath docs/maintainers/s3api.md)
 
 durability: ## 50 kills of the S3 server over a directory: under eight writers, of two servers at once, with 64 descriptors; a full disk as root on Linux
 	OMNIBUCKET_KILLS=50 $(GO) test -count 1 -timeout 60m -run '^(TestNothingAcknowledgedIsLostByAKill|TestNoAnswerHasAPath|TestABucketThatFindsTheDiskFullIsNotThere|TestRecordsOfKilledUploadsAreRemovedByTheNextServer)$$' ./s3server

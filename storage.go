@@ -57,7 +57,7 @@
 //     fails with [Unsupported] and changes nothing.
 //   - If an object is missing, reading or changing it fails with [ObjectNotFound].
 //
-// All rules, such as what a key may be, are in docs/contract.md of the repository.
+// All rules, such as what a key may be, are in docs/maintainers/contract.md of the repository.
 //
 // # Packages
 //

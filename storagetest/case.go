@@ -20,7 +20,7 @@ import (
 // A Case is one row of the table.
 type Case struct {
 	Name        string           // unique, in words
-	Rule        string           // of docs/contract.md, as "W5"
+	Rule        string           // of docs/maintainers/contract.md, as "W5"
 	Explanation string           // printed if the case fails
 	Needs       storage.Features // without them, the case proves Unsupported
 

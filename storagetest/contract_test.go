@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// definition matches how docs/contract.md introduces a rule: "**W5. Write
+// definition matches how docs/maintainers/contract.md introduces a rule: "**W5. Write
 // conditions.**".
 var definition = regexp.MustCompile(`(?m)^\*\*([A-Z]+(?:-FS|[0-9]+))\. `)
 
-// contractRules returns the ids that docs/contract.md defines.
+// contractRules returns the ids that docs/maintainers/contract.md defines.
 func contractRules(t *testing.T) map[string]bool {
 	t.Helper()
-	page, err := os.ReadFile("../docs/contract.md")
+	page, err := os.ReadFile("../docs/maintainers/contract.md")
 	require.NoError(t, err)
 	defined := make(map[string]bool)
 	for _, m := range definition.FindAllStringSubmatch(string(page), -1) {
@@ -44,7 +44,7 @@ var (
 )
 
 func TestThePageOfReliabilityNamesTestsThatExist(t *testing.T) {
-	page, err := os.ReadFile("../docs/reliability.md")
+	page, err := os.ReadFile("../docs/maintainers/reliability.md")
 	require.NoError(t, err)
 	cases := make(map[string]bool)
 	for _, c := range Cases() {

@@ -7,7 +7,7 @@
 //	}
 //
 // The suite is a table of named cases. Each case proves one behavior of one rule in
-// docs/contract.md, and prints the rule and an explanation if it fails. A case names
+// docs/maintainers/contract.md, and prints the rule and an explanation if it fails. A case names
 // the features that it needs. If the bucket does not declare them, the case proves that
 // using them is Unsupported and makes no request. A failed run of [RunDriver] ends with the
 // cases that call the driver itself: mend these first.

@@ -19,7 +19,7 @@
 //	-yes         do not ask
 //	-plan        say what would be done, and end
 //	-run RULES   only the cases of these rules, as "W1,R2", and no questions; default all
-//	-questions   only ask what an account alone can settle (docs/questions.md), and run no case
+//	-questions   only ask what an account alone can settle (docs/maintainers/questions.md), and run no case
 //	-kms KEY     a key of the account's key management service, for the questions about it
 //	-sas-limit D the limit of the account's SAS expiration policy, as "24h", for the question about it
 //	-immutable C a container with version-level immutability, for the question about it: one object in it

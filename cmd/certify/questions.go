@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A question is one that only an account of a cloud can settle. docs/questions.md lists them.
+// A question is one that only an account of a cloud can settle. docs/maintainers/questions.md lists them.
 type question struct {
 	id       string
 	provider string // as in Attrs.Provider
@@ -27,7 +27,7 @@ type question struct {
 	ask      func(ctx context.Context, i *inquiry) (answer string, err error)
 }
 
-// questions are all of them, in the order of docs/questions.md.
+// questions are all of them, in the order of docs/maintainers/questions.md.
 var questions = slices.Concat(s3Questions, gcsQuestions, azureQuestions)
 
 // An answer is what a question found out. One of Answer and Open is set.

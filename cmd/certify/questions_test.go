@@ -23,7 +23,7 @@ import (
 
 // A question that nobody can find is never asked.
 func TestThePageListsTheQuestions(t *testing.T) {
-	page, err := os.ReadFile("../../docs/questions.md")
+	page, err := os.ReadFile("../../docs/maintainers/questions.md")
 	require.NoError(t, err)
 	_, section, _ := strings.Cut(string(page), "## Open questions\n")
 	section, _, _ = strings.Cut(section, "\n## ")
@@ -41,7 +41,7 @@ func TestThePageListsTheQuestions(t *testing.T) {
 		require.NotEmpty(t, q.cost, q.id)
 		require.NotEmpty(t, q.answers, q.id)
 	}
-	require.Equal(t, want, listed, "write these lines into docs/questions.md:\n%s", strings.Join(want, "\n"))
+	require.Equal(t, want, listed, "write these lines into docs/maintainers/questions.md:\n%s", strings.Join(want, "\n"))
 }
 
 // ask runs the program for the questions, and returns the answers by id.

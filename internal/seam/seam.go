@@ -1,5 +1,5 @@
 // Package seam has what the engine needs of the root package and that does not export. The init of the root sets both
-// functions. docs/decisions/front-and-core.md has the reason for each.
+// functions. docs/maintainers/decisions/front-and-core.md has the reason for each.
 package seam
 
 import "io"

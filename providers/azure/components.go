@@ -24,7 +24,7 @@ import (
 // The parts of an open upload (driver.PutRequest.AnyOrder) are blobs, and its completion copies
 // them as blocks. Blocks of the key itself would need no copy. But any other write to the key
 // drops them, and who may send a block of a key may also overwrite it. See
-// docs/decisions/open-uploads.md.
+// docs/maintainers/decisions/open-uploads.md.
 //
 // The keys have an empty segment, which the library allows in no key that it writes. List and
 // ListVersions omit them.

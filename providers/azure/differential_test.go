@@ -8,7 +8,7 @@ import (
 )
 
 // Azurite takes the first character of a delimiter only. A key that has uncommitted blocks and no blob
-// exists there for If-None-Match of Put Blob: docs/questions.md.
+// exists there for If-None-Match of Put Blob: docs/maintainers/questions.md.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	s := needAzurite(t)
 	differential.Run(t, differential.Config{Without: []string{`delimiter "b/"`, "a late condition"}}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {

@@ -24,7 +24,7 @@ const azuriteVersions = "Azurite has no versions"
 // knownHostileFailures are the rows that fail.
 var knownHostileFailures = map[string]string{
 	"Versions": azuriteVersions,
-	"an encoding that nobody asked for/Download": "it looks like an object that another tool has replaced by compressed content: docs/decisions/checksums-on-azure.md",
+	"an encoding that nobody asked for/Download": "it looks like an object that another tool has replaced by compressed content: docs/maintainers/decisions/checksums-on-azure.md",
 }
 
 func TestHostileServers(t *testing.T) {

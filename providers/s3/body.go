@@ -20,7 +20,7 @@ import (
 )
 
 // sendsMD5 reports whether a body is sent to e with its MD5, so that the server notices
-// damage: docs/decisions/s3-bodies-without-a-profile.md.
+// damage: docs/maintainers/decisions/s3-bodies-without-a-profile.md.
 func (a *account) sendsMD5(e *bucketEndpoint) bool {
 	p := &a.profile
 	plain := e == nil || e.url.Scheme != "https"

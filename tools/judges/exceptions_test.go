@@ -1,13 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -30,24 +27,13 @@ func TestAReasonThatNamesAWSSaysWhatItFollows(t *testing.T) {
 	}
 }
 
-func TestThePageHasTheReasons(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "s3api.md"))
+func TestThePageSaysHowManyTestsHaveAReason(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "maintainers", "s3api.md"))
 	require.NoError(t, err)
-	for suite, title := range map[string]string{
-		"s3-tests": "ceph/s3-tests", "s5cmd": "s5cmd", "minio-go": "minio-go", "gateway-minio": "The gateway in front of MinIO\n\nThese fail beside those above.",
-	} {
+	for _, suite := range []string{"s3-tests", "s5cmd", "minio-go", "gateway-minio", "layers", "directory"} {
 		reasons, err := readExceptions(suite)
 		require.NoError(t, err)
-		number := map[string]int{}
-		for _, reason := range reasons {
-			number[reason]++
-		}
-		var table strings.Builder
-		for _, reason := range slices.SortedFunc(maps.Keys(number), func(a, b string) int {
-			return cmp.Or(number[b]-number[a], cmp.Compare(a, b))
-		}) {
-			fmt.Fprintf(&table, "| %s | %d |\n", reason, number[reason])
-		}
-		require.Contains(t, string(page), "### "+title+"\n\n| reason | tests |\n|---|---|\n"+table.String(), suite)
+		row := fmt.Sprintf("| `%s.tsv` | %d |", suite, len(reasons))
+		require.Contains(t, string(page), row, "docs/maintainers/s3api.md needs this row")
 	}
 }

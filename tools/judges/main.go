@@ -134,7 +134,7 @@ func run(ctx context.Context, c chosen) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("Passed / failed / skipped:\n\n" + measured.table())
+	fmt.Println("Tests that passed, failed and were skipped:\n\n" + measured.table())
 	fmt.Println("Results and logs:", c.out)
 	if c.page != "" {
 		wrong = append(wrong, writeTable(c.page, measured))

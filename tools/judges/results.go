@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -56,7 +57,17 @@ func count(results []result) counts {
 	return c
 }
 
-func (c counts) String() string { return fmt.Sprintf("%d / %d / %d", c.passed, c.failed, c.skipped) }
+// String returns how many tests passed and, if there are any, how many failed and were skipped.
+func (c counts) String() string {
+	text := strconv.Itoa(c.passed)
+	if c.failed > 0 {
+		text += fmt.Sprintf(", %d failed", c.failed)
+	}
+	if c.skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", c.skipped)
+	}
+	return text
+}
 
 func writeResults(path string, results []result) error {
 	var lines strings.Builder
@@ -102,18 +113,11 @@ func readCells(out string) (cells, error) {
 	return read, nil
 }
 
-// unmeasured is the text of a cell without results, and needsTLS that of one that cannot have any.
-const unmeasured, needsTLS = "–", "needs TLS"
+// unmeasured is the text of a cell without results.
+const unmeasured = "–"
 
-// empty returns the text of a cell without results.
-func empty(row, column string) string {
-	for _, s := range suites {
-		if s.title() == row && s.needsTLS && strings.HasSuffix(column, " http") {
-			return needsTLS
-		}
-	}
-	return unmeasured
-}
+// A cell of a server that was judged over both schemes has "13" if the results are the same, else "13; https 12, 1 failed".
+const plain, secure = " http", " https"
 
 // parseCells returns the results in a table that was drawn, of the suites that there are.
 func parseCells(table string) cells {
@@ -127,14 +131,39 @@ func parseCells(table string) cells {
 			header = texts
 		case len(texts) == len(header) && slices.Contains(names(suites), suite):
 			for i, text := range texts[1:] {
-				if text != unmeasured && text != needsTLS {
-					parsed[[2]string{suite, header[i+1]}] = text
-				}
+				parsed.parse(suite, header[i+1], text)
 			}
 		}
 	}
 	return parsed
 }
+
+// parse adds the results of a cell.
+func (c cells) parse(suite, column, text string) {
+	server, schemes, both := strings.Cut(column, " (")
+	if !both {
+		if text != unmeasured {
+			c[[2]string{suite, column}] = text
+		}
+		return
+	}
+	if schemes != bothSchemes {
+		return
+	}
+	first, second, differ := strings.Cut(text, ";"+secure+" ")
+	if !differ {
+		second = first
+	}
+	if first != unmeasured {
+		c[[2]string{suite, server + plain}] = first
+	}
+	if second != unmeasured {
+		c[[2]string{suite, server + secure}] = second
+	}
+}
+
+// bothSchemes ends the head of a column that has the results over both schemes.
+const bothSchemes = "http, https)"
 
 // table draws a table in Markdown, with a row for each suite and a column for each server.
 func (c cells) table() string {
@@ -148,17 +177,41 @@ func (c cells) table() string {
 			return cmp.Or(cmp.Compare(slices.Index(known, name(a)), slices.Index(known, name(b))), cmp.Compare(a, b))
 		})
 	}
+	var header []string
+	for _, column := range ordered(columns, names(servers)) {
+		server, isSecure := strings.CutSuffix(column, secure)
+		switch {
+		case isSecure && columns[server+plain]: // it is in the column before
+		case columns[strings.TrimSuffix(column, plain)+secure]:
+			header = append(header, strings.TrimSuffix(column, plain)+" ("+bothSchemes)
+		default:
+			header = append(header, column)
+		}
+	}
 	var b strings.Builder
-	header := ordered(columns, names(servers))
 	b.WriteString("| suite | " + strings.Join(header, " | ") + " |\n|---|" + strings.Repeat("---|", len(header)) + "\n")
 	for _, row := range ordered(rows, names(suites)) {
 		fmt.Fprintf(&b, "| `%s` |", row)
 		for _, column := range header {
-			fmt.Fprintf(&b, " %s |", cmp.Or(c[[2]string{row, column}], empty(row, column)))
+			fmt.Fprintf(&b, " %s |", c.text(row, column))
 		}
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// text returns the text of a cell.
+func (c cells) text(row, column string) string {
+	result := func(column string) string { return cmp.Or(c[[2]string{row, column}], unmeasured) }
+	server, _, both := strings.Cut(column, " (")
+	if !both {
+		return result(column)
+	}
+	first, second := result(server+plain), result(server+secure)
+	if first == second {
+		return first
+	}
+	return first + ";" + secure + " " + second
 }
 
 // writeTable writes results into the table of a page, which keeps those that were not measured again.

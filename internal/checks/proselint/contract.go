@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	// definition matches how docs/contract.md introduces a rule: "**W5. Write
+	// definition matches how docs/maintainers/contract.md introduces a rule: "**W5. Write
 	// conditions.**".
 	definition = regexp.MustCompile(`(?m)^\*\*([A-Z]+(?:-FS|[0-9]+))\. `)
 
@@ -15,7 +15,7 @@ var (
 	citation = regexp.MustCompile(`\b([Rr]ules? |contract )?\b([A-Z]{1,2}(?:-FS|[1-9][0-9]?))\b`)
 )
 
-// A contract is the set of rules that docs/contract.md defines.
+// A contract is the set of rules that docs/maintainers/contract.md defines.
 type contract struct {
 	rules    map[string]bool
 	families map[byte]bool // their first letters
@@ -52,7 +52,7 @@ func (l *linter) checkRules(p paragraph, prose bool) {
 		bare := prose && len(id) <= 3 && l.rules.families[id[0]] && id[1] <= '9' && isFree(p.text, m[4], m[5]) &&
 			!notRules[id]
 		if !l.rules.rules[id] && (named && id != "ID" || bare) {
-			l.report(p.file, p.lineAt(m[4]), fmt.Sprintf("docs/contract.md defines no rule %s", id))
+			l.report(p.file, p.lineAt(m[4]), fmt.Sprintf("docs/maintainers/contract.md defines no rule %s", id))
 		}
 	}
 }

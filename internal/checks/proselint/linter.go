@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A finding is one violation of a rule of docs/writing.md.
+// A finding is one violation of a rule of docs/maintainers/writing.md.
 type finding struct {
 	file string
 	line int
@@ -42,7 +42,7 @@ func newLinter() (*linter, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, err := readContract(filepath.Join(root, "docs", "contract.md"))
+	rules, err := readContract(filepath.Join(root, "docs", "maintainers", "contract.md"))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func findRoot() (string, error) {
 		return "", err
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "docs", "contract.md")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "docs", "maintainers", "contract.md")); err == nil {
 			return dir, nil
 		}
 		parent := filepath.Dir(dir)

@@ -1,4 +1,4 @@
-// Proselint checks the English of this repository by docs/writing.md. It reads the
+// Proselint checks the English of this repository by docs/maintainers/writing.md. It reads the
 // Go and Markdown files under its arguments and prints each finding:
 //
 //	go run ./internal/checks/proselint                 the whole tree
@@ -6,7 +6,7 @@
 //
 // It reports phrases of phrases.tsv in comments, documents, texts of the program
 // and names of tests. In doc comments it also reports links that do not resolve
-// and long sentences. Everywhere it reports rules that docs/contract.md does not
+// and long sentences. Everywhere it reports rules that docs/maintainers/contract.md does not
 // define.
 package main
 
@@ -26,7 +26,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "proselint:", err)
 		os.Exit(2)
 	case found > 0:
-		fmt.Fprintf(os.Stderr, "proselint: %d findings; docs/writing.md explains the rules\n", found)
+		fmt.Fprintf(os.Stderr, "proselint: %d findings; docs/maintainers/writing.md explains the rules\n", found)
 		os.Exit(1)
 	}
 }

@@ -47,13 +47,29 @@ const trust = [
   ['Writing a driver', 'writing-a-driver'],
 ];
 
+// Maintainers have a menu of their own, and the search does not find their pages.
+const maintainers = [
+  ['Where to go', 'maintainers/'],
+  ['Architecture', 'maintainers/architecture'],
+  ['Contract', 'maintainers/contract'],
+  ['Reliability', 'maintainers/reliability'],
+  ['Tests and releases', 'maintainers/testing'],
+  ['Judges of the S3 server', 'maintainers/s3api'],
+  ['Decisions', 'maintainers/decisions/'],
+  ['Writing', 'maintainers/writing'],
+  ['Open questions', 'maintainers/questions'],
+  ['Sources of the comparisons', 'maintainers/comparison-sources'],
+];
+
+const isForMaintainers = (page) => page.startsWith('maintainers/');
+
 const group = (text, pages) => ({
   text,
   items: pages.map(([name, page]) => ({ text: name, link: `/${page}` })),
 });
 
 // Tables of these pages need the room of the outline.
-const wide = ['permissions.md', 'support.md', 'comparison.md', 'reliability.md', 'questions.md'];
+const wide = ['permissions.md', 'support.md', 'comparison.md', 'maintainers/reliability.md', 'maintainers/questions.md'];
 
 // Links from docs/ to other folders, and to files that are no pages, lead to the repository. A README.md is the page index.md.
 function linkOutside(markdown) {
@@ -83,7 +99,12 @@ export default {
   // The pages are outside this folder, where the packages are.
   vite: { resolve: { alias: { vue: fileURLToPath(new URL('../node_modules/vue', import.meta.url)) } } },
   themeConfig: {
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        _render: (text, env, md) => isForMaintainers(env.relativePath) ? '' : md.render(text, env),
+      },
+    },
     outline: 'deep',
     nav: [
       { text: 'Start', link: '/getting-started' },
@@ -91,11 +112,14 @@ export default {
       { text: 'API', link: 'https://pkg.go.dev/github.com/omnibucket/storage' },
       { text: 'Source', link: repository },
     ],
-    sidebar: [
-      group('Use it', start),
-      group('Tools', tools),
-      group('Choose it', choosing),
-      group('Trust it', trust),
-    ],
+    sidebar: {
+      '/maintainers/': [group('Maintain it', maintainers)],
+      '/': [
+        group('Use it', start),
+        group('Tools', tools),
+        group('Choose it', choosing),
+        group('Trust it', trust),
+      ],
+    },
   },
 };

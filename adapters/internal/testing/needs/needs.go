@@ -1,5 +1,5 @@
 // Package needs opens handlers and jobs on stores that lack one feature each, and compares those
-// that are refused with the table in docs/testing.md.
+// that are refused with the table in docs/maintainers/testing.md.
 package needs
 
 import (
@@ -68,11 +68,11 @@ func CheckDriver(
 			continue
 		}
 		require.ErrorIs(t, err, storage.Unsupported, "%s without %s", row, name)
-		require.Contains(t, want, name, "docs/testing.md does not say that %s needs it: %v", row, err)
+		require.Contains(t, want, name, "docs/maintainers/testing.md does not say that %s needs it: %v", row, err)
 		require.Contains(t, text(err), want[name], "%s without %s", row, name)
 		delete(want, name)
 	}
-	require.Empty(t, want, "docs/testing.md says that %s needs this", row)
+	require.Empty(t, want, "docs/maintainers/testing.md says that %s needs this", row)
 }
 
 // text returns an error with its hint.
@@ -84,7 +84,10 @@ func text(err error) string {
 	return said
 }
 
-var table = regexp.MustCompile("(?m)^\\| `(.*?)` \\| (.*?) \\| (.*?) \\|$")
+var (
+	table = regexp.MustCompile("(?m)^\\| `(.*?)` \\| (.*) \\|$")
+	need  = regexp.MustCompile("`(\\w+)` \\(([^)]*)\\)") // a feature, and what the error without it names
+)
 
 // listed returns the features that a row needs, and what the errors without them say.
 func listed(t *testing.T, row string) map[string]string {
@@ -95,11 +98,11 @@ func listed(t *testing.T, row string) map[string]string {
 			continue
 		}
 		known = true
-		if found[2] != "nothing" {
-			needs[strings.Trim(found[2], "`")] = found[3]
+		for _, feature := range need.FindAllStringSubmatch(found[2], -1) {
+			needs[feature[1]] = feature[2]
 		}
 	}
-	require.True(t, known, "docs/testing.md has no row for %s", row)
+	require.True(t, known, "docs/maintainers/testing.md has no row for %s", row)
 	return needs
 }
 
@@ -110,7 +113,7 @@ func page(t *testing.T) string {
 	require.NoError(t, err)
 	for root := dir; root != filepath.Dir(root); root = filepath.Dir(root) {
 		if _, err := os.Stat(filepath.Join(root, "tools", "go.mod")); err == nil {
-			text, err := os.ReadFile(filepath.Join(root, "docs", "testing.md"))
+			text, err := os.ReadFile(filepath.Join(root, "docs", "maintainers", "testing.md"))
 			require.NoError(t, err)
 			_, after, ok := strings.Cut(string(text), "\n## What handlers and jobs need\n")
 			require.True(t, ok)

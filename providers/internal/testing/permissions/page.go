@@ -34,7 +34,7 @@ var notes = map[string]string{
 - Without the permission to list, Amazon and Google report a missing object as ` + "`PermissionDenied`" + `.
 - A copy needs what reads on the source's bucket, and what writes on its own. Amazon copies
   annotations only with ` + "`s3:GetObjectAnnotation` and `s3:PutObjectAnnotation`" + `
-  ([why](decisions/annotations-of-s3.md)).
+  ([why](maintainers/decisions/annotations-of-s3.md)).
 - On Azure, a copy has no tags if those of the source may not be read, and versions of parts stay if
   they may not be removed. An open upload begins with a look at
   the container, if that is permitted, to refuse one that keeps every blob.
