@@ -1,34 +1,54 @@
-// Package storage is one API for every object store: Amazon S3 and the servers that speak
-// its protocol, Google Cloud Storage, Azure Blob Storage, a local directory and memory.
-// Code that passes its tests on memory behaves the same on the others; the suite in
-// storagetest proves it.
+// Package storage is one API for object storage: Amazon S3 and everything S3-compatible, Google Cloud Storage, Azure
+// Blob Storage, a local directory and memory. Code that passes its tests in memory behaves the same in production. The
+// suite in storagetest proves it. It has presigned URLs, multipart uploads, streaming with bounded memory, io/fs, and
+// moves between clouds with zero downtime.
 //
 //	package main
 //
 //	import (
 //		"context"
+//		"errors"
 //		"fmt"
+//		"io"
 //		"log"
+//		"os"
 //		"strings"
 //
 //		"github.com/omnibucket/storage"
-//		_ "github.com/omnibucket/storage/memstore" // mem://
+//		_ "github.com/omnibucket/storage/memstore"        // mem://
+//		_ "github.com/omnibucket/storage/providers/local" // file://
+//		_ "github.com/omnibucket/storage/providers/s3"    // s3://
 //	)
 //
 //	func main() {
-//		ctx := context.Background()
-//		bucket, err := storage.Open(ctx, "mem://demo")
-//		if err != nil {
+//		if err := hello(context.Background(), os.Args[len(os.Args)-1], os.Stdout); err != nil {
 //			log.Fatal(err)
 //		}
-//		if _, err := bucket.Upload(ctx, "hello.txt", strings.NewReader("hello"), storage.IfAbsent()); err != nil {
-//			log.Fatal(err) // errors.Is(err, storage.PreconditionFailed): somebody else was first
-//		}
-//		text, attrs, err := storage.ReadAll(ctx, bucket, "hello.txt")
-//		fmt.Printf("%s, %s, %v\n", text, attrs.ContentType, err)
 //	}
 //
-// With another address, and the package of its provider imported, the same program works in a directory or a cloud.
+//	func hello(ctx context.Context, address string, out io.Writer) error {
+//		bucket, err := storage.Open(ctx, address)
+//		if err != nil {
+//			return err
+//		}
+//		defer storage.Close(bucket)
+//
+//		_, err = bucket.Upload(ctx, "hello.txt", strings.NewReader("hello"), storage.IfAbsent())
+//		switch {
+//		case errors.Is(err, storage.PreconditionFailed):
+//			fmt.Fprintln(out, "hello.txt exists, and stays as it is")
+//		case err != nil:
+//			return err
+//		}
+//		text, attrs, err := storage.ReadAll(ctx, bucket, "hello.txt")
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Fprintf(out, "%s, %s, %d bytes\n", text, attrs.ContentType, attrs.Size)
+//		return nil
+//	}
+//
+// The address chooses the store: go run . mem://demo, or file:///tmp/demo?create=true, or s3://bucket?region=eu-west-1.
 //
 // # A bucket
 //

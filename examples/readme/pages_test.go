@@ -59,14 +59,22 @@ func TestThePagesOfTheMenuAreShort(t *testing.T) {
 	require.LessOrEqual(t, words, 36_000)
 }
 
-// The first page of the site says what the README says first, and what is promised.
-func TestTheFirstPageIsThatOfTheReadme(t *testing.T) {
-	readme := strings.ReplaceAll(read(t, "README.md"), "](docs/", "](")
-	page := read(t, "docs/README.md")
-	for _, part := range [][2]string{{"# omnibucket\n", "## Stores\n"}, {"## What is promised\n", "## In tests\n"}} {
-		begin, end := strings.Index(readme, part[0]), strings.Index(readme, part[1])
-		require.Less(t, begin, end)
-		require.Contains(t, page, readme[begin:end])
+// A stranger reads the whole README.
+func TestTheReadmeIsShort(t *testing.T) {
+	require.LessOrEqual(t, strings.Count(read(t, "README.md"), "\n"), 150)
+}
+
+// Each figure of the README is that of a result that a command of the repository wrote.
+func TestTheFiguresOfTheReadmeAreMeasured(t *testing.T) {
+	readme, performance := read(t, "README.md"), read(t, "docs/performance.md")
+	cases := regexp.MustCompile(`One suite of (\d+) cases`).FindStringSubmatch(readme)
+	require.NotNil(t, cases)
+	passed := regexp.MustCompile(`(?m)^\| cases passed \|.*$`).FindString(read(t, "docs/support.md"))
+	require.Contains(t, passed, "| "+cases[1]+" |", "the cases of the suite in docs/support.md")
+	factors := regexp.MustCompile(`AWS's managers take ([\d.]+) times as long .*, and ([\d.]+)\s+times`).FindStringSubmatch(readme)
+	require.NotNil(t, factors)
+	for row, factor := range map[string]string{"upload of unknown length": factors[1], "download to a file": factors[2]} {
+		require.Regexp(t, `(?m)^\| `+row+` \| [^|]+ \| `+regexp.QuoteMeta(factor)+` \|`, performance)
 	}
 }
 

@@ -2,23 +2,43 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log"
+	"os"
 	"strings"
 
 	"github.com/omnibucket/storage"
-	_ "github.com/omnibucket/storage/memstore" // mem://
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/local" // file://
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
 )
 
 func main() {
-	ctx := context.Background()
-	bucket, err := storage.Open(ctx, "mem://demo")
-	if err != nil {
+	if err := hello(context.Background(), os.Args[len(os.Args)-1], os.Stdout); err != nil {
 		log.Fatal(err)
 	}
-	if _, err := bucket.Upload(ctx, "hello.txt", strings.NewReader("hello"), storage.IfAbsent()); err != nil {
-		log.Fatal(err) // errors.Is(err, storage.PreconditionFailed): somebody else was first
+}
+
+func hello(ctx context.Context, address string, out io.Writer) error {
+	bucket, err := storage.Open(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer storage.Close(bucket)
+
+	_, err = bucket.Upload(ctx, "hello.txt", strings.NewReader("hello"), storage.IfAbsent())
+	switch {
+	case errors.Is(err, storage.PreconditionFailed):
+		fmt.Fprintln(out, "hello.txt exists, and stays as it is")
+	case err != nil:
+		return err
 	}
 	text, attrs, err := storage.ReadAll(ctx, bucket, "hello.txt")
-	fmt.Printf("%s, %s, %v\n", text, attrs.ContentType, err)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s, %s, %d bytes\n", text, attrs.ContentType, attrs.Size)
+	return nil
 }

@@ -9,19 +9,34 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
 )
 
-const picture = "../../docs/pictures/quickstart.svg"
+const picture = "../../../docs/pictures/hello.svg"
 
-// TestPicture compares the picture in the README with what the program prints. It draws the
-// picture again if OMNIBUCKET_DRAW is set.
+// The picture in the README is what the program of the README prints, on three stores and in a second run. The test
+// draws the picture again if OMNIBUCKET_DRAW is set.
 func TestPicture(t *testing.T) {
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"demo"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { server.Close() })
 	dir := t.TempDir()
+	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 	var lines []string
-	for _, address := range []string{"mem://demo", "file:///tmp/demo?create=true"} {
+	for _, run := range []struct{ shown, address string }{
+		{"mem://demo", "mem://demo"},
+		{"'file:///tmp/demo?create=true'", "file://" + dir + "/demo?create=true"},
+		{"'file:///tmp/demo?create=true'", "file://" + dir + "/demo?create=true"},
+		{
+			"'s3://demo?endpoint=http://localhost:9000&profile=omnibucket&region=us-east-1'",
+			"s3://demo?endpoint=" + server.URL + "&profile=omnibucket&region=us-east-1",
+		},
+	} {
 		var out bytes.Buffer
-		lines = append(lines, "$ go run ./examples/quickstart -bucket '"+address+"'")
-		require.NoError(t, run(t.Context(), strings.Replace(address, "/tmp/demo", dir+"/demo", 1), &out))
+		require.NoError(t, hello(t.Context(), run.address, &out))
+		lines = append(lines, "$ go run . "+run.shown)
 		lines = append(lines, strings.Split(strings.TrimSpace(out.String()), "\n")...)
 	}
 	drawn := draw(lines)
