@@ -58,7 +58,7 @@ const provider = "s3"
 type Config struct {
 	Bucket   string // the name, or the ARN of an access point in one region; empty for an account
 	Region   string // "" means that of the profile, the endpoint, or the default chain
-	Endpoint string // the server's root, such as "https://nyc3.digitaloceanspaces.com"; "" means a default: see Profile
+	Endpoint string // the server's root URL; "" means that of the default chain, the Profile or Amazon S3
 	// PathStyle says whether URLs have the bucket in the path (true) or in the host. If
 	// it is nil, Client or else the profile decides. Without a Client, an IP address and
 	// localhost have the bucket in the path.
