@@ -15,7 +15,7 @@ import (
 
 // Migrations of each dialect: its first file is version 1. A released file is never changed.
 //
-// go:embed migrations
+//go:embed migrations
 var migrations embed.FS
 
 const versionTable = `CREATE TABLE IF NOT EXISTS omnibucket_files_migrations (
