@@ -280,8 +280,8 @@ func (e *Error) inView(prefix string) *Error {
 // A prefixedError shows the errors of this package within another error without the prefix of their keys.
 type prefixedError struct {
 	whole error
-	from  []error // the errors of this package in whole
-	errs  []error // the same as they are shown
+	from  []error // the errors of this package that whole contains
+	errs  []error // the same errors as they are shown
 }
 
 // add adds the errors of this package in a tree. An error within an *Error is not about the key.

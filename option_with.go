@@ -122,7 +122,7 @@ func (o nativeOption) applySet(r *ChangeOptions)          { o.add(&r.Native) }
 func (o nativeOption) applyRetention(r *ChangeOptions)    { o.applySet(r) }
 func (o nativeOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 
-// WithNative makes an option for one provider. On any other it is Unsupported.
+// WithNative makes an option for one provider. With any other provider, the call fails with Unsupported.
 func WithNative(provider string, value any) NativeOption {
 	return nativeOption{Provider: provider, Value: value}
 }

@@ -111,7 +111,8 @@ type Config struct {
 	Buckets []string
 	// Domains are the hosts whose subdomains are buckets, as in
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
-	// Nil means AWS's domains of the region, or of all if every region is accepted, and localhost.
+	// Nil means localhost and AWS's domains for the region, or for all regions if every region is
+	// accepted.
 	Domains []string
 	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
 	// photos.s3-website.localhost:9000. Nil means AWS's domain for the region, and

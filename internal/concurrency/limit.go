@@ -134,8 +134,8 @@ func (l *Limit) Moved(bytes int64) {
 	}
 }
 
-// Ended counts a request. Once there were as many as the number of slots, it decides
-// whether another number is better.
+// Ended counts a request that has ended. After as many requests as there are slots, it decides
+// whether another number of slots is better.
 func (l *Limit) Ended() {
 	if !l.adaptive {
 		return

@@ -152,8 +152,7 @@ var rules = []rule{
 	},
 }
 
-// shipped reports whether a package is part of programs, and not only a suite or a tool for
-// tests.
+// shipped reports whether programs use a package. Suites and tools for tests are not shipped.
 func shipped(path string) bool {
 	return path != "storagetest" && path != "storagetest/hostile" && path != "storagetest/differential" &&
 		path != "uploads/uploadstest" &&

@@ -26,7 +26,8 @@ func Is(key string) bool {
 // prefix itself names the keys of that layer.
 func Hides(key, prefix string) bool { return Is(key) && !Is(prefix) }
 
-// MarkerName is the metadata of a marker of an overlay: an object with the key of the one that it moves or removes.
+// MarkerName is the name of the metadata of an overlay's marker. The marker has the key of the object that it moves or
+// removes.
 const MarkerName = "omnibucketoverlay"
 
 // RemovedMarker is the value of MarkerName in a marker that says that there is no object.

@@ -24,7 +24,7 @@ import (
 type bucket struct {
 	account   *account
 	name      string
-	endpoints [2]atomic.Pointer[bucketEndpoint] // endpoint of the server, and the one for the last base URL
+	endpoints [2]atomic.Pointer[bucketEndpoint] // [0] is for the server's own URL, [1] for the last base URL
 	seen      atomic.Pointer[time.Time]         // when a missing object last showed that the bucket exists
 }
 

@@ -13,10 +13,10 @@ type Code string
 const (
 	Empty          Code = "empty"            // the file has no bytes
 	TooSmall       Code = "too_small"        // it is smaller than Rules.MinSize
-	TooLarge       Code = "too_large"        // it exceeds Rules.MaxSize, or too many bytes precede its picture
-	TypeNotAllowed Code = "type_not_allowed" // its content is of another type
-	Damaged        Code = "damaged"          // its header contradicts itself or is cut short
-	ActiveContent  Code = "active_content"   // it holds markup or a script
+	TooLarge       Code = "too_large"        // the file exceeds Rules.MaxSize, or too many bytes precede its picture
+	TypeNotAllowed Code = "type_not_allowed" // the content of the file is of another type
+	Damaged        Code = "damaged"          // the header of the file contradicts itself or is cut short
+	ActiveContent  Code = "active_content"   // the file holds markup or a script
 	TooManyPixels  Code = "too_many_pixels"  // it has more than Rules.MaxPixels when decoded
 )
 

@@ -22,8 +22,8 @@ import (
 
 // An Answer is one response that a provider documents and that passes.
 type Answer struct {
-	Kinds  []string // kinds of requests that get it; nil means all
-	Except []string // kinds of requests that do not get it
+	Kinds  []string // kinds of requests that get this answer; nil means all
+	Except []string // kinds of requests that do not get this answer
 	Status int
 	Header map[string]string
 	Body   func(request []byte) string // makes the body; nil means none
