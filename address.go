@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// packageOf has the packages of this module by scheme, for a hint to import one.
+// packageOf maps a scheme to the package of this module that registers it. A hint names the
+// package to import.
 var packageOf = map[string]string{
 	"mem":    "github.com/omnibucket/storage/memstore",
 	"file":   "github.com/omnibucket/storage/providers/local",
@@ -20,7 +21,8 @@ var packageOf = map[string]string{
 	"azblob": "github.com/omnibucket/storage/providers/azure",
 }
 
-// parseAddress returns the address with what opens it, and opts after the options that its parameters stand for.
+// parseAddress returns the parsed address, the Opener of its scheme, and the options: first those that its
+// parameters stand for, then opts.
 func parseAddress(address string, opts []OpenOption) (*url.URL, Opener, []OpenOption, *Error) {
 	u, opener, e := openerOf(address)
 	if e != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/tagrule"
 )
 
-// Controls are what a write sets beside its [Properties].
+// Controls are the attributes that a write sets beside the [Properties]: public reading, tags and locks.
 type Controls struct {
 	PublicRead bool
 	Tags       map[string]string // nil means not given
@@ -35,8 +35,8 @@ func WithTags(tags map[string]string) WriteOption {
 	})
 }
 
-// WithRetention keeps the object from being removed or overwritten until a time to come,
-// rounded up to a second, in a bucket made [WithObjectLock].
+// WithRetention keeps the object from being removed or overwritten until a future time, rounded
+// up to a second, in a bucket made [WithObjectLock].
 func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Retention = Retention{Mode: mode, Until: retentionrule.RoundUp(until)}
@@ -82,7 +82,8 @@ func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string
 	})
 }
 
-// A Retention keeps one object, or one version, until a time; zero is none.
+// A Retention keeps one object, or one version, until a time; the zero value means no
+// retention.
 type Retention struct {
 	Mode  RetentionMode `json:"mode"`
 	Until time.Time     `json:"until"` // UTC
@@ -109,13 +110,13 @@ func (bypassOption) applyRemove(r *RemoveOptions)    { r.BypassGovernance = true
 func (bypassOption) applyRetention(r *ChangeOptions) { r.BypassGovernance = true }
 
 // WithGovernanceBypass lets a caller with the provider's permission remove an object under
-// [Governance], or end or shorten its retention, but no legal hold.
+// [Governance], or end or shorten its retention. It does not override a legal hold.
 func WithGovernanceBypass() RetentionOption { return bypassOption{} }
 
-// SetRetention keeps the object until a time to come, in a bucket made [WithObjectLock];
-// the zero Retention ends it. Anybody who may write an object can keep it longer. A change
-// that ends or shortens it, or changes the mode, needs [WithGovernanceBypass] under
-// [Governance], and is Locked under [Compliance].
+// SetRetention keeps the object until a future time, in a bucket made [WithObjectLock]; the
+// zero Retention ends it. Anybody who may write an object can keep it longer. A change that
+// ends or shortens it, or changes the mode, needs [WithGovernanceBypass] under [Governance],
+// and fails with Locked under [Compliance].
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
 	var given ChangeOptions
 	err := given.ApplyRetention(opts...)
@@ -169,8 +170,8 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 	return changeObject(b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &given) })
 }
 
-// changeObject calls a method of the core of b that changes what is kept with an object; applied is how reading the
-// options went.
+// changeObject calls a method of the core of b that changes what is kept with an object; applied is the error of
+// reading the options, or nil.
 func changeObject(b Uploader, op, key string, applied error, call func(c Core, key string) error) error {
 	f, e := need(b, op, key)
 	if e != nil {

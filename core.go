@@ -32,8 +32,8 @@ type Core interface {
 	ListPage(ctx context.Context, token string, o *ListOptions) (*Page, error)
 	Versions(ctx context.Context, o *ListOptions) iter.Seq2[VersionEntry, error]
 
-	// Source returns what a copy reads for an object. The Core of a store returns one that the server can copy, without
-	// Download. A Core whose Download must not be passed by returns NewCopySource(itself, key): then copies
+	// Source returns what a copy reads for an object. The Core of a store returns one that the server can copy,
+	// without Download. A Core whose Download must see every read returns NewCopySource(itself, key), so that copies
 	// stream.
 	Source(key string) CopySource
 	// CopyFrom is [Copy] to this Core.
@@ -69,8 +69,8 @@ type Core interface {
 	// Native is for [As].
 	Native() any
 	// Engine returns the Core of package engine that this one is or embeds; nil if there is none. Functions ask it
-	// what no method tells, such as where the objects are. A Core that changes bytes or keys returns nil: it is
-	// another place.
+	// for what no method of Core reports, such as where the objects are. A Core that changes bytes or keys must
+	// return nil, because it is a place of its own.
 	Engine() any
 	Close() error
 }

@@ -26,10 +26,11 @@ const (
 	BucketNotFound Code = "bucket not found" // also fs.ErrNotExist
 	BucketExists   Code = "bucket exists"    // also fs.ErrExist
 	BucketNotEmpty Code = "bucket not empty"
-	// PreconditionFailed is about a condition of this call. A failed IfAbsent is also fs.ErrExist.
+	// PreconditionFailed means that a condition of this call does not hold. A failed IfAbsent is
+	// also fs.ErrExist.
 	PreconditionFailed Code = "precondition failed"
-	// Changed also means that the object was removed. A Download that reconnects, a ReaderAt, ReadRanges, Copy and
-	// Compose report it of what they read.
+	// Changed means that the object was replaced or removed while it was read. A Download that reconnects, a
+	// ReaderAt, ReadRanges, Copy and Compose fail with it.
 	Changed             Code = "object changed while it was read"
 	NotModified         Code = "not modified"          // IfRevisionNot: the object still has that revision
 	InvalidArgument     Code = "invalid argument"      // also fs.ErrInvalid
@@ -86,7 +87,7 @@ type Error struct {
 	Provider   string // "s3"
 	Bucket     string
 	Key        string
-	Version    string        // of RemoveVersions: that which may still be there
+	Version    string        // the version that may still be there; set by RemoveVersions
 	Hint       string        // what to check or do, if that is known
 	Status     int           // HTTP status, or 0
 	RequestID  string        // the provider's, for its support
@@ -288,7 +289,7 @@ func classify(err error) Code {
 	return Internal
 }
 
-// stateOf returns what an *Error tells beside its exported fields.
+// stateOf returns the part of an *Error that has no exported fields.
 func stateOf(err error) *seam.ErrorState { return &err.(*Error).state }
 
 func bodyFailed(err error) *Error {

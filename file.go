@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// UploadFile uploads a file in place. If reading it fails, it is BodyFailed.
+// UploadFile uploads a file in place. If the file cannot be read, UploadFile fails with
+// BodyFailed.
 func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -25,11 +26,11 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 	return b.Upload(ctx, key, file, opts...)
 }
 
-// DownloadFile downloads an object to a file, by parallel ranges, none of them in memory.
-// The file appears whole, with the right checksum, or not at all. It replaces a regular
-// file, whose mode is kept, or a symbolic link itself. Any other kind of file is
-// InvalidArgument; so is a missing directory, also fs.ErrNotExist. After a power failure
-// there is the old file or the new one: both file and name are on the disk before
+// DownloadFile downloads an object to a file, by parallel ranges, none of them in memory. The
+// file appears whole, with the right checksum, or not at all. It replaces a regular file, whose
+// mode is kept, or a symbolic link itself. For any other kind of file it fails with
+// InvalidArgument, and so it does if the directory is missing (also fs.ErrNotExist). After a
+// power failure there is the old file or the new one: both file and name are on the disk before
 // DownloadFile returns, unless [WithNoSync]. If only that fails, the new file may be there.
 //
 // A killed process leaves a temporary file beside path. The next call for path removes it. If
@@ -156,7 +157,7 @@ func checkTarget(path string) *Error {
 	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EINVAL):
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
 	}
-	return nil // creating the file tells any other error
+	return nil // any other error shows when the file is created
 }
 
 // checkDir refuses a path that is not a directory.
@@ -171,7 +172,7 @@ func checkDir(dir string) *Error {
 	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
-	return nil // creating the file tells any other error
+	return nil // any other error shows when the file is created
 }
 
 // modeOf returns the mode of a file that replaces the one at path, or is new.

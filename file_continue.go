@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// record has part record what is written to it of an object, if a later call can continue that. A small object is not
-// worth it.
+// record makes part keep a record of the bytes that are written to it, if a later call can continue the download. A
+// small object is not worth a record.
 func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	a := attrs.(*Attrs)
 	if source == "" || a.Revision == "" || a.Size < partfile.Least {
@@ -21,7 +21,8 @@ func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	return part.Record(of, sync) == nil
 }
 
-// continueDownload writes what part lacks of the revision of which it has the rest.
+// continueDownload downloads the bytes that part, an unfinished download of the same revision,
+// still lacks.
 func continueDownload(
 	ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption,
 	progress func(done, total int64),
@@ -58,7 +59,7 @@ func continueDownload(
 		Unsupported,
 		ChecksumMismatch:
 		if own := (*Error)(nil); errors.As(err, &own) {
-			return nil, false, nil // the whole download tells any failure but a change
+			return nil, false, nil // any failure but a change shows in the download of the whole object
 		}
 	}
 	return nil, true, err

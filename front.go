@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-// A front is the one implementation of Bucket: a core, and what a scope leaves of it. It checks the permission, adds
+// A front is the one implementation of Bucket: a core, and the scope that narrows it. It checks the permission, adds
 // the prefix, reads the options, calls the core, and removes the prefix from attributes and errors. Ref and Prefixed
 // make another front of the same core.
 type front struct {
@@ -24,11 +24,11 @@ type front struct {
 // whole returns the front that shows all of a core.
 func whole(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scope.Everything}} }
 
-// in returns what outer leaves of f.
+// in returns f narrowed by outer.
 func (f *front) in(outer scope.Scope) *front { return &front{core: f.core, scope: f.scope.In(outer)} }
 
-// need returns the bucket of this library that b is, for a function op that cannot do with anything else. Its error is
-// about a key.
+// need returns b as a bucket of this library, for a function op that needs one. If b is of another type, the error
+// names op and key.
 func need(b any, op, key string) (*front, *Error) {
 	if f, ok := b.(*front); ok {
 		return f, nil
@@ -53,7 +53,7 @@ func (f *front) refused(may scope.Permission, applied error) *Error {
 	return nil
 }
 
-// check is refused as an error of an operation.
+// check returns what refused returns, as an error of the operation.
 func (f *front) check(may scope.Permission, op, key string, applied error) error {
 	if e := f.refused(may, applied); e != nil {
 		return located(f, op, key, e)
@@ -73,7 +73,7 @@ var (
 	signPool   optionPool[SignOptions]
 )
 
-// get returns options of which none is given.
+// get returns options with no option set.
 func (p *optionPool[T]) get() *T {
 	if given, ok := p.free.Get().(*T); ok {
 		return given
@@ -81,7 +81,7 @@ func (p *optionPool[T]) get() *T {
 	return new(T)
 }
 
-// put takes options back, which nobody uses any more.
+// put takes back options that are no longer in use.
 func (p *optionPool[T]) put(given *T) {
 	var none T
 	*given = none
@@ -200,7 +200,7 @@ func (f *front) PublicURL(key string) (string, error) {
 	return u, f.outward(err)
 }
 
-// inward makes the request of a listing one for the core.
+// inward translates the request of a listing for the core.
 func (f *front) inward(o *ListOptions) {
 	o.View = f.scope.Prefix
 	o.Prefix = f.scope.Prefix + o.Prefix
@@ -280,8 +280,8 @@ func (e *Error) inView(prefix string) *Error {
 // A prefixedError shows the errors of this package within another error without the prefix of their keys.
 type prefixedError struct {
 	whole error
-	from  []error // the errors of this package in whole
-	errs  []error // the same as they are shown
+	from  []error // the errors of this package that whole contains
+	errs  []error // the same errors as they are shown
 }
 
 // add adds the errors of this package in a tree. An error within an *Error is not about the key.

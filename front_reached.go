@@ -12,8 +12,8 @@ import (
 // Packages that the root cannot import reach a front by these methods. Their first argument has a type of an internal
 // package, and a value that only that package has, so that nobody else can call them.
 
-// Reached returns the core of package engine that the front leads to, else its Core, with the prefix, and whether
-// nothing was taken away.
+// Reached returns the core of package engine that the front leads to, or its Core if there is none. It also
+// returns the prefix, and whether the front shows the whole core.
 func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool) {
 	if f.core == nil || !t.Valid() {
 		return nil, "", false

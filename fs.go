@@ -69,7 +69,7 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	case over > 1:
 		return false, fs.ErrNotExist // the name is longer than any key
 	case over == 1:
-		return false, nil // and with a slash it would be
+		return false, nil // with its slash, the name is longer than any key
 	}
 	// Without a delimiter, a store that lists folder by folder is asked for each one below.
 	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithLimit(1), WithAnyOrder()) {
@@ -78,8 +78,8 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	return false, nil
 }
 
-// isEmptyDir reports whether there is no object because the store has a directory of its name, as accounts of
-// Azure with a hierarchical namespace may.
+// isEmptyDir reports whether a read failed because the store has an empty directory, and no object, of this
+// name. Accounts of Azure with a hierarchical namespace have such directories.
 func isEmptyDir(err error) bool { return errors.Is(err, syscall.EISDIR) }
 
 // prefixOf returns the prefix that a view adds to each key.
@@ -130,7 +130,7 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 			return entries, nil
 		}
 	}
-	// It is an empty directory, a file or nothing.
+	// The name is that of an empty directory, of a file, or of nothing.
 	isDir, err := f.isDir(name)
 	if err == nil && !isDir {
 		if _, err = f.b.Attrs(f.ctx, f.root+name); err == nil {

@@ -65,5 +65,6 @@ func appendText(attrs []slog.Attr, name, value string) []slog.Attr {
 	return append(attrs, slog.String(name, value))
 }
 
-// cutKey returns at most as many bytes as the longest key has. A caller may have passed more.
+// cutKey cuts key to the length of the longest valid key. A caller may have passed a longer
+// one.
 func cutKey(key string) string { return key[:min(len(key), keyrule.MaxBytes)] }

@@ -24,13 +24,14 @@ type MultipartUpload interface {
 	// and "_", and more with metadata. It never changes and has no secret, but a client that has it
 	// and the bucket can write this object: keep it on the server.
 	Token() string
-	// Limits returns the bounds of the parts on this store; every store takes parts from 5 MiB on.
+	// Limits returns the bounds of the parts on this store; every store takes parts of 5 MiB.
 	Limits() PartLimits
-	// PutPart stores part number of the upload, from 1, with retries and its checksum. It replaces
-	// a part that is there; of two at once, one wins. A body is read in place as by Upload. Any other
-	// goes as it comes to a local or memory bucket, without retries, and else whole into memory, no
-	// more than [WithSize]: if it exceeds the [BufferLimit], it is TooLarge.
-	// Another size is BodyFailed, another [WithCRC32C] ChecksumMismatch: the part stays as it was.
+	// PutPart stores part number of the upload, from 1, with retries and its checksum. It replaces a
+	// part that is there; of two at once, one wins. A body is read in place as by Upload. Any other
+	// body is streamed to a local or memory bucket, without retries. For another store it is read
+	// into memory, up to [WithSize]; if it exceeds the [BufferLimit], PutPart fails with TooLarge. If
+	// the body has another size than [WithSize], PutPart fails with BodyFailed; if another checksum
+	// than [WithCRC32C], with ChecksumMismatch. The part then stays as it was.
 	PutPart(ctx context.Context, number int, body io.Reader, opts ...PartOption) (*UploadedPart, error)
 	// SignPart returns a request that anyone can make, until it expires ([WithTTL]): PUT, with the
 	// part as its body. It stores this part and nothing else, as often as the holder likes until
@@ -44,7 +45,8 @@ type MultipartUpload interface {
 	// parts are missing, have another ETag or are outside of Limits, it fails with InvalidArgument,
 	// before the last request. So does a sum of sizes that is not [WithSize] (also of BeginUpload)
 	// or exceeds [WithMaxSize]: too much aborts the upload. If the whole has another checksum than
-	// [WithCRC32C], it is ChecksumMismatch; if the store does not tell it, Unsupported.
+	// [WithCRC32C], Complete fails with ChecksumMismatch; if the store does not report the
+	// checksum, with Unsupported.
 	//
 	// After any other error the upload stays, and Complete may be called again, also if
 	// errors.Is(err, OutcomeUnknown), but not after Unavailable with Status 409 (S3). If this
@@ -94,10 +96,10 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 	})
 }
 
-// ContinueListedUpload is [ContinueUpload] for an entry of [ListUploads], without a token.
-// Give the options of BeginUpload again, without attributes, tags and locks on S3, which
-// has them. If S3 loses the response of Complete, it fails with OutcomeUnknown, and if
-// called again with ObjectNotFound.
+// ContinueListedUpload is [ContinueUpload] for an entry of [ListUploads], without a token. Give
+// the options of BeginUpload again, without attributes, tags and locks on S3, which has them.
+// If the response to Complete on S3 is lost, Complete fails with OutcomeUnknown, and a second
+// call with ObjectNotFound.
 func ContinueListedUpload(
 	ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption,
 ) (MultipartUpload, error) {
@@ -141,8 +143,8 @@ type multipartOption func(*UploadOptions)
 
 func (o multipartOption) applyMultipart(r *UploadOptions) { o(r) }
 
-// WithMaxSize bounds the size of an object from [BeginUpload], in bytes, at least 1.
-// Complete of more is InvalidArgument and aborts the upload.
+// WithMaxSize bounds the size of an object from [BeginUpload], in bytes, at least 1. Complete
+// of a larger one fails with InvalidArgument and aborts the upload.
 func WithMaxSize(bytes int64) MultipartOption {
 	return multipartOption(func(r *UploadOptions) {
 		atLeast(&r.err, "WithMaxSize", bytes, 1)
@@ -192,21 +194,20 @@ func PutSignedPart(
 	return part, f.outward(err)
 }
 
-// WithResume records in the file at path how far a multipart upload has come. The same call
-// then resumes an upload that was canceled, that failed for a reason that passes, or whose
-// process was killed. It sends only the parts that the store lacks, or whose bytes have
-// another CRC32C. A body in one request has no file: on local and memory buckets, each
-// without a part size. Without WithPartSize, the parts in flight, which a killed process loses,
-// are at most 16 MiB together, or a tenth of the body. [WithDefaultPartSize] may make one larger.
+// WithResume records in the file at path how far a multipart upload has come. The same call then resumes an upload
+// that was canceled, that failed for a reason that passes, or whose process was killed. It sends only the parts that
+// the store lacks, or whose bytes have another CRC32C. A body that goes in one request has no file: on local and
+// memory buckets, that is any body without a part size. Without WithPartSize, the parts in flight, which a killed
+// process loses, are at most 16 MiB together, or a tenth of the body. [WithDefaultPartSize] may make one larger.
 //
-// The call has the same key, attributes, condition, size, WithPartSize and layers. Otherwise, or
-// if the store has dropped the parts ([LifecycleRule]) or the keys of encryption are others, a new
-// upload starts; [AbandonUpload] drops them. A stream must deliver the same bytes again: without its parts, one call is
+// The call has the same key, attributes, condition, size, WithPartSize and layers. Otherwise, or if the store has
+// dropped the parts ([LifecycleRule]) or the encryption keys are others, a new upload starts. [AbandonUpload] drops
+// the parts. A stream must deliver the same bytes again: if the store has dropped its parts, one call fails with
 // Unavailable.
 //
-// Each upload needs a file of its own, in a directory that exists; in use by a call, it is
-// Locked. A file that something else has written stays, and is InvalidArgument. With GCS, a
-// program that can read it can write the object.
+// Each upload needs a file of its own, in a directory that exists. If another call is using the file, the upload
+// fails with Locked. If the file was not written by WithResume, it stays, and the upload fails with InvalidArgument.
+// With GCS, a program that can read it can write the object.
 func WithResume(path string) interface {
 	UploadOption
 	CopyOption
@@ -226,9 +227,9 @@ func (o resumeOption) set(to *Transfer, failed *error) {
 func (o resumeOption) applyUpload(r *UploadOptions) { o.set(&r.Transfer, &r.err) }
 func (o resumeOption) applyCopy(r *CopyOptions)     { o.set(&r.Transfer, &r.err) }
 
-// AbandonUpload removes the file that [WithResume] has written at path, if it is there, and
-// the parts that it records. Another file, or one for no key of b, is InvalidArgument; one
-// in use is Locked.
+// AbandonUpload removes the file that [WithResume] has written at path, if it is there, and the
+// parts that it records. If the file is of another kind, or for no key of b, it fails with
+// InvalidArgument; if a call is using the file, with Locked.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	f, e := need(b, "AbandonUpload", "")
 	if e != nil {

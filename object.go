@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// Attrs describe one revision of an object. Zero means: not reported. The names in JSON stay as they are.
+// Attrs describe one revision of an object. A zero field was not reported. The names in JSON never
+// change.
 type Attrs struct {
 	Key  string `json:"key"`
 	Size int64  `json:"size"` // bytes
@@ -39,7 +40,7 @@ type Attrs struct {
 	// ReplicationStatus is the provider's word, such as S3's COMPLETED or Azure's complete; "" if the object is not
 	// replicated.
 	ReplicationStatus string `json:"replicationStatus,omitempty"`
-	// Native is the provider's own answer, of a read WithNativeAttrs: see AttrsAs.
+	// Native is the provider's own response to a read WithNativeAttrs: see AttrsAs.
 	Native any `json:"-"`
 }
 
@@ -53,7 +54,7 @@ func (a *Attrs) Same(earlier *Attrs) bool {
 	return a.Size == earlier.Size && (earlier.Revision != "" || a.Modified.Equal(earlier.Modified))
 }
 
-// AttrsAs returns the provider's own answer to a read [WithNativeAttrs], without a body: of
+// AttrsAs returns the provider's own response to a read [WithNativeAttrs], without a body: of
 // Attrs and Download *s3.HeadObjectOutput and *s3.GetObjectOutput, *storage.ObjectAttrs, or
 // blob.GetPropertiesResponse and blob.DownloadStreamResponse. Otherwise it returns false.
 func AttrsAs[T any](a *Attrs) (T, bool) {
@@ -65,7 +66,7 @@ func AttrsAs[T any](a *Attrs) (T, bool) {
 type Encryption struct {
 	Algorithm string `json:"algorithm,omitempty"` // "AES256", "aws:kms", …
 	// KeyID is the key of a key management service, or Azure's encryption scope. For a customer's own key, it is the
-	// hash of that.
+	// hash of that key.
 	KeyID string `json:"keyId,omitempty"`
 }
 
@@ -83,8 +84,8 @@ type Properties struct {
 	ContentLanguage    string            `json:"contentLanguage,omitempty"`
 	CacheControl       string            `json:"cacheControl,omitempty"`
 	Metadata           map[string]string `json:"metadata,omitempty"` // keys in lower case
-	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as the
-	// listing of a local directory.
+	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as in
+	// the listing of a local directory.
 	StorageClass string `json:"storageClass,omitempty"`
 }
 
@@ -96,8 +97,8 @@ type ListEntry struct {
 	ETag     string    `json:"etag,omitempty"`
 	Revision string    `json:"revision,omitempty"`
 	Modified time.Time `json:"modified,omitzero"`
-	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as the
-	// listing of a local directory.
+	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as in
+	// the listing of a local directory.
 	StorageClass string `json:"storageClass,omitempty"`
 }
 

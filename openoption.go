@@ -15,11 +15,12 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 )
 
-// An OpenOption fits what opens a bucket or account: those below, [WithVersioning],
+// An OpenOption fits every function that opens a bucket or account: those below, [WithVersioning],
 // [WithPublicAccess], [WithObjectLock], [WithSoftDelete], driver.WithLayer. If one is invalid, every call fails.
 type OpenOption interface{ ApplyOpen(*OpenOptions) }
 
-// OpenOptions are those of what opens a bucket or account. Zero is the default.
+// OpenOptions are the options with which a bucket or account is opened. A zero field has its
+// default.
 type OpenOptions struct {
 	PublicBaseURL  string // ends in "/"
 	Public         bool
@@ -40,7 +41,7 @@ type OpenOptions struct {
 	err error // the first bad option
 }
 
-// Apply reads options. It returns what the first bad one gave to Fail.
+// Apply reads options. It returns the error that the first bad option gave to Fail.
 func (o *OpenOptions) Apply(opts ...OpenOption) error {
 	for _, opt := range opts {
 		if opt == nil {
@@ -117,10 +118,10 @@ func WithBufferLimit(m *BufferLimit) OpenOption {
 	return openOption(func(o *OpenOptions) { o.Buffers = m.bounded() })
 }
 
-// WithDefaultPartSize is [WithPartSize] for every upload without it. An upload of at most
-// this size is one request, which S3 bills; a body of unknown size is read into memory so
-// far. Parts are larger if the store's number of parts needs it. A store that takes any
-// body at once makes no parts.
+// WithDefaultPartSize is [WithPartSize] for every upload without it. An upload of at most this
+// size is one request, which matters on S3: it bills requests. A body of unknown size is read
+// into memory up to this size. Parts are larger if the store's number of parts needs it. A
+// store that takes any body at once makes no parts.
 func WithDefaultPartSize(bytes int64) OpenOption {
 	return openOption(func(o *OpenOptions) {
 		if bytes < 1 {
@@ -136,7 +137,7 @@ func WithRetry(p RetryPolicy) OpenOption {
 	return openOption(func(o *OpenOptions) { o.Retry = p })
 }
 
-// WithTelemetry reports spans to t and metrics to m; nil is the global one.
+// WithTelemetry reports spans to t and metrics to m; nil means the global provider.
 func WithTelemetry(t trace.TracerProvider, m metric.MeterProvider) OpenOption {
 	return openOption(func(o *OpenOptions) { o.Tracer, o.Meter = t, m })
 }
@@ -201,9 +202,9 @@ type RetryPolicy struct {
 	Stall time.Duration
 }
 
-// A Hook runs around every operation, to log, meter or deny it. done runs when it ends; for
-// a download, at Close. If err is not nil, the operation fails with its Code, else
-// PermissionDenied. done and hookCtx may be nil.
+// A Hook runs around every operation, to log, meter or deny it. done runs when it ends; for a
+// download, at Close. If err is not nil, the operation fails with the Code of err, or with
+// PermissionDenied if err has none. done and hookCtx may be nil.
 type Hook func(ctx context.Context, op Operation) (hookCtx context.Context, done func(Outcome), err error)
 
 // An Operation describes a call to a [Hook]. Batches of [RemoveAll] and sources of

@@ -111,8 +111,8 @@ func guard(c *Condition, failed *error, to Condition) {
 	*c = to
 }
 
-// IfAbsent makes a write fail with PreconditionFailed, also fs.ErrExist, if the key exists.
-// Exactly one of several callers at once succeeds.
+// IfAbsent makes a write fail with PreconditionFailed, also fs.ErrExist, if the key exists. If
+// several callers write at the same time, exactly one succeeds.
 func IfAbsent() WriteOption {
 	return writeOption(func(w written) { guard(w.condition, w.err, Condition{Absent: true}) })
 }
@@ -134,8 +134,8 @@ func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.get)
 func (o revisionOption) applyRemove(r *RemoveOptions)     { o.guard(&r.Condition, &r.err) }
 
 // IfRevision makes an operation fail with PreconditionFailed if the object has another
-// Attrs.Revision, which must be of this provider and not empty. Without [UniqueRevisions]
-// (S3), a revision comes back with the same content.
+// Attrs.Revision, which must be of this provider and not empty. Without [UniqueRevisions] (S3),
+// a revision recurs if the same content is written again.
 func IfRevision(revision string) RevisionOption { return revisionOption(revision) }
 
 type revisionNotOption string
@@ -150,5 +150,5 @@ func (o revisionNotOption) applyDownload(r *DownloadOptions) { o.guard(r) }
 func (o revisionNotOption) applyAttrs(r *DownloadOptions)    { o.guard(r) }
 func (o revisionNotOption) applyReaderAt(r *readerAtRequest) { o.guard(&r.get) }
 
-// IfRevisionNot makes a read of that revision fail with NotModified.
+// IfRevisionNot makes a read fail with NotModified if the object still has that revision.
 func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }

@@ -2,7 +2,8 @@ package storage
 
 import "cmp"
 
-// A value of an options struct replaces what the options before it said, but not that one of them is bad.
+// An options struct that is passed as an option replaces what the options before it said. A bad option
+// before it still makes the call fail.
 
 func (r ListOptions) applyList(to *ListOptions) {
 	r.err = cmp.Or(to.err, r.err)
@@ -26,7 +27,7 @@ func (r CopyOptions) applyCopy(to *CopyOptions) {
 func (r UploadOptions) applyUpload(to *UploadOptions) {
 	r.err = cmp.Or(to.err, r.err)
 	if !r.applied && r.Size == 0 {
-		r.Size = -1 // a literal that does not name it
+		r.Size = -1 // a literal that does not set Size
 	}
 	r.Set |= r.Properties.set()
 	*to = r
@@ -35,7 +36,7 @@ func (r UploadOptions) applyUpload(to *UploadOptions) {
 func (r DownloadOptions) applyDownload(to *DownloadOptions) {
 	r.err = cmp.Or(to.err, r.err)
 	if !r.applied && r.Length == 0 {
-		r.Length = -1 // a literal that does not name it
+		r.Length = -1 // a literal that does not set Length
 	}
 	*to = r
 }

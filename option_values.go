@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// Each type holds what the options of one operation say. A [Core] gets them read; other code that implements a
-// permission reads them with Apply. Code that writes or reads an object itself must refuse a value in Native that it
-// does not know, with Unsupported: the value may be a key that encrypts the object.
+// Each type holds what the options of one operation say. A [Core] gets options that were read already; other code
+// that implements a permission reads them with Apply. Code that writes or reads an object itself must refuse a value
+// in Native that it does not know, with Unsupported: the value may be a key that encrypts the object.
 //
 // A value of UploadOptions, DownloadOptions, ListOptions, RemoveOptions or CopyOptions is an option, too. It replaces
 // all that options before it said, so that what Apply has read can be changed and passed on. In a literal, a Size or
@@ -22,8 +22,8 @@ type (
 		Native    []NativeValue
 		Condition Condition
 		Transfer
-		MaxSize        int64 // bytes; 0 means no bound; of BeginUpload
-		UncheckedParts bool  // of BeginUpload
+		MaxSize        int64 // bytes, for BeginUpload; 0 means no bound
+		UncheckedParts bool  // for BeginUpload
 
 		err     error
 		applied bool // whether Apply has read the options
@@ -31,17 +31,17 @@ type (
 	// DownloadOptions are those of Download, Attrs and Exists.
 	DownloadOptions struct {
 		Version        string
-		Offset, Length int64 // bytes; Length -1: to the end
-		Suffix         int64 // > 0: the last bytes instead
+		Offset, Length int64 // bytes; if Length is -1, to the end
+		Suffix         int64 // if above 0, the last bytes are read instead
 		Condition      Condition
 		Native         []NativeValue
 		NativeAttrs    bool
 		Auxiliary      bool                    // the read is part of another operation: a native option need not fit it
 		Concurrency    int                     // requests at once; 0 means not given
 		Progress       func(done, total int64) // nil means none
-		MaxGap         *int64                  // bytes; nil means the default; of ReadRanges
-		NoSync         bool                    // of DownloadFile
-		WriteID        string                  // of Attrs: an object of another write is missing; "" means any
+		MaxGap         *int64                  // bytes, for ReadRanges; nil means the default
+		NoSync         bool                    // for DownloadFile
+		WriteID        string                  // for Attrs: another write's object counts as missing; "" means any
 
 		err     error
 		applied bool // whether Apply has read the options
@@ -68,14 +68,14 @@ type (
 	}
 	// CopyOptions are those of Copy, Compose, Move and Append.
 	CopyOptions struct {
-		Version string // of the source
+		Version string // the version of the source
 		Tail    []byte // what Append adds to the source, whose revision is then the condition; nil means none
 		Properties
 		Set PropertySet // the properties that options replace
 		Controls
 		Native       []NativeValue
-		SourceNative []NativeValue // of reading the source
-		Condition    Condition     // of the destination
+		SourceNative []NativeValue // options for reading the source
+		Condition    Condition     // what must hold for the destination
 		Transfer
 		WithoutAttrs bool
 
@@ -83,7 +83,7 @@ type (
 	}
 	// SignOptions are those of the methods that sign for uploads and downloads.
 	SignOptions struct {
-		Method, Version string        // of a download
+		Method, Version string        // for a download
 		TTL             time.Duration // 0 means the default
 		Properties
 		Set PropertySet // the properties that options have set
@@ -93,8 +93,8 @@ type (
 		Size                       int64 // bytes; -1 means not declared
 		CRC32C                     CRC32C
 		ResponseType               string
-		ResponseName               string // of an attachment
-		ResponseContentDisposition string // the whole header; "": ResponseName decides
+		ResponseName               string // the file name of an attachment
+		ResponseContentDisposition string // the whole header; if "", ResponseName decides
 
 		err error
 	}
@@ -104,7 +104,7 @@ type (
 		BypassGovernance bool
 		RestoreDays      int
 		RestoreTier      string // the provider's word; "" means its standard
-		SoftDeleted      bool   // of Restore
+		SoftDeleted      bool   // for Restore
 		Native           []NativeValue
 
 		err error
@@ -113,8 +113,8 @@ type (
 	PartOptions struct {
 		Size     int64 // bytes; -1 means not declared
 		CRC32C   CRC32C
-		TTL      time.Duration           // of SignPart; 0 means the default
-		Progress func(done, total int64) // of PutPart; nil means none
+		TTL      time.Duration           // for SignPart; 0 means the default
+		Progress func(done, total int64) // for PutPart; nil means none
 
 		err error
 	}
@@ -133,7 +133,7 @@ type Transfer struct {
 	PartSize    int64                   // bytes; 0 means the default
 	Concurrency int                     // requests at once; 0 means the default
 	Progress    func(done, total int64) // nil means none
-	ResumeFile  string                  // of WithResume; "" means none
+	ResumeFile  string                  // the file of WithResume; "" means none
 	View        string                  // the view's prefix: WithResume continues only uploads below it
 	// WriteID, 32 hexadecimal digits, names the write: if an object of this id is there, an earlier process has
 	// written it, and IfAbsent succeeds. "" means the write gets an id of its own.
@@ -167,14 +167,14 @@ type Condition struct {
 	NotRevision string
 }
 
-// fail makes a bad option the failure of its operation, if it is the first one.
+// fail makes a bad option the error of its operation, unless an earlier option was bad.
 func fail(to *error, argument, rule string) {
 	if *to == nil {
 		*to = invalid(argument, rule)
 	}
 }
 
-// atLeast makes an option fail whose value is below least, which is 0 or 1.
+// atLeast makes an option fail if its value is below least, which is 0 or 1.
 func atLeast[N ~int | ~int64](to *error, option string, value, least N) {
 	switch {
 	case value >= least:
@@ -316,8 +316,9 @@ func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
 	return each(&r.err, opts, func(o CompleteOption) { o.applyComplete(r) })
 }
 
-// Span returns which bytes of an object of size bytes the options ask for, from from up to
-// before to. An offset past the end is RangeNotSatisfiable.
+// Span returns which bytes of an object of size bytes the options ask for: from is the first
+// one, to is past the last one. If the offset is past the end, it fails with
+// RangeNotSatisfiable.
 func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	switch {
 	case r.Suffix > 0:

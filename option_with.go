@@ -122,7 +122,7 @@ func (o nativeOption) applySet(r *ChangeOptions)          { o.add(&r.Native) }
 func (o nativeOption) applyRetention(r *ChangeOptions)    { o.applySet(r) }
 func (o nativeOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 
-// WithNative makes an option that is Unsupported by all other providers.
+// WithNative makes an option for one provider. With any other provider, the call fails with Unsupported.
 func WithNative(provider string, value any) NativeOption {
 	return nativeOption{Provider: provider, Value: value}
 }
@@ -144,7 +144,7 @@ func (withoutAttrsOption) applyCopy(r *CopyOptions) { r.WithoutAttrs = true }
 
 // WithoutAttrs saves one of two requests of a Copy inside S3, unless it has a condition or
 // replaces a property: the attributes of the source are not read. The copy has the default
-// storage class. The returned Attrs have only what the store answered; Size is -1. If no
+// storage class. The returned Attrs have only what the store's response has; Size is -1. If no
 // response comes within two minutes, the size is read, and the copy repeated.
 func WithoutAttrs() CopyOption { return withoutAttrsOption{} }
 
@@ -236,7 +236,7 @@ func WithNoSync() DownloadOption {
 	return downloadOption(func(r *DownloadOptions) { r.NoSync = true })
 }
 
-// WithMaxGap sets up to how many bytes between two ranges [ReadRanges] reads with them: by
+// WithMaxGap sets the largest gap between two ranges that [ReadRanges] reads in one request: by
 // default 128 KiB. With 0 it joins only ranges that touch.
 func WithMaxGap(bytes int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
@@ -258,8 +258,8 @@ func WithBlockSize(bytes int64) ReaderAtOption {
 	})
 }
 
-// WithBlockCache bounds the bytes of blocks that one [ReaderAt] keeps in memory: by default
-// 8 MiB, part of the [BufferLimit]. A block takes 384 more than its size. With 0 each
+// WithBlockCache bounds the bytes of blocks that one [ReaderAt] keeps in memory: by default 8
+// MiB, part of the [BufferLimit]. Each block takes 384 bytes more than its size. With 0 each
 // ReadAt is one request of exactly its bytes.
 func WithBlockCache(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {

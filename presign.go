@@ -30,10 +30,10 @@ func (o ttlOption) applySignedUpload(r *SignOptions)   { r.TTL = o.check(&r.err)
 func (o ttlOption) applySignedDownload(r *SignOptions) { r.TTL = o.check(&r.err) }
 func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.err) }
 
-// WithTTL sets how long a signed address is valid: from 1 second to 7 days, by default 1
-// hour, and no longer than the credentials; see [SignedURL].ExpiresAt. It is at most 12
-// hours if Google's IAM signs, and with AWS_SESSION_TOKEN, as of AWS Lambda, containers and
-// CI: there it may be less without AWS_CREDENTIAL_EXPIRATION.
+// WithTTL sets how long a signed address is valid: from 1 second to 7 days, by default 1 hour,
+// and no longer than the credentials; see [SignedURL].ExpiresAt. It is at most 12 hours if
+// Google's IAM signs, and with AWS_SESSION_TOKEN, as on AWS Lambda, in containers and in CI.
+// There it may be less if AWS_CREDENTIAL_EXPIRATION is not set.
 func WithTTL(d time.Duration) interface {
 	SignedUploadOption
 	SignedPartOption
@@ -56,8 +56,8 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 	})
 }
 
-// WithDownloadName makes a browser save the object under this name (RFC 6266). The last of
-// it, [WithInlineName] and [WithResponseContentDisposition] wins.
+// WithDownloadName makes a browser save the object under this name (RFC 6266). If
+// [WithInlineName] or [WithResponseContentDisposition] is given too, the last option wins.
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		checkFileName(r, "WithDownloadName", filename)

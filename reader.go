@@ -56,7 +56,7 @@ func (r *Reader) Attrs() *Attrs { return r.attrs }
 // Range returns what this Reader delivers: length bytes from offset.
 func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
 
-// initReader makes the *Reader that reader is that of an open download. attrs are *Attrs.
+// initReader makes reader, a *Reader, that of an open download. attrs is an *Attrs.
 func initReader(reader any, from seam.ReadSource, attrs any, offset, length int64) {
 	r := reader.(*Reader)
 	r.attrs, r.from, r.offset, r.length = attrs.(*Attrs), from, offset, length
@@ -140,8 +140,8 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read fun
 
 func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
 
-// failure returns an error of a read as one of the operation. If ctx has ended, err may be its cause:
-// that belongs to others.
+// failure returns an error of a read as one of the operation. If ctx has ended, the error is that of
+// ctx: err may be the cause of ctx, which is the caller's own.
 func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		err = ended
@@ -151,8 +151,8 @@ func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	return located(o.from, o.op, o.key, AsError(ctx, err))
 }
 
-// claimedBytes is how much memory a size gets that only a response has claimed. More follows
-// as the bytes come.
+// claimedBytes bounds the memory that is allocated for a size before its bytes come: the size
+// may be wrong. More memory follows as the bytes come.
 const claimedBytes = 256 << 20
 
 // ReadAll downloads a whole object into memory.

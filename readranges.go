@@ -52,8 +52,8 @@ type rangesRead struct {
 	ranges   []Range
 	req      DownloadOptions // what the options ask for
 	gap      int64           // bytes that a request reads to save another one; see WithMaxGap
-	limit    int64           // bytes of one request
-	claimed  int64           // bytes that the results have before any came
+	limit    int64           // bytes that one request may have
+	claimed  int64           // bytes of memory for the results before any byte came
 	results  [][]byte
 	progress *progress.Counter
 

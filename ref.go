@@ -18,9 +18,10 @@ var methodPermissions = map[string]scope.Permission{
 	"PublicURL":         scope.PublicURL,
 }
 
-// Ref narrows b to the methods of P, an interface of methods that Bucket has; it panics for
-// any other P. The result cannot be widened: by a type assertion, Ref or another function,
-// the rest fails with PermissionDenied. If b is a type of your own, all fail with Unsupported.
+// Ref narrows b to the methods of P, an interface of methods that Bucket has; it panics for any
+// other P. The result cannot be widened: by a type assertion, Ref or another function, all
+// other methods fail with PermissionDenied. If b is a type of your own, all methods fail with
+// Unsupported.
 func Ref[P any](b Bucket) P {
 	narrowed := narrow(b, maskOf(reflect.TypeFor[P]()))
 	return narrowed.(P)

@@ -53,8 +53,8 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 	return removed, f.outward(err)
 }
 
-// RemoveMatching removes, as [RemoveAll] does, the objects of a listing that match accepts
-// (nil: all); err joins an error of the listing too. It skips prefixes, and the lease of a
+// RemoveMatching removes, as [RemoveAll] does, the objects of a listing that match accepts (nil
+// accepts all); err joins an error of the listing too. It skips prefixes, and the lease of a
 // job of package transfer that runs with ctx.
 func RemoveMatching(ctx context.Context, b interface {
 	Lister
@@ -96,5 +96,3 @@ func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionE
 	_, failures := parallel.Groups(all, removal.Together, removal.MaxFailures, refuse)
 	return 0, errors.Join(failures...)
 }
-
-// eachO

@@ -42,7 +42,7 @@ type bucketOption func(*BucketOptions)
 
 func (o bucketOption) applyBucket(r *BucketOptions) { o(r) }
 
-// BucketOptions are those of CreateBucket and UpdateBucket; nil is no change.
+// BucketOptions are those of CreateBucket and UpdateBucket; a nil field changes nothing.
 type BucketOptions struct {
 	Region           string
 	PublicAccess     *bool
@@ -106,7 +106,8 @@ func WithRegion(region string) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.Region = region })
 }
 
-// A settingOption makes a bucket with a setting; if it opens one, it declares that the bucket has it.
+// A settingOption makes a new bucket with a setting. For a bucket that is opened, it declares that
+// the bucket has the setting.
 type settingOption struct {
 	set     func(*BucketOptions)
 	declare func(*OpenOptions)
@@ -142,9 +143,10 @@ func WithVersioning(on bool) interface {
 }
 
 // WithObjectLock makes a bucket whose objects can be kept from removal: [WithRetention],
-// [WithLegalHold]. It keeps versions, and never loses the ability. Azure, and a bucket that
-// exists and cannot get it, is Unsupported. A bucket that is opened with it is declared to have
-// it; a local or memory bucket gets it. If the store has no locks, every call is [Unsupported].
+// [WithLegalHold]. It keeps versions, and never loses the ability. It is Unsupported on Azure,
+// and for an existing bucket that cannot get it. A bucket that is opened with it is declared to
+// have it; a local or memory bucket gets it. If the store has no locks, every call is
+// [Unsupported].
 func WithObjectLock() interface {
 	BucketOption
 	OpenOption
@@ -155,10 +157,10 @@ func WithObjectLock() interface {
 	}
 }
 
-// WithSoftDelete makes a bucket keep for a time what is removed for good, or replaced
-// without versions ([WithSoftDeleted]). 0 keeps nothing more; what was kept stays. Google
-// takes 7 to 90 days, by default 7. S3 has none, and Azure's belongs to the account: they are
-// Unsupported, also at the opening of a bucket for S3. Else that asks no store: a local or memory one keeps as much.
+// WithSoftDelete makes a bucket keep for a time what is removed for good, or replaced without versions
+// ([WithSoftDeleted]). 0 keeps nothing more; what was kept stays. Google takes 7 to 90 days, by default 7. S3 has no
+// soft delete, and Azure's belongs to the account: both are Unsupported, on S3 also for a bucket that is opened.
+// Opening any other bucket with this option makes no request; a local or memory bucket then keeps as much.
 func WithSoftDelete(keep time.Duration) interface {
 	BucketOption
 	OpenOption
@@ -207,7 +209,8 @@ func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	})
 }
 
-// BucketInfo describes a bucket. Zero means: not reported, or not permitted.
+// BucketInfo describes a bucket. A zero field was not reported, or the credentials may not read
+// it.
 type BucketInfo struct {
 	Name             string
 	Provider         string
@@ -222,7 +225,7 @@ type BucketInfo struct {
 	SoftDelete       time.Duration    // how long what is removed is kept ([WithSoftDeleted]); 0 means not at all
 }
 
-// A DefaultRetention keeps new objects of a bucket for so many days.
+// A DefaultRetention is the retention of new objects in a bucket: each is kept for Days.
 type DefaultRetention struct {
 	Mode RetentionMode
 	Days int
@@ -234,9 +237,9 @@ type CORSRule struct {
 	MaxAge                                           time.Duration
 }
 
-// A LifecycleRule applies to the keys under Prefix; 0 days means never. The store applies
-// it; on local and memory buckets transfer.Expire does. They drop a multipart upload
-// themselves, when a later one begins or a local bucket is opened: AbortUploadsAfterDays
+// A LifecycleRule applies to the keys under Prefix; 0 days means never. The store applies it;
+// on local and memory buckets transfer.Expire does. Local and memory buckets drop a multipart
+// upload themselves, when a later one begins or a local bucket is opened: AbortUploadsAfterDays
 // after its begin, else a week after its last part. Google does if Prefix is "", else
 // transfer.Expire.
 type LifecycleRule struct {
@@ -255,7 +258,7 @@ type LifecycleRule struct {
 type Credentials struct {
 	Endpoint, Region, Bucket             string
 	AccessKeyID, SecretKey, SessionToken string
-	ExpiresAt                            time.Time // zero: they do not expire; with a SessionToken: the time is not known
+	ExpiresAt                            time.Time // zero means never or, with a SessionToken, that the time is not known
 }
 
 // String returns address and key id, without a secret.

@@ -171,8 +171,8 @@ var registry = struct {
 	openers map[string]Opener
 }{openers: map[string]Opener{}}
 
-// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already, or is none
-// in lower case. For a driver, engine.Register calls it.
+// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already, or is not
+// a scheme in lower case. For a driver, engine.Register calls it.
 func Register(name string, o Opener) {
 	registry.Lock()
 	defer registry.Unlock()

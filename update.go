@@ -11,10 +11,10 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// Update changes an object by compare-and-swap. It reads the object into memory, calls
-// change with content and attributes (nil, nil if there is none), and stores the result if
-// nobody has written in between. If another writer was faster, it starts over, until ctx is
-// done or 1,000 were faster: then it is Unavailable. It also waits if a read or write is
+// Update changes an object by compare-and-swap. It reads the object into memory, calls change
+// with content and attributes (nil, nil if there is none), and stores the result if nobody has
+// written in between. If another writer was faster, it starts over, until ctx is done or 1,000
+// were faster: then it fails with Unavailable. It also waits if a read or write is
 // [RateLimited], within the [RetryPolicy] of each round. [WithNative] holds for reads, too.
 //
 // If change fails, nothing is written, and Update fails with BodyFailed, which wraps its
@@ -83,8 +83,8 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 }
 
 // Append adds p to the end of an object, and returns the attributes of the whole. If there is no
-// object, Append creates one. Several writers may append at once: each adds its bytes once, from
-// Size less len(p) on. Readers see the object before or after it. The object keeps as much as with
+// object, Append creates one. Several writers may append at once: each adds its bytes once, and they
+// begin at Size - len(p). Readers see the object before or after it. The object keeps as much as with
 // [Copy], and options replace attributes. [WithVersion] does not fit.
 //
 // If another writer was faster, Append starts over, as [Update] does. If a condition is given, it
@@ -143,7 +143,8 @@ func (o tailOption) applyCopy(r *CopyOptions) {
 // ten minutes.
 const maxConflicts = 1000
 
-// rounds are those of a call that reads, and writes if nobody has written in between.
+// rounds are the rounds of a call: each reads the object, and writes if nobody has written in
+// between.
 type rounds struct {
 	b       any
 	op, key string
@@ -168,7 +169,8 @@ func (r *rounds) check() (e *Error) {
 	return e
 }
 
-// until makes rounds until one succeeds, or fails for another reason than another writer, or once.
+// until makes rounds until one succeeds, or fails for a reason other than another writer. With
+// once it makes one round.
 func (r *rounds) until(ctx context.Context, try func(context.Context) (*Attrs, error)) (*Attrs, error) {
 	for {
 		attrs, err := try(ctx)
@@ -216,8 +218,8 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	return r.located(e)
 }
 
-// nativeReads returns native options as those of reads. Auxiliary reads belong to another operation with
-// these options, which need not fit them.
+// nativeReads returns native options as options for reads. Auxiliary reads belong to another operation
+// with these options, which need not fit them.
 func nativeReads(natives []NativeValue, auxiliary bool) []DownloadOption {
 	if len(natives) == 0 {
 		return nil

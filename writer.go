@@ -11,9 +11,9 @@ import (
 )
 
 // NewWriter is Upload for code that writes. Commit stores the object. Close without Commit
-// discards it and returns an error: code that expects Close to commit, as in gocloud, must
-// not lose objects silently. "defer w.Close()" is always right. ctx governs the writer
-// until then.
+// discards it and returns an error: code that expects Close to commit, as in gocloud, must not
+// lose objects silently. "defer w.Close()" is always right. ctx governs the writer until Commit
+// or Close.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
 	w := &Writer{locate: func(op string, e Error) error { return located(b, op, key, &e) }}
 	w.ctx, w.cancel = context.WithCancel(ctx)
@@ -114,7 +114,7 @@ func (w *Writer) Commit() (*Attrs, error) {
 }
 
 // Close ends the writer. If it discards bytes, because Commit was not called, it fails with
-// InvalidArgument, as Commit does then. It can be called again.
+// InvalidArgument, and so does a later Commit. Close can be called again.
 func (w *Writer) Close() error {
 	if w.ended {
 		return w.lost

@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	// idName is the metadata that tells which call of Append wrote an entry.
+	// idName is the metadata that identifies the call of Append that wrote an entry.
 	idName = "commit"
 	// maxConflicts is how often Append starts over because another writer was faster: for about ten minutes.
 	maxConflicts = 1000
-	// fresh is how long Append relies on the entry that it knows: others may trim the log twice beyond it.
+	// fresh is how long Append relies on the entry that it knows: afterwards others may have trimmed the
+	// log twice beyond it.
 	fresh = time.Minute
 	// decideTimeout bounds requests that continue after the end of a ctx.
 	decideTimeout = 10 * time.Second
@@ -38,16 +39,16 @@ const (
 //		return table.commit() // or an error, because a row is gone
 //	})
 //
-// It takes three requests if nobody else has appended since the last call, or two more after a minute. Data of more
-// than [MaxEntry] bytes is TooLarge.
+// It takes three requests if nobody else has appended since the last call, and two more if that was over a minute
+// ago. Data of more than [MaxEntry] bytes fails with TooLarge.
 //
 // Before the first call of next, Append looks for the last entry that this Log has seen. An expiry rule may have
 // removed it, or a restored backup may have replaced it. Then Append stores nothing and fails with Changed, each time:
 // no reader would see an entry after a gap. A new Log takes the log as it is.
 //
-// If the response to the write is lost, Append finds out whether the entry is stored.
-// If it cannot within ten seconds, errors.Is(err, [storage.OutcomeUnknown]): the entries from then on
-// tell. The error is the same if others have trimmed the log twice beyond the entry while it was written.
+// If the response to the write is lost, Append finds out whether the entry is stored. If it cannot within ten
+// seconds, errors.Is(err, [storage.OutcomeUnknown]): the later entries show whether it is. The error is the same if
+// others have trimmed the log twice beyond the entry while it was written.
 func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
 	begun := time.Now()
 	last, err := l.before(ctx, begun)
@@ -78,8 +79,8 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 	return 0, err
 }
 
-// before returns the entry after which the first attempt of Append is made: that which this Log knows, if it
-// was seen lately and is there, and otherwise the last one.
+// before returns the entry after which Append makes its first attempt. It is the entry that this Log knows,
+// if that was seen lately and still exists, and otherwise the last entry of the log.
 func (l *Log) before(ctx context.Context, begun time.Time) (int64, error) {
 	seen := l.known.Load()
 	if seen == nil || begun.Sub(seen.at) > fresh {
@@ -109,7 +110,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case err == nil:
 			return true, l.confirm(ctx, number, id)
-		case taken && !unsure: // by another one, perhaps after a retry of the bucket's, and this one was trimmed
+		case taken && !unsure: // another writer has the number, perhaps because this entry was stored and trimmed
 			return false, l.confirm(ctx, number, "")
 		case !unsure:
 			return false, err
@@ -118,7 +119,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case unread != nil:
 			return false, l.unknown(number, errors.Join(err, unread))
-		case stored: // by another one perhaps after this one was trimmed
+		case stored: // another writer may have stored it after this entry was trimmed
 			return by == id, l.confirm(ctx, number, by)
 		}
 		delay, again := policy.Allow(&tries, false, 0)
@@ -128,7 +129,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 	}
 }
 
-// unknown returns the error of an entry that may have been stored, or may be yet.
+// unknown returns the error of an entry that may have been stored, or may still be.
 func (l *Log) unknown(number int64, cause error) error {
 	return &storage.Error{
 		Code: storage.OutcomeUnknown, Op: "Append", Key: l.key(number), Unknown: true, Err: cause,
@@ -136,7 +137,7 @@ func (l *Log) unknown(number int64, cause error) error {
 	}
 }
 
-// writer returns which call wrote an entry.
+// writer returns the id of the call that wrote an entry.
 func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string, err error) {
 	attrs, err := persist(
 		ctx, func(ctx context.Context) (*storage.Attrs, error) { return l.bucket.Attrs(ctx, l.key(number)) },
@@ -150,8 +151,9 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 	return true, attrs.Metadata[idName], nil
 }
 
-// confirm fails unless an entry that was just stored is the first of its number. If an entry of the number
-// may have been removed, another writer may have had it: this one was paused while others trimmed twice.
+// confirm fails unless an entry that was just stored is the first of its number. If an entry with that
+// number may have been removed, another writer may have had the number: this writer was paused while
+// others trimmed twice.
 func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	trimmed, err := persist(ctx, l.Trimmed)
 	switch {

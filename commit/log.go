@@ -2,10 +2,11 @@
 // formats do. It needs no server beside the store.
 //
 // An entry is one object. Its key ends in its number, in 20 digits, and its content is what was appended.
-// Numbers begin at 1 and have no gaps. The store lets one of several writers at once have a number; the
-// others see what won, and try the next one. If the response to a write is lost, the id in the metadata of
-// the entry tells whose it is. The log needs [storage.ConditionalCreate] and [storage.Metadata], and
-// [Log.Trim] also [storage.ConditionalUpdate]; otherwise it fails with Unsupported.
+// Numbers begin at 1 and have no gaps. If several writers try to store the same number, the store accepts
+// one; the others read that entry, and try the next number. If the response to a write is lost, the id in
+// the metadata of the entry shows who wrote it. The log needs [storage.ConditionalCreate] and
+// [storage.Metadata], and [Log.Trim] also [storage.ConditionalUpdate]; otherwise it fails with
+// Unsupported.
 //
 // All operations together are linearizable. For one object that is replaced, such as the pointer to the
 // current state of a table, use [storage.Update].
@@ -38,7 +39,7 @@ type Log struct {
 // known is the greatest entry that this Log has seen.
 type known struct {
 	number int64
-	id     string    // of the call that appended it; "" if that was not seen
+	id     string    // id of the call that appended it; "" if that was not seen
 	at     time.Time // when it, or an entry before it, was last seen in the log, and so was not trimmed
 }
 
@@ -131,7 +132,8 @@ func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 // other means than Trim, or replaced, Last fails with Changed, as [Log.Append] does.
 func (l *Log) Last(ctx context.Context) (int64, error) { return l.last(ctx, time.Now()) }
 
-// last is Last. It looks for the entry that this Log knows unless that was seen since a time.
+// last is Last. It looks for the entry that this Log knows, unless that entry was seen after
+// since.
 func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 	low := int64(0)
 	if seen := l.known.Load(); seen != nil {
@@ -151,7 +153,7 @@ func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if trimmed <= last { // else what was absent may have been removed
+		if trimmed <= last { // otherwise an entry that seemed absent may have been removed
 			if last > 0 {
 				l.learn(last, "")
 			}
@@ -161,8 +163,8 @@ func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 	}
 }
 
-// search returns the last entry, if low was one, or 0, and those after it are all there: it doubles its
-// steps up to one that is absent, and then halves them.
+// search returns the number of the last entry. low is the number of an entry, or 0, and no entry after
+// it was removed. search doubles its steps up to a number without an entry, and then halves them.
 func (l *Log) search(ctx context.Context, low int64) (int64, error) {
 	var high int64
 	for step := int64(1); ; step *= 2 {

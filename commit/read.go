@@ -28,8 +28,9 @@ func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
 }
 
 // From yields the entries from a number on, in order, up to the last one. At most one error is yielded,
-// last. If the first entry was trimmed, that is ObjectNotFound: begin with what [Log.Trim] was called
-// for, after the number that [Log.Trimmed] returns. It reads up to 8 entries at once, into memory.
+// last. If the first entry was trimmed, the error is ObjectNotFound. Then read the state that was
+// stored before [Log.Trim] was called, and continue after the number that [Log.Trimmed] returns. It
+// reads up to 8 entries at once, into memory.
 func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { l.yield(ctx, "From", number, yield) }
 }
@@ -77,8 +78,8 @@ func (l *Log) yield(
 	}
 }
 
-// batch reads up to size entries from first on: those before the first that is not there yet. Beside an
-// error there are those before it.
+// batch reads up to size entries, beginning with first, up to the first that does not exist yet. With
+// an error it returns the entries before the failure.
 func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]Entry, error) {
 	if first < 1 {
 		return nil, l.failed(op, storage.InvalidArgument, "number must be at least 1")
@@ -95,7 +96,7 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	if n < size && storage.CodeOf(errs[n]) != storage.ObjectNotFound {
 		err = errs[n]
 	}
-	trimmed, unread := l.Trimmed(ctx) // after the entries: one that is not removed now was the first of its number
+	trimmed, unread := l.Trimmed(ctx) // read afterwards: an entry that is not removed now was the first of its number
 	switch {
 	case unread != nil:
 		return nil, unread

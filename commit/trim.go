@@ -10,11 +10,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A mark says which entries are not in the log any more, and which are to follow. It is one object.
+// A mark says which entries are no longer in the log, and which will be removed next. It is one
+// object.
 type mark struct {
 	removed int64  // entries up to this one may have been removed
-	next    int64  // the next call of Trim removes those up to this one; 0 if there is no mark
-	id      string // of the entry next, which is in the log: a mark with another id is that of another log
+	next    int64  // the next call of Trim removes the entries up to this one; 0 if there is no mark
+	id      string // id of the entry next, which is in the log; a mark with another id belongs to another log
 }
 
 func (m mark) String() string { return fmt.Sprintf("%d %d %s\n", m.removed, m.next, m.id) }
@@ -24,16 +25,16 @@ const maxMark = 128
 
 func (l *Log) markKey() string { return l.prefix + "trimmed" }
 
-// Trim removes old entries: those up to the number that the call before it had. It keeps those up to
-// number until it is called with a greater one, so that a writer or reader that is slow still finds
-// them. Before the call, store what a reader needs instead of them, such as the state of the table after
-// entry number.
+// Trim removes old entries in two steps. It removes the entries up to the number of the call before it. It keeps
+// the entries after those, up to number, until it is called with a greater number, so that a slow writer or
+// reader still finds them. Before the call, store what a reader needs in their place, such as the state of the
+// table after entry number.
 //
 // If there is no such entry yet, Trim fails with InvalidArgument. If it is not greater than before, Trim only
-// removes what an interrupted call has left. [Log.Trimmed] tells what has gone, also after a failure.
+// removes what an interrupted call has left. [Log.Trimmed] returns what was removed, also after a failure.
 //
 // Trim removes what the object "trimmed" of this log says, whatever a listing has. If that object was written in
-// another log, as after a copy of a part of one, Trim removes nothing and fails with Changed.
+// another log, of which this one is a partial copy, Trim removes nothing and fails with Changed.
 func (l *Log) Trim(ctx context.Context, number int64) error {
 	last, err := l.Last(ctx)
 	switch {
@@ -65,7 +66,7 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 var errMoved = errors.New("the mark has moved")
 
 // advance excludes entries from the log, before the first of them is removed. It returns a mark that is known to
-// be that of this log.
+// belong to this log.
 func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 	for unsure := 0; ; {
 		now, err := l.ownMark(ctx)
@@ -94,12 +95,12 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 		case !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unsure == 3:
 			return mark{}, err
 		default:
-			unsure++ // what is there by now tells
+			unsure++ // the mark that is there by now shows the outcome
 		}
 	}
 }
 
-// ownMark returns the mark, or the zero mark if there is none. If the mark is that of this log, the entry that it
+// ownMark returns the mark, or the zero mark if there is none. If the mark belongs to this log, the entry that it
 // names is there, unless the mark has moved meanwhile. Otherwise it fails with Changed.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	now, err := l.mark(ctx)
@@ -125,8 +126,8 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	}
 }
 
-// Trimmed returns up to which number entries were removed, or 0: the one after it is the first that
-// can be read.
+// Trimmed returns the greatest number up to which entries were removed, or 0. The entry after it is
+// the first that can be read.
 func (l *Log) Trimmed(ctx context.Context) (int64, error) {
 	now, err := l.mark(ctx)
 	return now.removed, err

@@ -17,8 +17,9 @@ type Description struct {
 	// process.
 	Location string
 	// Places returns where the objects are, in each store that the bucket has. A layer with a second store adds the
-	// places of that, and one that overrides Locate passes on those below it: see [PlacesOf]. If it is nil, Locate
-	// tells. Jobs compare places before they remove anything, so that a missing one loses objects.
+	// places of that store. A layer that overrides Locate returns the places of the driver below: see [PlacesOf].
+	// If Places is nil, the core asks Locate. Jobs compare places before they remove anything: if a place is
+	// missing, they may remove the last copy of an object.
 	Places func() []Place
 	// Stack has one text for each layer that changes the bytes of objects or has a second store, from the store
 	// outwards. It has the layer's kind and what distinguishes it from another one, such as a public key or the
@@ -26,14 +27,16 @@ type Description struct {
 	Stack         []string
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersioning
-	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket
-	// is opened WithVersioning. If it is nil, the store itself decides (clouds), and needs the feature.
+	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket is opened
+	// WithVersioning. If it is nil, the store decides itself, as a cloud does, and needs the feature.
 	EnableVersions func()
-	// EnableObjectLock makes the bucket keep versions and lock objects. New calls it if the bucket
-	// is opened WithObjectLock. If it is nil, the store itself decides (clouds), and needs the feature.
+	// EnableObjectLock makes the bucket keep versions and lock objects. New calls it if the bucket is
+	// opened WithObjectLock. If it is nil, the store decides itself, as a cloud does, and needs the
+	// feature.
 	EnableObjectLock func()
 	// EnableSoftDelete makes the bucket keep what is removed for a time. New calls it if the bucket is
-	// opened WithSoftDelete. If it is nil, the store itself decides (clouds), and needs the feature.
+	// opened WithSoftDelete. If it is nil, the store decides itself, as a cloud does, and needs the
+	// feature.
 	EnableSoftDelete func(keep time.Duration)
 	// TaggedRevisions declares that the driver's revisions begin with Provider and ":"
 	// already, so that they need not be built for each response.
@@ -60,14 +63,14 @@ type Description struct {
 	// byte order.
 	FolderOrder bool
 	// StartsAfter, beside OrderedListing, reports whether List with StartAfter is known to return
-	// everything after it. Else the core lists from the start of the prefix and drops the entries
-	// up to it. If it is nil, List always does.
+	// everything after it. If it is not, the core lists from the start of the prefix and drops
+	// the entries up to it. If it is nil, List always does.
 	StartsAfter func() bool
 	// FolderPrefixes declares that List takes only prefixes that are empty or end in "/". The core
 	// lists the folder of any other prefix, and drops the rest.
 	FolderPrefixes bool
-	// SlashDelimiter declares that List takes only the delimiter "/". For any other, the
-	// core lists all keys and finds the prefixes itself, or, without OrderedListing, is Unsupported.
+	// SlashDelimiter declares that List takes only the delimiter "/". For any other, the core lists
+	// all keys and finds the prefixes itself, or, without OrderedListing, fails with Unsupported.
 	SlashDelimiter bool
 	// TokenAfterLast declares that a full last page may have a token, which leads to an
 	// empty page. ListPage then requests one entry more than it returns.
@@ -76,8 +79,8 @@ type Description struct {
 	// TagsByHead declares that Attrs of Get lack the TagCount, which those of Head have.
 	TagsByHead bool
 	// CopiesTags declares that Copy keeps the source's tags, however many there are, unless
-	// CopyRequest.ReplaceTags is true. The core then does not read them for it, and Tags are
-	// only those that replace them.
+	// CopyRequest.ReplaceTags is true. The core then does not read them for it, and
+	// CopyRequest.Tags has only tags that replace them.
 	CopiesTags bool
 	// CopiesWithoutAttrs declares that Copy takes a source without Attrs and Revision. It copies one
 	// revision with its tags and properties, except the storage class. If it fails for a reason
@@ -103,7 +106,7 @@ type Description struct {
 	// ChecksumWhileSending declares that Put and PutPart take a body of known size whose CRC32C
 	// is known only when it has ended, so that it is read once. StreamingPut includes it.
 	ChecksumWhileSending bool
-	// PartChecksumWhileSending declares the same of PutPart only.
+	// PartChecksumWhileSending is ChecksumWhileSending for PutPart only.
 	PartChecksumWhileSending bool
 	// CountsRequests declares that the transport counts HTTP requests. Else
 	// [storage.Outcome.Requests] counts driver calls.
@@ -117,11 +120,11 @@ type Description struct {
 	MinPartSize int64 // bytes; the last part may be smaller
 	MaxPartSize int64 // bytes; 0 if there is no limit
 	MaxParts    int   // 0 if there is no limit
-	PartSize    int64 // bytes of a part if nothing else decides; 0: 5 MiB
+	PartSize    int64 // bytes of a part if nothing else decides; 0 means 5 MiB
 	PartUnit    int64 // bytes; all parts but the last are a multiple of it; 0 means any size
 	// OpenUploadLimits are the bounds of the parts of uploads with AnyOrder; nil if those above hold.
 	OpenUploadLimits *storage.PartLimits
 	MaxBatch         int // requests in one DeleteBatch; 0 if there are no batches
-	MaxPage          int // entries in one List; 0: 1,000
-	MaxEmptyPages    int // pages of a listing in a row that bring no new entry; beyond it the listing is Unavailable; 0: 100
+	MaxPage          int // entries in one List; 0 means 1,000
+	MaxEmptyPages    int // pages in a row without a new entry, before the listing is Unavailable; 0 means 100
 }

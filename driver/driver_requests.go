@@ -50,7 +50,7 @@ type (
 	Part struct {
 		Number int
 		Tag    string // opaque
-		ETag   string // quoted, as in the response to the part's request; "" for Tag in quotes
+		ETag   string // quoted, as in the response to the part's request; "" if it is Tag in quotes
 		Size   int64
 		CRC32C storage.CRC32C
 	}
@@ -203,8 +203,8 @@ type (
 		// Overlap; "" if there is none.
 		Directory string
 		Native    []any // options of reading the source; see WithSourceNative
-		// Attrs are those of the source at Revision, so that the driver need not request
-		// them; nil if nobody has. The driver must not change them.
+		// Attrs are those of the source at Revision, so that the driver need not request them;
+		// nil if they were not read. The driver must not change them.
 		Attrs *storage.Attrs
 	}
 	// A VersionPage is one page of ListVersions.

@@ -51,7 +51,7 @@ func (UnimplementedDriver) DeleteBatch(_ context.Context, r []DeleteRequest) []e
 	return slices.Repeat([]error{storage.Unsupported}, len(r))
 }
 
-// Locate returns nowhere.
+// Locate returns the zero ObjectRef, which means nowhere.
 func (UnimplementedDriver) Locate(string) ObjectRef { return ObjectRef{} }
 
 // Copy returns Unsupported.

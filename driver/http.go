@@ -43,10 +43,9 @@ func NewTransport(o TransportOptions) http.RoundTripper {
 // is [http.DefaultTransport].
 func WrapTransport(base http.RoundTripper) http.RoundTripper { return transport.Over(base) }
 
-// NetworkError returns the error for a request without a response, or for a
-// response whose body was cut off. If err contains a [storage.Error], as that of a
-// request body, it returns a copy of that. The text has no query of the URL, which
-// may contain a signature.
+// NetworkError returns the error for a request without a response, or for a response whose body
+// was cut off. If err contains a [storage.Error], such as the error of a request body, it
+// returns a copy of that one. The text has no query of the URL, which may contain a signature.
 func NetworkError(err error) *storage.Error { return translator.Translate(err) }
 
 // StatusError returns the error for an unsuccessful response. Its Code is the

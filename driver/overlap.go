@@ -42,12 +42,12 @@ func WithoutFailover(ctx context.Context) context.Context { return evidence.With
 // MayFailOver reports whether a read or a listing may come from a store that may lag: not [WithoutFailover].
 func MayFailOver(ctx context.Context) bool { return evidence.MayFailOver(ctx) }
 
-// Overlap reports, without a request, whether a and b, each a [storage.Bucket] or a result of
-// [storage.Ref] or [storage.Prefixed], are known to reach the same objects. Prefixes overlap if one
-// begins with the other, directories if one lies in the other, also by symbolic links. A bucket that
-// is opened twice is recognized by its credential, and a bucket with a layer by all its stores. One with a Core of
-// your own ([storage.Wrap]) is recognized by what its Engine returns, or as the same Core if that is nil. Overlap is
-// for what has two stores: a layer, a job.
+// Overlap reports, without a request, whether a and b, each a [storage.Bucket] or a result of [storage.Ref] or
+// [storage.Prefixed], are known to reach the same objects. Prefixes overlap if one begins with the other,
+// directories if one lies in the other, also by symbolic links. A bucket that is opened twice is recognized by its
+// credential, and a bucket with a layer by all its stores. One with a Core of your own ([storage.Wrap]) is
+// recognized by what its Engine returns, or as the same Core if that is nil. Overlap is for code with two stores: a
+// layer or a job.
 func Overlap(a, b any) bool {
 	if _, ok := serving.Below(a, b); ok {
 		return true

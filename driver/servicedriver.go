@@ -37,8 +37,8 @@ type ServiceDriver interface {
 // program about the bucket. No listing of the bucket has them, and they end with the bucket.
 type PrivateDriver interface {
 	// PrivateDriver returns a driver of the private objects of a bucket, which the caller closes. It
-	// fails with BucketNotFound if there is no bucket or if, without create, nobody has made a place
-	// for private objects yet.
+	// fails with BucketNotFound if there is no bucket. Unless create is set, it also does if the
+	// bucket has no place for private objects yet.
 	PrivateDriver(ctx context.Context, bucket string, create bool) (Driver, error)
 }
 

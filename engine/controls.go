@@ -30,7 +30,7 @@ func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOpt
 	return run(ctx, o, e, func(ctx context.Context) (map[string]string, *storage.Error) { return readTags(ctx, o, r) })
 }
 
-// readTags requests the tags, within o.
+// readTags requests the tags, within the operation o.
 func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[string]string, *storage.Error) {
 	tags, e := request(
 		ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) },
@@ -57,7 +57,7 @@ type changeOp struct {
 	given *storage.ChangeOptions
 }
 
-// run checks the request and makes it. checked is how checking the argument went.
+// run checks the request and makes it. checked is the error of checking the argument, or nil.
 func (c *changeOp) run(
 	ctx context.Context, b *core, name, key string, need storage.Features, checked *storage.Error,
 	call func(driver.Driver, context.Context, *driver.ChangeRequest) error,
@@ -73,7 +73,7 @@ func (c *changeOp) run(
 			e.Code = storage.OutcomeUnknown
 			e.Hint = "a response was lost: this call may have restored the object, or another write has made one"
 		default:
-			e.Code = storage.Unavailable // the store was asked for no condition: it is a gateway's 412
+			e.Code = storage.Unavailable // the request has no condition: the 412 is a gateway's
 		}
 		return e
 	})
@@ -83,7 +83,7 @@ func (c *changeOp) run(
 func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) *storage.Error {
 	var unversioned, foreign *storage.Error
 	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
-	if !given.SoftDeleted { // whose versions are no kept ones
+	if !given.SoftDeleted { // soft-deleted versions are not kept versions
 		unversioned = c.needVersion(given.Version)
 	}
 	r.Native, foreign = c.natives(given.Native)

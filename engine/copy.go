@@ -224,7 +224,8 @@ func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 	)
 }
 
-// putOfCopy returns the request that stores what r copies, without what the source decides.
+// putOfCopy returns the request that stores what r copies, without the fields that the source
+// decides.
 func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
 	return driver.PutRequest{
 		Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls, Native: r.Native,

@@ -18,7 +18,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	}
 	d, set, to := c.source, c.given, c.op.core
 	whole := d.first.req
-	whole.NativeAttrs = true // a driver that has to send all attributes finds those that Attrs does not have
+	whole.NativeAttrs = true // a driver that must send all attributes finds there those that Attrs lacks
 	source, e := head(d.ctx, &d.op, &whole)
 	if e != nil {
 		return nil, sourceError(d.fail(e))
@@ -129,7 +129,7 @@ func writeOnServer(
 	return finishWrite(ctx, o, a, e, in)
 }
 
-// replaceProperties replaces those of the source's properties that were given.
+// replaceProperties replaces the source's properties by those that options have set.
 func (c *copyOp) replaceProperties(p *storage.Properties) {
 	given := c.given.Set
 	for _, text := range textProperties {

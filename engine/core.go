@@ -54,7 +54,8 @@ func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	return storage.NewBucket(bucket{newCore(d, opts, false)})
 }
 
-// newCore opens a bucket. If a Service opens it, that knows whether the bucket keeps versions.
+// newCore opens a bucket. If a Service opens it, the Service knows whether the bucket keeps
+// versions.
 func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 	o := &storage.OpenOptions{}
 	bad := o.Apply(opts...)
@@ -97,7 +98,8 @@ func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 	return c
 }
 
-// layer wraps a driver in layers, the last outermost. If one is bad, it returns the driver that it has.
+// layer wraps a driver in layers, the last outermost. If a layer is bad, it returns the driver with the
+// layers before that.
 func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 	for _, of := range layers {
 		wrap, ok := of.(driver.Layer)
@@ -113,7 +115,7 @@ func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 	return d, nil
 }
 
-// idle returns Unsupported for an option to keep what the store cannot keep.
+// idle returns Unsupported if an option asks the store to keep what it cannot keep.
 func (c *core) idle(o *storage.OpenOptions) (e *storage.Error) {
 	if o.ObjectLock && c.desc.EnableObjectLock == nil {
 		e = c.need(storage.ObjectLock, "WithObjectLock")
@@ -204,8 +206,8 @@ func (c *core) untagged(revision string) (string, *storage.Error) {
 	return bare, nil
 }
 
-// isRevision reports whether a store can have given a revision. In a header, "*" is any object, a list
-// is several, and a blank or an empty tag no condition at all.
+// isRevision reports whether bare may be the revision of a store. In a header, "*" means any object, a
+// comma makes a list, and a blank or empty tag is not a condition.
 func isRevision(bare string) bool {
 	unsafe := func(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r == ',' }
 	return strings.Trim(bare, `"`) != "" && len(bare) <= 1024 && !strings.ContainsFunc(bare, unsafe)

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 )
 
-// Functions of the API that need more of a core than storage.Core has call these, by package serving.
+// Package serving calls the functions of this file, for functions of the API that need more of a core
+// than storage.Core has.
 
 // Engine returns the core itself.
 func (b bucket) Engine() any { return b.core }

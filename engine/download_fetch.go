@@ -100,9 +100,9 @@ func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	return n, e
 }
 
-// grow divides what the first connection, of that rate, has not delivered. The connection
-// delivers a little more. The next read begins the fetch of the rest. There must be memory for it, so
-// that it does not wait for other transfers.
+// grow divides the bytes that the first connection, which delivers at rate, has not delivered yet.
+// The connection delivers a few more of them. The next read begins the fetch of the rest. There must
+// be memory for it, so that it does not wait for other transfers.
 func (d *download) grow(rate float64) {
 	const keep = 2 << 20 // while it delivers these bytes, the first sections come
 	d.mu.Lock()
@@ -163,8 +163,8 @@ func (f *fetch) start(s *section) {
 }
 
 // fill reads a section to its end. If the store refuses a section of a download that has grown by
-// itself, it may take few connections. The section then waits until those before it have ended, and
-// is requested again until no other section was in its way.
+// itself, the store may permit only few connections. The section then waits until those before it
+// have ended, and is requested again until no other section was in its way.
 func (f *fetch) fill(s *section, before <-chan struct{}) error {
 	defer f.limit.Ended()
 	defer s.close()
@@ -196,8 +196,8 @@ func (f *fetch) fill(s *section, before <-chan struct{}) error {
 	return nil
 }
 
-// waitForTurn waits until the sections before this one have ended. It reports whether no later one
-// has or seeks a connection. If one does, it leaves it a moment.
+// waitForTurn waits until the sections before this one have ended. It reports whether no later
+// section has or seeks a connection. If one does, waitForTurn gives it a moment.
 func (f *fetch) waitForTurn(before <-chan struct{}) (serial bool, err error) {
 	const moment = 100 * time.Millisecond
 	f.active.Add(-1)

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/wire"
 )
 
-// steadyBytes is after how many bytes a connection counts as one that works. The
-// attempts are counted from 0 then.
+// steadyBytes is the number of bytes after which a connection counts as working. Attempts are
+// then counted from 0 again.
 const steadyBytes = 256 << 10
 
 // A section is a span of one revision of the object, which is read over as many connections as that
@@ -41,7 +41,7 @@ type section struct {
 	fetched *fetched // nil unless a fetch reads the section
 }
 
-// set sets what remains to be read.
+// set sets the span that remains to be read.
 func (s *section) set(offset, length int64) {
 	s.req.Offset, s.req.Length, s.req.Suffix = offset, length, 0
 	s.remaining.Store(length)
@@ -103,7 +103,7 @@ func (s *section) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 	return nil
 }
 
-// read delivers at least one byte, or an error that another connection cannot cure.
+// read delivers at least one byte, or an error that another connection would not avoid.
 func (s *section) read(p []byte) (int, *storage.Error) {
 	p = p[:min(int64(len(p)), s.remaining.Load())]
 	for empty := 0; ; {
@@ -117,7 +117,7 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 		n, err := s.readWatched(body, p)
 		if n > 0 {
 			s.advance(int64(n))
-			return n, nil // an error returned with bytes recurs, or is cured
+			return n, nil // an error returned with bytes recurs, or another connection avoids it
 		}
 		if err == nil {
 			if empty++; empty < buffer.MaxEmptyReads {
@@ -195,7 +195,7 @@ func (s *section) readWatched(body io.Reader, p []byte) (int, error) {
 	return n, err
 }
 
-// Pause stops the watchdog until the Read that is under way returns: it has its bytes, and a layer
+// Pause stops the watchdog until the Read in progress returns: a layer has received the bytes, and
 // holds them back.
 func (s *section) Pause() {
 	if s.watchdog != nil {

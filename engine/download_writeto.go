@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// deliverBytes is how many bytes one call delivers before it checks ctx again.
+// deliverBytes is the number of bytes that one call delivers before it checks ctx again.
 const deliverBytes = 1 << 20
 
 // WriteTo has the body write itself to w, if it can: a body in memory without a copy,
@@ -52,7 +52,7 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 	d.first.advance(before - d.remaining)
 	switch {
 	case to.failed != nil:
-		d.first.drop() // how far the body was read is not known: the rest is requested again
+		d.first.drop() // how far the body was read is unknown: the rest is requested again
 		return n, to.failed
 	case err == nil && d.remaining == 0:
 		if err = d.finish(); err == io.EOF {
@@ -70,7 +70,7 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 type destWriter struct {
 	io.Writer
 	d        *download
-	accounts bool // whether it counts and hashes the bytes, and passes on no more than the download delivers
+	accounts bool // whether it counts and hashes the bytes, and writes no more than the download delivers
 	failed   error
 }
 
@@ -97,8 +97,8 @@ func (t *destWriter) Write(p []byte) (written int, err error) {
 	}
 }
 
-// withReaderFrom returns t with the ReadFrom of its writer, if it has one and nothing is accounted
-// for: with it a socket lets the kernel copy.
+// withReaderFrom returns t with the ReadFrom of its writer, if the writer has one and t does not
+// account for bytes. With ReadFrom, a socket lets the kernel copy.
 func (t *destWriter) withReaderFrom() io.Writer {
 	if _, ok := t.Writer.(io.ReaderFrom); ok && !t.accounts {
 		return &destReaderFrom{t}
@@ -132,8 +132,8 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	return written, nil
 }
 
-// readChunk returns the error of either of the two. If the body can still be read, the
-// error was the writer's.
+// readChunk copies one chunk, and returns the error of the body or of the writer. If the body
+// can still be read, the error was the writer's.
 func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 	n, err := t.to.Writer.(io.ReaderFrom).ReadFrom(body)
 	if err != nil {
@@ -151,8 +151,8 @@ type fileTarget interface {
 	io.Seeker
 }
 
-// fileTarget returns w if it is a file into which sections can be written, each to its place: none
-// of them is in memory then. It returns nil if it is not, or if there will be no fetch.
+// fileTarget returns w if it is a file into which sections can be written, each to its place,
+// without memory for it. It returns nil if w is not such a file, or if there will be no fetch.
 func (d *download) fileTarget(w io.Writer) fileTarget {
 	pending := d.probe != nil
 	if d.fetch != nil {
@@ -178,9 +178,9 @@ func (d *download) fileTarget(w io.Writer) fileTarget {
 	return file
 }
 
-// writeFile writes the rest to file, from its position on, and moves the position past it. First it
-// writes what the first connection delivers before a fetch can begin: all, if none will. If the fetch
-// fails, the position stays before its bytes, and these are undefined.
+// writeFile writes the rest to file, beginning at its position, and moves the position past it. First
+// it writes what the first connection delivers before a fetch can begin: all, if there will be no
+// fetch. If the fetch fails, the position stays before its bytes, and these are undefined.
 func (d *download) writeFile(file fileTarget) (int64, error) {
 	d.toFile = true
 	written, err := chunks.Copy(file, d)
@@ -247,7 +247,7 @@ func (t *fileSink) space(s *section) ([]byte, error) {
 	return s.fetched.chunk[:min(chunks.Size, s.remaining.Load())], nil
 }
 
-// filled writes p. The section is past it already.
+// filled writes p. The section's position is past p already.
 func (t *fileSink) filled(s *section, p []byte) error {
 	if t.f.d.hashing {
 		s.fetched.crc = crc32c.Update(s.fetched.crc, p)
@@ -269,7 +269,7 @@ func (t *fileSink) end(s *section, err error) {
 			e = why
 		}
 		err = d.fail(e)
-	} else if err != nil { // the file's: what was fetched is lost, and nothing can be read any more
+	} else if err != nil { // an error of the file: the bytes were fetched and are lost, so nothing can be read any more
 		_ = d.fail(&storage.Error{Code: storage.Internal, Err: err})
 	}
 	t.mu.Lock()

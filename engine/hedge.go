@@ -22,8 +22,8 @@ const (
 	hedgePercentile = 95
 	hedgeCost       = 20  // reads that earn one hedge: 5 percent
 	hedgeSaved      = 10  // hedges that can be saved up
-	hedgeSample     = 20  // latencies after which the percentile is computed again
-	hedgeRecent     = 200 // latencies of which it is computed
+	hedgeSample     = 20  // number of latencies after which the percentile is computed again
+	hedgeRecent     = 200 // number of recent latencies from which the percentile is computed
 	// hedgeAgain is how long a read that was denied a hedge waits at least before it asks again.
 	hedgeAgain = time.Millisecond
 )
@@ -41,8 +41,8 @@ func (h *hedger) earn() {
 	}
 }
 
-// delay returns how long a request may take before its hedge: slow, and up to twice as long the
-// fewer hedges are left. So they are there for the responses that take much longer than slow.
+// delay returns how long a request may take before its hedge: slow if many hedges are left, and
+// up to twice as long if few are, so that they are kept for the slowest responses.
 func (h *hedger) delay(slow int64) time.Duration {
 	const full = hedgeSaved * hedgeCost
 	remaining := max(0, min(h.earned.Load(), full))
@@ -227,7 +227,7 @@ func (o *operation) mayHedge() bool {
 	return !o.core.retry.pace.Throttled() && o.core.hedger.spend()
 }
 
-// asAttempt returns a request that counts as an attempt of its own.
+// asAttempt returns request as one that counts as an attempt of its own.
 func (o *operation) asAttempt(request func(context.Context) response) func(context.Context) response {
 	return func(ctx context.Context) response {
 		if err := o.startAttempt(ctx); err != nil {

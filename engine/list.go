@@ -15,8 +15,8 @@ import (
 )
 
 // A listing consists of pages of the driver. A listOp requests them (fetch), checks that they come to
-// an end (pageProgress), and leaves in them what was asked for, in byte order (ascend). An entry that
-// comes late ends the listing (outOfOrder).
+// an end (pageProgress), and drops the entries that were not asked for (ascend). An entry that comes
+// late ends the listing (outOfOrder).
 //
 // List yields the entries, and requests the next page meanwhile (list_entries.go). ListPage returns
 // one page, with a token for the next one (list_page.go). If the store lists folder by folder, or does
@@ -29,7 +29,7 @@ type listOp struct {
 	op    operation
 	given storage.ListOptions
 	req   driver.ListRequest
-	last  string // the greatest key or prefix so far
+	last  string // the greatest key or prefix that was listed so far
 	// after is the key of WithStartAfter or of a token. Entries up to it are dropped, also if the
 	// driver is not asked to.
 	after    string
@@ -109,8 +109,9 @@ func (l *listOp) pageSize() int {
 	return min(cmp.Or(l.given.PageSize, defaultMaxPage), maxPage(l.op.core))
 }
 
-// limitOf returns how many entries a request asks for if so many remain of WithLimit, below 1 without it:
-// all of a page if the caller did not ask for each of its entries.
+// limitOf returns how many entries a request asks for if WithLimit leaves remaining entries; remaining is
+// below 1 without that option. If pages have entries that the caller did not ask for, a request asks for
+// a whole page.
 func (l *listOp) limitOf(remaining int) int {
 	if remaining < 1 || l.readsMore() {
 		return l.pageSize()
@@ -190,13 +191,13 @@ func (l *listOp) fetch(
 	if e == nil {
 		last := ""
 		for i := len(page.Entries) - 1; i >= 0 && last == ""; i-- {
-			if key := page.Entries[i].Key; strings.HasPrefix(key, prefix) { // others are dropped
+			if key := page.Entries[i].Key; strings.HasPrefix(key, prefix) { // keys with another prefix are dropped
 				last = key
 			}
 		}
 		e = progress.check(&l.op.core.desc, r.Token, page.Token, last)
 		if e == errRepeats && r.Delimiter != "" &&
-			r.Delimiter != folderDelimiter { // MinIO, if nothing says that it is MinIO
+			r.Delimiter != folderDelimiter { // as MinIO does, if nothing says that it is MinIO
 			d := l.op.core.driver.Describe()
 			e = unsupported(
 				d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint,
@@ -206,7 +207,7 @@ func (l *listOp) fetch(
 	return page, e
 }
 
-// filter leaves in a page only what the caller gets.
+// filter drops from a page the entries that the caller must not get.
 func (l *listOp) filter(page *storage.Page) *storage.Error {
 	if e := l.ascend(page, &l.req); e != nil {
 		return e
@@ -258,8 +259,8 @@ func rollsUp(entry *storage.ListEntry, r *driver.ListRequest) bool {
 		strings.HasSuffix(entry.Key[len(r.Prefix):], r.Delimiter)
 }
 
-// revisionBlock is how many bytes of revisions share one allocation. An entry that a caller
-// keeps holds no more of its page than that.
+// revisionBlock is how many bytes of revisions share one allocation. A caller that keeps an
+// entry keeps no more of its page than one block.
 const revisionBlock = 4 << 10
 
 // entriesToUser tags the revisions.
@@ -290,8 +291,8 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 }
 
 // eachPage calls page for each page of a listing that comes to an end: with its token, which is "" for
-// the first one. page returns the token of the next page, "" if no other is wanted, and what identifies
-// the last entry; "" if there is none.
+// the first one. page returns the token of the next page, or "" to end the listing, and a text that
+// identifies the last entry, or "" if there is no entry.
 func eachPage(
 	ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error),
 ) *storage.Error {
@@ -320,15 +321,15 @@ type pageProgress struct {
 	last  string // the last entry of the last page that had any
 	empty int    // how many pages have come since then
 	pages int    // how many pages have come
-	mark  string // the token of an earlier page; it moves on each time that the number of pages doubles
+	mark  string // the token of an earlier page; a later one replaces it when the number of pages doubles
 }
 
 var errRepeats = &storage.Error{
 	Code: storage.Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing"),
 }
 
-// check takes the tokens of a page and of the next one, and what identifies the last entry of
-// the page; "" if it has none.
+// check takes the tokens of a page and of the next one, and a text that identifies the last
+// entry of the page, or "" if it has no entry.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
 	switch {
 	case next == "":

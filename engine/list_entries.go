@@ -37,7 +37,7 @@ func iterate[E any](
 	}
 }
 
-// errStopped ends a listing of which no more is wanted.
+// errStopped ends a listing if the caller wants no more entries.
 var errStopped = &storage.Error{Code: storage.Canceled}
 
 // each yields entry by entry, page by page.
@@ -86,13 +86,13 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 // A pagePrefetch is the next page, which is fetched while the current one is read.
 type pagePrefetch struct {
 	cancel context.CancelFunc
-	group  panics.Group // fetches it
+	group  panics.Group // runs the fetch of the page
 	page   *storage.Page
 	e      *storage.Error
 }
 
-// untilPrefetch is the share of the first page that a caller reads before the next page is
-// fetched: one in so many entries.
+// untilPrefetch is the part of the first page, one entry in 8, that a caller reads before the
+// next page is fetched.
 const untilPrefetch = 8
 
 // shouldPrefetch reports whether to fetch the next page before entry i of count. A caller that
@@ -120,7 +120,7 @@ func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePre
 	return n
 }
 
-// next returns the prefetched page or, if there is none, requests the one of l.req.
+// next returns the prefetched page or, if there is none, requests the page of l.req.
 func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*storage.Page, *storage.Error) {
 	if n == nil {
 		return l.page(ctx)

@@ -33,7 +33,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		return l.pageDerived(ctx, size)
 	}
 	unsure := l.op.core.desc.TokenAfterLast && !l.anyOrder
-	if unsure { // only an entry after the page proves that there is a next page
+	if unsure { // an entry after the page proves that there is a next page
 		l.req.Limit = min(size+1, maxPage(l.op.core))
 	}
 	begin, exact := l.req.Token, l.req.Limit == size
@@ -48,7 +48,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		}
 		if len(page.Entries) > size && !exact && !l.startsAfter() {
 			l.req.Token, l.req.Limit, l.last, l.progress = begin, size, "", pageProgress{}
-			before, unsure, exact = nil, false, true // there is a next page, which only the driver's token begins
+			before, unsure, exact = nil, false, true // only the driver's token begins the next page
 			continue
 		}
 		if len(page.Entries) > size && !l.anyOrder { // Azure's driver returns more if it has to sort
@@ -57,7 +57,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			return page, nil
 		}
 		short := len(page.Entries) == 0 ||
-			l.readsMore() && len(page.Entries) < size && !l.anyOrder // which would ask for the rest one by one
+			l.readsMore() && len(page.Entries) < size && !l.anyOrder // otherwise it would ask for the rest one by one
 		if page.Token == "" || !short && !unsure {
 			page.Token = seal(l, page.Token)
 			return page, nil

@@ -20,7 +20,7 @@ import (
 // a name has bytes, and one page for each folder above the current one. Any other order is
 // an error: no entry is left out because it comes late.
 
-// A visit takes one entry of a listing with its whole key. Its error ends the
+// A visit takes one entry of a listing, with its whole key. An error that it returns ends the
 // listing.
 type visit func(storage.ListEntry) *storage.Error
 
@@ -77,8 +77,8 @@ func (l *listOp) rollingUp(to visit) visit {
 	}
 }
 
-// folder visits the entries of one level that begin with prefix; if deep is set,
-// what lies below each of its prefixes in place of the prefix.
+// folder visits the entries of one level that begin with prefix. If deep is set, it visits the
+// entries below each common prefix in place of that prefix.
 func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit) *storage.Error {
 	r := l.req
 	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
@@ -192,7 +192,7 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 	remaining := l.given.Limit
 	l.req.Limit = l.pageSize()
 	if remaining > 0 {
-		l.req.Limit = min(l.req.Limit, remaining+1) // a prefix waits for the entry after it
+		l.req.Limit = min(l.req.Limit, remaining+1) // a prefix is held until the entry after it is known
 	}
 	return l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
 		if err := ctx.Err(); err != nil {

@@ -44,7 +44,7 @@ func (b bucket) moveByCopy(
 	e := ownError(err)
 	e.Op, e.Provider, e.Bucket = "Move", b.core.desc.Provider, b.core.desc.Bucket
 	if a == nil && e.Code != storage.ObjectNotFound {
-		e.Key = to // that of the source would say that the object is at both
+		e.Key = to // the key of the source would say that the object is at both
 	}
 	return nil, e
 }
@@ -81,8 +81,8 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return m.op.toUser(ctx, a), nil
 }
 
-// failure returns what the failure of a move means. After an attempt that may have moved the object,
-// a missing source and an object at the destination prove nothing.
+// failure returns the error that the failure of a move means to the caller. After an attempt that
+// may have moved the object, a missing source and an object at the destination prove nothing.
 func (m *moveOp) failure(e *storage.Error) *storage.Error {
 	refused := e.Code == storage.ObjectNotFound || e.Code == storage.PreconditionFailed
 	switch {

@@ -28,7 +28,7 @@ type completion struct {
 	options storage.CompleteOptions
 	call    string // CompleteRequest.Call
 	stale   bool   // the store refused parts as if they were replaced since they were listed
-	aborted bool   // the parts were too much
+	aborted bool   // the parts exceed the size that was declared or permitted
 }
 
 // maxJoins limits how often Complete joins the parts if others replace them meanwhile.
@@ -217,8 +217,8 @@ func (c *completion) dropParts(ctx context.Context) {
 	c.op.abortParts(ctx, c.upload.record.Upload, &storage.Error{})
 }
 
-// completedBefore returns the object if an earlier call has completed the upload; else e, or that
-// the upload is gone.
+// completedBefore returns the object if an earlier call has completed the upload. Otherwise it
+// returns e, or the error that the upload is gone.
 func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*storage.Attrs, *storage.Error) {
 	u := c.upload
 	state(e).Absent = e.Code == storage.PreconditionFailed && u.put.Condition.Absent
@@ -238,7 +238,7 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 			}
 			return c.op.toUser(ctx, found), nil
 		case failed != nil && (ctx.Err() != nil || failed.Code == storage.Unavailable || failed.Code == storage.RateLimited):
-			return nil, failed // e would say that the upload is gone, whose object may be there
+			return nil, failed // e would say that the upload is gone, but its object may be there
 		}
 	}
 	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {

@@ -78,7 +78,7 @@ func (b bucket) ContinueListedUpload(
 	return continueUpload(ctx, b.core, "ContinueListedUpload", entry.Key, open)
 }
 
-// adopt makes u the upload of that name, which this value has not begun.
+// adopt makes u the upload with that name, which another value has begun.
 func (u *multipartUpload) adopt(upload string) *storage.Error {
 	r, record := &u.put, &u.record
 	if u.core.desc.AttributesAtBegin {
@@ -86,7 +86,7 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 		}
 		r.Properties, record.Type = storage.Properties{}, ""
-		record.WriteID = "" // the object has another one, which nobody knows
+		record.WriteID = "" // the object has another id, which nobody knows
 		u.finishRequest()
 	}
 	record.Upload, record.Listed = upload, true

@@ -47,7 +47,8 @@ func (b bucket) PutSignedPart(
 	return u.putPart(ctx, o, e, &partUpload{upload: u, number: number, options: *given}, body)
 }
 
-// putPart is PutPart after the checks of its options, which failed with e. A part is not the object: it writes nothing.
+// putPart is PutPart after the checks of its options, which failed with e. It is not prepared as a write, because a
+// part does not change the object.
 func (u *multipartUpload) putPart(
 	ctx context.Context, o *operation, e *storage.Error, p *partUpload, body io.Reader,
 ) (*storage.UploadedPart, error) {
@@ -119,7 +120,8 @@ func partTooLarge(limit int64) *storage.Error {
 	}
 }
 
-// send stores the part. A driver that takes streams gets one after its beginning, which may be all of it.
+// send stores the part. The beginning of a stream is read first; if the stream is longer, a driver that
+// takes streams gets the rest as it comes.
 func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	w := &p.write
 	if w.src.readerAt != nil {
@@ -216,7 +218,8 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 	return crc, e
 }
 
-// orGone returns e, or that the upload is gone if the store refused e's request for that reason.
+// orGone returns e or, if the store refused the request because the upload is gone, an error
+// that says so.
 func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
 	gone := e.Code == storage.ObjectNotFound
 	if e.Code == storage.InvalidArgument || mustRestart(e) {

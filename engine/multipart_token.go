@@ -35,7 +35,7 @@ func newUploadRecord(c *core, r *driver.PutRequest, maxSize int64) uploadtoken.R
 	return u
 }
 
-// recordedProperties returns what the record says of the object.
+// recordedProperties returns the properties of the object that the record has.
 func recordedProperties(u *uploadtoken.Record) storage.Properties {
 	return storage.Properties{
 		ContentType: u.Type, ContentEncoding: u.Encoding, ContentDisposition: u.Named, ContentLanguage: u.Language,
@@ -87,7 +87,7 @@ func (b bucket) ContinueUpload(
 	})
 }
 
-// continueUpload returns an upload that open makes of one in progress. It makes no request.
+// continueUpload returns an upload in progress, which open describes. It makes no request.
 func continueUpload(
 	ctx context.Context, c *core, name, key string, open func(*operation, *multipartUpload) *storage.Error,
 ) (storage.MultipartUpload, error) {

@@ -131,7 +131,7 @@ func uploadedPart(p *driver.Part) storage.UploadedPart {
 // partsPage is how many parts one request lists, as on S3.
 const partsPage = 1000
 
-// listParts returns what the store has, with the checksums that are known.
+// listParts returns the parts that the store has, with the checksums that are known.
 func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver.Part, *storage.Error) {
 	r := &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: partsPage, Native: u.put.Native}
 	var parts []driver.Part
@@ -176,7 +176,8 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	return parts, nil
 }
 
-// errUploadGone takes the store's answer without its Code, which is not the same on every store.
+// errUploadGone keeps the store's error as its cause, but not its Code, which differs between
+// stores.
 func errUploadGone(cause *storage.Error) *storage.Error {
 	return &storage.Error{
 		Code: storage.ObjectNotFound,

@@ -80,7 +80,7 @@ func (o *operation) begin(ctx context.Context) (context.Context, *storage.Error)
 	return ctx, nil
 }
 
-// end adds to the failure where it happened, and informs hooks and telemetry.
+// end adds the operation, bucket and key to the failure, and informs hooks and telemetry.
 func (o *operation) end(failure *storage.Error) error {
 	var err error
 	if failure != nil {
@@ -107,7 +107,7 @@ func (o *operation) end(failure *storage.Error) error {
 	return err
 }
 
-// locate adds to e where it happened, and a hint.
+// locate adds the operation, bucket and key to e, and a hint.
 func (o *operation) locate(e *storage.Error) {
 	e.Op, e.Provider, e.Bucket = o.name, o.core.desc.Provider, o.core.desc.Bucket
 	e.Key = o.key
@@ -133,7 +133,7 @@ func request[T any](
 }
 
 // run begins the operation, calls do and ends it. If the checks before it failed with e, it
-// only ends it. An error leaves no result.
+// only ends the operation. An error leaves no result.
 func run[T any](
 	ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error),
 ) (result T, err error) {
@@ -305,6 +305,6 @@ func (r *retrier) ended(e *storage.Error) {
 
 // allow reports whether another attempt may follow one that failed with e, and after which wait.
 func (r *retrier) allow(t *backoff.Tries, e *storage.Error) (delay time.Duration, ok bool) {
-	t.Free = e.Code == storage.Unauthenticated // the next attempt has other credentials, as has that of every call at once
+	t.Free = e.Code == storage.Unauthenticated // the next attempt has other credentials, as every concurrent call does
 	return r.policy.Allow(t, e.Code == storage.RateLimited, e.RetryAfter)
 }

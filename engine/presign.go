@@ -102,7 +102,7 @@ func (s *signOp) open(c *core, op, key, method string) *storage.Error {
 	return nil
 }
 
-// needSigning is need for features of signing: its hint tells what the bucket lacks.
+// needSigning is need for features of signing: its hint says what the bucket lacks.
 func (c *core) needSigning(f storage.Features, what string) *storage.Error {
 	e := c.need(f, what)
 	if e != nil {

@@ -37,7 +37,8 @@ var textProperties = [...]struct {
 	{storage.StorageClassSet, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
 }
 
-// written points to what all requests for a write have in common, and has the options for it.
+// written points to the parts that the requests of all writes have in common, and has the
+// options for them.
 type written struct {
 	properties *storage.Properties
 	set        storage.PropertySet
@@ -100,7 +101,7 @@ func locks(controls *storage.Controls) bool {
 	return controls.Retention != (storage.Retention{}) || controls.LegalHold
 }
 
-// checkProperties checks and normalises, in place, the properties that a write sets.
+// checkProperties checks and normalizes, in place, the properties that a write sets.
 func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
 	for _, text := range textProperties {
 		if value := *text.of(p); value != "" && !headertext.ValidHeader(value) {
@@ -150,8 +151,8 @@ func (c *core) needProperties(p *storage.Properties, given storage.PropertySet) 
 	return nil
 }
 
-// dropProperties clears what the store does not keep. No option asked for it: it is a
-// copy's source that has it.
+// dropProperties clears the properties that the store does not keep. No option asked for them:
+// they come from the source of a copy.
 func (c *core) dropProperties(p *storage.Properties) {
 	if !c.has(storage.Metadata) {
 		p.Metadata = nil

@@ -20,7 +20,7 @@ type intent struct {
 	crc        storage.CRC32C
 	condition  storage.Condition
 	writeID    string // "" if the write has none
-	named      bool   // writeID is of the caller, and an earlier call may have used it
+	named      bool   // writeID is the caller's, and an earlier call may have used it
 }
 
 // finishWrite returns what a write has stored, as the user sees it, or why it
@@ -77,7 +77,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 		return nil, e
 	}
 	if e.Unknown && e.Code == storage.PreconditionFailed && cond == (storage.Condition{}) {
-		e.Code = storage.Unavailable // the store was asked for no condition: it is a gateway's 412
+		e.Code = storage.Unavailable // the request has no condition: the 412 is a gateway's
 	}
 	refused := state(e).Repeated && (!e.Retryable || mustRestart(e))
 	if !e.Unknown && !refused || want.writeID == "" || ctx.Err() != nil {
@@ -99,8 +99,9 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	return nil, errOverwritten(e)
 }
 
-// withoutEffect is for the error of a request that changes no object, as a read or a part, also
-// within a write. If a gateway made the last response, its 412 is no condition that failed.
+// withoutEffect is for the error of a request that changes no object, such as a read or a part,
+// also within a write. If a gateway made the last response, its 412 does not mean that a
+// condition failed.
 func withoutEffect(e *storage.Error) {
 	if state(e).LastUnknown && e.Code == storage.PreconditionFailed {
 		e.Code = storage.Unavailable
@@ -108,8 +109,8 @@ func withoutEffect(e *storage.Error) {
 	e.Unknown = false
 }
 
-// after notes in e that an earlier request of the same write may have taken effect, if that failed
-// with before. Either may be nil.
+// after notes in e that an earlier request of the same write may have taken effect, if that
+// request failed with before. Either may be nil.
 func after(e, before *storage.Error) {
 	if e != nil && before != nil && before.Unknown {
 		e.Unknown = true

@@ -104,7 +104,7 @@ func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, 
 	return removed, errors.Join(failures...)
 }
 
-// A groupRemoval is one removal of a group, and what became of it.
+// A groupRemoval is one removal of a group, and its result.
 type groupRemoval struct {
 	request driver.DeleteRequest
 	failed  *storage.Error
@@ -158,7 +158,7 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
 	e := r.core.checkReadKey(request.Key)
 	if e == nil && r.ofVersions && request.Version == "" {
-		e = invalid("version", "must not be empty") // it would be the object
+		e = invalid("version", "must not be empty") // an empty version would remove the object
 	}
 	return e
 }
@@ -178,7 +178,7 @@ func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemov
 	})
 }
 
-// end notes what became of a request. An earlier one for the same removal may have taken effect.
+// end records how a request ended. An earlier request of the same removal may have taken effect.
 func (g *groupRemoval) end(e *storage.Error) {
 	after(e, g.failed)
 	g.failed = removeFailure(e)
@@ -214,7 +214,7 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (si
 	}
 }
 
-// sendBatch removes what is pending, and returns an error or nil for each.
+// sendBatch removes the pending objects, and returns an error or nil for each.
 func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []error {
 	batch := make([]driver.DeleteRequest, len(pending))
 	for i, one := range pending {
@@ -227,7 +227,7 @@ func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []err
 	return errs
 }
 
-// sortBatch notes what became of what was pending. It returns what may be sent
+// sortBatch records how each pending removal ended. It returns the removals that may be sent
 // again, and why: RateLimited before any other reason.
 func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (again []*groupRemoval, why *storage.Error) {
 	for i, one := range pending {
@@ -247,7 +247,7 @@ func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (agai
 	return again, why
 }
 
-// waitErrors is waitError for what is pending of a batch.
+// waitErrors is waitError for the pending removals of a batch.
 func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
 	for _, one := range pending {
 		one.failed = o.waitError(ctx, one.failed, one.failed != nil && one.failed.Unknown)

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/seam"
 )
 
-// The functions of this file reach what package storage does not export, and make its errors.
+// The functions of this file reach parts of package storage that are not exported, and make its
+// errors.
 
 func state(e *storage.Error) *seam.ErrorState { return seam.StateOf(e) }
 
@@ -49,7 +50,7 @@ func errPanicked() *storage.Error {
 	return &storage.Error{Code: storage.Internal, Err: panics.ErrPanicked}
 }
 
-// changed reports whether two reads of an object have seen different ones.
+// changed reports whether two reads of an object have seen different revisions.
 func changed(first, now *storage.Attrs) bool { return !now.Same(first) }
 
 func mismatch(want, got storage.CRC32C) *storage.Error {

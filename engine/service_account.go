@@ -45,7 +45,8 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 	}}
 }
 
-// ask runs one operation on a bucket as a whole; checked is how checking its arguments went.
+// ask runs one operation on a bucket as a whole; checked is the error of checking its
+// arguments, or nil.
 func ask[T any](
 	ctx context.Context, s *service, op, name string, checked *storage.Error, f func(ctx context.Context) (T, error),
 ) (T, error) {

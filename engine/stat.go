@@ -60,11 +60,12 @@ func head(ctx context.Context, o *operation, r *driver.GetRequest) (*storage.Att
 	return a, e
 }
 
-// maxObjectSize is in bytes: no store has a larger object. Azure's may have 190.7 TiB, all others less.
+// maxObjectSize is in bytes: no store has a larger object. Objects on Azure may have 190.7 TiB, on all
+// other stores less.
 const maxObjectSize = 1 << 50
 
-// believeSize refuses a size that no object has: the response is not the store's. Believed, it would become a copy of
-// 50,000 parts. A file of this machine may have any size.
+// believeSize refuses a size that no object has: the response is not the store's. A copy that believed it would have
+// 50,000 parts. A file on this machine may have any size.
 func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*storage.Attrs, io.ReadCloser, error) {
 	if err != nil || c.desc.Local || a.Size <= maxObjectSize {
 		return a, body, err
@@ -79,7 +80,8 @@ func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*st
 	}
 }
 
-// setGet sets what the options of a read ask for. A result would be copied once more.
+// setGet sets in r what the options of a read ask for. Returning a request instead would copy
+// it once more.
 func setGet(r *driver.GetRequest, given *storage.DownloadOptions) {
 	r.Version, r.Offset, r.Length, r.Suffix = given.Version, given.Offset, given.Length, given.Suffix
 	r.Condition, r.NativeAttrs, r.Auxiliary = given.Condition, given.NativeAttrs, given.Auxiliary

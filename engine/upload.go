@@ -98,7 +98,8 @@ func checkTransfer(t *storage.Transfer) *storage.Error {
 	return nil
 }
 
-// setPut sets what the options of an upload ask for. A result would be copied once more.
+// setPut sets in r what the options of an upload ask for. Returning a request instead would
+// copy it once more.
 func setPut(r *driver.PutRequest, given *storage.UploadOptions) {
 	r.Size, r.CRC32C, r.Properties = given.Size, given.CRC32C, given.Properties
 	r.Controls, r.Condition = given.Controls, given.Condition

@@ -38,8 +38,8 @@ type randomAccess interface {
 	Size() int64
 }
 
-// init looks at the body; declared is the size of WithSize, or -1, and single that of the
-// largest body that goes in one request.
+// init looks at the body; declared is the size of WithSize, or -1, and single is the size of
+// the largest body that goes in one request.
 func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
 	s.size = declared
 	switch b := body.(type) {
@@ -76,7 +76,7 @@ func (s *source) initFile(f *os.File) *storage.Error {
 	}
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil // Read tells what is wrong
+		return nil // Read reports the error
 	}
 	off, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {

@@ -369,7 +369,7 @@ func (m *multipart) abandon(ctx context.Context) {
 }
 
 // abortParts has the store drop the parts of an upload that failed with e, with a context of its own: the
-// caller's has often ended by then. If that fails too, e tells.
+// caller's has often ended by then. If the abort fails too, e says so.
 func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()

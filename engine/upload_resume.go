@@ -59,8 +59,9 @@ func (c *core) hasBegun(j *journal.Journal) bool {
 	return h.Provider == c.desc.Provider && h.Bucket == c.desc.Bucket && h.Location == c.desc.Location
 }
 
-// layers identifies what the layers above the store ask of parts. Under other layers, an upload cannot be resumed, and
-// its name is the store's: a layer writes its own text before that, and ends it with a newline.
+// layers identifies the requirements that the layers above the store make of parts. An upload can be resumed only
+// under the same layers. A layer writes its own text before the store's name of an upload, and ends it with a
+// newline.
 func (c *core) layers() string {
 	return fmt.Sprintf("%d %t", c.desc.PartUnit, c.desc.FixedParts)
 }
@@ -111,7 +112,7 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 		if e := abandonUpload(ctx, w.op, j); e != nil && ctx.Err() != nil {
 			return e
 		}
-		j.Ignore() // the store drops some day what could not be removed
+		j.Ignore() // the store will drop the parts that could not be removed
 	}
 	return nil
 }
@@ -126,7 +127,7 @@ func (w *write) fingerprint() string {
 	}
 	properties := r.Properties
 	properties.Metadata = w.metadata
-	controls := struct { // its text is that of earlier versions, so that these and this one continue one upload
+	controls := struct { // its text is the same as in earlier versions, so that both can continue one upload
 		storage.Controls
 		Native []any
 	}{Controls: r.Controls}
@@ -143,7 +144,7 @@ func (w *write) fingerprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fingerprintOf identifies a native option. One that has functions is another one in each process.
+// fingerprintOf identifies a native option. An option that has functions differs in each process.
 func fingerprintOf(native any) string {
 	if f, ok := native.(driver.Fingerprinter); ok {
 		return fmt.Sprintf("%T ", native) + f.Fingerprint()
@@ -175,7 +176,7 @@ func (m *multipart) storedPart(
 	}
 	fixed := m.w.op.core.desc.FixedParts
 	switch same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum; {
-	case same && fixed && recorded.Tag == "": // announced: the store may have it or not
+	case same && fixed && recorded.Tag == "": // the part was announced: the store may or may not have it
 		return driver.Part{}, false, nil
 	case same:
 		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
@@ -239,7 +240,7 @@ func isResumable(e *storage.Error) bool {
 		return true
 	case storage.Unavailable:
 		return !mustRestart(e)
-	case storage.BodyFailed: // a copy's source
+	case storage.BodyFailed: // the source of a copy
 		var source *storage.Error
 		return errors.As(e.Err, &source) && isResumable(source)
 	}

@@ -77,8 +77,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 	return m.wait(ctx)
 }
 
-// checkStream returns why the stream cannot be stored, whose parts up to number have total bytes. The
-// last part ends it.
+// checkStream returns why the stream cannot be stored, if its parts up to number have total bytes. If
+// last is set, the stream ends with them.
 func (m *multipart) checkStream(number int, total int64, last bool) *storage.Error {
 	desc, declared := &m.w.op.core.desc, m.w.src.size
 	switch {
@@ -136,7 +136,7 @@ func (w *write) fillPart(
 	return nil, readFailed(ctx, err)
 }
 
-// release returns what ends a buffer's way to the store.
+// release returns the function to call when the store has the bytes of a buffer.
 func (m *multipart) release(b *buffer.Buffer) func() {
 	return func() {
 		m.w.op.core.bufferLimit.AddInFlight(-1)
@@ -353,9 +353,9 @@ func requestUnlessRestart[T any](
 	return result, e
 }
 
-// mustRestart reports whether the store has dropped the upload, or S3 has answered
-// its completion with ConditionalRequestConflict. That decides nothing about the
-// condition, and the upload is of no more use.
+// mustRestart reports whether the store has dropped the upload, or S3 has answered its
+// completion with ConditionalRequestConflict. That says nothing about the condition, but the
+// upload cannot be completed any more.
 func mustRestart(e *storage.Error) bool {
 	return e != nil && e.Code == storage.Unavailable && e.Status == http.StatusConflict
 }

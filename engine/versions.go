@@ -68,8 +68,9 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 	})
 }
 
-// versionToUser tags the revision. If the store does not report until when a
-// version was current, it was so until the next one was written: newer, if that has the same key.
+// versionToUser tags the revision. If the store does not report until when a version was current,
+// the version was current until the next one was written, which is newer if both have the same
+// key.
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
 	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 calls the newest marker the latest
 	entry.Revision = l.op.core.tagged(entry.Revision)

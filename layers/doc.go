@@ -6,7 +6,7 @@
 // The last layer is outermost: it sees each request first. Use this order, from the store outwards:
 //
 //   - meter: it counts what the store bills.
-//   - limit: what a cache already has does not count as a request or as bytes that were received.
+//   - limit: blocks that a cache already has do not count as requests or as received bytes.
 //   - overlay or mirror: the layers above it see one bucket.
 //   - diskcache
 //   - readonly: a write that is refused does not wait for its turn.

@@ -14,10 +14,10 @@ import (
 type waiter struct {
 	lease   *Lease
 	looked  bool
-	seen    string    // revision
-	since   time.Time // when seen was seen first
-	token   int64     // of the last holder
-	due     time.Time // the earliest known end of the interval after its acquisition
+	seen    string    // revision of the object
+	since   time.Time // when the revision seen was first read
+	token   int64     // token of the last holder
+	due     time.Time // the earliest time at which the interval after the last acquisition may end
 	touched bool
 }
 
@@ -39,7 +39,7 @@ func (w *waiter) acquire(ctx context.Context) error {
 func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	var found state
-	if w.looked || !l.removal { // else there is usually no object
+	if w.looked || !l.removal { // otherwise there is usually no object
 		if found, err = l.read(ctx); err != nil {
 			return false, 0, err
 		}
@@ -50,7 +50,7 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	}
 	if found.record.Holder != "" {
 		left := found.ttl() - now.Sub(w.since)
-		if left <= 0 { // it has died
+		if left <= 0 { // the holder has died
 			return w.take(ctx, found)
 		}
 		w.ask(ctx, found)
@@ -63,8 +63,8 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	case w.touched:
 		return false, wait, nil
 	}
-	// A write tells what time it is for the store. If its clock was set back, processes that wait after this
-	// one count from here.
+	// A write returns the store's time. If its clock was set back, processes that wait after this one count
+	// from here.
 	w.touched = true
 	if found.modified.Before(found.record.Began) {
 		found.record.Began = found.modified
@@ -86,9 +86,9 @@ func (w *waiter) ask(ctx context.Context, found state) {
 	}
 }
 
-// untilDue returns how long the interval since the last acquisition still lasts, at most: what has passed
-// is the difference of two times of the store's clock, and more has passed since. Later looks may
-// therefore shorten it. If the store tells no time, the interval begins now.
+// untilDue returns how long the interval since the last acquisition lasts at most. The time that has
+// passed is the difference of two times of the store's clock, and some more has passed since. Later looks
+// may therefore shorten the wait. If the store reports no time, the interval begins now.
 func (w *waiter) untilDue(found state, now time.Time) time.Duration {
 	interval, began := w.lease.interval, found.record.Began
 	if interval == 0 || began.IsZero() && found.record.Token == 0 {

@@ -22,8 +22,8 @@ func (l *Lease) lost() error {
 
 func (l *Lease) lose() { l.cancel(l.lost()) }
 
-// beat renews the lease if it is time. If the last attempt failed, it first finds out whether that took
-// effect.
+// beat renews the lease if it is time. If the last attempt failed, it first finds out whether that
+// attempt took effect.
 func (l *Lease) beat(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/4)
 	defer cancel()
@@ -92,7 +92,7 @@ func (l *Lease) clear(ctx context.Context) error {
 	switch {
 	case l.removal && storage.Supports(l.bucket, storage.ConditionalRemove):
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
-	case l.removal && l.left() > 0: // nobody can have taken over
+	case l.removal && l.left() > 0: // nobody can have taken over the lease
 		ctx, cancel := context.WithTimeout(ctx, l.left()) // a later request might remove the lease of another
 		defer cancel()
 		return remover.Remove(ctx, l.key)

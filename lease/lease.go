@@ -7,12 +7,12 @@
 // No clock of one machine is compared with that of another.
 //
 // A lease is lost if no write has succeeded for 3/4 of its TTL. Then its context ends, and the job has
-// the rest of the TTL to stop. A process that is paused does not stop: it may continue after another
-// one has taken over. If that can do harm, what the lease protects must refuse requests of former
-// holders, by their [Lease.Token].
+// the rest of the TTL to stop. A process that is paused does not stop: it may continue after another one
+// has taken over. If that can do harm, the resource that the lease protects must refuse requests of
+// former holders, by their [Lease.Token].
 //
-// Jobs of package transfer and [storage.RemoveMatching] leave out the object of a lease that their
-// ctx carries.
+// Jobs of package transfer and [storage.RemoveMatching] skip the object of a lease that their ctx
+// carries.
 package lease
 
 import (
@@ -40,7 +40,7 @@ type Lease struct {
 	handover bool
 	removal  bool
 
-	holder   string          // this holder; "" for [Check]
+	holder   string          // name of this holder; "" for [Check]
 	ctx      context.Context // ends when the lease is lost or released
 	cancel   context.CancelCauseFunc
 	wanted   chan struct{}
@@ -104,9 +104,9 @@ func Acquire(ctx context.Context, b interface {
 	return l, nil
 }
 
-// Check fails if [Acquire] would: with Unsupported if the bucket lacks a feature, with InvalidArgument
-// if an option is invalid or the object is not a lease, or if the object cannot be read.
-// It writes nothing.
+// Check fails if [Acquire] would. If the bucket lacks a feature, it fails with Unsupported. If an option is
+// invalid or the object is not a lease, it fails with InvalidArgument; if the object cannot be read, with the error of
+// the read. It writes nothing.
 func Check(ctx context.Context, b interface {
 	storage.Uploader
 	storage.Downloader
@@ -136,8 +136,8 @@ func (l *Lease) carriedBy(ctx context.Context) context.Context {
 func (l *Lease) Context() context.Context { return l.ctx }
 
 // Token returns the fencing token: it is greater than that of each earlier holder, as long as nobody
-// removes the object. Send it with each request to what the lease protects, which must keep the
-// highest token that it has seen and refuse lower ones.
+// removes the object. Send it with each request to the resource that the lease protects. The
+// resource must remember the highest token that it has seen, and refuse lower ones.
 func (l *Lease) Token() int64 { return l.token }
 
 // Wanted is closed when another process waits for the lease, if both use [WithHandover].

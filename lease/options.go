@@ -58,12 +58,12 @@ func (l *Lease) op() string {
 }
 
 // WithTTL sets the time after which another process replaces a holder that has died. The default is a
-// minute. Below a second, the call fails with InvalidArgument. Holders of one key may use different
-// times: the object names that of its holder.
+// minute. If ttl is below a second, the call fails with InvalidArgument. Holders of one key may use
+// different times: the object has the time of its holder.
 func WithTTL(ttl time.Duration) Option { return option(func(l *Lease) { l.ttl = ttl }) }
 
 // WithInterval lets [Acquire] wait until d has passed since the last holder acquired the lease, by the
-// clock of the store ([storage.Attrs].Modified) and to its precision. d does not apply if that holder
+// clock of the store ([storage.Attrs].Modified) and at its precision. d does not apply if that holder
 // has died. If the clock of the store was set back, Acquire waits for d at most. If d is negative, the
 // call fails with InvalidArgument.
 func WithInterval(d time.Duration) Option { return option(func(l *Lease) { l.interval = d }) }

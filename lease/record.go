@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// defaultTTL is also that of objects which name none.
+	// defaultTTL is also the TTL of objects that do not name one.
 	defaultTTL = time.Minute
 	minTTL     = time.Second
 	// looks is how often a process that waits reads the object per TTL.
 	looks = 12
-	// maxRecord is more than a record has; a larger object is not a lease.
+	// maxRecord is more bytes than a record has; a larger object is not a lease.
 	maxRecord = 64 << 10
 )
 
@@ -36,8 +36,8 @@ type record struct {
 type state struct {
 	record   record
 	revision string    // "" if there is no object
-	modified time.Time // by the clock of the store; zero in what a write on S3 returns
-	sent     time.Time // by the clock of this process; zero in what was read
+	modified time.Time // by the clock of the store; zero in the result of a write on S3
+	sent     time.Time // by the clock of this process; zero if the object was read
 }
 
 func (s state) ttl() time.Duration {
@@ -70,7 +70,7 @@ func (l *Lease) read(ctx context.Context) (s state, err error) {
 	return s, nil
 }
 
-// write replaces the object if it is as in was.
+// write replaces the object if its revision is that of was.
 func (l *Lease) write(ctx context.Context, was state, r record) (state, error) {
 	r.Nonce = rand.Text()
 	text, err := json.Marshal(r)

@@ -20,7 +20,7 @@ const provider = "memory"
 // An account holds buckets. Locate returns it as the identity of the account, so that
 // objects are copied between its buckets without moving their bytes.
 type account struct {
-	// location is random: an address in memory is used again.
+	// location is random: the address of an account in memory may be reused.
 	location       string
 	now            func() time.Time
 	keys           func() (signedurl.Keys, error)

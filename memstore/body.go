@@ -11,10 +11,10 @@ import (
 
 const (
 	firstChunk = 1 << 10
-	// One Read of everything is slower: what is copied in blocks stays in the
-	// processor's cache until it is written. And ctx is looked at in between.
+	// One Read of the whole body is slower: bytes that are copied in blocks stay in the
+	// processor's cache until they are written. Between two blocks, ctx is checked.
 	block = 64 << 10
-	// A size that is only declared buys no more memory than this at once.
+	// A declared size allocates no more memory than this at once.
 	exactSize = 1 << 30
 )
 
@@ -64,7 +64,7 @@ func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 
 var blocks = sync.Pool{New: func() any { return new([block]byte) }}
 
-// takeChunk is for what comes after total bytes.
+// takeChunk returns memory for a chunk that comes after total bytes.
 func takeChunk(total int) []byte {
 	if total < block {
 		return make([]byte, max(total, firstChunk))
@@ -80,8 +80,8 @@ func giveBlocks(chunks [][]byte) {
 	}
 }
 
-// join is the chunks in one piece of exactly total bytes. If the first chunk has
-// them all and is full, it is that piece.
+// join returns the chunks in one piece of exactly total bytes. If the first chunk has them all
+// and is full, it returns that chunk.
 func join(chunks [][]byte, total int) []byte {
 	if len(chunks) > 0 && len(chunks[0]) == total && cap(chunks[0]) == total {
 		return chunks[0]
@@ -96,9 +96,9 @@ func join(chunks [][]byte, total int) []byte {
 // maxEmptyReads is how many reads in a row may return nothing.
 const maxEmptyReads = 100
 
-// fill reads until buffer is full or body has ended. It differs from
-// io.ReadFull in that a body's own io.ErrUnexpectedEOF, a broken download's, is
-// not taken for its end.
+// fill reads until buffer is full or body has ended. It differs from io.ReadFull in that it
+// does not take a body's own io.ErrUnexpectedEOF, which a broken download returns, for the end
+// of the body.
 func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, ended bool, err error) {
 	for empty := 0; n < len(buffer); {
 		if err := interrupted(ctx); err != nil {
@@ -130,7 +130,8 @@ func hasEnded(ctx context.Context, body io.Reader) (bool, error) {
 	return n == 0, err
 }
 
-// wrongSize is what the core tells first, as a rule.
+// wrongSize returns the error for a body of another size than declared. The core usually finds
+// that first.
 func wrongSize(size int64) error {
 	return &storage.Error{Code: storage.BodyFailed, Err: fmt.Errorf("the body is not the declared %d bytes long", size)}
 }

@@ -56,7 +56,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if err := b.swap(o, r.Condition); err != nil {
 		return nil, err
 	}
-	if !b.info.Versioning { // what was moved is not removed for good
+	if !b.info.Versioning { // a moved object is not removed for good
 		b.live.remove(r.From)
 		return o.attrs(false), nil
 	}

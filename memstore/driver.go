@@ -15,7 +15,7 @@ var _ driver.Driver = (*objectDriver)(nil)
 const (
 	maxParts = 10_000
 	maxBatch = 1_000
-	maxPage  = 256   // a page is garbage soon, and small ones are used again
+	maxPage  = 256   // a page soon becomes garbage, and the memory of small pages is used again
 	maxInfos = 1_000 // buckets in a page
 )
 
@@ -28,14 +28,14 @@ const features = driver.StreamingPut | storage.MultipartUploads |
 	storage.Restoring | driver.LateMetadata | storage.OpenUploads | storage.ListedUploads |
 	storage.ServerMove | storage.SoftDelete | storage.ServerAppend | signedurl.Features
 
-// An objectDriver reaches one bucket of an account by name, as a cloud's does: the
+// An objectDriver reaches one bucket of an account by name, as the driver of a cloud does: the
 // bucket may be removed, and made again, while the driver is open.
 type objectDriver struct {
 	driver.UnimplementedDriver
 	account  *account
 	bucket   string
 	anyOrder bool                   // Config.AnyOrder
-	found    atomic.Pointer[bucket] // when it was looked for last
+	found    atomic.Pointer[bucket] // the bucket that was found last
 }
 
 // Describe reports whether the bucket keeps versions now. EnableVersions, EnableSoftDelete
@@ -89,7 +89,7 @@ func (d *objectDriver) configure(set func(*storage.BucketInfo)) {
 	set(&b.info)
 }
 
-// Locate is known to every bucket of the account.
+// Locate returns a place that every bucket of the account can copy from.
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account, Bucket: d.bucket, Key: key}
 }

@@ -34,7 +34,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, c, nil
 }
 
-// look finds what a read asks for.
+// look finds the object that a read asks for.
 func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object, *storage.Attrs, error) {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
@@ -60,10 +60,9 @@ func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object,
 	return o, attrs, nil
 }
 
-// content is an io.ReadCloser that is an io.WriterTo, which writes the object's
-// bytes as they lie in the store, and an io.ReaderAt, which tells the core that
-// it cannot stall.
+// content is an io.ReadCloser that is an io.WriterTo, which writes the object's bytes as they
+// lie in the store, and an io.ReaderAt, which shows the core that it cannot stall.
 type content struct{ bytes.Reader }
 
-// Close does nothing: there is nothing to give back.
+// Close does nothing, because content holds no resources.
 func (*content) Close() error { return nil }

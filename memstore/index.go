@@ -14,8 +14,8 @@ type index struct {
 // A slot holds the object of a key, for both the table and the tree.
 type slot struct{ object *object }
 
-// slotBlock is the number of slots in one allocation. The garbage collector is the
-// largest cost of a busy store in memory, and has fewer allocations to visit.
+// slotBlock is the number of slots in one allocation. Garbage collection is the largest cost of
+// a busy store in memory; with blocks, it has fewer allocations to visit.
 const slotBlock = 64
 
 func newIndex() index { return index{slots: map[string]*slot{}} }

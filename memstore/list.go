@@ -53,7 +53,7 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 		if isPrefix {
 			key = common
 		}
-		// The first key may be after itself, or lie under the prefix that is after.
+		// key may be equal to after, or lie under the prefix after.
 		if key > after {
 			if len(page.Entries) == r.Limit {
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()
@@ -79,8 +79,8 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 	return page
 }
 
-// listAnyOrder returns the page of entries after the given one in the order of checksums, which is as good as
-// none. Like S3's directory buckets, it takes only folders. The caller holds the lock.
+// listAnyOrder returns the page of entries after the given one in the order of checksums, which stands for no
+// order. Like S3's directory buckets, it takes only folders. The caller holds the lock.
 func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Page, error) {
 	if r.StartAfter != "" || r.Prefix != "" && !strings.HasSuffix(r.Prefix, "/") ||
 		r.Delimiter != "" && r.Delimiter != "/" {

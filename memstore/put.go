@@ -22,8 +22,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return b.commit(ctx, o, r.Condition, nil)
 }
 
-// commit is how every write ends: all of it happens here, or nothing. An upload
-// that made the object ends with it.
+// commit ends every write, and does all of it or nothing. If an upload made the object, the
+// upload ends, too.
 func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, from *upload) (*storage.Attrs, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, fro
 	if from != nil && b.uploads[from.name] != from {
 		err = storage.ObjectNotFound // completed or aborted meanwhile
 	} else if err = b.lockNew(o); err != nil {
-		// nothing is written
+		// Nothing is written if the condition does not hold.
 	} else if err = b.swap(o, c); err == nil && from != nil {
 		delete(b.uploads, from.name)
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A restored says when a restored copy of an archived object exists. The zero value is none.
+// A restored is the time in which a restored copy of an archived object exists. The zero value
+// means that there is none.
 type restored struct{ from, until time.Time }
 
 // Restore begins to make an archived object readable, as S3 does: for a number of days. If a
@@ -41,7 +42,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 // archives reports whether the class of o is one of Config.ArchiveClasses.
 func (a *account) archives(o *object) bool { return slices.Contains(a.archiveClasses, o.StorageClass) }
 
-// state returns what Attrs tell at the time now.
+// state returns the RestoreState at the time now.
 func (r restored) state(now time.Time) storage.RestoreState {
 	switch {
 	case now.Before(r.from):

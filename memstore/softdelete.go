@@ -14,11 +14,11 @@ import (
 // A softDeleted has objects that were removed for good and are kept for a time.
 type softDeleted struct {
 	objects *btree.BTreeG[version] // by key, the newest first
-	order   []version              // as they were removed
+	order   []version              // in the order in which they were removed
 }
 
-// discard is the end of an object that nothing shows any more. If the bucket has soft delete, it keeps
-// the object for a time. The caller holds the write lock.
+// discard drops an object that no read and no listing shows any more. If the bucket has soft delete,
+// it keeps the object for a time. The caller holds the write lock.
 func (b *bucket) discard(o *object, now time.Time) {
 	if b.removed != nil {
 		b.removed.sweep(now)
@@ -45,8 +45,8 @@ func (s *softDeleted) sweep(now time.Time) {
 	s.order = s.order[over:]
 }
 
-// find returns the newest object of the key that is kept at the time now or, if revision is not 0, that
-// one. It returns nil if there is none.
+// find returns the newest object of the key that is kept at the time now or, if revision is not 0, the
+// one with that revision. It returns nil if there is none.
 func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *object) {
 	if s == nil {
 		return nil
@@ -89,7 +89,8 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	return b.swap(o, storage.Condition{Absent: true})
 }
 
-// listRemoved returns a page of what is kept at the time now. The caller holds the lock.
+// listRemoved returns a page of the removed objects that are kept at the time now. The caller
+// holds the lock.
 func (b *bucket) listRemoved(r *driver.ListRequest, after position, now time.Time) *driver.VersionPage {
 	page := &driver.VersionPage{}
 	if b.removed == nil {

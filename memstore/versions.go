@@ -17,7 +17,7 @@ type version struct {
 	position position
 	object   *object
 	since    time.Time // when it ceased to be current, or was written as a marker
-	until    time.Time // of one that was removed for good: when it is dropped
+	until    time.Time // for an object that was removed for good, the time at which it is dropped
 }
 
 // before reports whether v is listed before w.

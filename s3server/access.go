@@ -18,15 +18,15 @@ type access struct {
 	caller  *caller
 	action  string
 	bucket  *state.Bucket
-	key, id string        // of the object
-	header  http.Header   // of the request, or of the form that has its role
-	tags    []tagging.Tag // that the request's document has
-	prefix  *string       // for s3:prefix, if the query has none
-	failed  error         // of the search for the object
+	key, id string        // key and version of the object
+	header  http.Header   // headers of the request, or of the form in its place
+	tags    []tagging.Tag // tags in the document of the request
+	prefix  *string       // value of s3:prefix, if the query has none
+	failed  error         // error of the search for the object
 }
 
-// authorizesItself are the operations that ask for permission after they have read their
-// body, because it says what they are about.
+// authorizesItself are the operations that check permissions themselves, after they have read
+// their body, because the body names the objects.
 var authorizesItself = []string{
 	"DeleteObjects", "PostObject", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging",
 }
@@ -50,7 +50,7 @@ func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 	}
 	b, err := r.bucket()
 	if s3error.Is(err, "NoSuchBucket") && !r.caller.anonymous {
-		return nil // the operation reports it, after the errors that come first
+		return nil // the operation reports the error, after the errors that come first
 	}
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (a *access) check() error {
 	return nil
 }
 
-// checkAll checks the permission, and those that the headers need beside it.
+// checkAll checks the permission of the action, and those that its headers need in addition.
 func (a *access) checkAll() error {
 	for _, further := range a.further() {
 		if err := a.checkFurther(further); err != nil {
@@ -136,7 +136,7 @@ func (a *access) checkFurther(further furtherAction) error {
 	return err
 }
 
-// version returns the object that the access is about, or nil. The store is asked only if the answer matters.
+// version returns the object of the access, or nil. It reads the object from the store only if it matters.
 func (a *access) version() *state.Version {
 	if a.key == "" {
 		return nil
@@ -181,7 +181,7 @@ func (a *access) permitted() bool {
 	return owner || allowed || a.listed() || a.begunByCaller()
 }
 
-// needsObject reports whether the action is about an object that must be there.
+// needsObject reports whether the action needs an existing object.
 func (a *access) needsObject() bool {
 	return !slices.Contains([]string{
 		"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
@@ -197,8 +197,8 @@ func (a *access) mayList() bool {
 	return list.permitted()
 }
 
-// begunByCaller reports whether the request is about an upload that the caller has begun:
-// then it may be looked at and aborted.
+// begunByCaller reports whether the caller has begun the upload that the request names. If so,
+// the caller may list and abort it.
 func (a *access) begunByCaller() bool {
 	if a.caller.anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
 		return false
@@ -234,7 +234,7 @@ func action(r *request) string {
 // A furtherAction is an action that a header of a request needs.
 type furtherAction struct {
 	action   string
-	optional bool // unless the server is strict, it only must not be denied
+	optional bool // unless the server is strict, only a Deny refuses it
 }
 
 // further returns the actions that headers need beside the operation's own.

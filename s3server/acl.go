@@ -20,7 +20,7 @@ func (a *access) listed() bool {
 		return b.ACL.Gives(permission, a.caller.account, b.Block)
 	}
 	if a.action == "s3:PutObjectAcl" && !a.needsObject() {
-		// A caller that may write an object may set its list with it.
+		// A caller that may write an object may also set its list by the write.
 		return b.ACL.Gives(acl.PermitWrite, a.caller.account, b.Block)
 	}
 	permission := acl.ObjectPermissions[a.action]
@@ -45,8 +45,8 @@ func newObjectACL(h *Handler, header http.Header, account string, b *state.Bucke
 	return list, nil
 }
 
-// keepsOwner reports whether a list only says that the owner of the bucket has full
-// control.
+// keepsOwner reports whether a list gives full control to the owner of the bucket, and nothing
+// else.
 func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
 	if canned := header.Get("X-Amz-Acl"); canned != "" {
 		return canned == "bucket-owner-full-control"
@@ -92,13 +92,13 @@ func getACL(r *request) error {
 	})(r)
 }
 
-// askedACL is what a request wants the list to be: by its headers, or by its document.
+// An askedACL is the list that a request sets, by its headers or by its document.
 type askedACL struct {
 	request  *request
-	document *acl.Document // nil means the headers say it
+	document *acl.Document // nil means that the headers have the list
 }
 
-// readACL reads what the request wants the list to be.
+// readACL reads the list that the request sets.
 func readACL(r *request) (*askedACL, error) {
 	document, err := r.readDocument()
 	if err != nil {

@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	// adminPath is no bucket, because a name of a bucket has no underscore.
+	// adminPath is the path of the admin API. It is not a bucket, because a name of a bucket
+	// has no underscore.
 	adminPath = "/_admin/"
-	// maxAdminBody and maxFaults bound what a client can make the server keep.
+	// maxAdminBody and maxFaults bound the data that a client can make the server keep.
 	maxAdminBody = 64 << 10
 	maxFaults    = 1000
 )
@@ -73,7 +74,7 @@ func newAdmin(h *Handler) http.Handler {
 			w,
 		).SetReadDeadline(
 			time.Now().Add(h.limits.IdleTimeout),
-		) // a writer of a test needs none
+		) // a writer of a test needs no deadline
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -85,7 +86,7 @@ func adminError(w http.ResponseWriter, status int, text string) {
 func adminResponse(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no response
+	_ = json.NewEncoder(w).Encode(v) // a client that has disconnected needs no response
 }
 
 func (h *Handler) addFault(w http.ResponseWriter, r *http.Request) {

@@ -40,7 +40,7 @@ type uploadView struct {
 	Size  int64     `json:"size"`
 }
 
-// handleViews adds what shows the content of the server.
+// handleViews adds the routes that show the content of the server.
 func (h *Handler) handleViews(mux *http.ServeMux) {
 	for path, view := range map[string]func(*http.Request) (name string, entries any, next string, err error){
 		"buckets": h.viewBuckets, "objects": h.viewObjects, "versions": h.viewVersions, "uploads": h.viewUploads,
@@ -72,7 +72,7 @@ func (h *Handler) viewBuckets(r *http.Request) (string, any, string, error) {
 	return "buckets", page, next, err
 }
 
-// viewRequest returns what the query asks of a listing.
+// viewRequest returns the listing that the query asks for.
 func viewRequest(r *http.Request) *driver.ListRequest {
 	return &driver.ListRequest{
 		Prefix: r.URL.Query().Get("prefix"), Delimiter: "/", Token: r.URL.Query().Get("after"), Limit: viewPage,
@@ -124,7 +124,7 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 	for _, u := range found {
 		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated}
 		parts, _, err := h.store.Parts(r.Context(), u, 0, 1000)
-		if s3error.Is(err, "NoSuchUpload") { // it has just ended
+		if s3error.Is(err, "NoSuchUpload") { // the upload has just ended
 			continue
 		} else if err != nil {
 			return "", nil, "", err

@@ -14,7 +14,8 @@ import (
 
 var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
 
-// attributes has what the client asks for and nothing else. A part's number is its position.
+// attributes has the attributes that the client asks for, and no others. The number of a part
+// is its position.
 type attributes struct {
 	ETag         string `xml:",omitempty"` // without quotes
 	Checksum     *attributeChecksum
@@ -69,7 +70,7 @@ func getAttributes(r *request) error {
 				response.ETag = strings.Trim(v.Object.ETag, `"`)
 			case "Checksum":
 				if v.Object.Sum.Kind == nil {
-					continue // nobody has computed one
+					continue // no checksum was computed
 				}
 				value, _, _ := strings.Cut(v.Object.Sum.Value, "-")
 				response.Checksum = &attributeChecksum{
@@ -115,8 +116,8 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 	return asked, nil
 }
 
-// partsOf returns the parts of an object, or nil if it was not uploaded in parts. S3 lists
-// them only if they have the checksums that the object's own is made of.
+// partsOf returns the parts of an object, or nil if it was not uploaded in parts. S3 lists them
+// only if they have the checksums from which the object's checksum is made.
 func partsOf(r *request, v *state.Version) *attributeParts {
 	if v.Object.Parts == nil {
 		return nil

@@ -20,8 +20,8 @@ type caller struct {
 	accessKey string
 	account   string // "" if anonymous
 	readOnly  bool
-	algorithm string    // of the signature
-	seal      sign.Seal // because chunks are signed, too
+	algorithm string    // algorithm of the signature
+	seal      sign.Seal // seal of the signature, because chunks are signed, too
 }
 
 // A claim is a signature and everything that it was made from.
@@ -121,7 +121,8 @@ func headerClaim(r *request, value string) (*claim, error) {
 	return c, checkScope(r, c, malformed)
 }
 
-// checkSkew refuses a signature of another time than now. shown is that time for the response.
+// checkSkew refuses a signature whose time is too far from now. shown is the time of the
+// signature, for the response.
 func checkSkew(r *request, at time.Time, shown string) error {
 	now := r.now()
 	if now.Sub(at).Abs() <= maxSkew {
@@ -178,7 +179,7 @@ func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Err
 	return nil
 }
 
-// checkScope refuses a signing key of another day than the signature's, and one of another region.
+// checkScope refuses a signing key for another day than the signature's, or for another region.
 func checkScope(r *request, c *claim, wrong func(string, ...any) *s3error.Error) error {
 	if date, _, complete := strings.Cut(c.timestamp, "T"); !complete || date != c.scope.Date {
 		return wrong("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
@@ -218,9 +219,10 @@ func verifySignature(r *request, c *claim) error {
 	return nil
 }
 
-// checkSigned refuses headers that must be signed and are not: host and those of AWS. The hash of
-// the body is in the signature anyway. AWS's manual once wanted Content-Type to be signed, too, but
-// AWS has never checked it: minio-go, minio-js and Bun do not sign it.
+// checkSigned refuses a request with unsigned headers that must be signed: the host, and the
+// headers of AWS. The hash of the body is in the signature anyway. AWS's manual once wanted
+// Content-Type to be signed, too, but AWS has never checked it: minio-go, minio-js and Bun do not
+// sign it.
 func checkSigned(r *request, c *claim) error {
 	if !slices.IsSorted(c.signed) || !slices.Contains(c.signed, "host") {
 		return s3error.New("SignatureDoesNotMatch").WithMessage("SignedHeaders must be sorted and contain host")
@@ -280,7 +282,7 @@ func wrongCredential(format string, args ...any) *s3error.Error {
 	return wrongQuery("Error parsing the X-Amz-Credential parameter; "+format, args...)
 }
 
-// checkExpiry refuses a presigned URL before and after its time.
+// checkExpiry refuses a presigned URL before and after its time of validity.
 func checkExpiry(r *request, c *claim) error {
 	at, err := time.Parse(sign.TimestampForm, c.timestamp)
 	if err != nil {

@@ -22,12 +22,12 @@ import (
 // An expectedBody is what the headers of a request say about its body.
 type expectedBody struct {
 	size     int64
-	sum      checksum.Sum   // from a header, without which kind is nil; that of the bytes once they were checked
-	given    *checksum.Kind // from a header or a trailer, or nil
-	kind     *checksum.Kind // to compute
-	named    bool           // by x-amz-checksum-algorithm
+	sum      checksum.Sum   // from a header; without one, kind is nil; after the check, the checksum of the bytes
+	given    *checksum.Kind // kind from a header or a trailer, or nil
+	kind     *checksum.Kind // kind of the checksum to compute
+	named    bool           // whether x-amz-checksum-algorithm names the kind
 	trailers []string       // in lower case
-	md5      []byte         // nil without one
+	md5      []byte         // nil without a digest in the header
 	payload  string
 }
 
@@ -85,7 +85,7 @@ func (p *expectedBody) readTrailers(names string) error {
 	switch {
 	case names == "" && p.payload == sign.SignedChunksAndTrailer:
 		return s3error.New("MalformedTrailerError")
-	case names == "": // as at S3, a body with an unsigned trailer may come without one
+	case names == "": // as on S3, a body that may have an unsigned trailer may come without one
 		return nil
 	}
 	var announced []string
@@ -97,7 +97,7 @@ func (p *expectedBody) readTrailers(names string) error {
 	case err != nil:
 		return err
 	case p.payload == sign.SignedChunks && kind == p.sum.Kind:
-		return nil // the AWS SDK for Java v2 announces a checksum that it sends in a header, and S3 takes that
+		return nil // the AWS SDK for Java v2 announces a checksum that it sends in a header, and S3 accepts that
 	case p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer:
 		return s3error.New(
 			"InvalidRequest",
@@ -179,8 +179,8 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 	return nil
 }
 
-// wantedKind returns the kind of a checksum that S3 computes of an object that is written at once.
-// given is that of the checksum in the request, or nil.
+// wantedKind returns the kind of checksum that S3 computes for an object that is written by one
+// request. given is that of the checksum in the request, or nil.
 func wantedKind(header http.Header, given *checksum.Kind) (*checksum.Kind, error) {
 	if covers := header.Get(checksum.TypeHeader); covers != "" && covers != checksum.FullObject {
 		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
@@ -260,13 +260,13 @@ type impatientBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	idle    time.Duration
-	until   time.Time // of all reads; zero means no limit
+	until   time.Time // deadline of all reads; zero means no limit
 	read    bool      // whether a read was tried
 	err     error
 }
 
-// Read has a deadline only while it waits: else net/http, which looks for the end of the
-// connection, would take the deadline for it.
+// Read sets a deadline only while it waits. Otherwise net/http, which watches for the end of
+// the connection, would take the deadline for that.
 func (b *impatientBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -284,7 +284,7 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 		return n, b.err
 	}
 	if supported {
-		_ = b.control.SetReadDeadline(time.Time{}) // as before
+		_ = b.control.SetReadDeadline(time.Time{}) // there was no deadline before
 	}
 	return n, err
 }

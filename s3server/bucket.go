@@ -30,7 +30,7 @@ func validBucketName(name string) bool {
 		!strings.HasPrefix(name, "xn--") && !strings.HasSuffix(name, "-s3alias")
 }
 
-// checkBucketName is for a name that the program gives.
+// checkBucketName refuses an invalid name that the program, and no client, has given.
 func checkBucketName(name string) error {
 	if validBucketName(name) {
 		return nil
@@ -104,7 +104,7 @@ func addBucket(r *request, b *state.Bucket) error {
 	})
 }
 
-// checkBuckets refuses a bucket more than Limits.MaxBuckets.
+// checkBuckets fails if the account already has Limits.MaxBuckets buckets.
 func checkBuckets(r *request) error {
 	buckets, here := 0, false
 	err := r.server.store.ListBuckets(r.in.Context(), "", func(b *state.Bucket) bool {
@@ -250,15 +250,15 @@ func listBuckets(r *request) error {
 type BucketSetup struct {
 	Name       string
 	Versioning bool // keep versions
-	ObjectLock bool // objects can be locked, which needs versions; only of a new bucket
+	ObjectLock bool // objects can be locked, which needs versions; only for a new bucket
 	// Policy is the JSON of a bucket policy; nil leaves the bucket without one. It may be public even if
 	// Config.Strict blocks public policies.
 	Policy []byte
 }
 
 // SetUpBucket creates a bucket, unless it exists, and gives it settings. The account of the first
-// credential owns it. A setting that is zero stays as it was. If a name or policy is none that S3 would
-// accept, it fails with [storage.InvalidArgument].
+// credential owns it. A setting that is zero is not changed. If S3 would not accept the name or the
+// policy, SetUpBucket fails with [storage.InvalidArgument].
 func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	if err := checkBucketName(setup.Name); err != nil {
 		return err

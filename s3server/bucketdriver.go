@@ -50,7 +50,8 @@ func (d *bucketDriver) Describe() driver.Description {
 	return description
 }
 
-// enableVersions leaves it to the first operation to say that there is no bucket.
+// enableVersions makes the bucket keep versions. If there is no bucket, the first operation
+// reports it.
 func (d *bucketDriver) enableVersions() {
 	_ = d.handler.store.ChangeBucket(context.Background(), d.bucket, func(b *state.Bucket) error {
 		b.Versioning = state.Enabled
@@ -95,7 +96,7 @@ func (d *bucketDriver) Put(ctx context.Context, in *driver.PutRequest) (*storage
 			err = b.Failed
 		}
 		if s3error.Is(err, "NoSuchKey") {
-			return nil, storage.PreconditionFailed // there is nothing that could have the revision
+			return nil, storage.PreconditionFailed // no object could have the revision
 		}
 		return nil, storageError(err)
 	}
@@ -109,7 +110,7 @@ func (d *bucketDriver) checkVersion(id string) error {
 	return nil
 }
 
-// find returns the object that a read asks for. The caller must release it.
+// find returns the object that a read requests. The caller must release it.
 func (d *bucketDriver) find(ctx context.Context, in *driver.GetRequest) (v *state.Version, shown string, err error) {
 	if err := d.checkVersion(in.Version); err != nil {
 		return nil, "", err
@@ -130,7 +131,7 @@ func (d *bucketDriver) find(ctx context.Context, in *driver.GetRequest) (v *stat
 	return v, shown, nil
 }
 
-// Get reads an object that clients could read only with their key, too.
+// Get also reads objects that clients can read only with their own key.
 func (d *bucketDriver) Get(ctx context.Context, in *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	v, shown, err := d.find(ctx, in)
 	if err != nil {
@@ -167,9 +168,9 @@ func (d *bucketDriver) open(ctx context.Context, v *state.Version, offset, lengt
 	return b
 }
 
-// Close makes a Read that waits return.
+// Close makes a waiting Read return.
 func (b *storedBody) Close() error {
-	_ = b.PipeReader.Close() // it never fails
+	_ = b.PipeReader.Close() // Close of a pipe never fails
 	<-b.done
 	return nil
 }

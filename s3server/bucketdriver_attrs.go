@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// headersOf returns the headers of PutObject.
+// headersOf returns the request's properties as headers of PutObject.
 func headersOf(in *driver.PutRequest) http.Header {
 	header := http.Header{}
 	for name, field := range driverstore.NativeHeaders {
@@ -40,7 +40,7 @@ func headersOf(in *driver.PutRequest) http.Header {
 	return header
 }
 
-// attrsOf returns what package storage knows about a version.
+// attrsOf returns the attributes of a version for package storage.
 func attrsOf(v *state.Version, shown string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Version: shown, Modified: v.Modified,

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// List has the position of its last entry as its token.
+// List uses the position of its last entry as the token.
 func (d *bucketDriver) List(ctx context.Context, in *driver.ListRequest) (*storage.Page, error) {
 	after, kind := state.Position{Key: in.StartAfter}, ""
 	if in.Token != "" {
@@ -34,14 +34,14 @@ func (d *bucketDriver) List(ctx context.Context, in *driver.ListRequest) (*stora
 	return page, ctx.Err()
 }
 
-// ListVersions has the position of its last entry as its token.
+// ListVersions uses the position of its last entry as the token.
 func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest) (*driver.VersionPage, error) {
 	after := state.VersionPosition{Key: in.StartAfter}
 	if in.Token != "" {
 		after.ID, after.Key, _ = strings.Cut(in.Token, " ") // an id has no space
 	}
 	page, last := &driver.VersionPage{}, state.VersionPosition{}
-	var newer *state.Version // the entry before
+	var newer *state.Version // the entry before this one
 	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
 	more, err := d.handler.store.ListVersions(
 		ctx, d.bucket, l, after,

@@ -32,9 +32,9 @@ type completedPart struct {
 type completion struct {
 	upload *state.Upload
 	parts  []completedPart
-	sum    checksum.Sum // kind is nil if not asserted
-	covers string       // "" if not asserted
-	size   int64        // -1 if not asserted
+	sum    checksum.Sum // the asserted checksum; kind is nil without one
+	covers string       // the asserted type of the checksum; "" without one
+	size   int64        // the asserted size; -1 without one
 }
 
 type completeResult struct {
@@ -64,9 +64,9 @@ func completeUpload(r *request) error {
 	return writeFinished(r, u)
 }
 
-// completeOnce returns the result of an upload that was completed before, and completes another. It
-// waits for the completions in progress. That of this server comes first: the store may have been
-// unable to remove an upload.
+// completeOnce returns the result of an upload that was completed before, and completes any other.
+// It waits for completions in progress. The record of this server is looked up first, because the
+// store may have been unable to remove an upload.
 func completeOnce(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
 	id := r.query.Get("uploadId")
 	defer r.server.finished.active.Lock(id)()
@@ -95,7 +95,7 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.in.Context()))
 	defer cancel()
-	defer context.AfterFunc(r.in.Context(), func() { // the client is gone, but its next attempt waits for this one
+	defer context.AfterFunc(r.in.Context(), func() { // after a disconnect, the next attempt waits for this one
 		select {
 		case <-r.server.ended:
 			cancel()
@@ -123,8 +123,8 @@ func completeResultOf(r *request, v *state.Version) completeResult {
 	}
 }
 
-// readCompletion reads the request. A checksum in its headers is that of the object, and
-// not of its own body.
+// readCompletion reads the request. A checksum in its headers is the checksum of the object,
+// and not of the request's body.
 func readCompletion(r *request) (*completion, error) {
 	c := &completion{size: -1, covers: r.in.Header.Get("X-Amz-Checksum-Type")}
 	var err error
@@ -157,7 +157,7 @@ func readCompletion(r *request) (*completion, error) {
 	return c, r.checkCompletedParts(c.parts)
 }
 
-// checkCompletedParts checks the list of parts by itself.
+// checkCompletedParts checks the list of parts without the parts that are stored.
 func (r *request) checkCompletedParts(parts []completedPart) error {
 	incomplete := func(p completedPart) bool { return p.PartNumber == nil || p.ETag == "" }
 	if len(parts) == 0 || len(parts) > r.server.limits.MaxParts || slices.ContainsFunc(parts, incomplete) {
@@ -210,7 +210,7 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 		if !found || !state.SameTag(p.ETag, asked.ETag) {
 			return nil, invalidPart(c.upload, asked)
 		}
-		if gap && c.upload.Asked && r.server.config.Strict { // with checksums, S3 wants all numbers
+		if gap && c.upload.Asked && r.server.config.Strict { // with checksums, S3 requires all numbers
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
 		if err := checkCompleted(c.upload, p, asked); err != nil {
@@ -274,7 +274,7 @@ func (c *completion) tag() string {
 	return `"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(c.parts)) + `"`
 }
 
-// join gives o what follows from its parts.
+// join sets the fields of o that follow from its parts.
 func join(o *state.Object, c *completion, parts []*state.Part) error {
 	for _, p := range parts {
 		o.Parts = append(o.Parts, state.ObjectPart{Offset: o.Size, Size: p.Size, Sum: p.Sum})

@@ -38,9 +38,9 @@ func putAcceleration(r *request) error {
 	})
 }
 
-// noConfiguration is the response for one configuration by its id that no bucket of this server has: one for analytics,
-// inventory, metrics or intelligent tiering. Like that for replication, it is AWS's for a new bucket. A write is
-// NotImplemented.
+// noConfiguration responds to a request for one configuration by its id. No bucket of this server has one for
+// analytics, inventory, metrics or intelligent tiering. Like the response for replication, it is AWS's for a new
+// bucket. A write fails with NotImplemented.
 var noConfiguration = show("", func(*state.Bucket) (any, error) { return nil, s3error.New("NoSuchConfiguration") })
 
 // listNothing returns a handler that lists no configurations, in an element with this name.
@@ -125,8 +125,8 @@ func (p *requestPayment) Check() error {
 // payerHeader is the header, or the field of a form, with which a requester agrees to pay.
 const payerHeader, requester = "x-amz-request-payer", "requester"
 
-// checkPayer refuses a request for a bucket that does not agree to pay, if the requester has to. The owner
-// of a bucket pays without being asked.
+// checkPayer refuses a request whose sender must pay and has not agreed to. The owner of a bucket pays
+// without being asked.
 func checkPayer(r *request, bucket string, header http.Header) error {
 	if bucket == "" {
 		return nil
@@ -136,7 +136,7 @@ func checkPayer(r *request, bucket string, header http.Header) error {
 		return nil // the operation reports that there is no bucket
 	}
 	agrees := header.Get(payerHeader) == requester || r.query.Get(payerHeader) == requester
-	if !agrees || r.caller.anonymous { // nobody could be charged
+	if !agrees || r.caller.anonymous { // an anonymous requester could not be charged
 		return s3error.New("AccessDenied")
 	}
 	r.w.Header().Set("X-Amz-Request-Charged", requester)

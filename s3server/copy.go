@@ -144,7 +144,7 @@ func copyObject(r *request) error {
 			r.server.limits.MaxCopySize,
 		)
 	}
-	if !replace { // all but the redirection, which is each object's own
+	if !replace { // all properties but the redirection, which each object has for itself
 		redirection := o.Properties.Header.Get(state.Redirection)
 		o.Properties.Header = v.Object.Properties.Header.Clone()
 		o.Properties.Header.Del(state.Redirection)
@@ -188,9 +188,9 @@ func directive(r *request, header, of string) (replace bool, err error) {
 	}
 }
 
-// describeCopy sets what depends on the bytes of o, which are those of v. If v was uploaded in
-// parts, o is one piece for a reader: entity tag and checksum cover all of it. A store that makes the entity tags
-// and knows no checksum of v keeps none of o, and its bytes are not read for one.
+// describeCopy sets the fields of o that depend on its bytes, which are those of v. If v was uploaded in parts, o
+// is one piece for a reader: its entity tag and checksum cover all bytes. If the store makes the entity tags and
+// knows no checksum of v, o gets none, and the bytes are not read for it.
 func describeCopy(r *request, o *state.Object, v *state.Version) error {
 	kind := cmp.Or(v.Object.Sum.Kind, checksum.Default)
 	if name := r.in.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
@@ -212,7 +212,7 @@ func describeCopy(r *request, o *state.Object, v *state.Version) error {
 	return nil
 }
 
-// copyPart makes a part of an object, or of a range of one.
+// copyPart makes a part of an upload from an object, or from a range of one.
 func copyPart(r *request) error {
 	if err := headers.NoWriteCondition(r.in.Header); err != nil {
 		return err
@@ -250,8 +250,8 @@ func copyPart(r *request) error {
 	return writeCopyResult(r, "CopyPartResult", xmldoc.Time(p.Modified), p.ETag, u.Shown(p.Sum))
 }
 
-// copyRange returns the range of the source, or all of it without the header. Unlike in
-// a read, the range must be complete and inside the object.
+// copyRange returns the range of the source, or all of the source if there is no header. Unlike
+// in a read, the range must be complete and inside the object.
 func copyRange(r *request, size int64) (offset, length int64, err error) {
 	value := r.in.Header.Get("X-Amz-Copy-Source-Range")
 	if value == "" {

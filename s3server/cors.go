@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// matchingRule returns the first rule that allows this, or nil.
+// matchingRule returns the first rule that allows the request, or nil.
 func matchingRule(r *request, origin, method string, headers []string) *cors.Rule {
 	b, err := r.bucket()
 	if err != nil || b.CORS == nil {
@@ -24,7 +24,7 @@ func (r *request) corsHeaders() {
 	if origin == "" || r.operation == "Preflight" {
 		return
 	}
-	// S3 goes by the headers of a preflight request in other requests, too.
+	// S3 uses the headers of a preflight request in other requests, too.
 	method := r.in.Method
 	if asked := r.in.Header.Get("Access-Control-Request-Method"); asked != "" {
 		method = asked
@@ -57,8 +57,7 @@ func corsRefusal(r *request, method string) error {
 	return refusal
 }
 
-// preflight answers a browser that asks before it sends a request. It needs no
-// signature.
+// preflight responds to a browser that asks before it sends a request. It needs no signature.
 func preflight(r *request) error {
 	origin, method := r.in.Header.Get("Origin"), r.in.Header.Get("Access-Control-Request-Method")
 	if origin == "" {

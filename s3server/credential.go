@@ -79,7 +79,7 @@ func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 	return "", false
 }
 
-// owners returns the function that tells the owner of an object in the request's bucket.
+// owners returns a function that returns the owner of an object in the request's bucket.
 func (r *request) owners() (func(*state.Object) accounts.Owner, error) {
 	b, err := r.bucket()
 	return func(o *state.Object) accounts.Owner { return accounts.OwnerOf(b.OwnerOf(o)) }, err

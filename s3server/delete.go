@@ -47,7 +47,7 @@ type deleteRequest struct {
 
 type unwantedObject struct {
 	Key, ETag              string
-	LastModifiedTime, Size string // conditions that S3 has only in directory buckets
+	LastModifiedTime, Size string // LastModifiedTime and Size are conditions that only directory buckets of S3 have
 	VersionID              string `xml:"VersionId"`
 }
 
@@ -164,8 +164,8 @@ func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Remova
 	return remove(r, o.Key, o.VersionID, o.ETag)
 }
 
-// remove removes a version or, without an id, the current object. If match is not "", it is a condition on
-// the entity tag.
+// remove removes a version or, without an id, the current object. If match is not "", the object must have
+// that entity tag.
 func remove(r *request, key, id, match string) (state.Removal, error) {
 	return r.server.store.Remove(r.in.Context(), &state.RemoveRequest{
 		VersionName: state.VersionName{

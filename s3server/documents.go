@@ -18,21 +18,21 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// These bound the memory that XML and JSON documents of requests take.
+// These constants bound the memory for XML and JSON documents of requests.
 const (
 	// maxDocument is larger than any list that S3 accepts: 1,000 keys, 10,000 parts.
 	maxDocument = 4 << 20
-	// smallDocument is the size of a document that waits for no other.
+	// smallDocument is the size up to which a document does not wait for others.
 	smallDocument = 64 << 10
 	// largeDocuments is the number of larger documents that are read and used at a time.
-	// Those of anonymous clients have a number of their own, so that nobody without a key can
-	// hold up the others.
+	// Documents of anonymous clients have a number of their own, so that clients without a key
+	// cannot hold up the others.
 	largeDocuments, anonymousDocuments = 4, 2
 	// documentTimeout is how long a client may take to send a document, or a form up to its file.
 	documentTimeout = 30 * time.Second
 )
 
-// enter waits for a place among so many, for as long as one document may take. ServeHTTP calls leave.
+// enter waits for one of the places, for as long as one document may take. ServeHTTP calls leave.
 func enter(r *request, places chan struct{}) error {
 	select {
 	case places <- struct{}{}:
@@ -45,7 +45,7 @@ func enter(r *request, places chan struct{}) error {
 	}
 }
 
-// leave frees what the request has entered.
+// leave frees the places that the request has taken.
 func (r *request) leave() {
 	for _, places := range r.places {
 		<-places
@@ -65,7 +65,8 @@ func admitDocument(r *request) error {
 	return enter(r, r.server.documents)
 }
 
-// readXML decodes the body into v and checks its digests. If v has a Check, it says what else is refused.
+// readXML decodes the body into v and checks its digests. If v has a method Check, that refuses further
+// documents.
 func (r *request) readXML(v any) error {
 	document, err := r.readDocument()
 	if err != nil {
@@ -80,7 +81,7 @@ func (r *request) readXML(v any) error {
 	return nil
 }
 
-// readVouched is readXML for a body that must have a digest or checksum.
+// readVouched is like readXML, for a body that must have a digest or checksum.
 func (r *request) readVouched(v any) error {
 	if err := needDigest(r); err != nil {
 		return err
@@ -107,22 +108,22 @@ func (r *request) readDocument() ([]byte, error) {
 	return io.ReadAll(b)
 }
 
-// These bound the memory that documents in responses take.
+// These constants bound the memory for documents in responses.
 const (
-	// listers is the number of listings that are made at a time. Each is a page in memory, which
-	// no client can hold up.
+	// listers is the number of listings that are made at a time. Each holds one page in memory,
+	// and does not wait for its client.
 	listers = 16
 	// maxHeld bounds the bytes of all large documents that clients are reading.
 	maxHeld = 64 << 20
-	// smallAnswer is the size of a document that is not counted.
+	// smallAnswer is the size up to which a document is not counted.
 	smallAnswer = 64 << 10
 )
 
 // answers counts the documents in responses.
 type answers struct {
-	listing chan struct{} // has one value for each listing that is being made
+	listing chan struct{} // has one value for each listing in progress
 	held    atomic.Int64  // bytes of large documents
-	most    int64         // that may be held
+	most    int64         // bytes that may be held
 }
 
 // listingOf limits how many listings are made at a time.
@@ -135,7 +136,8 @@ func listingOf(list handler) handler {
 	}
 }
 
-// hold counts n bytes until release is called. It fails if clients read too many already.
+// hold counts n bytes until release is called. It fails if the documents that clients are
+// reading have too many already.
 func (a *answers) hold(n int) (release func(), err error) {
 	if n <= smallAnswer {
 		return func() {}, nil
@@ -147,8 +149,8 @@ func (a *answers) hold(n int) (release func(), err error) {
 	return func() { a.held.Add(-int64(n)) }, nil
 }
 
-// writeXML returns 200 with v as an element with this name. While the client reads, it holds only the
-// document and none of what limits other requests.
+// writeXML returns 200 with v as an element with this name. While the client reads, writeXML holds
+// only the document, and no place that limits other requests.
 func (r *request) writeXML(name string, v any) error {
 	document, err := encodeXML(name, v)
 	if err != nil {
@@ -189,7 +191,7 @@ func asAPIError(err error) *s3error.Error {
 
 // writeError returns e to the client. A response to HEAD, and a 304, have no body.
 func (r *request) writeError(e *s3error.Error) {
-	r.leave() // others need not wait until the client reads
+	r.leave() // other requests need not wait until the client reads
 	header := r.w.Header()
 	maps.Copy(header, e.Header)
 	if r.in.Method == http.MethodHead || e.Status == http.StatusNotModified {
@@ -199,7 +201,7 @@ func (r *request) writeError(e *s3error.Error) {
 	r.refuse(func() {
 		head := xml.Header
 		if e.Status == http.StatusOK {
-			head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
+			head += strings.Repeat(" ", 64) // keeps the connection alive while the parts are joined
 		}
 		document := append([]byte(head), errorElement(e, r)...)
 		header.Set("Content-Type", "application/xml")

@@ -15,11 +15,12 @@ import (
 
 const (
 	kmsContextHeader = state.SSEHeader + "-Context"
-	// sourcePrefix begins the headers of the customer's key of a copy's source.
+	// sourcePrefix begins the names of the headers with the customer's key for the source of a
+	// copy.
 	sourcePrefix = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
 )
 
-// readEncryption reads how a write to a bucket wants its object encrypted. If it does not say, the rule of
+// readEncryption reads the encryption that a write to a bucket asks for. If it asks for none, the rule of
 // the bucket decides.
 func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encryption, error) {
 	customer, err := readCustomerKey(r, header, state.CustomerPrefix)
@@ -67,7 +68,8 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 	return e, checkContext(header.Get(kmsContextHeader))
 }
 
-// checkContext checks an encryption context: base64 of a JSON object of texts.
+// checkContext refuses a text that is not an encryption context: base64 of a JSON object whose
+// values are texts.
 func checkContext(value string) error {
 	if value == "" {
 		return nil
@@ -121,7 +123,8 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 	return sum, nil
 }
 
-// checkReader fails unless the headers that begin with prefix have the key of the object.
+// checkReader fails unless the request has the customer's key of the object, in headers that
+// begin with prefix.
 func checkReader(r *request, e state.Encryption, prefix string) error {
 	given, err := readCustomerKey(r, r.in.Header, prefix)
 	switch {
@@ -172,7 +175,7 @@ func checkPart(r *request, u *state.Upload) error {
 	)
 }
 
-// noEncryption refuses the headers of a write's encryption with other requests.
+// noEncryption refuses the headers for the encryption of a write in other requests.
 func noEncryption(header http.Header) error {
 	for _, name := range []string{state.SSEHeader, state.KmsKeyHeader, kmsContextHeader, state.BucketKeyHeader} {
 		if value := header.Get(name); value != "" {

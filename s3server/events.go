@@ -29,15 +29,15 @@ type Event struct {
 	Name          string // as in "ObjectCreated:Put"
 	Time          time.Time
 	Bucket, Key   string
-	Size          int64  // of the object, in bytes; 0 if it was removed
+	Size          int64  // bytes of the object; 0 if it was removed
 	ETag          string // without quotes; "" if the object was removed
 	VersionID     string // "" if the bucket never kept versions
 	Sequencer     string // orders the writes and removals of a key, as text
 	Configuration string // the Id of the rule in the bucket's configuration
-	TargetARN     string // from that rule
-	RequestID     string // of the request that caused the event; "" for a lifecycle rule
-	SourceIP      string // of its client
-	Account       string // that sent the request; "" if it was anonymous
+	TargetARN     string // ARN in that rule
+	RequestID     string // ID of the request that caused the event; "" for a lifecycle rule
+	SourceIP      string // IP address of the client of that request
+	Account       string // account that sent the request; "" if it was anonymous
 	BucketOwner   string // the account
 	Region        string
 }
@@ -105,7 +105,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(record)
 }
 
-// sendsEvents reports whether anybody receives events.
+// sendsEvents reports whether events are sent anywhere.
 func (h *Handler) sendsEvents() bool { return h.config.Notify != nil || h.config.WebhookURL != "" }
 
 // eventOf maps operations that write to their events.
@@ -121,7 +121,7 @@ var eventOf = map[string]string{
 	"RestoreObject":           "ObjectRestore:Post",
 }
 
-// note keeps the event of a write, if the operation has one, until the request has succeeded.
+// note keeps the event of a write, if its operation has one, until the request has succeeded.
 // shown is the x-amz-version-id of the response.
 func (r *request) note(v *state.Version, shown string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
@@ -143,8 +143,8 @@ func noteRemoval(r *request, key, id string, gone state.Removal) {
 	}
 }
 
-// removedEvent returns the event of a removal. kind is the first word of its name, and id that of the
-// version that the request named.
+// removedEvent returns the event of a removal. kind is the first word of the event's name, and id is
+// the version that the request named.
 func removedEvent(kind, key, id string, gone state.Removal) Event {
 	e := Event{Name: kind + ":Delete", Key: key, VersionID: gone.ID}
 	if gone.Marker && id == "" {
@@ -155,8 +155,8 @@ func removedEvent(kind, key, id string, gone state.Removal) Event {
 
 const emptyMD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
-// publish sends the events of the request. The response ends after it, so that a test that has the
-// response has seen its events, too.
+// publish sends the events of the request. The response ends only afterwards, so that a test with
+// the response has seen the events, too.
 func publish(r *request) {
 	if len(r.events) == 0 {
 		return
@@ -172,7 +172,7 @@ func publish(r *request) {
 func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
 	b, err := h.store.Bucket(ctx, bucket)
 	if err != nil {
-		return // it was deleted meanwhile, with its configuration
+		return // the bucket was deleted meanwhile, with its configuration
 	}
 	for _, e := range events {
 		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.Account, h.now(), b.Region
@@ -203,7 +203,7 @@ func (h *Handler) deliver(e Event) {
 	}
 }
 
-// sendTestEvent tells the webhook that a configuration names it.
+// sendTestEvent sends an event to the webhook if a configuration names it.
 func sendTestEvent(r *request) {
 	if r.server.config.WebhookURL == "" {
 		return
@@ -247,8 +247,8 @@ func checkTargets(h *Handler, c *notification.Configuration) error {
 	return nil
 }
 
-// putNotification replaces the configuration; an empty one ends it. Unless the client skips the
-// validation, each topic and queue gets a test event, as on AWS.
+// putNotification replaces the configuration; an empty configuration removes it. Unless the
+// client skips the validation, each topic and queue gets a test event, as on AWS.
 func putNotification(r *request) error {
 	var asked notification.Configuration
 	if err := r.readXML(&asked); err != nil {

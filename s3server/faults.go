@@ -12,32 +12,33 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A Fault makes the server misbehave on purpose. The first fields select requests; the others
-// say what happens to them. Only the first fault that selects a request applies to it.
+// A Fault makes the server misbehave on purpose. The first fields select requests; the other
+// fields say what happens to those requests. Only the first fault that selects a request
+// applies to it.
 //
 // [Fail], [Throttle], [Lose], [Drop], [CutAfter], [StallAfter], [FlipAt] and [Delay] make the
 // common faults. [Server.Inject] and [Handler.Inject] add them.
 //
-// As JSON, a fault has the names of its fields with a small first letter, as
+// As JSON, a fault has the names of its fields with a small first letter, such as
 // {"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2}. Durations are strings
 // such as "250ms" or "1m". Unknown fields are an error, and Deny has no JSON.
 type Fault struct {
 	// In Operation, Bucket and Key, "*" stands for any characters, slashes too, and "?" for one.
-	Operation string `json:"operation,omitempty"` // AWS's name, as "PutObject" or "List*"; "" means any
+	Operation string `json:"operation,omitempty"` // AWS's name, such as "PutObject" or "List*"; "" means any
 	Bucket    string `json:"bucket,omitempty"`    // "" means any
 	Key       string `json:"key,omitempty"`       // "" means any
 	Skip      int    `json:"skip,omitempty"`      // matching requests that pass first
 	Times     int    `json:"times,omitempty"`     // requests until the fault ends; 0 means all, until it is removed
-	// Rate is the number of matching requests a second that pass, a tenth of them at once.
-	// Skip and Times count only the requests above the rate. With 0, none pass.
+	// Rate is the number of matching requests a second that pass, a tenth of them at once. Skip
+	// and Times count only the requests above the rate. If Rate is 0, no request passes.
 	Rate int `json:"rate,omitempty"`
 
 	// Error is the S3 code of a response to a request that had no effect: "SlowDown",
 	// "TooManyRequests", "ConditionalRequestConflict", "InternalError". A code that this
 	// server does not know needs Status.
 	Error      string        `json:"error,omitempty"`
-	Status     int           `json:"status,omitempty"`    // 0 means that of the code
-	RetryAfter time.Duration `json:"retryAfter,omitzero"` // in whole seconds; 0 means none
+	Status     int           `json:"status,omitempty"`    // 0 means the status of the code
+	RetryAfter time.Duration `json:"retryAfter,omitzero"` // header of the response, in whole seconds; 0 means none
 	// In200 returns the error in the body of a 200, as a late failure of
 	// CompleteMultipartUpload and CopyObject.
 	In200 bool `json:"in200,omitempty"`
@@ -51,8 +52,8 @@ type Fault struct {
 	StallAfter *int64 `json:"stallAfter,omitempty"` // bytes of the response body, after which nothing is sent until the client disconnects
 	FlipAt     *int64 `json:"flipAt,omitempty"`     // offset of a byte in the response body that is changed
 
-	Latency   time.Duration `json:"latency,omitzero"`    // before the request is handled
-	Bandwidth int64         `json:"bandwidth,omitempty"` // bytes a second of the bodies of request and response; 0: no limit
+	Latency   time.Duration `json:"latency,omitzero"`    // time before the request is handled
+	Bandwidth int64         `json:"bandwidth,omitempty"` // bytes a second of each body; 0 means no limit
 
 	// ETag is sent in place of every entity tag, in the header and in XML.
 	ETag string `json:"etag,omitempty"`
@@ -66,18 +67,18 @@ type Fault struct {
 	// signature includes them. "ETag" stands for the entity tags of keys in DeleteObjects.
 	Ignore []string `json:"ignore,omitempty"`
 	Hide   []string `json:"hide,omitempty"` // response headers that are not sent
-	// Deny makes DeleteObjects refuse an object with AccessDenied. Like some servers, it
-	// may name the object differently or not at all. Nil refuses none.
+	// Deny makes DeleteObjects refuse an object with AccessDenied. Like some servers, it may
+	// name the object differently or not at all. If Deny is nil, no object is refused.
 	Deny func(key, version string) (namedKey, namedVersion string, denied bool) `json:"-"`
 	// Reverse reverses the entries of each page of a listing of objects.
 	Reverse bool `json:"reverse,omitempty"`
 }
 
-// Fail makes an operation fail with an S3 code, as "SlowDown", without an effect. See
+// Fail makes an operation fail with an S3 code, such as "SlowDown", without an effect. See
 // Fault.Error.
 func Fail(operation, code string) Fault { return Fault{Operation: operation, Error: code} }
 
-// Throttle lets pass a number of requests a second, and fails others with SlowDown.
+// Throttle lets rate requests a second pass, and makes others fail with SlowDown.
 func Throttle(operation string, rate int) Fault {
 	return Fault{Operation: operation, Error: "SlowDown", Rate: rate}
 }
@@ -101,7 +102,7 @@ func FlipAt(operation string, offset int64) Fault {
 	return Fault{Operation: operation, FlipAt: &offset}
 }
 
-// Delay lets requests wait before they are handled.
+// Delay makes requests wait before they are handled.
 func Delay(operation string, d time.Duration) Fault { return Fault{Operation: operation, Latency: d} }
 
 // Once returns the fault for one request only.
@@ -116,7 +117,7 @@ func (f Fault) On(bucket, key string) Fault {
 	return f
 }
 
-// trigger returns what selects the requests of the fault.
+// trigger returns the trigger that selects the requests of the fault.
 func (f *Fault) trigger() faults.Trigger {
 	return faults.Trigger{
 		Operation: f.Operation, Bucket: f.Bucket, Key: f.Key, Skip: f.Skip, Times: f.Times, Rate: f.Rate,
@@ -132,7 +133,7 @@ func (h *Handler) Inject(f Fault) (undo func()) {
 // ClearFaults removes all faults.
 func (h *Handler) ClearFaults() { h.faults.Clear() }
 
-// noFault is that of a request that no fault selects.
+// noFault is the fault of a request that no fault selects.
 var noFault Fault
 
 // beforeAuth applies the faults that come before the signature is checked.
@@ -187,7 +188,7 @@ func (f *Fault) ignores(name string) bool {
 
 var tagElement = regexp.MustCompile(`<ETag>[^<]*</ETag>`)
 
-// replaceTags puts Fault.ETag into a response.
+// replaceTags replaces the entity tags in a response by Fault.ETag.
 func (f *Fault) replaceTags(document []byte) []byte {
 	if f.ETag == "" {
 		return document

@@ -20,7 +20,7 @@ const maxFinished = 1000
 // sends CompleteMultipartUpload again, and S3 returns the same result, also if the object has been
 // replaced or removed meanwhile.
 type finishedUploads struct {
-	active keylock.Locks // of uploads that are being completed
+	active keylock.Locks // locks of the uploads that are being completed
 
 	mu   sync.Mutex
 	byID map[string]*finishedUpload
@@ -33,8 +33,8 @@ func newFinishedUploads() *finishedUploads {
 
 type finishedUpload struct {
 	bucket, key string
-	parts       [sha256.Size]byte // of the request
-	header      http.Header       // of the response
+	parts       [sha256.Size]byte // hash of the parts in the request
+	header      http.Header       // headers of the response
 	result      completeResult
 }
 
@@ -83,21 +83,22 @@ func (f *finishedUploads) forget(bucket string) {
 	}
 }
 
-// finishedObject returns the upload that made the current object, if the store knows its id: the
-// upload may have been completed before the server was restarted. If it made none, the error is NoSuchUpload.
+// finishedObject returns the upload that made the current object, if the store knows its id: the upload may
+// have been completed before the server was restarted. If the upload has not made it, the error is
+// NoSuchUpload.
 func finishedObject(r *request, c *completion, id string) (*finishedUpload, error) {
 	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key})
 	defer r.server.store.Release(v)
 	switch {
 	case s3error.Is(err, "NoSuchKey"):
 		return nil, state.NoUpload(id)
-	case err != nil: // the store does not say whether there is an object
+	case err != nil: // the store does not report whether there is an object
 		return nil, err
 	case id == "" || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts): // a gateway keeps no parts
 		return nil, state.NoUpload(id)
 	}
 	if tag := c.tag(); v.Object.Parts != nil && v.Object.Encryption.Tag(tag) == tag && tag != v.Object.ETag {
-		return nil, state.NoUpload(id) // of other parts
+		return nil, state.NoUpload(id) // it was completed with other parts
 	}
 	r.showID(shown)
 	v.Object.Encryption.Write(r.w.Header())

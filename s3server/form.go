@@ -16,16 +16,17 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-const maxFields = 20 << 10 // of a form before its file
+const maxFields = 20 << 10 // bytes of the fields of a form before its file
 
-// A form is what a browser posts, up to the file.
+// A form is the part of a posted form before its file.
 type form struct {
-	fields map[string]string // by name in lower case
+	fields map[string]string // values by name in lower case
 	names  []string          // in the order of the form
 	file   io.Reader
 }
 
-// maxPreamble is what a form may have before its file, with the heads of its fields.
+// maxPreamble is how many bytes a form may have before its file, with the headers of its
+// fields.
 const maxPreamble = 256 << 10
 
 func readForm(reader *multipart.Reader) (*form, error) {

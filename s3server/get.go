@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// getObject is also HEAD, which differs only in the body. An object that is replaced before it is
-// read is searched and judged again.
+// getObject also serves HEAD, which differs only in the body. If the object is replaced before it
+// is read, getObject looks for it and checks permissions again.
 func getObject(r *request) error {
 	const most = 10
 	header := r.w.Header()
@@ -86,7 +86,7 @@ func getVersion(r *request) (replaced bool, err error) {
 	return false, nil
 }
 
-// findVersion returns the version that a read asks for. The caller must release it.
+// findVersion returns the version that a read requests. The caller must release it.
 func findVersion(r *request) (*state.Version, error) {
 	id, err := r.versionID()
 	if err != nil {
@@ -186,12 +186,12 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	return int64(from), int64(to-from) + 1, true, nil
 }
 
-// A span is the bytes of a version that a read asks for.
+// A span has the bytes of a version that a read requests.
 type span struct {
 	offset, length int64
 	partial        bool
-	sum            checksum.Sum // of these bytes; kind is nil if S3 shows none
-	parts          int          // of the object; 0 unless the read names one of several
+	sum            checksum.Sum // checksum of these bytes; kind is nil if S3 shows none
+	parts          int          // parts of the object; 0 unless the read names one of several
 }
 
 // wantedPart returns the number in the parameter partNumber, or 0 without it.
@@ -227,7 +227,7 @@ func (r *request) span(v *state.Version, number int) (span, error) {
 		return span{}, s3error.New(
 			"InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number),
 		)
-	case len(v.Object.Parts) == 0: // a PutObject, which is its own only part
+	case len(v.Object.Parts) == 0: // an object of PutObject is its own only part
 		return span{length: v.Object.Size, partial: v.Object.Size > 0, sum: v.Object.Sum}, nil
 	}
 	p := v.Object.Parts[number-1]
@@ -265,14 +265,14 @@ func (s span) write(header http.Header, size int64) int {
 // also with an error.
 func (r *request) find(name state.VersionName) (v *state.Version, shown string, err error) {
 	v, shown, err = r.looked.at(r, name)
-	r.looked = lookedAt{} // it is the caller's
+	r.looked = lookedAt{} // the caller now owns it
 	if err == nil {
 		err = state.Readable(v, name)
 	}
 	return v, shown, err
 }
 
-// A lookedAt is a version that was judged, or nil if there is none.
+// A lookedAt is the version for which permissions were checked, or nil if there is none.
 type lookedAt struct {
 	name    state.VersionName
 	version *state.Version
@@ -280,8 +280,9 @@ type lookedAt struct {
 	err     error
 }
 
-// at returns what find will, and keeps it for that: what was judged is what is read, and it is opened once.
-// DeleteObjects, which judges keys beside each other, asks for no version.
+// at returns what find will return, and keeps it for find. So the version that is read is the one for which
+// permissions were checked, and it is opened only once. DeleteObjects, which checks several keys at the
+// same time, does not use it.
 func (l *lookedAt) at(r *request, name state.VersionName) (v *state.Version, shown string, err error) {
 	if l.name != name {
 		r.server.store.Release(l.version)

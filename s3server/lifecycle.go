@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// leastSizeHeader says which small objects are not transitioned.
+// leastSizeHeader is the header that says which small objects are not transitioned.
 const leastSizeHeader = "X-Amz-Transition-Default-Minimum-Object-Size"
 
 // putLifecycle replaces the rules. A rule without an ID gets one.
@@ -53,15 +53,15 @@ func getLifecycle(r *request) error {
 // headerClock counts days of 24 hours, whatever Config.LifecycleDay is.
 var headerClock = lifecycle.Clock{Day: lifecycle.FullDay}
 
-// RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It
-// removes objects, versions, delete markers and uploads, and changes storage classes. It skips
-// versions that an object lock protects. A listing that lags removes nothing: each key is looked up first.
+// RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It removes
+// objects, versions, delete markers and uploads, and changes storage classes. It skips versions that an
+// object lock protects. A listing that lags cannot cause a removal, because each key is looked up first.
 // [Handler.Run] calls it 24 times a day.
 func (h *Handler) RunLifecycle() { h.runLifecycle(context.Background()) }
 
 func (h *Handler) runLifecycle(ctx context.Context) {
 	var all []*state.Bucket
-	_ = h.store.ListBuckets(ctx, "", func(b *state.Bucket) bool { // a later run sees what this one misses
+	_ = h.store.ListBuckets(ctx, "", func(b *state.Bucket) bool { // a later run sees buckets that this one misses
 		if b.Lifecycle.Rules() != nil {
 			all = append(all, b)
 		}
@@ -83,7 +83,8 @@ type lifecycleRun struct {
 	clock  lifecycle.Clock
 }
 
-// hasRules reads the rules again: they may have been changed or removed since the run began.
+// hasRules reports whether the bucket still has rules. It reads them again, because they may
+// have been changed or removed since the run began.
 func (l *lifecycleRun) hasRules() bool {
 	b, err := l.server.store.Bucket(l.ctx, l.bucket.Name)
 	if err == nil {
@@ -117,12 +118,12 @@ func (l *lifecycleRun) expireUploads() {
 	}
 }
 
-// isOver reports whether an upload has waited too long; nil has not.
+// isOver reports whether an upload has waited too long. It returns false for nil.
 func (l *lifecycleRun) isOver(u *state.Upload) bool {
 	return u != nil && l.bucket.Lifecycle.Abortion(u.Key, u.Initiated, l.clock).IsOver(l.clock.Now)
 }
 
-// uploadNow looks a listed upload up. It returns nil if there is none.
+// uploadNow looks up a listed upload. It returns nil if the upload has ended.
 func (l *lifecycleRun) uploadNow(u *state.Upload) *state.Upload {
 	found, err := l.server.store.Upload(l.ctx, u.Bucket, u.Key, u.ID)
 	if err != nil {
@@ -157,9 +158,9 @@ func (l *lifecycleRun) expireVersions() {
 	l.expireKey(versions)
 }
 
-// expireKey applies the rules to the versions of a key, newest first. It begins with the oldest,
-// because a delete marker expires when it is alone. The listing, which may lag, only says which keys are
-// worth a look: what happens to a version is decided by what the store says of the key now.
+// expireKey applies the rules to the versions of a key, newest first. It begins with the oldest, because
+// a delete marker expires when it is alone. The listing may lag, so it only selects the keys to look at.
+// The current state of a key in the store decides what happens to its versions.
 func (l *lifecycleRun) expireKey(versions []*state.Version) {
 	facts := factsOf(versions)
 	acts := func(i int) lifecycle.Action { return l.bucket.Lifecycle.Action(facts, i, l.clock) }
@@ -183,8 +184,8 @@ func (l *lifecycleRun) expireKey(versions []*state.Version) {
 	}
 }
 
-// versionsNow looks each listed version of a key up, and returns those that are there. If another one
-// is current than the listing says, or the store does not answer, it returns none: a later run sees the key.
+// versionsNow looks each listed version of a key up, and returns those that are there. If another version is
+// current than in the listing, or if the store fails, it returns none: a later run sees the key.
 func (l *lifecycleRun) versionsNow(listed []*state.Version) (found []*state.Version) {
 	for i, v := range listed {
 		name := state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}
@@ -211,7 +212,7 @@ func factsOf(versions []*state.Version) []lifecycle.Version {
 	return facts
 }
 
-// lifecycleFacts returns what rules ask about a version.
+// lifecycleFacts returns the facts about a version that rules ask for.
 func lifecycleFacts(v *state.Version) lifecycle.Version {
 	o := &v.Object
 	return lifecycle.Version{
@@ -257,7 +258,7 @@ func (l *lifecycleRun) setClass(v *state.Version, class string) {
 	}
 }
 
-// showExpiration writes the header that tells when a version expires that is current.
+// showExpiration writes the header with the time at which a current version expires.
 func showExpiration(r *request, v *state.Version) {
 	if d := lifecycleOf(r).Expiry(lifecycleFacts(v), headerClock); d.Rule != "" {
 		r.w.Header().Set(
@@ -267,7 +268,7 @@ func showExpiration(r *request, v *state.Version) {
 	}
 }
 
-// showAbortion writes the headers that tell when an upload is removed.
+// showAbortion writes the headers with the time at which an upload is removed.
 func showAbortion(r *request, u *state.Upload) {
 	if d := lifecycleOf(r).Abortion(u.Key, u.Initiated, headerClock); d.Rule != "" {
 		r.w.Header().Set("X-Amz-Abort-Date", d.At.Format(http.TimeFormat))

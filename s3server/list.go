@@ -18,7 +18,7 @@ import (
 type listRequest struct {
 	state.Listing
 	encoding string
-	restores bool // shows the restored copies
+	restores bool // whether to show restored copies
 	now      time.Time
 }
 
@@ -60,8 +60,8 @@ func pageSize(r *request, parameter string) (int, error) {
 	return min(n, most), err
 }
 
-// encode encodes a key as the client asked. S3 encodes as a form does, with a plus sign
-// for a space, but keeps slashes.
+// encode encodes a key as the client asked. S3 encodes keys like values of a form, with a plus
+// sign for a space, but keeps slashes.
 func (l listRequest) encode(key string) xmldoc.Text {
 	if l.encoding == "" {
 		return xmldoc.Text(key)
@@ -74,12 +74,12 @@ func (l listRequest) encode(key string) xmldoc.Text {
 type objectList struct {
 	Name                  string
 	Prefix                xmldoc.Text
-	Marker                *xmldoc.Text // of ListObjects
+	Marker                *xmldoc.Text // only of ListObjects
 	NextMarker            xmldoc.Text  `xml:",omitempty"`
 	StartAfter            xmldoc.Text  `xml:",omitempty"`
 	ContinuationToken     string       `xml:",omitempty"`
 	NextContinuationToken string       `xml:",omitempty"`
-	KeyCount              *int         // of ListObjectsV2
+	KeyCount              *int         // only of ListObjectsV2
 	MaxKeys               int
 	Delimiter             xmldoc.Text `xml:",omitempty"`
 	EncodingType          string      `xml:",omitempty"`
@@ -100,7 +100,7 @@ type listedObject struct {
 	RestoreStatus     *restoreStatus
 }
 
-// listObjects is ListObjectsV2.
+// listObjects serves ListObjectsV2.
 func listObjects(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {
@@ -185,7 +185,7 @@ func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts
 
 const tokenMAC = 8 // bytes
 
-// tokenKey makes tokens opaque. It is no secret, so that a token outlives a restart.
+// tokenKey makes tokens opaque. It is not secret, so that a token outlives a restart.
 var tokenKey = []byte("continuation-token")
 
 // listToken returns an opaque token.
@@ -213,8 +213,8 @@ func parseListToken(token string) (state.Position, error) {
 	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil
 }
 
-// list shows one page of current objects and common prefixes, as [state.Store] does. It leaves out
-// objects that the request's fault conceals, and fills the page with those after them.
+// list shows one page of current objects and common prefixes, like the method of [state.Store]. It
+// leaves out objects that the request's fault conceals, and fills the page with those after them.
 func (r *request) list(
 	l state.Listing, after state.Position, show func(v *state.Version, common string),
 ) (more bool, err error) {
@@ -244,8 +244,8 @@ func (r *request) list(
 	return more, nil
 }
 
-// listObjectsV1 is ListObjects. Like AWS, it names the last entry of a page only in a listing
-// with a delimiter; without one, the client continues after the last key.
+// listObjectsV1 serves ListObjects. Like AWS, it names the last entry of a page only in a
+// listing with a delimiter; without one, the client continues after the last key.
 func listObjectsV1(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {

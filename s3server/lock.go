@@ -15,8 +15,8 @@ import (
 // bypassHeader, if it is true, bypasses a retention in the mode GOVERNANCE.
 const bypassHeader = "X-Amz-Bypass-Governance-Retention"
 
-// checkBypass refuses the header of a bypass, whatever its value, in a bucket without object lock. Programs that
-// empty any bucket send it to other servers, so that only Config.Strict does.
+// checkBypass refuses the header of a bypass, whatever its value, in a bucket without object lock. Only with
+// Config.Strict it does so, because programs that can empty any bucket send the header to all servers.
 func checkBypass(r *request) error {
 	if !r.server.config.Strict || r.in.Header.Get(bypassHeader) == "" {
 		return nil
@@ -29,8 +29,8 @@ func checkBypass(r *request) error {
 	return err
 }
 
-// needChecksum requires that something vouches for the body of a write in a bucket with a
-// default retention, or with a lock of its own. what is "Object" or "Part".
+// needChecksum requires a digest or checksum for the body of a write in a bucket with a default
+// retention, or with a lock of its own. what is "Object" or "Part".
 func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error {
 	if p.given != nil || p.md5 != nil {
 		return nil
@@ -120,7 +120,7 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 		s.Years = *d.Years
 	}
 	if s.Days+s.Years < 1 || s.Days > 36500 ||
-		s.Years > 100 { // S3's limits: a date much later would overflow, and lock nothing
+		s.Years > 100 { // S3's limits; with a date much later, the time would overflow and lock nothing
 		return nil, s3error.New(
 			"InvalidArgument",
 		).WithMessage(
@@ -160,7 +160,8 @@ func putRetention(r *request) error {
 	)
 }
 
-// changeLock changes the lock of a version. Policies judge the lock in a document as the headers of a PUT.
+// changeLock changes the lock of a version. Policies treat the lock in a document like the headers of a
+// PUT.
 func changeLock(r *request, asked http.Header, change func(*state.Lock) error) error {
 	header := r.in.Header.Clone()
 	maps.Copy(header, asked)
@@ -193,7 +194,7 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 	return state.Lock{Mode: d.Mode, Until: until}, nil
 }
 
-// showLock is showVersion in a bucket that can lock objects.
+// showLock is like showVersion, for a bucket that can lock objects.
 func showLock(name string, f func(state.Lock) (any, error)) handler {
 	return func(r *request) error {
 		return showVersion(name, func(v *state.Version) (any, error) {

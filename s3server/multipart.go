@@ -45,7 +45,7 @@ func createUpload(r *request) error {
 	)
 }
 
-// readUploadChecksum finds out how the upload is checksummed.
+// readUploadChecksum reads which checksums the parts and the object of an upload have.
 func readUploadChecksum(u *state.Upload, header http.Header) error {
 	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
 	if name == "" {
@@ -137,7 +137,7 @@ func uploadPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	if promised.kind != u.Kind { // the part has this checksum, and the object another one
+	if promised.kind != u.Kind { // the part has this checksum, and the object has another
 		b.Digest = b.Digest.Also(u.Kind)
 	}
 	p, err := r.server.store.PutPart(r.in.Context(), u, number, b)

@@ -148,9 +148,9 @@ var operations = map[string]operation{
 	},
 	"BUCKET DELETE replication": {
 		"DeleteBucketReplication", reset(func(*state.Bucket) {}),
-	}, // AWS does not mind that there is none
+	}, // AWS does not mind that there is no configuration
 
-	// With an id, these name one configuration, and else all.
+	// With an id, these select one configuration, and otherwise all.
 	"BUCKET GET analytics": {
 		"ListBucketAnalyticsConfigurations", listNothing("ListBucketAnalyticsConfigurationResult"),
 	},
@@ -199,8 +199,8 @@ var operations = map[string]operation{
 	"OBJECT POST restore":   {"RestoreObject", restoreObject},
 }
 
-// chooseOperation returns the operation. A name without a handler is one that this
-// server does not implement.
+// chooseOperation returns the name of the operation and its handler. If the server does not
+// implement the operation, there is no handler.
 func chooseOperation(r *request) (string, handler) {
 	if r.in.Method == http.MethodOptions {
 		return "Preflight", preflight

@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// hoistParameters makes headers of the x-amz-* parameters of a presigned URL, to which S3 gives the
-// same meaning. It ignores checksums, as S3 does: SDKs sign that of an empty body. The hash of the body is no header
-// for policies either.
+// hoistParameters turns the x-amz-* parameters of a presigned URL into headers, because S3 gives both the same
+// meaning. It ignores checksums, as S3 does: SDKs sign the checksum of an empty body. Nor does the hash of the body
+// become a header, because policies do not see it as one.
 func hoistParameters(r *request) {
 	for parameter, values := range r.query {
 		name := http.CanonicalHeaderKey(parameter)
@@ -28,13 +28,14 @@ func hoistParameters(r *request) {
 }
 
 // missingSubresources are query parameters that select an operation of S3 that this server lacks,
-// beside those in subresources.
+// in addition to those in subresources.
 var missingSubresources = []string{
 	"abac", "annotation", "metadataAnnotationTable", "metadataConfiguration", "metadataInventoryTable",
 	"metadataJournalTable", "metadataTable", "renameObject", "session",
 }
 
-// plainParameters select no operation. Clients send some without a value.
+// plainParameters are query parameters that select no operation. Clients send some without a
+// value.
 var plainParameters = []string{
 	"bucket-region", "continuation-token", "delimiter", "encoding-type", "fetch-owner", "id", "key-marker", "list-type", "marker",
 	"max-buckets", "max-keys", "max-parts", "max-uploads", "part-number-marker", "partNumber", "prefix", "select-type", "start-after",
@@ -42,7 +43,7 @@ var plainParameters = []string{
 }
 
 // missingSubresource returns a parameter that selects an operation that this server lacks, or "".
-// A parameter without a value that nobody knows may be one of another S3: without this check,
+// An unknown parameter without a value may belong to another version of S3: without this check,
 // "DELETE /bucket?unknown" would delete the bucket. S3 ignores one in a read of an object, and one
 // with a value.
 func missingSubresource(r *request) string {
@@ -58,7 +59,7 @@ func missingSubresource(r *request) string {
 	return ""
 }
 
-// versionedOperations accept a versionId.
+// versionedOperations are the operations that accept a versionId.
 var versionedOperations = []string{
 	"GetObject", "HeadObject", "DeleteObject", "GetObjectAcl", "PutObjectAcl", "GetObjectTagging", "PutObjectTagging",
 	"DeleteObjectTagging", "GetObjectRetention", "PutObjectRetention", "GetObjectLegalHold", "PutObjectLegalHold",
@@ -82,7 +83,7 @@ func checkParameters(r *request) error {
 }
 
 const (
-	// maxRequestHead is the size of a request without its body that [Start] reads.
+	// maxRequestHead is the largest size of a request without its body that [Start] accepts.
 	maxRequestHead = 64 << 10
 	maxURI         = 16 << 10 // room for a signed URL of a long key
 )

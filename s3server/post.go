@@ -33,7 +33,7 @@ func postObject(r *request) error {
 	}
 	f, err := readForm(reader)
 	if preamble.Left < 0 {
-		return s3error.New("MaxPostPreDataLengthExceededError") // whatever the parser made of it
+		return s3error.New("MaxPostPreDataLengthExceededError") // returned whatever error the parser made of it
 	}
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 				Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key),
 				ETag: v.Object.ETag,
 			},
-		) // nothing in it can fail
+		) // nothing in the document can fail
 		r.w.WriteHeader(http.StatusCreated)
 		_, _ = r.w.Write(append([]byte(xml.Header), body...))
 		return nil

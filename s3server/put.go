@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// putObject stores a body. It checks the condition under a lock, after the body has
-// come, so that one of many creators wins.
+// putObject stores a body. It checks the condition under a lock, after the body has arrived, so
+// that exactly one of many creators succeeds.
 func putObject(r *request) error {
 	condition, err := headers.WriteCondition(r.in.Header)
 	if err != nil {

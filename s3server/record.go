@@ -20,22 +20,22 @@ type Request struct {
 	Operation string      `json:"operation"` // AWS's name; "Unknown" if there is none
 	Method    string      `json:"method"`
 	Host      string      `json:"host"`
-	Path      string      `json:"path"` // as it was sent
+	Path      string      `json:"path"` // path as it was sent
 	Bucket    string      `json:"bucket,omitempty"`
 	Key       string      `json:"key,omitempty"`
 	Query     url.Values  `json:"query,omitempty"`
 	Header    http.Header `json:"header,omitempty"`
-	Trailers  bool        `json:"-"`      // a checksum follows the body
+	Trailers  bool        `json:"-"`      // whether a checksum follows the body
 	Status    int         `json:"status"` // 0 before the response, or if it was dropped
 }
 
 // A recorder counts requests, and keeps the latest.
 type recorder struct {
-	limit int // requests to keep
+	limit int // number of requests to keep
 	busy  atomic.Int64
 
 	mu     sync.Mutex
-	latest []*Request // the oldest first
+	latest []*Request // the latest requests, the oldest first
 	counts map[string]int
 	total  int
 }
@@ -59,7 +59,7 @@ func (c *recorder) begin(r *request) *Request {
 		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) == c.limit {
-		c.latest = c.latest[1:] // append moves the rest to another array now and then
+		c.latest = c.latest[1:] // when append grows the slice, it copies only the rest
 	}
 	c.latest = append(c.latest, kept)
 	return kept
@@ -88,7 +88,8 @@ func (h *Handler) Requests() []Request {
 }
 
 // Count returns the number of requests of an operation since the start or the last
-// [Handler.Reset], or of all with "". It counts also what Config.Record does not keep.
+// [Handler.Reset], or of all operations if operation is "". It also counts requests that
+// Config.Record does not keep.
 func (h *Handler) Count(operation string) int {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
@@ -118,21 +119,21 @@ func (h *Handler) Reset() {
 // An Entry describes a request and its response, for logs, metrics and consoles. It has no secret:
 // no signature, no token, no header with a key.
 type Entry struct {
-	Time        time.Time // of the request
+	Time        time.Time // time of the request
 	Duration    time.Duration
-	RequestID   string // x-amz-request-id
+	RequestID   string // value of x-amz-request-id
 	RemoteAddr  string
-	AccessKeyID string // of a valid signature
+	AccessKeyID string // key of a valid signature
 	Operation   string // AWS's name; "Unknown" if there is none
 	Method      string
-	Path        string     // as it was sent
+	Path        string     // path as it was sent
 	Query       url.Values // without signatures, tokens and keys
 	Bucket, Key string
-	Status      int    // 0 means the connection was closed without a response
-	Error       string // S3's code
-	Message     string // S3's, of the error; it also has the store's error, and says if a [Fault] selects the request
-	// CanonicalRequest is what the server compared the signature of a SignatureDoesNotMatch with. Only
-	// those headers have their values that have no secret.
+	Status      int    // 0 means that the connection was closed without a response
+	Error       string // S3's code of the error
+	Message     string // S3's message, with the store's error, and a note if a [Fault] applies
+	// CanonicalRequest is the text for which the server computed the signature, if the error is
+	// SignatureDoesNotMatch. Values of headers that may be secret are left out.
 	CanonicalRequest string
 	Received         int64 // bytes of the request's body
 	Sent             int64 // bytes of the response's body
@@ -151,7 +152,8 @@ func (b *loggedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// logged prepares a request for [Config.Log], and returns what calls it at the end.
+// logged prepares a request for [Config.Log], and returns the function that calls it at the
+// end.
 func (r *request) logged() (end func(*responseWriter)) {
 	log := r.server.config.Log
 	if log == nil {
@@ -177,17 +179,17 @@ func (r *request) logged() (end func(*responseWriter)) {
 	}
 }
 
-// plainHeaders are the signed headers without secrets that a signature usually fails by.
+// plainHeaders are the signed headers without secrets that most often make a signature fail.
 var plainHeaders = []string{
 	"content-encoding", "content-length", "content-md5", "content-type", "date", "host", "range",
 	"x-amz-content-sha256", "x-amz-date", "x-amz-decoded-content-length",
 }
 
-// hidden replaces what may be secret.
+// hidden replaces a text that may be secret.
 const hidden = "(hidden)"
 
-// explain returns the code and message of an error, with the element that says which check failed, and the
-// canonical request of one about a signature. They have no secrets. e may be nil.
+// explain returns the code and message of an error, with the element that says which check failed. If a
+// signature is wrong, it also returns the canonical request. None of these has a secret. e may be nil.
 func explain(e *s3error.Error) (code, message, canonical string) {
 	if e == nil {
 		return "", "", ""
@@ -220,7 +222,8 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 }
 
 // hideSecrets replaces the values in a canonical request that may be secret: those of most headers, and of
-// tokens in the query. It has a line each for method, path and query, and then for each header.
+// tokens in the query. A canonical request has one line each for method, path and query, and then one for
+// each header.
 func hideSecrets(canonical string) string {
 	lines := strings.Split(canonical, "\n")
 	for i, line := range lines {

@@ -13,7 +13,7 @@ type responseWriter struct {
 	http.ResponseWriter
 	request *request
 	status  int
-	sent    int64 // of the body, in bytes
+	sent    int64 // bytes of the body that were sent
 }
 
 // Unwrap lets [http.ResponseController] reach the connection.
@@ -27,7 +27,7 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 	for _, name := range fault.Hide {
 		w.Header().Del(name)
-		delete(w.Header(), strings.ToLower(name)) // metadata
+		delete(w.Header(), strings.ToLower(name)) // for metadata
 	}
 	if w.request.in.Header.Get("Expect") != "" && !w.request.body.read {
 		// The client waits for this response before it sends the body, and net/http would
@@ -93,7 +93,7 @@ func (w *responseWriter) left(limit *int64, block []byte) (int64, bool) {
 	return max(0, *limit-w.sent), true
 }
 
-// flush sends the last bytes that the client gets.
+// flush sends the last bytes that the client gets before a fault.
 func (w *responseWriter) flush(p []byte) {
 	w.expectReader()
 	_, _ = w.ResponseWriter.Write(p)
@@ -109,8 +109,8 @@ func (w *responseWriter) finish() {
 	w.expectReader() // net/http sends the last bytes
 }
 
-// expectReader lets the next bytes fail if the client does not read them in time. A writer
-// without deadlines, such as that of a test, needs none.
+// expectReader makes the write of the next bytes fail if the client does not read them in time.
+// A writer without deadlines, such as that of a test, needs none.
 func (w *responseWriter) expectReader() {
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.request.server.limits.IdleTimeout))
 }
@@ -134,15 +134,16 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// slowBlock returns the number of bytes that pass at a time: those of a 20th of a second.
+// slowBlock returns the number of bytes that pass at a time: as many as in a twentieth of a
+// second.
 func slowBlock(bandwidth int64) int { return int(min(max(bandwidth/20, 1), 32<<10)) }
 
 func transferTime(n int, bandwidth int64) time.Duration {
 	return time.Duration(float64(n) / float64(bandwidth) * float64(time.Second))
 }
 
-// wait returns after d, or if the client or the server goes away. With 0, it waits only
-// for that.
+// wait returns after d, or if the client or the server goes away. If d is 0, it waits only for
+// that.
 func (r *request) wait(d time.Duration) {
 	ctx := r.in.Context()
 	if d > 0 {

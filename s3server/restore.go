@@ -43,7 +43,7 @@ type restoreRequest struct {
 	Tier                 string
 	GlacierJobParameters *struct{ Tier string }
 	Description          string
-	// These belong to a query of an archived object.
+	// These fields belong to a query of an archived object.
 	Type, SelectParameters, OutputLocation *struct{}
 }
 

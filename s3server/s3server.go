@@ -44,19 +44,19 @@
 // time of a file decides whether it was written while versioning was suspended, and so is a null
 // version.
 //
-// Any other service makes the server a gateway, which is a preview: fewer suites of clients pass. ETags of objects are
-// then those of S3, or no MD5. The server keeps records of its own under a prefix that clients cannot name. It passes
-// bodies through temporary files. Multipart uploads are open uploads of the store ([storage.OpenUploads]): on Google,
-// and on Azure unless the service was made of a client of the SDK. Nobody but a client ends them, and their objects
-// have no part numbers. Suspended versioning, encryption by keys, lifecycle rules and changes of an object's access
-// list are NotImplemented. If the store has no delete markers, a marker ends with the version that it hides.
+// Any other service makes the server a gateway, which is a preview: fewer suites of clients pass. ETags of objects
+// are then those of S3, or no MD5. The server keeps records of its own under a prefix that clients cannot name. It
+// passes bodies through temporary files. Multipart uploads are open uploads of the store ([storage.OpenUploads]) on
+// Google, and on Azure unless the service was made from a client of the SDK. Only a client ends them, and their
+// objects have no part numbers. Suspended versioning, encryption by keys, lifecycle rules and changes of an object's
+// access list are NotImplemented. If the store has no delete markers, a marker ends with the version that it hides.
 //
 // # Limits
 //
-// Config.MaxBytes bounds what is stored, and [Limits] what clients can send. A client that neither
-// sends nor reads is cut off, and one that takes half a minute for a document, or for a form up to its file. Listings
-// and other documents are in memory while their clients read them, 64 MiB of them at most. Beyond that, the response
-// is SlowDown with status 503 in place of a document of more than 64 KiB. Clients then ask again. A listing of 1,000
+// Config.MaxBytes bounds what is stored, and [Limits] what clients can send. A client is disconnected if it neither
+// sends nor reads, or if it takes half a minute for a document, or for a form up to its file. Listings and other
+// documents are in memory while their clients read them, 64 MiB of them at most. Beyond that, the response is
+// SlowDown with status 503 in place of a document of more than 64 KiB. Clients then ask again. A listing of 1,000
 // keys that are long and full of control characters takes up to 8 MiB. 16 listings are made at a time, and others
 // wait.
 //
@@ -85,7 +85,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/webhook"
 )
 
-// These are the credentials and the region of a zero [Config].
+// The credentials and the region of a zero [Config].
 const (
 	DefaultAccessKeyID = "AKIATESTTESTTESTTEST"
 	DefaultSecretKey   = "test-secret-key"
@@ -95,42 +95,44 @@ const (
 // Config configures a server. The zero value is an AWS region without buckets.
 type Config struct {
 	// Strict makes the server follow AWS to the letter. Without it, the server accepts what
-	// other development servers accept: access control lists on new buckets, signatures
-	// and locations of any region, and ranged copies of a source of 5 MiB or less. It
-	// accepts signatures of version 2, too. Neither accepts what is not
-	// implemented.
+	// other development servers accept: access control lists on new buckets, signatures and
+	// locations of any region, and ranged copies of a source of 5 MiB or less. It accepts
+	// signatures of version 2, too. In both modes, the server refuses features that it does not
+	// implement.
 	Strict bool
 	// Credentials are the keys that the server knows. Without any, it knows one with
 	// [DefaultAccessKeyID] and [DefaultSecretKey].
 	Credentials []Credential
-	// Region is where the buckets are; a signature for another region is refused. ""
-	// means [DefaultRegion] with Strict, and else that every region is accepted.
+	// Region is where the buckets are; a signature for another region is refused. If it is "",
+	// it is [DefaultRegion] with Strict; without Strict, every region is accepted.
 	Region string
 	// Buckets are created at the start, unless they exist. The account of the first
 	// credential owns them. If one cannot be created, Start fails.
 	Buckets []string
 	// Domains are the hosts whose subdomains are buckets, as in
 	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
-	// Nil means AWS's domains of the region, or of all if every region is accepted, and localhost.
+	// Nil means localhost and AWS's domains for the region, or for all regions if every region is
+	// accepted.
 	Domains []string
 	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
-	// photos.s3-website.localhost:9000. Nil means AWS's of the region, and s3-website.localhost.
+	// photos.s3-website.localhost:9000. Nil means AWS's domain for the region, and
+	// s3-website.localhost.
 	WebsiteDomains []string
-	// Service has the buckets; nil means they are in memory. With that of a directory
-	// (providers/local), everything survives the end of the process, and objects are files under
-	// their keys. Any other makes the server a gateway: what the service cannot keep is
-	// NotImplemented. The caller closes it after the server, or after [Handler.Close].
+	// Service has the buckets; nil means they are in memory. With a directory (providers/local),
+	// everything survives the end of the process, and objects are files under their keys. Any
+	// other service makes the server a gateway: requests fail with NotImplemented if the service
+	// cannot keep what they ask for. The caller closes it after the server, or after
+	// [Handler.Close].
 	Service driver.ServiceDriver
-	// MaxBytes is the most that all objects and parts in memory may take; 0 means no bound.
-	// Copies share their bytes. Names and properties, delete markers, empty uploads and the settings
-	// of buckets may take as much again, and at least 64 MiB. A write beyond it fails with MinIO's
-	// XMinioStorageFull and status 507, which clients do not send again by themselves, unlike a 503: waiting frees
-	// nothing.
+	// MaxBytes is how many bytes all objects and parts in memory may take at most; 0 means no limit. Copies share
+	// their bytes. Names and properties, delete markers, empty uploads and the settings of buckets may take as
+	// much again, and at least 64 MiB. A write beyond it fails with MinIO's XMinioStorageFull and status 507, for
+	// which clients do not retry, unlike a 503: waiting would free nothing.
 	MaxBytes int64
-	// KMSKeys are the ids of the keys that SSE-KMS knows, beside the account's own. Nil means
-	// every id.
+	// KMSKeys are the ids of the keys that SSE-KMS knows, in addition to the account's own. Nil
+	// means every id.
 	KMSKeys []string
-	// RestoreTime is how long it takes until an archived object can be read that was restored.
+	// RestoreTime is how long restoring an archived object takes.
 	RestoreTime time.Duration
 	// Notify receives the events that notification configurations of buckets ask for, before the
 	// response to the request ends. It can be called by several requests at once, and must not
@@ -138,22 +140,23 @@ type Config struct {
 	Notify func(Event)
 	// WebhookURL receives the same events as POST requests with AWS's JSON, in their order, while
 	// [Handler.Run] runs. An event has three attempts of 5 s, with pauses of 1 s and 2 s. If all
-	// fail, the event is lost, and those after it have one attempt until one succeeds. If 1,000
-	// events wait, further ones are lost. [Handler.LostEvents] counts them.
+	// fail, the event is lost, and later events have one attempt each, until one succeeds. If
+	// 1,000 events wait, further ones are lost. [Handler.LostEvents] counts them.
 	WebhookURL string
 	// EventARNs are the targets that a notification configuration can name, for Notify and
-	// WebhookURL alike: topics, queues or functions. "*" stands for anything. AWS refuses others as
-	// InvalidArgument, and so does the server. Nil means the topics whose name is "events", in any
-	// region and of any account, such as [DefaultEventARN].
+	// WebhookURL alike: topics, queues or functions. "*" stands for any text. Like AWS, the server
+	// refuses other targets with InvalidArgument. Nil means the topics whose name is "events", in
+	// any region and of any account, such as [DefaultEventARN].
 	EventARNs []string
 	// Log is called at the end of each request. Calls may be concurrent. Nil means no log.
 	Log func(Entry)
 	// Middleware returns what [Start] serves in place of its argument, which is the [Handler].
-	// It may answer requests that are not for S3, such as health checks. Nil means the Handler.
+	// It may respond to requests that are not for S3, such as health checks. Nil means the
+	// Handler.
 	Middleware func(http.Handler) http.Handler
 	// LifecycleDay is how long a day of a lifecycle rule takes when rules are run. 0 means 24
-	// hours, with expirations at midnight in UTC as on AWS. Headers always tell the time that AWS
-	// would tell.
+	// hours, with expirations at midnight in UTC as on AWS. Headers always have the time that AWS
+	// would send.
 	LifecycleDay time.Duration
 	// Record is the number of requests that [Handler.Requests] returns, the latest ones.
 	Record int
@@ -171,16 +174,17 @@ type Config struct {
 	//	GET    /_admin/versions?bucket=photos&prefix=a/&after=   the same, with versions and delete markers
 	//	GET    /_admin/uploads?bucket=photos&after=              {"uploads":[{"key":"k","id":"…","begun":"…","parts":2}],"next":""}
 	//
-	// Lists have 100 entries; next is the after of the next ones, and "" at the end. Keys that have a
-	// slash after the prefix are one entry with "folder":true. The parts of an upload are at most 1,000.
-	// The requests are those of Record, without signatures, tokens and keys. "" turns it off.
+	// Lists have up to 100 entries; next is the value of after for the next entries, and "" at the end. Keys that
+	// share the text up to a slash after the prefix are one entry with "folder":true. At most 1,000 parts of an
+	// upload are counted. The requests are those of Record, without signatures, tokens and keys. If AdminToken is "",
+	// there is no admin API.
 	AdminToken string
-	// Addr is where [Start] listens, as "127.0.0.1:9000" or ":9000". "" means a free port of
-	// 127.0.0.1.
+	// Addr is where [Start] listens, such as "127.0.0.1:9000" or ":9000". "" means a free port
+	// of 127.0.0.1.
 	Addr string
-	// TLS makes [Start] serve TLS. If it has no certificate, as &tls.Config{}, the server makes
-	// one that [Server.Client] trusts: for localhost, the loopback addresses, the host of Addr,
-	// and Domains with their buckets. The AWS SDKs send trailers only over TLS.
+	// TLS makes [Start] serve TLS. If it has no certificate, such as &tls.Config{}, the server
+	// makes one that [Server.Client] trusts: for localhost, the loopback addresses, the host of
+	// Addr, and Domains with their buckets. The AWS SDKs send trailers only over TLS.
 	TLS    *tls.Config
 	Now    func() time.Time // nil means time.Now; responses have this time as their Date
 	Limits Limits
@@ -192,22 +196,23 @@ func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "AdminToken", 
 // Limits are the limits of the server. A zero field means AWS's limit; smaller limits
 // keep tests small.
 //
-// If there are MaxConnections, Start closes one for each new one: that which has been without a
-// request for longest, and for at least half a second. If all have requests, new ones wait.
+// If there are MaxConnections connections, Start closes one for each new one: the connection
+// that has been without a request for longest, if that is at least half a second. If all have
+// requests, new connections wait.
 type Limits struct {
-	MinPartSize int64 // of all parts but the last: 5 MiB
+	MinPartSize int64 // bytes of all parts but the last: 5 MiB
 	MaxPartSize int64 // 5 GiB
-	MaxPutSize  int64 // of one PutObject: 5 GiB
-	MaxCopySize int64 // of one CopyObject: 5 GiB
+	MaxPutSize  int64 // bytes of one PutObject: 5 GiB
+	MaxCopySize int64 // bytes of one CopyObject: 5 GiB
 	MaxParts    int   // 10,000
 	MaxPage     int   // entries in one page of a listing: 1,000
 	MaxBatch    int   // keys in one DeleteObjects: 1,000
-	MaxMetadata int   // of user metadata, names and values: 2 KiB
-	MaxHeader   int   // of all headers of a request, names and values: 8 KiB
+	MaxMetadata int   // bytes of user metadata, names and values: 2 KiB
+	MaxHeader   int   // bytes of all headers of a request, names and values: 8 KiB
 	MaxBuckets  int   // 10,000
-	// These are not AWS's.
-	MaxConnections int           // that Start has open: 1,024
-	IdleTimeout    time.Duration // in which a client must send or read some bytes: 1 minute
+	// These limits are not AWS's.
+	MaxConnections int           // connections that Start has open: 1,024
+	IdleTimeout    time.Duration // time in which a client must send or read some bytes: 1 minute
 }
 
 func (l Limits) complete() Limits {
@@ -229,21 +234,21 @@ func (l Limits) complete() Limits {
 
 // A Handler is the server without a listener.
 type Handler struct {
-	id        string  // of this server, unlike that of any other
+	id        string  // id of this server, which no other server has
 	config    *Config // with all defaults
 	anyRegion bool
-	anyHost   bool // buckets are in host names of all of AWS's regions
+	anyHost   bool // whether buckets are in host names of all of AWS's regions
 	limits    Limits
 	store     state.Store
 
 	finished *finishedUploads
 	webhook  *webhook.Webhook
-	sequence atomic.Int64 // of events
+	sequence atomic.Int64 // number of the latest event
 
 	faults                        *faults.List[Fault]
 	ended                         <-chan struct{} // closed when the server ends; nil if it has no listener
 	recorder                      recorder
-	documents, anonymousDocuments chan struct{} // large ones in use
+	documents, anonymousDocuments chan struct{} // places of large documents in use
 	answers                       answers
 	admin                         http.Handler
 }
@@ -284,7 +289,7 @@ func New(c Config) *Handler {
 		answers: answers{listing: make(chan struct{}, listers), most: maxHeld},
 	}
 	h.admin = newAdmin(h)
-	h.sequence.Store(time.Now().UnixNano()) // later than those before a restart
+	h.sequence.Store(time.Now().UnixNano()) // later than the sequence before a restart
 	if c.Service != nil {
 		h.store = driverstore.New(
 			driverstore.Config{
@@ -295,7 +300,7 @@ func New(c Config) *Handler {
 	} else {
 		h.store = memory.New(h.now, c.MaxBytes)
 	}
-	_ = h.createBuckets() // memory does not fail, and Start reports the error of a service
+	_ = h.createBuckets() // memory does not fail, and Start reports an error of a service
 	return h
 }
 

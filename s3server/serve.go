@@ -27,14 +27,14 @@ type request struct {
 	operation string
 	query     url.Values
 	caller    caller
-	found     *state.Bucket // nil until somebody asks for it
-	looked    lookedAt      // zero unless a version was judged and not yet read
+	found     *state.Bucket // nil until the bucket is needed
+	looked    lookedAt      // zero unless permissions were checked for a version that was not read yet
 	fault     *Fault        // noFault if none applies
 	body      *impatientBody
-	events    []Event        // of what the request has done
-	failure   *s3error.Error // of the response, or nil
+	events    []Event        // events that the request has caused
+	failure   *s3error.Error // error of the response, or nil
 
-	places []chan struct{} // that the request has taken among those of large documents and listings, until leave
+	places []chan struct{} // places that the request has taken for large documents and listings, until leave
 }
 
 // ServeHTTP serves one request.
@@ -45,25 +45,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	}
 	in = in.WithContext(in.Context()) // a copy, because a handler must not change the original
 	if in.Body == nil {
-		in.Body = http.NoBody // the caller is no server
+		in.Body = http.NoBody // the caller is not a server
 	}
 	r := &request{in: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
-	header.Set("Server", "AmazonS3 (omnibucket)") // package s3 knows its profile by it
+	header.Set("Server", "AmazonS3 (omnibucket)") // package s3 recognizes the server by it
 	header.Set("X-Amz-Request-Id", r.id)
 	header.Set("X-Amz-Id-2", hostID)
 
 	log := r.logged()
 	handle, err := r.route()
 	r.fault = cmp.Or(h.faults.Match(r.operation, r.target.bucket, r.target.key), &noFault)
-	header.Set("Date", r.now().Format(http.TimeFormat)) // the clock that signatures are compared with
+	header.Set("Date", r.now().Format(http.TimeFormat)) // the clock with which signatures are compared
 	r.body = &impatientBody{ReadCloser: r.in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.in.Body = r.body
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
 	if in.ContentLength == 0 && in.ProtoMajor == 1 && strings.EqualFold(in.Header.Get("Expect"), "100-continue") {
-		// net/http leaves it out without a body. Then boto3 misreads the next response of the connection.
+		// net/http does not send it if there is no body, and boto3 then misreads the next response of the
+		// connection.
 		w.WriteHeader(http.StatusContinue)
 	}
 	defer func() {
@@ -85,7 +86,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	response.finish()
 }
 
-// run does what all operations share.
+// run does the work that all operations share.
 func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.beforeAuth(r); err != nil {
 		return err
@@ -172,7 +173,7 @@ func (r *request) has(parameter string) bool {
 	return found
 }
 
-// isTrue returns whether a header is true. boto3 before 1.38 writes "True".
+// isTrue reports whether a header is true. boto3 before 1.38 writes "True".
 func isTrue(header http.Header, name string) bool { return strings.EqualFold(header.Get(name), "true") }
 
 // number returns a parameter that is a count, or fallback without it.
@@ -195,8 +196,8 @@ func (r *request) done(status int) error {
 	return nil
 }
 
-// refuse sends a response, perhaps before the body was read: a client that is still sending gets the
-// response and no connection reset. A client that waits for "100 Continue" sends nothing.
+// refuse sends a response, perhaps before the body was read: a client that is still sending must get
+// the response, and not a connection reset. A client that waits for "100 Continue" sends nothing.
 func (r *request) refuse(respond func()) {
 	const most = 64 << 20
 	waits := r.in.Header.Get("Expect") != "" && !r.body.read
@@ -207,7 +208,7 @@ func (r *request) refuse(respond func()) {
 	drain.Respond(r.in.Context(), r.w, r.body.ReadCloser, most, respond)
 }
 
-// now is the time of the server, which a fault may move.
+// now returns the time of the server, which a fault may move.
 func (r *request) now() time.Time { return r.server.now().Add(r.fault.ClockSkew) }
 
 func newRequestID() string { return rand.Text()[:16] }

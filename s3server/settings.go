@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// setting changes the bucket of the request and returns this status.
+// setting changes the bucket of the request, and responds with this status.
 func (r *request) setting(status int, f func(*state.Bucket) error) error {
 	if err := r.server.store.ChangeBucket(r.in.Context(), r.target.bucket, f); err != nil {
 		return err
@@ -32,7 +32,8 @@ func show(name string, f func(*state.Bucket) (any, error)) handler {
 	}
 }
 
-// showIf is show for a document that the bucket may not have: then it is an error with this code.
+// showIf is like show, for a document that the bucket may lack. If it does, the response is an
+// error with this code.
 func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
 	return show(name, func(b *state.Bucket) (any, error) {
 		if document := f(b); document != nil {
@@ -42,7 +43,7 @@ func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
 	})
 }
 
-// configure returns a handler that reads a document of settings, and gives them to the bucket.
+// configure returns a handler that reads a document of settings, and stores it with the bucket.
 func configure[T any](read func(*request, any) error, set func(*state.Bucket, *T)) handler {
 	return func(r *request) error {
 		var asked T

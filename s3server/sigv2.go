@@ -11,11 +11,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
-// This file has version 2 of the signatures. boto3 and version 1 of the AWS command line
-// sign URLs and forms with it by default in us-east-1. AWS accepts it only for
-// buckets from before June 2020, so that Config.Strict refuses it.
+// This file verifies signatures of version 2. boto3 and version 1 of the AWS command line sign
+// URLs and forms with it by default in us-east-1. AWS accepts it only for buckets from before
+// June 2020, so that Config.Strict refuses it.
 
-const algorithmV2 = "AWS " // of the Authorization header
+const algorithmV2 = "AWS " // scheme of the Authorization header
 
 // authenticateHeaderV2 checks the Authorization header "AWS KEY:SIGNATURE".
 func authenticateHeaderV2(r *request, value string) error {
@@ -39,7 +39,7 @@ func authenticateHeaderV2(r *request, value string) error {
 	}
 	date := r.in.Header.Get("Date")
 	if r.in.Header.Get("X-Amz-Date") != "" {
-		date = "" // it is signed as a header
+		date = "" // the date is signed as a header
 	}
 	return verifySignatureV2(r, accessKey, signature, date, r.in.Header.Get("X-Amz-Security-Token"))
 }
@@ -52,7 +52,7 @@ func authenticateQueryV2(r *request) error {
 		return s3error.New("AccessDenied").WithMessage("Invalid date (should be seconds since epoch): %s", expires)
 	}
 	for _, name := range subresources {
-		// Else the holder of a URL could choose another operation.
+		// Otherwise the holder of a URL could choose another operation.
 		if r.has(name) && !slices.Contains(sign.SubresourcesV2, name) {
 			return s3error.New(
 				"AccessDenied",
@@ -88,7 +88,7 @@ func verifySignatureV2(r *request, accessKey, signature, date, token string) err
 	if !right && r.target.key == "" && !strings.HasSuffix(path, "/") {
 		right = sign.Equal(
 			sign.MACV2(credential.SecretKey, sign.StringToSignV2(r.in, r.query, bucket, date, path+"/")), signature,
-		) // as boto3 signs a bucket
+		) // like the URL of a bucket in boto3's signatures
 	}
 	if !right {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,

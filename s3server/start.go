@@ -26,29 +26,29 @@ import (
 // A Server is a [Handler] that listens on a port.
 type Server struct {
 	*Handler
-	URL string // as http://127.0.0.1:41234, without a slash at the end
+	URL string // such as http://127.0.0.1:41234, without a slash at the end
 
 	http        *http.Server
 	client      *http.Client
 	certificate *x509.Certificate // nil without TLS
-	bundle      string            // the file of Env's AWS_CA_BUNDLE; "" without one
+	bundle      string            // file for AWS_CA_BUNDLE in Env; "" without one
 	gone        chan struct{}     // closed by Close
 	served      chan struct{}     // closed when no connection is accepted any more
 	connections *listen.Listener
 	background  sync.WaitGroup
-	stop        context.CancelFunc // of what runs in the background
+	stop        context.CancelFunc // ends the work in the background
 	close       sync.Once
 }
 
-// These bound how long Start's server waits for a client that sends nothing.
+// These constants bound how long Start's server waits for a client that sends nothing.
 const (
-	headerTimeout = 20 * time.Second // for the headers of a request
-	keepAlive     = 2 * time.Minute  // between two requests of a connection
+	headerTimeout = 20 * time.Second // time for the headers of a request
+	keepAlive     = 2 * time.Minute  // time between two requests of a connection
 )
 
-// Start starts a server at Config.Addr, by default on a free port of 127.0.0.1. It fails if
-// the address cannot be used, or if Config.TLS has a certificate without its key. It fails, too,
-// if one of Config.Buckets cannot be created, or if Config.WebhookURL is no http URL.
+// Start starts a server at Config.Addr, by default on a free port of 127.0.0.1. It fails if the
+// address cannot be used, or if Config.TLS has a certificate without its key. It fails, too, if
+// one of Config.Buckets cannot be created, or if Config.WebhookURL is not an http URL.
 //
 // Start speaks HTTP/1.1, as S3 does. To serve in another way, use [New] with an
 // [http.Server] of your own.
@@ -76,7 +76,7 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.URL = urlOf(listener.Addr(), encryption != nil)
-	err = s.createBuckets() // again, for its error
+	err = s.createBuckets() // called again, for its error
 	if err == nil {
 		err = s.trustItself()
 	}
@@ -108,7 +108,7 @@ func Start(c Config) (*Server, error) {
 	return s, nil
 }
 
-// checkWebhook refuses an address to which nothing can be posted. "" means no webhook.
+// checkWebhook refuses an address that is not an http or https URL. "" means no webhook.
 func checkWebhook(address string) error {
 	u, err := url.Parse(address)
 	if address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
@@ -170,12 +170,12 @@ func (s *Server) end(stop func()) {
 		stop()
 		<-s.served
 		s.connections.Open.Wait()
-		s.stop() // after the last request, whose events are still sent
+		s.stop() // called after the last request, whose events are still sent
 		s.background.Wait()
 		s.Handler.Close()
 		s.client.CloseIdleConnections()
 		if s.bundle != "" {
-			_ = os.Remove(s.bundle) // it has nothing secret
+			_ = os.Remove(s.bundle) // the file is not secret
 		}
 	})
 }
@@ -217,18 +217,18 @@ func urlOf(address net.Addr, encrypted bool) string {
 	return scheme + host
 }
 
-// Run does until ctx ends what happens without a request: it applies lifecycle rules 24 times in
-// each Config.LifecycleDay, and sends events to Config.WebhookURL. First, it removes what the server
-// has stored about uploads that ended while an earlier server was killed. A [Server] does so by itself. Run
-// returns within about a second after the end of ctx.
+// Run does the work that needs no request, until ctx ends: it applies lifecycle rules 24 times in each
+// Config.LifecycleDay, and sends events to Config.WebhookURL. First, it removes records of uploads that had
+// ended when an earlier server was killed. A [Server] does so by itself. Run returns within about a second
+// after the end of ctx.
 func (h *Handler) Run(ctx context.Context) {
 	var parts sync.WaitGroup
 	h.beginRun(ctx, &parts)
 	parts.Wait()
 }
 
-// beginRun starts what Run does. The goroutines exist when it returns, so that a test that counts them afterwards has
-// all.
+// beginRun starts the work of Run. Its goroutines exist when it returns, so that a test that counts goroutines
+// afterwards counts all of them.
 func (h *Handler) beginRun(ctx context.Context, parts *sync.WaitGroup) {
 	if s, ok := h.store.(*driverstore.Store); ok {
 		parts.Go(func() { s.SweepUploads(ctx) })
@@ -237,7 +237,7 @@ func (h *Handler) beginRun(ctx context.Context, parts *sync.WaitGroup) {
 	parts.Go(func() { h.webhook.Run(ctx) })
 }
 
-// A TB is what [ForTest] needs of a test, such as *testing.T.
+// A TB has the methods of a test that [ForTest] needs. *testing.T implements it.
 type TB interface {
 	Helper()
 	Cleanup(f func())

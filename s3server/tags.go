@@ -50,7 +50,7 @@ func showVersion(name string, f func(*state.Version) (any, error)) handler {
 	}
 }
 
-// changeVersion is replaceVersion, and returns this status.
+// changeVersion does what replaceVersion does, and responds with this status.
 func changeVersion(r *request, status int, f func(*state.Bucket, *state.Version) error) error {
 	if err := replaceVersion(r, f); err != nil {
 		return err

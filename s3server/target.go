@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
-// A target is what a URL names: an object, a bucket, or the account.
+// A target is the object, the bucket or the account that a URL names.
 type target struct{ bucket, key string }
 
 func (t target) kind() string {
@@ -49,7 +49,7 @@ func (h *Handler) hostBucket(host string) string {
 	for _, domain := range h.config.Domains {
 		domain = strings.ToLower(domain)
 		if host == domain {
-			return "" // also if it is a subdomain of another
+			return "" // also if the host is a subdomain of another one
 		}
 		if name, found := strings.CutSuffix(host, "."+domain); found && len(domain) > len(longest) {
 			longest, bucket = domain, name
@@ -94,13 +94,13 @@ func scheme(r *request) string {
 
 // checkKey refuses keys that S3 refuses.
 func checkKey(key string) error {
-	if !utf8.ValidString(key) { // a listing could not name it
+	if !utf8.ValidString(key) { // a listing could not show such a key
 		return s3error.New("InvalidURI")
 	}
 	if len(key) > maxKey {
 		return s3error.New("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
 	}
-	// Read from the left, a key must never have gone up more often than down.
+	// Read from the left, a key must never have more ".." than segments before.
 	depth := 0
 	for segment := range strings.SplitSeq(key, "/") {
 		switch segment {

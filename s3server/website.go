@@ -46,7 +46,7 @@ func websiteHandler(r *request) handler {
 		r.operation = "Preflight"
 		return preflight
 	}
-	r.operation = "GetWebsiteDocument" // not a name of AWS: the API has no websites
+	r.operation = "GetWebsiteDocument" // AWS has no name for it: the API has no websites
 	return serveWebsite
 }
 
@@ -99,7 +99,7 @@ func websiteOf(r *request) (*website.Configuration, error) {
 	case b.Website == nil:
 		return nil, s3error.New("NoSuchWebsiteConfiguration", "BucketName", b.Name)
 	case b.Payer == payerRequester:
-		return nil, s3error.New("AccessDenied") // nobody could be asked to pay
+		return nil, s3error.New("AccessDenied") // an anonymous sender could not be asked to pay
 	case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
 		return nil, s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
 	}
@@ -107,7 +107,7 @@ func websiteOf(r *request) (*website.Configuration, error) {
 }
 
 func follow(r *request, rule *website.RoutingRule, key string) error {
-	code, _ := strconv.Atoi(cmp.Or(rule.Redirect.HTTPRedirectCode, "301")) // check has parsed it
+	code, _ := strconv.Atoi(cmp.Or(rule.Redirect.HTTPRedirectCode, "301")) // check has parsed the code already
 	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.Target(key))
 }
 
@@ -128,7 +128,7 @@ func mayRead(r *request) error {
 	return r.authorize()
 }
 
-// readableDocument reports whether everyone may read an object, and it exists.
+// readableDocument reports whether an object exists and everyone may read it.
 func readableDocument(r *request, key string) bool {
 	was := r.target.key
 	r.target.key = key
@@ -141,7 +141,7 @@ func readableDocument(r *request, key string) bool {
 	return err == nil
 }
 
-// serveDocument is GetObject for everyone, with the redirection of the object.
+// serveDocument does what GetObject does for everyone, with the redirection of the object.
 func serveDocument(r *request) error {
 	if err := mayRead(r); err != nil {
 		return err

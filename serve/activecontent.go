@@ -33,8 +33,8 @@ var harmless = []string{
 func neutralize(h http.Header, _ *storage.Attrs) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if mediaType != typePDF { // browsers show no PDF in a sandbox, and run none in the page's origin
-		h.Add("Content-Security-Policy", "sandbox") // beside the policy of a middleware: browsers keep both
+	if mediaType != typePDF { // browsers do not show a PDF in a sandbox, and do not run it in the page's origin
+		h.Add("Content-Security-Policy", "sandbox") // beside the policy of a middleware: browsers apply both
 	}
 	if err != nil || !isHarmless(mediaType) {
 		h.Set("Content-Disposition", asAttachment(h.Get("Content-Disposition")))

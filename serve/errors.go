@@ -90,11 +90,11 @@ var failures = map[storage.Code]*failure{
 var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Something went wrong."}
 
 func failureOf(err error) *failure {
-	var tooLong *http.MaxBytesError // from an http.MaxBytesHandler around this handler
+	var tooLong *http.MaxBytesError // an http.MaxBytesHandler around this handler returns it
 	switch {
 	case errors.As(err, &tooLong):
 		return errTooLong
-	case errors.Is(err, os.ErrDeadlineExceeded): // from http.Server.ReadTimeout
+	case errors.Is(err, os.ErrDeadlineExceeded): // http.Server.ReadTimeout causes it
 		return errSlow
 	}
 	if f, known := failures[storage.CodeOf(err)]; known {

@@ -43,7 +43,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 		return f
 	}
 	if r.ContentLength-2*maxFormHead > g.MaxSize {
-		return errTooLong // without reading up to the limit
+		return errTooLong // refused without reading up to the limit
 	}
 	attrs, f := h.store(r, g, file, -1, nil)
 	if f != nil {

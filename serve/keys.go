@@ -26,7 +26,7 @@ func mountOf(baseURL string, o options) mount {
 	}
 	u, err := url.Parse(baseURL)
 	if err != nil {
-		return "/" // the root package has parsed it before
+		return "/" // the root package has parsed it already
 	}
 	return mount(strings.TrimSuffix(u.Path, "/") + "/")
 }

@@ -42,7 +42,7 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 			return true, nil
 		}
 		if _, err := io.WriteString(w, line(strings.TrimPrefix(entry.Key, prefix))); err != nil {
-			return true, nil // the client has gone
+			return true, nil // the client has disconnected
 		}
 	}
 	if prefix == "" && !listed {

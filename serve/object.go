@@ -19,15 +19,15 @@ import (
 // that value stays. The stored bytes are sent unchanged: a compressed object is sent
 // compressed, and its ranges are of the compressed bytes.
 //
-// Most requests take one request to the store. Conditions are evaluated against its
-// response, and an object that need not be sent is closed unread. More requests are
-// made if a range is past the end, if If-Range names another object, or if ranges go
-// backwards or are too far apart. At most 1 MiB between ranges, or as much as was
-// requested, is read and discarded. If several ranges would take more than 16
-// requests, or have more bytes than the object, the response is the whole object with
-// 200. So is that to a range of another unit than bytes (RFC 9110, section 14.2). As on
-// Amazon S3, it is also that to a header with an invalid range, such as bytes=1-0, and 416 is
-// that to bytes=0- of an empty object.
+// Most requests take one request to the store. Conditions are evaluated against its response,
+// and an object that need not be sent is closed unread. More requests are made if a range is
+// past the end, if If-Range names another object, or if ranges go backwards or are too far
+// apart. At most 1 MiB between ranges, or as much as was requested, is read and discarded. If
+// several ranges would take more than 16 requests, or have more bytes than the object, the
+// response is the whole object with 200. The response is also the whole object if a range has
+// another unit than bytes (RFC 9110, section 14.2) or, as on Amazon S3, if the header has an
+// invalid range, such as bytes=1-0. The response to bytes=0- of an empty object is 416, as on
+// Amazon S3.
 //
 // An error becomes a status with a short body:
 //
@@ -68,7 +68,7 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 		return o.bad
 	}
 	a := &response{w: w, r: r, options: o, requested: parseRange(r.Header.Get("Range"))}
-	if a.requested == nil { // one request, whichever revision it gets
+	if a.requested == nil { // there is only one request, whichever revision it gets
 		return a.attempt(b, key)
 	}
 	before := w.Header().Clone()
@@ -137,7 +137,7 @@ func (a *response) stop(status int, key string) {
 		h.Del("Content-Type")
 		h.Del("Content-Encoding")
 		if h.Get("Etag") != "" {
-			h.Del("Last-Modified") // RFC 9110, section 15.4.5
+			h.Del("Last-Modified") // as RFC 9110, section 15.4.5, recommends
 		}
 	case a.options.refuse != nil:
 		a.options.refuse(a.w, a.r, &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Key: key})
@@ -180,7 +180,8 @@ func (a *response) send(ranges []byteRange) error {
 	return nil
 }
 
-// writeHeader writes the header of a response with ranges. It returns what writes several of them, or nil.
+// writeHeader writes the header of a response with ranges. It returns the writer of several ranges, or nil
+// if there is one.
 func (a *response) writeHeader(several parts) (boundary *multipart.Writer) {
 	h, ranges, status, length := a.w.Header(), several.ranges, http.StatusOK, several.size
 	switch {

@@ -18,7 +18,7 @@ func (o option) apply(to *options) { o(to) }
 // options has the options of all functions of this package.
 type options struct {
 	object  objectOptions
-	listing storage.Lister // of FileServer's directories; nil means directories are not listed
+	listing storage.Lister // lists the directories of FileServer; nil means that directories are not listed
 
 	activeContent bool // NewHandler serves HTML and the like unchanged
 	withoutPrefix bool // a proxy removes the path of the base address
@@ -30,7 +30,7 @@ type objectOptions struct {
 	// headers change the response header in turn, after the object's own headers are
 	// set and before conditions are evaluated.
 	headers []func(h http.Header, a *storage.Attrs)
-	fail    func(w http.ResponseWriter, r *http.Request, status int, err error) // WithErrorHandler's
+	fail    func(w http.ResponseWriter, r *http.Request, status int, err error) // the function of WithErrorHandler
 	// refuse responds if fail does not. nil sends a line of text, or no body if a
 	// condition of the request fails.
 	refuse func(w http.ResponseWriter, r *http.Request, err error)

@@ -66,7 +66,8 @@ func parseRangeSpec(text string) (s rangeSpec, ok bool) {
 	return s, ok
 }
 
-// parsePosition parses a number of any length. One that no object can have is the greatest position.
+// parsePosition parses a number of any length. For a number beyond the size of any object, it
+// returns the greatest position.
 func parsePosition(digits string) (position int64, ok bool) {
 	n, err := strconv.ParseUint(digits, 10, 63)
 	return int64(n), err == nil || errors.Is(err, strconv.ErrRange)
@@ -87,14 +88,14 @@ func (r byteRange) contentRange(size int64) string {
 	)
 }
 
-// resolve returns the requested ranges of an object of size bytes; nil is the whole
-// object. It returns false if none of them is in the object.
+// resolve returns the requested ranges of an object of size bytes; nil means the whole object.
+// It returns false if none of them is in the object.
 func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 	var total int64
 	for _, s := range a {
 		r := byteRange{s.first, size - s.first}
 		switch {
-		case s.first < 0 && size == 0 && s.last > 0: // all of a shorter object, and nothing has no Content-Range
+		case s.first < 0 && size == 0 && s.last > 0: // all of a shorter object; an empty one has no Content-Range
 			return nil, true
 		case s.first < 0:
 			r.length = min(s.last, size)
@@ -162,7 +163,7 @@ func (r byteRange) option() storage.DownloadOption {
 // ranges and the gaps between them.
 type readSpan struct {
 	byteRange byteRange
-	ranges    int // ranges
+	ranges    int // number of ranges
 }
 
 // mergeRanges groups ranges into spans. The grouping of a range does not depend on

@@ -9,8 +9,8 @@ import (
 // parts is the body of a response with several ranges (multipart/byteranges).
 type parts struct {
 	ranges      []byteRange
-	contentType string // of each part
-	size        int64  // of the object
+	contentType string // content type of each part
+	size        int64  // bytes of the object
 }
 
 // writeTo writes the parts in the order of the request.

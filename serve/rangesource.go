@@ -19,8 +19,8 @@ type source struct {
 	attrs *storage.Attrs
 
 	reader  *storage.Reader // nil means nothing is open
-	at, end int64           // the bytes that reader has left
-	spans   []readSpan      // of the ranges that remain to be copied
+	at, end int64           // offsets of the bytes that reader has left
+	spans   []readSpan      // spans of the ranges that remain to be copied
 }
 
 // openSource makes the only request that most responses take. If the range is past
@@ -79,7 +79,7 @@ func (s *source) seek(r byteRange) error {
 // pinned reports whether the caller's options name a version.
 func (s *source) pinned() bool {
 	var r storage.DownloadOptions
-	_ = r.Apply(s.opts...) // an invalid option has failed before
+	_ = r.Apply(s.opts...) // an invalid option has made an earlier call fail
 	return r.Version != ""
 }
 
@@ -137,7 +137,7 @@ func (s *source) copyAll(w io.Writer) error {
 	whole := want == s.attrs.Size && s.attrs.CRC32C.Known
 	if !whole {
 		if want <= sentWithHeader {
-			w = struct{ io.Writer }{w} // no io.ReaderFrom
+			w = struct{ io.Writer }{w} // hides io.ReaderFrom
 		}
 		return requireLength(want)(s.reader.WriteTo(w))
 	}
@@ -148,7 +148,7 @@ func (s *source) copyAll(w io.Writer) error {
 	return t.release()
 }
 
-// requireLength returns an error if fewer bytes than want arrived.
+// requireLength returns a function that returns an error if fewer bytes than want arrived.
 func requireLength(want int64) func(int64, error) error {
 	return func(n int64, err error) error {
 		if err == nil && n < want {
@@ -165,7 +165,8 @@ func (s *source) close() {
 	}
 }
 
-// A lastByteWriter writes all but the last of left bytes. release writes that one.
+// A lastByteWriter writes all but the last of left bytes. Its method release writes the last
+// one.
 type lastByteWriter struct {
 	to   io.Writer
 	left int64

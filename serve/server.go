@@ -24,7 +24,7 @@ type Server struct {
 	patience    time.Duration // how long Close waits for clients that do not finish
 
 	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // connections without a request so far; nil means none is accepted
+	fresh map[net.Conn]struct{} // connections without a request so far; nil means that no connection is accepted
 }
 
 const (
@@ -85,7 +85,7 @@ func listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// track counts connections, and notes those that a browser opens ahead of need.
+// track counts connections, and remembers those that a browser opens ahead of need.
 // http.Server.Shutdown would wait for their first request.
 func (s *Server) track(c net.Conn, state http.ConnState) {
 	s.mu.Lock()

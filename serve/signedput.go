@@ -69,7 +69,7 @@ func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadO
 	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasContentType() {
 		opts = append(opts, storage.WithContentType(mediaType))
 	}
-	if headertext.Lines(h, "Content-Range") != "" { // RFC 9110, 14.5
+	if headertext.Lines(h, "Content-Range") != "" { // refused by RFC 9110, section 14.5
 		return nil, errRequest
 	}
 	if headertext.Lines(h, "If-Match")+headertext.Lines(h, "If-Unmodified-Since") != "" {
@@ -113,7 +113,7 @@ func (h *handler) store(
 // so that the upload stores nothing.
 type boundedBody struct {
 	from     io.Reader
-	min, max int64 // bytes; max -1: any length
+	min, max int64 // bytes; max is -1 if any length is allowed
 	read     int64
 	failure  *failure
 }
@@ -122,7 +122,7 @@ var errBounds = errors.New("the length of the body is not the signed one")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if left := b.max - b.read; b.max >= 0 && int64(len(p)) > left {
-		p = p[:left+1] // one more, to know whether there is more
+		p = p[:left+1] // one byte more, to find out whether the body continues
 	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)

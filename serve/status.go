@@ -31,7 +31,7 @@ func statusOf(err error) int {
 	case storage.DeadlineExceeded:
 		return http.StatusGatewayTimeout
 	}
-	if errors.Is(err, context.Canceled) { // from a Downloader that does not use storage errors
+	if errors.Is(err, context.Canceled) { // a Downloader that does not use storage errors returns it
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

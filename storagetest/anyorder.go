@@ -59,10 +59,10 @@ var anyOrderCases = []Case{
 	},
 }
 
-// withFolders are keys whose folders cannot be taken for one of them.
+// withFolders are keys of which none has the name of another one's folder.
 var withFolders = []string{"a", "b-1", "b/1", "b/2/3", "c", "d/1", "d/12", "d/2", "e/1/2", "f"}
 
-// anyOrderRefused returns the errors of calls that need an order.
+// anyOrderRefused returns the errors of calls that need an ordered listing.
 func anyOrderRefused(t *T, b storage.Bucket) map[string]error {
 	errs := map[string]error{}
 	for name, opts := range map[string][]storage.ListOption{
@@ -97,7 +97,7 @@ func (t *T) requireAnyOrder(b storage.Bucket) {
 	}
 }
 
-// A disordered driver lists in no order, and only folders.
+// A disordered driver lists in no order, and only with the delimiter "/".
 type disordered struct {
 	driver.Driver
 	t *T

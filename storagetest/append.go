@@ -19,7 +19,8 @@ func openStreamedAppends(t *T, opts ...storage.OpenOption) storage.Bucket {
 	return t.open(append(opts, limitedBy(storage.ServerAppend))...)
 }
 
-// An appendCase is tried where the store appends, and where the object is streamed.
+// An appendCase is tried on a store that appends itself, and on one where the object is
+// streamed.
 type appendCase struct {
 	name, rule, explanation string
 	needs                   storage.Features

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// anyTexts are examples of file names that a program may be given, and worse.
+// anyTexts are examples of file names that a program may be given, and of worse texts.
 var anyTexts = []struct{ name, text string }{
 	{"plain", "a b.txt"},
 	{"a leading space", " leading.txt"},
@@ -260,7 +260,7 @@ var metadataCases = []Case{
 					})
 				}
 			}
-			t.requireNoRequests(func() { // S3 takes it for the coding of the request
+			t.requireNoRequests(func() { // S3 takes it for the encoding of the request
 				_, err := b.Upload(
 					t.Context(), "a", strings.NewReader("x"), storage.WithContentEncoding("gzip, aws-chunked"),
 				)
@@ -330,7 +330,7 @@ var contentTypeCases = []Case{
 	},
 }
 
-// leftOutCases are about stores that keep no attributes.
+// leftOutCases are the cases for stores that keep no attributes.
 var leftOutCases = []Case{
 	{
 		Name: "a store without content types shows those of the keys", Rule: "W9",

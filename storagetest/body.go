@@ -240,7 +240,7 @@ var bodyCases = []Case{
 			to, link := filepath.Join(dir, "to"), filepath.Join(dir, "link")
 			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 			for _, mode := range []os.FileMode{0o666, 0o777, 0o640, 0o600} {
-				require.NoError(t, os.Chmod(to, mode)) // Windows keeps only a part of it
+				require.NoError(t, os.Chmod(to, mode)) // Windows keeps only a part of the mode
 				before, err := os.Stat(to)
 				require.NoError(t, err)
 				_, err = storage.DownloadFile(t.Context(), b, "a", to)

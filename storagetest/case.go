@@ -20,17 +20,17 @@ import (
 // A Case is one row of the table.
 type Case struct {
 	Name        string           // unique, in words
-	Rule        string           // of docs/maintainers/contract.md, as "W5"
+	Rule        string           // a rule of docs/maintainers/contract.md, such as "W5"
 	Explanation string           // printed if the case fails
-	Needs       storage.Features // without them, the case proves Unsupported
+	Needs       storage.Features // if the driver lacks them, the case proves Unsupported
 
 	alone  bool // no other case runs at the same time
-	direct bool // it calls the driver itself
+	direct bool // it calls the driver directly, without the core
 	run    func(t *T)
 }
 
-// maxTime is how long a case may take. A driver that never gets on would keep the suite waiting, and
-// nothing would say where.
+// maxTime is how long a case may take. Otherwise a driver that hangs would keep the suite waiting,
+// and nothing would name the case.
 const maxTime = 5 * time.Minute
 
 // A T is a running case: a testing.T that opens buckets. All buckets that it opens
@@ -59,8 +59,8 @@ func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
 // Context returns a context that ends with the test, and after maxTime.
 func (t *T) Context() context.Context { return t.ctx }
 
-// runCase runs c. If the driver lacks a feature that c needs, it proves that the
-// feature is refused instead. It explains a failure. A panic fails this case only.
+// runCase runs c. If the driver lacks a feature that c needs, it proves that the feature is
+// refused instead. If the case fails, it prints the explanation. A panic fails only this case.
 func runCase(t *T, c Case, report *report) {
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -94,7 +94,7 @@ func runCase(t *T, c Case, report *report) {
 // has reports whether the driver declares f.
 func (t *T) has(f storage.Features) bool { return t.desc.Features&f == f }
 
-// fastRetry makes retries short. The options in opts come later and win.
+// fastRetry makes retries short. The options in opts come later, and replace it.
 func (t *T) fastRetry(opts []storage.OpenOption) []storage.OpenOption {
 	return append([]storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
@@ -165,8 +165,8 @@ func (t *T) requireNoRequests(do func()) {
 	require.Zero(t, t.countRequests(do), "this must make no request:\n%v", t.faults)
 }
 
-// optional returns o if the driver declares f, else an option that asks for nothing.
-// It is for cases that are about something else than the attribute that o sets.
+// optional returns o if the driver declares f, else an option that asks for nothing. It is for
+// cases that do not test the attribute that o sets.
 func (t *T) optional(f storage.Features, o storage.WriteOption) storage.WriteOption {
 	if t.has(f) {
 		return o
@@ -174,7 +174,8 @@ func (t *T) optional(f storage.Features, o storage.WriteOption) storage.WriteOpt
 	return storage.WithCacheControl("")
 }
 
-// storageClass is WithStorageClass of a class that the store has, if it has one of those that are known here.
+// storageClass returns WithStorageClass with a class that the store has, if it has one of the classes that
+// are known here.
 func (t *T) storageClass(b storage.Bucket) storage.WriteOption {
 	for _, class := range []string{"REDUCED_REDUNDANCY", "NEARLINE", "Cool"} {
 		if _, err := b.Upload(t.Context(), "class", strings.NewReader(""), storage.WithStorageClass(class)); err == nil {
@@ -185,12 +186,12 @@ func (t *T) storageClass(b storage.Bucket) storage.WriteOption {
 	return storage.WithCacheControl("")
 }
 
-// metadata is WithMetadata, if the store keeps metadata.
+// metadata returns WithMetadata if the store keeps metadata, else an option that does nothing.
 func (t *T) metadata(metadata map[string]string) storage.WriteOption {
 	return t.optional(storage.Metadata, storage.WithMetadata(metadata))
 }
 
-// keptMetadata returns what the store keeps of metadata.
+// keptMetadata returns the part of metadata that the store keeps.
 func (t *T) keptMetadata(metadata map[string]string) map[string]string {
 	if t.has(storage.Metadata) {
 		return metadata
@@ -198,7 +199,8 @@ func (t *T) keptMetadata(metadata map[string]string) map[string]string {
 	return nil
 }
 
-// contentType is WithContentType, if the store keeps content types.
+// contentType returns WithContentType if the store keeps content types, else an option that
+// does nothing.
 func (t *T) contentType(mediaType string) storage.WriteOption {
 	return t.optional(storage.ContentProperties, storage.WithContentType(mediaType))
 }

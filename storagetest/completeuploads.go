@@ -195,7 +195,7 @@ var completeUploadCases = []Case{
 	},
 }
 
-// besideRounds is how many histories a case has.
+// besideRounds is how many rounds of concurrent calls a case makes.
 const besideRounds = 12
 
 const explainsCompletions = "an upload makes its object once, at one moment: an order of all calls explains what each returned and what each read saw, so that no newer object is replaced and no removed one is back"
@@ -299,7 +299,7 @@ func (t *T) recordRead(b storage.Bucket, key string) history.Recorded {
 		for {
 			data, _, err := storage.ReadAll(t.Context(), b, key)
 			switch storage.CodeOf(err) {
-			case storage.Changed: // between two requests of the read
+			case storage.Changed: // the object changed between two requests of the read
 				continue
 			case storage.ObjectNotFound:
 			default:

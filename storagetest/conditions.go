@@ -363,7 +363,7 @@ var updateCases = []Case{
 						switch storage.CodeOf(err) {
 						case "":
 							done++
-						case storage.PreconditionFailed: // outrun too often, but reported
+						case storage.PreconditionFailed: // other writers were faster too often, but the call reports it
 						default:
 							t.Errorf("update: %v", err)
 							return

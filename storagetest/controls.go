@@ -174,7 +174,7 @@ var lockCases = []Case{
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
 			sum := storage.WithCRC32C(
 				crc32.Checksum([]byte("text"), crc32.MakeTable(crc32.Castagnoli)),
-			) // S3 locks only what it can check
+			) // S3 locks only an upload whose checksum it can verify
 			_, err := b.SignedUploadURL(t.Context(), "a", storage.WithLegalHold(), sum)
 			holds := err == nil
 			opts := []storage.SignedUploadOption{storage.WithRetention(until, storage.Governance), sum}
@@ -283,7 +283,7 @@ func holdRefused(t *T, b storage.Bucket) map[string]error {
 func lockedWrites(t *T, b storage.Bucket, name string, o storage.WriteOption) map[string]error {
 	errs := map[string]error{}
 	for way, err := range writesWith(t, b, "new", o) {
-		if way != "SignedUploadURL" || !t.has(storage.ObjectLock) { // else the store refuses the upload
+		if way != "SignedUploadURL" || !t.has(storage.ObjectLock) { // otherwise the store refuses the upload
 			errs[name+", "+way] = err
 		}
 	}

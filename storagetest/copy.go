@@ -239,7 +239,7 @@ var copyCases = []Case{
 			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1))
 			_, err := storage.Copy(t.Context(), b, "b", b, "a")
 			if err == nil {
-				t.requireContent(b, "b", body(5000, 1)) // the provider still had the revision
+				t.requireContent(b, "b", body(5000, 1)) // the provider still had the old revision
 				return
 			}
 			t.requireNothingDone(err, storage.Changed)

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A driverCase is a Case that calls the driver itself, as the core does.
+// A driverCase is a Case that calls the driver directly, as the core does.
 type driverCase struct {
 	Case
 	run func(t *T, d driver.Driver)
@@ -152,7 +152,7 @@ var driverCases = []driverCase{
 				require.NoError(t, err)
 			}
 			delimiter := ""
-			if t.desc.FolderOrder { // and no other delimiter, and no StartAfter
+			if t.desc.FolderOrder { // the core uses no other delimiter then, and no StartAfter
 				delimiter, want = "/", []string{"a", "b/", "e"}
 			}
 			var got []string
@@ -228,7 +228,8 @@ var driverCases = []driverCase{
 	},
 }
 
-// requireShown requires that the object "a" has this content, or if it is "", that there is none.
+// requireShown requires that the object "a" has this content. If content is "", it requires that
+// there is no object.
 func requireShown(t *T, d driver.Driver, content string) {
 	t.Helper()
 	head, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})

@@ -178,7 +178,7 @@ var contextCases = []Case{
 					return second(storage.Copy(ctx, b, "to", b, "k"))
 				},
 			} {
-				b := t.open() // a layer may leave out a store that has failed several times
+				b := t.open() // a layer may stop using a store that has failed several times
 				t.put(b, "k", "x")
 				t.faults.Set(faults.Stall(faults.Any))
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -205,7 +205,7 @@ var contextCases = []Case{
 			)
 			said := ""
 			for wait := 20 * time.Millisecond; wait < time.Minute && !strings.Contains(said, string(storage.RateLimited)); wait *= 10 {
-				ctx, cancel := context.WithTimeout(t.Context(), wait) // a slow machine may not begin to wait in 20 ms
+				ctx, cancel := context.WithTimeout(t.Context(), wait) // 20 ms are too short for a slow machine
 				_, err := b.Attrs(ctx, "k")
 				cancel()
 				t.requireCode(err, storage.DeadlineExceeded)

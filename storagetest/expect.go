@@ -127,7 +127,7 @@ func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 	require.ErrorAs(t, err, &failure, "every error must be or join a *storage.Error")
 	require.NotEmpty(t, failure.Op, "%v", err)
 	for _, other := range codes {
-		ended := code == storage.Canceled || code == storage.DeadlineExceeded // has the error of the last attempt, too
+		ended := code == storage.Canceled || code == storage.DeadlineExceeded // it wraps the last attempt's error, too
 		if other != code && !ended && (other != storage.OutcomeUnknown || !failure.Unknown) {
 			require.NotErrorIs(t, err, other, "an error has one Code")
 		}
@@ -173,7 +173,7 @@ func (t *T) anyOrder(opts ...storage.ListOption) []storage.ListOption {
 	return append(slices.Clip(opts), storage.WithAnyOrder())
 }
 
-// sorted sorts keys, marked as those of keys, if the store lists them in no order.
+// sorted sorts keys in the order in which keys returns them, if the store lists in no order.
 func (t *T) sorted(keys []string) []string {
 	if !t.has(storage.OrderedListing) {
 		slices.SortFunc(
@@ -210,9 +210,9 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 	return strings.Join(slices.Sorted(slices.Values(lines)), "")
 }
 
-// body returns n bytes that differ from place to place and from seed to seed. All
-// bodies are slices of one text, so that large ones cost nothing. The text repeats
-// after a prime number of bytes, so that no two parts of an upload are equal.
+// body returns n bytes that differ from position to position, and with the seed. All bodies are
+// slices of one text, so that large ones cost nothing. The text repeats after a prime number of
+// bytes, so that no two parts of an upload are equal.
 func body(n int64, seed byte) string {
 	from := int64(seed) * 251
 	longBody.Lock()

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A hookRecorder is a hook that records operations and refuses those that it is told
-// to.
+// A hookRecorder is a hook that records operations. It refuses the operations that the case
+// names.
 type hookRecorder struct {
 	mu       sync.Mutex
 	begun    []storage.Operation
@@ -78,7 +78,7 @@ var hookCases = []Case{
 				t.requireNoRequests(func() {
 					for name, err := range everyOperation(t, b, "key") {
 						if name == "PublicURL" || strings.HasPrefix(name, "Signed") && !t.has(storage.SignedURLs) {
-							continue // these make no request, or are Unsupported before
+							continue // these make no request, or are refused as Unsupported before
 						}
 						require.True(t, errors.Is(err, want), "%s: %v", name, err)
 						require.True(t, errors.Is(err, refusal) || errors.Is(err, errBoom), "%s: the refusal is reachable: %v", name, err)

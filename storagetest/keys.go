@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// badKeys each break rule K1 in one way.
+// badKeys are keys that each break rule K1 in one way.
 var badKeys = []struct{ why, key string }{
 	{"empty", ""},
 	{"1,025 bytes", strings.Repeat("k", 1025)},
@@ -165,8 +165,8 @@ var keyCases = []Case{
 	},
 }
 
-// hostileKeys are valid by rule K1, and cause errors if a key is taken for a path or a
-// URL.
+// hostileKeys are keys that are valid by rule K1, but cause errors in code that takes a key for
+// a path or a URL.
 var hostileKeys = []struct{ why, key string }{
 	{"a space", "a key with  spaces"},
 	{"a leading space", " a/ b"},

@@ -109,7 +109,7 @@ var listCases = []Case{
 			b := t.open(far())
 			t.puts(b, "a", "b", "c", "d", "e")
 			requests := map[int]int{1: 1, 2: 2, 3: 3, 4: 3, 5: 3}
-			if t.desc.FolderOrder { // it is listed folder by folder, without reading ahead
+			if t.desc.FolderOrder { // the core lists it folder by folder, without a prefetch
 				requests[2], requests[3], requests[4] = 1, 2, 2
 			}
 			for left, want := range requests {
@@ -292,7 +292,7 @@ var listCases = []Case{
 	},
 }
 
-// firsts yields what a listing yields, without its error.
+// firsts yields the entries of a listing, without its error.
 func firsts[E any](listing iter.Seq2[E, error]) iter.Seq[E] {
 	return func(yield func(E) bool) {
 		for e, err := range listing {
@@ -323,7 +323,7 @@ func listingTable(t *T) {
 			for _, after := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
 				want := model(all, prefix, delimiter, after)
 				sizes := []int{1, 3, 1000}
-				if t.remote() { // one of them for each listing: more requests would prove no more
+				if t.remote() { // one page size for each listing: more requests would prove no more
 					sizes = sizes[turn%len(sizes):][:1]
 					turn++
 				}
@@ -381,8 +381,8 @@ func model(keys []string, prefix, delimiter, after string) []string {
 	return listed
 }
 
-// emptyPages returns a layer that answers every second List with an empty page, whose
-// token continues at the same place.
+// emptyPages returns a layer that returns an empty page for every second List, whose token
+// continues at the same place.
 func emptyPages() storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &emptyPager{Driver: next} })
 }

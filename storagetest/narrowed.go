@@ -58,7 +58,7 @@ var refCases = []Case{
 				t.put(b, "key", "x")
 				widened, ok := g.narrow(b).(storage.Bucket)
 				if !ok {
-					continue // it cannot be widened at all
+					continue // nothing can widen it
 				}
 				for name, err := range everyOperation(t, widened, "key") {
 					if !slices.Contains(g.methods, name) {
@@ -432,7 +432,7 @@ func readByte(t *T, b storage.Bucket, key string) error {
 
 func firstOf3[A, B any](a A, _ B, err error) (A, error) { return a, err }
 
-// resumedViewCases are about resume files that a view finds.
+// resumedViewCases are cases with resume files in a view.
 var resumedViewCases = []Case{
 	{
 		Name: "a view leaves the upload of another prefix", Rule: "W13",

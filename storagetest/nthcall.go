@@ -24,9 +24,9 @@ type operation struct {
 	name  string
 	needs storage.Features
 	open  func(t *T, opts ...storage.OpenOption) storage.Bucket
-	setUp func(t *T, b storage.Bucket) any // prepares the bucket; its result is passed to do
+	setUp func(t *T, b storage.Bucket) any // prepares the bucket; do gets its result
 	do    func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error)
-	many  bool // it writes several objects, each of which must be complete
+	many  bool // it writes several objects, each of which must be complete afterwards
 	once  bool // an attempt whose response is lost is not repeated
 }
 
@@ -52,8 +52,8 @@ func nthCallCases() []Case {
 	return cases
 }
 
-// settledBy returns the feature without which a lost answer of op stays unknown: a
-// conditional write and a multipart upload are told by their write id.
+// settledBy returns the feature without which the outcome of op stays unknown after a lost
+// response: a conditional write and a multipart upload are recognized by their write id.
 func (op operation) settledBy() storage.Features {
 	if op.needs&(storage.MultipartUploads|storage.ConditionalCreate|storage.ConditionalUpdate) == 0 {
 		return 0
@@ -81,7 +81,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	}))...)
 	retrying := engine.New(
 		drv, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
-	) // so that a connection that a real server drops fails no preparation
+	) // so that a real server that drops a connection fails no preparation
 	run := 0
 	prepare := func() (b, checked storage.Bucket, given any) {
 		run++
@@ -92,7 +92,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	b, checked, given := prepare()
 	before := t.snapshot(checked)
 	want, err := op.do(t.Context(), t, b, given)
-	for failed := 0; failed < maxCalls && storage.IsTemporary(err); failed++ { // the store failed by itself, as one that throttles does
+	for failed := 0; failed < maxCalls && storage.IsTemporary(err); failed++ { // the store failed by itself
 		b, checked, given = prepare()
 		want, err = op.do(t.Context(), t, b, given)
 	}
@@ -119,7 +119,7 @@ func (op operation) withFaults(t *T, retried bool) {
 			if hit {
 				n++
 			} else {
-				failed++ // the store failed by itself, before the call of the fault
+				failed++ // the store failed by itself, before the call with the fault
 			}
 		}
 	}

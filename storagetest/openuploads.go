@@ -32,7 +32,7 @@ func (t *T) putPart(u storage.MultipartUpload, number int, text string) *storage
 	return part
 }
 
-// continued returns the upload as another process has it.
+// continued returns the upload as another process would continue it.
 func (t *T) continued(b storage.Uploader, u storage.MultipartUpload) storage.MultipartUpload {
 	t.Helper()
 	again, err := storage.ContinueUpload(t.Context(), b, u.Token())
@@ -340,7 +340,7 @@ var openUploadCases = []Case{
 				_, err = storage.ContinueListedUpload(t.Context(), sub, storage.UploadEntry{Key: entry.Key})
 				t.requireCode(err, storage.InvalidArgument)
 				u, err = storage.ContinueListedUpload(t.Context(), sub, entry, attributes)
-				if storage.CodeOf(err) == storage.InvalidArgument { // the store has them
+				if storage.CodeOf(err) == storage.InvalidArgument { // the store has the options already
 					u, err = storage.ContinueListedUpload(t.Context(), sub, entry)
 				}
 				require.NoError(t, err)
@@ -394,7 +394,7 @@ func (t *T) onlyUpload(b storage.Lister) storage.UploadEntry {
 	return entries[0]
 }
 
-// requireGone requires the error of an upload that was completed, aborted or dropped.
+// requireGone requires the error for an upload that was completed, aborted or dropped.
 func (t *T) requireGone(err error) {
 	t.Helper()
 	require.Contains(t, t.requireCode(err, storage.ObjectNotFound).Error(), "upload must be in progress")

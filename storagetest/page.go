@@ -188,8 +188,8 @@ func (d *longPages) List(ctx context.Context, r *driver.ListRequest) (*storage.P
 	return d.Driver.List(ctx, &longer)
 }
 
-// withoutStart drops WithStartAfter, which a token replaces, from the one row that has
-// it.
+// withoutStart removes WithStartAfter from the options of the one row that has it, because a
+// token replaces it.
 func withoutStart(opts []storage.ListOption, size int) []storage.ListOption {
 	kept := []storage.ListOption{storage.WithPageSize(size)}
 	for _, opt := range opts {

@@ -47,7 +47,7 @@ var partCases = []Case{
 							switch call {
 							case "AbortParts":
 								aborted++
-							case "BeginParts": // the store begins it, and the client does not hear of that
+							case "BeginParts": // the store begins the upload, and the client does not learn of it
 								err := next(context.WithoutCancel(ctx))
 								begun++
 								if cancel(); ctx.Err() != nil {
@@ -284,7 +284,7 @@ var partCases = []Case{
 				require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 				aborts := t.faults.Count(faults.AbortParts)
 				require.Positive(t, aborts, "%v", t.faults)
-				if !t.remote() { // a server may refuse the first one while a part is on its way
+				if !t.remote() { // a server may refuse the first part while another one is in transit
 					require.Equal(t, 1, aborts, "%v", t.faults)
 				}
 				require.Zero(t, t.faults.Count(faults.CompleteParts), "%v", t.faults)

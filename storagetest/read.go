@@ -284,7 +284,7 @@ var readCases = []Case{
 	},
 }
 
-// canceledReads read r and call cancel as soon as bytes have come.
+// canceledReads are ways to read r that call cancel as soon as bytes have come.
 var canceledReads = map[string]func(r *storage.Reader, cancel func()) (int64, error){
 	"to a writer": func(r *storage.Reader, cancel func()) (int64, error) { return r.WriteTo(cancelingWriter{cancel}) },
 	"to a writer that reads": func(r *storage.Reader, cancel func()) (int64, error) {

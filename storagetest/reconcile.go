@@ -130,7 +130,7 @@ var reconcileCases = []Case{
 		run: func(t *T) {
 			paths := t.uploadPaths()
 			if !t.has(storage.Metadata) {
-				paths = paths[:1] // no write id settles a lost completion
+				paths = paths[:1] // without a write id, a lost completion cannot be reconciled
 			}
 			for _, path := range paths {
 				b := path.open()
@@ -459,8 +459,9 @@ var reconcileCases = []Case{
 	},
 }
 
-// eachLostReplacement calls do with a bucket that has "a", by the server and by streams, for each way
-// to lose the response of the next write after its effect, which lose sets.
+// eachLostReplacement calls do with a bucket that has "a", once copied by the server and once
+// streamed, for each way to lose the response of a write. lose makes the next write lose its response
+// after its effect.
 func (t *T) eachLostReplacement(do func(b storage.Bucket, lose func())) {
 	t.Helper()
 	for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {

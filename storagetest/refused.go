@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A refusal lists the calls that use a feature by name. Without the feature, each of
-// the calls is Unsupported and makes no request. Features that only make calls faster
+// A refusal lists, by name, the calls that use a feature. Without the feature, each of the
+// calls is Unsupported and makes no request. Features that only make calls faster
 // (StreamingPut, ServerCopy, …) have no refusal.
 type refusal struct {
 	feature storage.Features
@@ -289,8 +289,8 @@ var refusalCases = []Case{
 	},
 }
 
-// toldByDriver are the features whose absence only the driver can tell: the core asks
-// it, and it refuses.
+// toldByDriver are features whose absence only the driver can detect: the core calls it, and
+// the driver refuses.
 const toldByDriver = storage.KeysBesideFolders | storage.StoredChecksums
 
 func metadataRefused(t *T, b storage.Bucket) map[string]error {
@@ -314,7 +314,7 @@ func longSegmentsRefused(t *T, b storage.Bucket) map[string]error {
 	return writesWith(t, b, "a/"+strings.Repeat("s", 256))
 }
 
-// writesWith returns the errors of every way to write under a key.
+// writesWith returns the errors of all ways to write an object with this key.
 func writesWith(t *T, b storage.Bucket, key string, opts ...storage.WriteOption) map[string]error {
 	var upload []storage.UploadOption
 	var copied []storage.CopyOption
@@ -362,8 +362,8 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// checksumsNotStored requires that a read without a checksum is a read. No option asks
-// for one, so there is nothing to refuse.
+// checksumsNotStored requires that reads work without a stored checksum. No option asks for
+// one, so there is nothing to refuse.
 func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	want := sum([]byte("text"))
 	require.Equal(t, want, t.put(b, "sum", "text").CRC32C.Sum, "what was sent is known")

@@ -54,7 +54,7 @@ var memoryCases = []Case{
 	{
 		Name: "small streams cost little memory", Rule: "W2",
 		Explanation: "an upload of 1 KiB with unknown length never costs a buffer of a part, however many uploads there are",
-		alone:       true, // it counts what the whole process allocates
+		alone:       true, // it measures the allocations of the whole process
 		run: func(t *T) {
 			uploads := 1000
 			if t.remote() {
@@ -74,7 +74,8 @@ var memoryCases = []Case{
 			}
 			all.Wait()
 			runtime.ReadMemStats(&after)
-			// A buffer of S3's smallest part for each upload would be five times as much.
+			// If each upload had a buffer of S3's smallest part, this would be five times as
+			// much.
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(uploads)<<20)
 			require.Len(t, t.keys(b), uploads)
 		},
@@ -166,10 +167,10 @@ func requireNoGoroutines(t *testing.T, baseline goleak.Option) {
 
 const (
 	slowObject = 11 << 20   // bytes: enough for parallel ranges
-	slowRate   = 24_000_000 // bytes a second: much less than a busy machine takes in
+	slowRate   = 24_000_000 // bytes a second: much less than even a busy machine can read
 )
 
-// slowReadCases are about reads without WithConcurrency over a slow connection.
+// slowReadCases are cases of reads without WithConcurrency over a slow connection.
 var slowReadCases = []Case{
 	{
 		Name: "a slow read fetches parallel ranges", Rule: "R6",
@@ -203,7 +204,8 @@ var slowReadCases = []Case{
 					return text[:1] + string(got), err
 				},
 			} {
-				// On a machine so busy that the reader does not wait for its connection, a slower connection shows it.
+				// On a machine so busy that the reader never waits for its connection, the case tries a slower
+				// connection.
 				serial := t.attrs(b, "a").Revision == ""
 				for attempt := range 5 {
 					t.faults.Set(faults.SlowBody(slowRate >> attempt))
@@ -292,8 +294,8 @@ func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 	return b, text
 }
 
-// putSlow stores the object "a". It returns false if the store declares that it cannot, and
-// proves that.
+// putSlow stores the object "a". If the store declares that it cannot hold the object, putSlow
+// proves that and returns false.
 func (t *T) putSlow(b storage.Bucket, text string) bool {
 	t.Helper()
 	_, err := b.Upload(t.Context(), "a", strings.NewReader(text))

@@ -23,7 +23,7 @@ import (
 type interruptedUpload struct {
 	bucket storage.Bucket
 	text   string
-	path   string // of the resume file
+	path   string // path of the resume file
 }
 
 // bodies are the ways to pass the same bytes.
@@ -57,8 +57,8 @@ func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.Op
 	return h
 }
 
-// loseCompletion makes an upload whose completion takes effect, but whose response is
-// lost. blind prevents the upload from looking at the object.
+// loseCompletion makes an upload whose completion takes effect, but whose response is lost.
+// blind is a rule that prevents the upload from looking at the object.
 func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
 	h := &interruptedUpload{
@@ -329,7 +329,7 @@ var resumedUploadCases = []Case{
 					text:   body(parts*t.unit, byte(cut)), path: filepath.Join(t.TempDir(), "upload"),
 				}
 				_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithConcurrency(3))
-				if err != nil { // at the last part there may be nothing left to cancel
+				if err != nil { // at the last part there may be nothing left to abort
 					t.requireCode(err, storage.Canceled)
 				}
 				cancel()
@@ -337,7 +337,7 @@ var resumedUploadCases = []Case{
 				require.NoError(t, err)
 				t.requireCompleted(h, attrs, h.text)
 				if t.unit > 1<<20 && cut == 2 {
-					return // enough, if parts are large
+					return // with large parts that is enough
 				}
 			}
 		},
@@ -376,7 +376,7 @@ var resumedUploadCases = []Case{
 	},
 }
 
-// uploadJournalCases are about the file that WithResume keeps.
+// uploadJournalCases are cases with the file that WithResume keeps.
 var uploadJournalCases = []Case{
 	{
 		Name: "an upload is abandoned", Rule: "W13",

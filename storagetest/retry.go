@@ -108,7 +108,7 @@ var retryCases = []Case{
 			t.faults.Set(faults.Cut(faults.Put|faults.PutPart, 1<<20).Nth(1))
 			_, err := b.Upload(t.Context(), "k", source)
 			t.faults.Set()
-			if err == nil { // it was buffered in parts, which can be sent again
+			if err == nil { // the body was buffered in parts, which can be sent again
 				t.requireContent(b, "k", long)
 				return
 			}
@@ -225,7 +225,7 @@ var resumeCases = []Case{
 	{
 		Name: "a stalled download is resumed", Rule: "R2",
 		Explanation: "if no byte arrives for RetryPolicy.Stall, the connection counts as dropped",
-		alone:       true, // its stall is short: a busy process would make every attempt stall
+		alone:       true, // its stall limit is short: in a busy process every attempt would stall
 		run: func(t *T) {
 			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
 			b := t.open(

@@ -95,8 +95,8 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	return name
 }
 
-// removeVersions removes what an account that keeps versions has of removed objects. DeleteBucket is
-// BucketNotEmpty while there is any.
+// removeVersions removes the old versions in a bucket of an account that keeps them. As long as
+// there are any, DeleteBucket fails with BucketNotEmpty.
 func (s *S) removeVersions(ctx context.Context, name string) {
 	b, err := s.Bucket(name, storage.WithVersioning(true))
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *S) removeVersions(ctx context.Context, name string) {
 	}
 	for version, err := range storage.Versions(ctx, b) {
 		if err != nil {
-			break // it keeps none
+			break // the bucket keeps no versions
 		}
 		_ = b.Remove(ctx, version.Key, storage.WithVersion(version.Version))
 	}
@@ -114,7 +114,7 @@ func (s *S) removeVersions(ctx context.Context, name string) {
 // serviceCases are all cases of RunService.
 var serviceCases = slices.Concat(accountCases, settingCases)
 
-// accountCases are about an account and its buckets.
+// accountCases are cases for an account and its buckets.
 var accountCases = []serviceCase{
 	{
 		Case{

@@ -19,8 +19,8 @@ func (s *S) unless(err error) bool {
 	return false
 }
 
-// sameCORS compares the rules of a bucket with the rule that was set. Google has one
-// list of headers, for those that are sent and those that are exposed.
+// sameCORS compares the rules of a bucket with the rule that was set. Google has one list for
+// both the headers that are sent and those that are exposed.
 func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	s.T.Helper()
 	require.Len(s.T, rules, 1)
@@ -33,7 +33,8 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	require.Equal(s.T, want, got)
 }
 
-// settingCases are about the settings of buckets: locks, versions, CORS, lifecycle, public access.
+// settingCases are cases for the settings of buckets: locks, versions, CORS, lifecycle, public
+// access.
 var settingCases = []serviceCase{
 	{
 		Case{

@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Signing needs a server that answers the URL. For local and memory buckets it is
-// serve.NewHandler, which [Open] passes with WithSigningBaseURL. Without a server a
-// bucket returns Unsupported and does not declare SignedURLs.
+// Signing needs a server that responds at the signed address. For local and memory buckets it
+// is serve.NewHandler, which [Open] passes with WithSigningBaseURL. Without a server a bucket
+// returns Unsupported and does not declare SignedURLs.
 
 var signingCases = []Case{
 	{

@@ -108,7 +108,7 @@ var softDeleteCases = []Case{
 			require.Equal(t, entries[:1], t.versions(b, storage.WithSoftDeleted(), storage.WithLimit(1)))
 			if entries[0].Version == "" {
 				require.Len(t, entries, 2)
-				return // the store keeps the newest one
+				return // the store keeps only the newest one
 			}
 			require.Len(t, entries, 6)
 			require.Equal(t, int64(9), entries[0].Size)
@@ -221,7 +221,7 @@ var softDeleteCases = []Case{
 	},
 }
 
-// removeForGood removes objects and, if the bucket keeps versions, all of theirs.
+// removeForGood removes objects and, if the bucket keeps versions, all their versions.
 func (t *T) removeForGood(b storage.Bucket, keys ...string) {
 	t.Helper()
 	_, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))

@@ -36,8 +36,8 @@ type Option func(*options)
 
 type options struct {
 	name         string
-	skipped      map[string]string // reasons by case
-	skippedRules map[string]string // reasons by rule
+	skipped      map[string]string // the reason for each case that is skipped
+	skippedRules map[string]string // the reason for each rule that is skipped
 	versioned    Open
 	locking      Open
 	opening      Opener
@@ -54,9 +54,8 @@ func (o *options) skips(name, rule string) (reason string, skipped bool) {
 // An Opener makes a bucket from a driver, as [engine.New] does.
 type Opener func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket
 
-// Skip leaves a case out, because the server has a known bug or the provider lacks
-// something. If no case has the name, the test fails. The support table shows the
-// reason.
+// Skip leaves a case out. reason says which bug the server has, or what the provider lacks. If
+// no case has the name, the test fails. The support table shows the reason.
 func Skip(name, reason string) Option {
 	return func(o *options) { o.skipped[name] = reason }
 }
@@ -72,11 +71,11 @@ func WithVersionedOpen(open Open) Option { return func(o *options) { o.versioned
 func WithOpener(open Opener) Option { return func(o *options) { o.opening = open } }
 
 // WithLockingOpen sets how to open an empty bucket that can lock objects. Without it, the case
-// opens a bucket with [storage.WithObjectLock], as local and memory buckets take it.
+// opens a bucket with [storage.WithObjectLock], which is enough for local and memory buckets.
 func WithLockingOpen(open Open) Option { return func(o *options) { o.locking = open } }
 
-// WithName sets the name of the column in the support table, as "s3 (MinIO)". The
-// default is the provider.
+// WithName sets the name of the column in the support table, such as "s3 (MinIO)". The default
+// is the provider.
 func WithName(name string) Option { return func(o *options) { o.name = name } }
 
 func readOptions(opts []Option) *options {
@@ -92,8 +91,8 @@ func readOptions(opts []Option) *options {
 	return o
 }
 
-// SkipRules leaves out the cases of these rules. It is for a further run of a driver, in a
-// setting that does not touch them. If no case has a rule, the test fails.
+// SkipRules leaves out the cases of these rules. Use it for a further run of a driver, with a
+// setting that does not change what they prove. If no case has a rule, the test fails.
 func SkipRules(reason string, rules ...string) Option {
 	return func(o *options) {
 		for _, rule := range rules {
@@ -191,8 +190,8 @@ func bucketCases() []Case {
 	)
 }
 
-// run runs the cases, with those of one rule in one group of subtests. kind is "bucket"
-// or "driver".
+// run runs the cases, with the cases of one rule in one group of subtests. kind is "bucket" or
+// "driver".
 func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	t.Helper()
 	requireKnown(t, append(slices.Clone(cases), leakCase), o)
@@ -298,7 +297,8 @@ func describe(t *testing.T, open Open) driver.Description {
 	return desc
 }
 
-// describeOnce answers Describe from desc, because the core calls it once.
+// A describeOnce returns desc from Describe, so that the driver's own Describe is called only
+// once.
 type describeOnce struct {
 	driver.Driver
 	desc driver.Description

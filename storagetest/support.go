@@ -17,21 +17,21 @@ import (
 	"github.com/omnibucket/storage/internal/testing/suitelog"
 )
 
-// supportDir names the directory into which each run writes its results, for the table
-// in docs/support.md. If it is "log", each run logs them, so that they come also with a
-// result of the test that Go has in its cache.
+// supportDir names the directory into which each run writes its results, for the table in
+// docs/support.md. If it is "log", each run logs them, so that a cached result of the test
+// shows them, too.
 const supportDir = "OMNIBUCKET_SUPPORT"
 
 // A Support is the result of one run of the suite on one bucket.
 type Support struct {
-	Name     string            `json:"name"`              // of the column
+	Name     string            `json:"name"`              // name of the column
 	Kind     string            `json:"kind"`              // "bucket", "driver" (the cases of a bucket and more) or "service"
 	Provider string            `json:"provider"`          //
-	Features []string          `json:"features"`          // declared by the driver
-	Passed   int               `json:"passed"`            // cases
+	Features []string          `json:"features"`          // features that the driver declares
+	Passed   int               `json:"passed"`            // number of cases that passed
 	Refused  []string          `json:"refused,omitempty"` // cases that proved Unsupported
-	Without  map[string]string `json:"without,omitempty"` // cases left out, with the reason
-	Rules    map[string]int    `json:"rules"`             // cases passed, by rule
+	Without  map[string]string `json:"without,omitempty"` // cases that were left out, with the reason
+	Rules    map[string]int    `json:"rules"`             // number of cases that passed, by rule
 }
 
 // report collects a Support while cases run in parallel.
@@ -131,7 +131,7 @@ func (r *report) write(t *testing.T) {
 	require.NoError(t, os.Rename(file.Name(), filepath.Join(dir, fileName(r.support))))
 }
 
-// fileName returns the name of the column in letters that every disk takes.
+// fileName returns the name of the column in characters that every file system accepts.
 func fileName(s Support) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// widestTags use everything that the rules of tags permit.
+// widestTags are tags that use everything that the rules permit.
 var widestTags = map[string]string{
 	"plain":                  "value",
 	"two words":              "a value",

@@ -12,8 +12,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// aroundAFolder has keys whose order differs by bytes and by folders. A server that
-// stores objects as files can hold all of them, because none is the name of a folder.
+// aroundAFolder has keys whose order by bytes differs from their order by folders. A server
+// that stores objects as files can hold all of them, because none is the name of another one's
+// folder.
 var aroundAFolder = []string{"a!b", "a-b", "a-c/1", "a.c", "a/1", "a/2", "a/2-x", "a/2b/c", "a/3", "a0", "b/1", "c"}
 
 var treeCases = []Case{
@@ -338,12 +339,12 @@ func (d *earlyEnd) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	return d.Driver.List(ctx, r)
 }
 
-// A treeClaim is what a store that lists like a tree declares.
+// A treeClaim is the order that a store which lists like a tree declares.
 type treeClaim int
 
 const (
 	declared treeClaim = iota // FolderOrder
-	unproven                  // OrderedListing, of which StartsAfter knows nothing
+	unproven                  // OrderedListing, but StartsAfter returns false
 	believed                  // OrderedListing
 )
 

@@ -54,7 +54,7 @@ var signedPartCases = []Case{
 			_, err = u.Complete(t.Context(), storage.WithParts(parts...))
 			require.NoError(t, err)
 			t.requireContent(b, "a", first+last)
-			t.do(late, strings.NewReader("late"), nil) // some stores cannot tell that the upload is completed
+			t.do(late, strings.NewReader("late"), nil) // some stores cannot tell that the upload is complete already
 			t.requireContent(b, "a", first+last)
 			require.Equal(t, []string{"a"}, t.keys(b))
 		},
@@ -254,8 +254,8 @@ var laterExpiries = []tampering{
 	},
 }
 
-// withExpiry adds a later expiry before or after the signed one, or replaces the signed
-// one. X-Amz-Expires, X-Goog-Expires and ob-expires are numbers; se is a date.
+// withExpiry adds a later expiry before or after the signed one, or replaces the signed one.
+// The parameters X-Amz-Expires, X-Goog-Expires and ob-expires are numbers; se is a date.
 func withExpiry(pairs []string, before, twice bool) []string {
 	var altered []string
 	for _, pair := range pairs {

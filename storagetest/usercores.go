@@ -22,7 +22,7 @@ func (t *T) wrapped(b storage.Bucket) storage.Bucket {
 	return counted
 }
 
-// counting returns such a bucket, and the Core.
+// counting returns a bucket like wrapped, and the user's Core.
 func (t *T) counting(b storage.Bucket) (storage.Bucket, *observe.CountingCore) {
 	t.Helper()
 	counted, c, err := observe.Counting(b)
@@ -38,7 +38,8 @@ func (t *T) wrap(b storage.Bucket, with func(storage.Core) storage.Core) storage
 	return wrapped
 }
 
-// hiding returns b within a Core that overrides only listings, within one that overrides nothing.
+// hiding wraps b in a Core that overrides only listings, and that in a Core that overrides
+// nothing.
 func (t *T) hiding(b storage.Bucket) storage.Bucket {
 	t.Helper()
 	return t.wrap(t.wrapped(b), func(c storage.Core) storage.Core { return cores.Hiding{Core: c} })

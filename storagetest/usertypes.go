@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An embedding bucket is what this library refuses to look into: it has an override, and no function
-// knows of which method.
+// An embedding is a bucket that this library refuses to look into: it embeds a Bucket and has an
+// override, and no function can find out which method that is.
 type embedding struct {
 	storage.Bucket
 	uploads, downloads []string
@@ -62,7 +62,7 @@ func needingBucket(t *T, b storage.Bucket) iter.Seq2[string, error] {
 	}
 }
 
-// keyless adds the errors of the functions that are about no one key.
+// keyless adds the errors of functions that take no single key.
 func keyless(t *T, b storage.Bucket, errs map[string]error) {
 	_, errs["ListPage"] = storage.ListPage(t.Context(), b, "", t.anyOrder()...)
 	_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{"key"}))
@@ -80,7 +80,8 @@ func keyless(t *T, b storage.Bucket, errs map[string]error) {
 	_, errs["Wrap"] = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
 }
 
-// requireRefusal requires the error of a function op for a value of another type.
+// requireRefusal requires the error of the function op for a value of a type that it does not
+// accept.
 func (t *T) requireRefusal(err error, op, typeName string) *storage.Error {
 	t.Helper()
 	e := t.requireNothingDone(err, storage.Unsupported)
@@ -176,7 +177,7 @@ var userTypeCases = []Case{
 	},
 }
 
-// embeddingInPart overrides nothing.
+// embeddingInPart is a type that embeds a Bucket and overrides nothing.
 type embeddingInPart struct{ storage.Bucket }
 
 // writesOf writes "written" and "file", each with another function.

@@ -271,7 +271,7 @@ var versionCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			if storage.Supports(b, storage.Versioning) {
-				return // the store itself knows that it keeps versions
+				return // the store knows by itself that it keeps versions
 			}
 			require.Empty(t, t.put(b, "a", "x").Version)
 			require.Empty(t, t.attrs(b, "a").Version)

@@ -20,7 +20,7 @@ import (
 type uploadPath struct {
 	name string
 	open func(opts ...storage.OpenOption) storage.Bucket
-	size int64 // of a body that takes this path
+	size int64 // bytes of a body that takes this path
 }
 
 // uploadPaths returns a single Put and, if the driver has them, parts.
@@ -123,7 +123,7 @@ var writeCases = []Case{
 				b := path.open()
 				for name, failure := range failedUploads(t, path.size) {
 					if failure.code == storage.PreconditionFailed {
-						continue // there is no Put to fail
+						continue // there is no Put that could fail
 					}
 					ctx := t.Context()
 					if failure.ctx != nil {
@@ -318,7 +318,7 @@ func cancelAfter(text string, n int64, cancel func()) io.Reader {
 	return io.MultiReader(strings.NewReader(text[:n]), readFunc(cancel), strings.NewReader(text[n:]))
 }
 
-// readFunc runs once, when it is read, and is then at its end.
+// A readFunc is a body that runs once, when it is read, and is then at its end.
 type readFunc func()
 
 func (f readFunc) Read([]byte) (int, error) {
@@ -341,7 +341,7 @@ func readersAndWriter(t *T) {
 			for {
 				data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 				switch {
-				case errors.Is(err, storage.Changed): // reported, not spliced
+				case errors.Is(err, storage.Changed): // the change is reported, and no bytes of two objects are mixed
 				case err != nil:
 					t.Errorf("reading: %v", err)
 					return

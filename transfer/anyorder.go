@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/keysort"
 )
 
-// sortMemory is how many bytes of a listing or an inventory are sorted in memory; the rest is on disk.
+// sortMemory is how many bytes of a listing or an inventory are sorted in memory; any more are sorted
+// on disk.
 const sortMemory = 32 << 20
 
 // listInOrder lists in the order of keys. It sorts the listing of a store that lists in no order.
@@ -21,7 +22,7 @@ func listInOrder(ctx context.Context, from storage.Lister, prefix string) iter.S
 	return sorted(ctx, from.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), sortMemory)
 }
 
-// sorted yields entries in the order of their keys, each key once, within so many bytes of memory.
+// sorted yields entries in the order of their keys, each key once, within memory bytes of memory.
 func sorted(
 	ctx context.Context, list iter.Seq2[storage.ListEntry, error], memory int,
 ) iter.Seq2[storage.ListEntry, error] {
@@ -39,8 +40,8 @@ func sorted(
 	}
 }
 
-// inKeyOrder sorts rows by their keys within so many bytes of memory: of one key the current one, then the
-// newest first.
+// inKeyOrder sorts rows by their keys within memory bytes of memory. The rows of one key begin with the
+// current version; the others follow from the newest to the oldest.
 func inKeyOrder(
 	ctx context.Context, rows iter.Seq2[storage.VersionEntry, error], memory int,
 ) iter.Seq2[storage.VersionEntry, error] {
@@ -72,14 +73,15 @@ func inKeyOrder(
 	}
 }
 
-// The kinds of rows, in the order in which they come at the same time.
+// The kinds of rows, in the order of rows that have the same time.
 const (
 	currentVersion byte = iota
 	deleteMarker
 	oldVersion
 )
 
-// encodeVersion appends all of an entry except its key, so that newer ones are less.
+// encodeVersion appends all of an entry except its key, so that the bytes of newer versions
+// compare as less.
 func encodeVersion(to []byte, v *storage.VersionEntry) []byte {
 	kind := oldVersion
 	switch {

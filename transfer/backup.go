@@ -16,9 +16,10 @@ func WithMaxDelete(n int64) Option {
 	return checked(n >= 0, "WithMaxDelete", "must not be negative", func(s *settings) { s.maxDelete = &n })
 }
 
-// WithBeforeDelete calls f once before [WithDelete] removes its first file, also in a dry run: the job
-// removes files of those that the destination had, as far as it has compared them. If f fails, the job
-// removes none, and fails with this error. A job that removes nothing does not call f.
+// WithBeforeDelete calls f once before [WithDelete] removes its first file, also in a dry run. f gets
+// the number of files to remove, and the number of files that the destination had, as far as the job has
+// compared them. If f fails, the job removes none, and fails with this error. A job that removes nothing does
+// not call f.
 func WithBeforeDelete(f func(files, of int64) error) Option {
 	return checked(f != nil, "WithBeforeDelete", "must not be nil", func(s *settings) { s.beforeDelete = f })
 }

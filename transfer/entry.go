@@ -15,9 +15,9 @@ type entry struct {
 	kind     entryKind
 	size     int64 // bytes
 	modified time.Time
-	revision string // of an object
-	etag     string // of an object
-	err      error  // of the kinds broken and unlisted
+	revision string // revision of an object
+	etag     string // ETag of an object
+	err      error  // for the kinds broken and unlisted
 }
 
 // checkListedSize returns Internal if an object has another size than the same revision had in the
@@ -70,8 +70,8 @@ type openedEnd interface {
 	written(file entry) time.Time
 	// removeUnchanged removes a file of the source unless it changed after it was listed.
 	removeUnchanged(ctx context.Context, src entry) error
-	// checkWrite fails if a file with this key cannot be written, as far as its name and those
-	// of the existing files show. known reports whether there is a file.
+	// checkWrite fails if a file with this key cannot be written, as far as its name and the
+	// names of existing files show. known reports whether there is a file.
 	checkWrite(key string, known bool) error
 	// syncDirs waits until the names of all files that were written before are on the disk of a directory.
 	syncDirs() error

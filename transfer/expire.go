@@ -115,14 +115,14 @@ func (e *expiry) run(ctx context.Context) (*Report, error) {
 // expiry is one call of [Expire] or [Remove].
 type expiry struct {
 	op       string
-	everyAge bool // the rule is that of Remove
+	everyAge bool // the rule is Remove's, which has no ages
 	settings *settings
 	reporter reporter
 	now      time.Time
 	rules    []ExpireRule
-	given    any            // what was given as the bucket
-	bucket   storage.Bucket // given, if it is one
-	group    []expiring     // to be removed together
+	given    any            // the bucket as the caller gave it
+	bucket   storage.Bucket // the same, if it is a storage.Bucket
+	group    []expiring     // entries to be removed together
 }
 
 func (e *expiry) check() error {
@@ -212,7 +212,7 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(Expi
 	}
 }
 
-// removeRest removes those of the last group.
+// removeRest removes the entries of the last group.
 func (e *expiry) removeRest(ctx context.Context) error {
 	e.remove(ctx)
 	if ctx.Err() != nil {
@@ -263,7 +263,7 @@ func (e *expiry) remove(ctx context.Context) {
 // versions applies one rule's OldVersionsAge.
 func (e *expiry) versions(ctx context.Context, rule int) error {
 	selecting := *e.settings
-	selecting.held, selecting.ofLayers = nil, true // old versions of a lease or a note are not it
+	selecting.held, selecting.ofLayers = nil, true // old versions of a lease or a note are not the lease or the note
 	expire := func(v storage.VersionEntry, since time.Time) error {
 		if v.Key != "" && selecting.selectsFile(v.Key, v.Size, v.Modified) {
 			e.expire(

@@ -13,7 +13,7 @@ import (
 // An expiring is an object, or a version of one, that is old enough for a rule.
 type expiring struct {
 	storage.VersionEntry
-	age     time.Duration // of a version: the rule's; 0 means it is an object
+	age     time.Duration // for a version, the age in the rule; 0 means that it is an object
 	selects tagSelector
 }
 
@@ -21,7 +21,7 @@ type expiring struct {
 // would count them twice.
 type tagSelector struct {
 	tags    map[string]string
-	earlier []map[string]string // empty tags: an earlier rule selects every object
+	earlier []map[string]string // empty tags mean that an earlier rule selects every object
 }
 
 // selector returns the selector of a rule for an object that is old enough for the rules for

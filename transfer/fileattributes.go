@@ -47,16 +47,16 @@ func sameTime(file, want time.Time) bool {
 	return file.Truncate(time.Microsecond).Equal(want.Truncate(time.Microsecond))
 }
 
-// permissions are those with which a file and its directories are created, before the
+// permissions are the permissions with which a file and its directories are created, before the
 // umask.
 type permissions struct {
-	source *tree // nil for a bucket, which keeps none
+	source *tree // nil for a bucket, which keeps no permissions
 	file   fs.FileMode
 }
 
 var defaultPermissions = permissions{file: 0o666}
 
-// forDir returns those for a directory.
+// forDir returns the permissions for a directory.
 func (p permissions) forDir(path string) fs.FileMode {
 	if p.source == nil {
 		return 0o777

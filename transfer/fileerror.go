@@ -43,7 +43,8 @@ func fileError(op, key string, err error) error {
 	return e
 }
 
-// tempError is fileError for a temporary file. If its directory is missing, no object is.
+// tempError is fileError for a temporary file. If its directory is missing, it does not report
+// a missing object.
 func tempError(op, key string, err error) error {
 	failed := fileError(op, key, err)
 	if e, ok := failed.(*storage.Error); ok && errors.Is(err, fs.ErrNotExist) {

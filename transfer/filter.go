@@ -37,15 +37,15 @@ func (f *Filter) Selects(entry storage.ListEntry) bool {
 	return f.s.selectsFile(entry.Key, entry.Size, entry.Modified)
 }
 
-// WithPrefix selects only keys that begin with prefix, of those that the patterns select. A job
-// lists only these keys of a bucket, and reads no directory that cannot have any. [Expire] still
-// lists the prefixes of its rules. The prefix may end anywhere in a segment. [WithDelete] does not
+// WithPrefix selects only keys that begin with prefix, and that the patterns select. A job lists
+// only these keys of a bucket, and reads no directory that cannot have any. [Expire] still lists
+// the prefixes of its rules. The prefix may end anywhere in a segment. [WithDelete] does not
 // remove other keys from the destination. The last WithPrefix replaces others.
 func WithPrefix(prefix string) Option {
 	return option(func(s *settings) { s.prefix = prefix })
 }
 
-// WithKeys selects only keys for which match returns true, of those that the patterns select.
+// WithKeys selects only keys for which match returns true, and that the patterns select.
 // [WithDelete] does not remove other keys from the destination. match may be called by several
 // goroutines at the same time. If it is nil, the job fails with InvalidArgument.
 func WithKeys(match func(key string) bool) Option {

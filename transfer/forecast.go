@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A Forecast is what a dry run says of the work that the job would do after the listings. Parts of large
-// files, retries, and what compares files that listings cannot tell apart, come on top.
+// A Forecast is the work that, by a dry run, the job would do after the listings. It does not include
+// parts of large files, retries, and requests that compare files which listings cannot tell apart.
 type Forecast struct {
 	Reads    int64 `json:"reads"`    // requests that read objects
 	Writes   int64 `json:"writes"`   // requests that write objects, also those in which the provider copies
@@ -23,7 +23,7 @@ type Forecast struct {
 	Free int64 `json:"free"`
 }
 
-// forecast returns the work of a job to dst whose changes were counted and not made.
+// forecast returns the work of a job to dst whose changes were only counted.
 func (j *job) forecast(dst End) *Forecast {
 	r := &j.reporter.report
 	f := &Forecast{Free: -1}
@@ -32,7 +32,7 @@ func (j *job) forecast(dst End) *Forecast {
 	switch t := j.transferrer.(type) {
 	case *uploader:
 		f.Writes, f.Sent = files, bytes
-		removes = false // files of a directory
+		removes = false // files of a directory are removed, and no objects
 	case *downloader:
 		f.Reads, f.Received, f.Needed = files, bytes, bytes
 	case *fileCopier:
@@ -41,7 +41,7 @@ func (j *job) forecast(dst End) *Forecast {
 	case *bucketCopier:
 		f.Writes = files
 		if removes && j.places.beside && storage.Supports(t.to, storage.ServerMove) {
-			removes = false // with the write
+			removes = false // the same request writes and removes
 			break
 		}
 		f.Reads = files

@@ -19,20 +19,20 @@ import (
 // inventory reports of Google's Storage Insights, and Azure's blob inventory. Jobs read it in place of
 // listing the bucket ([WithInventory]).
 type Inventory struct {
-	Bucket string    // the name of the bucket, in the provider's words
-	Taken  time.Time // what was written or removed since may be missing, or still be listed
+	Bucket string    // the name of the bucket, as the provider names it
+	Taken  time.Time // objects that were written or removed later may be missing, or still be listed
 
-	of       any    // the bucket
-	prefix   string // of the keys of the bucket, if it is a part of one
+	of       any    // the bucket of the inventory
+	prefix   string // prefix of the keys, if the bucket is a part of one; see storage.Prefixed
 	reports  storage.Downloader
 	manifest *manifest
 	parquet  TableReader
 }
 
-// A TableReader yields the rows of a file of size bytes that is a table, such as a Parquet file, and at
-// most one error, last. Each row has the values of columns, in their order: "" for no value, and
-// [time.RFC3339Nano] for a time. A column is one that has the same letters and digits, whatever their case: a
-// column that the file lacks has no values. A row is valid until the next one.
+// A TableReader yields the rows of a file of size bytes that is a table, such as a Parquet file, and at most
+// one error, last. Each row has the values of columns, in their order: "" for no value, and
+// [time.RFC3339Nano] for a time. A column of the file is found by its letters and digits, whatever their
+// case. A column that the file lacks has no values. A row is valid until the next one.
 type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error]
 
 // OpenInventory opens the inventory of b whose manifest is an object of reports: manifest.json of S3,
@@ -40,10 +40,10 @@ type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns
 // the provider has written the inventory, or have its objects with their keys. The keys of the inventory
 // are those of b, which may be a part of a bucket ([storage.Prefixed]).
 //
-// Files may be CSV, also compressed, or Parquet, if parquet is not nil and reads that. ORC is Unsupported.
+// Files may be CSV, also compressed, or Parquet, if parquet is a reader of it. ORC is Unsupported.
 // OpenInventory verifies the checksum of the manifest. A job verifies each file before it uses a row: on S3
-// its size and checksum, on Azure its size. Google writes neither, but the number of all rows, which is
-// compared after the last one. The error is
+// its size and checksum, on Azure its size. Google writes neither size nor checksum, but the number of all
+// rows, which is compared after the last row. The error is
 //
 //   - ObjectNotFound, if the manifest, its checksum or a file is missing: S3 and Azure write the checksum
 //     when the inventory is complete,
@@ -104,12 +104,12 @@ func inventoryError(key, rule string) *storage.Error {
 // first end of [Compare], and the bucket of [Expire] and [Remove]. It must be that of this bucket.
 // [Report].Inventory is its time.
 //
-// An object that was written since is not seen. One that was replaced since is skipped, and one that was
-// removed is, too: Report.Changed counts them. To notice that, a job removes each object under a condition
-// if the bucket has [storage.ConditionalRemove]. It asks for its attributes before if the bucket lacks that or
-// [storage.UniqueRevisions], as it does before each transfer. Batches are therefore only used for versions: before,
-// the job lists those of each key. [WithDelete] fails with InvalidArgument, because it would remove copies of objects
-// that are newer than the inventory.
+// An object that was written since is not seen. An object that was replaced or removed since is skipped, and
+// Report.Changed counts it. To notice that, a job removes each object under a condition if the bucket has
+// [storage.ConditionalRemove]. If the bucket lacks that or [storage.UniqueRevisions], it reads the attributes before
+// each removal, as it does before each transfer. Batches are therefore used only for versions: before it removes
+// them, the job lists the versions of each key. [WithDelete] fails with InvalidArgument, because it would remove
+// copies of objects that are newer than the inventory.
 //
 // [Sync], [Compare], and an OldVersionsAge need the rows in the order of keys. They sort them in temporary
 // files ([os.TempDir]), which need about 100 bytes for each object. Other jobs use the rows as they come.
@@ -129,7 +129,8 @@ func (s *settings) checkInventory(b any) error {
 }
 
 // List implements [storage.Lister], with the current objects in the order of keys. It takes
-// [storage.WithPrefix], [storage.WithStartAfter] and [storage.WithLimit]; others are Unsupported.
+// [storage.WithPrefix], [storage.WithStartAfter] and [storage.WithLimit]; other options are
+// Unsupported.
 func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		var r storage.ListOptions
@@ -221,7 +222,7 @@ func (i *Inventory) sorted(ctx context.Context, prefix string, in *keyRange) ite
 }
 
 // versions yields all versions in the order of keys, each once, with the time since which it is not
-// current: that of the next version.
+// current: the time of the next version.
 func (i *Inventory) versions(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		var newer storage.VersionEntry

@@ -20,7 +20,7 @@ import (
 )
 
 // fileRows yields the rows of a file, with the columns of wanted. A row is valid until the next one. It
-// first stores the whole file in a temporary file, so that no row of a damaged one is used.
+// first stores the whole file in a temporary file, so that no row of a damaged file is used.
 func (i *Inventory) fileRows(ctx context.Context, file inventoryFile) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		f, size, err := i.fetch(ctx, file)
@@ -109,7 +109,7 @@ const quotedCR = "\xff"
 // could fill the memory. It replaces each carriage return between quotation marks by quotedCR.
 type csvSource struct {
 	from   io.Reader
-	read   int // since the last row
+	read   int // bytes read since the last row
 	quoted bool
 }
 
@@ -141,7 +141,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 		from := csv.NewReader(source)
 		from.Comma, from.ReuseRecord = i.manifest.delimiter, true
 		columns := i.manifest.columns
-		from.FieldsPerRecord = len(columns) // 0 means that of the first row
+		from.FieldsPerRecord = len(columns) // 0 means as many as the first row has
 		var at []int
 		row := make([]string, numColumns)
 		for first := true; ; first = false {
@@ -181,7 +181,8 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 	}
 }
 
-// positions returns where the columns of wanted are in a row; -1 if it has none.
+// positions returns where the columns of wanted are in a row; -1 for a column that it does not
+// have.
 func (i *Inventory) positions(columns []string) []int {
 	at := make([]int, numColumns)
 	for c, name := range wanted[i.manifest.provider] {

@@ -17,10 +17,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A manifest says which files an inventory has, and what is in them.
+// A manifest lists the files of an inventory, and describes them.
 type manifest struct {
-	provider  string // as revisions have it
-	bucket    string // of Azure, the account, or ""
+	provider  string // the provider's name in revisions
+	bucket    string // bucket; on Azure the account, or ""
 	taken     time.Time
 	format    string // "CSV", "PARQUET"
 	columns   []string
@@ -28,7 +28,7 @@ type manifest struct {
 	delimiter rune
 	encoded   bool // the keys are URL-encoded
 	files     []inventoryFile
-	rows      int64 // of all files; -1 if unknown
+	rows      int64 // rows in all files; -1 if unknown
 }
 
 // An inventoryFile has rows. md5 is "" and size is -1 if they are unknown.
@@ -37,7 +37,7 @@ type inventoryFile struct {
 	size     int64
 }
 
-// maxManifest is larger than that of a hundred billion objects.
+// maxManifest is more than the size of a manifest for a hundred billion objects.
 const maxManifest = 64 << 20
 
 // manifestText has the fields of the manifests of all providers.
@@ -46,20 +46,20 @@ const maxManifest = 64 << 20
 //   - https://learn.microsoft.com/azure/storage/blobs/blob-inventory#inventory-files
 //   - https://cloud.google.com/storage/docs/insights/inventory-reports
 type manifestText struct {
-	// S3
+	// S3's fields
 	SourceBucket, CreationTimestamp, FileFormat, FileSchema string
 	Files                                                   []struct {
 		Key, MD5checksum string
-		Blob             string // of Azure
+		Blob             string // Azure's field
 		Size             int64
 	}
-	// Azure
+	// Azure's fields
 	InventoryStartTime time.Time
 	Status, Endpoint   string
 	RuleDefinition     *struct {
 		Format, ObjectType string
 	}
-	// Google
+	// Google's fields
 	Config *struct {
 		CSV *struct {
 			Delimiter string `json:"delimiter"`

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/unchanged"
 )
 
-// removeListed removes objects of an inventory, unless they were replaced since.
+// removeListed removes objects of an inventory, unless they were replaced after it was taken.
 func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	failures := parallel.All(len(group), e.atOnce(), func(i int) error {
 		listed := &storage.Attrs{
@@ -34,8 +34,8 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	}
 }
 
-// writtenAgain reports whether an object was written since, if its revision does not tell: on S3, the same
-// bytes have the same one.
+// writtenAgain reports whether an object was written after the inventory was taken, if its revision does
+// not show it: on S3, equal bytes have equal revisions.
 func (e *expiry) writtenAgain(ctx context.Context, listed *storage.Attrs) (bool, error) {
 	if storage.Supports(e.bucket, storage.UniqueRevisions) {
 		return false, nil
@@ -43,7 +43,7 @@ func (e *expiry) writtenAgain(ctx context.Context, listed *storage.Attrs) (bool,
 	now, err := e.bucket.Attrs(ctx, listed.Key)
 	if err != nil {
 		if storage.CodeOf(err) == storage.ObjectNotFound {
-			err = nil // to remove it changes nothing
+			err = nil // removing it changes nothing
 		}
 		return false, err
 	}
@@ -55,10 +55,11 @@ func sameSecond(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Tr
 
 func (e *expiry) atOnce() int { return cmp.Or(e.settings.concurrency, removal.AtOnce) }
 
-// stillOld leaves out versions of an inventory that are not old by a listing: they were current since, or the name of
-// one is that of another version now. S3 names each version "null" that is written while a bucket keeps none.
+// stillOld leaves out versions that are old in the inventory and not in a listing. They may have been current since,
+// or another version may have the same name now: S3 names each version "null" that is written while a bucket keeps
+// none.
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
-	var ends []int // of the versions of a key, which follow one another
+	var ends []int // where the versions of each key end, which follow one another
 	for i := range group {
 		if i+1 == len(group) || group[i].Key != group[i+1].Key {
 			ends = append(ends, i+1)
@@ -87,7 +88,7 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	return kept
 }
 
-// compareListed stores in failures why versions of one key are not to be removed.
+// compareListed stores in failures why versions of one key must not be removed.
 func (e *expiry) compareListed(ctx context.Context, group []expiring, failures []error) {
 	key, found := group[0].Key, 0
 	listed := func(yield func(storage.VersionEntry, error) bool) {

@@ -28,7 +28,7 @@ const (
 	numColumns
 )
 
-// wanted are the names of the columns of each provider; "" if it has none.
+// wanted are the names of the columns of each provider; "" for a column that it does not have.
 var wanted = map[string][numColumns]string{
 	"s3":  {"Bucket", "Key", "Size", "LastModifiedDate", "ETag", "VersionId", "IsLatest", "IsDeleteMarker", "", "", ""},
 	"gcs": {"bucket", "name", "size", "timeCreated", "etag", "generation", "", "", "timeDeleted", "", ""},
@@ -94,7 +94,7 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	return v, false, nil
 }
 
-// setRevision sets ETag, Revision and Version as a listing of the provider has them.
+// setRevision sets ETag, Revision and Version as a listing by the provider has them.
 func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 	if tag := strings.Trim(row[etagColumn], `"`); tag != "" {
 		v.ETag = `"` + tag + `"`

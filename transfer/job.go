@@ -72,7 +72,7 @@ func needBuckets(op string, ends ...End) error {
 	return nil
 }
 
-// check refuses ends and options that do not fit.
+// check refuses ends and options that cannot be combined.
 func (j *job) check(op string, dst, src End) error {
 	switch {
 	case j.settings.err != nil:
@@ -145,7 +145,7 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	}
 	if err != nil {
 		err = errors.Join(err, j.places.end(ctx))
-		_, _, _ = j.src.close(), j.dst.close(), j.saved.close() // nothing was written
+		_, _, _ = j.src.close(), j.dst.close(), j.saved.close() // nothing was written yet
 		return fileError(op, "", err)
 	}
 	j.transferrer = newTransferrer(j.dst, j.src, j.settings)
@@ -200,8 +200,8 @@ func resumeDirIn(j *job, e End) bool {
 	return ok
 }
 
-// skipDirs makes directories skip that of WithResume. A directory also skips the other end, if
-// that lies in it and is excluded: a file system may have several names for it.
+// skipDirs makes directories skip the directory of WithResume. A directory also skips the other
+// end, if that lies in it and is excluded: a file system may have several names for it.
 func (j *job) skipDirs() error {
 	var kept fs.FileInfo
 	if j.settings.resume != "" {
@@ -257,7 +257,7 @@ func (e End) location() any {
 func (j *job) execute(ctx context.Context) (early error) {
 	defer func() {
 		early = errors.Join(early, j.places.end(ctx))
-		_ = j.src.close() // was read from
+		_ = j.src.close() // it was only read
 		early = errors.Join(early, j.saved.close(), j.dst.close())
 	}()
 	stop := j.reporter.meter.reportProgress(j.settings.progress)
@@ -302,7 +302,8 @@ func (j *job) execute(ctx context.Context) (early error) {
 	return j.removeExtraneous(ctx)
 }
 
-// sweep removes what earlier jobs have left, when this one has continued what it could.
+// sweep removes files that earlier jobs have left, after this one has continued those that it
+// could.
 func (j *job) sweep(ctx context.Context) {
 	if j.settings.dryRun {
 		return
@@ -332,7 +333,8 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 	return nil
 }
 
-// transferJournaled transfers from where an earlier job stopped, and notes where this one does.
+// transferJournaled transfers from where an earlier job stopped, and records where this one
+// stops.
 func (j *job) transferJournaled(ctx context.Context) error {
 	after, done, err := j.settings.journal.load(ctx, j.settings)
 	if err != nil {

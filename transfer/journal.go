@@ -76,7 +76,7 @@ type journal struct {
 	state  journalState
 	saved  journalState
 	steps  list.List // of *journalStep, in the order of keys, after state.After
-	closed bool      // a file failed: later ones do not count
+	closed bool      // a file failed: files after it do not count
 }
 
 // liesIn reports whether the object is known to lie in an end, in which it would be copied or
@@ -92,14 +92,16 @@ func (l *journal) liesIn(s *settings, e End) bool {
 // A journalState is the content of the object.
 type journalState struct {
 	Job string `json:"job"` // the options that select and compare
-	// From and To are the places of both ends with their layers: under another layer the destination lacks what is
-	// done. They are "" for a type of the user's own, and in a journal of an earlier version.
+	// From and To are the places of both ends with their layers: under another layer, files that are done would be
+	// missing at the destination. They are "" for a type of the user's own, and in a journal of an earlier
+	// version.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
 
 	After []byte `json:"after"` // a key, which need not be UTF-8
-	// Place is that of the journal, see serving.Place. Ended is true in the last version, which a store may
-	// keep. Written is by the clock of the job's machine. A journal of an earlier version has none of them.
+	// Place is the place of the journal: see serving.Place. Ended is true in the last version, which a
+	// store may keep. Written is the time of the save, by the clock of the job's machine. A journal of an
+	// earlier version has none of them.
 	Place   string    `json:"place,omitempty"`
 	Ended   bool      `json:"ended,omitempty"`
 	Written time.Time `json:"written,omitzero"`
@@ -125,21 +127,21 @@ func (c *journalCounts) add(more journalCounts) {
 	c.Bytes += more.Bytes
 }
 
-// A journalStep is a file of the source, or several that are done.
+// A journalStep is one file of the source, or several files that are done.
 type journalStep struct {
 	key  string
 	done bool
 	journalCounts
 }
 
-// between notes the ends of the job.
+// between records the ends of the job.
 func (l *journal) between(dst, src End) {
 	if l != nil {
 		l.from, l.to = src.name(), dst.name()
 	}
 }
 
-// differ reports whether two names are known to be of two places.
+// differ reports whether two names are known to name two places.
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
 // name names a place in the same way in every process of this machine.
@@ -155,16 +157,16 @@ func (e End) name() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// job describes the options that decide which files a job does.
+// job describes the options that decide which files a job handles.
 func (s *settings) job() string {
 	inventory := ""
-	if s.inventory != nil { // which decides the ranges of shards
+	if s.inventory != nil { // an inventory decides the ranges of shards
 		inventory = " inventory " + s.inventory.Taken.Format(time.RFC3339Nano)
 	}
 	if !s.modifiedAfter.IsZero() {
 		inventory += " newer "
 	}
-	if !s.modifiedBefore.IsZero() { // which may pass between two runs
+	if !s.modifiedBefore.IsZero() { // the bound may pass between two runs
 		inventory += " older "
 	}
 	if s.bounded {
@@ -221,7 +223,7 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	return string(l.state.After), l.state.journalCounts, nil
 }
 
-// begin notes a file of the source, in the order of keys.
+// begin records a file of the source, in the order of keys.
 func (l *journal) begin(key string) *list.Element {
 	if l == nil {
 		return nil
@@ -234,7 +236,7 @@ func (l *journal) begin(key string) *list.Element {
 	return l.steps.PushBack(&journalStep{key: key})
 }
 
-// end notes that a file is done. Neighbors that are done become one step, so that there are
+// end records that a file is done. Neighbors that are done become one step, so that there are
 // at most about twice as many steps as files in progress.
 func (l *journal) end(at *list.Element, counts journalCounts) {
 	if l == nil || at == nil {
@@ -264,7 +266,7 @@ func (l *journal) merge(into, from *list.Element) {
 	l.steps.Remove(from)
 }
 
-// fail notes that a file failed: the job continues there when it is repeated.
+// fail records that a file failed: the job continues there when it is repeated.
 func (l *journal) fail() {
 	if l == nil {
 		return
@@ -284,7 +286,7 @@ func (l *journal) keep(ctx context.Context, dst openedEnd) (stop func()) {
 	var group panics.Group
 	group.Go(func() {
 		ctxtime.Every(ctx, journalEvery, func(ctx context.Context) {
-			_ = l.save(ctx) // the next one, or the last, may succeed
+			_ = l.save(ctx) // the next save, or the last one, may succeed
 		})
 	}, cancel)
 	return func() {
@@ -323,7 +325,7 @@ func (l *journal) write(ctx context.Context, state journalState) error {
 	return nil
 }
 
-// finish removes the journal of a complete job, and saves that of any other.
+// finish removes the journal of a complete job, and saves the journal of any other job.
 func (l *journal) finish(ctx context.Context, complete bool) error {
 	switch {
 	case l == nil:
@@ -331,7 +333,7 @@ func (l *journal) finish(ctx context.Context, complete bool) error {
 	case complete:
 		state := l.state
 		state.Ended = true
-		_ = l.write(ctx, state) // for a store that keeps it as a version; the removal counts
+		_ = l.write(ctx, state) // a store may keep it as a version; only the removal has to succeed
 		return l.bucket.Remove(ctx, l.key)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTimeout)

@@ -13,7 +13,7 @@ import (
 func markerSize(b any, key string) int64 { return layerkeys.MarkerSize(serving.Prefix(b) + key) }
 
 // passMarker reports whether a file of the source is a marker of an overlay, and counts it as ignored: it says that
-// there is no object, or that the old store has it. It must not replace the file of the destination.
+// there is no object, or that the old store has it. The marker must not replace the file of the destination.
 func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	from, ok := j.src.(*objects)
 	if !ok || t.src.size != markerSize(from.from, t.src.key) {
@@ -21,7 +21,7 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	}
 	attrs, err := from.from.Attrs(metadata.WithLayers(ctx), t.src.key)
 	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound: // the transfer says so
+	case storage.CodeOf(err) == storage.ObjectNotFound: // the transfer reports it
 		return false, nil
 	case err != nil:
 		return false, err
@@ -95,5 +95,5 @@ func (r *reverting) restore(ctx context.Context, what reversion) error {
 			return err
 		}
 	}
-	return storage.PreconditionFailed // nothing but markers: it stays as it was
+	return storage.PreconditionFailed // there are only markers: the key stays as it was
 }

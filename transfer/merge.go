@@ -20,14 +20,15 @@ type cursor struct {
 	more  bool
 }
 
-// open starts with entries, which begin after a key.
+// open starts with entries, which follow the key after.
 func (c *cursor) open(entries iter.Seq2[entry, error], after string) {
 	*c = cursor{entry: entry{key: after}}
 	c.next, c.stop = iter.Pull2(entries)
 	c.step()
 }
 
-// openAfter starts after a key. If the end cannot, it reads and skips what comes before.
+// openAfter starts after a key. If the end cannot start there, it reads and skips the entries
+// before.
 func (c *cursor) openAfter(ctx context.Context, end openedEnd, s *settings, after string) {
 	if end.startsAnywhere() {
 		c.open(end.entries(ctx, s, after), after)
@@ -55,8 +56,8 @@ func (c *cursor) step() {
 // before it is listed again, from the position of the source: two pages.
 const relistAfter = 2000
 
-// walk walks both ends in the order of their keys. It counts files that are the same
-// and makes tasks of the others. Its error ends the job.
+// walk walks both ends in the order of their keys. It counts files that are the same and makes
+// tasks of the others. An error that it returns ends the job.
 func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var src, dst cursor
 	src.openAfter(ctx, j.src, j.settings, j.after)
@@ -110,8 +111,9 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	return nil
 }
 
-// skipExtraneous steps over an entry that the source does not have, after so many others. It returns how
-// many there are now. If there are many, it lists the destination again, from shortly before key.
+// skipExtraneous skips an entry that the source does not have, after passed others, and returns how many
+// were skipped in a row. If there are many, it lists the destination again, from shortly before key, and
+// returns 0.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passed int) int {
 	if passed >= relistAfter && !j.settings.remove && j.places.nestings == nil && j.dst.startsAnywhere() {
 		if start := predecessor(key); start > dst.entry.key {
@@ -168,7 +170,7 @@ func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) er
 	return nil
 }
 
-// enqueue handles a file of the source. Its error ends the job.
+// enqueue handles a file of the source. An error that it returns ends the job.
 func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) error {
 	j.reporter.meter.totalFiles.Add(1)
 	t.step = j.settings.journal.begin(t.src.key)

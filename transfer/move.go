@@ -18,15 +18,15 @@ import (
 // also if another job moves files in the opposite direction, and it survives a power failure unless [WithNoSync] is
 // set. To continue a job that was killed, make the same call again.
 //
-// Within one bucket that has [storage.ServerMove], each object is moved in one step, as it is then.
-// Otherwise a file that changed after it was listed is transferred and stays at the source; it fails
-// with Changed. So does a file that was not transferred because the destination has the same content, if the file there
-// changes or disappears before the source is removed. A file that was transferred and cannot be removed counts as both
-// in the Report. An object that both ends list with the same ETag and time fails with InvalidArgument and stays: one
-// bucket may have two addresses. If the store cannot remove an object on the condition of its revision, a change in the
-// moment before the removal is lost. Directories of a source directory that become empty are removed, too, but one that
-// a killed job emptied may stay. If the source cannot be removed from, or with [WithDelete], [WithSizeOnly] or, from a
-// directory, [WithLinks], the job fails with InvalidArgument.
+// Within one bucket that has [storage.ServerMove], each object is moved in one step, with the content that it has at
+// that moment. Otherwise a file that changed after it was listed is transferred and stays at the source; it fails
+// with Changed. So does a file that was not transferred because the destination has the same content, if the file
+// there changes or disappears before the source is removed. A file that was transferred and cannot be removed counts
+// as both in the Report. An object that both ends list with the same ETag and time fails with InvalidArgument and
+// stays: one bucket may have two addresses. If the store cannot remove an object on the condition of its revision, a
+// change in the moment before the removal is lost. Directories of a source directory that become empty are removed,
+// too, but one that a killed job emptied may stay. The job fails with InvalidArgument if files cannot be removed from
+// the source, and with [WithDelete], [WithSizeOnly] or, from a directory, [WithLinks].
 func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
@@ -43,10 +43,10 @@ const clocksDiffer = time.Hour
 // copiesAgain reports whether a job that moves writes a file that both ends have to the destination before it removes
 // it from the source, even if both have the same content.
 //
-// Another job may move files in the opposite direction. If the file at each end were a reason to remove that at the
-// other end, both would be removed. A file that the job has written is a reason: the other job removes only the
-// file that it has listed, and this is not the one any more. Another file is a reason only if it was written after
-// that of the source. The other job sees the same times, and so has no reason to remove it.
+// Another job may move files in the opposite direction. If a file at either end were a reason for the other job to
+// remove its copy, both would be removed. A file that a job has just written is a reason: the other job removes only
+// a file that it has listed, and that file was replaced. Any other file is a reason only if it was written after that
+// of the source. The other job sees the same times, and so has no reason to remove it.
 func (j *job) copiesAgain(src, dst entry) bool {
 	switch {
 	case j.settings.missingOnly:
@@ -60,8 +60,8 @@ func (j *job) copiesAgain(src, dst entry) bool {
 	return written.IsZero() || dst.modified.Sub(written) < clocksDiffer
 }
 
-// written returns when the file was written, or the zero time if that is not known. The modification time alone may be
-// that of another file from which this one was copied.
+// written returns when the file was written, or the zero time if that is not known. The modification time may be that
+// of another file from which this one was copied.
 func (t *tree) written(file entry) time.Time {
 	info, err := t.root.Stat(file.key)
 	if err != nil {
@@ -77,8 +77,8 @@ func (t *tree) written(file entry) time.Time {
 // written returns when the object was written.
 func (o *objects) written(file entry) time.Time { return file.modified }
 
-// sameObject reports whether two objects have all in common that a listing shows: one bucket may
-// have two addresses. A copy is younger than its source, or has another revision.
+// sameObject reports whether a listing shows two objects as equal in everything but the key: one
+// bucket may have two addresses. A copy is younger than its source, or has another revision.
 func sameObject(src, dst entry) bool {
 	if src.revision != "" && dst.revision != "" && src.revision != dst.revision {
 		return false
@@ -87,7 +87,7 @@ func sameObject(src, dst entry) bool {
 		src.modified.Equal(dst.modified)
 }
 
-// moveInOneStep moves an object within one bucket, if that moves it in one step.
+// moveInOneStep moves an object within one bucket, if the bucket can do that in one step.
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
 	c, ok := j.transferrer.(*bucketCopier)
 	if !ok || !j.settings.move || j.settings.rule != nil || j.settings.locks {
@@ -117,8 +117,7 @@ func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 	return j.src.removeUnchanged(ctx, src)
 }
 
-// lookAgain fails if an end does not have a file any more, or has another one: somebody may have removed it since it
-// was compared.
+// lookAgain fails if the file of an end was removed or replaced: somebody may have removed it since it was compared.
 func lookAgain(ctx context.Context, end openedEnd, file entry) error {
 	there, err := end.has(ctx, file)
 	switch {

@@ -15,8 +15,9 @@ import (
 )
 
 // A nesting finds out whether one end lies in a folder of another one under another address, such as a directory
-// that a server serves. Then the outer end has the files of the inner one below that folder. A folder that
-// seems to have one of its first files is asked about once, before the job replaces or removes a file.
+// that a server serves. Then the outer end has the files of the inner one below that folder. If a folder seems
+// to have one of the inner end's first files, the job asks once whether it is the inner end, before it replaces
+// or removes a file.
 type nesting struct {
 	outer, inner openedEnd
 	outerIs      role
@@ -25,13 +26,13 @@ type nesting struct {
 	settings     *settings
 	first        map[string]entry // files of the inner end, by key
 	read         bool             // each file of the outer end was seen
-	folders      map[string]bool  // of the outer end, that were asked about
+	folders      map[string]bool  // folders of the outer end about which the job has asked
 
 	question *evidence.Question // at the inner end; nil until a folder is suspected, or if nothing can be stored there
 	readOnly bool               // whether nothing can be stored at the inner end
 }
 
-// A role is what an end is for a job.
+// A role is the part that an end has in a job.
 type role int
 
 const (
@@ -42,7 +43,7 @@ const (
 
 const (
 	maxFirst   = 1000
-	maxFolders = 100 // that are asked about, if each takes a question of its own
+	maxFolders = 100 // folders to ask about, if each takes a question of its own
 	// listedTogether is how far two listings of one file may differ: some list seconds.
 	listedTogether = 2 * time.Second
 )
@@ -50,7 +51,7 @@ const (
 // someFiles are the first files of an end, whatever the job selects: names that it leaves out show a nesting, too.
 type someFiles struct {
 	byKey map[string]entry
-	whole bool // there are no more
+	whole bool // there are no more files
 }
 
 func firstFiles(ctx context.Context, end openedEnd, s *settings) (someFiles, error) {
@@ -94,7 +95,7 @@ func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
 	return nil
 }
 
-// foldersOf returns the folders in which a key lies.
+// foldersOf returns the folders that contain a key.
 func foldersOf(key string) (folders []string) {
 	for i := range len(key) {
 		if key[i] == '/' {
@@ -142,8 +143,8 @@ func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 }
 
 // unseen reports whether the outer end may have files that were not seen, before the first file is replaced or, with
-// removal, removed. A walk that comes to a file of the destination has seen those before it, of which one is that
-// of the first file of a source that lies there. It sees only names that the job selects.
+// removal, removed. A walk that comes to a file of the destination has seen all files before it. If the source lies
+// in the destination, one of them is the first file of the source. A walk sees only names that the job selects.
 func (n *nesting) unseen(removal bool) bool {
 	switch s := n.settings; {
 	case n.read, len(n.first) == 0:
@@ -154,7 +155,8 @@ func (n *nesting) unseen(removal bool) bool {
 	return n.outerIs == source && !removal
 }
 
-// lookThrough looks at all files of the ends that were not seen. A job of a range of keys does so in its range.
+// lookThrough looks at all files of the ends that were not seen yet. A job of a range of keys does so in its
+// range.
 func (p *places) lookThrough(ctx context.Context, removal bool) error {
 	for i, n := range p.nestings {
 		if !n.unseen(removal) {
@@ -191,8 +193,8 @@ func mayBeOne(a, b entry) bool {
 	return a.size == b.size && a.size > 0 || a.modified.Sub(b.modified).Abs() <= listedTogether
 }
 
-// ask fails if the inner end is a folder of the outer one. One object at the inner end answers for all folders, since a
-// layer with two stores puts a question into both.
+// ask fails if the inner end is a folder of the outer one. One object at the inner end serves the questions about all
+// folders, since a layer with two stores puts a question into both.
 func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	if n.question == nil && !n.readOnly {
 		question, err := evidence.Ask(ctx, asked(n.inner), "")
@@ -208,11 +210,11 @@ func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	return onePlace(found, err, n.refused)
 }
 
-// askThere is ask for an inner end that is only read.
+// askThere is ask for an inner end that nothing may be stored at.
 func (n *nesting) askThere(ctx context.Context, folder, name string) error {
 	found, err := evidence.Appears(ctx, asked(n.outer), folder, asked(n.inner), "")
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // a directory without this folder: a backup gets those of the destination
+	case errors.Is(err, fs.ErrNotExist): // a backup without this folder gets those of the destination
 		return nil
 	case found || !cannotWrite(err):
 		return onePlace(found, err, n.refused)
@@ -223,7 +225,7 @@ func (n *nesting) askThere(ctx context.Context, folder, name string) error {
 	return onePlace(one, err, n.refused)
 }
 
-// end removes what was stored to ask.
+// end removes the objects that were stored to ask.
 func (n *nesting) end(ctx context.Context) error {
 	if n.question == nil {
 		return nil
@@ -241,8 +243,8 @@ func errManyFolders() *storage.Error {
 	}
 }
 
-// oneObject reports whether two objects have all in common: a copy is younger. It is the answer for an end that takes
-// no files.
+// oneObject reports whether two objects are equal in everything: a copy would be younger. It decides for an end that
+// takes no files.
 func oneObject(ctx context.Context, a openedEnd, there string, b openedEnd, here string) (bool, error) {
 	outer, isBucket := a.(*objects)
 	inner, both := b.(*objects)

@@ -19,7 +19,7 @@ var _ openedEnd = (*objects)(nil)
 type objects struct {
 	from           Source
 	bucket         storage.ReadWriter
-	inventory      *Inventory // in place of a listing; or nil
+	inventory      *Inventory // read in place of a listing; nil if there is none
 	pastUnreadable bool       // a listing continues after folders that may not be read
 }
 
@@ -34,7 +34,7 @@ func (o *objects) checkWrite(key string, _ bool) error {
 	return nil
 }
 
-// startsAnywhere returns false for what would be sorted again.
+// startsAnywhere returns false if a listing would have to be sorted again.
 func (o *objects) startsAnywhere() bool {
 	return o.inventory == nil && storage.Supports(o.from, storage.OrderedListing)
 }

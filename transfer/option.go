@@ -41,9 +41,9 @@ type settings struct {
 	resume       string
 	now          func() time.Time
 	noSync       bool
-	maxDelete    *int64                      // or nil
-	beforeDelete func(files, of int64) error // or nil
-	backup       End                         // or none
+	maxDelete    *int64                      // nil if not given
+	beforeDelete func(files, of int64) error // nil if not given
+	backup       End                         // zero if not given
 	only         func(key string) bool
 	sizeOnly     bool
 	missingOnly  bool
@@ -54,10 +54,10 @@ type settings struct {
 	hasMaxSize                    bool
 	modifiedAfter, modifiedBefore time.Time
 	shard, shards                 uint64
-	inventory                     *Inventory // or nil
-	bounds                        []string   // of ranges of keys, that are the shards
+	inventory                     *Inventory // nil if not given
+	bounds                        []string   // keys at which the ranges of the shards begin
 	bounded                       bool       // WithShardBounds was given
-	ranges                        *keyRange  // the shard, if it is a range of keys; or nil
+	ranges                        *keyRange  // the shard, if it is a range of keys; otherwise nil
 
 	anyName  bool     // also files that the patterns leave out, unless their directory is excluded
 	ofLayers bool     // also the objects of layers, which a job leaves out
@@ -158,8 +158,8 @@ func (s *settings) patterns(argument string, known, more []string) []string {
 // paths.
 func WithLinks() Option { return option(func(s *settings) { s.links = true }) }
 
-// WithChecksum compares only the CRC32C of files of equal size. It reads files, and
-// objects whose store keeps no CRC32C.
+// WithChecksum compares only the CRC32C of files of equal size. To get it, the job reads files,
+// and objects whose store keeps no CRC32C.
 func WithChecksum() Option { return option(func(s *settings) { s.checksum = true }) }
 
 // WithSizeOnly takes files of equal size for the same, whatever their time and content are.

@@ -14,12 +14,13 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// What a job knows of the places of its ends before it removes anything.
+// Places is what a job knows of the places of its ends before it removes anything.
 type places struct {
 	apart  bool // both ends are known to be two, without a request
-	beside bool // they are two folders of one bucket
-	// copied means that what the source has may appear at the destination, and not the reverse: the destination
-	// may show a second store. A file that both have is then copied before it is removed from the source.
+	beside bool // the ends are two folders of one bucket
+	// copied means that files of the source may appear at the destination, but not the reverse, because the
+	// destination may show a second store. A file that both have is then copied before it is removed from the
+	// source.
 	copied   bool
 	nestings []*nesting
 	first    map[openedEnd]someFiles
@@ -30,7 +31,8 @@ func apart(a, b End) bool {
 	return evidence.Apart(serving.Places(a.location()), serving.Places(b.location()))
 }
 
-// checkPlaces finds out whether the ends of a job that removes are two places. It asks if their addresses do not tell.
+// checkPlaces finds out whether the ends of a job that removes are two places. If their addresses do not show it, it
+// asks.
 func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	to, from := serving.Places(dst.location()), serving.Places(src.location())
 	j.places.apart, j.places.beside = evidence.Apart(to, from), evidence.Beside(to, from)
@@ -54,7 +56,7 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 }
 
 // meet reports whether a mount is known to show a part of the other end in an end that the job writes to, outside of
-// what the job leaves out.
+// the folders that the job leaves out.
 func (j *job) meet(written, other End) bool {
 	meetings := evidence.Meetings(serving.Places(written.location()), serving.Places(other.location()))
 	return slices.ContainsFunc(meetings, func(m evidence.Meeting) bool {
@@ -62,8 +64,8 @@ func (j *job) meet(written, other End) bool {
 	})
 }
 
-// checkBackup finds out whether the end of WithBackup is another place than both ends: what it saves replaces what it
-// has.
+// checkBackup finds out whether the end of WithBackup is another place than both ends, because a saved file replaces
+// one of the same key there.
 func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	if j.saved == nil {
 		return nil
@@ -129,7 +131,7 @@ func (j *job) askEnds(ctx context.Context, to, from End) error {
 
 // beginNestings reads the first files of two ends, and looks whether they show that one end lies in the other.
 func (j *job) beginNestings(ctx context.Context, nestings ...*nesting) error {
-	j.places.nestings = append(j.places.nestings, nestings...) // also those of a failure, which may have asked
+	j.places.nestings = append(j.places.nestings, nestings...) // also the nestings that failed, which may have asked
 	for _, n := range nestings {
 		n.settings = j.settings
 		inner, err := j.firstOf(ctx, n.inner)
@@ -147,7 +149,7 @@ func (j *job) beginNestings(ctx context.Context, nestings ...*nesting) error {
 	return nil
 }
 
-// end removes what was stored to ask.
+// end removes the objects that were stored to ask.
 func (p *places) end(ctx context.Context) error {
 	var errs []error
 	for _, n := range p.nestings {
@@ -174,7 +176,7 @@ func errOverlap() *storage.Error {
 	return e
 }
 
-// onePlace returns refused if found, with the error of the question.
+// onePlace returns refused if found is set, else the error of the question.
 func onePlace(found bool, err error, refused *storage.Error) error {
 	if found && err == nil {
 		return refused
@@ -197,7 +199,7 @@ func unanswered(err error) error {
 		Hint: "repeat the job when each store of both ends answers, also the second one of a mirror",
 	}
 	switch {
-	case failed.Code == storage.OutcomeUnknown: // that of the question, which may be asked again
+	case failed.Code == storage.OutcomeUnknown: // the outcome of the question is unknown: it may be asked again
 		e.Code = storage.Unavailable
 	case cannotWrite(err):
 		e.Hint = "let the job write at the top of one end: it stores a small file there, and looks for it in the other"

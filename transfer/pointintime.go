@@ -27,10 +27,10 @@ import (
 // An object that is written again meanwhile is not replaced if the store supports
 // [storage.IfAbsent].
 //
-// It brings back nothing that layers keep in a bucket: the notes of a mirror, the tombstones of an overlay, and its
-// markers. It leaves removed what a job had stored to ask whether two places are one.
-// The version below a marker comes back. A marker that is soft-deleted is known only when it was
-// restored: it is removed again, and a dry run counts it.
+// It does not bring back objects that layers keep in a bucket: the notes of a mirror, and the tombstones and
+// markers of an overlay. Nor does it bring back an object that a job had stored to ask whether two places are one.
+// The version below a marker comes back. A soft-deleted marker is recognized only after it was restored: it is then
+// removed again, and a dry run counts it.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
 	return revert(ctx, "Undelete", b, opts, removedVersions, func(versions []storage.VersionEntry) reversion {
 		if versions[0].Current && !versions[0].IsDeleteMarker {
@@ -83,18 +83,18 @@ type reversion struct {
 	version  storage.VersionEntry
 	replaces bool // the object has a current version
 	markers  []storage.VersionEntry
-	below    []storage.VersionEntry // older ones, with restoreRemoved
+	below    []storage.VersionEntry // older versions, for restoreRemoved
 }
 
 type revertAction int
 
 const (
 	leaveObject revertAction = iota
-	keepVersion              // the version is current
-	bringBack                // the version becomes current
+	keepVersion              // nothing to do: the version is current
+	bringBack                // make the version current by a copy
 	removeCurrent
-	removeMarkers  // those above the version, so that it becomes current
-	restoreRemoved // the version, which is soft-deleted
+	removeMarkers  // remove the markers above the version, so that it becomes current
+	restoreRemoved // restore the version, which is soft-deleted
 )
 
 // reverting is one call of [Undelete] or [RestoreAt].
@@ -103,9 +103,9 @@ type reverting struct {
 	reporter reporter
 	bucket   storage.Bucket
 	slots    *semaphore
-	marked   []reversion // of removeMarkers, until they are a batch
+	marked   []reversion // reversions of removeMarkers, until they fill a batch
 	list     func(context.Context, storage.Bucket, string) iter.Seq2[[]storage.VersionEntry, error]
-	decide   func(versions []storage.VersionEntry) reversion // of one key, the newest first
+	decide   func(versions []storage.VersionEntry) reversion // takes the versions of one key, the newest first
 }
 
 func revert(
@@ -149,7 +149,7 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 		if err != nil {
 			return err
 		}
-		if evidence.IsKey(versions[0].Key) { // a job had asked, and removed it
+		if evidence.IsKey(versions[0].Key) { // a job had stored it to ask, and removed it
 			continue
 		}
 		if err := r.passMarkers(ctx, versions); err != nil {

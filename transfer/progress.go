@@ -53,7 +53,7 @@ const (
 	Aborted     Action = "aborted" // a multipart upload to the key, by [Expire]
 	Failed      Action = "failed"
 
-	// Those of [Undelete] and [RestoreAt]: how an object came back, or that it was there.
+	// Actions of [Undelete] and [RestoreAt]: how an object came back, or that it was there.
 	MarkerRemoved Action = "marker-removed"
 	VersionCopied Action = "version-copied"
 	Restored      Action = "restored" // see [storage.WithSoftDeleted]
@@ -108,7 +108,7 @@ func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	}
 }
 
-// ticker returns what reports at each tick if anything has changed.
+// ticker returns a function that reports at each tick if anything has changed.
 func (m *meter) ticker(report func(Progress)) func(context.Context) {
 	var samples [rateTicks]int64 // bytes at the last ticks
 	var last Progress

@@ -13,10 +13,11 @@ import (
 	"github.com/omnibucket/storage/internal/removeeach"
 )
 
-// extraneousMemory is how many bytes of the files to remove are in memory; the rest is on disk.
+// extraneousMemory is how many bytes the list of files to remove takes in memory; the rest of
+// the list is on disk.
 const extraneousMemory = 4 << 20
 
-// removeLater keeps a file to remove: it is known long before it may be removed.
+// removeLater remembers a file to remove: the job may remove it only at the end.
 func (j *job) removeLater(ctx context.Context, file entry) error {
 	j.extraneousCount++
 	return tempError("", "", j.extraneous.Add(ctx, []byte(file.key), binary.AppendVarint(nil, file.size)))

@@ -14,8 +14,8 @@ func keptVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq
 	return byKey(storage.Versions(ctx, b, storage.WithPrefix(prefix)))
 }
 
-// removedVersions yields the versions of each key, and then what of it was removed for good and can be
-// restored. The objects of a bucket without versions are their only versions.
+// removedVersions yields the versions of each key, and then the objects of that key that were removed
+// for good and can be restored. The objects of a bucket without versions are their only versions.
 func removedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
 	if !storage.Supports(b, storage.SoftDelete) {
 		return keptVersions(ctx, b, prefix)
@@ -60,8 +60,8 @@ func byKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.Vers
 	}
 }
 
-// together yields the entries of two listings in the order of keys: of one key those of first before those
-// of second.
+// together yields the entries of two listings in the order of keys. If both have a key, the entries of
+// first come before those of second.
 func together(first, second iter.Seq2[storage.VersionEntry, error]) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		next, stop := iter.Pull2(second)

@@ -22,7 +22,8 @@ type Report struct {
 	Failed      int64 `json:"failed"`      // files that could not be read, written or removed, or have an invalid name
 	Deleted     int64 `json:"deleted"`     // files removed
 	Aborted     int64 `json:"aborted"`     // multipart uploads aborted, by [Expire]
-	// with [WithInventory]: objects that were replaced or removed since, and skipped
+	// with [WithInventory]: objects that were replaced or removed after the inventory was
+	// taken, and skipped
 	Changed int64 `json:"changed"`
 
 	Bytes        int64 `json:"bytes"`        // stored for transferred files
@@ -32,7 +33,7 @@ type Report struct {
 	Started  time.Time     `json:"started"`
 	Duration time.Duration `json:"durationNanoseconds"`
 	DryRun   bool          `json:"dryRun"`
-	// PlacesUnknown tells, of a dry run of a job that removes, that its ends may be one place under two addresses.
+	// PlacesUnknown is set by the dry run of a job that removes, if its ends may be one place under two addresses.
 	// The job itself asks: it stores a small object at one end and looks for it at the other.
 	PlacesUnknown bool `json:"placesUnknown,omitempty"`
 	// Inventory is when the inventory of [WithInventory] was taken; zero without one.
@@ -43,7 +44,7 @@ type Report struct {
 // A Failure is a file that failed. In JSON, Err is its text and its Code.
 type Failure struct {
 	Key string // ends in a slash for a directory
-	Err error  // a *storage.Error; of a report that was read from JSON, only its text and Code
+	Err error  // a *storage.Error; in a report that was read from JSON, only its text and Code
 }
 
 // A failureRecord is a Failure in JSON.

@@ -54,8 +54,8 @@ func (t *reporter) passed(add func(*Report)) {
 	t.count(add)
 }
 
-// stored counts one file, and what was done. known reports whether it replaces another one. reported is the
-// number of bytes that progress already includes; a copy inside a provider reports none.
+// stored counts one file and the action. known reports whether the file replaces another one. reported is
+// the number of bytes that progress already includes; a copy inside a provider reports none.
 func (t *reporter) stored(action Action, key string, known bool, size, reported int64) {
 	t.meter.files.Add(1)
 	t.count(func(r *Report) {

@@ -17,15 +17,15 @@ const (
 	// resumeBytes is the size of the smallest file that may be uploaded in parts.
 	resumeBytes  = 5 << 20
 	resumeSuffix = ".upload"
-	// abandonAfter is the time after which an unfinished upload is abandoned. Azure
-	// and GCS have then dropped the parts.
+	// abandonAfter is the time after which an unfinished upload is abandoned. By then Azure and
+	// GCS have dropped the parts.
 	abandonAfter = 7 * 24 * time.Hour
 )
 
-// WithResume keeps the state of large uploads in the directory dir, which is created
-// if necessary, in a small file for each upload in progress. If the job is killed and
-// then repeated, it sends only the missing parts of such a file, as
-// [storage.WithResume] does: all but 16 MiB, or a tenth of the file, of what was sent.
+// WithResume keeps the state of large uploads in the directory dir, which is created if
+// necessary, in a small file for each upload in progress. If the job is killed and then
+// repeated, it sends only the missing parts of such a file, as [storage.WithResume] does. It
+// sends again at most 16 MiB, or a tenth of the file, of the bytes that were sent.
 //
 // A download of at least 16 MiB needs no such file. If its job is killed, the next one
 // into the directory continues it, also without WithResume, if the object has the same

@@ -60,7 +60,7 @@ func WithRuns(report func(Run)) EveryOption {
 type Run struct {
 	Began    time.Time
 	Duration time.Duration
-	Err      error // of the job or the lease
+	Err      error // error of the job or of the lease
 }
 
 // Every runs job, and again when interval has passed since the last start, until ctx is
@@ -111,7 +111,7 @@ type schedule struct {
 	interval time.Duration
 	jitter   time.Duration
 	job      func(ctx context.Context) error
-	bucket   interface { // of the lease; or nil
+	bucket   interface { // the bucket of the lease, or nil
 		storage.Uploader
 		storage.Downloader
 	}

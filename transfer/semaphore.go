@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	beginConcurrency = 16  // without WithConcurrency
-	mostConcurrency  = 128 // likewise
-	// requestBytes is what a request for a small file is worth beside the bytes of a large
-	// one, when two numbers of parallel requests are compared.
+	beginConcurrency = 16  // the number to begin with, without WithConcurrency
+	mostConcurrency  = 128 // the greatest number, without WithConcurrency
+	// requestBytes is the number of bytes that a request for a small file counts as beside the
+	// bytes of large files, when two numbers of parallel requests are compared.
 	requestBytes = 64 << 10
 )
 

@@ -19,8 +19,8 @@ const (
 
 // WithShardBounds makes the shards of [WithShard] ranges of keys, in place of the hash, so that each job lists
 // only its range of a bucket. Shard 0 has the keys up to the first bound, the last shard those that follow the
-// last bound. [ShardBounds] returns bounds. All jobs need the same ones: a key of other bounds may be in two
-// shards, or in none.
+// last bound. [ShardBounds] returns bounds. All jobs need the same ones: with different bounds, a key may be in
+// two shards, or in none.
 //
 // Bounds are relative to the ends, as keys are. A directory, an inventory, and a bucket that lists in no order
 // are still read whole. If the bounds are not in their order, or are not one less than the shards, the job fails
@@ -47,7 +47,7 @@ func ShardBounds(ctx context.Context, from storage.Lister, n int, opts ...Option
 	}
 	list := from.List(ctx, storage.WithPrefix(s.prefix), storage.WithAnyOrder())
 	if i, ok := from.(*Inventory); ok {
-		list = i.objects(ctx, s.prefix) // without sorting
+		list = i.objects(ctx, s.prefix) // the keys need no sorting
 	}
 	return s.shardBounds(list, n)
 }
@@ -60,7 +60,7 @@ func (s *settings) shardBounds(list iter.Seq2[storage.ListEntry, error], n int) 
 	}
 	bounds := make([]string, n-1)
 	for i := range bounds {
-		if len(keys) > 0 { // else the last shard has all keys
+		if len(keys) > 0 { // without keys, the last shard has all of them
 			bounds[i] = keys[len(keys)*(i+1)/n]
 		}
 	}
@@ -109,12 +109,12 @@ func (s *settings) useBounds() {
 	}
 }
 
-// splitByInventory makes the shard of the job a range of keys, of which both ends know where it begins.
+// splitByInventory makes the shard of the job a range of keys. Both ends can find its beginning.
 func (s *settings) splitByInventory(ctx context.Context) (err error) {
 	if s.inventory == nil || s.shards <= 1 || s.bounded {
 		return nil
 	}
-	everyKey := &settings{} // journals have the ranges of all keys
+	everyKey := &settings{} // the ranges in journals are those of all keys
 	if s.bounds, err = everyKey.shardBounds(s.inventory.objects(ctx, s.prefix), int(s.shards)); err == nil {
 		s.useBounds()
 	}
@@ -124,7 +124,7 @@ func (s *settings) splitByInventory(ctx context.Context) (err error) {
 // A keyRange has the keys that follow after, up to last.
 type keyRange struct {
 	after string
-	last  *string // nil means all
+	last  *string // nil means all that follow
 }
 
 func (r *keyRange) contains(key string) bool {

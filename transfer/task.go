@@ -12,7 +12,7 @@ type task struct {
 	src, dst   entry
 	known      bool // the destination has a file, dst
 	comparison comparison
-	step       *list.Element // of the journal
+	step       *list.Element // the file's step in the journal
 }
 
 // do does one task, with n slots of the semaphore.
@@ -61,8 +61,8 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	return nil
 }
 
-// skipSame ends the task of a file that the destination has, and that the job has not written. With WithMissingOnly
-// nobody has compared them, and the source keeps its file.
+// skipSame ends the task of a file that the destination has and that the job has not written. With WithMissingOnly
+// the two files were not compared, and the source keeps its file.
 func (j *job) skipSame(ctx context.Context, t task) error {
 	if !j.settings.missingOnly {
 		if err := j.finishMove(ctx, t.src, &t.dst); err != nil {
@@ -73,8 +73,8 @@ func (j *job) skipSame(ctx context.Context, t task) error {
 	return nil
 }
 
-// appeared reports whether another job has written the same file to the directory since it was walked, and makes it
-// that of the task.
+// appeared reports whether another job has written the same file to the directory since it was walked, and makes
+// that file the task's.
 func (j *job) appeared(ctx context.Context, t *task) bool {
 	to, ok := j.dst.(*tree)
 	if ok {
@@ -91,7 +91,7 @@ func (j *job) appeared(ctx context.Context, t *task) bool {
 	return comparison == same
 }
 
-// changedSince reports whether an object is not that of the inventory any more. It is then skipped.
+// changedSince reports whether an object is no longer the one in the inventory. It is then skipped.
 func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	from, ok := j.src.(*objects)
 	if !ok || from.inventory == nil || j.settings.dryRun && t.comparison != unclear {

@@ -186,7 +186,7 @@ type comparison int
 
 const (
 	same    comparison = iota
-	differs            // it is transferred
+	differs            // the file is transferred
 	unclear            // compareDeep decides
 )
 

@@ -37,17 +37,17 @@ var _ openedEnd = (*tree)(nil)
 type tree struct {
 	root        *os.Root      // nil for a destination that does not exist, in a dry run
 	destination bool          // temporary files are swept, and links are not followed
-	temps       *partfile.Job // of a destination
-	skipped     []fs.FileInfo // directories: of the other end, and of WithResume
+	temps       *partfile.Job // of a destination; otherwise nil
+	skipped     []fs.FileInfo // the directories of the other end and of WithResume
 	sync        bool          // written files are on the disk when the job ends
 
 	mu      sync.Mutex
 	changes map[string]bool // directories that need a sync
-	marks   []string        // of temporary files that the walk has met
+	marks   []string        // marks of temporary files that the walk has met
 	kept    map[string]bool // files of which a part stays for the next job
 
 	syncing  sync.Mutex // held by syncDirs
-	unsynced error      // of a sync that failed: a later success says nothing about its names
+	unsynced error      // the error of a sync that failed: a later success says nothing about its names
 }
 
 func (t *tree) close() error {
@@ -58,7 +58,7 @@ func (t *tree) close() error {
 	return errors.Join(t.syncDirs(), t.root.Close())
 }
 
-// keep notes that a part of a file stays for the next job.
+// keep records that a part of a file stays for the next job.
 func (t *tree) keep(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,14 +68,14 @@ func (t *tree) keep(key string) {
 	t.kept[key] = true
 }
 
-// noteMark notes what may be the mark of temporary files.
+// noteMark records a file that may be the mark of temporary files.
 func (t *tree) noteMark(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.marks = append(t.marks, key)
 }
 
-// sweep removes what dead processes have left, and nobody continues.
+// sweep removes the files that dead processes have left and that nobody continues.
 func (t *tree) sweep(s *settings) {
 	for _, mark := range t.marks {
 		partfile.Sweep(t.root, mark, func(target string) bool {
@@ -85,7 +85,7 @@ func (t *tree) sweep(s *settings) {
 	}
 }
 
-// noteTopMarks notes the marks of a directory that the job does not walk.
+// noteTopMarks records the marks in a directory that the job does not walk.
 func (t *tree) noteTopMarks() {
 	top, _ := fs.ReadDir(t.root.FS(), ".") // may be incomplete
 	for _, d := range top {
@@ -95,8 +95,8 @@ func (t *tree) noteTopMarks() {
 	}
 }
 
-// noteChange notes that names in dir have changed. A directory is synced once at the
-// end of the job, or earlier if many are waiting.
+// noteChange records that names in dir have changed. A directory is synced once at the end of
+// the job, or earlier if many are waiting.
 func (t *tree) noteChange(dir string) error {
 	if !t.sync {
 		return nil
@@ -164,7 +164,7 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	return sum.Sum32(), err
 }
 
-// read writes a file to a hash, if it has at most so many bytes.
+// read writes a file to a hash, if it has at most size bytes.
 func (t *tree) read(ctx context.Context, key string, most int64, to io.Writer) error {
 	f, info, err := t.open(key)
 	if err == nil {

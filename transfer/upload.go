@@ -66,7 +66,7 @@ func (u *uploader) transfer(
 		return 0, fileError("Upload", src.key, err)
 	}
 	var more map[string]string
-	if storage.Supports(u.to, storage.Metadata) { // else compareDeep does without
+	if storage.Supports(u.to, storage.Metadata) { // without metadata, compareDeep decides without the mtime
 		at := content.Modified()
 		more = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())}
 	}

@@ -132,7 +132,7 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 		var found []fs.DirEntry
 		found, err = f.ReadDir(readAtOnce)
 		for _, d := range found {
-			if err := w.ctx.Err(); err != nil { // each has a stat of its own
+			if err := w.ctx.Err(); err != nil { // each name needs a stat of its own
 				return nil, err
 			}
 			if c, ok := w.child(prefix, d); ok {
@@ -172,7 +172,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
 		return c, false // removed meanwhile
-	case d.IsDir() || err == nil && info.IsDir(): // reading it returns an error of stat
+	case d.IsDir() || err == nil && info.IsDir(): // reading the directory returns the error of stat
 		if err == nil && !w.settings.excludesDir(key) &&
 			slices.ContainsFunc(w.tree.skipped, func(skipped fs.FileInfo) bool { return os.SameFile(skipped, info) }) {
 			c.entry.kind = excluded
@@ -193,7 +193,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	return c, w.settings.selects(key)
 }
 
-// stat returns the file with this name; with WithLinks, that to which a link leads.
+// stat returns the file with this name. With WithLinks, it returns the file to which a link
+// leads.
 func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 	if w.links && d.Type()&fs.ModeSymlink != 0 {
 		return w.tree.root.Stat(key)

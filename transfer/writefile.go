@@ -52,8 +52,8 @@ func collision(key, file string) error {
 	)
 }
 
-// writeFile has write fill a temporary file and then renames it to key: with its
-// time, and never incomplete. If known is set, the destination had a file, which is
+// writeFile has write fill a temporary file and then renames it to key, with its time. The file
+// with that key is never incomplete. If known is set, the destination had a file, which is
 // replaced.
 func (t *tree) writeFile(key string, known bool, p permissions, open opener,
 	write func(f *os.File) (modified time.Time, err error)) (err error) {
@@ -179,7 +179,7 @@ func (t *tree) checkDirs(key string) error {
 	return nil
 }
 
-// A temporary is the file that becomes another.
+// A temporary is a file that gets its name when it is complete.
 type temporary struct {
 	file *os.File
 	path string
@@ -190,7 +190,7 @@ type temporary struct {
 // system.
 type opener func(mode fs.FileMode) (temporary, error)
 
-// small opens a file that is not continued.
+// small opens a temporary for a file that no later job continues.
 func (t *tree) small(key string) opener {
 	return func(mode fs.FileMode) (temporary, error) {
 		f, path, err := t.temps.Create(key, mode)

@@ -13,7 +13,7 @@ import (
 type bounds struct {
 	judge   *rules.Judge
 	claimed int64 // bytes; 0 means not known
-	most    int64 // bytes, of the application; 0 means that of the rules
+	most    int64 // bytes that the application permits; 0 means the limit of the rules
 }
 
 // newBounds returns the bounds of the rules, with the length that the sender claims.
@@ -55,7 +55,7 @@ func (b bounds) limit() int64 {
 type body struct {
 	from    io.Reader
 	bounds  bounds
-	limit   int64 // of bounds
+	limit   int64 // limit of the bounds
 	read    int64
 	refused *Error
 }
@@ -97,7 +97,7 @@ func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 			return limit - others - share, nil
 		},
 	}
-	if known { // so that a store that sends it again need not ask again
+	if known { // kept, so that a store that sends the body again need not ask again
 		if err := b.Ask(); err != nil || left <= b.Left {
 			return u.piece.Body, err
 		}

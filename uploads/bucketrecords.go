@@ -20,7 +20,8 @@ import (
 const (
 	recordPrefix = "files/records/"
 	recordSuffix = ".json"
-	// expiryPrefix has an empty object for each file that expires. Its name is the time, then the ID.
+	// expiryPrefix begins the keys of empty objects, one for each file that expires. The rest of such
+	// a key is the time, then the ID.
 	expiryPrefix = "files/expiry/"
 
 	readConcurrency = 16
@@ -64,8 +65,8 @@ func (b bucketRecords) write(ctx context.Context, f *File, condition storage.Upl
 	return err
 }
 
-// Create notes when the file expires before it stores the record. In the other order, a crash could leave a record that
-// never expires.
+// Create stores the time at which the file expires before it stores the record. In the other order, a crash could
+// leave a record that never expires.
 func (b bucketRecords) Create(ctx context.Context, f *File) error {
 	if err := filename.Storable(f.Key, f.Name, f.ContentType, f.User.ID, f.Purpose, f.Expires); err != nil {
 		return err
@@ -84,7 +85,7 @@ func (b bucketRecords) Record(ctx context.Context, id string) (*File, error) {
 }
 
 func (b bucketRecords) read(ctx context.Context, id string) (*File, string, error) {
-	if keyrule.Write(recordKey(id)) != "" { // no record has it; some stores would call it an invalid argument
+	if keyrule.Write(recordKey(id)) != "" { // no record has such a key; some stores would call it an invalid argument
 		return nil, "", storage.ObjectNotFound
 	}
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, recordKey(id))
@@ -152,7 +153,7 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (f
 		f := &File{ID: id, Expires: timeid.Time(at)}
 		switch {
 		case !timeid.Valid(id) || entry.Key != expiryKey(f):
-			continue // it is not of this package
+			continue // the object is not of this package
 		case f.Expires.After(now):
 			return found, nil
 		}
@@ -238,7 +239,7 @@ func countBefore(ids []string, q Filter) int {
 	return n
 }
 
-// readAll returns the records; nil stands for one that was removed meanwhile.
+// readAll returns the records; nil stands for a record that was removed meanwhile.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*File, error) {
 	files := make([]*File, len(ids))
 	return files, parallel.Each(ctx, len(ids), readConcurrency, func(ctx context.Context, i int) (err error) {

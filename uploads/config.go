@@ -43,18 +43,18 @@ const (
 type Config struct {
 	// Rules say which files are accepted. The zero value is for pictures of 10 MiB.
 	Rules rules.Rules
-	// Key is the pattern of keys; "": DefaultKey. It must have {random}, which stands
-	// for 128 bits as 26 letters and digits, or {id}, which is such bits after the time, in 36:
-	// keys are then in the order of time. It may have {yyyy}, {mm} and {dd}, in
-	// UTC, and {ext} at its end, the extension that fits the content. Other names in
-	// braces, at most one in a segment, are filled by [User].
+	// Key is the pattern of keys; the default is DefaultKey. It must have {random}, which
+	// stands for 128 bits as 26 letters and digits, or {id}, which is such bits after the time,
+	// in 36: keys are then in the order of time. It may have {yyyy}, {mm} and {dd}, in UTC, and
+	// {ext} at its end, the extension that fits the content. Other names in braces, at most one
+	// in a segment, are filled by [User].
 	Key string
 	// CacheControl maps a media type, "image/*" or "*" to directives. The closest
 	// match applies, and "" sets none. By default it is a year and immutable, because
 	// the content of a key never changes: public for PublicLink, otherwise private.
 	CacheControl map[string]string
-	// Link says which address a File has, and LinkTTL how long a signed one works: 1 s
-	// to 7 days, 0: DefaultLinkTTL.
+	// Link says which address a File has, and LinkTTL how long a signed address works: 1 s to 7
+	// days; 0 means DefaultLinkTTL.
 	Link    Link
 	LinkTTL time.Duration
 	// PublicRead makes each stored file readable by anyone
@@ -77,35 +77,34 @@ type Config struct {
 	// choose where it is stored. Its errors become responses as those of Authorize do. If it is
 	// nil, or the Target, Key makes the key and Rules the attributes.
 	Begin func(r *http.Request, user User, n Request) (*Target, error)
-	// Inspect looks at the content of a file that Rules accept, before it appears under its
-	// key. Decoders such as image.Decode read it by io.NewSectionReader(content, 0, f.Size). If Inspect returns an
-	// *Error, the content is removed and the error is the response, with the code Refused if it has none; for any
-	// other error the client may try again. It may change f.ContentType. The content is an object under Prefix until
-	// then, which takes longer. A ticket is refused if Inspect is set, because its sender could replace what was
+	// Inspect looks at the content of a file that Rules accept, before it appears under its key. Decoders such as
+	// image.Decode read it by io.NewSectionReader(content, 0, f.Size). If Inspect returns an *Error, the content is
+	// removed and the error is the response, with the code Refused if it has none; for any other error the client
+	// may try again. It may change f.ContentType. Until then the content is an object under Prefix, so that an
+	// upload takes longer. A ticket is refused if Inspect is set, because its sender could replace what was
 	// inspected.
 	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
-	// Stored is called when a file exists, whichever way it came. For a form and [Service.Store], a
-	// file for which it fails is removed. For the other ways, it is called at least once: if it fails
-	// or the process is killed, it is called again when the client asks again, and the file stays. It is not called
-	// for a file that was removed since.
-	// It may set f.Location. Its errors become responses as those of Authorize do.
+	// Stored is called when a file exists, whichever way it came. For a form and [Service.Store], a file for which
+	// it fails is removed. For a file that came by another way, it is called at least once: if it fails or the
+	// process is killed, it is called again when the client asks again, and the file stays. It is not called for a
+	// file that was removed since. It may set f.Location. Its errors become responses as those of Authorize do.
 	Stored func(ctx context.Context, f *File) error
-	// Removed is called before the bytes of a file under Key are removed, whichever way: by DELETE, [Service.Delete],
+	// Removed is called before the bytes of a file under Key are removed, by DELETE, [Service.Delete],
 	// [Service.Remove], [Service.Sweep], or because Stored failed. It removes what was derived from the file, such as
-	// smaller pictures. It is called at least once for each file, perhaps for one that is gone. If it fails, so does
-	// the removal: the bytes stay until it is repeated, or with Records until Sweep.
+	// smaller pictures. It is called at least once for each file, perhaps for a file that is gone already. If it
+	// fails, so does the removal: the bytes stay until it is repeated, or with Records until Sweep.
 	Removed func(ctx context.Context, key string) error
 	// Records keeps a record of each file, if and only if its bytes exist: it is created after the bytes,
 	// before Stored is called, and removed before them. Key must then be fixed text, {id} and perhaps {ext};
 	// "" is then "files/content/{id}{ext}". Begin must return no Target. nil means no records.
 	Records Records
-	// Grace is the age, by the store's clock, at which Sweep removes bytes without a record; 0: 24 hours. It
-	// must be longer than the longest upload, because some providers count an object's age from the start
-	// of its upload.
+	// Grace is the age, by the store's clock, at which Sweep removes bytes without a record; 0 means 24
+	// hours. It must be longer than the longest upload, because some providers count an object's age from
+	// the start of its upload.
 	Grace time.Duration
 	// OnError receives the errors that 5xx responses hide; nil means they are dropped.
 	OnError func(*http.Request, error)
-	// MaxFiles limits the files in one form; 0: 10.
+	// MaxFiles limits the number of files in one form; 0 means 10.
 	MaxFiles int
 	// DeleteShared offers DELETE even if Key has no values, like [DefaultKey]. Nothing then
 	// says whose a file is: any user whom Authorize admits may delete any file. Without
@@ -113,30 +112,31 @@ type Config struct {
 	DeleteShared bool
 
 	// Prefix is where the bucket keeps files that are not yet accepted, and the state of
-	// uploads; "": DefaultPrefix. It ends in "/". Nobody but the server may read it.
+	// uploads; the default is DefaultPrefix. It ends in "/". Nobody but the server may read it.
 	Prefix string
-	// UploadTTL is how long a signed address works to which a client sends a file or a part: 1 s to
-	// 7 days, 0: DefaultUploadTTL. It never works longer than its upload. The whole file of a ticket
-	// must arrive and be finished within a day after UploadTTL.
+	// UploadTTL is how long a signed address works, to which a client sends a file or a part: 1 s to
+	// 7 days; 0 means DefaultUploadTTL. It never works longer than its upload. The whole file of a
+	// ticket must arrive and be finished within a day after UploadTTL.
 	UploadTTL time.Duration
 	// TokenKey signs tickets and has at least 16 bytes. If it is nil, a random
 	// key is drawn: tickets then end with the process, and are not valid in other processes.
 	TokenKey []byte
 
-	// TTL is how long an upload in parts or by tus may take, from its beginning: 1 minute to
-	// 7 days, 0: DefaultTTL.
+	// TTL is how long an upload in parts or by tus may take, from its beginning: 1 minute to 7
+	// days; 0 means DefaultTTL.
 	TTL time.Duration
-	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16 MiB; 0: DefaultMemoryLimit. A
-	// quarter is for the requests that send bytes, by whichever way, each of which takes 32 KiB: by default 512 at
-	// once. A JSON document above 4 KiB takes its length. A user has at most as many of them as are still free for
-	// others, so 256 if nobody else sends. If Authorize names no user, that holds for an address of clients
-	// (Request.RemoteAddr; of IPv6, a network /64). The rest is for parts, of which a user has at most three times
-	// what is free for others. An upload takes at most one part at a time, of 8 MiB for files of up to 78 GiB, and
-	// only as its bytes arrive. If the client sends nothing for 2 seconds, or if there is no memory, what has arrived
-	// is stored as a segment, which costs a request more. A client for which there is no memory waits for 30 seconds,
-	// and then gets 503. A file whose parts exceed the rest is too large. One that sends less than 16 KiB in a minute
-	// is disconnected; what it sent counts. Of other requests, the bucket may hold eight times as much: up to 8 MiB of
-	// each file, and all of a part of the S3 routes that passes through. Such a part has at most twice MemoryLimit.
+	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16 MiB; 0 means
+	// DefaultMemoryLimit. A quarter of it is for the requests that send bytes, by any way, each of which takes 32
+	// KiB: by default 512 at once. A JSON document above 4 KiB takes its length. A user has at most as many requests
+	// as are still free for others: 256 if nobody else sends. If Authorize names no user, the same limit holds for an
+	// address of clients (Request.RemoteAddr; in IPv6, a network /64). The rest of the memory is for parts. The parts
+	// of one user take at most three times the memory that is free for others. An upload takes at most one part at a
+	// time, of 8 MiB for files of up to 78 GiB, and only as its bytes arrive. If the client sends nothing for 2
+	// seconds, or if there is no memory, the bytes that have arrived are stored as a segment, which costs one more
+	// request. A client for which there is no memory waits for 30 seconds, and then gets 503. A file is too large if
+	// its parts exceed the rest of the memory. A client that sends less than 16 KiB in a minute is disconnected; the
+	// bytes that it sent count. Of other requests, the bucket may hold eight times as much: up to 8 MiB of each file,
+	// and all of a part of the S3 routes that passes through. Such a part has at most twice MemoryLimit.
 	MemoryLimit int64
 
 	// States keeps the state of uploads if the bucket has no conditional writes, in a database
@@ -144,13 +144,13 @@ type Config struct {
 	// and any other keeps them itself. All processes must use the same one.
 	States States
 	// ProxyParts lets all parts of the S3 routes pass through this handler. Without it, only
-	// those do that the store cannot sign.
+	// parts do that the store cannot sign.
 	ProxyParts bool
-	// BaseURL is the public address of the handler, as "https://example.com/uploads". It
+	// BaseURL is the public address of the handler, such as "https://example.com/uploads". It
 	// is used in addresses of this handler that clients get; "" means it is guessed from the
 	// request (Host, X-Forwarded-Proto).
 	BaseURL string
-	// Origins are the origins whose pages may use the handler from another one (CORS), as
+	// Origins are the origins whose pages may use the handler (CORS), such as
 	// "https://example.com"; "*" stands for all, without cookies. nil means none.
 	Origins []string
 
@@ -161,7 +161,7 @@ type Config struct {
 	// ticket.
 	Unguarded bool
 
-	Now    func() time.Time // nil: time.Now. It dates the end of an upload, which Sweep compares with the clock of the store
+	Now    func() time.Time // nil means time.Now; it dates the end of an upload, for Sweep
 	Random io.Reader        // nil means crypto/rand; several goroutines read it at once
 }
 
@@ -272,7 +272,7 @@ func (c *Config) problem() (field, rule string) {
 }
 
 // reserves reports whether no file can have this key: objects under Prefix are removed, and a DELETE of
-// the others would be one of an upload.
+// the other reserved keys would be the DELETE of an upload.
 func (c *Config) reserves(key string) bool {
 	return strings.HasPrefix(key, c.Prefix) || strings.HasPrefix(key, "s3/") || strings.HasPrefix(key, "tus/")
 }

@@ -93,16 +93,16 @@ func (c Code) Storage() storage.Code { return cmp.Or(meanings[c].Storage, storag
 // An Error is the error of every function of this package, except [New], which returns a
 // *storage.Error. The functions of [Config] may return one to choose the response.
 type Error struct {
-	Field   string // of the form or request: the file's field, "token", "size", "parts[3]", "Upload-Offset", or the name of a value
+	Field   string // field of the form or request, such as "token", "size" or "parts[3]", or a value's name
 	Code    Code
 	Message string // a sentence for the sender of the file, in English
-	Name    string // of the file, safe to show; "" if the error is not about one
-	Status  int    // HTTP; 0 means that of Code, or 403 if Code is not of this package
+	Name    string // name of the file, safe to show; "" if the error is not about a file
+	Status  int    // HTTP status; 0 means that of Code, or 403 if Code is not of this package
 	Err     error  // a storage.Code, or the *storage.Error that caused it; not for the sender
 
-	key, location string    // of Completed
-	problem       string    // its type in the registry; "" means none
-	offsets       *[2]int64 // if they differ: where the upload continues, and where the request did
+	key, location string    // set for Completed
+	problem       string    // problem type in the registry; "" means none
+	offsets       *[2]int64 // if offsets differ: where the upload continues, and where the request did
 }
 
 // Error returns a text for logs. The text for people is Message. A cause that is a bare
@@ -163,7 +163,8 @@ func wrongSize() *Error {
 
 func noFile() *Error { return refuseFile(NoFile, "There is no file.") }
 
-// about returns a copy with the name of the file: the application may return one error for many files.
+// about returns a copy of e with the name of the file: the application may return one error for many
+// files.
 func (e *Error) about(name string) *Error {
 	named := *e
 	named.Name = name
@@ -190,7 +191,7 @@ func storeFailed(err error) *Error {
 	}
 	failed, _ := errors.AsType[*storage.Error](err)
 	reads := failed != nil &&
-		(failed.Op == "Copy" || failed.Op == "Compose") // the body is of the store, and not of the sender
+		(failed.Op == "Copy" || failed.Op == "Compose") // the body is read from the store, and not from the sender
 	switch {
 	case storage.CodeOf(err) == storage.BodyFailed && !reads:
 		e.Code, e.Message = Interrupted, "The upload was interrupted."
@@ -264,8 +265,8 @@ func unauthorized(err error) *Error {
 	return &Error{Code: code, Message: message, Err: err}
 }
 
-// A problem is the JSON of an error (RFC 9457). It reveals nothing of the store. Uppy
-// shows Message, which is Detail again.
+// A problem is the JSON of an error (RFC 9457). It reveals nothing of the store. Uppy shows
+// Message, which has the same text as Detail.
 type problem struct {
 	Type     string `json:"type,omitempty"`
 	Title    string `json:"title"`
@@ -276,8 +277,8 @@ type problem struct {
 	Field    string `json:"field,omitempty"`
 	File     string `json:"file,omitempty"`
 	Request  string `json:"requestId"`
-	Key      string `json:"key,omitempty"`      // of Completed
-	Location string `json:"location,omitempty"` // of Completed
+	Key      string `json:"key,omitempty"`      // set for Completed
+	Location string `json:"location,omitempty"` // set for Completed
 	Expected *int64 `json:"expected-offset,omitempty"`
 	Provided *int64 `json:"provided-offset,omitempty"`
 }

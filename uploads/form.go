@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	maxFields     = 100      // of a form, which are skipped
-	maxFieldBytes = 64 << 10 // of such fields before the file of /s3/single
+	maxFields     = 100      // other fields of a form, which are skipped
+	maxFieldBytes = 64 << 10 // bytes of such fields before the file of /s3/single
 	formOverhead  = 1 << 20  // bytes of such fields beside files, and of boundaries and headers
 	maxPartHeader = 64 << 10 // bytes of a part's header, and of what is read ahead of it
 )
@@ -34,7 +34,7 @@ func (h *handler) storeForm(c *call) (err error) {
 	var stored []*File
 	telling := false
 	defer func() {
-		if err != nil || !telling { // not told if the application's judge panics
+		if err != nil || !telling { // the sender is not told if the application's judge panics
 			for _, f := range stored {
 				h.service.discardFile(c.Context(), f)
 			}
@@ -84,9 +84,9 @@ func (h *handler) maxBody() int64 {
 type formReader struct {
 	body    *bodylimit.Reader // mime/multipart would hold up to 10 MiB of a part's header, several times over
 	parts   *multipart.Reader
-	name    string // of the field of a file; "" means any
-	skipped int    // fields
-	skip    int64  // bytes of more fields
+	name    string // name of the field of a file; "" means any
+	skipped int    // number of skipped fields
+	skip    int64  // how many more bytes of fields may be skipped
 }
 
 // newFormReader returns a reader of the files in a field of a form; "" means in any. The other fields have at

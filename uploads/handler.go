@@ -25,7 +25,7 @@ type handler struct {
 	pace    pace
 }
 
-// routes returns the routes. Those of the S3 protocol are of Uppy's companion.
+// routes returns the routes. The routes of the S3 protocol are those of Uppy's companion.
 func (h *handler) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	handle := func(pattern string, f func(*call) error) { mux.HandleFunc(pattern, h.respond(h.authorized(f))) }
@@ -34,7 +34,7 @@ func (h *handler) routes() *http.ServeMux {
 	handle("POST /tickets/finish", h.finishTicket)
 	mux.HandleFunc(
 		"/{key...}",
-		h.respond(func(c *call) error { // a pattern with DELETE would conflict with those of tus
+		h.respond(func(c *call) error { // a pattern with DELETE would conflict with the patterns of tus
 			switch c.Method {
 			case http.MethodDelete:
 				return h.authorized(h.removeFile)(c)
@@ -55,7 +55,7 @@ func (h *handler) routes() *http.ServeMux {
 	handle("DELETE /s3/multipart/{id}", h.abortParts)
 	handle("GET /s3/params", h.beginSingle)
 	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
-	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends
+	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends it
 	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
 	t := &tus{handler: h}
 	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
@@ -99,10 +99,10 @@ type call struct {
 	w           http.ResponseWriter
 	memory      *intake.Memory
 	user        User
-	name        string          // of what the request holds
-	interrupted <-chan struct{} // another request wants it
+	name        string          // name of the file in the request
+	interrupted <-chan struct{} // closed when another request wants the upload
 	last        bool            // the body ends a file whose length may be unknown
-	refused     *feed           // of the body of a request that is refused after some of it was received
+	refused     *feed           // set if the body is refused after some of it was received
 }
 
 func (c *call) json(status int, value any) error {
@@ -121,7 +121,7 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 		err := f(c)
 		ctx := r.Context()
 		if ctx.Err() == nil {
-			ctx = context.WithoutCancel(ctx) // net/http ends it with the Read that close ends
+			ctx = context.WithoutCancel(ctx) // net/http ends the context with the Read that close ends
 		}
 		switch {
 		case err == nil:
@@ -226,12 +226,12 @@ func (h *handler) removeFile(c *call) error {
 	return nil
 }
 
-// smallDocument is how many bytes a document has that takes no memory of others.
+// smallDocument is the size up to which a document needs no memory of MemoryLimit.
 const smallDocument = 4 << 10
 
 // readJSON reads a document of at most this many bytes. If it is strict, unknown fields are refused. A page
-// of another origin cannot send this type without a preflight. A decoder holds all of a document that comes
-// slowly.
+// of another origin cannot send this type without a preflight. The whole document counts as memory, because
+// a decoder holds all of it if it comes slowly.
 func readJSON(c *call, to any, most int64, strict bool) error {
 	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil ||
 		mediaType != "application/json" {
@@ -248,7 +248,7 @@ func readJSON(c *call, to any, most int64, strict bool) error {
 		defer release()
 	}
 	d := json.NewDecoder(http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), most))
-	d.UseNumber() // in metadata: a float64 would change numbers with many digits
+	d.UseNumber() // for numbers in metadata: a float64 would change numbers with many digits
 	if strict {
 		d.DisallowUnknownFields()
 	}

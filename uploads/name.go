@@ -11,7 +11,7 @@ import (
 
 const (
 	maxNameBytes  = 255 // the limit of file systems
-	maxNameSuffix = 16  // bytes of an extension that is kept when a name is cut
+	maxNameSuffix = 16  // bytes of the extension that is kept when a name is cut
 	maxMarks      = 4   // combining marks on one letter; more would cover the lines around it
 	noName        = "file"
 	blanks        = "\u115F\u1160\u2800\u3164\uFFA0" // letters and signs that show nothing: fillers of Hangul, and Braille

@@ -110,8 +110,8 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 	return err
 }
 
-// findOrphans walks keys and IDs together, because both are sorted. Young bytes are
-// not orphans, because their record may not be created yet, as that of a claim.
+// findOrphans walks keys and IDs together, because both are sorted. Young bytes are not
+// orphans, because their record may not be created yet, such as the record of a claimed upload.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	found, pattern := &orphans{
 		tally{found: map[string]bool{}}, tally{found: map[string]bool{}},
@@ -138,7 +138,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		}
 		switch {
 		case failed != nil:
-			return nil, failed // it is not known what else has a record
+			return nil, failed // it is not known which other bytes have a record
 		case more && id == of:
 			next()
 		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:

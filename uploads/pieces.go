@@ -26,9 +26,9 @@ type Piece struct {
 	Token  string
 	Count  int       // how many pieces there are, 1 to 10,000; the same in every call
 	Number int       // this one's number, 1 to Count
-	Body   io.Reader // never closed; it may be empty
-	// User, Name, Type and Metadata are those of the file, and the same in every call. Name and
-	// Type are as the client says. Name, Type and Metadata are valid UTF-8 of at most 8 KiB together.
+	Body   io.Reader // the number of this piece, 1 to Count
+	// User, Name, Type and Metadata belong to the file, and are the same in every call. Name and Type
+	// are the client's. Name, Type and Metadata are valid UTF-8 of at most 8 KiB together.
 	User       User
 	Name, Type string
 	Metadata   map[string]string
@@ -51,7 +51,7 @@ type pieceState struct {
 
 const (
 	maxPieceCount = 10_000
-	maxPieceToken = 128 // bytes
+	maxPieceToken = 128 // bytes of a token
 	piecePrefix   = "piece-"
 
 	firstPoll = 50 * time.Millisecond
@@ -119,7 +119,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 		f, _, failure = s.whole(ctx, keypattern.IDIn(f.Key))
 	}
 	switch {
-	case failure == nil && f == nil: // removed meanwhile
+	case failure == nil && f == nil: // the file was removed meanwhile
 		return nil, completedToken()
 	case failure == nil && made.Location == "":
 		failure = s.link(ctx, f)
@@ -147,7 +147,7 @@ func (p *Piece) check() *Error {
 		return invalid("part", fmt.Sprintf("The part must be 1 to %d.", p.Count))
 	case p.Body == nil:
 		return noFile()
-	case !utf8.ValidString(all) || len(all) > maxMetadataBytes: // the state would have others, or be too large
+	case !utf8.ValidString(all) || len(all) > maxMetadataBytes: // the state would change them, or be too large
 		return invalid(
 			"metadata", "Name, type and metadata must be valid text of at most "+words.Bytes(maxMetadataBytes)+".",
 		)
@@ -158,8 +158,8 @@ func (p *Piece) check() *Error {
 type putPiece struct {
 	service   *Service
 	piece     Piece
-	prefix    string // of the pieces, after enter
-	conflicts int    // how often another call changed the state first
+	prefix    string // prefix of the pieces; set by enter
+	conflicts int    // how often another call changed the state before this one did
 }
 
 func (u *putPiece) key(number int) string { return fmt.Sprintf("%s%05d", u.prefix, number) }
@@ -307,7 +307,8 @@ func (u *putPiece) conflict(name string) error {
 }
 
 // complete reports whether all pieces are there. The last one is usually sent last, so one request is
-// enough for most pieces. If they are too large, no file is begun, and a smaller one can replace one.
+// enough for most pieces. If they are too large together, no file is begun, and a smaller piece can
+// replace one of them.
 func (u *putPiece) complete(ctx context.Context, s *session) (bool, error) {
 	if u.piece.Number != s.Pieces.Count {
 		there, err := u.service.bucket.Exists(ctx, u.key(s.Pieces.Count))
@@ -360,7 +361,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			waited += poll
 			continue
 		}
-		earlier := s.Target.Key // of a call that may have stored it
+		earlier := s.Target.Key // key of a call that may have stored the file
 		s.overdue = seen
 		done, err := u.service.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			if key == earlier {
@@ -374,7 +375,7 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 			return done, nil
 		}
 		now, failed := u.service.keeper.reload(ctx, s)
-		switch { // another call has taken over, or has finished, or all of them are in each other's way
+		switch { // another call has taken over, or has finished, or all calls are in each other's way
 		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && u.service.keeper.claimed(now)):
 		case CodeOf(err) == Locked:
 			u.conflicts += maxConflicts
@@ -411,7 +412,7 @@ func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.A
 	}
 }
 
-// pieceFailed returns the error for a failure after the state was there.
+// pieceFailed returns the error for a failure after the state was created.
 func pieceFailed(err error) error {
 	e := storeFailed(err)
 	if e.Code == NotFound {

@@ -48,8 +48,8 @@ func (s *Service) Download(
 	return nil, nil, storeFailed(err)
 }
 
-// Remove removes a file that has a record, its record first. If f has no Key, as after a call that removed
-// only the record, Remove looks for the bytes. If there is no such file, it returns nil.
+// Remove removes a file that has a record, its record first. If f has no Key, such as after a call that
+// removed only the record, Remove looks for the bytes. If there is no such file, it returns nil.
 func (s *Service) Remove(ctx context.Context, f *File) error {
 	if !timeid.Valid(f.ID) || s.config.Records == nil {
 		return invalid("id", "This is not the ID of a file.")
@@ -69,7 +69,7 @@ func (s *Service) deleteKey(ctx context.Context, key string) error {
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return s.removeBytes(ctx, key)
-	case err != nil || f.Key != key: // the latter is the key of no file, because an ID has one extension
+	case err != nil || f.Key != key: // in the latter case, no file has the key, because an ID has one extension
 		return err
 	}
 	return s.removeRecorded(ctx, f)
@@ -95,7 +95,7 @@ func (s *Service) removeRecorded(ctx context.Context, f *File) error {
 	}
 }
 
-// removeBytes removes the object of a file, after what was derived from it.
+// removeBytes removes the object of a file, after the objects that were derived from it.
 func (s *Service) removeBytes(ctx context.Context, key string) error {
 	if s.config.Removed != nil {
 		if err := s.config.Removed(ctx, key); err != nil {
@@ -105,7 +105,8 @@ func (s *Service) removeBytes(ctx context.Context, key string) error {
 	return s.bucket.Remove(ctx, key)
 }
 
-// identify sets what a record has of a file. Its name is as the client says if that is safe to show.
+// identify sets the fields of a file that its record has. Its name is the client's if that is safe
+// to show.
 func (s *Service) identify(f *File) {
 	if s.config.Records == nil {
 		return
@@ -123,8 +124,8 @@ func (s *Service) identify(f *File) {
 	}
 }
 
-// record creates the record of a file. If the response was lost, or database/sql has repeated an attempt
-// whose response was, record looks whether there is one.
+// record creates the record of a file. If the response was lost, or if database/sql has repeated an
+// attempt whose response was lost, record looks whether there is a record.
 func (s *Service) record(ctx context.Context, f *File) error {
 	f.Size, f.CRC32C = f.Attrs.Size, f.Attrs.CRC32C
 	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" &&
@@ -144,7 +145,7 @@ func (s *Service) record(ctx context.Context, f *File) error {
 		}
 	}
 	if err != nil {
-		f.recorded = errors.Is(err, storage.OutcomeUnknown) // what discards the bytes removes a record first
+		f.recorded = errors.Is(err, storage.OutcomeUnknown) // a call that discards the bytes removes the record first
 		return err
 	}
 	f.recorded = true
@@ -179,8 +180,8 @@ func (s *Service) removeEmpty(ctx context.Context, f *File) (removed bool, err e
 	return err == nil, err
 }
 
-// whole returns the record of a file, or nil if there is none. It removes one without bytes: a call that was slow may
-// have created it again after the file was removed.
+// whole returns the record of a file, or nil if there is none. It removes a record without bytes, which a slow call
+// may have created again after the file was removed.
 func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, err error) {
 	f, err = s.config.Records.Record(ctx, id)
 	switch {
@@ -195,8 +196,8 @@ func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, 
 	return f, false, nil
 }
 
-// checked returns the Target that the application gives with a file of this name as the bucket can keep it;
-// nil if it gives none.
+// checked returns the application's Target for a file of this name, in a form that the bucket can keep; nil
+// if the application gives none.
 func (s *Service) checked(asked *Target, name string) (*Target, *Error) {
 	if asked == nil {
 		return nil, nil

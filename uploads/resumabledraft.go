@@ -12,22 +12,23 @@ import (
 )
 
 // The IETF's draft of resumable uploads (draft-ietf-httpbis-resumable-upload) is tus with other headers.
-// An upload by it is a session of tus. Requests of the draft name the iteration that the client knows, the
-// interop version, except those of the final standard. An upload is complete when all bytes of a length
-// that is known have arrived, or with a request that says so.
+// An upload by the draft is a session of tus. Requests name the iteration of the draft that the client
+// knows, its interop version, unless the client knows the final standard. An upload is complete when all
+// bytes of a length that is known have arrived, or with a request that says so.
 
 const (
 	partialUpload = "application/partial-upload"
 	interopHeader = "Upload-Draft-Interop-Version"
 	problemTypes  = "https://iana.org/assignments/http-problem-types#"
 
-	statusResumable = 104 // Upload Resumption Supported
+	statusResumable = 104 // 104 is Upload Resumption Supported
 )
 
 // interopVersions are those of draft -01 (iOS 17) to -12.
 var interopVersions = []string{"3", "4", "5", "6", "7", "8"}
 
-// isDraft reports whether a request is of the draft. HEAD, GET and DELETE may have no header of it.
+// isDraft reports whether a request is of the draft. HEAD, GET and DELETE may lack the draft's
+// headers.
 func (c *call) isDraft() bool {
 	if c.Header.Get("Tus-Resumable") != "" || c.PathValue("id") == "" && c.Method != http.MethodPost {
 		return false
@@ -85,7 +86,7 @@ func (c *call) setComplete(complete bool) {
 	c.w.Header().Set(name, value)
 }
 
-// setLimit sets the header with the limits of an upload, or of any if s is nil.
+// setLimit sets the header with the limits of an upload, or of any upload if s is nil.
 func (t *tus) setLimit(c *call, s *session) {
 	most, limits := t.handler.service.maxSize, []string{}
 	if s != nil {

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	maxParts = 4 << 20 // bytes of JSON: the ETags of 10,000 parts
+	maxParts = 4 << 20 // bytes of JSON, which has the ETags of 10,000 parts
 	maxBegin = 64 << 10
 	maxBatch = 1000   // parts in one request for addresses
-	maxNamed = 50_000 // parts of a file: Azure's limit
+	maxNamed = 50_000 // Azure's limit of parts
 )
 
 // A beginRequest begins an upload in parts. Uppy sends the first three fields.
@@ -28,8 +28,8 @@ type beginRequest struct {
 	Name     string         `json:"filename"`
 	Type     string         `json:"type"`
 	Metadata map[string]any `json:"metadata"`
-	// Size is that of the file, in bytes. With it, the store refuses parts of another
-	// size if it can.
+	// Size is the size of the file in bytes. With it, the store refuses parts of another size
+	// if it can.
 	Size *int64 `json:"size"`
 	// Checksum is "crc32c" if the client sends the checksum of each part, which the store
 	// then verifies.
@@ -39,7 +39,7 @@ type beginRequest struct {
 type begunUpload struct {
 	Key         string    `json:"key"`
 	UploadID    string    `json:"uploadId"`
-	PartSize    int64     `json:"partSize"` // that fits this file
+	PartSize    int64     `json:"partSize"` // a part size that fits this file
 	MinPartSize int64     `json:"minPartSize"`
 	MaxPartSize int64     `json:"maxPartSize,omitempty"`
 	MaxParts    int       `json:"maxParts,omitempty"`
@@ -208,7 +208,8 @@ func (h *handler) listParts(c *call) error {
 	return c.json(http.StatusOK, listed)
 }
 
-// uploadFailed returns the error for an error of a store's upload. If that is gone, it was removed.
+// uploadFailed returns the error for an error of a store's upload. If the store's upload is gone,
+// it was removed.
 func uploadFailed(err error) *Error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return notFound()
@@ -270,7 +271,7 @@ func (h *handler) baseURL(r *http.Request) string {
 	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 		scheme = "https"
 	}
-	path, _, _ := strings.Cut(r.RequestURI, "?") // with the prefix under which the handler is mounted
+	path, _, _ := strings.Cut(r.RequestURI, "?") // the path as sent, with the prefix under which the handler is mounted
 	mounted := strings.TrimSuffix(path, r.URL.EscapedPath())
 	if !strings.HasPrefix(mounted, "/") {
 		mounted = ""

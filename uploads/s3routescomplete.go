@@ -28,7 +28,7 @@ type namedParts []namedPart
 func (p *namedParts) UnmarshalJSON(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if start, err := d.Token(); err != nil || start != json.Delim('[') {
-		return err // there is no list
+		return err // the text is not a list
 	}
 	for d.More() {
 		var part namedPart
@@ -46,7 +46,7 @@ type completedUpload struct {
 	Location string `json:"location,omitempty"`
 	Key      string `json:"key"`
 	Size     int64  `json:"size"`
-	Type     string `json:"type,omitempty"` // if the content decides it
+	Type     string `json:"type,omitempty"` // set if the content decides it
 }
 
 func (h *handler) completeParts(c *call) error {
@@ -99,7 +99,8 @@ func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session,
 	return h.finishParts(c.Context(), s)
 }
 
-// completedOr returns the session if another request has completed it, so that the parts are gone; else err.
+// completedOr returns the session if another request has completed it, so that the parts are gone. Otherwise
+// it returns err.
 func (h *handler) completedOr(c *call, err error) (*session, error) {
 	gone := storage.CodeOf(err) == storage.ObjectNotFound
 	if !gone && CodeOf(err) != Completed {

@@ -16,7 +16,7 @@ import (
 
 type askedPart struct {
 	number int
-	size   int64          // bytes; -1 means it does not say
+	size   int64          // bytes; -1 if the client does not say it
 	sum    storage.CRC32C // known if the upload has checksums
 }
 
@@ -34,8 +34,8 @@ func (h *handler) readPart(
 	return p, err
 }
 
-// signProxied returns the request for a part that passes through this handler. As one of
-// the store, it is for this part only, and until it expires.
+// signProxied returns the request for a part that passes through this handler. Like a request
+// signed by the store, it is valid for this part only, and until it expires.
 func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedRequest {
 	expires, part := h.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
@@ -120,7 +120,8 @@ func (h *handler) putPart(c *call) error {
 	return nil
 }
 
-// limits returns those of the parts of an upload. A part that passes through the handler is held whole.
+// limits returns the limits of the parts of an upload. They are lower if parts pass through the
+// handler, which holds a part whole.
 func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
 	limits, most := upload.Limits(), h.memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
@@ -129,7 +130,8 @@ func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.Par
 	return limits
 }
 
-// loadSigned reads the session of a request whose address is the permission. It is one of the session's user.
+// loadSigned reads the session of a request whose address is the permission. It counts as a request of the
+// session's user.
 func (h *handler) loadSigned(c *call) (*session, error) {
 	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
 	if err == nil {
@@ -153,14 +155,14 @@ func (h *handler) loadProxied(c *call) (*session, error) {
 	return s, nil
 }
 
-// A signedRequest is what stores a part, or a file in one request.
+// A signedRequest is a request that stores a part, or a file in one request.
 type signedRequest struct {
 	URL       string            `json:"url"`
 	Method    string            `json:"method"`
-	Fields    map[string]string `json:"fields,omitempty"` // of a file
+	Fields    map[string]string `json:"fields,omitempty"` // set for a file
 	Headers   map[string]string `json:"headers"`
 	Expires   int64             `json:"expires"`            // seconds
-	ExpiresAt time.Time         `json:"expiresAt,omitzero"` // of a part
+	ExpiresAt time.Time         `json:"expiresAt,omitzero"` // set for a part
 }
 
 func (h *handler) signPart(c *call) error {

@@ -83,7 +83,8 @@ func (h *handler) putSingle(c *call) error {
 			if err != nil || s.Target.Overwrite {
 				return attrs, err
 			}
-			// An earlier request of this address may have stored a file, before all of this one was read.
+			// An earlier request of this address may have stored a file before all of this request was
+			// read.
 			return attrs, summed.compare(attrs, exists())
 		})
 	}
@@ -107,7 +108,7 @@ func (h *handler) putSingle(c *call) error {
 func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, earlier string) error {
 	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
 	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound, // the application has removed it
+	case storage.CodeOf(err) == storage.ObjectNotFound, // the application has removed the file
 		err == nil && earlier == phaseDone && !stored.CRC32C.Known:
 		return s.completed()
 	case err == nil:
@@ -142,7 +143,7 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// boundedBody returns the body, which fails after most bytes (0: no limit) or if the
+// boundedBody returns the body, which fails after most bytes (0 means no limit) or if the
 // client sends nothing for a while.
 func (c *call) boundedBody(most int64) (io.Reader, error) {
 	if most <= 0 {
@@ -155,8 +156,8 @@ func (c *call) boundedBody(most int64) (io.Reader, error) {
 }
 
 // file returns the bytes of a file in one request, and how many there are, or -1. The file is the
-// body, or a field of a form. Reading fails after most bytes (0: no limit) or if the client sends
-// nothing for a while.
+// body, or a field of a form. Reading fails after most bytes (0 means no limit) or if the client
+// sends nothing for a while.
 func (c *call) file(most int64) (io.Reader, int64, error) {
 	if c.Method == http.MethodPost {
 		file, err := c.formFile(most)

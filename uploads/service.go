@@ -27,14 +27,14 @@ type Service struct {
 	bucket  storage.Bucket
 	config  *Config // with secrets: fmt does not follow a pointer
 	judge   *rules.Judge
-	maxSize int64 // bytes; 0 means that of the store
+	maxSize int64 // bytes; 0 means the limit of the store
 	pattern *keypattern.Pattern
 	guarded bool // every write uses IfAbsent
 
 	mux     *http.ServeMux
 	handler *handler
 	keeper  *keeper
-	memory  *intake.Memory // of requests
+	memory  *intake.Memory // memory for requests
 }
 
 func init() {
@@ -157,7 +157,7 @@ func (s *Service) checkUser(user User) *Error {
 		name, flaw = keypattern.User, "must have at most 2,048 bytes for Config.Records"
 	}
 	switch {
-	case name == keypattern.User: // which no client chooses
+	case name == keypattern.User: // User is not chosen by the client
 		return &Error{
 			Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage,
 			Err: errors.New("uploads: User.ID: " + flaw),
@@ -171,7 +171,7 @@ func (s *Service) checkUser(user User) *Error {
 	return nil
 }
 
-// target returns where and how a file is kept that no Target of the application is for.
+// target returns where and how a file is kept if the application gives no Target.
 func (s *Service) target(key string, v *rules.Verdict) Target {
 	t := Target{
 		Key: key, ContentType: v.ContentType, CacheControl: s.config.cacheControl(v.MediaType),
@@ -183,8 +183,8 @@ func (s *Service) target(key string, v *rules.Verdict) Target {
 	return t
 }
 
-// asked returns how a file is kept of which the application's Target says so: all but the key, and if
-// Rules look at the content, all but a type that it leaves open.
+// asked returns how a file is kept if the application gives a Target. Its fields count, except for
+// the key and, if Rules look at the content, a content type that it leaves open.
 func (s *Service) asked(t, usual Target) Target {
 	t.Key = usual.Key
 	if s.judge.LooksAtContent() {
@@ -211,7 +211,8 @@ func (s *Service) discard(ctx context.Context, key string) {
 	_ = s.bucket.Remove(ctx, key)
 }
 
-// discardFile discards a file that Stored may have seen. If that fails, Sweep removes one that has a record.
+// discardFile discards a file that Stored may have seen. If that fails, Sweep removes the file, provided
+// that it has a record.
 func (s *Service) discardFile(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()

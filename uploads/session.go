@@ -44,16 +44,16 @@ type session struct {
 	Kind     string            `json:"kind"`
 	Phase    string            `json:"phase,omitempty"`
 	User     string            `json:"user"`
-	Values   map[string]string `json:"values,omitempty"` // of the user
+	Values   map[string]string `json:"values,omitempty"` // values of the user
 	Target   Target            `json:"target"`
 	Name     string            `json:"name,omitempty"`
 	Type     string            `json:"type,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
-	Size     int64             `json:"size"`             // bytes; -1: unknown
-	Token    string            `json:"token,omitempty"`  // of the store's upload; "": it has not begun
+	Size     int64             `json:"size"`             // bytes; -1 means unknown
+	Token    string            `json:"token,omitempty"`  // token of the store's upload; "" if it has not begun
 	Staged   bool              `json:"staged,omitempty"` // the store's upload is below Config.Prefix
 	Expires  time.Time         `json:"expires"`
-	Location string            `json:"location,omitempty"` // of Config.Stored; "": link
+	Location string            `json:"location,omitempty"` // set by Config.Stored; "" means link
 	// Begun and Random are for the key, if the content decides it.
 	Begun  time.Time `json:"begun,omitzero"`
 	Random []byte    `json:"random,omitempty"`
@@ -62,9 +62,10 @@ type session struct {
 	ClaimedUntil time.Time `json:"claimedUntil,omitzero"`
 
 	PartSize int64 `json:"partSize,omitempty"`
-	// ETags are those of the parts that make the file, once the client has named them; "" is any.
+	// ETags are the ETags of the parts that make the file, once the client has named them; ""
+	// matches any.
 	ETags []string `json:"etags,omitempty"`
-	// PartsSum identifies the list of parts that the client has said.
+	// PartsSum identifies the list of parts that the client has sent.
 	PartsSum string `json:"partsSum,omitempty"`
 	// Checked is set if the client sends the CRC32C of each part.
 	Checked bool `json:"checked,omitempty"`
@@ -79,16 +80,16 @@ type session struct {
 	// derives revisions from content.
 	Nonce string `json:"nonce"`
 
-	name     string // of the directory of its objects, below Config.Prefix
+	name     string // name of the directory of its objects, below Config.Prefix
 	id       string // as the client knows it; "" in Sweep
-	link     string // by Config.Link, once it is done; a new one for each request
+	link     string // address by Config.Link, once the session is done; a new one for each request
 	revision string
 	overdue  string // a revision whose claim does not count: it was not renewed while this call waited for it
 }
 
 const (
 	stateName   = "state.json"
-	contentName = "content" // of what Inspect must see first, and of pieces
+	contentName = "content" // name of the content that Inspect must see first, and of pieces
 	tailPrefix  = "tail-"
 )
 
@@ -146,7 +147,7 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	s.id = id
 	if now := k.config.Now(); k.claimedAt(
 		s, now.Add(2*claimFor),
-	) { // by a process whose clock is ahead: if it lives, it renews the claim
+	) { // a process whose clock is ahead has the claim: if it lives, it renews the claim
 		s.ClaimedUntil = now.Add(claimFor)
 		_ = k.save(ctx, s)
 	}
@@ -159,8 +160,9 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	return s, nil
 }
 
-// outdated reports whether an upload that is open began by another Config, by which its bytes go elsewhere, or its key
-// lacks a value or an ID. It cannot be completed: what is not judged would appear under its key.
+// outdated reports whether an upload that is open began by another Config, by which its bytes go elsewhere, or its
+// key lacks a value or an ID. Such an upload cannot be completed, because bytes that nobody has judged would appear
+// under its key.
 func (k *keeper) outdated(s *session) bool {
 	switch {
 	case s.Phase == phaseDone:
@@ -199,7 +201,7 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 		return err
 	}
 	revision, err := k.config.States.SetState(ctx, k.objectKey(s, stateName), text, s.revision)
-	if errors.Is(err, storage.OutcomeUnknown) { // else a claim would keep all others away until it ends
+	if errors.Is(err, storage.OutcomeUnknown) { // otherwise a claim would keep all other calls away until it ends
 		if now, failed := k.read(ctx, s.name); failed == nil && now.Nonce == s.Nonce {
 			revision, err = now.revision, nil
 		}
@@ -250,9 +252,9 @@ func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 	return s, nil
 }
 
-// remove removes everything of a session: the store's upload, objects and the state,
-// which is last. The session must be aborted or done. An upload to another bucket stays: the state came with a copy.
-// If the upload is completed, Abort removes only parts that came later.
+// remove removes everything of a session: the store's upload, objects and the state, which is last. The session must
+// be aborted or done. An upload to another bucket stays: the state came with a copy. If the store's upload is
+// completed, Abort removes only parts that came later.
 func (k *keeper) remove(ctx context.Context, s *session) error {
 	if s.Token != "" {
 		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
@@ -260,7 +262,7 @@ func (k *keeper) remove(ctx context.Context, s *session) error {
 		case err == nil:
 			err = upload.Abort(ctx)
 		case storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), uploadtoken.OtherBucket):
-			err = nil // the state came with a copy of its bucket: the upload is that of the original
+			err = nil // the state came with a copy of its bucket: the upload belongs to the original
 		}
 		if err != nil {
 			return err
@@ -337,8 +339,8 @@ func newSession(kind string, user User, n Request, target Target, expires time.T
 	}
 }
 
-// removeKeys removes objects of a session by their names. Sweep removes those that it
-// could not.
+// removeKeys removes objects of a session by their names. Sweep removes the objects that
+// removeKeys could not.
 func (k *keeper) removeKeys(ctx context.Context, s *session, names ...string) {
 	keys := make([]string, len(names))
 	for i, name := range names {

@@ -51,7 +51,7 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 		switch there, err := k.bucket.Exists(c.Context(), t.Key); {
 		case err == nil && there:
 			return nil, exists()
-		case storage.CodeOf(err) == storage.InvalidArgument: // with the prefix of the bucket
+		case storage.CodeOf(err) == storage.InvalidArgument: // the key is too long with the prefix of the bucket
 			return nil, badName(n, err)
 		}
 	}
@@ -92,7 +92,7 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 		return nil, e
 	}
 	if s.judge.LooksAtContent() {
-		return &Target{Overwrite: !s.guarded}, nil // decided by settle
+		return &Target{Overwrite: !s.guarded}, nil // settle decides the rest
 	}
 	random, err := randomKey(k.config.Random)
 	if err != nil {
@@ -118,7 +118,7 @@ func (k *keeper) beginUpload(
 	}
 	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {
-	case code == storage.InvalidArgument: // a Target of Config.Begin
+	case code == storage.InvalidArgument: // a Target of Config.Begin is invalid
 		return nil, err
 	case code == storage.Unsupported:
 		return nil, unsupported(err)
@@ -141,9 +141,9 @@ func (k *keeper) drawnKey(s *session, extension string) string {
 	return k.service.pattern.Key(s.user().values(), s.Begun, keypattern.Random(s.Random), extension)
 }
 
-// drawKey draws the key of a file in pieces. Without IfAbsent, only a key of its own keeps what a call
-// joins apart from what a slow call still joins. The lifetime of a file begins with its key: a call that comes
-// late draws another one, else the file would expire when it is made.
+// drawKey draws the key of a file in pieces. Without IfAbsent, only a key of its own keeps the object that a
+// call joins apart from an object that a slow call still joins. The lifetime of a file begins with its key: a
+// call that comes late draws another one, else the file would expire when it is made.
 func (k *keeper) drawKey(s *session) error {
 	late := s.Target.Lifetime > 0 && s.Random != nil && k.config.Now().Sub(s.Begun) >= s.Target.Lifetime/2
 	if !late && (s.Phase == phaseStored || s.Random != nil && k.service.guarded) {

@@ -43,7 +43,7 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	s, err := k.claim(ctx, open, claim)
 	switch {
 	case err == nil:
-	case CodeOf(err) == Completed && open.id != "" && open.Kind != kindSingle: // by a call that was faster
+	case CodeOf(err) == Completed && open.id != "" && open.Kind != kindSingle: // a faster call has completed it
 		return k.loadAny(ctx, open.id)
 	case errors.Is(err, storage.OutcomeUnknown):
 		k.release(ctx, open, claim)
@@ -53,7 +53,7 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	}
 	claimed, stop := k.keepClaim(ctx, s)
 	finished := false
-	defer func() { // also if the application's judge panics
+	defer func() { // runs also if the application's judge panics
 		if stop(); !finished {
 			k.release(ctx, s, claim)
 		}
@@ -78,7 +78,7 @@ func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, er
 		case s.Phase == phaseDone:
 			return false, s.completed()
 		case k.claimedAt(s, now) && s.Claim != by && s.revision != overdue,
-			s.Phase == phaseCompleting && s.PartsSum != sum: // of another list of parts
+			s.Phase == phaseCompleting && s.PartsSum != sum: // it was completed with another list of parts
 			return false, beingCompleted()
 		}
 		if s.Size < 0 {
@@ -110,7 +110,7 @@ func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Contex
 			if lost = !k.renew(held, s, claim); !lost {
 				continue
 			}
-			if s.Pieces == nil { // else whichever call is first makes the file
+			if s.Pieces == nil { // otherwise the call that is first makes the file
 				cancel()
 			}
 			return
@@ -218,14 +218,14 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 	case err != nil:
 		return nil, err
 	case s.Pieces != nil:
-		_ = k.removeObjects(ctx, s) // else Sweep does
+		_ = k.removeObjects(ctx, s) // otherwise Sweep removes them
 	case len(names) > 0:
 		k.removeKeys(ctx, s, names...)
 	}
 	return done, nil
 }
 
-// stored notes that the object exists.
+// stored records that the object exists.
 func (s *session) stored(phase string, size int64) {
 	s.Phase, s.Size = phase, size
 	if s.Tus != nil {
@@ -233,7 +233,7 @@ func (s *session) stored(phase string, size int64) {
 	}
 	if phase == phaseDone {
 		s.Claim = ""
-		if s.Kind != kindParts { // else remove removes parts that come too late
+		if s.Kind != kindParts { // for parts, remove removes parts that come too late
 			s.Token = ""
 		}
 		if s.Tus != nil {
@@ -243,7 +243,8 @@ func (s *session) stored(phase string, size int64) {
 }
 
 // advance saves a step of the call that has claimed the session. A file in pieces may also have been
-// claimed by another call: of those that make the object with the same random key, the first decides.
+// claimed by another call: of the calls that make the object with the same random key, the first one
+// decides.
 func (k *keeper) advance(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
 	claim := s.Claim
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -279,7 +280,7 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 	}
 	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
-	if s.Phase == phaseCompleting { // an earlier call may have stored it
+	if s.Phase == phaseCompleting { // an earlier call may have stored the object
 		attrs, err = k.bucket.Attrs(ctx, content)
 	}
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -351,13 +352,13 @@ func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make make
 // writeID marks the object as that of this session.
 func (s *session) writeID() string { return s.name[:writeIDLength] }
 
-// upload returns opts for the upload of the session's object.
+// upload returns opts with the options for the upload of the session's object.
 func (s *session) upload(opts []storage.UploadOption) []storage.UploadOption {
 	named := storage.UploadOptions{Size: -1, Transfer: storage.Transfer{WriteID: s.writeID()}}
 	return slices.Insert(opts, 0, storage.UploadOption(named))
 }
 
-// copy returns opts for the copy that makes the session's object.
+// copy returns opts with the options for the copy that makes the session's object.
 func (s *session) copy(opts []storage.CopyOption) []storage.CopyOption {
 	named := storage.CopyOptions{Transfer: storage.Transfer{WriteID: s.writeID()}}
 	return slices.Insert(opts, 0, storage.CopyOption(named))
@@ -371,8 +372,8 @@ type sendAgain struct{ refusal *Error }
 
 func (e sendAgain) Error() string { return e.refusal.Error() }
 
-// dropIfRefused removes a session that can never complete, and opens one again of which a part was
-// replaced. It returns err as the client sees it.
+// dropIfRefused removes a session that can never complete, and reopens a session if one of its
+// parts was replaced. It returns err as the client sees it.
 func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error {
 	if failed, ok := err.(inspectError); ok {
 		return unauthorized(failed.error)
@@ -392,12 +393,12 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 			return storeFailed(err)
 		}
 		switch code := storage.CodeOf(err); {
-		case code == storage.InvalidArgument && s.Token == "": // a Target of Config.Begin
+		case code == storage.InvalidArgument && s.Token == "": // a Target of Config.Begin is invalid
 			e = &Error{Code: Internal, Message: internalMessage, Err: err}
 		case code == storage.InvalidArgument, code == storage.TooLarge, code == storage.ChecksumMismatch:
 			e = refuse("parts", WrongSize, "The parts do not make the file that was announced. Start again.")
 			e.Err = err
-		case code == storage.Unsupported: // what Inspect has changed, or a key beside a folder
+		case code == storage.Unsupported: // Inspect has set an unsupported attribute, or the key is beside a folder
 			e = unsupported(err)
 		case code == storage.ObjectNotFound: // the store has dropped the upload
 			e = notFound()
@@ -409,14 +410,14 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	if s, failed := k.advance(ctx, s, nil, func(s *session) { s.Phase = phaseAborted }); failed == nil {
-		_ = k.remove(ctx, s) // Sweep repeats it
+		_ = k.remove(ctx, s) // if it fails, Sweep repeats it
 	}
 	return e
 }
 
 func (s *session) user() User { return User{ID: s.User, Values: s.Values} }
 
-// file returns what the application's functions get.
+// file returns the File that the application's functions get.
 func (s *session) file() *File {
 	return &File{
 		User: s.user(), Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
@@ -425,8 +426,9 @@ func (s *session) file() *File {
 	}
 }
 
-// firstTarget returns how the bytes are stored first. If they wait, no browser runs them there: the sender can
-// derive the key. Only pieces whose type the store is to find have that type at once.
+// firstTarget returns how the bytes are stored first. If they wait there to be judged, no browser may run
+// them, because the sender can derive the key. Only pieces whose type the store must find have their type at
+// once.
 func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
 	if k.staged(s.Kind) {

@@ -87,7 +87,7 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 		switch _, now, err := b.State(ctx, key); {
 		case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
 			return err
-		case now != revision: // "" if there is none
+		case now != revision: // now is "" if there is no state
 			return nil
 		}
 	}
@@ -119,7 +119,7 @@ func (b bucketStates) ListStates(
 				if now, err = storeclock.Now(ctx, b.bucket, clock); err != nil {
 					return nil, "", err
 				}
-				_ = b.bucket.Remove(ctx, clock) // if it stays, the next call removes it
+				_ = b.bucket.Remove(ctx, clock) // if the object stays, the next call removes it
 			}
 			found = append(found, ListedState{entry.Key, max(0, now.Sub(entry.Modified))})
 		}

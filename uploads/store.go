@@ -17,12 +17,12 @@ import (
 // An Upload is a file to store.
 type Upload struct {
 	Body io.Reader // never closed
-	Name string    // by the sender: shown by CleanName, and used for nothing else
-	// ClaimedType is the type by the sender. It decides nothing, but makes the
-	// message clearer if it is wrong.
+	Name string    // the sender's name: shown by CleanName, and used for nothing else
+	// ClaimedType is the type that the sender claims. It decides nothing, but makes the message
+	// clearer if it is wrong.
 	ClaimedType string
-	// Size is the length by the sender, in bytes; any other length fails with
-	// WrongSize. 0 or less: not known.
+	// Size is the length that the sender claims, in bytes; any other length fails with
+	// WrongSize. 0 or less means that it is not known.
 	Size int64
 	User User
 	// Metadata is for Config.Inspect and Config.Stored. It may change until Body has ended, like the
@@ -159,7 +159,7 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 		return nil, err
 	}
 	staged := Target{Key: s.config.Prefix + random.String(), Overwrite: !s.guarded}
-	if target.ContentType != "" { // else the store finds one
+	if target.ContentType != "" { // otherwise the store finds one
 		staged.ContentType = contentTypeOfPending
 	}
 	attrs, err := t.put(ctx, staged)
@@ -187,8 +187,8 @@ func (t *storeOp) file() *File {
 	return f
 }
 
-// inspect calls Config.Inspect for an object that is to be kept as t says. It returns an *Error if the content
-// is refused, and an inspectError if that is not known.
+// inspect calls Config.Inspect for an object that will be kept as t says. It returns an *Error if the content
+// is refused, and an inspectError if Inspect fails otherwise.
 func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
 	f.Key, f.Size, f.ContentType = t.Key, content.Size, cmp.Or(t.ContentType, content.ContentType)
 	if s.config.Inspect == nil {
@@ -232,7 +232,7 @@ func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error
 		return attrs, nil
 	case b.refused != nil:
 		return nil, b.refused
-	case storage.CodeOf(err) == storage.BodyFailed: // WithSize noticed it before the body did
+	case storage.CodeOf(err) == storage.BodyFailed: // WithSize noticed the length before the body did
 		return nil, wrongSize()
 	}
 	return nil, err

@@ -48,13 +48,12 @@ func (withoutOrphanLimit) applySweep(w *sweeper) { w.noOrphanLimit = true }
 // refused and you have checked bucket and records.
 func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 
-// Sweep removes what expired uploads left: their state, segments and content, the store's
-// unfinished uploads, and files that tickets were for. Run it on a schedule, such as every hour; several processes
-// may run it at once. It lists Config.Prefix, and reads the state of each upload there. It
-// continues after failures, joins their errors, and ends after 100. What is old, it judges by the clock of the
-// store, to which it writes an object for that. Each call begins at another
-// place, so that uploads that cannot be removed do not keep the others. The report counts what was removed
-// nevertheless.
+// Sweep removes what expired uploads left: their state, segments and content, the store's unfinished uploads, and
+// files that tickets were for. Run it on a schedule, such as every hour; several processes may run it at once. It
+// lists Config.Prefix, and reads the state of each upload there. It continues after failures, joins their errors,
+// and ends after 100. It compares ages by the clock of the store; to read that clock, it writes an object. Each
+// call begins at another place, so that uploads that cannot be removed do not prevent the removal of others. The
+// report counts what was removed, also if there were failures.
 //
 // With Config.Records, it also removes files whose Expires has come, bytes without a record that are older
 // than Config.Grace, and records without bytes. For those it lists all keys
@@ -89,7 +88,7 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	if w.beside() && len(w.errs) < maxFailures {
 		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
-	if s.config.Records != nil && len(w.errs) < maxFailures { // after uploads, which leave bytes without a record
+	if s.config.Records != nil && len(w.errs) < maxFailures { // after the uploads, which leave bytes without a record
 		err := w.expired(ctx)
 		if err == nil {
 			err = w.orphans(ctx)
@@ -106,7 +105,7 @@ type sweeper struct {
 	keeper        *keeper
 	noOrphanLimit bool
 	report        *SweepReport
-	now           time.Time // of the bucket: that of this process may be wrong
+	now           time.Time // time of the bucket: the clock of this process may be wrong
 	errs          []error
 }
 
@@ -141,12 +140,13 @@ func (w *sweeper) add(err error) {
 	}
 }
 
-// A group is what is listed of one session: its objects, or if the states are not among those, its state.
+// A group has the listed entries of one session: its objects or, if states are not among the objects, its
+// state.
 type group struct {
 	name     string
 	hasState bool
-	newest   time.Time     // of its objects
-	idle     time.Duration // of a state that is not among the objects
+	newest   time.Time     // time of its newest object
+	idle     time.Duration // idle time of a state that is not among the objects
 }
 
 // beside reports whether the states are not in the bucket of the objects.
@@ -155,8 +155,8 @@ func (w *sweeper) beside() bool {
 	return !inBucket || !equal.Values(states.bucket, w.keeper.bucket)
 }
 
-// sessions lists the sessions where their states are, from the name start on, and then those before it. In
-// the bucket of the objects, that is also what has no state.
+// sessions lists the sessions in the place of their states, beginning after the name start, and then those
+// before it. If that place is the bucket of the objects, it also lists objects without a state.
 func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
 	if w.beside() {
 		return around(ctx, w.listed, start)
@@ -164,7 +164,7 @@ func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, e
 	return around(ctx, w.groups, start)
 }
 
-// around lists what comes after the name start, and then what comes before it.
+// around lists the sessions after the name start, and then the sessions up to it.
 func around(
 	ctx context.Context, list func(context.Context, string) iter.Seq2[group, error], start string,
 ) iter.Seq2[group, error] {
@@ -208,7 +208,7 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
 			ours := object == stateName || begins(contentName) || begins(tailPrefix) || begins(piecePrefix)
 			if !alone && !(validName(name) && ours) {
-				continue // it is not of this package
+				continue // the object is not of this package
 			}
 			if name != g.name && !begin(group{name: name}) {
 				return
@@ -255,7 +255,7 @@ func validName(name string) bool {
 func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 	s, err := w.keeper.read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return false, nil // another Sweep was first
+		return false, nil // another Sweep was faster
 	}
 	if err != nil {
 		return false, err
@@ -291,7 +291,7 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {
 		return false, nil
 	}
-	// A file that a ticket was for, or that Store was to have inspected, is there by its random name.
+	// The file of a ticket, or a file that Store wanted to have inspected, has a random name here.
 	if ticket || g.name == clockName {
 		err := w.keeper.bucket.Remove(ctx, w.keeper.config.Prefix+g.name)
 		return err == nil, err
@@ -313,9 +313,9 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		if newest, err = w.newest(ctx, s); err != nil {
 			return false, err
 		}
-		idle = min(w.now.Sub(newest), g.idle) // each by the clock of its place
+		idle = min(w.now.Sub(newest), g.idle) // each by the clock of the place that has it
 	}
-	if idle < w.keeper.config.TTL || w.keeper.claimedAt(s, w.now) { // a call that continues it after it was listed
+	if idle < w.keeper.config.TTL || w.keeper.claimedAt(s, w.now) { // a call has continued it after it was listed
 		return false, nil
 	}
 	if s.Phase != phaseAborted && s.Phase != phaseDone {

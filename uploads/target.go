@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
-// A User is whose files these are. It comes from what the application knows of the sender,
-// never from the client.
+// A User is the owner of files. The application determines it from the session or token of the
+// request; the client cannot choose it.
 type User struct {
 	// ID fills {user} in Config.Key. Uploads are bound to it in any case. If it is in the key, it has 1 to
 	// 128 letters, digits, "-", "_" and ".", and "." is neither first nor last: no e-mail address. Any other
@@ -24,7 +24,7 @@ type User struct {
 	Values map[string]string
 }
 
-// values returns what fills the places of a pattern.
+// values returns the values that fill the places of a pattern.
 func (u User) values() map[string]string {
 	v := map[string]string{}
 	maps.Copy(v, u.Values)
@@ -37,10 +37,10 @@ func (u User) values() map[string]string {
 // A Request is what a client says of a file that it wants to upload. Nothing of it is
 // verified.
 type Request struct {
-	Name     string            // of the file; "" if it is unknown
-	Type     string            // its media type; "" if it is unknown
+	Name     string            // name of the file; "" if it is unknown
+	Type     string            // media type of the file; "" if it is unknown
 	Size     int64             // bytes; -1 if it is unknown
-	Metadata map[string]string // all that the client says of it
+	Metadata map[string]string // everything that the client says of the file
 	// Partial is set for a piece of a file that is joined later (tus concatenation). The
 	// Target's Key is not used. Begin is called again for the whole file.
 	Partial bool
@@ -54,7 +54,7 @@ type Target struct {
 	// Key is where the file is stored. If no object can have it, as with a backslash or ".." of the client's
 	// name, the upload is refused before any byte: 400 with the code [InvalidValue], about the name.
 	Key string
-	// ContentType is the media type; "" means that of the content, if Rules look at it, else that
+	// ContentType is the media type. If it is "", the type is that of the content if Rules look at it, else that
 	// of the extension of the key or of the name, else application/octet-stream. Check what the client says before
 	// you use it: a browser runs text/html.
 	ContentType        string
@@ -62,7 +62,7 @@ type Target struct {
 	ContentDisposition string
 	Metadata           map[string]string
 	Tags               map[string]string
-	MaxSize            int64 // bytes; 0 means that of Rules
+	MaxSize            int64 // bytes; 0 means the limit of Rules
 	// Overwrite lets the file replace an object under Key. Otherwise the upload fails if
 	// there is one, which needs a bucket with [storage.ConditionalCreate]. Without
 	// [storage.Metadata], an upload whose response was lost fails too.
@@ -99,7 +99,8 @@ func (s *Service) limit(t *Target) int64 {
 	return t.MaxSize
 }
 
-// optionsFor returns opts and the options of an object that is kept, as options of another call.
+// optionsFor returns opts, followed by the options for an object with the attributes of t, as
+// options of type O.
 func optionsFor[O any](t Target, opts ...O) []O {
 	for _, o := range t.options() {
 		opts = append(opts, any(o).(O))
@@ -107,8 +108,8 @@ func optionsFor[O any](t Target, opts ...O) []O {
 	return opts
 }
 
-// copyOptions returns the options of a copy of what a sender has stored. A copy keeps the attributes
-// that no option sets, and the sender chose those.
+// copyOptions returns the options for a copy of an object that a sender has stored. It sets every
+// attribute, because a copy would otherwise keep those that the sender chose.
 func (t *Target) copyOptions() []storage.CopyOption {
 	return optionsFor[storage.CopyOption](*t,
 		storage.WithContentDisposition(""), storage.WithContentEncoding(""), storage.WithContentLanguage(""),
@@ -118,27 +119,27 @@ func (t *Target) copyOptions() []storage.CopyOption {
 // A File is a stored file.
 type File struct {
 	User User   `json:"-"`
-	ID   string `json:"id,omitempty"` // of its record; "" without Config.Records
+	ID   string `json:"id,omitempty"` // ID of its record; "" without Config.Records
 	Key  string `json:"key"`
 	// Location is the address by Config.Link. Config.Stored may set it.
 	Location    string         `json:"location,omitempty"`
-	ExpiresAt   time.Time      `json:"expiresAt,omitzero"` // of a signed URL
-	Name        string         `json:"name"`               // by CleanName: safe to show, but escape it in HTML
+	ExpiresAt   time.Time      `json:"expiresAt,omitzero"` // when Location expires, if it is a signed URL
+	Name        string         `json:"name"`               // the name by CleanName: safe to show, but escape it in HTML
 	Size        int64          `json:"size"`               // bytes
-	ContentType string         `json:"type"`               // by its content
+	ContentType string         `json:"type"`               // media type by the content
 	Width       int            `json:"width,omitempty"`    // pixels; 0 if the type has none
 	Height      int            `json:"height,omitempty"`
-	CRC32C      storage.CRC32C `json:"crc32c,omitzero"`   // of all bytes; not known if the store keeps none (a signed upload to Azure)
+	CRC32C      storage.CRC32C `json:"crc32c,omitzero"`   // of all bytes; unknown if the store keeps none
 	Purpose     string         `json:"purpose,omitempty"` // a category of the application, in the record: at first Metadata["purpose"], if that is a label of at most 256 characters
-	Expires     time.Time      `json:"expires,omitzero"`  // by Target.Lifetime; the zero time: never
+	Expires     time.Time      `json:"expires,omitzero"`  // by Target.Lifetime; the zero time means never
 	Modified    time.Time      `json:"modified,omitzero"` // by the store, or by this machine if the store does not say (S3)
 
-	ClaimedName string            `json:"-"` // as the client says
-	ClaimedType string            `json:"-"` // as the client says
-	Metadata    map[string]string `json:"-"` // as the client says
-	Attrs       *storage.Attrs    `json:"-"` // of the object; nil in Inspect
+	ClaimedName string            `json:"-"` // the client's name for the file
+	ClaimedType string            `json:"-"` // the client's type of the file
+	Metadata    map[string]string `json:"-"` // the client's metadata
+	Attrs       *storage.Attrs    `json:"-"` // attributes of the object; nil in Inspect
 
-	lifetime time.Duration // of Target
+	lifetime time.Duration // Lifetime of the Target
 	recorded bool          // it has a record
 }
 

@@ -29,8 +29,8 @@ func (t *Target) checkKey(n Request) error {
 	return nil
 }
 
-// checkAttributes fails if no object can have the attributes. Those are the application's, so that the client
-// is told nothing of them.
+// checkAttributes fails if no object can have the attributes. The attributes are the application's, so the
+// error for the client does not describe them.
 func (t *Target) checkAttributes() error {
 	if flaw := t.flaw(); flaw != nil {
 		return &Error{Code: Internal, Message: internalMessage, Err: flaw}

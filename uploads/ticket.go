@@ -18,11 +18,11 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
-// A Ticket lets a client send one file to the store in one request, with that of Put or with
-// the form; it has one of the two. The client then passes Token to Finish. Its JSON is
-// complete, for the client. As text it shows no signature and no token. The ticket is the only
-// state. A file that is larger than one request (5 GiB on S3), or that must continue after an
-// interruption, is sent by the S3 routes.
+// A Ticket lets a client send one file to the store in one request: by Put or by Form, of which
+// it has one. The client then passes Token to Finish. Its JSON is complete, for the client. As
+// text it shows no signature and no token. The ticket is the only state. A file that is larger
+// than one request (5 GiB on S3), or that must continue after an interruption, is sent by the
+// S3 routes.
 type Ticket struct {
 	Put     *storage.SignedURL  `json:"put,omitempty"`
 	Form    *storage.SignedForm `json:"form,omitempty"`
@@ -52,18 +52,18 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 // contentTypeOfPending is a type that no browser shows, whatever was sent.
 const contentTypeOfPending = "application/octet-stream"
 
-// Sign permits sending one file to a key under Config.Prefix. If the store can, it
-// enforces the size, exactly if r.Size is above 0 ([storage.SignedSize]) and otherwise
-// within the bounds ([storage.SignedForms]), and accepts the file only once
-// ([storage.SignedIfAbsent]). Finish checks everything again, so a store that can do
-// none of this only loses space for a while. If the bucket cannot sign addresses,
-// Sign fails with StoreFailed, which wraps Unsupported. It makes no request.
+// Sign permits sending one file to a key under Config.Prefix. If the store can, it accepts the
+// file only once ([storage.SignedIfAbsent]), and enforces the size: exactly if r.Size is above
+// 0 ([storage.SignedSize]), otherwise within the bounds ([storage.SignedForms]). Finish checks
+// everything again, so a store that can do none of this only loses space for a while. If the
+// bucket cannot sign addresses, Sign fails with StoreFailed, which wraps Unsupported. It makes
+// no request.
 func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
 	name := CleanName(r.Name)
 	if s.config.Inspect != nil {
 		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
 	}
-	// Finish would certainly refuse the same.
+	// Finish would certainly refuse the same upload.
 	if e := cmp.Or(s.checkUser(user), newBounds(s.judge, r.Size).checkClaim(), refused(s.judge.CheckClaim(r.Type))); e != nil {
 		return nil, e.about(name)
 	}
@@ -82,11 +82,10 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 type ticketOp struct {
 	service *Service
 	user    User
-	said    ticket // by the token
+	said    ticket // the content of the token
 }
 
-// usesForm reports whether the ticket has a form, which limits a size that is not
-// known.
+// usesForm reports whether the ticket has a form, which limits the size if it is not known.
 func (t *ticketOp) usesForm() bool {
 	return t.said.Size == 0 && storage.Supports(t.service.bucket, storage.SignedForms)
 }
@@ -123,12 +122,12 @@ func (t *ticketOp) sign(ctx context.Context) (*Ticket, error) {
 	return signed, err
 }
 
-// A ticket is the content of a token: one upload that may be finished. The user is
-// not in it, but it is valid only for that one.
+// A ticket is the content of a token: one upload that may be finished. The user is not in it,
+// but the token is valid only for that user.
 type ticket struct {
-	Random string // of the pending key
+	Random string // random part of the pending key
 	Issued int64  // Unix time in seconds; the date in the final key
-	Size   int64  // bytes, as claimed; 0 means not known
+	Size   int64  // claimed size in bytes; 0 means not known
 	Name   string // safe to show
 }
 
@@ -136,7 +135,8 @@ type ticket struct {
 // It allows for large files on slow lines, and a night's sleep.
 const finishWithin = 24 * time.Hour
 
-// token returns the token: its content, and a MAC over that, the user and the place they lead to.
+// token returns the token: its content, and a MAC over the content, the user and the place of the
+// final key.
 func (t *ticketOp) token() string {
 	text, _ := json.Marshal(t.said) // never fails
 	said := base64.RawURLEncoding.EncodeToString(text)
@@ -172,7 +172,7 @@ func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
 	return t, nil
 }
 
-// macOf returns a MAC over texts. No two lists of texts have the same.
+// macOf returns a MAC over texts. No two lists of texts have the same MAC.
 func macOf(key []byte, texts ...string) []byte {
 	mac := hmac.New(sha256.New, key)
 	for _, text := range texts {
@@ -183,8 +183,8 @@ func macOf(key []byte, texts ...string) []byte {
 
 func (t *ticketOp) pendingKey() string { return t.service.config.Prefix + t.said.Random }
 
-// finalKey returns the key of the file. The sender knows the pending key but cannot derive this one, so nobody
-// requests an object that is still being inspected.
+// finalKey returns the key of the file. The sender knows the pending key but cannot derive the final one, so
+// nobody can request an object that is still being inspected.
 func (t *ticketOp) finalKey(extension string) string {
 	random := keypattern.Random(macOf(t.service.config.TokenKey, "omnibucket upload key", t.said.Random))
 	return t.service.pattern.Key(t.user.values(), time.Unix(t.said.Issued, 0), random, extension)

@@ -9,20 +9,20 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// Finish inspects a file that was sent with a ticket, and moves it to its final key.
-// token is the ticket's. user is that of [Service.Sign], again from what the application
-// knows.
+// Finish inspects a file that was sent with a ticket, and moves it to its final key. token is
+// the ticket's. user must be the user of [Service.Sign]; determine it again, and not from the
+// client.
 //
 // If the file breaks a rule, Finish removes it and returns the reason. If no file has
 // arrived, it fails with NotUploaded. Called again, for example by a client that
 // lost the response, it returns the same file, even if other bytes were sent since, and tells
 // Config.Stored again. If that file has been removed, it fails with NotFound.
 //
-// The rule for a removed file needs a ticket's Put and a store with
-// [storage.SignedIfAbsent]. With a Form, with a store that accepts a file repeatedly, or
-// with Config.Unguarded, a ticket whose file was removed can be used again until it
-// expires. A sender who then calls Finish twice at once, and sends another type in
-// between, may get two files.
+// A removed file stays removed only with a ticket's Put and a store with
+// [storage.SignedIfAbsent]. With a Form, with a store that accepts a file repeatedly, or with
+// Config.Unguarded, a ticket whose file was removed can be used again until it expires. A
+// sender who then calls Finish twice at once, and sends another type in between, may get two
+// files.
 //
 // Finish inspects the copy too, because the sender can write to the pending key until
 // the ticket expires. The stored object has the attributes of any other file, whatever
@@ -34,7 +34,7 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 	}
 	f, e := t.finish(ctx)
 	if e == nil {
-		if err := s.tell(ctx, f); err != nil { // the file stays: an earlier call may have told of it
+		if err := s.tell(ctx, f); err != nil { // the file stays, because an earlier call may have called Config.Stored
 			e = err.(*Error)
 		}
 	}
@@ -93,10 +93,10 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 // objects have contentTypeOfPending.
 const contentTypeOfSpent = "application/x-omnibucket-finished"
 
-// markSpent ends a ticket. If the store accepts its file only once, an empty object
-// stays at the pending key, so that the address does not work again. It is removed
-// with everything else that waits there. Otherwise the object is removed, because the
-// sender could replace it anyway.
+// markSpent ends a ticket. If the store accepts its file only once, an empty object stays at
+// the pending key, so that the address does not work again. It is later removed with the other
+// files under Config.Prefix. Otherwise the object is removed, because the sender could replace
+// it anyway.
 func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 	if !t.acceptsOnce() {
 		t.service.discard(ctx, pending)
@@ -110,8 +110,7 @@ func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 
 var errSpent = errors.New("the ticket's file was finished")
 
-// isGone reports whether the pending file has not arrived, or was taken by another
-// call that was faster.
+// isGone reports whether the pending file has not arrived, or was taken by a faster call.
 func isGone(e *Error) bool {
 	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed) || errors.Is(e, errSpent)
 }

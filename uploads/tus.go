@@ -16,7 +16,7 @@ const (
 	offsetStream  = "application/offset+octet-stream"
 )
 
-// A tusState is what tus adds to a session.
+// A tusState is the part of a session that only tus has.
 type tusState struct {
 	// Offset is how many bytes have arrived. The first Parts parts have PartSize bytes
 	// each, unless the file is complete. The rest is in Tail.
@@ -32,7 +32,7 @@ type tusState struct {
 	Concat      string   `json:"concat,omitempty"` // the header Upload-Concat
 	Pieces      []string `json:"pieces,omitempty"` // the names of the sessions that are joined
 
-	// Holder is the request that receives bytes, which wrote the state at Held last.
+	// Holder is the request that receives bytes, which last wrote the state at Held.
 	Holder string    `json:"holder,omitempty"`
 	Held   time.Time `json:"held,omitzero"`
 }
@@ -43,7 +43,7 @@ type segment struct {
 	Size int64  `json:"size"`
 }
 
-// arrived reports whether all bytes are where the object can be made of them.
+// arrived reports whether all bytes have arrived, in places from which the object can be made.
 func (s *session) arrived() bool {
 	switch s.Kind {
 	case kindParts, kindFinal, kindPieces:
@@ -222,8 +222,8 @@ func (c *call) tusUpload(concat string) (Request, error) {
 	return n, err
 }
 
-// location returns the address of an upload: below Config.BaseURL, else the path of the
-// request and id. tus-js-client does not resolve an address that is relative to a path.
+// location returns the address of an upload: below Config.BaseURL or, without one, the path of
+// the request and id. tus-js-client does not resolve an address that is relative to a path.
 func (t *tus) location(c *call, id string) string {
 	if t.handler.config.BaseURL != "" {
 		return t.handler.config.BaseURL + "/tus/" + url.PathEscape(id)
@@ -232,7 +232,7 @@ func (t *tus) location(c *call, id string) string {
 	return strings.TrimSuffix(path, "/") + "/" + url.PathEscape(id)
 }
 
-// writeOffset writes the headers that tell how far an upload is.
+// writeOffset writes the headers with the offset of an upload.
 func (t *tus) writeOffset(c *call, s *session) {
 	header := c.w.Header()
 	header.Set("Upload-Offset", strconv.FormatInt(s.Tus.Offset, 10))
@@ -241,8 +241,8 @@ func (t *tus) writeOffset(c *call, s *session) {
 	}
 }
 
-// arrivedTus reads the session. If all bytes have arrived, but a call that made the object of
-// them failed, it makes it: a client takes such an upload for done.
+// arrivedTus reads the session. If all bytes have arrived, but the call that made the object
+// failed, arrivedTus makes it, because a client takes such an upload for done.
 func (t *tus) arrivedTus(c *call) (*session, error) {
 	s, err := t.settledTus(c)
 	switch {
@@ -310,8 +310,8 @@ func (t *tus) patchTus(c *call) error {
 	return nil
 }
 
-// continueTus receives the body of a request, and makes the object if all bytes have
-// arrived. offset and size are those of acquire.
+// continueTus receives the body of a request, and makes the object if all bytes have arrived.
+// offset and size are described at acquire.
 func (t *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
 	s, err := t.acquire(c, offset, size)
 	switch {
@@ -338,7 +338,7 @@ func (t *tus) deleteTus(c *call) error {
 	}
 	if e, ok := err.(*Error); ok && e.Code == Completed {
 		told := *e
-		told.Status = http.StatusForbidden // 409 would be tried again
+		told.Status = http.StatusForbidden // a client would repeat the request after 409
 		return &told
 	}
 	if err != nil {

@@ -53,8 +53,8 @@ func (c *call) share(held int64) (release func(), err error) {
 	return release, nil
 }
 
-// read reads at most one byte more than is allowed at once: a chunked body fills the buffer before
-// it returns, however slowly the bytes come.
+// read reads the body into chunks. Of left bytes that are allowed, it reads at most one byte more
+// at once: a chunked body fills the buffer before it returns, however slowly the bytes come.
 func (f *feed) read(body io.Reader, left int64) {
 	for {
 		var buf []byte
@@ -86,15 +86,16 @@ func (f *feed) pass(p chunk) bool {
 	}
 }
 
-// recycle returns the buffer of a chunk that was used.
+// recycle takes back the buffer of a chunk that was used.
 func (f *feed) recycle(p chunk) {
 	f.over = f.over || p.err != nil
 	f.free <- p.data[:cap(p.data)]
 }
 
 // close ends the feed before the response is written, and reports whether nothing reads the body any
-// more. If the body is not over, a deadline ends the Read in progress, and is taken back; the response
-// closes the connection. If a middleware hides the connection, the Read ends with the request.
+// more. If the body is not over, a deadline ends the Read in progress, and is then removed; the
+// response closes the connection. If a middleware hides the connection, the Read ends with the
+// request.
 func (f *feed) close() bool {
 	defer f.release()
 	close(f.stop)

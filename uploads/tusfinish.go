@@ -36,7 +36,7 @@ func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*sessi
 		}
 		opts := []storage.CompleteOption{storage.WithParts(numbered(state.Parts)...), storage.WithSize(s.Size)}
 		attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(state.CRC))...)
-		if storage.CodeOf(err) == storage.Unsupported { // the store does not tell the checksums of parts
+		if storage.CodeOf(err) == storage.Unsupported { // the store does not report the checksums of parts
 			attrs, err = upload.Complete(ctx, opts...)
 		}
 		return attrs, err
@@ -89,7 +89,7 @@ func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 		if key == there.Key {
 			return there, nil
 		}
-		return storage.Copy(ctx, t.handler.bucket, key, t.handler.bucket, there.Key) // to be judged
+		return storage.Copy(ctx, t.handler.bucket, key, t.handler.bucket, there.Key) // the copy is to be judged
 	})
 }
 
@@ -157,8 +157,9 @@ func (t *tus) concatTus(c *call, concat string) error {
 	return nil
 }
 
-// joining returns the upload that joins pieces. An equal request may have begun it, whose response was lost: its ID
-// is made of what the client says, and nobody else can guess the IDs of the pieces in it.
+// joining returns the upload that joins pieces. An equal request, whose response was lost, may have begun that
+// upload: its ID is derived from the request. Nobody else can guess it, because the request has the IDs of the
+// pieces.
 func (t *tus) joining(c *call, n Request, concat string, pieces []*session) (*session, error) {
 	metadata := c.Header.Get("Upload-Metadata")
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", concat, metadata))
@@ -174,7 +175,7 @@ func (t *tus) joining(c *call, n Request, concat string, pieces []*session) (*se
 	for _, piece := range pieces {
 		s.Tus.Pieces = append(s.Tus.Pieces, piece.name)
 	}
-	if err = t.handler.keeper.save(c.Context(), s); err == errConflict { // of an equal request, at the same time
+	if err = t.handler.keeper.save(c.Context(), s); err == errConflict { // an equal request has saved it meanwhile
 		return t.handler.keeper.load(c.Context(), id, c.user)
 	}
 	return s, err

@@ -20,10 +20,10 @@ import (
 
 const (
 	lockPoll = 150 * time.Millisecond
-	// takeOverAfter is longer than pace.checkpoint, after which a holder without a client
-	// has stored everything.
+	// takeOverAfter is longer than pace.checkpoint: by then, a holder whose client sends
+	// nothing has stored everything.
 	takeOverAfter = 5 * time.Second
-	// deadAfter is how long a holder that lives writes nothing at most.
+	// deadAfter is the longest time without a write by a holder that lives.
 	deadAfter = 2 * time.Minute
 )
 
@@ -32,11 +32,11 @@ func errTaken() *Error {
 	return refuse("Upload-Offset", Locked, "Another request continues this upload.")
 }
 
-// A calls has the calls of this process that may hold or claim a session, by their names, which begin with its own.
-// So it knows which have ended, even if a call could not end its hold because the store failed.
+// A calls has the calls of this process that may hold or claim a session, by name. All names begin with the name of
+// the calls. So it is known which calls have ended, even if a call could not end its hold because the store failed.
 type calls struct {
 	process string
-	running sync.Map // what interrupts each of them
+	running sync.Map // functions that interrupt the calls, by name
 }
 
 // enter names a call until leave. interrupted is closed if another call wants what it holds.
@@ -63,10 +63,10 @@ func (c *calls) ended(name string) bool {
 }
 
 // settledTus reads the session when no request receives its bytes or completes it. After takeOverAfter it
-// returns the session all the same, or an error if it is being completed.
+// returns the session anyway, or an error if it is being completed.
 func (t *tus) settledTus(c *call) (*session, error) {
 	keeper := t.handler.keeper
-	var seen string // the revision
+	var seen string // the revision that was seen last
 	for deadline := time.Now().Add(takeOverAfter); ; {
 		s, err := t.loadTus(c)
 		if err != nil {
@@ -80,7 +80,7 @@ func (t *tus) settledTus(c *call) (*session, error) {
 			return nil, beingCompleted()
 		case late, s.Tus.Holder == "" && s.Claim == "", !held && !claimed && s.revision == seen:
 			return s, nil
-		case !held && !claimed: // the call has ended: it may have changed the state after this was read
+		case !held && !claimed: // the call has ended, perhaps with a change of the state after this read
 			seen = s.revision
 			continue
 		}

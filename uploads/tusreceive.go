@@ -16,8 +16,8 @@ import (
 // pace is how long a receiver waits for a client.
 type pace struct {
 	tick time.Duration
-	// checkpoint is how long a client sends nothing before the bytes that are in memory
-	// are stored, and slow how long they are in memory at most.
+	// checkpoint is how long a client may send nothing before the bytes in memory are stored,
+	// and slow is how long bytes may be in memory.
 	checkpoint, slow time.Duration
 	// idle is how long a client may send less than minimum bytes.
 	idle    time.Duration
@@ -30,9 +30,10 @@ var defaultPace = pace{
 }
 
 const (
-	// maxSegments bounds the objects after the last part. More are joined.
+	// maxSegments bounds the objects after the last part. If there are more, they are joined.
 	maxSegments = 32
-	// stopAfter is how long what a client has sent is still taken if the context of its request ends.
+	// stopAfter is how long bytes that a client has sent are still received after the context of its
+	// request has ended.
 	stopAfter = 20 * time.Millisecond
 	// storeTimeout bounds the requests that store what has arrived, which continue if the
 	// client disconnects.
@@ -47,25 +48,25 @@ const (
 // each part and segment; only then are the bytes acknowledged.
 type receiver struct {
 	tus         *tus
-	client      context.Context // of the request, which the client may end
-	ctx         context.Context // of requests to the store
+	client      context.Context // context of the request, which the client may end
+	ctx         context.Context // context of requests to the store
 	s           *session
-	interrupted <-chan struct{}         // of the request
-	owner       string                  // of the memory
+	interrupted <-chan struct{}         // closed when another request wants the upload
+	owner       string                  // who takes memory, for the pool
 	upload      storage.MultipartUpload // nil if the file fits one part
-	sum         *checksum               // of the body, until it is verified; nil means none
+	sum         *checksum               // checksum of the body, until it is verified; nil means none
 
-	buf      []byte // the bytes of the next part from have to n; Config.MemoryLimit counts all of it
+	buf      []byte // bytes have to n of the next part; Config.MemoryLimit counts all of buf
 	have, n  int
-	saved    int      // the bytes of the part that segments have
-	next     tusState // what the next save stores
+	saved    int      // how many bytes of the part are in segments
+	next     tusState // the state that the next save stores
 	leaving  bool     // the next save ends the hold
 	obsolete []string // segments that the saved state does not name any more
 }
 
 // newReceiver returns a receiver of the bytes after those of the state.
 func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
-	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // in segments
+	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // bytes in segments
 	return &receiver{
 		tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have,
 	}
@@ -93,7 +94,7 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	done, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		t.handler.keeper.release(ctx, s, c.name)
-		c.refused = f // the response comes first
+		c.refused = f // the response is sent first
 		return nil, err
 	}
 	return done, nil
@@ -121,7 +122,7 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 		r.removeUncounted()
 		return nil, err
 	case err != nil:
-		_ = r.checkpoint() // what has arrived counts, if that can be
+		_ = r.checkpoint() // the bytes that have arrived count, if they can be stored
 		return nil, err
 	}
 	r.sum = nil
@@ -178,7 +179,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			}
 		case <-r.interrupted:
 			return false, errTaken()
-		case <-canceled: // by the server, or by a client that has gone: what it has sent is taken first
+		case <-canceled: // the server stops, or the client has disconnected: receive what it has sent
 			canceled, stopped = nil, time.After(stopAfter)
 		case <-stopped:
 			return false, storeFailed(context.Canceled)
@@ -200,8 +201,8 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	}
 }
 
-// giveBack stores what is in memory of a slow client. If the client has stalled, a newer request
-// need not wait for this one.
+// giveBack stores the bytes of a slow client that are in memory. If the client has stalled, a
+// newer request need not wait for this one.
 func (r *receiver) giveBack(stalled bool) error {
 	if r.n == r.saved && !(stalled && r.s.Tus.Holder != "") {
 		r.drop()
@@ -261,7 +262,7 @@ func (r *receiver) storePart() error {
 	return r.save()
 }
 
-// checkpoint stores what is in memory, so that the offset counts.
+// checkpoint stores the bytes in memory, so that the offset counts.
 func (r *receiver) checkpoint() error {
 	if err := r.store(); err != nil {
 		return err
@@ -274,7 +275,7 @@ func (r *receiver) checkpoint() error {
 
 // save makes the offset count. If another request holds the session, it fails.
 func (r *receiver) save() error {
-	if r.sum != nil { // nothing counts before
+	if r.sum != nil { // bytes count only after their checksum was verified
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
@@ -299,8 +300,8 @@ func (r *receiver) save() error {
 	return nil
 }
 
-// last stores the last bytes of the file. It returns the content if that fits one part and
-// is not stored.
+// last stores the last bytes of the file. If the content fits one part, it returns the content
+// and does not store it.
 func (r *receiver) last() ([]byte, error) {
 	if r.upload == nil || r.next.Parts == 0 && r.n == 0 {
 		if err := r.load(); err != nil {

@@ -36,7 +36,8 @@ func (r *receiver) grow(n int) error {
 	return nil
 }
 
-// waitFor waits for memory. It holds none meanwhile, else all could wait for one another.
+// waitFor waits for memory. Meanwhile it holds none, because otherwise all receivers could wait
+// for one another.
 func (r *receiver) waitFor(bytes int) error {
 	if r.tus.handler.memory.Parts.Acquire(r.client, r.owner, int64(bytes)) {
 		return nil
@@ -75,7 +76,7 @@ func (r *receiver) load() error {
 	return nil
 }
 
-// readSegments reads the segments, which make these bytes.
+// readSegments reads the segments into to.
 func (r *receiver) readSegments(to []byte) error {
 	for _, segment := range r.next.Tail {
 		if err := r.readSegment(to[:segment.Size], segment.Name); err != nil {
@@ -103,7 +104,7 @@ func (r *receiver) readSegment(to []byte, name string) error {
 	return err
 }
 
-// store spills what is in memory. If there are many segments, it makes one of them.
+// store spills the bytes in memory. If there are many segments, it joins them into one.
 func (r *receiver) store() error {
 	if err := r.spill(); err != nil || len(r.next.Tail) <= maxSegments {
 		return err
@@ -116,7 +117,7 @@ func (r *receiver) store() error {
 	return r.spill()
 }
 
-// spill stores what is in memory as a segment, and gives the memory back.
+// spill stores the bytes in memory as a segment, and gives the memory back.
 func (r *receiver) spill() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
@@ -134,7 +135,7 @@ func (r *receiver) spill() error {
 }
 
 // discardSegments forgets the segments, whose bytes are elsewhere now. They are removed when the
-// state does not name them any more.
+// state no longer names them.
 func (r *receiver) discardSegments() {
 	for _, segment := range r.next.Tail {
 		r.obsolete = append(r.obsolete, segment.Name)

@@ -20,21 +20,21 @@ type question struct {
 	provider string // as in Attrs.Provider
 	account  string // the kind of account that it is for
 	text     string
-	does     string   // what the code does until somebody knows
-	cost     string   // what it takes, beside a bucket
+	does     string   // what the code does while the answer is unknown
+	cost     string   // what the question needs besides a bucket
 	answers  []string // what ask may return
-	locks    bool     // asked only with -locks, as it locks objects
+	locks    bool     // asked only with -locks, because the question locks objects
 	ask      func(ctx context.Context, i *inquiry) (answer string, err error)
 }
 
-// questions are all of them, in the order of docs/maintainers/questions.md.
+// questions are all questions, in the order of docs/maintainers/questions.md.
 var questions = slices.Concat(s3Questions, gcsQuestions, azureQuestions)
 
 // An answer is what a question found out. One of Answer and Open is set.
 type answer struct {
 	ID     string `json:"id"`
 	Answer string `json:"answer,omitempty"`
-	Open   string `json:"open,omitempty"` // why there is no answer
+	Open   string `json:"open,omitempty"` // the reason why there is no answer
 	Detail string `json:"detail,omitempty"`
 }
 
@@ -46,13 +46,13 @@ func (n notHere) Error() string { return string(n) }
 // An inquiry is one question to the account.
 type inquiry struct {
 	c      *certification
-	made   []string // its buckets
+	made   []string // the buckets that it created
 	detail string
 	clean  []func(context.Context) error // what precedes the deletion of the buckets
 }
 
-// bucket creates a bucket, which the runner deletes. Settings that the store does not have make the
-// question not be for it.
+// bucket creates a bucket, which the runner deletes. If the store does not have the settings, the
+// question is not for this store.
 func (i *inquiry) bucket(ctx context.Context, settings ...storage.BucketOption) (storage.Bucket, error) {
 	name := fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1))
 	_, err := i.c.service.CreateBucket(ctx, name, settings...)
@@ -84,7 +84,7 @@ func clientOf[C any](b storage.Bucket) (C, error) {
 	return client, nil
 }
 
-// bucketWithClient creates a bucket, and returns the SDK's client of it too.
+// bucketWithClient creates a bucket, and also returns the SDK's client of the bucket.
 func bucketWithClient[C any](ctx context.Context, i *inquiry) (b storage.Bucket, client C, err error) {
 	if b, err = i.bucket(ctx); err == nil {
 		client, err = clientOf[C](b)
@@ -135,7 +135,7 @@ func (c *certification) asked() []question {
 	})
 }
 
-// askAll asks the questions, one after the other, and keeps the answers of all that there are.
+// askAll asks the questions, one after the other, and keeps all answers.
 func (c *certification) askAll(t *testing.T) {
 	for _, q := range c.all {
 		a := answer{ID: q.id}
@@ -158,8 +158,8 @@ func (c *certification) askAll(t *testing.T) {
 	}
 }
 
-// inquire asks one question, and deletes what it made, whatever its end. The error is of the
-// deletion, or that of a question that failed.
+// inquire asks one question, and then deletes what the question made, even if it failed. The
+// error is that of the deletion or of the question.
 func (c *certification) inquire(ctx context.Context, q question) (a answer, err error) {
 	i := &inquiry{c: c}
 	a = answer{ID: q.id}
@@ -190,7 +190,7 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 }
 
 // cleanUp undoes what a question did. A bucket that cannot be deleted stays in the ledger, so that
-// the program tries again at its end, and names it.
+// the program tries again when it ends, and names the bucket.
 func (i *inquiry) cleanUp(ctx context.Context) error {
 	var failures []error
 	for _, undo := range slices.Backward(i.clean) {

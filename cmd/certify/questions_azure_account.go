@@ -104,7 +104,7 @@ func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 	return "yes, it has none", nil
 }
 
-// askVersionImmutability stores an object in a container of the user's. No container that the program
+// askVersionImmutability stores an object in a container of the user. No container that the program
 // makes has version-level immutability, unless the account gives it.
 func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.immutable == "" {

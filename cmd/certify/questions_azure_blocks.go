@@ -94,7 +94,7 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b, err := i.open(i.name(), storage.WithVersioning(true)) // another shows no version
+	b, err := i.open(i.name(), storage.WithVersioning(true)) // a bucket without the option shows no version
 	if err != nil {
 		return "", err
 	}

@@ -150,7 +150,8 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// askConditionalRead reads an overwritten object if it has its old generation, which it has not.
+// askConditionalRead reads an overwritten object on the condition that it has its old
+// generation, which is never true.
 func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 	o, err := i.overwritten(ctx)
 	if err != nil {
@@ -247,7 +248,8 @@ func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askToken repeats an insertion that may only create, and a removal, with their tokens.
+// askToken repeats a conditional insertion (which may only create an object) and a removal,
+// each with its token.
 func askToken(ctx context.Context, i *inquiry) (string, error) {
 	service, _, err := i.google(ctx)
 	if err != nil {

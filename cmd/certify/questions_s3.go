@@ -218,7 +218,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askConflict completes an upload beside writes of its key, until one of them conflicts.
+// askConflict completes an upload during writes to its key, until one of them conflicts.
 func askConflict(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A result is the file that a user sends in. It has no credentials: an address has none.
+// A result is the file that a user sends in. It has no credentials, because an address has
+// none.
 type result struct {
 	Address  string    `json:"address"`
 	Began    time.Time `json:"began"`
@@ -96,7 +97,7 @@ func (c *certification) write(t *testing.T) {
 	)
 }
 
-// writable reports why a file cannot be written. It changes no file and leaves none.
+// writable reports why a file cannot be written. It changes no file and leaves no new one.
 func writable(path string) error {
 	_, missing := os.Stat(path)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)

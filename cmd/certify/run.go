@@ -20,11 +20,11 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// settings are the flags.
+// settings are the values of the flags.
 type settings struct {
 	address, out, rules  string
 	yes, planOnly, locks bool
-	questions            bool // only these
+	questions            bool // whether only the questions are asked
 	kms                  string
 	sasLimit             time.Duration
 	immutable            string // a container
@@ -43,10 +43,10 @@ const notAsked = "not asked for"
 type certification struct {
 	settings
 	service storage.Service
-	driver  driver.ServiceDriver // of the same account
+	driver  driver.ServiceDriver // the driver of the same account
 	name    string               // every bucket of the suite begins with it
 	plan    string
-	dir     string // results of the suite
+	dir     string // directory of the suite's results
 	began   time.Time
 
 	all     []question
@@ -91,7 +91,7 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	return c, nil
 }
 
-// planned returns what the program will do, and what it takes.
+// planned returns a text about what the program will do and what it needs.
 func (c *certification) planned() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Account: %s\n", c.address)
@@ -152,7 +152,7 @@ func knownRules(list string) error {
 	return nil
 }
 
-// cases returns those that run.
+// cases returns the cases that run.
 func (c *certification) cases() []storagetest.Case {
 	out := c.leftOut()
 	return slices.DeleteFunc(storagetest.Cases(), func(k storagetest.Case) bool { return slices.Contains(out, k.Rule) })
@@ -230,7 +230,7 @@ func (c *certification) suiteOfBuckets(t *testing.T) {
 	}, c.withoutLocks()...)
 }
 
-// withoutLocks leaves out what was not asked for.
+// withoutLocks leaves out the cases that were not asked for.
 func (c *certification) withoutLocks() []storagetest.Option {
 	if c.locks {
 		return nil
@@ -259,8 +259,8 @@ func (c *certification) skipIfInterrupted(t *testing.T) {
 	}
 }
 
-// newBucket creates a bucket for a case. If the store cannot make one with these settings, the
-// plain one shows what the case should see.
+// newBucket creates a bucket for a case. If the store cannot create a bucket with these
+// settings, the case gets a plain one and sees the store's limits there.
 func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption) driver.Driver {
 	t.Helper()
 	t.Cleanup(func() { c.note(t) })
@@ -309,8 +309,8 @@ func (c *certification) countUntilInterrupted(
 	return c.count(ctx, op)
 }
 
-// remove empties a bucket and deletes it. A bucket that stays fails the case, unless what it holds
-// is locked: finish names that.
+// remove empties a bucket and deletes it. If the bucket cannot be deleted, the case fails, unless
+// objects in it are locked: finish names such a bucket.
 func (c *certification) remove(t *testing.T, name string) {
 	if err := c.erase(context.WithoutCancel(t.Context()), name); storage.CodeOf(err) != storage.Locked {
 		require.NoError(t, err, "bucket %s stays", name)

@@ -19,14 +19,14 @@ const (
 	largeBytes = 64 << 20
 )
 
-// A speed is what a user of this machine and this store sees, with default options.
+// A speed is the speed that a user of this machine and this store sees, with default options.
 type speed struct {
 	Milliseconds map[string]quantiles `json:"milliseconds,omitempty"` // of small calls, one after another
 	UploadMBps   float64              `json:"uploadMBps,omitempty"`   // of one object of 64 MiB, in 10^6 bytes a second
 	DownloadMBps float64              `json:"downloadMBps,omitempty"`
 }
 
-// quantiles are of smallCalls calls.
+// quantiles are the quantiles of the times of smallCalls calls.
 type quantiles struct {
 	Median float64 `json:"median"`
 	P90    float64 `json:"p90"`

@@ -263,7 +263,7 @@ func configShow(p *program.Program) error {
 			line.Settings[flag.Name] = flag.Value.String()
 		}
 		value := flag.Value.String()
-		if value == "" || !flag.Changed && strings.TrimSuffix(value, "s") == "0" { // the library decides
+		if value == "" || !flag.Changed && strings.TrimSuffix(value, "s") == "0" { // the library chooses the value
 			value = "-"
 		}
 		rows = append(rows, [2]string{flag.Name, value})

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// helpCommand returns a command like cobra's own, which fails if it does not know a command.
+// helpCommand returns a command like the help of cobra, but it fails if the named command is
+// unknown.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",

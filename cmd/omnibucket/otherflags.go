@@ -17,8 +17,8 @@ const (
 	accessList      = "use --public to let anyone read the object, and a policy of the bucket for anything else"
 )
 
-// otherFlags has what to do in place of flags that other programs have. A value that is a flag is only for
-// commands that have it.
+// otherFlags has hints about what to do in place of flags that other programs have. A value that is a flag
+// is only for commands that have it.
 var otherFlags = map[string]string{
 	"acl": accessList, "grants": accessList, "s3-acl": accessList,
 	"sse": encryptedAtRest, "sse-kms-key-id": encryptedAtRest, "s3-server-side-encryption": encryptedAtRest, "enc-s3": encryptedAtRest, "enc-kms": encryptedAtRest,
@@ -34,7 +34,8 @@ var otherFlags = map[string]string{
 	"version-id": "--version", "limit-upload": "--bwlimit", "limit-download": "--bwlimit",
 }
 
-// explainFlag gives the error of a flag that another program has a hint, and that of a misspelled one.
+// explainFlag adds a hint to the error of an unknown flag, if another program has the flag or if it is
+// misspelled.
 func explainFlag(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -57,8 +58,8 @@ func explainFlag(c *cobra.Command, err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
 }
 
-// nearestFlags returns the hint of a name that is close to those of flags, or "". Cobra compares names of
-// commands only.
+// nearestFlags returns a hint if a name is similar to the names of flags, otherwise "". Cobra compares
+// names of commands only.
 func nearestFlags(c *cobra.Command, name string) string {
 	flags := cobra.Command{SuggestionsMinimumDistance: min(2, len(name)/4)}
 	c.Flags().VisitAll(func(f *pflag.Flag) {

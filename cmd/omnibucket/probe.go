@@ -70,7 +70,7 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 type probeLine struct {
 	Server  string      `json:"server"`
 	Bucket  string      `json:"bucket"`
-	Profile string      `json:"profile,omitempty"` // that the server answers as
+	Profile string      `json:"profile,omitempty"` // the profile of the server
 	Checks  []checkLine `json:"checks"`
 	Left    string      `json:"left,omitempty"`
 }

@@ -20,7 +20,7 @@ func run(ctx context.Context, args []string, around program.Environment) int {
 	return runShared(ctx, args, around, nil)
 }
 
-// runShared runs the program with open buckets of another one, which stay open.
+// runShared runs the program with open buckets of another program, which stay open.
 func runShared(ctx context.Context, args []string, around program.Environment, shared *program.OpenBuckets) int {
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -90,8 +90,8 @@ func commands() map[string]func(p *program.Program) *cobra.Command {
 // rootCommand returns the root command with all commands.
 func rootCommand(p *program.Program) *cobra.Command { return rootWith(p, "") }
 
-// rootWith returns the root command with the command of a name or, if there is none, with all
-// commands. A line of run needs only one.
+// rootWith returns the root command with only the named command or, if no command has that
+// name, with all commands. A line of run needs only one.
 func rootWith(p *program.Program, name string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "omnibucket",
@@ -162,8 +162,8 @@ Exit codes:
 // addBuildCommands adds the commands of a build tag.
 var addBuildCommands = func(*cobra.Command) {}
 
-// otherNames has, for each command, the names that other programs have for it. The error of such a
-// name suggests the command.
+// otherNames has, for each command, the names that other programs have for it. The error for such
+// a name suggests the command.
 var otherNames = map[string][]string{
 	"bucket":  {"versioning", "lifecycle"},
 	"cat":     {"less", "more", "tail"},

@@ -24,7 +24,8 @@ import (
 const (
 	// defaultLines is how many lines run executes at once.
 	defaultLines = 16
-	// keptOutput is how much output of a line is kept until another line has printed its.
+	// keptOutput is how much output of a line is kept until another line has printed its own
+	// output.
 	keptOutput = 256 << 10
 	// longestLine limits a line.
 	longestLine = 1 << 20
@@ -89,7 +90,7 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	}
 	defer release()
 	b := &batch{program: p, flags: f, global: changedGlobals(c)}
-	beginning, stop := context.WithCancel(c.Context()) // of lines; those in progress end by themselves
+	beginning, stop := context.WithCancel(c.Context()) // stop begins no more lines; those in progress end by themselves
 	defer stop()
 	err = b.run(c.Context(), beginning, stop, from)
 	switch {

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// dryRunByLetter are the commands whose -n is --dry-run, as in rsync and rclone. That of cp and mv means
-// no clobber elsewhere, and that of head is a number.
+// dryRunByLetter are the commands whose -n is --dry-run, as in rsync and rclone. The -n of cp and mv
+// means no clobber elsewhere, and the -n of head is a number.
 var dryRunByLetter = []string{"bucket", "expire", "finish", "rb", "repair", "restore", "rewrap", "rm", "sync", "tag",
 	"undelete"}
 
@@ -32,15 +32,16 @@ func addLetter(flags *pflag.FlagSet, letter string, value pflag.Value) {
 	alias.NoOptDefVal, alias.Hidden = "true", true
 }
 
-// otherLetters has what to do in place of a letter of another program, by the command and the letter.
+// otherLetters has hints about what to do in place of a letter of another program, by the command and
+// the letter.
 var otherLetters = map[string]string{
 	"cp -n": "use --ignore-existing to keep what is there, or --dry-run to change nothing",
 	"mv -n": "use --ignore-existing to keep what is there, or --dry-run to change nothing",
 	"cp -a": "use -r",
 }
 
-// checkLeading refuses an unknown flag before the name of a command: cobra would take the name for its
-// value.
+// checkLeading refuses an unknown flag before the name of a command, because cobra would take the name
+// for the value of the flag.
 func checkLeading(root *cobra.Command, args []string) error {
 	for i := 0; i < len(args) && strings.HasPrefix(args[i], "-"); i++ {
 		flag, known := rootFlag(root, args[i])
@@ -59,8 +60,8 @@ func checkLeading(root *cobra.Command, args []string) error {
 	return nil
 }
 
-// rootFlag returns the flag that an argument sets, and whether the root command has it. The flag of -h
-// and that of several letters is nil.
+// rootFlag returns the flag that an argument sets, and whether the root command has it. The flag is
+// nil for -h and for several letters.
 func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag, known bool) {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	if strings.HasPrefix(arg, "--") {
@@ -84,7 +85,7 @@ func leadingHint(arg string) string {
 	return "write the flags of a command after its name"
 }
 
-// explainLetter gives the error of a letter that another program has a hint.
+// explainLetter adds a hint to the error of an unknown letter that another program has.
 func explainLetter(c *cobra.Command, unknown *pflag.NotExistError) error {
 	hint := otherLetters[c.Name()+" -"+unknown.GetSpecifiedName()]
 	if hint == "" {

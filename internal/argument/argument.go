@@ -16,7 +16,7 @@ func Invalid(name, rule, hint string) *storage.Error {
 }
 
 // NeedBucket returns Unsupported for a value that is not a bucket of package storage, and nil for one that is. The
-// error is about an operation and a key.
+// error names the operation and the key.
 func NeedBucket(b any, op, key string) error {
 	if serving.IsBucket(b) {
 		return nil

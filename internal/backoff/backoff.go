@@ -9,11 +9,11 @@ import (
 
 const (
 	defaultAttempts   = 5
-	throttledAttempts = 12 // their waits are about a minute in the mean
+	throttledAttempts = 12 // their waits take about a minute on average
 	defaultMaxDelay   = 20 * time.Second
 	defaultMaxWait    = time.Minute
 	throttledDelay    = time.Second
-	throttledSame     = 3 // waits before they double: meanwhile the bucket as a whole has slowed down
+	throttledSame     = 3 // number of equal waits before they double: meanwhile the whole bucket has slowed down
 
 	// The retry budget keeps a failing store from getting five times the requests: a retry
 	// takes retryCost from it, a success returns one. A store that throttles gets fewer
@@ -22,7 +22,7 @@ const (
 	retryCost   = 5
 )
 
-// FirstDelay is the longest first wait after a failure that is no throttling.
+// FirstDelay bounds the first wait after a failure other than throttling.
 const FirstDelay = 50 * time.Millisecond
 
 // A Policy holds for all requests of a bucket.
@@ -35,7 +35,7 @@ type Policy struct {
 	budget    atomic.Int64
 }
 
-// New returns a Policy. An argument that is not positive has its default.
+// New returns a Policy. If an argument is not positive, it has its default.
 func New(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	p := &Policy{Attempts: attempts, throttled: attempts, MaxDelay: maxDelay, maxWait: maxWait}
 	if p.Attempts < 1 {
@@ -51,7 +51,7 @@ func New(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	return p
 }
 
-// Succeeded gives to the budget what a success is worth.
+// Succeeded credits the retry budget for a success.
 func (p *Policy) Succeeded() {
 	if p.budget.Load() < retryBudget {
 		p.budget.Add(1)
@@ -61,7 +61,7 @@ func (p *Policy) Succeeded() {
 // Tries counts the attempts at one request that have failed.
 type Tries struct {
 	Failed    int
-	Free      bool          // the next attempt takes nothing of the budget: the store has not failed
+	Free      bool          // the next attempt takes nothing from the budget: the store has not failed
 	throttled int           // how many of Failed were throttled
 	Waited    time.Duration // the sum of all waits
 }

@@ -1,7 +1,7 @@
 package blockcache
 
-// aheadShare is the part of a cache that one request may read ahead. A sequential reader
-// has two such requests and the blocks that it has just read.
+// One request may read ahead one part in aheadShare of a cache. A sequential reader has two
+// such requests and the blocks that it has just read.
 const aheadShare = 4
 
 // maxBlocks returns how many blocks the cache holds.
@@ -13,7 +13,7 @@ func (c *Cache) maxBlocks() int64 {
 func (c *Cache) maxAhead() int64 { return c.maxBlocks() / aheadShare }
 
 // window returns how many blocks to fetch from number on for a ReadAt of a scan if access is sequential:
-// twice as many as came with the block before it, or directly. Else it returns 0.
+// twice as many as came with the block before it, or directly. Otherwise it returns 0.
 func (c *Cache) window(number int64, s *scan) int64 {
 	if before := c.blocks[number-1]; before != nil {
 		return 2 * before.run
@@ -47,7 +47,7 @@ func (c *Cache) mayReplace(b *block, expected bool) bool {
 	return b.isRead || expected && c.used-b.since > c.maxBlocks()/2
 }
 
-// Scans are the latest series of ReadAts that each begin where the one before ended. Several may
+// scans are the latest series of ReadAts that each begin where the one before ended. Several may
 // be in progress at once, as when columns of a table are read together. If the last two scans were
 // long, the next one probably is, too. Then it is fetched at once, up to the length of the shorter
 // of the two. Otherwise its requests double in size.
@@ -60,7 +60,7 @@ type scan struct {
 	begin, end int64 // offsets in the object
 	reads      int
 	expected   int64 // where it probably ends; 0 means not known
-	direct     int64 // blocks of the request before end that bypassed the cache; 0 if none did
+	direct     int64 // number of blocks of the request before end that bypassed the cache; 0 if none did
 }
 
 // add adds a ReadAt, and returns its scan.
@@ -85,7 +85,8 @@ func (s *scans) add(off, length int64) *scan {
 	return one
 }
 
-// before returns the length of a scan that began n scans ago; 0 if it was only one ReadAt.
+// before returns the length of a scan that began n scans ago; or 0 if the scan was only one
+// ReadAt.
 func (s *scans) before(n int) int64 {
 	if n > s.count {
 		return 0

@@ -34,8 +34,8 @@ type Config struct {
 	Fetch func(ctx context.Context, offset, length int64, read func(io.Reader) error) error
 
 	Size      int64         // bytes of the object
-	BlockSize int64         // bytes of a block; the last has the rest too, so that it is not tiny
-	Max       int64         // bytes of the blocks, with their overhead; if 0, none is kept
+	BlockSize int64         // bytes of a block; the last one also has the rest, so that no block is tiny
+	Max       int64         // bytes of the blocks, with their overhead; 0 means that none is kept
 	Limit     *buffer.Limit // grants the memory
 }
 
@@ -65,7 +65,7 @@ type block struct {
 	isRead bool  // whether a ReadAt has read it
 	since  int64 // Cache.used when it came
 	run    int64 // blocks that came by the same request
-	ahead  int64 // above 0: if the block is read, so many blocks from next on are read ahead
+	ahead  int64 // if above 0, reading the block reads so many blocks from next on ahead
 	next   int64
 
 	inCache, inLimit *list.Element // its places in idle and in the Limit; nil while it is being fetched
@@ -93,7 +93,8 @@ func (c *Cache) end(number int64) int64 {
 }
 
 // ReadAt fills p with the bytes of the object from off on, all of which exist. It fails if ctx or
-// that of New ends, or if the cache is closed. A block that it began to fetch is kept for others.
+// the context of [Cache.Init] ends, or if the cache is closed. Blocks that it began to fetch are
+// kept for other reads.
 func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
 	c.Limit.Lock()
 	scan := c.scans.add(off, int64(len(p)))
@@ -170,7 +171,7 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 		window = c.numberAt(expected-1) - first + 1
 	}
 	window = min(window, c.maxAhead())
-	if direct > c.BlockSize && needed > window { // a copy would be in vain
+	if direct > c.BlockSize && needed > window { // a copy in the cache would be of no use
 		s.direct = needed
 		return nil, direct, nil
 	}
@@ -256,8 +257,8 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 	}, func() { settle(len(run), panics.ErrPanicked) })
 }
 
-// download fetches a run, and settles each of its blocks except the last, which may be damaged: Fetch
-// returns that.
+// download fetches a run, and settles each of its blocks except the last, which may be damaged: the
+// error of Fetch shows it.
 func (c *Cache) download(run []*block, settle func(n int, err error)) error {
 	first, last := c.start(run[0].number), c.end(run[len(run)-1].number)
 	return c.Fetch(c.ctx, first, last-first, func(from io.Reader) error {

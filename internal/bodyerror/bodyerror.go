@@ -1,4 +1,5 @@
-// Package bodyerror hides what the error of a caller's reader means to the library.
+// Package bodyerror hides the meaning that the error of a caller's reader would have to the
+// library.
 package bodyerror
 
 import (
@@ -21,7 +22,8 @@ func (e Error[Code]) Error() string { return e.err.Error() }
 // As finds the reader's error.
 func (e Error[Code]) As(target any) bool { return errors.As(e.err, target) }
 
-// Is matches what the reader's error does, but for a Code and what means the same.
+// Is matches whatever the reader's error matches, except a Code and errors with the same
+// meaning.
 func (e Error[Code]) Is(target error) bool {
 	if _, isCode := target.(Code); isCode {
 		return false

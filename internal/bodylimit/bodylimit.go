@@ -13,9 +13,9 @@ type Reader struct {
 	Body     io.Reader
 	Left     int64 // bytes that are still allowed
 	TooLarge error
-	Failed   error // of Body, unless that is io.EOF
+	Failed   error // error of Body, unless that is io.EOF
 	// More returns how many more bytes are allowed. It is called once, when Left is used up;
-	// nil means none are.
+	// nil means that no more are.
 	More func() (int64, error)
 }
 
@@ -63,7 +63,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 }
 
 // Length returns the length of a body in memory, or of a section of a file. It does not look into a type
-// that wraps one, which may read something else.
+// that wraps such a body, which may read something else.
 func Length(body io.Reader) (left int64, known bool) {
 	switch b := body.(type) {
 	case *bytes.Reader:

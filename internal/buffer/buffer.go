@@ -25,7 +25,7 @@ const (
 	thirdChunk  = chunkBytes - firstChunk - secondChunk
 	chunkBytes  = 1 << 20
 
-	// TwoChunks is how many bytes a buffer holds before it costs much.
+	// TwoChunks is how many bytes a buffer holds before it needs a large chunk.
 	TwoChunks = firstChunk + secondChunk
 )
 
@@ -41,8 +41,8 @@ func poolOf(size int) *chunkPool {
 type Buffer struct {
 	limit    *Limit
 	over     *atomic.Int32 // counts the chunks granted over the limit
-	chunks   [][]byte      // full length each; the last may be filled in part
-	inline   [1][]byte     // the first of chunks: a small body needs no more
+	chunks   [][]byte      // each has its full length; the last may be filled in part
+	inline   [1][]byte     // memory of the first of chunks: a small body needs no more
 	size     int64         // bytes filled
 	reserved int64         // bytes granted
 	crc      uint32        // checksum of the filled bytes
@@ -85,7 +85,7 @@ func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
 			return free[:min(int64(len(free)), limit)], nil
 		}
 	}
-	return nil, io.ErrShortBuffer // not reached: reserved is the chunks' length
+	return nil, io.ErrShortBuffer // not reached, because reserved is the length of the chunks
 }
 
 // Reserve requests the memory of size bytes at once.
@@ -99,9 +99,9 @@ func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 }
 
 // grow requests one more chunk, so that a slow source does not hold whole parts. If it has to
-// wait, it requests all that the part of whole bytes still needs. Else every waiting stream
-// would get a piece of a part, and none could send. Over the limit it gets one small chunk at a
-// time, because the source may have stalled.
+// wait, it requests all memory that the part of whole bytes still needs. Otherwise every
+// waiting stream would get a piece of a part, and none could send one. Over the limit, a buffer
+// gets one small chunk at a time, because the source may have stalled.
 func (b *Buffer) grow(ctx context.Context, whole int64) error {
 	first := chunkSize(len(b.chunks))
 	if b.limit.Try(int64(first)) {
@@ -140,7 +140,7 @@ func (b *Buffer) add(size int) {
 // if nothing was read.
 func (b *Buffer) Fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
-		if err := ctx.Err(); err != nil { // a slow source need not fill the part
+		if err := ctx.Err(); err != nil { // a slow source need not fill the part before ctx is checked
 			return err
 		}
 		free, err := b.Space(ctx, size-b.size)
@@ -169,7 +169,7 @@ func (b *Buffer) Free() {
 	b.chunks, b.reserved, b.size = nil, 0, 0
 }
 
-// ReadAt makes a buffer the io.ReaderAt of an io.SectionReader.
+// ReadAt implements [io.ReaderAt], for an io.SectionReader.
 func (b *Buffer) ReadAt(p []byte, off int64) (int, error) {
 	total := 0
 	for _, c := range b.chunks {

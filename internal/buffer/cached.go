@@ -21,14 +21,15 @@ func (m *Limit) Unlock() {
 // Take grants bytes to a cache, unless a buffer waits for memory. The lock is held.
 func (m *Limit) Take(bytes int64) bool {
 	if len(m.waiting) > 0 || m.used-m.evicts+bytes > m.Max || !m.fits(bytes) {
-		return false // nothing is evicted in vain
+		return false // otherwise cached memory would be evicted in vain
 	}
 	m.used += bytes
 	m.epoch++
 	return true
 }
 
-// Keep makes memory that was taken cached: from now on it gives way. The lock is held.
+// Keep makes memory that was taken cached memory: from now on it gives way to buffers. The lock
+// is held.
 func (m *Limit) Keep(c Cached) *list.Element {
 	m.evicts += c.Memory()
 	return m.cached.PushBack(c)

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// chunkIdle is how long a chunk is free before it is left to the garbage collector.
+// chunkIdle is how long a free chunk is kept before it is left to the garbage collector.
 const chunkIdle = 5 * time.Second
 
 // A chunkPool keeps the free chunks of one size for later transfers. A sync.Pool forgets them
 // after two garbage collections, so that each upload would begin with new ones. This pool is
-// trimmed after a collection, too, but only by the chunks that nobody has needed since
+// trimmed after a collection, too, but only by the chunks that no transfer has needed for
 // chunkIdle. A process that is idle collects every two minutes, so it keeps none.
 type chunkPool struct {
 	size    int // bytes of a chunk
@@ -19,7 +19,7 @@ type chunkPool struct {
 	free    [][]byte
 	unused  int       // the fewest free chunks since the last trim
 	trimmed time.Time // the last trim
-	watched bool      // trim is called after the next collection
+	watched bool      // whether trim is called after the next collection
 }
 
 func (p *chunkPool) get() []byte {
@@ -43,17 +43,17 @@ func (p *chunkPool) put(c []byte) {
 	p.watch()
 }
 
-// watch has the pool trimmed after the next garbage collection. The caller holds mu.
+// watch makes the pool call trim after the next garbage collection. The caller holds mu.
 func (p *chunkPool) watch() {
 	if p.watched || len(p.free) == 0 {
 		return
 	}
 	p.watched = true
-	garbage := new([64]byte) // it has a block of memory of its own
+	garbage := new([64]byte) // an allocation with a block of memory of its own
 	runtime.AddCleanup(garbage, func(p *chunkPool) { p.trim(time.Now()) }, p)
 }
 
-// trim drops the chunks that nobody has needed since the last trim.
+// trim drops the chunks that no transfer has needed since the last trim.
 func (p *chunkPool) trim(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

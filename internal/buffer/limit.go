@@ -12,8 +12,8 @@ const stallAfter = 10 * time.Millisecond
 
 // A Limit bounds buffers and cached memory together. Cached memory gives way to buffers.
 //
-// No buffer waits for ever. If no granted one is on its way to or from a store, only a caller
-// could free one: then the next request is granted 64 KiB over the limit.
+// No buffer waits for ever. If no buffer with memory is on its way to or from a store, only a
+// caller could free one: then the next request is granted 64 KiB over the limit.
 type Limit struct {
 	Max int64 // bytes; it does not change
 
@@ -21,21 +21,21 @@ type Limit struct {
 	used     int64
 	reserved int64     // bytes that downloads have reserved for parallel ranges
 	inFlight int       // buffers on their way to or from a store
-	stalled  bool      // the last grant was over the limit, and nothing has moved since
-	favored  *Buffer   // got that grant: it is granted more, until it is sent or its source stalls
-	tight    bool      // no waiting request has fitted since that grant: when its part was sent, the next one gets one at once
+	stalled  bool      // whether the last grant was over the limit, and nothing has moved since
+	favored  *Buffer   // the buffer with that grant: it is granted more, until it is sent or its source stalls
+	tight    bool      // no request has fitted since that grant: the next one is granted once its part was sent
 	waiting  []*waiter // the longest waiting first
 	watch    *time.Timer
 	epoch    uint64    // counts every event, so that the watch sees whether there was one
 	cached   list.List // the Cached, whose memory is part of used; the least recently used first
-	evicts   int64     // bytes of cached, which evicting them frees
+	evicts   int64     // bytes that evicting all of cached would free
 }
 
 type waiter struct {
 	owner   *Buffer
-	bytes   int64         // wanted
-	least   int64         // granted over the limit
-	ready   chan struct{} // closed by the grant
+	bytes   int64         // bytes that it wants
+	least   int64         // bytes that it may get over the limit
+	ready   chan struct{} // closed when memory is granted
 	granted int64
 	over    bool
 }
@@ -67,8 +67,8 @@ func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) 
 }
 
 // Try grants bytes if nobody has to wait. The first chunk of a buffer never waits: it holds the
-// byte that shows that the part before is not the last one. Without it that part could not be
-// sent and release its memory.
+// byte that shows that the part before is not the last one. Without that byte, the part could
+// not be sent and release its memory.
 func (m *Limit) Try(bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,9 +107,9 @@ func (m *Limit) abandon(w *waiter) {
 	m.grant()
 }
 
-// Reserve reserves up to bytes for a download that could do without them, if more than half of
-// the limit is free or cached. At most two downloads have such a reserve: else they would all wait
-// for each other's buffers. It returns how many bytes are reserved.
+// Reserve reserves up to bytes for a download that could do without them, if more than half of the
+// limit is free or cached. At most two downloads have such a reserve: otherwise they would all
+// wait for each other's buffers. It returns how many bytes are reserved.
 func (m *Limit) Reserve(bytes int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,9 +2,9 @@
 //
 // A [Limit] has a slot for each request. A round is as many requests as there are slots. After a round
 // in which somebody waited for a slot, a Limit of [Growing] doubles the slots. If that moves enough more
-// bytes a second, they stay, and are doubled again. If it does not in two rounds, because the
-// connections of the first one were new, the former number is in force again for a while. A server
-// that refuses connections leaves one slot. A [Probe] decides whether one connection is slow at all.
+// bytes a second, they stay, and are doubled again. If they do not move more in two rounds (two, because
+// the connections of the first one were new), the former number applies again for a while. A server that
+// refuses connections leaves one slot. A [Probe] decides whether one connection is slow at all.
 package concurrency
 
 import (
@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// worthwhile is the share of the expected gain that justifies more requests: twice as
-	// many must move 1.4 times as much. Beside five connections of another program, 8 on a
-	// full link get 1.38 times what 4 get, at the other's expense: that is not enough.
+	// worthwhile is the share of the expected gain that justifies more requests: twice as many
+	// requests must move 1.4 times as many bytes. Beside five connections of another program, 8
+	// on a full link get 1.38 times what 4 get, at the other's expense: that is not enough.
 	worthwhile = 0.4
-	// tryAgain is after how long a number that was best is doubled again: a network
-	// changes.
+	// tryAgain is the time after which the best number of requests is doubled again, because a
+	// network changes.
 	tryAgain = 2 * time.Second
 )
 
@@ -37,14 +37,14 @@ type Limit struct {
 	excess   int  // slots to be removed when they are released
 	waiting  int  // calls of Acquire that wait
 
-	// This round:
+	// State of the current round:
 	since  time.Time
-	ended  int // requests
+	ended  int // requests that have ended
 	bytes  atomic.Int64
-	second bool      // whether the last round had the same number, and new connections
-	before int       // the number that current was doubled from; 0 if it was not
-	rate   float64   // bytes a second with that number
-	paused time.Time // when twice the number was found not to be better
+	second bool      // whether the last round had the same number and new connections
+	before int       // the number of which current is the double; 0 if there is none
+	rate   float64   // bytes a second with the number before
+	paused time.Time // when twice the number was found to be no better
 }
 
 // Fixed returns a Limit of n requests.
@@ -134,8 +134,8 @@ func (l *Limit) Moved(bytes int64) {
 	}
 }
 
-// Ended counts a request. Once there were as many as the number of slots, it decides
-// whether another number is better.
+// Ended counts a request that has ended. After as many requests as there are slots, it decides
+// whether another number of slots is better.
 func (l *Limit) Ended() {
 	if !l.adaptive {
 		return

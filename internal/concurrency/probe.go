@@ -6,7 +6,7 @@ const (
 	// fastConnection is how many bytes a second one connection must deliver so that
 	// others are not worth their requests.
 	fastConnection = 150 << 20
-	// sampleBytes is after how many bytes the throughput of a connection is known.
+	// sampleBytes is the number of bytes after which the throughput of a connection is known.
 	sampleBytes = 1 << 20
 )
 

@@ -29,7 +29,7 @@ func Join(a, b uint32, length int64) uint32 {
 	return uint32(joined.Join(uint64(a), uint64(b), length))
 }
 
-// Encode returns the text of a checksum as S3 and Google write it: big-endian, in base64.
+// Encode returns a checksum in the text form of S3 and Google: big-endian, in base64.
 func Encode(sum uint32) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }

@@ -2,14 +2,16 @@
 package crcjoin
 
 // A CRC is a cyclic redundancy check, in the reflected form: the highest bit of Width bits stands
-// for x to the power of 0. Begin and end are inverted, as in all of S3's.
+// for x to the power of 0. The register is inverted at the beginning and at the end, as in all of
+// S3's checksums.
 type CRC struct {
 	Polynomial uint64
-	Width      int // in bits
+	Width      int // number of bits
 }
 
-// Join returns the sum of two texts, the second of which has so many bytes. It multiplies the first
-// sum by x^(8*bytes) modulo the polynomial, which has the effect of so many zero bytes.
+// Join returns the checksum of two texts together, of which the second has length bytes. It
+// multiplies the first sum by x^(8*bytes) modulo the polynomial, which has the effect of so many
+// zero bytes.
 func (c CRC) Join(first, second uint64, bytes int64) uint64 {
 	return c.multiply(c.powerOfX(8*uint64(bytes)), first) ^ second
 }

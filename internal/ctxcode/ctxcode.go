@@ -1,4 +1,4 @@
-// Package ctxcode tells what the end of a context means to a caller.
+// Package ctxcode maps the end of a context to an error code.
 package ctxcode
 
 import (

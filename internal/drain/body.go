@@ -11,9 +11,9 @@ type Body struct {
 	started bool
 }
 
-// Of returns a request like r whose body is the Body.
+// Of returns a request like r whose body is the returned Body.
 func Of(r *http.Request) (*http.Request, *Body) {
-	r = r.WithContext(r.Context()) // a copy: the caller's is not changed
+	r = r.WithContext(r.Context()) // a copy, so that the caller's request is not changed
 	b := &Body{ReadCloser: r.Body}
 	r.Body = b
 	return r, b

@@ -1,4 +1,4 @@
-// Package drain responds to a request that is refused before its body was read. If the
+// Package drain responds to a request that is refused before its body is read. If the
 // connection is closed while the client is still sending, the client sees a reset and not the
 // response. If the body is read first, a client that has stalled gets its response late.
 package drain
@@ -22,8 +22,8 @@ const (
 	// sends the body, so that the connection of a small body stays open.
 	grace    = 200 * time.Millisecond
 	patience = 5 * time.Second
-	// linger is how long a connection stays open after the response if the body cannot be read on, so
-	// that the client reads the response.
+	// linger is how long a connection stays open after the response if no more of the body can be
+	// read, so that the client can read the response.
 	linger = 500 * time.Millisecond
 )
 
@@ -43,7 +43,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 	conn, until := http.NewResponseController(w), time.Now().Add(limit)
 	first := begin(rest, max, until)
 	over := first.waitWhileBytesCome(ctx)
-	gone := ctx.Err() != nil // net/http ends ctx with the Read that stop ends, too
+	gone := ctx.Err() != nil // net/http also ends ctx with the Read that stop ends
 	stopped := !over && first.stop(conn)
 	if !over && !stopped {
 		over = first.wait(ctx, time.Until(until))
@@ -52,7 +52,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 		w.Header().Set("Connection", "close")
 	}
 	if stopped {
-		_ = conn.EnableFullDuplex() // the body is read on
+		_ = conn.EnableFullDuplex() // the body is read further
 	}
 	respond()
 	if !over && !stopped {
@@ -80,7 +80,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 type reading struct {
 	ended chan struct{}
 	bytes atomic.Int64
-	// When ended is closed:
+	// Valid when ended is closed:
 	whole    bool // the body was read to its end
 	timedOut bool
 	caught   panics.Caught
@@ -98,7 +98,7 @@ func begin(rest io.Reader, max int64, until time.Time) *reading {
 	return r
 }
 
-// wait waits for the end, and reports whether it has come.
+// wait waits for the end of the body, and reports whether it was reached.
 func (r *reading) wait(ctx context.Context, most time.Duration) bool {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
@@ -111,7 +111,8 @@ func (r *reading) wait(ctx context.Context, most time.Duration) bool {
 	return false
 }
 
-// waitWhileBytesCome waits for the end until the client stalls, and reports whether it has come.
+// waitWhileBytesCome waits for the end of the body until the client stalls, and reports whether
+// the end was reached.
 func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
 	for until := time.Now().Add(patience); ; {
 		bytes := r.bytes.Load()

@@ -17,11 +17,12 @@ import (
 // TempPrefix begins the names of temporary files.
 const TempPrefix = ".omnibucket-"
 
-// TempName returns a name for a file that is renamed when it is complete. Jobs take it for no object.
+// TempName returns a name for a file that is renamed when it is complete. Jobs do not take such a
+// file for an object.
 func TempName() string { return TempPrefix + hexid.New(8) }
 
 // IsTempName reports whether name is one of [TempName], or such a name with a hyphen and a number. Files with such
-// names are no objects; whose they are, only their content tells.
+// names are not objects; only their content shows whose they are.
 func IsTempName(name string) bool {
 	digits, ok := strings.CutPrefix(name, TempPrefix)
 	digits, number, numbered := strings.Cut(digits, "-")
@@ -30,8 +31,8 @@ func IsTempName(name string) bool {
 
 func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
 
-// OfFile returns an error of such a file as one of the file that it becomes: its own name would tell nobody
-// anything. Other errors stay.
+// OfFile returns an error of such a file as an error of the file at path that it becomes, because the
+// temporary name would not help anybody. It returns other errors unchanged.
 func OfFile(err error, path string) error {
 	var op, name string
 	var cause error
@@ -46,7 +47,8 @@ func OfFile(err error, path string) error {
 	return &fs.PathError{Op: op, Path: path, Err: cause}
 }
 
-// Hint returns what to do about an error of the file system, or "" if its text says that.
+// Hint returns what to do about an error of the file system, or "" if the text of the error
+// says that.
 func Hint(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// relative reports whether dir is outer or lies in it, and the path from outer to dir,
-// "" if they are the same. It knows mounts. With files it also compares the directories themselves:
-// a file system that folds case has several paths to one.
+// relative reports whether dir is outer or lies in it, and the path from outer to dir, "" if they
+// are the same. It knows mounts. With files it also compares the directories themselves: a file
+// system that folds case has several paths to one directory.
 func relative(dir, outer string, files bool) (rel string, ok bool) {
 	dir, outer = resolved(dir), resolved(outer)
 	rel, ok = pathFrom(outer, dir)

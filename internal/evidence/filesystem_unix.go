@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// oneFileSystem reports whether two directories are on one device. Directories of two may be one behind a
-// mount of the network.
+// oneFileSystem reports whether two directories are on one device. Directories on two devices may still
+// be one, through a network mount.
 func oneFileSystem(a, b string) bool {
 	first, ok := device(existing(a))
 	second, both := device(existing(b))

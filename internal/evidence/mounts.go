@@ -5,21 +5,23 @@ import (
 	"strings"
 )
 
-// A mount shows a part of a file system at a path of this machine. Two may show one part: a bind mount.
+// A mount shows a part of a file system at a path of this machine. Two mounts may show the same part,
+// as a bind mount does.
 type mount struct {
 	id, parent string
-	device     string // the file system
-	root       string // the part of it
+	device     string // name of the file system
+	root       string // the part of the file system that is shown
 	point      string
 }
 
-// A view is a part of a file system that a directory shows: of its own one, or of one that is mounted in it.
+// A view is a part of a file system that a directory shows: either of its own file system, or of one that is
+// mounted in it.
 type view struct {
-	folder       string // below the directory: "" or a path
+	folder       string // folder below the directory: "" or a path
 	device, path string
 }
 
-// viewsOf returns what two directories show. It reports false if that is not known.
+// viewsOf returns the views of two directories. known is false if they are not known.
 func viewsOf(a, b string) (first, second []view, known bool) {
 	all, known := readMounts()
 	if !known || len(all) == 0 {
@@ -30,8 +32,8 @@ func viewsOf(a, b string) (first, second []view, known bool) {
 	return first, second, known && both
 }
 
-// views returns what a directory shows by the mounts of this machine: the first view is that of the directory itself.
-// It reports false if that is not known.
+// views returns the views of a directory, by the mounts of this machine. The first one is that of the directory
+// itself. It returns false if they are not known.
 func views(dir string, all []mount) ([]view, bool) {
 	dir = resolved(dir)
 	at, ok := mountOf(dir, all)
@@ -52,8 +54,8 @@ func views(dir string, all []mount) ([]view, bool) {
 	return shown, true
 }
 
-// mountOf returns the mount that shows a path. If two on one parent could, that on the outer path is the newer one, and
-// hides the other.
+// mountOf returns the mount that shows a path. If two mounts on one parent could show it, the one on the outer path
+// is newer, and hides the other.
 func mountOf(path string, all []mount) (at mount, found bool) {
 	known := map[string]bool{}
 	for _, m := range all {
@@ -75,7 +77,7 @@ func mountOf(path string, all []mount) (at mount, found bool) {
 	}
 }
 
-// mountedIn reports whether dir is a part of what outer shows by a mount, and the path there.
+// mountedIn reports whether a mount makes dir appear in outer, and returns the path there.
 func mountedIn(dir, outer string) (rel string, ok bool) {
 	inner, shown, _ := viewsOf(dir, outer)
 	if len(inner) == 0 {
@@ -89,7 +91,8 @@ func mountedIn(dir, outer string) (rel string, ok bool) {
 	return "", false
 }
 
-// holds returns the path from one view to another of the same file system that lies in it.
+// holds reports whether the view inner of the same file system lies in v, and returns the path
+// from v to it.
 func (v view) holds(inner view) (rest string, ok bool) {
 	if v.device != inner.device {
 		return "", false
@@ -98,7 +101,7 @@ func (v view) holds(inner view) (rest string, ok bool) {
 }
 
 // mountsApart reports whether two directories are known to show no part of a file system in common. A file system
-// that is mounted in only one of them may be a server's that shows the other.
+// that is mounted in only one of them may come from a server that shows the other.
 func mountsApart(a, b string) bool {
 	first, second, known := viewsOf(a, b)
 	if !known {
@@ -119,11 +122,12 @@ func mountsApart(a, b string) bool {
 	return true
 }
 
-// A Meeting is a part of a file system that two directories show, below a folder of each: "", or one that ends in a
-// slash.
+// A Meeting is a part of a file system that two directories show, below a folder A of the one and B of the other;
+// each is "", or ends in a slash.
 type Meeting struct{ A, B string }
 
-// Meetings returns what the mounts of this machine show in a directory of a and one of b.
+// Meetings returns the parts of file systems that the mounts of this machine show both in a
+// directory of a and in one of b.
 func Meetings(a, b []Place) (all []Meeting) {
 	for _, p := range a {
 		for _, q := range b {

@@ -2,5 +2,5 @@
 
 package evidence
 
-// readMounts knows no mounts: on these systems each has a device of its own.
+// readMounts returns no mounts: on these systems, each mount has a device of its own.
 func readMounts() ([]mount, bool) { return nil, true }

@@ -7,13 +7,13 @@ import (
 	"github.com/omnibucket/storage/internal/equal"
 )
 
-// A Place is where objects are. Two places are one if their accounts are equal and their buckets, or if
-// their directories are one.
+// A Place is where objects are. Two places are the same if both their accounts and their buckets are
+// equal, or if their directories are the same.
 type Place struct {
 	// Account is comparable, and equal if one credential reaches both places; nil means unknown.
 	Account any
 	Bucket  string
-	Prefix  string // "", or one that ends in a slash
+	Prefix  string // "", or text that ends in a slash
 	// Directory is the local directory that holds the bucket, or the end of a job; "" if there is none.
 	Directory string
 	// Direct means that no server stands between the driver and the objects. Two such places in different accounts
@@ -23,7 +23,7 @@ type Place struct {
 	Alias bool
 }
 
-// In returns the places of a folder of what has these places.
+// In returns the places of a folder of a bucket that has these places.
 func In(places []Place, prefix string) []Place {
 	if prefix == "" {
 		return places
@@ -36,8 +36,8 @@ func In(places []Place, prefix string) []Place {
 	return in
 }
 
-// Below reports whether a place of inner is known to lie in one of outer, and under which prefix there: "", or
-// one that ends in a slash.
+// Below reports whether a place of inner is known to lie in one of outer, and returns the prefix there: "", or
+// text that ends in a slash.
 func Below(inner, outer []Place) (prefix string, ok bool) {
 	for _, i := range inner {
 		for _, o := range outer {
@@ -63,7 +63,8 @@ func eachIn(a, b []Place) bool {
 	return true
 }
 
-// Apart reports whether no object of a is known to be one of b, whatever address it has. Unknown places are not.
+// Apart reports whether no object of a is known to be one of b, whatever address it has. It returns false for
+// unknown places.
 func Apart(a, b []Place) bool {
 	for _, p := range a {
 		for _, q := range b {
@@ -130,7 +131,7 @@ func (p Place) apart(q Place) bool {
 	local := dir != "" && other != ""
 	switch {
 	case p.sameBucket(q):
-		return !local || mountsApart(dir, other) // of one bucket, neither folder contains the other
+		return !local || mountsApart(dir, other) // folders of one bucket, of which neither contains the other
 	case local:
 		return p.Direct && q.Direct && oneFileSystem(dir, other) && mountsApart(dir, other)
 	case p.Direct && q.Direct:

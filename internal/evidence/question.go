@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// An End is one of two ends of which it is asked whether they are one place.
+// An End is one of the two ends of a question: are they one place?
 type End interface {
 	// Put stores a small object or file.
 	Put(ctx context.Context, key string) error
@@ -18,17 +18,18 @@ type End interface {
 	Discard(ctx context.Context, key string) error
 }
 
-// Text is the content of the object that [Appears] stores, for a person who finds one after a crash.
+// Text is the content of the object that [Appears] stores, for a person who finds such an object
+// after a crash.
 const Text = "A job of omnibucket that removes objects asked whether two places are one. This object may be removed.\n"
 
 // discarding is how long the removal of the object may take after ctx is done.
 const discarding = 30 * time.Second
 
-// NewKey returns the key of an object that nobody else has.
+// NewKey returns the key of an object, which nobody else uses.
 func NewKey(prefix string) string { return prefix + start + rand.Text() }
 
-// IsKey reports whether a key, or a name, is like those of NewKey. A job that was killed may have left such an object,
-// which is no data: jobs do not copy it, and it is no reason to remove anything.
+// IsKey reports whether a key, or a name, is like those of NewKey. A job that was killed may have left such an
+// object. It is not data: jobs do not copy it, and do not remove anything because of it.
 func IsKey(key string) bool {
 	random, ok := strings.CutPrefix(key[strings.LastIndexByte(key, '/')+1:], start)
 	return ok && len(random) >= leastRandom && strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
@@ -36,7 +37,7 @@ func IsKey(key string) bool {
 
 const (
 	start       = "omnibucket-question-"
-	leastRandom = 26 // of rand.Text
+	leastRandom = 26 // length of rand.Text
 )
 
 // A Question is an object that was stored at an end, to see where else it appears.
@@ -66,8 +67,8 @@ func (q *Question) End(ctx context.Context) error {
 	return q.at.Discard(ctx, q.prefix+q.name)
 }
 
-// Appears reports whether an object that is stored at one end appears at the other one: then what lies at prefix
-// in the one lies at otherPrefix in the other. It stores one object, looks for it, and removes it.
+// Appears reports whether an object that is stored at one end appears at the other one: then objects below
+// prefix in the one are below otherPrefix in the other. It stores one object, looks for it, and removes it.
 func Appears(ctx context.Context, at End, prefix string, other End, otherPrefix string) (found bool, err error) {
 	q, err := Ask(ctx, at, prefix)
 	if err != nil {

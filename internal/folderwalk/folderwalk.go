@@ -1,4 +1,4 @@
-// Package folderwalk lists directories past the folders that may not be read.
+// Package folderwalk continues a listing of a directory after folders that may not be read.
 package folderwalk
 
 import (
@@ -32,7 +32,7 @@ func Continue(
 	}
 }
 
-// folder yields what comes after a key, folder by folder. It returns false to end the walk.
+// folder yields the entries after a key, folder by folder. It returns false to end the walk.
 func folder(
 	ctx context.Context, bucket storage.Lister, name, after string, yield func(storage.ListEntry, error) bool,
 ) bool {

@@ -1,4 +1,4 @@
-// Package headertext has the rules of texts that objects are served with.
+// Package headertext has the rules for texts in the headers with which objects are served.
 package headertext
 
 import (
@@ -34,7 +34,8 @@ func ValidMediaType(value string) bool {
 	return err == nil && found && kind != "" && sub != ""
 }
 
-// Lines returns all lines of a header, as one. Empty lines count as none, and equal ones as one.
+// Lines returns all lines of a header, as one. Empty lines do not count, and equal lines count
+// as one.
 func Lines(header http.Header, name string) string {
 	lines := slices.Clone(header.Values(name))
 	slices.Sort(lines)

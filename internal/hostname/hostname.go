@@ -17,7 +17,8 @@ func Of(host string) string {
 }
 
 // IsKnown reports whether a host is an IP address, localhost or one of names. A site that binds its own name to
-// the address of a server (DNS rebinding), so that a browser lets its pages read the responses, has another one.
+// the address of a server (DNS rebinding), so that a browser lets its pages read the responses, has another
+// host.
 func IsKnown(host string, names []string) bool {
 	host = strings.Trim(Of(host), "[]")
 	_, err := netip.ParseAddr(host)

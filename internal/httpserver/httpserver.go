@@ -33,8 +33,9 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	return nil
 }
 
-// Guard returns a handler that answers only to the names of this machine if it is the only one that can connect.
-// A browser on it shows pages of other sites, which could read the responses by a name that leads here.
+// Guard returns a handler that answers only to the names of this machine if only this machine can connect. A
+// browser on it shows pages of other sites, and such a page could read the responses through a name that leads
+// to this machine.
 func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
 	if at, ok := listening.(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
 		return next

@@ -1,4 +1,4 @@
-// Package jobends makes ends of a question of package evidence: of buckets and of directories.
+// Package jobends makes buckets and directories the ends of a question of package evidence.
 package jobends
 
 import (
@@ -17,7 +17,7 @@ import (
 type bucket struct {
 	read    storage.AttrsReader
 	write   storage.ReadWriter
-	version string // of what Put has stored, in a bucket that keeps versions
+	version string // version that Put has stored, in a bucket that keeps versions
 }
 
 // OfBucket returns an end that reads from one bucket, and writes to the same one or, if write is nil, not at all:
@@ -35,7 +35,7 @@ func (b *bucket) Put(ctx context.Context, key string) error {
 	case err == nil:
 		b.version = attrs.Version
 	case errors.Is(err, storage.OutcomeUnknown):
-		_ = b.write.Remove(context.WithoutCancel(ctx), key) // it may be stored
+		_ = b.write.Remove(context.WithoutCancel(ctx), key) // the object may be stored
 	}
 	return err
 }
@@ -84,7 +84,7 @@ func (d directory) Put(_ context.Context, key string) error {
 	}
 	_, err = f.WriteString(evidence.Text)
 	if err = errors.Join(err, f.Close()); err != nil {
-		_ = d.files.Remove(key) // the disk is full
+		_ = d.files.Remove(key) // removed because the disk is full
 	}
 	return err
 }

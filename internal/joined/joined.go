@@ -1,8 +1,8 @@
-// Package joined takes joined errors apart.
+// Package joined splits joined errors.
 package joined
 
 // Errors returns the errors that [errors.Join], or another type with the method Unwrap() []error,
-// has joined. It returns nil for nil, and any other error alone.
+// has joined. It returns nil for nil, and a slice with only err for any other error.
 func Errors(err error) []error {
 	if err == nil {
 		return nil

@@ -10,7 +10,7 @@ import (
 const MaxBytes = 1024
 
 const (
-	maxKeySegments = 254 // Azure
+	maxKeySegments = 254 // Azure's limit
 	maxFileName    = 255 // bytes of a segment, without LongSegments
 
 	ruleCharacter = "must not contain control characters, backslashes or U+FFFE and U+FFFF"
@@ -33,7 +33,7 @@ func Write(key string) string {
 	return checkKeyBytes(key)
 }
 
-// Fits reports whether a key is neither longer than each store takes, nor has more segments.
+// Fits reports whether every store accepts the length of a key and the number of its segments.
 func Fits(key string) bool {
 	return len(key) <= MaxBytes && strings.Count(key, "/") < maxKeySegments
 }
@@ -81,7 +81,8 @@ func HasLongSegment(key string) bool {
 	return false
 }
 
-// Any returns the rule of all keys that a key breaks; "" if it breaks none.
+// Any returns the rule for all keys, even those that are only read, that key breaks; "" if it
+// breaks none.
 func Any(key string) string {
 	switch {
 	case key == "":
@@ -118,7 +119,7 @@ func CommonPrefix(key, prefix, delimiter string) (string, bool) {
 func PrefixEnd(prefix string) (string, bool) {
 	end := []byte(prefix)
 	for i := len(end) - 1; i >= 0; i-- {
-		if end[i]++; end[i] != 0 { // else it was 0xFF, and the byte before it is the next to be greater
+		if end[i]++; end[i] != 0 { // otherwise it was 0xFF, and the byte before it must become greater
 			return string(end[:i+1]), true
 		}
 	}

@@ -23,7 +23,7 @@ func compare(a, b Record) int {
 }
 
 const (
-	// recordBytes is what a record in memory takes besides its key and value.
+	// recordBytes is the memory of a record in addition to its key and value.
 	recordBytes = 48
 	// blockBytes is how much memory is allocated at a time.
 	blockBytes = 256 << 10
@@ -44,8 +44,8 @@ type Sorter struct {
 	sealed  bool
 }
 
-// New returns a Sorter that holds about this number of bytes in memory. It writes more than that to
-// temporary files, and a record that is larger by itself, too. The files are in [os.TempDir].
+// New returns a Sorter that holds about this number of bytes in memory. It writes any more records,
+// and a single record that is larger, to temporary files. The files are in [os.TempDir].
 func New(memory int) *Sorter { return &Sorter{memory: max(memory, 1)} }
 
 // Add adds a record. It keeps neither slice. It fails if the disk does, if ctx is done, and after
@@ -118,7 +118,7 @@ func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 		s.records = nil
 	}
 	if len(s.levels) == 0 {
-		slices.SortFunc(s.records, compare) // changes nothing the next time
+		slices.SortFunc(s.records, compare) // this changes nothing the next time
 		return s.inMemory
 	}
 	return s.merged(ctx, s.levels...)

@@ -21,7 +21,7 @@ type runs struct {
 	all  []span
 }
 
-// A span is the part of the file that a run has.
+// A span is the part of the file that has one run.
 type span struct{ from, to int64 }
 
 // add appends a run.
@@ -34,7 +34,7 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		f.file = file
 	}
 	const buffer = 64 << 10
-	to := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer) // over what an interrupted call has written
+	to := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer) // written over bytes of an interrupted call
 	end := f.size
 	var last, head []byte
 	for r, err := range records {

@@ -1,5 +1,5 @@
-// Package layerkeys says which objects of a bucket belong to layers. Jobs leave them out, and so does what shows a
-// bucket to people: they mean something only in the place in which they were written.
+// Package layerkeys says which objects of a bucket belong to layers. Jobs leave them out, and so do programs that
+// show a bucket to people, because such objects have a meaning only in the place in which they were written.
 package layerkeys
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Mirror begins the keys of a mirror's notes, Overlay those of an overlay's tombstones. MirrorClock is the key by
-// which a mirror reads the clock of its second store.
+// Mirror begins the keys of a mirror's notes, and Overlay begins the keys of an overlay's tombstones. MirrorClock
+// is the key by which a mirror reads the clock of its second store.
 const (
 	Mirror      = ".omnibucket-mirror/"
 	MirrorClock = ".omnibucket-mirror-clock"
@@ -22,17 +22,19 @@ func Is(key string) bool {
 	return strings.HasPrefix(key, Mirror) || strings.HasPrefix(key, Overlay) || key == MirrorClock
 }
 
-// Hides reports whether a listing of what begins with prefix leaves out a key: if it belongs to a layer, unless prefix
-// names those of that layer.
+// Hides reports whether a listing of the keys with prefix leaves out key: it does if key belongs to a layer, unless
+// prefix itself names the keys of that layer.
 func Hides(key, prefix string) bool { return Is(key) && !Is(prefix) }
 
-// MarkerName is the metadata of a marker of an overlay: an object with the key of the one that it moves or removes.
+// MarkerName is the name of the metadata of an overlay's marker. The marker has the key of the object that it moves or
+// removes.
 const MarkerName = "omnibucketoverlay"
 
 // RemovedMarker is the value of MarkerName in a marker that says that there is no object.
 const RemovedMarker = "removed"
 
-// NewMarker returns the body of the marker of a key. Each is another one, so that no two have one ETag.
+// NewMarker returns the body of the marker of a key. Each body is different, so that no two markers
+// have the same ETag.
 func NewMarker(key string) string {
 	text := "An overlay moves or removes this object now. " + rand.Text()
 	return text + strings.Repeat(" ", int(MarkerSize(key))-len(text)-1) + "\n"
@@ -43,6 +45,7 @@ const (
 	markerSizes = 1024
 )
 
-// MarkerSize returns the bytes of the marker of a key, by which a listing finds what may be one. They depend on the
-// key: of a thousand objects of one size, whatever it is, about one has that of its marker, and needs another request.
+// MarkerSize returns the size of the marker of a key, by which a listing finds entries that may be markers. The size
+// depends on the key: among a thousand objects of any one size, about one has the size of its marker, and needs a
+// further request.
 func MarkerSize(key string) int64 { return leastMarker + int64(crc32c.Sum([]byte(key))%markerSizes) }

@@ -2,5 +2,5 @@
 
 package localfile
 
-// Free returns -1: it is not known.
+// Free returns -1, because the free space is not known.
 func Free(string) int64 { return -1 }

@@ -24,7 +24,7 @@ type Stable struct {
 	changed  atomic.Bool
 }
 
-// NewStable returns an open file as info describes it.
+// NewStable returns a Stable of the open file f, which info describes.
 func NewStable(f *os.File, info fs.FileInfo) *Stable {
 	return &Stable{file: f, size: info.Size(), modified: info.ModTime()}
 }

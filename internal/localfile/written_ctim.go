@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Written returns when a file was written or renamed last, by the clock of its file system. A program can set the
-// modification time back, but not this one. It is the zero time if the system does not tell.
+// Written returns when a file was written or renamed last, or the zero time if the system does not report it. The
+// time is by the clock of the file system: no program can set it back, unlike the modification time.
 func Written(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

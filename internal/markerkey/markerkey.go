@@ -1,5 +1,5 @@
-// Package markerkey lets a layer copy the marker of a folder: an object, mostly an empty one, whose key ends in "/", as
-// consoles and rclone store it. The core writes no other object with such a key (rule K1).
+// Package markerkey lets a layer copy the marker of a folder. Consoles and rclone store such markers: objects, mostly
+// empty, whose keys end in "/". The core writes no other object with such a key (rule K1).
 package markerkey
 
 import (
@@ -11,11 +11,11 @@ import (
 
 type allowedKey struct{}
 
-// Allow returns a context in which a copy may have a key that [Is] that of a marker.
+// Allow returns a context in which a copy may have a key for which [Is] returns true.
 func Allow(ctx context.Context) context.Context { return context.WithValue(ctx, allowedKey{}, true) }
 
-// Checked returns what the rules of keys must permit of the key of a copy: the key, or the name of the folder whose
-// marker it is, if the context allows that.
+// Checked returns the part of the key of a copy that the rules of keys must permit: the key, or the name of the
+// folder whose marker it is, if the context allows that.
 func Checked(ctx context.Context, key string) string {
 	if ctx.Value(allowedKey{}) != nil && Is(key) {
 		return strings.TrimSuffix(key, "/")

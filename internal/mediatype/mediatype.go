@@ -3,8 +3,8 @@ package mediatype
 
 import "strings"
 
-// ByExtension returns the media type of the extension of name, a file name or name; ""
-// if it has none that is known.
+// ByExtension returns the media type of the extension of name, a file name or key; "" if name
+// has no known extension.
 func ByExtension(name string) string {
 	dot := strings.LastIndexByte(name, '.')
 	if dot < 0 || strings.IndexByte(name[dot:], '/') >= 0 {
@@ -17,8 +17,8 @@ func ByExtension(name string) string {
 	return byExtension[strings.ToLower(extension)]
 }
 
-// byExtension is the same on every machine; mime.TypeByExtension reads the tables of
-// the system. Types are IANA's; text is UTF-8.
+// byExtension gives the same result on every machine, while mime.TypeByExtension reads the
+// tables of the system. Types are IANA's; text is UTF-8.
 var byExtension = map[string]string{
 	"7z":      "application/x-7z-compressed",
 	"aac":     "audio/aac",

@@ -14,7 +14,7 @@ const maxBytes = 2048 // S3 allows no more, names and values together
 // that it breaks, perhaps with a hint.
 func Fold(given map[string]string) (folded map[string]string, rule, hint string) {
 	folded = make(map[string]string, len(given)+1)
-	size := len(WriteIDName) + WriteIDLength // room for one, so that a condition does not change whether metadata fits
+	size := len(WriteIDName) + WriteIDLength // room for a write id, whether or not there is a condition
 	for key, value := range given {
 		name := LowerASCII(key)
 		if !ValidName(name) {

@@ -27,8 +27,8 @@ const (
 	maxName = 64
 )
 
-// oldWriteIDNames are the names that earlier releases used for WriteIDName, and what Ceph
-// RGW made of them. Objects and multipart uploads with them may still be in a store.
+// oldWriteIDNames are the names that earlier releases used for WriteIDName, and the forms into
+// which Ceph RGW changed them. Objects and multipart uploads with them may still be in a store.
 var oldWriteIDNames = [...]string{Reserved + "_write_id", Reserved + "-write-id"}
 
 // A Coding says how one store keeps metadata.
@@ -37,8 +37,8 @@ type Coding struct {
 	Hidden []string // names of the store's own layers
 }
 
-// Encode returns a user's metadata as the store gets it, with the write id if there is one. The
-// result may be the same map.
+// Encode returns a user's metadata in the form for the store, with the write id if there is
+// one. The result may be the same map.
 func (c Coding) Encode(metadata map[string]string, writeID string) map[string]string {
 	if writeID == "" && (len(metadata) == 0 || !c.ASCII) {
 		return metadata
@@ -69,7 +69,7 @@ func (c Coding) Decode(ctx context.Context, stored map[string]string) map[string
 			continue
 		}
 		if _, twice := out[name]; twice && name != key {
-			continue // of two that fold to one name, the one in lower case wins
+			continue // if two names fold to one, the one in lower case takes precedence
 		}
 		if c.ASCII {
 			value = decodeValue(value)
@@ -84,7 +84,8 @@ func (c Coding) Decode(ctx context.Context, stored map[string]string) map[string
 
 type layersKey struct{}
 
-// WithLayers is driver.WithLayerMetadata.
+// WithLayers returns a context in which Decode keeps names of the library: see
+// driver.WithLayerMetadata.
 func WithLayers(ctx context.Context) context.Context {
 	return context.WithValue(ctx, layersKey{}, true)
 }

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// EncodeValue returns a value as a store keeps it that knows only ASCII: as RFC 2047
-// encoded words, if it is not plain or looks like an encoded word.
+// EncodeValue returns a value in a form for stores that keep only ASCII. If the value is not
+// plain, or looks like an encoded word, the form is encoded words of RFC 2047.
 func EncodeValue(value string) string {
 	if strings.Contains(value, "=?") || strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r > 0x7E }) {
 		return encodedWord(value)
@@ -19,7 +19,7 @@ func EncodeValue(value string) string {
 // encodedWord encodes all of value, also if mime.BEncoding would not: in words of at
 // most 75 characters, as RFC 2047 requires, without cutting a character in two.
 func encodedWord(value string) string {
-	const perWord = 45 // bytes: 60 characters of base64
+	const perWord = 45 // bytes, which are 60 characters of base64
 	var words []string
 	for value != "" {
 		end := min(perWord, len(value))

@@ -12,15 +12,15 @@ import (
 	"github.com/omnibucket/storage/internal/retentionrule"
 )
 
-// ErrNoLock is for a lock in a bucket that cannot lock objects.
+// ErrNoLock is the error for a lock in a bucket that cannot lock objects.
 var ErrNoLock = &storage.Error{
 	Code: storage.Unsupported,
 	Err:  errors.New("the bucket cannot lock objects"),
 	Hint: "make the bucket with WithObjectLock",
 }
 
-// Apply sets what r says of versions, locks and the default retention of a bucket. A bucket that locks
-// objects keeps versions.
+// Apply applies the settings of r for versions, locks and the default retention of a bucket. A bucket
+// that locks objects keeps versions.
 func Apply(r *driver.BucketRequest, versioning, locks *bool, retention *storage.DefaultRetention) error {
 	if r.Versioning != nil {
 		*versioning = *r.Versioning

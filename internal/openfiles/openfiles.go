@@ -1,2 +1,2 @@
-// Package openfiles tells how many files this process may open.
+// Package openfiles returns the limit of open files of this process.
 package openfiles

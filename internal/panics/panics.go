@@ -10,14 +10,15 @@ import (
 	"sync/atomic"
 )
 
-// ErrPanicked is the error of what a panic has interrupted. The caller gets the panic in its place.
+// ErrPanicked is the error of a call that a panic has interrupted. The caller gets the panic in its
+// place.
 var ErrPanicked = errors.New("it panicked")
 
 // Caught keeps the first panic of several functions.
 type Caught struct{ first atomic.Pointer[thrown] }
 
-// A thrown is how a function ended that did not return: it panicked or, if value is nil,
-// called runtime.Goexit.
+// A thrown says how a function ended without a return: it panicked or, if value is nil, called
+// runtime.Goexit.
 type thrown struct{ value any }
 
 // Do calls f. If f panics, Do keeps the panic and calls onPanic, which may be nil. It
@@ -42,7 +43,7 @@ func (c *Caught) Raise() {
 	t := c.first.Swap(nil)
 	switch {
 	case t == nil:
-	case t.value == nil: // runtime.Goexit: panic(nil) has a value
+	case t.value == nil: // runtime.Goexit; for panic(nil) there is a value
 		runtime.Goexit()
 	default:
 		panic(t.value)

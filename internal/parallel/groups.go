@@ -2,8 +2,9 @@ package parallel
 
 import "iter"
 
-// Groups passes what all yields to do, in groups of size, and adds up what do returns: an error, or
-// nil for one that is done. It ends after the group with failure number most, or if do wants no more.
+// Groups passes what all yields to do, in groups of size, and adds up what do returns: an error for
+// each item, or nil if it succeeded. It ends after the group with failure number most, or if do asks
+// it to end.
 func Groups[T any](
 	all iter.Seq[T], size, most int, do func(group []T) (errs []error, more bool),
 ) (done int, failures []error) {

@@ -17,15 +17,15 @@ func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int)
 	}, limit, do)
 }
 
-// Stream calls do for each item, at most limit at a time, and waits for all calls. It
-// returns the first error. One of do cancels the context of the calls in progress and
-// prevents further ones; one of all only prevents further ones. If ctx ends, it returns the cause.
+// Stream calls do for each item, at most limit at a time, and waits for all calls. It returns the
+// first error. An error of do cancels the context of the calls in progress and prevents further
+// calls; an error of all only prevents further calls. If ctx ends, it returns the cause.
 func Stream[T any](
 	ctx context.Context, all iter.Seq2[T, error], limit int, do func(ctx context.Context, item T) error,
 ) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var group panics.Group
-	defer group.Join() // if all panics
+	defer group.Join() // also if all panics
 	defer cancel(nil)
 	slots := make(chan struct{}, limit)
 	var failed error

@@ -18,8 +18,8 @@ import (
 const (
 	// Least is the size in bytes of the smallest object that is worth continuing.
 	Least = 16 << 20
-	// unnotedBytes is how many written bytes the mark does not have at most, unless a thousandth of the
-	// file is more.
+	// unnotedBytes is how many written bytes may be missing in the mark at most, unless a thousandth of
+	// the file is more.
 	unnotedBytes = 4 << 20
 )
 
@@ -29,14 +29,14 @@ type File struct {
 	mark     *mark
 	file     *os.File // nil until Start
 	path     string
-	position int64 // of Write
+	position int64 // offset of the next Write
 	recorded bool
 
 	mu      sync.Mutex
 	active  map[int64]span // spans that grow, by their ends
-	unnoted int64          // bytes of them
-	done    []span         // spans that the mark has
-	failed  bool           // whether the mark could not be written: a later call knows no more spans
+	unnoted int64          // bytes in the active spans
+	done    []span         // spans that the mark has already
+	failed  bool           // whether the mark could not be written, so that a later call knows no more spans
 }
 
 // A span is a part of the file, from offset to end, with the checksum of its bytes.
@@ -45,14 +45,14 @@ type span struct {
 	crc         uint32
 }
 
-// A spanLine is a later line of a mark.
+// A spanLine is a line of a mark after the first one.
 type spanLine struct {
 	Offset, Length int64
 	CRC32C         uint32
 }
 
-// Find returns the File that a dead process has left for target, or nil. It must have been of an object of the same
-// source, and have bytes of it. Else what is left is removed.
+// Find returns the File that a dead process has left for target, or nil. The file must be for an object of the same
+// source, and have bytes of it. Otherwise Find removes what is left.
 func Find(dir Dir, target, source string) *File {
 	path := filepath.Join(filepath.Dir(target), nameFor(target))
 	m, err := openDead(dir, path)
@@ -90,8 +90,8 @@ func (f *File) verify() bool {
 	return len(f.done) > 0
 }
 
-// Create returns a File for target. If another process is writing the same file, its mark has a name that a later call
-// does not know.
+// Create returns a File for target. If another process is writing the same file, the new mark gets a name that a
+// later call does not know.
 func Create(dir Dir, target string, mode os.FileMode) (*File, error) {
 	f, err := create(dir, target, nameFor(target), mode)
 	if errors.Is(err, os.ErrExist) || errors.Is(err, errForeign) {
@@ -118,7 +118,8 @@ func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 	return nil, err
 }
 
-// Record begins to record what is written, of an object. With sync, a power failure does not lose the mark.
+// Record begins to record the bytes that are written, which are those of an object. With sync, a power
+// failure does not lose the mark.
 func (f *File) Record(of Object, sync bool) error {
 	f.recorded, f.active = true, map[int64]span{}
 	err := f.mark.restart(header{Target: f.mark.header.Target, Object: of})
@@ -128,7 +129,7 @@ func (f *File) Record(of Object, sync bool) error {
 	return err
 }
 
-// Object returns what the file has a part of.
+// Object returns the object of which the file has a part.
 func (f *File) Object() Object { return f.mark.header.Object }
 
 // Path returns the path of the temporary file.
@@ -184,7 +185,7 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// note writes all spans to the mark that it does not have.
+// note writes to the mark all spans that it does not have yet.
 func (f *File) note() {
 	lines := make([]any, 0, len(f.active))
 	for _, s := range f.active {
@@ -198,7 +199,7 @@ func (f *File) note() {
 	}
 }
 
-// flush is note if there is something.
+// flush calls note if there are spans that the mark lacks.
 func (f *File) flush() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -208,8 +209,8 @@ func (f *File) flush() {
 	slices.SortFunc(f.done, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
 }
 
-// Missing returns the offsets and lengths of what the file does not have. It is never empty: if nothing is
-// missing, the last span is fetched again, to find out whether the object is still the same.
+// Missing returns the offsets and lengths of the bytes that the file does not have. It is never empty: if
+// nothing is missing, the last span is fetched again, to find out whether the object is still the same.
 func (f *File) Missing() (missing [][2]int64) {
 	f.flush()
 	end := int64(0)
@@ -245,7 +246,7 @@ type Reader interface {
 	io.Closer
 }
 
-// Fill writes what is missing. open returns a reader of that part of the object.
+// Fill writes the missing bytes. open returns a reader of that part of the object.
 func (f *File) Fill(open func(offset, length int64) (Reader, error)) error {
 	for _, m := range f.Missing() {
 		r, err := open(m[0], m[1])
@@ -288,7 +289,7 @@ func (f *File) Check() error {
 	return nil
 }
 
-// Renamed ends a file that has its own name now.
+// Renamed ends a file that has been renamed to its target.
 func (f *File) Renamed() {
 	_ = f.file.Close()
 	f.mark.remove()

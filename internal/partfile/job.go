@@ -17,8 +17,8 @@ type Job struct {
 	top   string // the directory of the mark
 	sync  bool
 	begun sync.Once
-	name  string // of the mark
-	mark  *mark  // nil if the directory takes none
+	name  string // name of the mark
+	mark  *mark  // nil if the directory cannot have a mark
 	count atomic.Int64
 }
 
@@ -33,12 +33,12 @@ func (j *Job) Create(target string, mode os.FileMode) (f *os.File, path string, 
 	return f, path, err
 }
 
-// begin makes the mark before the first file.
+// begin makes the mark, before the first file is made.
 func (j *Job) begin() {
 	j.begun.Do(func() {
 		j.name = durable.TempPrefix + hexid.New(8)
 		m, err := createMark(j.dir, filepath.Join(j.top, j.name), header{})
-		if err != nil { // a directory of which only those below may be written: creating a file tells any other error
+		if err != nil { // only directories below this one may be writable; creating a file shows any other error
 			m.remove()
 			return
 		}

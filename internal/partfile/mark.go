@@ -2,12 +2,12 @@
 //
 // A temporary file has a mark: a small file beside it, or in a directory above it, which its process holds locked
 // until the file has its own name. A mark is known by its content, which has the mark's own name. A mark that
-// nobody holds is of a dead process: the next job removes it, with the files that have its name and a number. A
-// file that is only named like them is another's, and stays.
+// nobody holds belongs to a dead process: the next job removes it, and the files that have its name and a number.
+// Other files with similar names stay.
 //
-// A [Job] has one mark for all its small files. A [File] has one of its own, with what a later call needs to
-// continue it: the object, its revision, and the checksum of each span that was written. Nothing is synced for
-// that. A span counts only if the file has bytes of its checksum, also after a power failure.
+// A [Job] has one mark for all its small files. A [File] has a mark of its own, with everything that a later call
+// needs to continue it: the object, its revision, and the checksum of each span that was written. Nothing is
+// synced for that: a span counts only if the bytes in the file have its checksum.
 package partfile
 
 import (
@@ -66,12 +66,12 @@ func (System) Remove(name string) error { return os.Remove(name) }
 // A header is the first line of a mark.
 type header struct {
 	Format int    `json:"omnibucket temporary files"`
-	Name   string // of the mark
-	Target string `json:",omitempty"` // the name of the file that the temporary one becomes; "" if it is a job's
+	Name   string // name of the mark
+	Target string `json:",omitempty"` // the file that the temporary one becomes; "" for the mark of a job
 	Object
 }
 
-// An Object identifies what is downloaded.
+// An Object identifies the object that is downloaded.
 type Object struct {
 	Source   string  `json:",omitempty"` // the bucket and the key
 	Revision string  `json:",omitempty"`
@@ -88,7 +88,8 @@ type mark struct {
 	spans  []span
 }
 
-// nameFor returns the name of the mark for a file, which the next call for it knows.
+// nameFor returns the name of the mark for a file. The next call for the file uses the same
+// name.
 func nameFor(target string) string {
 	sum := sha256.Sum256([]byte(filepath.Base(target)))
 	return durable.TempPrefix + hex.EncodeToString(sum[:8])
@@ -96,8 +97,8 @@ func nameFor(target string) string {
 
 var errForeign = errors.New("the file is not a mark, or its process is alive")
 
-// createMark makes and locks a mark. It fails with [os.ErrExist] if there is a file, unless that is empty: a process
-// was killed when it had just made it.
+// createMark makes and locks a mark. It fails with [os.ErrExist] if the file exists, unless it is empty: then a
+// process was killed after it had just made it.
 func createMark(dir Dir, path string, h header) (*mark, error) {
 	f, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, markMode)
 	created := err == nil
@@ -113,15 +114,15 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 	case !free || !created && !m.isEmpty():
 		m.close()
 		return nil, os.ErrExist
-	case created && !m.isThere(): // a sweep took it for that of a dead process, before it was locked
+	case created && !m.isThere(): // a sweep took the mark for that of a dead process, before it was locked
 		m.close()
 		return createMark(dir, path, h)
 	}
 	return m, m.begin(h)
 }
 
-// removeEmpty removes a mark of which a dead process has written nothing yet: it has no byte, and the mode of a mark. A
-// process that lives makes it again.
+// removeEmpty removes a mark into which a dead process has not written yet: it has no byte, and the mode of a mark. A
+// process that lives makes its mark again.
 func removeEmpty(dir Dir, path string) {
 	f, err := openOwn(dir, path)
 	if err != nil {
@@ -144,7 +145,7 @@ func (m *mark) isEmpty() bool {
 	return err == nil && info.Size() == 0 && m.isThere()
 }
 
-// openOwn opens a file that nobody but this user can have made, and that has no other name.
+// openOwn opens a file that only this user can have made, and that has no other name.
 func openOwn(dir Dir, path string) (*os.File, error) {
 	info, err := dir.Lstat(path)
 	switch {
@@ -275,7 +276,7 @@ func (m *mark) remove() {
 	if !filelock.RemovesOpenFiles() {
 		m.close()
 	}
-	_ = m.dir.Remove(m.path) // if it stays, the next job removes it
+	_ = m.dir.Remove(m.path) // if the mark stays, the next job removes it
 	m.close()
 }
 

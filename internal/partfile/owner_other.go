@@ -4,5 +4,5 @@ package partfile
 
 import "os"
 
-// ownedAlone returns true: only Unix has directories in which everybody may write.
+// ownedAlone always returns true: only Unix has directories in which everybody may write.
 func ownedAlone(os.FileInfo) bool { return true }

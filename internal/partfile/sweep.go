@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/durable"
 )
 
-// Sweep removes what dead processes have left at and below the mark at path. keep reports whether the temporary file of
-// a target stays, because somebody may continue it.
+// Sweep removes what dead processes have left at and below the mark at path. keep reports whether the temporary file
+// of a target must stay, because it may be continued.
 func Sweep(root *os.Root, path string, keep func(target string) bool) {
 	m, err := openDead(root, path)
 	if err != nil {

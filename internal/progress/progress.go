@@ -8,8 +8,8 @@ import "sync"
 type Counter struct {
 	mu       sync.Mutex
 	report   func(done, total int64)
-	done     int64 // bytes of this attempt
-	reported int64 // the largest that was reported, of all attempts
+	done     int64 // bytes that this attempt has moved
+	reported int64 // the greatest number of bytes that was reported, in all attempts
 	total    int64
 }
 
@@ -36,8 +36,8 @@ func (p *Counter) Add(n int64) {
 	}
 }
 
-// Restart counts from 0 again. Nothing is reported until the earlier attempt is
-// overtaken.
+// Restart counts from 0 again. Nothing is reported until the count exceeds that of the earlier
+// attempt.
 func (p *Counter) Restart() {
 	if p == nil {
 		return

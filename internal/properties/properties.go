@@ -7,12 +7,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Same ignores the storage class, because its values differ by provider.
+// Same reports whether two objects have the same properties. It ignores the storage class,
+// because its values differ by provider.
 func Same(a, b *storage.Properties) bool {
 	return SameHeaders(a, b) && maps.Equal(a.Metadata, b.Metadata)
 }
 
-// SameHeaders ignores the metadata, too.
+// SameHeaders is like Same, but ignores the metadata, too.
 func SameHeaders(a, b *storage.Properties) bool {
 	return a.ContentType == b.ContentType && a.ContentEncoding == b.ContentEncoding &&
 		a.ContentDisposition == b.ContentDisposition && a.ContentLanguage == b.ContentLanguage &&

@@ -18,8 +18,8 @@ const MaxAtOnce = 1 << 14
 // numbered by their place in Spans.
 type Plan struct {
 	Spans  []Span
-	Bytes  int64  // sum of all parts
-	Copies []Copy // what is copied after all runs, in this order; Runs appends to it
+	Bytes  int64  // sum of the bytes of all parts
+	Copies []Copy // the copies to make after all runs, in this order; Runs appends to it
 
 	order      []int // span numbers by offset
 	gap, limit int64
@@ -40,7 +40,7 @@ type Part struct {
 	Offset, End int64
 }
 
-// A Copy is a part that another span has too.
+// A Copy is a part whose bytes another span has, too.
 type Copy struct {
 	To   Part
 	From int // the other span
@@ -66,7 +66,7 @@ func New(spans []Span, gap, limit int64) *Plan {
 // size, so the runs are never in memory together.
 func (p *Plan) Runs(yield func(Run) bool) {
 	var run Run
-	furthest := -1 // the span that ends last so far
+	furthest := -1 // the span that ends last of those so far
 	for _, i := range p.order {
 		s := p.Spans[i]
 		for offset := p.copyHead(i, furthest); offset < s.End; {
@@ -89,8 +89,9 @@ func (p *Plan) Runs(yield func(Run) bool) {
 	}
 }
 
-// copyHead plans to copy what span i has in common with earlier spans, and returns where the
-// rest begins. The span furthest contains all of that, because it does not begin after span i.
+// copyHead plans to copy the bytes that span i has in common with earlier spans, and returns
+// where the rest begins. The span furthest contains all of these bytes, because it does not
+// begin after span i.
 func (p *Plan) copyHead(i, furthest int) int64 {
 	s := p.Spans[i]
 	if furthest < 0 {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Fields writes the fields of a struct that are set, with REDACTED in place of the secret ones. In place of
-// what a pointer, function or interface leads to, which may have more secrets, it writes the type.
+// Fields writes the fields of a struct that are set, with REDACTED in place of the secret ones. For a
+// pointer, function or interface, which may lead to more secrets, it writes only the type.
 func Fields(w io.Writer, of any, secret ...string) {
 	var fields []string
 	for field, value := range reflect.ValueOf(of).Fields() {

@@ -1,4 +1,5 @@
-// Package removeeach removes groups of objects or versions, and says of each whether it may still be there.
+// Package removeeach removes groups of objects or versions, and reports for each whether it may still
+// exist.
 package removeeach
 
 import (
@@ -12,22 +13,23 @@ import (
 	"github.com/omnibucket/storage/internal/removal"
 )
 
-// Most is how large a group may be: RemoveAll has an error for each of so many, and no provider has larger batches.
+// Most is how large a group may be: RemoveAll reports an error for each of so many failures, and no provider has
+// larger batches.
 const Most = removal.MaxFailures
 
-// Of removes a group. It returns for each why it may still be there, or nil. If something ended the removal, it is
-// early, and the error of each that was not tried.
+// Of removes a group. It returns an error for each entry that may still exist, and otherwise nil. If an error
+// ended the removal, that is early, and also the error of each entry that was not tried.
 func Of(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
 ) (errs []error, early error) {
-	var tried int // the first ones
+	var tried int // number of entries that were tried
 	var err error
 	if ofVersions {
 		tried, err = storage.RemoveVersions(ctx, b, slices.Values(group))
 	} else {
 		tried, err = storage.RemoveAll(ctx, b, removal.Map(slices.Values(group), func(v storage.VersionEntry) string { return v.Key }))
 	}
-	still := map[[2]string]error{} // by key and version
+	still := map[[2]string]error{} // errors by key and version
 	for _, err := range joined.Errors(err) {
 		if own, ok := errors.AsType[*storage.Error](err); ok && own.Key != "" {
 			still[[2]string{own.Key, own.Version}] = err

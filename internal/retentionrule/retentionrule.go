@@ -7,10 +7,11 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// RoundUp returns t rounded up to a second, in UTC, as every provider keeps it.
+// RoundUp returns t rounded up to a second, in UTC, which every provider keeps.
 func RoundUp(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
 
-// Check returns the rule that a retention breaks, which no provider would keep; "" if it breaks none.
+// Check returns the rule that a retention breaks; "" if it breaks none. No provider would keep a
+// retention that breaks a rule.
 func Check(mode string, until, now time.Time) string {
 	switch {
 	case mode != "governance" && mode != "compliance":

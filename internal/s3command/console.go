@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/httpserver"
 )
 
-// consoleOff is the address of no console.
+// consoleOff is the address that means no console.
 const consoleOff = "off"
 
 // consoleAddress returns where the console listens, or "". It has a port of its own, and so an origin of
@@ -68,7 +68,8 @@ func (c *command) consoleURL() string {
 	return scheme + httpserver.ReachableAddress(c.atConsole.Addr()) + "/"
 }
 
-// Hosts returns the names by which browsers may call a server of this machine, beside addresses and localhost.
+// Hosts returns the names by which browsers may call a server of this machine, besides addresses and
+// localhost.
 func (f *Flags) Hosts() []string {
 	hosts := f.domains
 	if name, err := os.Hostname(); err == nil {

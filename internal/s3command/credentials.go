@@ -48,7 +48,7 @@ func findCredential(lookup func(string) (string, bool)) (found, error) {
 		return found{Credential: c, variables: names[:]}, nil
 	}
 	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
-		if value(name) != "" { // else the server would have credentials that everybody knows
+		if value(name) != "" { // otherwise the server would have credentials that everybody knows
 			return found{}, argument.Invalid(
 				"environment", "must not have "+name+" alone, because this server reads no such file",
 				"set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",

@@ -13,7 +13,7 @@ const DefaultListen = "127.0.0.1:9000"
 
 // Flags are the settings of a command line.
 type Flags struct {
-	Listen string // the address of S3, which [Flags.Register] leaves to its caller
+	Listen string // the address of S3; the caller of [Flags.Register] registers its flag
 	Health string // the URL of another server, for [CheckHealth]; "" means that this one serves
 
 	create    names
@@ -35,10 +35,11 @@ type Flags struct {
 	manifest  string
 	console   string
 	minio     bool   // the arguments were those of MinIO
-	certsDir  string // of MinIO's flag
+	certsDir  string // the directory of MinIO's flag --certs-dir
 }
 
-// RegisterHosts adds the flag of the names of a server, which other servers of files have, too.
+// RegisterHosts adds the flag for the names of a server. Other servers of files also have this
+// flag.
 func (f *Flags) RegisterHosts(set *flag.FlagSet) {
 	set.Var(&f.domains, "domain", "take the subdomains of this `name` for buckets; repeatable")
 }

@@ -20,7 +20,8 @@ type manifest struct {
 	Buckets []bucketManifest `json:"buckets"`
 }
 
-// A userManifest is a key beside that of the environment. Without an account, it may do everything.
+// A userManifest is an access key in addition to the one of the environment. Without an account,
+// the key may do everything.
 type userManifest struct {
 	AccessKeyID  string `json:"accessKeyId"`
 	SecretKey    string `json:"secretKey"`
@@ -53,8 +54,8 @@ func (b *bucketManifest) UnmarshalJSON(data []byte) error {
 	return decodeStrictly(data, "a bucket", (*plain)(b))
 }
 
-// decodeStrictly decodes an object into a struct. It refuses names that are unknown or there twice, and says which
-// are known; package json would take names in any case, and the last of two.
+// decodeStrictly decodes an object into a struct. It refuses names that are unknown or occur twice, and says which
+// names are known. Package json would accept names in any case, and use the last of two.
 func decodeStrictly(data []byte, what string, into any) error {
 	var known, found []string
 	for field := range reflect.TypeOf(into).Elem().Fields() {
@@ -82,7 +83,7 @@ func decodeStrictly(data []byte, what string, into any) error {
 // account is the form of an account's id, without which no policy can name it.
 var account = regexp.MustCompile(`^(\d{12})?$`)
 
-// readManifest reads a file. "" is no file. root is the access key of the server.
+// readManifest reads a file. "" means no file. root is the access key of the server.
 func readManifest(name, root string) (credentials []s3server.Credential, buckets []s3server.BucketSetup, err error) {
 	if name == "" {
 		return nil, nil, nil

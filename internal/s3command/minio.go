@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// minioDefault is the key and the secret of a MinIO that was given none.
+// minioDefault is the key and the secret that MinIO uses if it gets none.
 const minioDefault = "minioadmin"
 
 // ParseMinIO reads the arguments of "minio server", as compose files have them: perhaps the program's

@@ -24,13 +24,13 @@ import (
 	"github.com/omnibucket/storage/s3server/console"
 )
 
-// grace is how long requests may take to finish after the end was asked for. Docker kills a
-// container after 10 seconds.
+// grace is how long requests may take to finish after the server was asked to end. Docker kills
+// a container after 10 seconds.
 const grace = 8 * time.Second
 
 // An Environment is what a command gets from its caller.
 type Environment struct {
-	Err    io.Writer                                     // for credentials, fingerprint and access log
+	Err    io.Writer                                     // receives credentials, fingerprint and access log
 	Lookup func(name string) (value string, exists bool) // of the process's environment
 	Ready  func(url string)                              // called when requests are accepted
 }
@@ -67,11 +67,11 @@ type command struct {
 	flags      *Flags
 	env        Environment
 	found      found
-	users      []s3server.Credential  // beside found
+	users      []s3server.Credential  // in addition to found
 	buckets    []s3server.BucketSetup // to set up before the first request
-	ofMinIO    []string               // variables in use
+	ofMinIO    []string               // MinIO's variables that are in use
 	adminToken string                 // "" means no admin API
-	newToken   bool                   // generated
+	newToken   bool                   // whether adminToken was generated
 
 	server    *s3server.Server
 	accessLog *accessLog
@@ -79,7 +79,7 @@ type command struct {
 	atMetrics net.Listener
 	requests  console.Record
 	atConsole net.Listener // nil without a console
-	announced bool         // the ready file is there
+	announced bool         // whether the ready file was written
 }
 
 // read reads the environment and the manifest.

@@ -10,7 +10,7 @@ import (
 // A size is a flag with a number of bytes.
 type size int64
 
-// units are in the order in which their ends are told apart.
+// units are in the order in which their suffixes are compared.
 var units = []struct {
 	name  string
 	bytes int64

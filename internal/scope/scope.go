@@ -36,27 +36,28 @@ func Foreign(op string, b any) string {
 	return fmt.Sprintf("%s needs a bucket of this library, and the value is a %T", op, b)
 }
 
-// A Scope is what Ref and Prefixed leave of a bucket.
+// A Scope says which permissions and keys of a bucket Ref and Prefixed have left.
 type Scope struct {
 	Prefix string
 	Mask   Permission
 	Bad    error // why the prefix is invalid: every operation fails with it; nil if it is valid
 }
 
-// In returns what outer leaves of s.
+// In returns s narrowed by outer.
 func (s Scope) In(outer Scope) Scope {
 	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Bad: cmp.Or(s.Bad, outer.Bad)}
 }
 
-// Key returns the whole key of one that goes in. The empty key stays empty, and is refused.
+// Key returns the whole key for a key that a caller passes. The empty key stays empty, and is
+// refused.
 func (s *Scope) Key(key string) string {
-	if key == "" || s.Prefix == "" { // a concatenation with nothing is slower
+	if key == "" || s.Prefix == "" { // a concatenation with an empty text is slower
 		return key
 	}
 	return s.Prefix + key
 }
 
-// Whole reports whether nothing was taken away.
+// Whole reports whether the bucket is not narrowed.
 func (s *Scope) Whole() bool { return s.Mask == Everything && s.Prefix == "" && s.Bad == nil }
 
 // Permits reports whether the scope has all permissions of may.

@@ -7,21 +7,20 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Meaning is what an error code of a provider means.
+// A Meaning is the meaning of an error code of a provider.
 type Meaning struct {
 	Code      storage.Code
 	Hint      string
-	Retryable bool // although its Code is not
+	Retryable bool // set if the error is retryable although its Code is not
 }
 
 // A Table has the meanings of a provider's errors.
 type Table struct {
-	Codes    map[string]Meaning // by the provider's code
-	Statuses map[int]Meaning    // by status, if it differs from CodeFromStatus
+	Codes    map[string]Meaning // meanings by the provider's code
+	Statuses map[int]Meaning    // meanings by status, if they differ from CodeFromStatus
 }
 
-// Codes returns the table of a provider's codes, of the names of the codes that have a meaning. The
-// names are separated by spaces.
+// Codes returns a table by code. names has the codes for each meaning, separated by spaces.
 func Codes(names map[Meaning]string) map[string]Meaning {
 	codes := map[string]Meaning{}
 	for m, all := range names {

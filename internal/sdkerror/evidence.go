@@ -7,11 +7,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// PageHint is for a response that is not the store's.
+// PageHint is the hint for a response that is not the store's.
 const PageHint = "the endpoint answers like a web page: check endpoint="
 
-// ErrNoEvidence is in the error for a success that is not the store's. [Translator.Write] sets
-// Unknown for it: a write may have reached the store before its response was replaced.
+// ErrNoEvidence is wrapped by the error for a successful response that is not the store's.
+// [Translator.Write] sets Unknown for it: a write may have reached the store before its
+// response was replaced.
 var ErrNoEvidence = errors.New("the response is not that of")
 
 // NoEvidence returns the error for a success that is not that of a store, and says why.

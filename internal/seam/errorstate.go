@@ -1,6 +1,6 @@
 package seam
 
-// An ErrorState is what an error tells beside its exported fields.
+// An ErrorState has what the engine reads of an error besides the exported fields.
 type ErrorState struct {
 	Absent      bool   // whether the condition that failed was IfAbsent
 	Overwritten error  // what Update fails with if an earlier attempt may have stored the object before another client's; else nil

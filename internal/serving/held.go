@@ -28,7 +28,7 @@ func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 }
 
 // HeldIn returns the keys of the held objects that lie in what a Bucket or Directory reaches. If the places do not
-// tell, it reads what has a key by which that may reach one.
+// show whether a held object is there, it looks for the mark in the objects with a key that the held one may have.
 func HeldIn(ctx context.Context, in any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {

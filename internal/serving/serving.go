@@ -53,8 +53,9 @@ func IsBucket(b any) bool {
 	return ok
 }
 
-// Reach returns the core of package engine that a bucket has, with the prefix of the bucket in it; nil if b is no
-// bucket of package storage, or has another core. complete is false if Ref or Prefixed made b.
+// Reach returns the core of package engine that a bucket has, and the prefix of the bucket in that core. It
+// returns nil if b is not a bucket of package storage, or has another core. complete is false if Ref or Prefixed
+// made b.
 func Reach(b any) (core Engine, prefix string, complete bool) {
 	f, ok := b.(front)
 	if !ok {
@@ -106,8 +107,8 @@ func Identity(b any) (identity string, known bool) {
 	return core.Identity() + " " + prefix, true
 }
 
-// MoveInOneStep moves an object between two buckets that show one core, if that moves it in one step.
-// Else it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs.
+// MoveInOneStep moves an object between two buckets of one core, if the core can do that in one step.
+// Otherwise it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs.
 func MoveInOneStep(
 	ctx context.Context, dst any, to string, src any, from string, opts any,
 ) (attrs any, done bool, err error) {
@@ -139,10 +140,10 @@ func Prefix(b any) string {
 	return ""
 }
 
-// Place returns a short text that names the place of a bucket, its layers that change bytes and its prefix, the same in
-// every process. A mark in a bucket has it: a mark that was copied with its bucket has that of another one. Two
-// addresses of one place may have two, so that it does not tell that two places differ. It is "" for a type of the
-// user's own.
+// Place returns a short text that names the place of a bucket, its layers that change bytes and its prefix, the same
+// in every process. A mark in a bucket has this text, so a mark that was copied with its bucket shows the place of
+// another one. Two addresses of one place may have different texts, so different texts do not prove different places.
+// It is "" for a type of the user's own.
 func Place(b any) string {
 	identity, known := Identity(b)
 	if !known {
@@ -162,8 +163,8 @@ func Source(b any, key string) string {
 }
 
 // Continue downloads what a file lacks of an object of a Downloader: opts is []DownloadOption, and attrs an *Attrs.
-// It returns done false if the object is another now, or the file is damaged: the download has to start over. The root
-// package sets it.
+// It returns done false if the object has changed or the file is damaged, so that the download has to start over. The
+// root package sets it.
 var Continue func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (attrs any, done bool, err error)
 
 // Record has a file record what a download writes to it, if that can be continued: attrs is an *Attrs. The root package

@@ -14,7 +14,7 @@ func WithAnswer(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, answerKey{}, d)
 }
 
-// AnswerOf is how long an answer may take under ctx, or 0.
+// AnswerOf returns how long an answer may take under ctx, or 0 if WithAnswer has not set it.
 func AnswerOf(ctx context.Context) time.Duration {
 	d, _ := ctx.Value(answerKey{}).(time.Duration)
 	return d

@@ -8,8 +8,8 @@ import (
 
 var errLetGo = errors.New("the exchange has ended")
 
-// A requestBody is the caller's body as net/http sees it. net/http may read on
-// in a goroutine of its own after RoundTrip has returned; exchange.end ends that.
+// A requestBody is the caller's body as net/http sees it. net/http may still read in its own
+// goroutine after RoundTrip has returned, until exchange.end stops it.
 type requestBody struct {
 	inner    io.ReadCloser
 	exchange *exchange
@@ -62,7 +62,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// rested is after each Read; it returns the bytes so far.
+// rested is called after each Read. It returns the number of bytes that were read so far.
 func (b *requestBody) rested(n int) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,8 +72,8 @@ func (b *requestBody) rested(n int) int64 {
 	return b.read
 }
 
-// Close is net/http's, when it has read enough, or the exchange's end. It may
-// come beside a Read, as with any body that HTTP/2 sends.
+// net/http calls Close when it has read enough, and so does exchange.end. A Read may run at the
+// same time, as with any body that HTTP/2 sends.
 func (b *requestBody) Close() error {
 	b.mu.Lock()
 	closed := b.closed
@@ -93,7 +93,7 @@ func (b *requestBody) waitIdle() {
 	}
 }
 
-// A responseBody is the server's, watched while it is read.
+// A responseBody is the body of the response, which the watchdog times while it is read.
 type responseBody struct {
 	inner    io.ReadCloser
 	exchange *exchange
@@ -129,7 +129,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	}
 }
 
-// Close may be called any number of times, and beside a Read, which it ends.
+// Close may be called any number of times. If a Read is in progress, Close ends it.
 func (b *responseBody) Close() error {
 	b.once.Do(func() {
 		b.err = b.inner.Close()

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// ErrorBody is how many bytes of an unsuccessful response's body are read. Providers send
-	// a few hundred. It is read for the time of a stall in all.
+	// ErrorBody is how many bytes are read of the body of an unsuccessful response. Providers
+	// send a few hundred. All reads of it together may take as long as one stall.
 	ErrorBody = 64 << 10
-	// Document is how many bytes of a successful response are read that is not the content
-	// of an object. A page of a listing with 1,000 keys of the greatest length has about 8 MiB.
+	// Document is how many bytes are read of a successful response, unless it is the content of
+	// an object. A page of a listing with 1,000 keys of the greatest length has about 8 MiB.
 	Document = 16 << 20
 )
 
 // ErrTooLong is in the error of a response that is longer than its bound.
 var ErrTooLong = errors.New("the response is longer than a true one can be")
 
-// bound makes the response one whose body the driver may read to its end: it is the content of
-// an object, which goes to the user, or its length has a bound.
+// bound limits the body of the response, so that the driver may read it to its end. The content
+// of an object has no limit, because it goes to the user.
 func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Call) (*http.Response, error) {
 	success := response.StatusCode >= 200 && response.StatusCode < 300
 	if hasNoBody(r, response) {
@@ -83,7 +83,7 @@ func (x *exchange) readError(r *http.Request, response *http.Response) {
 	content, err := io.ReadAll(io.LimitReader(response.Body, ErrorBody))
 	x.rest()
 	if err != nil && (len(content) > 0 || errors.Is(context.Cause(x.ctx), ErrStalled)) && x.parent.Err() == nil {
-		err = nil // the status tells enough
+		err = nil // the status says enough
 	}
 	_ = response.Body.Close()
 	ends := failingReader{io.EOF}

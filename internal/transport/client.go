@@ -2,11 +2,10 @@ package transport
 
 import "net/http"
 
-// NewClient is the HTTP client of an account: a copy of the one that its user
-// gave, with a Transport around its own, or one over a Transport made here, which
-// is answered too. No redirect is
-// followed that the user's own rule does not follow: a signature is of the first
-// host, and the answer's own error tells more.
+// NewClient returns the HTTP client of an account. It is a copy of given, with a Transport
+// around the transport of given. If given is nil, it is a new client, and own is its Transport.
+// The client follows redirects only if given has its own rule for them, because a signature is
+// for the first host and the error of the response says more.
 func NewClient(given *http.Client) (client *http.Client, own *Transport) {
 	client = &http.Client{}
 	if given != nil {

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// An exchange is one request and its answer under the watchdog. Its timer runs
-// only while the peer is waited for: not while the caller's body is read, and
-// not while nobody reads the answer.
+// An exchange is one request and its answer under the watchdog. Its timer runs only while the
+// exchange waits for the server. It does not run while the caller's body is read, or while
+// nobody reads the answer.
 type exchange struct {
 	parent  context.Context
 	ctx     context.Context // of the request; canceled with ErrStalled by the watchdog
@@ -19,12 +19,12 @@ type exchange struct {
 	stall   time.Duration
 	answer  time.Duration
 	length  int64       // of the request's body; -1 means until its end
-	foreign bool        // who makes the request may tell nothing of it
+	foreign bool        // the base transport may report nothing about the request
 	unhook  func() bool // from parent; nil means parent never ends, or there is no body
 
 	mu      sync.Mutex
 	timer   *time.Timer
-	replied bool // the head of the answer is here
+	replied bool // the head of the answer has come
 	ended   bool
 	traced  bool           // the round tripper reports connection and head
 	linked  bool           // traced: the request has its connection
@@ -50,13 +50,13 @@ func newExchange(parent context.Context, r *http.Request, stall, answer time.Dur
 	return x
 }
 
-// stalled is the watchdog's: the peer has fallen silent.
+// stalled is called by the watchdog when the server has fallen silent.
 func (x *exchange) stalled() {
 	x.cancel(ErrStalled)
 	x.closeBodies()
 }
 
-// wait starts the clock: d from now on, the peer has fallen silent.
+// wait starts the clock. If it still runs after d, the server has fallen silent.
 func (x *exchange) wait(d time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -86,8 +86,8 @@ func (x *exchange) restLocked() {
 	}
 }
 
-// sourceReads is called before each Read of the request's body. Once the answer is
-// here the clock is the answer's alone, which may be read meanwhile.
+// sourceReads is called before each Read of the request's body. When the head of the answer has
+// come, the clock times only the answer, which may be read meanwhile.
 func (x *exchange) sourceReads() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -113,8 +113,8 @@ func (x *exchange) requestContext() context.Context {
 	return httptrace.WithClientTrace(x.ctx, &x.trace)
 }
 
-// begin starts the clock of a request. Somebody else's client may tell nothing of it. Ours waits for
-// a connection first, if there are as many as there may be.
+// begin starts the clock of a request. A client that the user gave may not report its connections.
+// Our own waits for a connection first if the limit is reached.
 func (x *exchange) begin() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -128,8 +128,8 @@ func (x *exchange) begin() {
 	}
 }
 
-// connecting is net/http's, which waits for a connection as long as its owner has
-// said: another request may have to end first.
+// net/http calls connecting before it waits for a connection. The clock stops, because another
+// request may have to end first. The owner of the transport limits that wait.
 func (x *exchange) connecting(string) {
 	x.rest()
 	x.mu.Lock()
@@ -137,8 +137,8 @@ func (x *exchange) connecting(string) {
 	x.traced, x.linked = true, false
 }
 
-// dialed is net/http's: a connection is being made for this request. Its owner may
-// have set no limit to that, nor to the TLS handshake.
+// net/http calls dialed when it makes a connection for this request. The user's transport may
+// have no limit for that, or for the TLS handshake.
 func (x *exchange) dialed() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -147,7 +147,7 @@ func (x *exchange) dialed() {
 	}
 }
 
-// connected is net/http's: the request is about to be written.
+// net/http calls connected when the request is about to be written.
 func (x *exchange) connected(httptrace.GotConnInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -155,8 +155,8 @@ func (x *exchange) connected(httptrace.GotConnInfo) {
 	x.restLocked()
 }
 
-// wroteHeaders is net/http's: the head of the request is on its way, or in a
-// buffer that leaves with the first of the body.
+// net/http calls wroteHeaders when the head of the request was sent, or is in a buffer that is
+// sent with the first bytes of the body.
 func (x *exchange) wroteHeaders() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -189,7 +189,7 @@ func (x *exchange) handedOver(sofar int64, end bool) {
 // in between: a slow line needs a minute for one.
 const sendPatience = 4
 
-// answered is called when the head of the answer is here.
+// answered is called when the head of the answer has come.
 func (x *exchange) answered() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -197,7 +197,7 @@ func (x *exchange) answered() {
 	x.restLocked()
 }
 
-// fail makes err an *Error that tells a stall and a request that was sent.
+// fail returns err as an *Error. It replaces the error of a stall by ErrStalled, and sets Sent.
 func (x *exchange) fail(err error) *Error {
 	switch {
 	case errors.Is(context.Cause(x.ctx), ErrStalled):
@@ -214,7 +214,7 @@ func (x *exchange) fail(err error) *Error {
 	return &Error{Sent: sent, Err: err}
 }
 
-// finish stops the clock for good and gives the context back.
+// finish stops the clock for good and releases the context.
 func (x *exchange) finish() {
 	if x.unhook != nil {
 		x.unhook()
@@ -226,8 +226,8 @@ func (x *exchange) finish() {
 	x.cancel(nil)
 }
 
-// end finishes, and lets go of the request's bodies: a Read that is under way
-// is waited for, and no later one reaches the caller's.
+// end calls finish and releases the request's bodies: it waits for a Read in progress, and no
+// later Read reaches the caller's body.
 func (x *exchange) end() {
 	x.finish()
 	x.closeBodies()

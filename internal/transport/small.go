@@ -8,9 +8,9 @@ import (
 	"net/http"
 )
 
-// smallBody is up to which size, in bytes, a body is read before its request is
-// made. net/http writes what it knows to be in memory together with the head: in
-// one system call, and one record of TLS.
+// smallBody is the greatest size in bytes of a body that is read before its request is made.
+// net/http writes what it knows to be in memory together with the head: in one system call, and
+// one record of TLS.
 const smallBody = 12 << 10
 
 func isSmall(r *http.Request) bool {

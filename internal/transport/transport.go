@@ -18,8 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/wire"
 )
 
-// What an Options field of zero means. Requests of the core's bring a Stall of
-// their own, see package wire.
+// The defaults of Options. Requests of the core have their own Stall: see package wire.
 const (
 	DefaultStall  = 30 * time.Second
 	DefaultAnswer = 60 * time.Second
@@ -39,22 +38,21 @@ type Options struct {
 	// its connection counts as dropped. Time that the request body's own Read
 	// takes, and time in which nobody reads the response, does not count.
 	Stall time.Duration
-	// Answer is how long the server may take from the end of the request to the
-	// head of its answer. WithAnswer says otherwise of single requests.
+	// Answer is how long the server may take from the end of the request to the head of its
+	// answer. WithAnswer sets another time for single requests.
 	Answer time.Duration
-	// TLS is the client's configuration; nil is Go's own.
+	// TLS is the client's configuration; nil means the default of Go.
 	TLS *tls.Config
-	// DialContext makes connections; nil is TCP.
+	// DialContext makes connections; nil means TCP.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// A Transport is an http.RoundTripper for bulk transfers. It is safe for
-// concurrent use. When RoundTrip fails, or the response body is closed, it has
-// let go of the request's body: a Read of it that is under way is waited for.
-// Its errors are *Error.
+// A Transport is an http.RoundTripper for bulk transfers. It is safe for concurrent use. When
+// RoundTrip has failed, or the response body was closed, the Transport does not use the
+// request's body any more: it has waited for a Read in progress. Its errors are *Error.
 type Transport struct {
 	base    http.RoundTripper // nil means http.DefaultTransport
-	foreign bool              // base was given: it may be anything
+	foreign bool              // whether the user gave base, which may be any implementation
 	stall   time.Duration
 	answer  time.Duration
 }
@@ -92,9 +90,8 @@ func New(o Options) *Transport {
 	}
 }
 
-// Over is a Transport that makes its requests by base, which somebody has given and
-// which is left as it is; nil is http.DefaultTransport. Requests that are not of the
-// core's pass it as they are.
+// Over returns a Transport that makes its requests with base and does not change base; nil
+// means http.DefaultTransport. Requests that are not the core's are passed on unchanged.
 func Over(base http.RoundTripper) *Transport {
 	if own, ok := base.(*Transport); ok {
 		return own
@@ -114,7 +111,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.Send(r.Context(), r)
 }
 
-// Send is RoundTrip under ctx, which takes the place of r's own.
+// Send is RoundTrip with ctx in place of the context of r.
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
 	counter, call := counterOf(ctx), wire.Of(ctx)
 	if t.foreign && counter == nil && call == nil {
@@ -178,8 +175,8 @@ func (t *Transport) patience(call *wire.Call, short bool) (stall, answer time.Du
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
-// wrapBody has the watchdog see the request's body, and net/http's own replay
-// of it on a fresh connection.
+// wrapBody makes the watchdog time the request's body, and the replay of the body that net/http
+// makes on a new connection.
 func (x *exchange) wrapBody(out *http.Request) {
 	if !hasBody(out) {
 		return

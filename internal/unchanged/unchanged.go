@@ -10,8 +10,8 @@ import (
 
 var errReplaced = errors.New("the source was replaced while it was copied, and was not removed")
 
-// Remove removes the source of a copy. If it is another object by now, it stays and the error is Changed. Without a
-// revision, times are compared. reads are the options of looking at it.
+// Remove removes the source of a copy. If the key has another object by now, Remove keeps that and fails with
+// Changed. Without a revision, times are compared. reads are the options for reading its attributes.
 func Remove(
 	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
 ) error {

@@ -20,11 +20,11 @@ const (
 	maxLength = 32 << 10
 )
 
-// OtherBucket says why a token is refused that is of another bucket, or of a key outside of the prefix.
+// OtherBucket says why a token of another bucket, or of a key outside of the prefix, is refused.
 const OtherBucket = "must be of an upload to this bucket"
 
-// A Record is all that another process needs to continue an upload. It has no secret: of native
-// options only a hash of their fingerprints.
+// A Record is all that another process needs to continue an upload. It has no secret. Native
+// options are recorded only as a hash of their fingerprints.
 type Record struct {
 	Bucket    string            `json:"b"` // identifies provider, location and bucket
 	Key       string            `json:"k"` // the whole key, with the prefix of a narrowed bucket
@@ -67,7 +67,7 @@ func (r *Record) Token() string {
 	return base64.RawURLEncoding.EncodeToString(append(append([]byte{version}, sum[:sumBytes]...), text...))
 }
 
-// Parse returns the record of a token. It reports false if [Record.Token] has not returned it.
+// Parse returns the record of a token. ok is false if [Record.Token] has not made the token.
 func Parse(token string) (r Record, ok bool) {
 	if len(token) > maxLength {
 		return r, false

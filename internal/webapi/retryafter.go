@@ -16,15 +16,16 @@ func Temporary(status int) bool {
 		status == http.StatusTooManyRequests
 }
 
-// RetryLater sets the header Retry-After of a response with an error if waiting helps: at least to a second.
+// RetryLater sets the header Retry-After of a response with an error if waiting helps, to at least one
+// second.
 func RetryLater(h http.Header, status int, err error) {
 	if Temporary(status) {
 		SetRetryAfter(h, err, time.Second)
 	}
 }
 
-// SetRetryAfter sets the header Retry-After if the store has asked to wait: to its time, in whole
-// seconds, but at least to least.
+// SetRetryAfter sets the header Retry-After if the store has asked to wait: to that time in whole
+// seconds, but not less than least.
 func SetRetryAfter(h http.Header, err error, least time.Duration) {
 	wait := least
 	if e, ok := errors.AsType[*storage.Error](err); ok {

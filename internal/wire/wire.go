@@ -1,6 +1,5 @@
-// Package wire is what the core and the HTTP transport have to tell one another
-// about the requests of one operation. It goes through the context, so that no
-// driver and no layer between them has to know of it.
+// Package wire has what the core and the HTTP transport exchange about the requests of one
+// operation. The context carries it, so that no driver and no layer has to know about it.
 package wire
 
 import (
@@ -13,8 +12,8 @@ import (
 
 // A Call is one operation. Its Stall is set before its first request.
 type Call struct {
-	Stall    time.Duration // how long a connection may move no byte; 0 means as the transport was made
-	Requests atomic.Int32  // HTTP requests, whatever became of them; the transport adds to it
+	Stall    time.Duration // how long a connection may move no byte; 0 means Options.Stall of the transport
+	Requests atomic.Int32  // HTTP requests, successful or not; the transport counts them
 
 	once sync.Once
 	id   string
@@ -28,12 +27,12 @@ func (c *Call) ID() string {
 
 type callKey struct{}
 
-// With has every request under the context belong to c.
+// With returns a context whose requests belong to c.
 func With(ctx context.Context, c *Call) context.Context {
 	return context.WithValue(ctx, callKey{}, c)
 }
 
-// Of is ctx's Call, or nil.
+// Of returns the Call of ctx, or nil.
 func Of(ctx context.Context) *Call {
 	c, _ := ctx.Value(callKey{}).(*Call)
 	return c
@@ -41,7 +40,7 @@ func Of(ctx context.Context) *Call {
 
 // A Watch times the Reads of a body.
 type Watch interface {
-	// Pause stops the clock until the Read that is under way returns.
+	// Pause stops the clock until the Read in progress returns.
 	Pause()
 }
 
@@ -57,7 +56,8 @@ func WithContent(ctx context.Context, w Watch) context.Context {
 // IsContent reports whether ctx is from WithContent.
 func IsContent(ctx context.Context) bool { return ctx.Value(contentKey{}) != nil }
 
-// Pause pauses the Watch of ctx. A layer calls it in a Read that has its bytes and waits.
+// Pause pauses the Watch of ctx. A layer calls it in a Read that already has its bytes, but has
+// to wait.
 func Pause(ctx context.Context) {
 	if w, ok := ctx.Value(contentKey{}).(Watch); ok {
 		w.Pause()

@@ -26,7 +26,7 @@ const (
 	touchAfter = time.Minute
 )
 
-// blockName returns the path of a block in the directory.
+// blockName returns the path of the block with this number in the directory.
 func blockName(bucket string, o object, size, number int64) string {
 	hash := sha256.New()
 	for _, field := range []string{"omnibucket block 1", bucket, o.key, o.revision} {
@@ -44,8 +44,8 @@ func (c *Cache) has(name string) bool {
 	return err == nil
 }
 
-// read fills data with a block. It returns false if there is none of this length; a damaged
-// one is removed.
+// read fills data with a block. It returns false if there is no block of this length. A damaged
+// block is removed.
 func (c *Cache) read(name string, data []byte) bool {
 	file, err := c.root.Open(name)
 	if err != nil {
@@ -72,10 +72,10 @@ func (c *Cache) read(name string, data []byte) bool {
 	return true
 }
 
-// write keeps a block. If it cannot, there is no block: the read that brought it succeeds.
+// write keeps a block. If that fails, there is no block, but the read that fetched it succeeds.
 func (c *Cache) write(name string, data []byte) {
 	bytes := headerBytes + int64(len(data))
-	for range 2 { // if the disk is full, others make room for it
+	for range 2 { // if the disk is full, other blocks are removed first
 		if !c.makeRoom(bytes) || !c.written(bytes, c.store(name, data)) {
 			return
 		}

@@ -21,14 +21,14 @@ type body struct {
 	d        *objectDriver
 	ctx      context.Context
 	object   object
-	size     int64 // of the object
-	pos, end int64 // of the range
+	size     int64 // bytes of the object
+	pos, end int64 // offsets of the range
 
-	buffer []byte         // of one block
-	left   []byte         // of buffer: to be delivered
-	sum    uint32         // of all that was loaded
-	want   storage.CRC32C // what sum has to be at the end of the object; unknown if a part is read
-	failed error          // after left
+	buffer []byte         // memory for one block
+	left   []byte         // bytes of buffer that are still to be delivered
+	sum    uint32         // checksum of all bytes that were loaded
+	want   storage.CRC32C // the value that sum must have at the end of the object; unknown if a part is read
+	failed error          // the error to return after left
 
 	mu      sync.Mutex // guards fetched and closed, between Read and Close
 	fetched io.ReadCloser
@@ -43,8 +43,8 @@ func (b *body) name(number int64) string {
 	return blockName(b.object.bucket, b.object, b.blockBytes(), number)
 }
 
-// missing returns the number after a run of blocks that are not in the cache: from first,
-// which is not, to at most last.
+// missing returns the number after a run of blocks that are not in the cache. The run begins
+// with block first and ends at block last at the latest.
 func (b *body) missing(first, last int64) int64 {
 	number := first + 1
 	for number <= last && number < first+maxRun && !b.d.cache.has(b.name(number)) {
@@ -53,7 +53,7 @@ func (b *body) missing(first, last int64) int64 {
 	return number
 }
 
-// fetch requests the blocks from first on, before the number until.
+// fetch requests the blocks from first up to, but not including, until.
 func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 	r := &driver.GetRequest{
 		Key: b.object.key, Version: b.object.version, Offset: first * b.blockBytes(), Length: -1,
@@ -167,7 +167,8 @@ func changed(err error) error {
 	return err
 }
 
-// current returns what delivers the block with this number next; nil if nothing does.
+// current returns the reader that delivers the block with this number next, or nil if there is
+// none.
 func (b *body) current(number int64) io.Reader {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -17,11 +17,11 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// The blocks are in a folder of their own, which has a mark. So no name of a file decides what is removed: other
-// programs have files with such names, too, and a directory may be theirs.
+// The blocks are in a folder of their own, which has a mark. Files are removed only from there, whatever their
+// names are: other programs may have files with the same names in the directory.
 const (
 	blocksFolder = "omnibucket-blocks"
-	markName     = "CACHEDIR.TAG" // by which programs that make backups know a cache: https://bford.info/cachedir/
+	markName     = "CACHEDIR.TAG" // programs that make backups know a cache by it: https://bford.info/cachedir/
 	mark         = "Signature: 8a477f597d28d172789f06886806bc55\n" +
 		"# This folder has blocks of objects. Package diskcache of omnibucket removes them.\n"
 )
@@ -40,7 +40,7 @@ func openDir(dir string) (*os.Root, error) {
 	switch {
 	case err != nil:
 		return nil, unusable(err)
-	// a block of theirs would be believed
+	// Otherwise a block that another user has written would be believed.
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0, isForeign(info):
 		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
 	}
@@ -89,8 +89,8 @@ func putMark(blocks *os.Root) error {
 	return nil
 }
 
-// maxForeign is how many files with the names of former blocks have other contents until they are those of another
-// program, which may have a million.
+// maxForeign is how many files with the names of former blocks may have other contents. If there are more, the
+// files are those of another program, which may have a million of them.
 const maxForeign = 8
 
 // removeFormer removes the blocks of former releases, which are in the directory itself. Such a file begins with the

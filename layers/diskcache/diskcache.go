@@ -62,7 +62,7 @@ type Config struct {
 type Cache struct {
 	config Config
 	dir    string
-	root   *os.Root // of the folder of the blocks
+	root   *os.Root // the folder of the blocks
 	now    func() time.Time
 
 	scanning sync.Mutex // one scan at a time
@@ -75,8 +75,8 @@ type Cache struct {
 }
 
 // Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. The blocks are in its folder
-// omnibucket-blocks, which a file CACHEDIR.TAG marks. Other files in dir stay as they are, except the blocks that
-// former releases have left there, whose contents tell what they are: Open removes them.
+// omnibucket-blocks, which a file CACHEDIR.TAG marks. Other files in dir stay as they are, except blocks of former
+// releases, which Open recognizes by their contents and removes.
 //
 // It fails with InvalidArgument if a number in c is out of range, if dir belongs to another user or others may write to
 // it, or if the folder has files and no mark. It fails with Internal if dir cannot be used; errors.As reaches the

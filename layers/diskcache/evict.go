@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	// scanShare is the part of MaxBytes that is written between two scans, and that a scan
-	// makes room for.
+	// One part in scanShare of MaxBytes is written between two scans, and a scan makes room for
+	// as much.
 	scanShare = 16
-	// tempAge is when a temporary file counts as left by a process that was killed.
+	// tempAge is the age at which a temporary file counts as left by a process that was killed.
 	tempAge = time.Hour
-	// fullPause is between scans of a full disk: others may take what each of them makes free.
+	// fullPause is the pause between two scans while the disk is full: other processes may take
+	// the space that a scan frees.
 	fullPause = time.Second
 )
 
@@ -43,7 +44,7 @@ func (c *Cache) makeRoom(bytes int64) bool {
 	}
 	blocks, total := c.scan()
 	most := c.config.MaxBytes - room
-	if full { // the disk has no room for as much
+	if full { // the disk has no room for so many bytes
 		most = min(most, total-total/scanShare-bytes)
 	}
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
@@ -51,13 +52,14 @@ func (c *Cache) makeRoom(bytes int64) bool {
 		if total <= most {
 			break
 		}
-		_ = c.root.Remove(b.name) // or another process has
+		_ = c.root.Remove(b.name) // or another process has removed it
 		total -= b.bytes
 	}
 	return true
 }
 
-// count counts bytes that will be written. All that are being written fit into MaxBytes together.
+// count counts bytes that will be written. The bytes of all writes in progress fit into MaxBytes
+// together.
 func (c *Cache) count(bytes int64) (fits, scanned bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -95,7 +97,7 @@ func (c *Cache) written(bytes int64, err error) bool {
 
 // scan returns all blocks and their bytes, and removes temporary files that were left.
 func (c *Cache) scan() (blocks []keptBlock, total int64) {
-	dirs, _ := fs.ReadDir(c.root.FS(), ".") // what cannot be read is not a block
+	dirs, _ := fs.ReadDir(c.root.FS(), ".") // a file that cannot be read is not a block
 	for _, dir := range dirs {
 		if !dir.IsDir() || len(dir.Name()) != 2 {
 			continue

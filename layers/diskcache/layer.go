@@ -18,11 +18,11 @@ type objectDriver struct {
 	bucket string // its identity with the layers below, in every process
 
 	mu      sync.Mutex
-	trusted map[object]confirmed // with the credentials of this driver
+	trusted map[object]confirmed // by the credentials of this driver
 }
 
-// An object is one revision of an object. If it was read by its version, that has other attributes than a later
-// version with the same revision; their blocks are the same.
+// An object is one revision of an object. If it was read by its version, version is set: a later version with
+// the same revision has other attributes, but the same blocks.
 type object struct{ bucket, key, version, revision string }
 
 // A confirmed revision was the current one at a time.
@@ -68,14 +68,15 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		pinned := *r
 		pinned.Offset, pinned.Suffix, pinned.Condition.Revision = from, 0, now.Revision
 		attrs, body, err := d.read(ctx, &pinned, now)
-		if storage.CodeOf(err) != storage.PreconditionFailed { // else it was replaced meanwhile
+		if storage.CodeOf(err) != storage.PreconditionFailed { // otherwise it was replaced meanwhile
 			return attrs, body, err
 		}
 	}
 	return d.Driver.Get(ctx, r)
 }
 
-// read reads a pinned revision. now has its attributes if the store has just confirmed it.
+// read reads a pinned revision. now has its attributes if the store has just confirmed the
+// revision, and otherwise is nil.
 func (d *objectDriver) read(
 	ctx context.Context, r *driver.GetRequest, now *storage.Attrs,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -96,8 +97,9 @@ func (d *objectDriver) read(
 	return &own, b, nil
 }
 
-// confirm returns the attributes of a revision that the store confirms now, or did lately. If
-// bytes have to be fetched anyway, their request confirms it, even beside now: later, a replaced object is Changed.
+// confirm returns the attributes of a revision that the store confirms now, or did lately. If bytes have to be
+// fetched anyway, their request confirms the revision, even beside now: an object that is replaced later fails with
+// Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, error) {
 	if attrs := d.lately(b.object); attrs != nil && now == nil {
 		return attrs, nil

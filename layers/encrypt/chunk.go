@@ -17,7 +17,8 @@ func newChunk() *[sealedChunk]byte { return chunkPool.Get().(*[sealedChunk]byte)
 
 func freeChunk(c *[sealedChunk]byte) { chunkPool.Put(c) }
 
-// nonceOf returns the nonce of a chunk, as age's specification says: its index, and whether it is the last one.
+// nonceOf returns the nonce of a chunk, as age's specification says: it consists of the chunk's index, and
+// whether the chunk is the last one.
 func nonceOf(index int64, last bool) (nonce [chacha20poly1305.NonceSize]byte) {
 	binary.BigEndian.PutUint64(nonce[3:], uint64(index))
 	if last {

@@ -12,13 +12,13 @@
 //
 // # What the store can still do
 //
-// The store sees keys (names), sizes, times, content types and your metadata, which are not encrypted
-// and not authenticated. It cannot read, change, truncate or exchange the bytes of an object, also not
-// with those of another object or of an older version: a read that meets such bytes fails with
-// ChecksumMismatch. With keys of age, the same key (name) in another bucket is no other object: use others for each
-// bucket. It can hide an object, or show an older version as a whole; a revision
-// that you have kept ([storage.IfRevision]) finds that. A range is checked chunk by chunk. If it does not have the
-// last chunk, that is read first, once for each object that a bucket remembers: an object that was cut off is refused.
+// The store sees keys (names), sizes, times, content types and your metadata, which are not encrypted and not
+// authenticated. It cannot read, change, truncate or exchange the bytes of an object, also not with those of another
+// object or of an older version: a read that meets such bytes fails with ChecksumMismatch. With keys of age, objects
+// of the same key (name) in two buckets can be exchanged: use other age keys for each bucket. It can hide an object,
+// or show an older version as a whole; a revision that you have kept ([storage.IfRevision]) finds that. A range is
+// checked chunk by chunk. If the range does not have the last chunk, that chunk is read first, once for each object
+// that a bucket remembers. An object that was cut off is refused.
 //
 // Someone who knows a public key (a recipient) can make an object that your identity opens, as with
 // every file for an age recipient. Keep recipients out of the store, or use [Keys] of a key management
@@ -71,11 +71,11 @@ func New(c Config) (driver.Layer, error) {
 	}, nil
 }
 
-// A layer is what the drivers of one New share.
+// A layer is the state that the drivers of one New share.
 type layer struct{ config Config }
 
-// An account is that of a driver below a layer. Without the same layer, a copy inside the store would copy
-// encrypted bytes as plain ones, or plain ones as encrypted.
+// An account is the account of a driver below a layer. Without the same layer, a copy inside the store
+// would copy encrypted bytes as plain ones, or plain ones as encrypted.
 type account struct {
 	below any
 	layer *layer
@@ -89,12 +89,12 @@ type objectDriver struct {
 
 	mu      sync.Mutex
 	known   map[string]*dataKey // by object and header, so that the reads of one object unwrap it once
-	opening map[string]*opening // by the same
-	ends    map[string]int64    // bytes that the store has of objects that this driver has written, by header
-	begun   sync.Map            // data keys of uploads that this driver has begun, by the upload: the keys may not be able to unwrap
+	opening map[string]*opening // by object and header, too
+	ends    map[string]int64    // bytes in the store of objects that this driver has written, by header
+	begun   sync.Map            // data keys of uploads that this driver has begun, by upload: its keys may only encrypt
 }
 
-// withheld are the features that let others send or get bytes without the layer, or that are about the
+// withheld are the features that let others send or get bytes without the layer, or that depend on the
 // stored bytes.
 const withheld = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms |
 	storage.SignedHead | storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
@@ -104,8 +104,8 @@ const withheld = storage.SignedURLs | storage.SignedContentType | storage.Signed
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
-	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) } // Locate is of this layer's copies
-	// chunks with their tags never fill such parts
+	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) } // Locate is for copies by this layer
+	// Chunks with their tags never fill such parts.
 	if desc.PartUnit > 1 {
 		desc.Features &^= storage.MultipartUploads | driver.SequentialParts
 	}

@@ -31,11 +31,11 @@ const (
 	maxKnown    = 1024 // data keys that a driver remembers
 )
 
-// A dataKey is that of one object.
+// A dataKey is the data key of one object.
 type dataKey struct {
 	secret [dataKeySize]byte
 	nonce  [nonceSize]byte
-	header string // as in the metadata
+	header string // the header, in the form of the metadata
 	cipher.AEAD
 	whole    atomic.Int64 // bytes of the whole object in the store, if its last chunk was seen; else 0
 	unstored sync.Map     // *sentPart of the parts that the store is not known to have, by number
@@ -163,15 +163,15 @@ func Header(metadata map[string]string) ([]byte, error) {
 	return append(text, tail[:nonceSize]...), nil
 }
 
-// An opening is a data key that a call unwraps. Other calls for it wait.
+// An opening is the unwrapping of a data key by one call. Other calls for that key wait for it.
 type opening struct {
 	done  chan struct{}
 	key   *dataKey
 	err   error
-	ended bool // the context of the call, which says nothing about others
+	ended bool // the context of the call has ended, which says nothing about other calls
 }
 
-// open returns the data key of the object of, whose metadata has header. Calls for the same one at the same time
+// open returns the data key of the object "of", whose metadata has header. Concurrent calls for the same object
 // unwrap it once.
 func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dataKey, error) {
 	name := of.Bucket + "\x00" + of.Key + "\x00" + header
@@ -197,7 +197,7 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	own := &opening{done: make(chan struct{})}
 	d.opening[name] = own
 	d.mu.Unlock()
-	own.ended = true // if unwrap panics
+	own.ended = true // also if unwrap panics
 	defer func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -215,7 +215,7 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	return own.key, own.err
 }
 
-// unwrap decrypts the data key of the object of, and checks that it is that object's.
+// unwrap decrypts the data key of the object "of", and checks that it is that object's.
 func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*dataKey, error) {
 	text, tail, err := splitHeader(header)
 	if err != nil {
@@ -241,7 +241,7 @@ func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*d
 	return k, nil
 }
 
-// An unwrapper is the keys as an identity of age, for one object.
+// An unwrapper makes an identity of age of the keys, for one object.
 type unwrapper struct {
 	ctx    context.Context
 	keys   Keys

@@ -9,16 +9,17 @@ import (
 	"filippo.io/age"
 )
 
-// IdentifiedKeys are [Keys] that say which ones they are. What is kept beside a bucket, such as the blocks of package
-// diskcache, belongs to them: see [driver.StackIdentity]. Those of age and of the key management services are
-// identified by their public parts. Passphrases, and all others, are told apart by their types only.
+// IdentifiedKeys are [Keys] that have a public identity. Data that is kept beside a bucket, such as the blocks of
+// package diskcache, belongs to that identity: see [driver.StackIdentity]. Keys of age and of the key management
+// services are identified by their public parts. Passphrases, and all other keys, are distinguished only by their
+// types.
 type IdentifiedKeys interface {
 	Keys
 	// PublicIdentity returns a text without a secret. Other keys return another text.
 	PublicIdentity() string
 }
 
-// identity is the layer's word in driver.Description.Stack.
+// identity is the text of the layer in driver.Description.Stack.
 func (l *layer) identity() string {
 	sum := sha256.Sum256([]byte(identityOf(l.config.Keys)))
 	word := "encrypt " + hex.EncodeToString(sum[:])
@@ -35,8 +36,8 @@ func identityOf(k Keys) string {
 	return fmt.Sprintf("%T", k)
 }
 
-// PublicIdentity implements [IdentifiedKeys]. It has the identities, too: keys that only encrypt are others than those
-// that decrypt.
+// PublicIdentity implements [IdentifiedKeys]. The text has the identities, too: keys that only encrypt differ from
+// keys that also decrypt.
 func (k *ageKeys) PublicIdentity() string {
 	words := []string{"age"}
 	for _, r := range k.recipients {

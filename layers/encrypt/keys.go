@@ -60,7 +60,7 @@ func NewKeys(recipients []age.Recipient, identities []age.Identity) Keys {
 // It fails with InvalidArgument if identities does not have that form.
 func ParseKeys(identities io.Reader) (Keys, error) {
 	parsed, err := age.ParseIdentities(identities)
-	if err != nil { // it may quote the line, which is a secret
+	if err != nil { // the error may quote the line, which is a secret
 		return nil, invalid(
 			"encrypt.ParseKeys", "identities must be a file of age-keygen: one identity on each line", "",
 		)
@@ -114,7 +114,7 @@ func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]
 		}
 		switch identity.(type) {
 		case *age.X25519Identity, *age.HybridIdentity, *age.ScryptIdentity:
-			if err != nil { // they do nothing else that can fail
+			if err != nil { // nothing else of these keys can fail
 				return nil, damaged("the header is damaged: " + err.Error())
 			}
 		}

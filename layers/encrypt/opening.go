@@ -5,11 +5,11 @@ import (
 	"io"
 )
 
-// An openingBody decrypts the chunks of an object from one on.
+// An openingBody decrypts the chunks of an object, beginning with one of them.
 type openingBody struct {
 	sealed io.ReadCloser
 	key    *dataKey
-	index  int64 // of the next chunk
+	index  int64 // the index of the next chunk
 	left   int64 // encrypted bytes from there to the end of the object
 	skip   int64 // plain bytes of the next chunk that were not asked for
 	want   int64 // plain bytes that are still to be delivered

@@ -22,8 +22,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, err
 }
 
-// toPlain makes attributes those of the plain object, and returns its header; "" if it is not encrypted
-// and need not be.
+// toPlain makes attributes those of the plain object, and returns its header. It returns "" if the
+// object is not encrypted and need not be.
 func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	attrs.ETag = encryptedETag(attrs.ETag)
 	header = attrs.Metadata[headerName]
@@ -42,8 +42,8 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	return header, nil
 }
 
-// encryptedETag returns an entity tag that nobody takes for the MD5 of the plain bytes, as some clients
-// take that of S3.
+// encryptedETag returns an entity tag that no client takes for the MD5 of the plain bytes, as some do
+// on S3.
 func encryptedETag(etag string) string {
 	if bare, ok := strings.CutPrefix(etag, `"`); ok {
 		return `"age-` + bare
@@ -92,7 +92,8 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, plain, nil
 }
 
-// getPlain reads an object that is not encrypted. If one is there that is, it fails with otherwise.
+// getPlain reads an object that is not encrypted. If the object is encrypted, it fails with the
+// error otherwise.
 func (d *objectDriver) getPlain(
 	ctx context.Context, r *driver.GetRequest, otherwise storage.Code,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -107,12 +108,12 @@ func (d *objectDriver) getPlain(
 	return attrs, body, err
 }
 
-// sealRange turns a range of plain bytes into that of their chunks. It reports false if no object has such a
-// range.
+// sealRange turns a range of plain bytes into the range of their encrypted chunks. It returns false if no
+// object has such a range.
 func sealRange(r *driver.GetRequest) bool {
 	const most = math.MaxInt64 / sealedChunk * chunkSize
 	switch {
-	case r.Suffix > 0: // wherever the chunks end
+	case r.Suffix > 0: // the last bytes, wherever the chunks end
 		if r.Suffix < most-sealedChunk {
 			r.Suffix += chunkSize - 1 + tagSize*((r.Suffix+chunkSize-1)/chunkSize+1)
 		}
@@ -130,8 +131,8 @@ func sealRange(r *driver.GetRequest) bool {
 	return true
 }
 
-// decrypt returns the body of what r asks for. body answers in, and begins where in does. If it does not have the last
-// chunk of the object, that is looked at first.
+// decrypt returns the plain bytes that r asks for. body is the response to in, and begins where in does. If body does
+// not have the last chunk of the object, that chunk is checked first.
 func (d *objectDriver) decrypt(
 	ctx context.Context, r, in *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64,
 	body io.ReadCloser,

@@ -31,6 +31,6 @@ func Rewrap(ctx context.Context, bucket storage.Bucket, key string) (*storage.At
 	if err != nil {
 		return nil, err
 	}
-	// It keeps what layers above have put into the metadata, such as that of an overlay's marker.
+	// Metadata that layers above have added is kept, such as that of an overlay's marker.
 	return storage.Copy(driver.WithLayerMetadata(ctx), bucket, key, bucket, key, storage.IfRevision(attrs.Revision))
 }

@@ -17,7 +17,7 @@ const (
 
 // A RewrapConfig says what [RewrapAll] does. The zero value has the defaults.
 type RewrapConfig struct {
-	// Concurrency is how many objects are rewrapped at once; 0: 16.
+	// Concurrency is how many objects are rewrapped at once; 0 means 16.
 	Concurrency int
 	// Rewrapped is called for each object that was rewrapped, by one goroutine at a time; nil means not at all.
 	Rewrapped func(attrs *storage.Attrs)
@@ -32,9 +32,9 @@ type RewrapReport struct {
 // RewrapAll calls [Rewrap] for each object of bucket, which may be a [storage.Prefixed] view. It encrypts what exists:
 // with [Config.AllowPlain], an object that was stored without the layer passes through this machine and is encrypted.
 //
-// An object that others write meanwhile is tried again, and one that they remove is left out. After other failures
-// RewrapAll continues; the error joins the first ten. Repeat it until it returns nil: only then may an old key go.
-// If bucket was not opened with the layer, each object is copied onto itself, and nothing is encrypted.
+// If others write an object meanwhile, it is tried again; if they remove it, it is left out. After other failures
+// RewrapAll continues; the error joins the first ten. Repeat it until it returns nil: only then may an old key go. If
+// bucket was not opened with the layer, each object is copied onto itself, and nothing is encrypted.
 func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (RewrapReport, error) {
 	if c.Concurrency < 0 {
 		return RewrapReport{}, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.RewrapAll",
@@ -75,7 +75,7 @@ func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []s
 	}
 }
 
-// rewrapAgain rewraps an object that others may write. For one that is gone, attrs are nil.
+// rewrapAgain rewraps an object that others may write. If the object is gone, attrs is nil.
 func rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (attrs *storage.Attrs, err error) {
 	for range rewrapAttempts {
 		attrs, err = Rewrap(ctx, bucket, key)

@@ -18,11 +18,11 @@ type sealingBody struct {
 	final bool  // whether the object ends with it
 
 	plainSum *storage.CRC32C // checked at the end, if it is known by then
-	sum      *storage.CRC32C // of the encrypted bytes; set at the end, unless it is known before
-	sent     *sentPart       // what earlier attempts have sent; nil for a Put, whose attempts have different data keys
+	sum      *storage.CRC32C // checksum of the encrypted bytes; set at the end, unless it is known before
+	sent     *sentPart       // what earlier attempts sent; nil for a Put, whose attempts have different data keys
 
-	position int64              // of the next Read, in encrypted bytes
-	index    int64              // of the next chunk, in this body
+	position int64              // offset of the next Read, in encrypted bytes
+	index    int64              // index of the next chunk, in this body
 	chunk    *[sealedChunk]byte // nil before the first byte and after the last
 	carried  int                // 1 if the first byte of the next chunk is carry
 	carry    byte
@@ -40,7 +40,8 @@ func (k *dataKey) body(plain io.Reader, first, size int64, final bool, plainSum,
 	}
 }
 
-// Read fills p if the body has as much: the 16 bytes of a tag are not worth a record of TLS.
+// Read fills p if the body has enough bytes, so that the 16 bytes of a tag do not take a TLS
+// record of their own.
 func (b *sealingBody) Read(p []byte) (n int, err error) {
 	for n < len(p) && (len(b.unread) > 0 || b.err == nil) {
 		if len(b.unread) == 0 {
@@ -128,7 +129,7 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 	return n, ends, nil
 }
 
-// shown returns the body with the methods that the plain one has.
+// shown returns b with the optional methods that the plain body has.
 func (b *sealingBody) shown() io.Reader {
 	_, peeks := b.plain.(driver.BodyPeeker)
 	switch {
@@ -187,7 +188,7 @@ func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// peek encrypts a chunk of the body aside.
+// peek encrypts a chunk of the body into chunk, without reading the body.
 func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
 	n := min(chunkSize, b.size-index*chunkSize)
 	if k, err := b.plain.(driver.BodyPeeker).PeekAt(chunk[:n], index*chunkSize); int64(k) < n {

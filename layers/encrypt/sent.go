@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// bodyChanged returns the error of a part whose bytes are other ones than those of an earlier attempt. They would
-// be encrypted with the same key and nonces, and the store, which may have both, could see their difference.
+// bodyChanged returns the error of a part whose bytes differ from those of an earlier attempt. They would be
+// encrypted with the same key and nonces, and the store, which may have both, could see their difference.
 func bodyChanged() error {
 	return &storage.Error{
 		Code: storage.BodyFailed, Err: errors.New("the body has changed since an earlier attempt has sent it"),
@@ -16,13 +16,13 @@ func bodyChanged() error {
 	}
 }
 
-// A sentPart has the tags of the chunks of a part that were sent. Equal tags are of equal chunks.
+// A sentPart has the tags of the chunks of a part that were sent. Equal tags mean equal chunks.
 type sentPart struct {
 	mu   sync.Mutex
 	tags [][tagSize]byte
 }
 
-// sentPart returns what earlier attempts have sent of a part.
+// sentPart returns the sentPart of a part, which earlier attempts may have begun.
 func (k *dataKey) sentPart(number int) *sentPart {
 	part, _ := k.unstored.LoadOrStore(number, &sentPart{})
 	return part.(*sentPart)

@@ -8,7 +8,8 @@ const (
 	sealedChunk = chunkSize + tagSize
 )
 
-// sealedSize returns the bytes that the store has of an object, or of a part, of plain bytes; -1 if plain is.
+// sealedSize returns how many bytes the store has of an object, or of a part, of plain bytes; -1 if plain is
+// -1.
 func sealedSize(plain int64) int64 {
 	if plain < 0 {
 		return plain
@@ -24,7 +25,8 @@ func plainSize(sealed int64) (plain int64, ok bool) {
 	return sealed - chunks*tagSize, sealed == tagSize || sealed > 0 && (rest == 0 || rest > tagSize)
 }
 
-// mostPlain returns the most plain bytes that take at most sealed bytes; 0, for no limit, if sealed is 0.
+// mostPlain returns the greatest number of plain bytes that take at most sealed bytes. It returns 0, for
+// no limit, if sealed is 0.
 func mostPlain(sealed int64) int64 {
 	if sealed == 0 {
 		return 0

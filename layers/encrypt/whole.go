@@ -10,8 +10,8 @@ import (
 )
 
 // requireWhole fails with ChecksumMismatch if the object does not end where its encryption ended. Only the last chunk
-// tells: it is read once for each object that a driver remembers. attrs and sealed, the bytes that the store has, are
-// what a read by r has found.
+// shows that: it is read once for each object that a driver remembers. attrs, and sealed, which counts the bytes in
+// the store, are from a read by r.
 func (d *objectDriver) requireWhole(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {
@@ -49,7 +49,8 @@ func endOf(d *objectDriver, header string) int64 {
 	return d.ends[header]
 }
 
-// wrote remembers where an object ends. A program may read it that cannot unwrap its data key.
+// wrote remembers where an object ends, for a program that reads it but cannot unwrap its data
+// key.
 func (d *objectDriver) wrote(header string, sealed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

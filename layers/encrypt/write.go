@@ -75,8 +75,8 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 	return out, nil
 }
 
-// prepare computes the checksum of a body of known size, if the driver below needs it before the bytes: it does
-// not if it hashes.
+// prepare computes the checksum of a body of known size, if the driver below needs it before the bytes. A
+// driver that hashes does not need it.
 func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
 	hashes = hashes || d.desc.Features&driver.StreamingPut != 0
 	if body.size < 0 || hashes && d.desc.Features&driver.SequentialParts == 0 {
@@ -85,7 +85,7 @@ func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
 	return body.hash()
 }
 
-// written makes the result of a write that of the plain object, after a comparison of the stored checksum.
+// written makes the result of a write that of the plain object, after it has compared the stored checksum.
 func written(attrs *storage.Attrs, err error, sum storage.CRC32C) (*storage.Attrs, error) {
 	if err != nil {
 		return nil, err
@@ -134,12 +134,13 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 	return k, below, err
 }
 
-// sealPart returns the request of the driver below for a part. All parts but the last have whole chunks.
+// sealPart returns the request of the driver below for a part. All parts but the last consist of whole
+// chunks.
 func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartRequest) (*driver.PartRequest, error) {
 	if r.AnyOrder {
 		return nil, storage.Unsupported
 	}
-	if r.Offset%chunkSize != 0 || r.Offset == 0 && r.Number > 1 { // one nonce for two chunks would show both
+	if r.Offset%chunkSize != 0 || r.Offset == 0 && r.Number > 1 { // one nonce for two chunks would reveal both
 		return nil, invalid("", "the offset of a part must be a multiple of 64 KiB, and 0 only for the first part", "")
 	}
 	in := *r
@@ -227,7 +228,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return ref
 }
 
-// Copy copies the encrypted bytes, and wraps the data key for the name of the copy by the keys of now.
+// Copy copies the encrypted bytes, and wraps the data key again, for the name of the copy, by the
+// current keys.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	from, ok := r.Source.Account.(account)
 	if !ok || r.Source.Attrs == nil || r.Source.Attrs.Metadata[headerName] == "" {
@@ -252,7 +254,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return written(attrs, err, storage.CRC32C{})
 }
 
-// Compose, and what follows, is withheld: the core does not ask for it.
+// Compose and the methods below are withheld: the core does not call them.
 func (d *objectDriver) Compose(context.Context, *driver.ComposeRequest) (*storage.Attrs, error) {
 	return nil, storage.Unsupported
 }

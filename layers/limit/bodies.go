@@ -36,7 +36,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Compose(ctx, r)
 	if storage.CodeOf(err) != storage.Unsupported {
-		_ = d.limiter.sent(ctx, len(r.Tail)) // it has been sent, so an ended context changes nothing
+		_ = d.limiter.sent(ctx, len(r.Tail)) // the bytes were sent, so an ended context changes nothing
 	}
 	return attrs, err
 }

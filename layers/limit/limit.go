@@ -45,8 +45,8 @@ type Rates struct {
 type limiter struct {
 	timetable            Timetable
 	now                  func() time.Time
-	upload, download     lane // in bytes
-	reads, writes, lists lane // in requests
+	upload, download     lane // lanes of bytes
+	reads, writes, lists lane // lanes of requests
 	requests             Requests
 }
 
@@ -79,11 +79,11 @@ func (l *limiter) sent(ctx context.Context, n int) error {
 	return l.upload.pass(ctx, n, float64(l.timetable.At(l.now()).Upload))
 }
 
-// A lane is one direction, or one class of requests. They pass it one after the other, each at its
-// time.
+// A lane is one direction, or one class of requests. Bytes or requests pass it one after the
+// other, each at its time.
 type lane struct {
 	mu   sync.Mutex
-	free time.Time // when all so far have passed
+	free time.Time // when everything that was admitted so far has passed
 }
 
 // pass waits until n more have passed at rate, a number a second. 0 is no limit.

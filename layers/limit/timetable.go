@@ -14,7 +14,7 @@ import (
 // before the first slot of the week, that is the last one of the week before. Without slots
 // there is no limit.
 type Timetable struct {
-	slots []slot // by start
+	slots []slot // in the order of their start
 }
 
 // A slot begins at a minute of the week, which begins on Sunday.
@@ -80,7 +80,8 @@ func Parse(text string) (Timetable, error) {
 	return t, nil
 }
 
-// addSlot adds the times of a field such as Mon-08:00,512K, if they are daily or not.
+// addSlot adds the times of a field such as Mon-08:00,512K. daily selects fields whose time is
+// on each day.
 func addSlot(week map[int]Rates, field string, daily bool) error {
 	at, limit, ok := strings.Cut(field, ",")
 	if !ok {

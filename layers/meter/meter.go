@@ -5,8 +5,8 @@
 //	…
 //	fmt.Println(m.Counts())
 //
-// Put the layer innermost, so that it sees what the store sees. All buckets that are opened with it
-// add up.
+// Put the layer innermost, so that it sees what the store sees. The counts of all buckets that are
+// opened with it are added.
 package meter
 
 import (
@@ -20,10 +20,10 @@ import (
 	"github.com/omnibucket/storage/layers/internal/requestclass"
 )
 
-// Counts are requests and bytes. Every attempt counts, also one that fails. A removal of many objects that
-// is one request counts once, and so does a copy that the provider makes, in however many parts.
+// Counts are requests and bytes. Every attempt counts, also one that fails. A removal of many objects in
+// one request counts once, and so does a copy by the provider, in however many parts.
 type Counts struct {
-	Reads    int64 // of objects, their attributes and tags: S3's GET, Google's class B, Azure's read operations
+	Reads    int64 // reads of objects, their attributes and tags: S3's GET, Google's class B, Azure's read operations
 	Writes   int64 // of objects, parts, tags and locks, and copies: S3's PUT, COPY and POST, Google's class A, Azure's write operations
 	Lists    int64 // pages of objects, versions, parts and multipart uploads; S3 and Google bill them as writes
 	Removals int64 // of objects, versions and multipart uploads, which are free in most storage classes
@@ -83,7 +83,7 @@ type objectDriver struct {
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
 	if err == nil {
-		d.meter.sent.Add(max(r.Size, attrs.Size)) // a store returns no size, and that of a stream is not known before
+		d.meter.sent.Add(max(r.Size, attrs.Size)) // a store returns no size; that of a stream is not known before
 	}
 	return attrs, err
 }

@@ -12,7 +12,7 @@ import (
 
 // A circuit opens when a store has failed, so that no request waits for it.
 type circuit struct {
-	weight int           // of a failure: at opensAt in a row it opens; a caller's deadline that passed has 1
+	weight int           // of a failure; a sum of opensAt in a row opens the circuit; a caller's deadline has 1
 	wait   time.Duration // between two requests while it is open
 
 	mu       sync.Mutex
@@ -22,11 +22,13 @@ type circuit struct {
 
 const (
 	opensAt = 3
-	// leastWait is how long a store must have had until the deadline of a caller tells something about the store.
+	// leastWait is how long a store must have had to respond before the end of a caller's deadline says anything
+	// about the store.
 	leastWait = 25 * time.Millisecond
 )
 
-// allows reports whether a request may be made. While the circuit is open, one may at a time.
+// allows reports whether a request may be made. While the circuit is open, one request at a
+// time may be made.
 func (c *circuit) allows() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,8 +53,8 @@ func (c *circuit) ended(err error) {
 	c.failures = 0
 }
 
-// record records the result of a request that began at a time. If its caller has given up, that tells nothing of the
-// store, but for a deadline that has left it time to respond.
+// record records the result of a request that began at a time. If the caller has given up, that says nothing about
+// the store, unless it had a deadline that left the store time to respond.
 func (c *circuit) record(ctx context.Context, began time.Time, err error) {
 	switch late := ctx.Err(); {
 	case late == nil || err == nil:
@@ -93,7 +95,7 @@ func unavailable(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }
 
-// watch calls do, and ends its context if alive is not called for a time.
+// watch calls do, and ends its context if alive is not called for as long as limit.
 func watch(ctx context.Context, limit time.Duration, do func(ctx context.Context, alive func()) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -135,8 +137,8 @@ func open(
 	return nil, nil, err
 }
 
-// inSecond makes a request to the second store, unless that has failed a moment ago. size is that of the
-// object that it moves, or 0.
+// inSecond makes a request to the second store, unless that has failed a moment ago. size is the size of
+// the object that the request moves, or 0.
 func (s *stores) inSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
 	if !s.ofSecond.allows() {
 		return unavailable(errOpen)

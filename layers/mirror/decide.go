@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// planned returns keys of a Sorter as entries, whose ETag is the Action.
+// planned returns the keys of a Sorter as entries, with the Action in place of the ETag.
 func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for record, err := range s.Sorted(ctx) {
@@ -30,8 +30,8 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 	}
 }
 
-// decide looks again at keys that the mark does not decide. A note of the primary decides some, one of the former
-// primary others, and some have the same content in both stores. The rest is undecided.
+// decide looks again at keys that the mark does not decide. Some are decided by a note of the primary, others by
+// a note of the former primary, and some have the same content in both stores. All others are undecided.
 func (c *comparison) decide(ctx context.Context) error {
 	s := c.stores
 	var once sync.Once
@@ -84,9 +84,9 @@ func (c *comparison) decide(ctx context.Context) error {
 	})
 }
 
-// A noteSet is what notes in a store name.
+// A noteSet has the keys that notes in a store name.
 type noteSet struct {
-	keys  map[string]time.Time // until when the last note of a key says something, by the clock of its store
+	keys  map[string]time.Time // until when the last note of each key is meaningful, by the clock of its store
 	names map[string]bool      // the keys of the notes themselves
 }
 
@@ -95,8 +95,8 @@ func (n noteSet) has(key string) bool {
 	return found
 }
 
-// notedIn returns what notes in a store name, if they are about a pair of stores. With also, those of an earlier
-// version count, which name none.
+// notedIn returns the keys that notes in a store name, if the notes are about a pair of stores. With also, notes
+// of an earlier version count, too, which name no pair.
 func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, also bool) (noteSet, error) {
 	set := noteSet{map[string]time.Time{}, map[string]bool{}}
 	var mu sync.Mutex
@@ -122,14 +122,15 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, als
 	return set, err
 }
 
-// ownNotes returns the keys that notes of the primary name. After a swap, one of an earlier version may be of before.
+// ownNotes returns the keys that notes of the primary name. After a swap, a note of an earlier version may be older
+// than the swap.
 func (c *comparison) ownNotes(ctx context.Context) (noteSet, error) {
 	s := c.stores
 	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former.keys) == 0)
 }
 
-// readClocks finds out how far the clock of the second store is ahead. A dry run writes nothing, and takes them for
-// equal.
+// readClocks finds out how far the clock of the second store is ahead. A dry run writes nothing, and takes the
+// clocks for equal.
 func (c *comparison) readClocks(ctx context.Context) error {
 	if c.dryRun || len(c.noted.keys) == 0 {
 		return nil
@@ -143,19 +144,20 @@ func (c *comparison) readClocks(ctx context.Context) error {
 	return err
 }
 
-// noteLag is how much later than a note the second store may have got what the note is about to replace.
+// noteLag is how much later than a note the second store may have received the object that the note's
+// write replaces.
 const noteLag = time.Minute
 
-// byNote reports whether a note of the primary decides a key. One that is older than what the second store has came
-// back with a snapshot. If both stores have a note, that of the primary is the later one, unless its mark says that it
-// had this role when both were last equal: then the roles were swapped twice since.
+// byNote reports whether a note of the primary decides a key. A note that is older than the second store's object
+// came back with a snapshot. If both stores have a note, the one of the primary is later. But if the primary's mark
+// says that it had this role when both stores were last equal, the roles were swapped twice since.
 func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
 	twice := c.former.has(key) && c.proven && !c.swapped
 	return c.noted.has(key) && !twice && !theirs.Modified.After(c.noted.keys[key].Add(c.ahead+noteLag))
 }
 
-// endNotes removes the notes of the former primary: they would say the same again after another swap. One that came
-// meanwhile stays: somebody still writes there, and this call has not seen what.
+// endNotes removes the notes of the former primary: they would be valid again after another swap. A note that came
+// meanwhile stays: somebody still writes there, and this call has not seen the write.
 func (c *comparison) endNotes(ctx context.Context) error {
 	second := c.stores.second.Bucket
 	return c.job.run(ctx, c.stores.notes(ctx, second), func(ctx context.Context, e storage.ListEntry) error {
@@ -166,7 +168,8 @@ func (c *comparison) endNotes(ctx context.Context) error {
 	})
 }
 
-// countNotes counts what [Repair] would do. Whether a note is recent, only the clock of this process tells.
+// countNotes counts what [Repair] would do. Only the clock of this process decides whether a note is
+// recent.
 func (c *comparison) countNotes(ctx context.Context) error {
 	for e, err := range c.stores.notes(ctx, c.stores.primary) {
 		if err != nil {
@@ -179,8 +182,9 @@ func (c *comparison) countNotes(ctx context.Context) error {
 	return nil
 }
 
-// giveBack copies to the primary what a note of the former primary names, which has the second role now: its write
-// succeeded, and may not have come here. A removal is not adopted, so that no mistake can lose an object by it.
+// giveBack copies to the primary the object that a note of the former primary names. The former primary is the
+// second store now: a write to it succeeded, and may not have reached this primary. A removal is not copied, so
+// that no mistake can lose an object by it.
 func (c *comparison) giveBack(ctx context.Context, key string) error {
 	s, ctx := c.stores, driver.WithLayerMetadata(ctx)
 	ours, theirs, err := s.attrsOfBoth(ctx, key)
@@ -201,8 +205,8 @@ func (c *comparison) giveBack(ctx context.Context, key string) error {
 	return err
 }
 
-// sameContent reports whether two objects have the same bytes, properties and tags, so that to replace one by the other
-// loses nothing. The properties of the marker of a folder say nothing: each console has others.
+// sameContent reports whether two objects have the same bytes, properties and tags, so that replacing one by the
+// other loses nothing. The properties of the marker of a folder do not count: each console sets others.
 func (s *stores) sameContent(ctx context.Context, ours, theirs *storage.Attrs) (bool, error) {
 	if isMarker(ours.Key, ours.Size) && theirs.Size == 0 {
 		return true, nil
@@ -226,7 +230,7 @@ func (s *stores) sameContent(ctx context.Context, ours, theirs *storage.Attrs) (
 	return maps.Equal(tags, others), err
 }
 
-// checksum returns that of an object, which it reads if the store does not tell.
+// checksum returns the checksum of an object, which it reads if the store does not report one.
 func checksum(ctx context.Context, b storage.Bucket, attrs *storage.Attrs) (uint32, error) {
 	if attrs.CRC32C.Known {
 		return attrs.CRC32C.Sum, nil

@@ -12,15 +12,15 @@ import (
 
 // A position is where the next page of a listing begins. The other store continues after After.
 type position struct {
-	Second bool   // the store of Token
+	Second bool   // whether Token is the second store's
 	Token  string // "" if the page begins after After
-	After  string // what came last, or ListRequest.StartAfter
+	After  string // the last key or prefix that was listed, or ListRequest.StartAfter
 }
 
-// afterNotes is past all notes, and before each other key that follows them.
+// afterNotes is past all notes, and before any other key that follows them.
 const afterNotes = NotesPrefix + "~"
 
-// List returns a page of the primary, and else one of the second store.
+// List returns a page of the primary, or of the second store if the primary is down.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *storage.Page, err error) {
 	at := position{After: r.StartAfter}
 	if r.Token != "" {
@@ -60,7 +60,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, s
 			return nil, err
 		}
 		if at.After = e.Key; hidden {
-			at.Token, at.After = "", afterNotes // there may be many
+			at.Token, at.After = "", afterNotes // there may be many notes
 			continue
 		}
 		if second {

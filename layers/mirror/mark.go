@@ -14,21 +14,22 @@ import (
 )
 
 const (
-	// markKey is that of a mark. An earlier version of this package kept the same text there in both stores.
+	// markKey is the key of a mark. An earlier version of this package kept the same text under it in both
+	// stores.
 	markKey = NotesPrefix + "pair"
-	// secondClockKey is that of an object in the second store while its clock is read.
+	// secondClockKey is the key of an object that the second store has while its clock is read.
 	secondClockKey = layerkeys.MirrorClock
 	rolePrimary    = "primary"
 )
 
 // A mark in the primary says until when the second store had no object that the primary lacked. The second store has
-// none: it needs nothing of this layer if it is opened alone, and a copy of it proves nothing.
+// no mark: it needs nothing of this layer if it is opened by itself, and a copy of a mark proves nothing.
 //
-// It proves this only in the store that Place names, as the primary, and beside the store that Second names. A copy of
-// the mark in another store proves nothing. In a store that was restored from a snapshot it is as old as that: the
-// primary had, when the mark was written, each object that the second store has had since before Since. So it has
-// removed what it lacks of these, and written what is different, since then. A later object may be newer than the
-// snapshot.
+// It proves this only in the store that Place names, as the primary, and beside the store that Second names. A copy
+// of the mark in another store proves nothing. In a store that was restored from a snapshot, the mark is as old as
+// the snapshot. When the mark was written, the primary had each object that the second store has had since before
+// Since. If the primary lacks such an object, or has another one, it has removed or written it since then. A later
+// object may be newer than the snapshot.
 type mark struct {
 	Role       string    `json:"role"`
 	Place      string    `json:"place"`
@@ -44,7 +45,8 @@ func (m mark) is(primary, second string) bool {
 	return m.Role == rolePrimary && primary != "" && m.Place == primary && m.Second == second && !m.Since.IsZero()
 }
 
-// readMark returns what a store has at markKey. It is zero if there is none, or that of an earlier version.
+// readMark returns the mark that a store has at markKey. It returns the zero mark if there is none, or the
+// text of an earlier version.
 func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err error) {
 	data, _, err := storage.ReadAll(ctx, b, markKey, storage.WithRange(0, maxNote))
 	if errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.RangeNotSatisfiable) {
@@ -56,7 +58,7 @@ func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err e
 	return m, string(data), err
 }
 
-// prove reads the marks.
+// prove reads the marks, and finds out what they prove.
 func (c *comparison) prove(ctx context.Context) (err error) {
 	if c.mark, c.ourText, err = readMark(ctx, c.stores.primary); err != nil {
 		return err
@@ -68,7 +70,8 @@ func (c *comparison) prove(ctx context.Context) (err error) {
 	return err
 }
 
-// join writes the mark of two stores that are equal, and removes what the second store has of another role or version.
+// join writes the mark of two stores that are equal, and removes the marks and notes that the second store has from
+// another role or version.
 func (c *comparison) join(ctx context.Context) error {
 	s := c.stores
 	since, err := s.secondNow(ctx, c.newest)
@@ -105,6 +108,6 @@ func (s *stores) secondNow(ctx context.Context, newest time.Time) (now time.Time
 			return now, err
 		}
 	}
-	_ = s.second.Bucket.Remove(ctx, secondClockKey) // what stays is hidden, and written over
+	_ = s.second.Bucket.Remove(ctx, secondClockKey) // an object that stays is hidden, and the next call replaces it
 	return now, nil
 }

@@ -5,9 +5,9 @@
 //	bucket, err := storage.Open(ctx, "s3://photos?region=eu-west-1", driver.WithLayer(layer))
 //	report, err := mirror.Repair(ctx, bucket)
 //
-// The bucket with the layer is the primary store. It decides conditions, the order of writes, and
-// revisions. Reads go there, too. If it does not answer, they use the second store: [FailedOver] tells.
-// Writes do not: while the primary cannot be written to, they fail with [storage.Unavailable].
+// The bucket with the layer is the primary store. It decides conditions, the order of writes, and revisions.
+// Reads go there, too. If the primary does not respond, reads use the second store: see [FailedOver]. Writes
+// do not: while the primary cannot be written to, they fail with [storage.Unavailable].
 //
 // # Writes
 //
@@ -20,24 +20,25 @@
 //  3. The object is copied from the primary to the second store, or removed there.
 //  4. The note is removed.
 //
-// All notes are in the primary, because a write needs that store anyway. So there is no state in which
-// notes of two stores contradict each other. A process that is killed before step 1 has done nothing.
-// After each later step there is a note, and [Repair] does steps 3 and 4. It does so too if the second
-// store is down, or a response was lost.
+// All notes are in the primary, because a write needs that store anyway. So there is no state in which notes
+// of two stores contradict each other. A process that is killed before step 1 has done nothing. After each
+// later step there is a note, and [Repair] does steps 3 and 4. Repair also does them if the second store was
+// down, or a response was lost.
 //
-// The copy reads the revision of the primary that it names, and replaces what the second store had when
-// the copy began, by a condition. Afterwards it looks whether the primary still has that object, and begins
-// again if not. So the last of several writers leaves both stores equal, whatever their order. Each writer
-// has a note of its own: it never removes that of another one.
+// The copy reads one revision of the primary. By a condition, it replaces only the object that the second
+// store had when the copy began. Afterwards it looks whether the primary still has that revision, and begins
+// again if not. So the last of several writers leaves both stores equal, whatever their order. Each writer has
+// a note of its own: it never removes that of another one.
 //
 // [Repair] keeps a note that is younger than an hour, because its writer may be about to write. A request
 // that takes longer, and whose process is killed before the copy, is found by [RepairAll].
 //
 // # What is Unsupported
 //
-// Versions, locks, Restore, Compose and options of one provider: they have no equivalent in another store.
-// Copies move through the program. Storage classes and public access are those of the primary only. A write
-// past the layer, also by a signed upload, is copied by [Repair], as signing leaves a note, or by [RepairAll].
+// Versions, locks, Restore, Compose and options of one provider are Unsupported, because they have no
+// equivalent in another store. Copies move through the program. Storage classes and public access are those of
+// the primary only. A write past the layer, also by a signed upload, is copied by [Repair], as signing leaves
+// a note, or by [RepairAll].
 package mirror
 
 import (
@@ -52,7 +53,8 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// NotesPrefix begins the keys of notes in the primary. Writing such a key is InvalidArgument.
+// NotesPrefix begins the keys of notes in the primary. Writing such a key fails with
+// InvalidArgument.
 const NotesPrefix = ".omnibucket-mirror/"
 
 // A Config sets up a mirror. The zero value has the defaults.
@@ -61,11 +63,11 @@ type Config struct {
 	// [storage.OutcomeUnknown]: the primary has the write, and a note.
 	Sync bool
 	// Stall is how long a store may take until it responds, by default 5 s, and until the next bytes of a
-	// copy are sent: a second more for each 16 MiB of the object. Then it counts as failed.
+	// copy are sent. For each 16 MiB of the object it may take a second more. Then it counts as failed.
 	Stall time.Duration
-	// Probe is how long a store that has failed is left alone, by default 10 s: the primary after three
-	// failures in a row, the second store after one. Then one request tries it again. The deadlines of three calls in
-	// a row that passed while a store did not respond count as well.
+	// Probe is how long a store that has failed is left alone, by default 10 s: the primary after three failures in a
+	// row, the second store after one. Then one request tries it again. If the deadlines of three calls in a row pass
+	// while a store does not respond, that counts as a failure, too.
 	Probe time.Duration
 }
 
@@ -79,7 +81,7 @@ type Config struct {
 // every call of the bucket fails with InvalidArgument.
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	switch {
-	case !ofEngine(second): // a write id names what was copied
+	case !ofEngine(second): // the write id names the revision that was copied
 		return nil, invalid("mirror.New", "second must be a bucket that was opened by this library")
 	case c.Stall < 0 || c.Probe < 0:
 		return nil, invalid("mirror.New", "Stall and Probe must not be negative")
@@ -117,7 +119,7 @@ type objectDriver struct {
 	stores *stores
 }
 
-// The stores are what the driver and [Repair] look at.
+// The stores are the two stores of a mirror, for the driver and for [Repair].
 type stores struct {
 	primary storage.Bucket // without the layer
 	once    storage.Bucket // the primary without retries
@@ -125,7 +127,7 @@ type stores struct {
 	second  otherstore.Store
 	config  Config
 
-	place, secondPlace string // of both stores, in every process
+	place, secondPlace string // identities of both stores, in every process
 
 	ofPrimary, ofSecond circuit
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// FailedOver reports whether attrs are from the second store, because the primary did not respond. They, and
-// the object that was read with them, may be older than the last write.
+// FailedOver reports whether attrs are from the second store, because the primary did not respond. The
+// attributes, and the object that was read with them, may be older than the last write.
 func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == otherstore.FailedOver }
 
-// read asks the primary, and if that is down the second store. A read that decides about a write asks the primary
-// only, as does one of a job that removes. One of a revision of the second store, such as the rest of a read that
-// failed over, stays there.
+// read asks the primary, and if that is down the second store. A read that decides about a write asks only the
+// primary, and so does a read by a job that removes. A read of a revision of the second store, such as the rest
+// of a read that failed over, stays there.
 func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second func(context.Context) error) error {
 	if r.Auxiliary || !driver.MayFailOver(ctx) {
 		return primary(ctx)
@@ -60,8 +60,8 @@ func (s *stores) askPrimary(ctx context.Context, primary func(context.Context) e
 	return err
 }
 
-// answers reports whether the second store has answered a read. That it lacks an object proves nothing: a note
-// may say so.
+// answers reports whether err, of a read in the second store, decides the read. A missing object does not,
+// because a note may say that the second store lacks it.
 func answers(err error) bool {
 	switch storage.CodeOf(err) {
 	case "", storage.NotModified, storage.RangeNotSatisfiable:
@@ -80,8 +80,8 @@ func both(err, failed error) error {
 	return own
 }
 
-// condition returns that of a read in the second store, or nil, and the revision of the primary that it must
-// have. It fails if the second store has another one.
+// condition returns the condition of a read in the second store, or nil, and the revision of the primary
+// that it must have. It fails if the second store has a copy of another revision.
 func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
@@ -103,14 +103,15 @@ func (s *stores) condition(
 	return nil, "", nil
 }
 
-// copyOf returns what the second store has, if that is a copy of a revision of the primary; else ObjectNotFound.
+// copyOf returns the second store's object if it is a copy of a revision of the primary. Otherwise it fails with
+// ObjectNotFound.
 func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Attrs, error) {
 	id := otherstore.CopyID(s.second.Public(revision))
 	return s.second.Bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: id})
 }
 
-// fromSecond reads from the second store, and says so in the attributes. They have the revision of the primary that
-// r asks for, if it does.
+// fromSecond reads from the second store, and says so in the attributes. If r asks for a revision of the primary,
+// the attributes have that revision.
 func (s *stores) fromSecond(
 	ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error),
 ) error {
@@ -125,7 +126,7 @@ func (s *stores) fromSecond(
 	return err
 }
 
-// Get reads from the primary, and else from the second store.
+// Get reads from the primary, or from the second store if the primary is down.
 func (d *objectDriver) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {
@@ -151,8 +152,8 @@ func (d *objectDriver) Get(
 	return attrs, body, err
 }
 
-// Head is Get without a body. With [Config].Sync, one that decides whether a write has succeeded looks in both
-// stores.
+// Head is Get without a body. With [Config].Sync, a Head that decides whether a write has succeeded looks in
+// both stores.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
 	s := d.stores
 	err = s.read(ctx, r, func(ctx context.Context) (err error) {
@@ -167,7 +168,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
-	// whether a job's other end is the second store
+	// The question is whether a job's other end is the second store.
 	if evidence.Asks(ctx, r.Key) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
 		err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 			attrs, err = s.second.Head(ctx, r, nil)
@@ -186,7 +187,7 @@ func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 	return err
 }
 
-// Tags are those of the primary, and else those of the second store.
+// Tags returns the tags in the primary, or those in the second store if the primary is down.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
 	err = d.stores.read(ctx, r, func(ctx context.Context) (err error) {
 		tags, err = d.Driver.Tags(ctx, r)

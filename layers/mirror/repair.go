@@ -20,19 +20,20 @@ import (
 
 // A Report says what [Repair] did.
 type Report struct {
-	Repaired int64 // notes, or differences that RepairAll found, of which both stores are equal now
-	Recent   int64 // of these, notes that stay: a writer may be about to write. A later Repair removes them
-	Failed   int64 // the error says why
-	Removed  int64 // of Repaired, objects that the second store does not have any more
+	Repaired int64 // notes, or differences that RepairAll found, for which both stores are equal now
+	Recent   int64 // notes that stay, because a writer may be about to write; a later Repair removes them
+	Failed   int64 // notes or differences that stay because of a failure; the error says why
+	Removed  int64 // objects that were removed from the second store; they are among Repaired
 	// Undecided are differences that [RepairAll] left, because nothing proves which store is right. Then it has neither
 	// removed nor replaced any object.
 	Undecided int64
-	// Ignored are markers of folders, objects without content whose key ends in "/", of which the second store cannot
-	// have the key, as a directory, or which [RepairAll] found in the second store only. They stay where they are.
+	// Ignored are markers of folders, objects without content whose key ends in "/", whose key the second store
+	// cannot have, as a directory cannot, or which [RepairAll] found only in the second store. They stay where they
+	// are.
 	Ignored int64
 }
 
-// A State tells how a mirror is.
+// A State describes the health of a mirror.
 type State struct {
 	Notes       int64 // writes that the second store may lack, and writes in progress
 	PrimaryDown bool  // reads of this bucket use the second store
@@ -41,12 +42,12 @@ type State struct {
 
 const (
 	atOnce   = 16
-	settling = time.Hour // how long after its note a write may be in progress
+	settling = time.Hour // settling is how long after its note a write may be in progress
 	clockKey = NotesPrefix + "clock"
-	maxNote  = 16 << 10 // bytes
+	maxNote  = 16 << 10 // bytes of a note
 )
 
-// Status counts the notes of b, and tells which store this process takes for down.
+// Status counts the notes of b, and says which store this process takes for down.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func Status(ctx context.Context, b storage.Bucket) (State, error) {
@@ -67,11 +68,11 @@ func Status(ctx context.Context, b storage.Bucket) (State, error) {
 // Repair makes both stores equal for each key that has a note, while others read and write. It may be killed
 // and called again, and run in several processes at once. Call it every few minutes, and after a store was down.
 //
-// A failure of one key does not end it: the error joins the first ten. It ends if a store is down.
+// A failure of one key does not end it: the error joins the first ten. If a store is down, Repair ends.
 //
 // A note that came with a copy of its bucket replaces and removes nothing. If that would be needed, or if both stores
-// have a note of a key because their roles were swapped, the key fails with PreconditionFailed: call [RepairAll]. Call
-// that, and not Repair, also after the primary was restored from a snapshot, which has notes of that time.
+// have a note of a key because their roles were swapped, the key fails with PreconditionFailed: call [RepairAll].
+// Also call RepairAll, and not Repair, after the primary was restored from a snapshot, which has notes of that time.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
@@ -79,7 +80,7 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	s.ofSecond.ended(nil) // it is asked now
+	s.ofSecond.ended(nil) // Repair is about to ask it
 	ctx = evidence.WithoutFailover(ctx)
 	j := &job{}
 	err = s.repairNotes(ctx, j, false)
@@ -99,20 +100,20 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-// repairNotes does what the notes say. Later notes are those of a primary that is known to have been written last:
-// those of the second store do not count then.
+// repairNotes does what the notes say. With later, the primary is known to have been written last: then notes of
+// the second store do not count.
 func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	now, err := storeclock.Now(ctx, s.primary, clockKey)
 	if err != nil {
 		return err
 	}
 	s.ofPrimary.ended(nil)
-	former := sync.OnceValues(func() (noteSet, error) { // a second store that is down fails only what needs it
+	former := sync.OnceValues(func() (noteSet, error) { // if the second store is down, only some keys need it
 		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	})
 	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
 		n, err := readNote(ctx, s.primary, e.Key)
-		if errors.Is(err, storage.ObjectNotFound) { // its writer, or another Repair, has removed it
+		if errors.Is(err, storage.ObjectNotFound) { // the writer of the note, or another Repair, has removed it
 			return nil
 		}
 		if err == nil && !later {
@@ -147,7 +148,8 @@ func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
 }
 
 // obey makes both stores equal for the key of a note. A note that was made in another place, or beside another second
-// store, came with a copy of its bucket. It says nothing about these two, so it replaces and removes nothing.
+// store, came with a copy of its bucket. It says nothing about these two stores, so obey then replaces and removes
+// nothing.
 func (s *stores) obey(ctx context.Context, j *job, n note) error {
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
 		_, err := j.repair(ctx, s, n.Key)
@@ -234,8 +236,8 @@ func (j *job) run(
 	return errors.Join(append(failures, err)...)
 }
 
-// repair makes both stores equal for a key, and reports whether they are. They are not for the marker of a folder that
-// the second store cannot have.
+// repair makes both stores equal for a key, and reports whether they are. They are not if the key is the marker of a
+// folder that the second store cannot have.
 func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, err error) {
 	removed, err := s.equalize(ctx, key, true)
 	if removed {

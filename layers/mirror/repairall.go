@@ -21,18 +21,19 @@ type repairOption func(*comparison)
 
 func (o repairOption) applyRepair(c *comparison) { o(c) }
 
-// WithDryRun makes [RepairAll] change nothing. It counts and tells what it would do otherwise.
+// WithDryRun makes [RepairAll] change nothing. It counts and reports what it would do
+// otherwise.
 func WithDryRun() RepairOption { return repairOption(func(c *comparison) { c.dryRun = true }) }
 
-// WithPrimaryRight makes [RepairAll] replace and remove whatever the primary has not in the second store, also if
-// nothing proves that the primary is right. Look first what it would remove, by [WithDryRun] and [WithDifferences]. A
-// primary without objects is ObjectNotFound nevertheless.
+// WithPrimaryRight makes [RepairAll] replace in the second store whatever differs from the primary, and remove
+// whatever the primary lacks, also if nothing proves that the primary is right. Look first what it would remove, by
+// [WithDryRun] and [WithDifferences]. If the primary has no objects, it still fails with ObjectNotFound.
 func WithPrimaryRight() RepairOption {
 	return repairOption(func(c *comparison) { c.primaryRight = true })
 }
 
-// WithDifferences makes [RepairAll] call report for each key that it changes or leaves undecided, by one goroutine at a
-// time. Without it, only the counts tell. Keys that only a note names are counted only.
+// WithDifferences makes [RepairAll] call report for each key that it changes or leaves undecided, by one goroutine at
+// a time. Without it, there are only the counts. Keys that only a note names are counted and not reported.
 func WithDifferences(report func(Difference)) RepairOption {
 	return repairOption(func(c *comparison) { c.tell = report })
 }
@@ -48,14 +49,14 @@ type Action string
 
 // The actions of RepairAll.
 const (
-	Copied    Action = "copied"    // the second store had none
-	Replaced  Action = "replaced"  // in the second store
-	Removed   Action = "removed"   // from the second store
-	Returned  Action = "returned"  // from the second store, which was the primary, to the primary
+	Copied    Action = "copied"    // copied to the second store, which had no object
+	Replaced  Action = "replaced"  // replaced in the second store
+	Removed   Action = "removed"   // removed from the second store
+	Returned  Action = "returned"  // copied from the second store, which was the primary, to the primary
 	Undecided Action = "undecided" // see [Report]
 )
 
-// sortMemory is the number of bytes for keys in memory. More are in temporary files.
+// sortMemory is the number of bytes for keys in memory. Any more are in temporary files.
 const sortMemory = 8 << 20
 
 // RepairAll compares all objects, and does what [Repair] does. It copies what the second store lacks. It replaces what
@@ -64,14 +65,14 @@ const sortMemory = 8 << 20
 // writes past the layer, and after a store was lost or restored.
 //
 // It removes and replaces only what the primary is known to have had. When it has made both stores equal, it puts a
-// mark into the primary, which says when and of which second store. If the primary lacks an object that the second
-// store has had since before then, the primary itself has removed it. Anything else is undecided: the primary may be a
-// new store in the place of one that was lost, an interrupted copy, or restored from a snapshot. If one object is
+// mark into the primary, which names the time and the second store. If the primary lacks an object that the second
+// store has had since before then, the primary itself has removed it. Anything else is undecided: the primary may be
+// a new store in the place of one that was lost, an interrupted copy, or restored from a snapshot. If one object is
 // undecided, RepairAll removes and replaces nothing, and fails with PreconditionFailed. Its hint says how to decide.
 //
-// If the roles of the stores were swapped, RepairAll also copies to the primary what a note of the former primary
-// names, unless this primary has a note, too. It replaces an object so only if no other object is missing in the former
-// primary: else that may be restored from a snapshot.
+// If the roles of the stores were swapped, RepairAll also copies to the primary the objects that notes of the former
+// primary name, unless this primary has a note of the same key. It replaces an object that way only if the former
+// primary lacks no other object: otherwise that store may have been restored from a snapshot.
 //
 // It fails with ObjectNotFound if the primary has no objects and the second store has some, and with InvalidArgument
 // if b was not opened with the layer.
@@ -100,24 +101,25 @@ type comparison struct {
 	job                  job
 	stores               *stores
 	dryRun, primaryRight bool
-	tell                 func(Difference) // or nil
+	tell                 func(Difference) // nil without WithDifferences
 
-	mark               mark // of the primary
+	mark               mark // mark of the primary
 	ourText, theirText string
-	proven             bool // the mark is of these stores
-	swapped            bool // the second store has a mark as the primary
-	// The notes of the second store, if it was the primary, and then those of this primary.
+	proven             bool // whether the mark is of these stores
+	swapped            bool // whether the second store has a mark from the time when it was the primary
+	// Notes: former are those of the second store, if it was the primary, and noted those of
+	// this primary.
 	former, noted noteSet
-	ahead         time.Duration // the clock of the second store, of that of the primary
+	ahead         time.Duration // how far the clock of the second store is ahead of the primary's
 
-	objects, matched atomic.Int64 // of the primary, and those of which the second store has the copy
-	older            atomic.Int64 // objects that the second store lacks, and no note says why
+	objects, matched atomic.Int64 // objects of the primary, and how many of them have a copy in the second store
+	older            atomic.Int64 // objects that the second store lacks, although no note says why
 	conflicts        atomic.Int64 // keys of planned that are to be replaced in the primary
 	undecided        atomic.Int64
 	first            atomic.Pointer[string] // an undecided key
 
-	// job.mu guards what follows while entries are compared.
-	newest   time.Time       // of the second store's objects
+	// job.mu guards the fields below while entries are compared.
+	newest   time.Time       // time of the newest object in the second store
 	byMark   int64           // keys of planned that the mark decides
 	planned  *keysort.Sorter // keys to be made equal, with their Action
 	doubtful *keysort.Sorter // keys that the mark does not decide
@@ -188,7 +190,7 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 	return c.plan(ctx, e.Key, Replaced, theirs.Modified)
 }
 
-// isMarker reports whether an object is the marker of a folder, without content.
+// isMarker reports whether an object is the marker of a folder, which has no content.
 func isMarker(key string, size int64) bool { return size == 0 && markerkey.Is(key) }
 
 // ofSecond compares an object of the second store. The mark does not decide the marker of a folder: the primary may be
@@ -209,7 +211,7 @@ func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	return c.plan(ctx, e.Key, Removed, modified)
 }
 
-// plan keeps a key for later, when all differences are known. The second store has had the object since modified.
+// plan keeps a key until all differences are known. The second store has had the object since modified.
 func (c *comparison) plan(ctx context.Context, key string, a Action, modified time.Time) error {
 	c.job.mu.Lock()
 	defer c.job.mu.Unlock()

@@ -19,13 +19,15 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// A note says that the second store may lack what the primary has of a key.
+// A note says that the second store may lack the primary's object of a key, or its removal.
 type note struct {
 	Key string        `json:"key"`
 	For time.Duration `json:"for,omitempty"` // how long a signed upload is possible, in nanoseconds
-	// Pair is that of the stores that it is about: see pairOf. It is "" if an earlier version of this package wrote it.
+	// Pair names the stores that the note is about: see pairOf. It is "" if an earlier version of this package wrote
+	// the note.
 	Pair string `json:"pair,omitempty"`
-	// Made is by the clock of the writer. A note that came back with a snapshot may have a later time in its store.
+	// Made is when the note was written, by the clock of the writer. A note that came back with a snapshot may have
+	// a later time in its store.
 	Made time.Time `json:"made,omitzero"`
 }
 
@@ -45,7 +47,7 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 	})
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		own := *e
-		own.Unknown, err = false, &own // nothing was written for the call
+		own.Unknown, err = false, &own // nothing was written for the caller
 	}
 	return name, err
 }
@@ -55,7 +57,7 @@ func (s *stores) removeNote(ctx context.Context, name string) {
 	_ = s.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error { return s.once.Remove(ctx, name) })
 }
 
-// write makes a write to the primary, and then the second store equal.
+// write makes a write to the primary, and then makes the second store equal.
 func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	name, err := s.putNote(ctx, key, 0)
 	if err != nil {
@@ -175,9 +177,10 @@ var errAgain = errors.New("look again")
 // key.
 var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 
-// equalize gives the second store what the primary has of a key. When it returns nil, the second store has
-// it, or a later writer has a note. It also reports whether it has removed an object from the second store.
-// With look, it may have it already. Every other round looks, because another writer may have made the copy.
+// equalize gives the second store the primary's object of a key, or removes it there. When it returns nil,
+// both stores are equal, or a later writer has a note. It also reports whether it has removed an object from
+// the second store. With look, it first looks whether the second store has the copy already. Every other
+// round looks, too, because another writer may have made the copy.
 func (s *stores) equalize(ctx context.Context, key string, look bool) (removed bool, err error) {
 	for range rounds {
 		gone, err := s.equalizeOnce(ctx, key, look)
@@ -216,7 +219,8 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) (remov
 	return false, s.verify(ctx, ours, theirs)
 }
 
-// isCopy reports whether theirs is known to be a copy of ours. On S3, equal content has one revision.
+// isCopy reports whether theirs is known to be a copy of ours. On S3, objects with equal content have
+// the same revision.
 func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
 	if theirs == nil || !properties.Same(&ours.Properties, &theirs.Properties) {
 		return false
@@ -240,7 +244,8 @@ func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs,
 	return attrs, err
 }
 
-// attrsOfBoth returns what the primary and the second store have of a key, or nil.
+// attrsOfBoth returns the attributes of the object in the primary and in the second store; nil
+// for none.
 func (s *stores) attrsOfBoth(ctx context.Context, key string) (ours, theirs *storage.Attrs, err error) {
 	if ours, err = attrsOf(ctx, s.primary, key); err == nil {
 		theirs, err = attrsOf(ctx, s.second.Bucket, key)
@@ -248,7 +253,8 @@ func (s *stores) attrsOfBoth(ctx context.Context, key string) (ours, theirs *sto
 	return ours, theirs, err
 }
 
-// removeSecond removes an object that the primary does not have, and returns errAgain: it may have come back.
+// removeSecond removes an object that the primary does not have, and returns errAgain, because the primary
+// may have the object again.
 func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) (removed bool, err error) {
 	var opts []storage.RemoveOption
 	if storage.Supports(s.second.Bucket, storage.ConditionalRemove) {
@@ -263,8 +269,8 @@ func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.A
 	return false, err
 }
 
-// copy copies one revision of the primary in place of what the second store has. The write id of the copy
-// names the revision.
+// copy copies one revision of the primary, and replaces the second store's object. The write id of the
+// copy names the revision.
 func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied *storage.Attrs, err error) {
 	var condition storage.CopyOption = storage.IfAbsent()
 	if theirs != nil {
@@ -286,7 +292,8 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 	return copied, err
 }
 
-// verify returns errAgain if the primary has another object, or other tags, than was copied.
+// verify returns errAgain if the primary has another object, or other tags, than those that
+// were copied.
 func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error {
 	now, err := attrsOf(ctx, s.primary, ours.Key)
 	switch {
@@ -310,7 +317,7 @@ func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error 
 	})
 }
 
-// pinKey is of the context's value that names the revision to read.
+// pinKey is the key of the context's value that names the revision to read.
 type pinKey struct{}
 
 // A pinned driver reads the revision that the context names, or fails.

@@ -18,17 +18,17 @@ import (
 
 // A Report says what [Finish] did.
 type Report struct {
-	Copied int64 // objects
-	Bytes  int64 // of the copied objects
+	Copied int64 // objects that were copied
+	Bytes  int64 // bytes of the copied objects
 	Left   int64 // objects of the old store that could not be copied: the error says why
-	// Markers are small objects that are in the way: [RemoveMarkers] removes them. The new store cannot remove them by
-	// a condition, or they were made in another store, and came with a copy of its bucket.
+	// Markers are small objects that are in the way: [RemoveMarkers] removes them. Either the new store cannot remove
+	// them by a condition, or they were made in another store and came with a copy of its bucket.
 	Markers int64
 	// Tombstones are removals that the old store has not seen, with [Config.KeepOld]. They stay in the new store
 	// until [FinishConfig.RemoveTombstones].
 	Tombstones int64
-	// Ignored are markers of folders, objects without content whose key ends in "/", that the new store cannot have, as
-	// a directory. They stay in the old store.
+	// Ignored are markers of folders, objects without content whose key ends in "/", that the new store cannot have,
+	// as a directory cannot. They stay in the old store.
 	Ignored int64
 }
 
@@ -40,25 +40,25 @@ type FinishConfig struct {
 	// Progress, if not nil, is called after each object that was copied or that failed, by one
 	// goroutine at a time.
 	Progress func(Report)
-	// RemoveTombstones removes those of [Config.KeepOld] from the new store, if no object and no marker is left. Set it
-	// when no process uses the layer any more: its readers would see removed objects again.
+	// RemoveTombstones removes the tombstones of [Config.KeepOld] from the new store, if no object and no marker is
+	// left to move. Set it when no process uses the layer any more: readers with the layer would see removed objects
+	// again.
 	RemoveTombstones bool
 }
 
-// Finish copies every object that only the old store has to the new one, while others read and
-// write. It may be called again, also after it was killed, and by several processes: each copies what is
-// left, and what has moved costs only its place in the listings. When it returns nil and no
-// Markers, all reads find their object in the new store, if no writer bypasses the overlay. Then open
-// the bucket with [Config.NewOnly] in all processes, and after that without the layer. The old store keeps its
-// objects, with [Config.KeepOld] also those that were removed. The copies are private, also those of public objects.
+// Finish copies every object that only the old store has to the new one, while others read and write. It may be
+// called again, also after it was killed, and by several processes: each copies the objects that are left; objects
+// that have moved are only listed. When it returns nil and Markers is 0, all reads find their object in the new
+// store, if no writer bypasses the overlay. Then open the bucket with [Config.NewOnly] in all processes, and after
+// that without the layer. The old store keeps its objects, with [Config.KeepOld] also those that were removed. The
+// copies are private, also those of public objects.
 //
-// An object that another process copies now comes later: after a second, two, four and so on, Finish
-// copies it itself, for that process may have been killed. A request that failed for a passing
-// reason is repeated so four times. A failure of one object does not end the job: the error joins the
-// first ten.
+// If another process is copying an object, Finish returns to it after a second, two, four and so on, and copies it
+// itself, because that process may have been killed. A request that failed for a passing reason is repeated four
+// times in the same way. A failure of one object does not end the job: the error joins the first ten.
 //
-// It is no job of package transfer, whose copies know no marker: a condition on what was
-// listed would not stop one from bringing back an object that was removed.
+// A job of package transfer cannot replace Finish: its copies know no markers, and could bring back an object that
+// was removed.
 //
 // It fails with InvalidArgument if b was not opened with the layer, and with Unsupported if a store does not list in
 // byte order.
@@ -93,9 +93,10 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	return f.report, err
 }
 
-// RemoveMarkers removes the markers that are left, without a condition, and returns how many. A marker that came with a
-// copy of its bucket does not remove the object of the old store, which is seen again: call Finish once more. Call it
-// after [Finish] while no writer uses the bucket: a write at the same moment would be lost.
+// RemoveMarkers removes the markers that are left, without a condition, and returns how many it has removed. A marker
+// that came with a copy of its bucket does not remove the object of the old store, which readers then see again: call
+// Finish once more. Call RemoveMarkers after [Finish] while no writer uses the bucket: a write at the same moment
+// would be lost.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
@@ -114,7 +115,7 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 	return removedNow, err
 }
 
-// Left returns how many objects only the old store has, with those that [Finish] ignores.
+// Left returns how many objects only the old store has, including those that [Finish] ignores.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
@@ -127,7 +128,7 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	return objects, err
 }
 
-// eachLeft calls do for each leftover, with what the new store has of it.
+// eachLeft calls do for each leftover, with the new store's place of its key.
 func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *stores, l leftover, p place) error) error {
 	s, err := storesOf(b, op)
 	if err != nil {
@@ -171,10 +172,11 @@ type finisher struct {
 	mu       sync.Mutex
 	report   Report
 	failures []error
-	later    []leftover // of the next round
+	later    []leftover // leftovers for the next round
 }
 
-// end copies an object, or ends what a process that was killed has begun. It returns the error that ends the job.
+// end copies an object, or ends a copy or removal that a killed process has begun. It returns the error that ends
+// the job.
 func (f *finisher) end(ctx context.Context, l leftover) error {
 	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
 	stays := false
@@ -222,10 +224,10 @@ func (f *finisher) end(ctx context.Context, l leftover) error {
 type leftover struct {
 	key          string
 	size         int64 // in the old store
-	inOld, inNew bool  // in the new store, it has the size of a marker
+	inOld, inNew bool  // whether each store has the key; in the new store, the object has the size of a marker
 }
 
-// left returns each key that the old store has and the new one not, and each that may be a marker.
+// left returns each key that only the old store has, and each that may be a marker.
 func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
 		ofNew, stopNew := iter.Pull2(otherstore.Without(s.new.List(ctx), s.isTombstone))

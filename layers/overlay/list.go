@@ -17,14 +17,14 @@ import (
 type position struct {
 	New, Old, Removed             string // tokens of the pages; "" is the first one
 	NewDone, OldDone, RemovedDone bool   // there are no more pages
-	Start                         string // ListRequest.StartAfter of the first page
-	After                         string // what came last, or ""
+	Start                         string // ListRequest.StartAfter in the request of the first page
+	After                         string // the last key or prefix that was listed, or ""
 }
 
-// List merges a page of each store. Where both have a key, the new store's entry counts. The page of the
-// old store comes first: an object that moves meanwhile is in one of them. So is one whose removal was
-// under way before, and ends meanwhile. The page of tombstones comes second: an object may move, and then its removal
-// may leave it in the new store.
+// List merges a page of each store. If both have a key, the new store's entry counts. The page of the old store is
+// read first, so that an object that moves meanwhile is in one of the pages. So is an object whose removal was in
+// progress before, and ends meanwhile. The page of tombstones is read second: an object may move, and its removal may
+// then leave a tombstone in the new store.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	at := position{Start: r.StartAfter}
 	if r.Token != "" {
@@ -64,7 +64,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return m.page, m.setToken()
 }
 
-// pageOf returns the entries of a store's page that have not come yet.
+// pageOf returns the entries of a store's page that were not listed yet.
 func pageOf(
 	ctx context.Context, b storage.Bucket, r *driver.ListRequest, at position, token string, done bool,
 ) (*storage.Page, error) {
@@ -84,8 +84,8 @@ func pageOf(
 // lookAhead is the number of possible markers that are looked at together.
 const lookAhead = 16
 
-// markers returns the kind of each entry that is a marker. It looks at those that have the size of their marker. An
-// object that has come in place of one since the listing is an entry like others.
+// markers returns the kind of each entry that is a marker. It looks at entries that have the size of a marker. If
+// an object has replaced a marker since the listing, its entry is like any other.
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []*storage.ListEntry
 	for i := range entries {
@@ -105,7 +105,7 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 	return byKey, err
 }
 
-// kindOf returns the kind of a marker, or "" for an object, of which it sets the entry.
+// kindOf returns the kind of a marker. For an object it returns "", and sets its entry.
 func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
 	p, err := s.look(ctx, e.Key)
 	switch {
@@ -115,19 +115,19 @@ func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, erro
 		e.Size, e.ETag, e.Revision, e.Modified = p.attrs.Size, p.attrs.ETag, p.attrs.Revision, p.attrs.Modified
 		return "", nil
 	}
-	if attrs, err := s.inOld(ctx, e.Key); attrs == nil { // the marker's end was that of a removal
+	if attrs, err := s.inOld(ctx, e.Key); attrs == nil { // the marker was the end of a removal
 		return removed, err
 	}
 	return copying, nil
 }
 
-// A merger makes a page of two, and of that of tombstones.
+// A merger makes one page of a page of each store and a page of tombstones.
 type merger struct {
 	at                      position
 	limit                   int
 	ofNew, ofOld, ofRemoved *storage.Page
 	markers                 map[string]string
-	hidden                  map[string]bool // of the old store's entries
+	hidden                  map[string]bool // entries of the old store that have a tombstone
 	page                    *storage.Page
 }
 

@@ -11,18 +11,18 @@ import (
 	"github.com/omnibucket/storage/internal/layerkeys"
 )
 
-// The metadata of a marker. Users see no names that begin with "omnibucket".
+// Metadata of a marker. Users see no names that begin with "omnibucket".
 const (
 	markerName = layerkeys.MarkerName
 	copying    = "copying"               // readers look in the old store
 	removed    = layerkeys.RemovedMarker // there is no object
-	pairName   = "omnibucketoverlaypair" // names the stores of the marker; an earlier version wrote none
+	pairName   = "omnibucketoverlaypair" // names the stores of the marker; markers of an earlier version lack it
 )
 
-// A place is what the new store has of a key.
+// A place is the state of a key in the new store.
 type place struct {
-	attrs  *storage.Attrs // of an object or a marker; nil if there is none
-	marker string         // copying, removed, or "" if attrs are of an object
+	attrs  *storage.Attrs // attributes of an object or a marker; nil if there is none
+	marker string         // copying, removed, or "" if the place has an object
 }
 
 func (p place) hasObject() bool { return p.attrs != nil && p.marker == "" }
@@ -50,8 +50,8 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 	return place{attrs, markerOf(key, attrs)}, nil
 }
 
-// isForeign reports whether a marker was made in another new store, or above another old one. It came with a copy of
-// its bucket: it hides the object, but nothing is removed because of it.
+// isForeign reports whether a marker was made in another new store, or above another old one. Such a marker came
+// with a copy of its bucket: it hides the old store's object, but nothing is removed because of it.
 func (s *stores) isForeign(p place) bool {
 	pair := p.attrs.Metadata[pairName]
 	return pair != "" && pair != s.pair
@@ -78,7 +78,8 @@ func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Cond
 	return place{attrs, kind}, nil
 }
 
-// putText stores a small object by the driver: keys of the old store may break rules of the core.
+// putText stores a small object by the driver: and not by a bucket, because keys of the old store
+// may break rules of the core.
 func (s *stores) putText(
 	ctx context.Context, key, text string, metadata map[string]string, c storage.Condition,
 ) (*storage.Attrs, error) {

@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// An emptyDriver is in place of the old store's with [Config.NewOnly]. It describes itself as the new store does. All
-// other calls are of a driver that finds nothing.
+// An emptyDriver replaces the old store's driver with [Config.NewOnly]. It describes itself as the new store does.
+// All other calls find nothing.
 type emptyDriver struct{ driver.Driver }
 
 func (emptyDriver) List(_ context.Context, r *driver.ListRequest) (*storage.Page, error) {

@@ -18,11 +18,10 @@
 //
 // # How an object moves
 //
-// A marker is a small object with the key in the new store. One says that the object is being copied:
-// readers look in the old store. Another one says that the object is being removed: there is none. A
-// copy replaces its own marker and nothing else, by a condition. So it never replaces a newer write,
-// and never brings back an object that was removed. A marker that a killed process left means the
-// same until a write, a removal or [Finish] ends it.
+// A marker is a small object with the key in the new store. One kind says that the object is being copied: readers
+// look in the old store. The other kind says that the object is being removed: readers find none. A copy replaces its
+// own marker and nothing else, by a condition. So it never replaces a newer write, and never brings back an object
+// that was removed. A marker that a killed process left means the same until a write, a removal or [Finish] ends it.
 //
 // # Public objects
 //
@@ -32,7 +31,7 @@
 //
 // # What is Unsupported
 //
-// Versions, locks, Restore, Compose, and IfAbsent on a signed upload: no single store can
+// Versions, locks, Restore, Compose, and IfAbsent on a signed upload are Unsupported, because no single store can
 // judge them. Copies move through the program.
 package overlay
 
@@ -51,9 +50,9 @@ type Config struct {
 	// CopyOnRead copies an object of the old store before a download of the whole object from the
 	// start. Reads of ranges do not copy.
 	CopyOnRead bool
-	// KeepOld leaves the old store as it is: opened alone, it is the way back. A removal puts a tombstone below
-	// [TombstonesPrefix] into the new store, which the bucket does not show, and SetTags copies the object first.
-	// All processes must agree on it. Removing a key that the new store cannot have fails.
+	// KeepOld leaves the old store as it is: opened by itself, it is the way back. A removal puts a tombstone
+	// below [TombstonesPrefix] into the new store, which the bucket does not show, and SetTags copies the object
+	// first. All processes must agree on it. Removing a key that the new store cannot have fails.
 	KeepOld bool
 	// NewOnly reads only the new store, and still removes from both. Set it when [Finish] has ended, in one process
 	// after the other, and take the layer away when all have it. Else an object that a process without the layer
@@ -105,22 +104,22 @@ type objectDriver struct {
 	stores *stores
 }
 
-// The stores are what the driver and [Finish] look at.
+// The stores are the two stores of an overlay, for the driver and for [Finish].
 type stores struct {
-	driver  driver.Driver  // of the new store
-	new     storage.Bucket // the same, without the layer
+	driver  driver.Driver  // driver of the new store
+	new     storage.Bucket // the new store, without the layer
 	old     otherstore.Store
 	removes storage.Bucket // the old store, also with NewOnly
 	config  Config
-	desc    driver.Description // of the new store
+	desc    driver.Description // description of the new store
 	pair    string             // names the new and the old store in every process
 }
 
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.old.Describe(storage.LeadingSlashes)
-	desc.Features &^= storage.SignedIfAbsent // that would hold in one store only
+	desc.Features &^= storage.SignedIfAbsent // such a condition would hold in one store only
 	desc.PublicBaseURL = ""
-	desc.Places = otherstore.Store{Bucket: d.stores.removes}.Places(d.Driver) // also with NewOnly
+	desc.Places = otherstore.Store{Bucket: d.stores.removes}.Places(d.Driver) // also with NewOnly, the old store counts
 	return desc
 }
 

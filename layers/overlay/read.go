@@ -24,13 +24,13 @@ func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storag
 	return nil, storage.PreconditionFailed
 }
 
-// What a read found. Head has no body.
+// A found is the result of a read. Head has no body.
 type found struct {
 	attrs *storage.Attrs
 	body  io.ReadCloser
 }
 
-// Get reads from the new store, and else from the old one.
+// Get reads from the new store, or from the old one if the new store does not have the object.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	f, err := d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
 		attrs, body, err := d.Driver.Get(ctx, own)
@@ -94,8 +94,8 @@ func (s *stores) read(
 // errLookInOld says that the new store has no object, and hides none of the old store.
 var errLookInOld = errors.New("look in the old store")
 
-// readNew reads from the new store. If a marker may have been the reason for a failure, and an object has
-// come in its place, it reads again. A revision of the old store is never one there.
+// readNew reads from the new store. If a marker may have caused a failure, and an object has replaced it,
+// readNew reads again. No object there has a revision of the old store.
 func (s *stores) readNew(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
 ) (found, error) {
@@ -112,7 +112,7 @@ func (s *stores) readNew(
 			if f.body != nil {
 				_ = f.body.Close()
 			}
-			if f.attrs.ReplicationStatus == otherstore.FailedOver { // an older marker
+			if f.attrs.ReplicationStatus == otherstore.FailedOver { // a mirror's second store may have an older marker
 				return found{}, errBusy
 			}
 			return found{}, place{marker: markerOf(r.Key, f.attrs)}.lacks()
@@ -158,7 +158,7 @@ func lacks(err error) bool {
 	return false
 }
 
-// Tags are those of the store that has the object.
+// Tags returns the tags in the store that has the object.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
 	_, err = d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
 		attrs, err := d.Driver.Head(ctx, own)
@@ -173,8 +173,8 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map
 	return tags, err
 }
 
-// SetTags changes those of the store that has the object. As in read, an object that is in neither is looked for in
-// the new store again.
+// SetTags changes the tags in the store that has the object. As in read, an object that is in neither is looked for
+// in the new store again.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	err := d.setTags(ctx, r)
 	if !errors.Is(err, storage.ObjectNotFound) {
@@ -186,7 +186,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return d.Driver.SetTags(ctx, r)
 }
 
-// setTags looks once. A copy that is under way may have the former tags: it must begin again.
+// setTags looks once. A copy in progress may have the former tags: it must begin again.
 func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.look(ctx, r.Key)
 	switch {

@@ -17,11 +17,11 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// TombstonesPrefix begins the keys of tombstones in the new store: see [Config.KeepOld]. Writing such a key is
-// InvalidArgument then.
+// TombstonesPrefix begins the keys of tombstones in the new store: see [Config.KeepOld]. With that option,
+// writing such a key fails with InvalidArgument.
 const TombstonesPrefix = ".omnibucket-overlay/"
 
-// afterTombstones is past all tombstones, but for hostile keys.
+// afterTombstones is past all tombstones, except for hostile keys.
 const afterTombstones = TombstonesPrefix + "\U0010FFFD"
 
 const tombstone = "An overlay has removed this key. Its old store keeps the object.\n"
@@ -30,7 +30,8 @@ func (s *stores) isTombstone(key string) bool {
 	return s.config.KeepOld && strings.HasPrefix(key, TombstonesPrefix)
 }
 
-// nameOf returns the key of a tombstone. Those of most keys are in the order of the keys.
+// nameOf returns the key of a tombstone. The tombstones of most keys are in the order of the
+// keys; ordered reports whether this one is.
 func nameOf(key string) (name string, ordered bool) {
 	if name = TombstonesPrefix + key; keyrule.Fits(name) {
 		return name, true
@@ -50,8 +51,8 @@ func (s *stores) reserved(key string) error {
 	return nil
 }
 
-// removeOld removes an object from the old store. With KeepOld it leaves a tombstone instead. That stays, also
-// if the key is written again: nobody writes to the old store, so its object never counts again.
+// removeOld removes an object from the old store. With KeepOld it leaves a tombstone instead. The tombstone
+// stays, also if the key is written again: nobody writes to the old store, so its object never counts again.
 func (s *stores) removeOld(ctx context.Context, key string) error {
 	if !s.config.KeepOld {
 		return s.removes.Remove(ctx, key)
@@ -93,7 +94,7 @@ func (s *stores) in(ctx context.Context, old storage.Bucket, key string) (*stora
 	return attrs, nil
 }
 
-// oldEntries returns those of the old store that have no tombstone.
+// oldEntries returns the entries of the old store that have no tombstone.
 func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	all := otherstore.Without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)), s.isTombstone)
 	if !s.config.KeepOld {
@@ -122,7 +123,7 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 	}
 }
 
-// tombstones counts those that are left. With remove, it removes them.
+// tombstones counts the tombstones that are left. With remove, it removes them.
 func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err error) {
 	if !s.config.KeepOld {
 		return 0, nil
@@ -153,7 +154,7 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, at position
 		return page, err
 	}
 	if n := len(page.Entries); n > 0 && s.isTombstone(page.Entries[n-1].Key) && page.Token != "" {
-		at.Start = afterTombstones // there may be many
+		at.Start = afterTombstones // there may be many tombstones
 		past, err := pageOf(ctx, s.new, r, at, "", false)
 		if err != nil {
 			return nil, err
@@ -195,7 +196,8 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, at posi
 }
 
 // hidden returns the entries of the old store's page that have a tombstone: keys, and common prefixes below which
-// every key has one. The new store's page lists a prefix by itself. A prefix with only keys that do not fit stays.
+// every key has one. The new store's page lists a prefix by itself. A prefix stays if all of its keys have no
+// tombstone in the order of keys.
 func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.ListEntry) (map[string]bool, error) {
 	if !s.config.KeepOld {
 		return nil, nil
@@ -204,7 +206,7 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 		key      string
 		isPrefix bool
 	}
-	have, gone := map[string]bool{}, map[entry]bool{} // have has prefixes: a key may be a marker
+	have, gone := map[string]bool{}, map[entry]bool{} // have contains prefixes, because a key may be a marker
 	for _, e := range ofNew {
 		have[e.Key] = e.IsPrefix
 	}

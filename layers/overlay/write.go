@@ -15,8 +15,8 @@ import (
 )
 
 // writeCondition returns the condition in the new store that stands for one in both. For a revision of
-// the old store, that is the revision of a marker. The absence of an object would not do: it holds also
-// after the object was copied and removed.
+// the old store, it is the revision of a marker. The condition that there is no object would be wrong:
+// it also holds after the object was copied and removed.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
 	revision, isOld := s.old.Cut(c.Revision)
 	if !c.Absent && !isOld {
@@ -59,7 +59,8 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	return p.condition(), nil
 }
 
-// ofCopy returns a condition with a revision of the old store as one with that of its copy, if the new store has that.
+// ofCopy returns a condition with a revision of the old store as one with the revision of its copy, if the new store
+// has the copy.
 func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
 	revision, isOld := s.old.Cut(c.Revision)
 	if isOld && p.hasObject() && metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision)) {
@@ -68,8 +69,8 @@ func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
 	return c
 }
 
-// write makes a write with the condition that stands for one in both stores. If a marker that came or
-// went meanwhile has refused it, the core writes again.
+// write makes a write with the condition that stands for one in both stores. If the write was refused
+// because a marker came or went meanwhile, the core writes again.
 func write[T any](
 	ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error),
 ) (result T, err error) {
@@ -82,7 +83,7 @@ func write[T any](
 		return result, err
 	}
 	defer func() { *condition = given }()
-	*condition = c // in no copy of the request, whose checksum is known when the body has ended
+	*condition = c // set in r itself and not in a copy: the checksum in r is known only when the body has ended
 	result, err = do()
 	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.old.Has(given.Revision) {
 		return result, err
@@ -98,10 +99,11 @@ var errBusy = &storage.Error{
 	Code: storage.Unavailable, Retryable: true, Err: errors.New("the object is being moved or written by others"),
 }
 
-// Put stores the object in the new store. The object of a question appears in both.
+// Put stores the object in the new store. The object by which a job asks where a bucket is
+// appears in both.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	asks := evidence.Asks(ctx, r.Key)
-	if asks && d.stores.config.KeepOld { // before the new store loses what it has at the key
+	if asks && d.stores.config.KeepOld { // before the new store loses its object of the key
 		return nil, &storage.Error{Code: storage.Unsupported, Err: errors.New("the old store is kept as it is")}
 	}
 	attrs, err := write(
@@ -117,8 +119,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attrs, nil
 }
 
-// endAskOld removes the object of a question from the old store, also if only its version in the new store is removed.
-// The old store does not have one that a killed job left before it asked there, and may take no writes.
+// endAskOld removes the object by which a job asked where a bucket is from the old store, also if only its version in
+// the new store is removed. If a killed job had not stored it in the old store yet, that store may take no writes.
 func (s *stores) endAskOld(ctx context.Context, key string) error {
 	if s.config.KeepOld {
 		return nil
@@ -133,7 +135,7 @@ func (s *stores) endAskOld(ctx context.Context, key string) error {
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	condition := &r.Condition
 	if r.AnyOrder {
-		condition = &storage.Condition{} // that of an open upload is one of its end
+		condition = &storage.Condition{} // the condition of an open upload is checked at its end
 	}
 	return write(ctx, d.stores, r.Key, condition, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
 }
@@ -168,8 +170,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 // errAgain says that another writer came first.
 var errAgain = errors.New("look again")
 
-// deleteOnce looks in the old store first: what it does not have comes there no more, and then the new
-// store decides.
+// deleteOnce looks in the old store first: an object that it does not have never appears there, so
+// that the new store decides.
 func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error {
 	if err := s.reserved(r.Key); err != nil {
 		return err
@@ -196,16 +198,16 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 			}
 		}
 		return s.driver.Delete(ctx, &own)
-	case p.marker == removed: // by a process that was killed
+	case p.marker == removed: // a killed process has left the marker
 		return s.endRemoval(ctx, r.Key, p)
 	case attrs == nil && p.marker == "":
 		return nil
 	case attrs == nil:
 		return s.endMarker(ctx, r.Key, p)
-	case s.config.NewOnly: // nobody sees it
+	case s.config.NewOnly: // nobody sees the object
 		return s.removeOld(ctx, r.Key)
 	case conditional && (!isOld || revision != attrs.Revision):
-		if attrs, err = s.inOld(ctx, r.Key); attrs == nil { // it was removed before the look at the new store
+		if attrs, err = s.inOld(ctx, r.Key); attrs == nil { // the object was removed before the look at the new store
 			return cmp.Or(err, errAgain)
 		}
 		return storage.PreconditionFailed
@@ -218,7 +220,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	return s.removeHidden(ctx, r.Key, p)
 }
 
-// removeHidden removes an object that only the old store has. The marker stops copies that are under way.
+// removeHidden removes an object that only the old store has. The marker stops copies in progress.
 func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	p, err := s.putMarker(ctx, key, removed, p.condition())
 	if err != nil {
@@ -227,14 +229,14 @@ func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	return s.endRemoval(ctx, key, p)
 }
 
-// endRemoval removes the object that a marker hides, and then the marker. If the old store refuses, the
-// object is seen again. After another failure, also to remove the marker then, it stays hidden, because readers
-// have missed it: the next removal or [Finish] ends it.
+// endRemoval removes the object that a marker hides, and then the marker. If the old store refuses, the object
+// is seen again. After any other failure, also of removing the marker, the object stays hidden, because readers
+// have missed it already: the next removal or [Finish] ends the removal.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	err := s.removeOld(ctx, key)
 	switch storage.CodeOf(err) {
 	case "":
-		_ = s.endMarker(ctx, key, p) // a marker that stays hides nothing any more
+		_ = s.endMarker(ctx, key, p) // a marker that stays hides no object any more
 		return nil
 	case storage.PermissionDenied,
 		storage.Unauthenticated,
@@ -250,14 +252,15 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	return unknown(err)
 }
 
-// unknown returns the error of a write of which a part was done.
+// unknown returns the error of a write that was done in part.
 func unknown(err error) error {
 	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: storage.IsTemporary(err), Err: err}
 }
 
 // copyOld copies an object of the old store, and returns its attributes. They are nil if the new store
-// has an object already. ObjectNotFound: no store has one, and what a killed process left is ended.
-// errAgain: others copy, write or remove it now. Without takeOver, a marker of a copy means that, too.
+// has an object already. It fails with ObjectNotFound if no store has one; it has then ended what a
+// killed process left. It fails with errAgain if others are copying, writing or removing the object.
+// Without takeOver, it also does so if there is the marker of a copy.
 func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*storage.Attrs, error) {
 	p, err := s.look(ctx, key)
 	switch {
@@ -285,7 +288,7 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if err != nil {
 		return nil, err
 	}
-	gone, err := s.isRemoved(ctx, key) // the old store would still have it
+	gone, err := s.isRemoved(ctx, key) // with KeepOld, the old store still has a removed object
 	if gone {
 		err = errAgain
 	}

@@ -19,7 +19,7 @@ import (
 // A Config sets up the layer. The zero value has the defaults.
 type Config struct {
 	// Refusal is the error of a request that is refused. The default has the code
-	// PermissionDenied, as a store's has if the credentials may only read.
+	// PermissionDenied, like the error of a store whose credentials may only read.
 	Refusal *storage.Error
 }
 
@@ -38,8 +38,8 @@ func New(c Config) driver.Layer {
 	return func(d driver.Driver) driver.Driver { return &objectDriver{driver.Intercept(d, c.pass), c.Refusal} }
 }
 
-// pass makes the requests that only read. A method that a later version of [driver.Driver] has is
-// refused until it is named here.
+// pass makes the requests that only read. A method that a later version of [driver.Driver] adds
+// is refused until it is named here.
 func (c Config) pass(ctx context.Context, call string, next func(context.Context) error) error {
 	switch {
 	case call == "Get", call == "Head", call == "Tags", call == "Sign", strings.HasPrefix(call, "List"):

@@ -14,29 +14,29 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// An account has the settings and clients that containers of one storage account
-// and one credential share. One of sharedKey, token, sas, vended and anonymous is set, or
-// none if Config.Client is.
+// An account has the settings and clients which the containers of one storage account and one
+// credential share. One of sharedKey, token, sas, vended and anonymous is set, or none if
+// Config.Client is.
 type account struct {
 	service      *service.Client              // makes one attempt per request, under singleAttempt: the core retries
-	key          string                       // the account's own, in base64; "" if it is not known
-	sharedKey    *service.SharedKeyCredential // of key
+	key          string                       // the account's own key, in base64; "" if it is not known
+	sharedKey    *service.SharedKeyCredential // made from key
 	token        azcore.TokenCredential
 	sas          string                                // a shared access signature, encoded, without "?"
 	vended       func(context.Context) (string, error) // returns such a signature for one request
 	endpoint     *url.URL                              // of the blob service, without a query and without a slash at its end
-	root         string                                // endpoint as text
-	name         string                                // of the account
+	root         string                                // endpoint as a text
+	name         string                                // name of the account
 	anonymous    bool
 	hierarchical bool                 // Config.HierarchicalNamespace
 	version      string               // Config.APIVersion
 	scope        string               // Config.EncryptionScope
 	http         *http.Client         // nil if Config.Client is set
-	own          *transport.Transport // of http if it was made here, and is closed with the account; else nil
+	own          *transport.Transport // transport of http to close with the account, or nil
 	sdkClient    *service.Client      // Config.Client
 	identity     any                  // equal for accounts between which the service can copy objects
-	signer       *signingKey          // of key
-	userKeys     userKeyCache         // with a token credential
+	signer       *signingKey          // signs with key
+	userKeys     userKeyCache         // keys for signing with a token credential
 }
 
 // newAccount returns the account of a Config and ignores Config.Bucket. It makes

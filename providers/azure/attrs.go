@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// propertiesOf returns what the response to a read has in common with that to a HEAD.
+// propertiesOf returns the properties that the response to a read shares with the response to a
+// HEAD.
 func propertiesOf(out *blob.DownloadResponse, inferred bool) *blob.GetPropertiesResponse {
 	return &blob.GetPropertiesResponse{
 		ContentType:                 out.ContentType,
@@ -93,13 +94,13 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 	}
 }
 
-// replicationStatus returns the status of an object that rules replicate, by header
-// "policy_rule": that of one that is not complete, if there is one.
+// replicationStatus returns the status of an object that rules replicate, keyed by header
+// "policy_rule". If a rule is not complete, it returns the status of that rule.
 func replicationStatus(rules map[string]*string) string {
 	status := ""
 	for name, of := range rules {
 		switch {
-		case strings.EqualFold(name, "policy-id"): // of the object's source
+		case strings.EqualFold(name, "policy-id"): // the policy of the object's source
 		case status == "", strings.EqualFold(status, "complete"), strings.EqualFold(deref(of), "failed"):
 			status = deref(of)
 		}

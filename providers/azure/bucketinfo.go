@@ -77,7 +77,7 @@ func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
 		o.Access = new(container.PublicAccessTypeBlob)
 	}
 	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, o)
-	if storage.CodeOf(err) == storage.PreconditionFailed { // on this package's condition, not the caller's
+	if storage.CodeOf(err) == storage.PreconditionFailed { // a failure of this package's condition, not of the caller's
 		return sdkerror.WithCode(err, storage.Unavailable, "another client changed the container at the same time: try again")
 	}
 	return publicAccessError(err)

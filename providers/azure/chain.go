@@ -26,7 +26,7 @@ func azureHost(host string) bool {
 }
 
 // cloudOf returns the cloud of a host. The identity service of the public cloud, which the SDK asks
-// by default, knows nobody of another cloud.
+// by default, does not know accounts of another cloud.
 // https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
 func cloudOf(host string) cloud.Configuration {
 	switch {
@@ -44,7 +44,7 @@ func cloudOf(host string) cloud.Configuration {
 // machine's identity, which would ask a metadata service.
 type defaultChain struct {
 	local bool
-	cloud cloud.Configuration // that of the endpoint; zero means the public one, or that of AZURE_AUTHORITY_HOST
+	cloud cloud.Configuration // cloud of the endpoint; zero means the public one, or that of AZURE_AUTHORITY_HOST
 	once  sync.Once
 	inner azcore.TokenCredential
 	err   error
@@ -98,8 +98,8 @@ func orNil[C any, P interface {
 	return credential, nil
 }
 
-// A translatingCredential translates the credential's errors, which the SDK would
-// make look like those of the request.
+// A translatingCredential translates the credential's errors, which the SDK would report as
+// errors of the request.
 type translatingCredential struct{ from azcore.TokenCredential }
 
 func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
@@ -110,10 +110,9 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 	return token, tokenError(err)
 }
 
-// tokenError returns the error for a failed token request. A server error or a
-// missing response may pass, and so may what the metadata service says while it
-// starts (404, 410); otherwise the credential was refused or is missing. A
-// Config.Client makes one attempt there, as for each request: the core retries.
+// tokenError returns the error for a failed token request. A server error or a missing response may pass, and so
+// may the responses of a metadata service that is starting (404, 410). Otherwise the credential was refused or is
+// missing. With Config.Client there is one attempt, as for each request: the core retries.
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
 	passes := sdkerror.IsType[net.Error](err)

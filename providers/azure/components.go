@@ -23,7 +23,7 @@ import (
 
 // The parts of an open upload (driver.PutRequest.AnyOrder) are blobs, and its completion copies
 // them as blocks. Blocks of the key itself would need no copy. But any other write to the key
-// drops them, and who may send a block of a key may also overwrite it. See
+// drops them, and a client that may send a block of a key may also overwrite it. See
 // docs/maintainers/decisions/open-uploads.md.
 //
 // The keys have an empty segment, which the library allows in no key that it writes. List and
@@ -32,21 +32,22 @@ const (
 	reservedPrefix   = ".omnibucket//"
 	componentsPrefix = reservedPrefix + "parts/"
 
-	maxParallel = 16 // concurrent requests
+	maxParallel = 16 // requests at once
 )
 
 func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }
 
-// An openUpload is the name of an open upload: what its keys contain, and a secret that no signed
-// address reveals.
+// An openUpload is the name of an open upload: the part that its keys contain, and a secret that
+// no signed address reveals.
 type openUpload struct {
-	prefix string // of the keys of its parts
+	prefix string // prefix of the keys of its parts
 	secret string
 }
 
 var openUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9a-f]{32})?$`) // ListUploads does not know the secret
 
-// isOpenUpload tells the name of an open upload from one of newUploadID.
+// isOpenUpload reports whether upload is the name of an open upload, and not one from
+// newUploadID.
 func isOpenUpload(upload string) bool { return openUploads.MatchString(upload) }
 
 func parseOpenUpload(upload string) (*openUpload, error) {
@@ -107,7 +108,7 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		Native:     slices.DeleteFunc(slices.Clone(r.Native), isNotEncryption),
 	})
 	if err != nil {
-		return driver.Part{}, sdkerror.WithoutEffect(err) // a part is not the object
+		return driver.Part{}, sdkerror.WithoutEffect(err) // a part does not change the object
 	}
 	part := driver.Part{Number: r.Number, Tag: stored.ETag, Size: r.Size, CRC32C: r.CRC32C}
 	isOpen := func(ctx context.Context) (bool, error) { return cu.isOpen(ctx, u) }
@@ -116,7 +117,7 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	})
 }
 
-// isNotEncryption reports whether an option is about the object, and not about the bytes of its parts.
+// isNotEncryption reports whether an option concerns only the object, and not the bytes of its parts.
 func isNotEncryption(option any) bool {
 	switch option.(type) {
 	case encryptionScope, *customerkey.Key:
@@ -135,9 +136,9 @@ func (u *openUpload) part(number int, item *container.BlobItem) driver.Part {
 	return driver.Part{Number: number, Tag: e.ETag, Size: e.Size, CRC32C: u.checksum(number, item.Metadata, e.Size)}
 }
 
-// complete copies the parts as blocks, and removes them. The last request has the
-// write's condition and properties. If it fails, the parts stay for another attempt. Calls at once
-// make one object; see components.Completion.
+// complete copies the parts as blocks, and removes them. The last request has the write's
+// condition and properties. If it fails, the parts stay for another attempt. Concurrent calls make
+// one object; see components.Completion.
 func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
@@ -158,7 +159,7 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 		Prepare: func(ctx context.Context) (err error) {
 			if ids, err = cu.stageParts(ctx, ranges, &whole); storage.CodeOf(
 				err,
-			) != storage.Changed { // a part was replaced or removed
+			) != storage.Changed { // otherwise a part was replaced or removed
 				return err
 			}
 			if open, openErr := cu.isOpen(ctx, u); openErr == nil && !open {
@@ -175,8 +176,8 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 	return completion.Run(ctx, r)
 }
 
-// partRanges returns the ranges to copy, and their size. If they were more than the blocks of a
-// blob, each part is one.
+// partRanges returns the ranges to copy, and their size. If they would be more than the blocks
+// of a blob, each part is one range.
 func (cu *componentUploads) partRanges(
 	ctx context.Context, u *openUpload, r *driver.CompleteRequest,
 ) (ranges []copyRange, size int64, err error) {
@@ -204,7 +205,7 @@ func (cu *componentUploads) isOpen(ctx context.Context, u *openUpload) (bool, er
 	return marker != nil && components.IsOpen(marker.Metadata), err
 }
 
-// marker returns the attributes of an upload's marker, or nil if it has none any more.
+// marker returns the attributes of an upload's marker, or nil if it no longer has one.
 func (cu *componentUploads) marker(ctx context.Context, u *openUpload) (*storage.Attrs, error) {
 	marker, err := cu.objects.Head(ctx, &driver.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {

@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// remove removes all blobs of an upload, however they came there, with their versions: an
-// account that keeps versions would keep, and bill, each part for ever. The marker is first: if
-// the removal is interrupted, or another process lists the parts meanwhile, nobody makes an object
-// of those that remain.
+// remove removes all blobs of an upload, whoever stored them, with their versions: an account that
+// keeps versions would keep, and bill, each part for ever. The marker is first: if the removal is
+// interrupted, or another process lists the parts meanwhile, nobody makes an object of those that
+// remain.
 func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: u.marker()}); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 
 // removeComponent removes a blob of an upload, and its version if the account keeps versions. A
 // version stays if the credential may not remove versions, as with the role Storage Blob Data
-// Contributor, or if the container retains them by default: the upload has ended nevertheless.
+// Contributor, or if the container retains them by default: the upload has ended anyway.
 func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, current bool) error {
 	if current { // the service refuses to remove the version of a current blob
 		if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key}); err != nil {

@@ -80,9 +80,9 @@ type rangeBody struct {
 
 	mu     sync.Mutex // the HTTP client may still read after its response has come
 	at     int64
-	from   io.ReadCloser // nil before the first Read
+	from   io.ReadCloser // nil until the first Read
 	sum    uint64        // CRC64 of the bytes before at
-	failed error         // of open or from
+	failed error         // error of open or from
 	closed bool
 }
 
@@ -114,7 +114,8 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek goes to an end before the first Read, as the SDK does to learn the length.
+// Seek moves to the start or the end, and only before the first Read: the SDK does that to
+// learn the length.
 func (b *rangeBody) Seek(offset int64, whence int) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -141,8 +142,8 @@ func (b *rangeBody) Close() error {
 	return err
 }
 
-// check returns the error for the request, whose own error is err. crc is the CRC64 of what the
-// service has received.
+// check returns the error for the request, whose own error is err. crc is the CRC64 of the
+// bytes that the service has received.
 func (b *rangeBody) check(crc []byte, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

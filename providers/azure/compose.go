@@ -42,8 +42,8 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return d.copier.copyRanges(ctx, ranges, total)
 }
 
-// appendTail makes an object of the blocks that the source has, or of copies of its ranges, and of r.Tail. The blocks
-// of a source that was stored without them, or with keys of encryption, cannot be used again.
+// appendTail makes an object of r.Tail and the blocks of the source or, if these cannot be used again, copies of its
+// ranges. The blocks of a source that was stored without them, or with keys of encryption, cannot.
 func (d *objectDriver) appendTail(
 	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, c *driver.PutRequest,
 ) (*storage.Attrs, error) {
@@ -69,8 +69,8 @@ func (d *objectDriver) appendTail(
 	return d.copier.commitCopied(ctx, append(ids, last), c)
 }
 
-// committed returns the ids of the blocks of an object of so many bytes, if all have this length and another one fits
-// beside them. Bytes that the Data Lake API has added to an object are in none of the blocks that are listed.
+// committed returns the ids of the blocks of an object of size bytes, if all ids have the same length and one more
+// block is possible. Bytes that the Data Lake API has added to an object are in none of the blocks that are listed.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func (bl *blocks) committed(ctx context.Context, key string, length int, size int64) ([]string, error) {
 	out, err := send(

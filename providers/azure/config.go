@@ -4,7 +4,7 @@
 //	bucket, err := azure.Open(ctx, azure.Config{Bucket: "photos", Account: "acme"})
 //	bucket, err := azure.Open(ctx, azure.Config{Bucket: "photos", Endpoint: "http://127.0.0.1:10000/devstoreaccount1"})
 //
-// The second one is Azurite, the emulator, whose account needs no key.
+// The second bucket is in Azurite, the emulator, whose account needs no key.
 //
 // Accounts with a hierarchical namespace (Data Lake) do not list in the byte order of keys. Set
 // [Config.HierarchicalNamespace], and list with [storage.WithAnyOrder]; without it, a listing that
@@ -12,14 +12,12 @@
 // prefix. Blobs that are not block blobs can be read, listed, copied and removed. Removing a blob also
 // removes its snapshots, which this package does not show.
 //
-// Tags are blob index tags, which need a permission of their own: "t" of a shared access signature,
-// or the role Storage Blob Data Owner. Locks are version-level immutability policies and legal
-// holds, with the permission "i" or that role. Only the management plane (portal, az, ARM) can make
-// a container that has them. The mode Governance is an unlocked policy and Compliance a locked one.
-// Azure lets everyone who may set an unlocked policy end it, and has no bypass. So SetRetention and
-// a removal WithGovernanceBypass read the policy, change it and go on, in several requests: another
-// client's change in between may be lost. A signed upload can bind an object to neither tags nor
-// locks.
+// Tags are blob index tags, which need a permission of their own: "t" of a shared access signature, or the role
+// Storage Blob Data Owner. Locks are version-level immutability policies and legal holds, with the permission "i" or
+// that role. Only the management plane (portal, az, ARM) can make a container that has them. The mode Governance is
+// an unlocked policy and Compliance a locked one. Azure lets everyone who may set an unlocked policy end it, and has
+// no bypass. So SetRetention and a removal WithGovernanceBypass read the policy and then change it, in several
+// requests: another client's change in between may be lost. A signed upload can set neither tags nor locks.
 //
 // [storage.As] returns a *container.Client of azblob. It is made from
 // Config.Client, or has the same settings, and it retries as the SDK does.
@@ -57,14 +55,14 @@ const provider = "azure"
 // asked if credentials are set, or if the endpoint is not Azure's.
 type Config struct {
 	Bucket  string // the container's name; empty for an account
-	Account string // the storage account's name; "" means that of the endpoint or the environment
+	Account string // the storage account's name; "" means the name in the endpoint or the environment
 	// Endpoint is the root of the blob service, such as
-	// "https://acme.blob.core.usgovcloudapi.net". On a server that is not Azure,
-	// the path is the account, as in "http://127.0.0.1:10000/devstoreaccount1".
-	// If it is empty, it is that of the account in Azure's public cloud.
+	// "https://acme.blob.core.usgovcloudapi.net". On a server that is not Azure, the path is
+	// the account, as in "http://127.0.0.1:10000/devstoreaccount1". If Endpoint is empty, the
+	// account is in Azure's public cloud.
 	Endpoint string
-	// HierarchicalNamespace says that the account has one: it lists in any order, and has no
-	// versions, tags, locks, soft delete and open uploads.
+	// HierarchicalNamespace says that the account has a hierarchical namespace. Such an account
+	// lists in any order, and has no versions, tags, locks, soft delete and open uploads.
 	HierarchicalNamespace bool
 
 	// EncryptionScope is the encryption scope of every object that is written, whose
@@ -76,7 +74,7 @@ type Config struct {
 	Key              string                 // the account's key, in base64
 	SASToken         string                 // a shared access signature, with or without its "?"
 	ConnectionString string                 // has the account, and its key or a shared access signature
-	Credential       azcore.TokenCredential // of Microsoft Entra ID
+	Credential       azcore.TokenCredential // credential of Microsoft Entra ID
 	Anonymous        bool                   // requests carry no credentials, for a public container
 	// Credentials is the name of credentials, for programs with several accounts. Only variables
 	// with the name before them are read then: <NAME>_AZURE_STORAGE_CONNECTION_STRING, or
@@ -88,25 +86,24 @@ type Config struct {
 	// managed identity. The name is in upper case there, with an underscore for each character
 	// that is no letter or digit. If no variable has it, opening fails with Unauthenticated.
 	Credentials string
-	// CredentialsFor returns the shared access signature for a blob's name or, of a listing, its prefix, as an Iceberg
-	// REST catalog vends them. It is called for the first request, half a minute before the signature expires, and
-	// once if Azure refuses it. Requests at the same time share one call. Once no signature is valid, its error is
-	// that of the request, with the code Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or
-	// DeadlineExceeded. Azure copies only between blobs with the same signature; else the bytes pass through the
-	// process. [storage.As] returns false. An account has no such credentials.
+	// CredentialsFor returns the shared access signature for a blob's name or, for a listing, its prefix. An Iceberg
+	// REST catalog vends such signatures. It is called for the first request, half a minute before the signature
+	// expires, and once if Azure refuses it. Requests at the same time share one call. If no signature is valid and
+	// the call fails, the request fails with its error, with the code Unauthenticated unless it has PermissionDenied,
+	// RateLimited, Unavailable or DeadlineExceeded. Azure copies only between blobs with the same signature; else the
+	// bytes pass through the process. [storage.As] returns false. [NewService] does not take it.
 	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
 	// Client is a client of the SDK. Its settings and credential are kept, but
 	// each call turns its retries off. If Key or Credential is set too, it signs
 	// URLs.
 	Client     *service.Client
-	HTTPClient *http.Client // nil means one made for bulk transfers
+	HTTPClient *http.Client // nil means a client that is made for bulk transfers
 
-	// APIVersion is the service version of requests and of signed URLs. A server
-	// that supports only older versions needs it, such as Azure Stack Hub
-	// ("2019-07-07") or a sovereign cloud. It is 2018-11-09 or later; "" means that
-	// of the SDK. Signing with a token credential needs 2020-12-06. If Client is
-	// set, it must be the version that Client uses.
+	// APIVersion is the service version of requests and of signed URLs. A server that supports
+	// only older versions needs it, such as Azure Stack Hub ("2019-07-07") or a sovereign
+	// cloud. It is 2018-11-09 or later; "" means the SDK's version. Signing with a token
+	// credential needs 2020-12-06. If Client is set, it must be the version that Client uses.
 	APIVersion string
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// A blobContainer has the clients of a container and its blobs. It makes the requests that tell why
-// another one failed.
+// A blobContainer has the clients of a container and its blobs. It makes the requests that find out
+// why another one failed.
 type blobContainer struct {
 	account *account
 	client  *container.Client
@@ -89,8 +89,8 @@ func (bc *blobContainer) missing(
 	})
 }
 
-// notFound tells a missing object from a missing container, if e is a 404. If the response does
-// not say which, that costs one more request.
+// notFound distinguishes a missing object from a missing container, if e is a 404. If the
+// response does not say which, that costs one more request.
 func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 	switch {
 	case e.Status != http.StatusNotFound, isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):

@@ -24,7 +24,7 @@ type copier struct {
 	container *blobContainer
 	blocks    *blocks
 
-	// Tests lower these to copy small objects in blocks.
+	// Tests set smaller limits, to copy small objects in blocks.
 	limit, block int64 // bytes; 0 means the service's limits
 }
 
@@ -137,7 +137,7 @@ func (cp *copier) copyBlob(
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.CRC32C, attrs.StorageClass = source.CRC32C, deref((*string)(o.Tier))
-	attrs.Encryption = encryption(new(out.EncryptionScope != nil), out.EncryptionScope, nil) // it names no other
+	attrs.Encryption = encryption(new(out.EncryptionScope != nil), out.EncryptionScope, nil) // no other is named
 	return attrs, nil
 }
 
@@ -152,8 +152,8 @@ func withCopyTimeout(ctx context.Context) context.Context {
 // https://github.com/Azure/azure-sdk-for-java/issues/24881
 const codeUnverified = "CannotVerifyCopySource"
 
-// copyError returns the error for a failed copy. It tells a source that changed,
-// or that the service may not read, from errors of the destination.
+// copyError returns the error for a failed copy. It distinguishes the errors of a source that
+// changed, or that the service may not read, from errors of the destination.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
@@ -169,7 +169,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
 	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound"),
 		e.Code == storage.PreconditionFailed:
-		source.Attrs = nil // from before
+		source.Attrs = nil // the attributes from before the copy
 		if _, headErr := cp.headSource(ctx, source); headErr != nil {
 			return headErr
 		}
@@ -178,12 +178,13 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 			return sourceUnreadableError(e) // the source has not changed
 		}
 	case isCode(e, "InvalidBlobType"):
-		e.Code, e.Hint = storage.Unsupported, "" // the source is no block blob: the core streams it
+		e.Code, e.Hint = storage.Unsupported, "" // the source is not a block blob, so the core streams it
 	}
 	return e
 }
 
-// archivedCopyError tells an archived source from an archived object that the copy would overwrite.
+// archivedCopyError finds out whether the source is archived, or the object that the copy would
+// overwrite.
 func (cp *copier) archivedCopyError(
 	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {

@@ -20,8 +20,8 @@ type copyRange struct {
 	bytes  blob.HTTPRange
 }
 
-// split appends the ranges of a source. If there are more than the blocks of a
-// blob, or larger ones, it returns Unsupported.
+// split appends the ranges of a source. If a blob cannot have so many blocks, or such large
+// ones, it returns Unsupported.
 func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef) ([]copyRange, error) {
 	length := max(cp.blockSize(), (size+maxBlocks-1)/maxBlocks)
 	if length > maxBlockSize {
@@ -64,7 +64,7 @@ func (cp *copier) stageRanges(
 		return nil, err
 	}
 	if _, err := cp.blocks.options(c); err != nil {
-		return nil, err // before the blocks are sent
+		return nil, err // checked before the blocks are sent
 	}
 	upload := newUploadID()
 	ids = make([]string, len(ranges))
@@ -72,7 +72,7 @@ func (cp *copier) stageRanges(
 		ids[i], err = stage(ctx, c.Key, n, upload, i+1, &ranges[i])
 		return err
 	})
-	return ids, sdkerror.WithoutEffect(err) // a block is not the object
+	return ids, sdkerror.WithoutEffect(err) // a block does not change the object
 }
 
 func (cp *copier) commitCopied(ctx context.Context, ids []string, c *driver.PutRequest) (*storage.Attrs, error) {

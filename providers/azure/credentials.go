@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/named"
 )
 
-// The emulator's account, whose key is public.
+// The name and key of the emulator's account. The key is public.
 // https://learn.microsoft.com/azure/storage/common/storage-use-azurite
 const (
 	emulatorAccount  = "devstoreaccount1"
@@ -70,8 +70,8 @@ func validVersion(version string) bool {
 	return err == nil && oldestVersion <= version && version <= sasVersion
 }
 
-// resolve sets the endpoint, and completes name and credential. If the Config has no credential, they
-// are those of the environment, or of its variables with the name of the credentials.
+// resolve sets the endpoint, and completes name and credential. If the Config has no credential, it
+// takes them from the environment, or from its variables with the name in Config.Credentials.
 func (a *account) resolve(c Config) error {
 	name := named.Credentials(c.Credentials)
 	endpoint := c.Endpoint
@@ -141,8 +141,8 @@ func (a *account) resolveEndpoint(endpoint string) error {
 	return nil
 }
 
-// fromEnvironment sets the credentials that the variables of get have for the account.
-// If the account is not known, it sets that too.
+// fromEnvironment sets the credentials for the account from variables, which get returns. If
+// the account is not known, it sets that too.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
 	name := a.name
 	if endpoint != "" && name == "" {
@@ -151,7 +151,7 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 			return "", err
 		}
 		if name = told; name == "" {
-			name = u.Host // no account of the environment has this name
+			name = u.Host // then no account of the environment has this name
 		}
 	}
 	if text := get("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
@@ -191,7 +191,7 @@ func (a *account) parseKey() error {
 	}
 	key, err := service.NewSharedKeyCredential(a.name, a.key)
 	if err != nil {
-		return argument.Invalid("account key", "must be in base64", "") // the SDK's error may quote it
+		return argument.Invalid("account key", "must be in base64", "") // the SDK's error may quote the key
 	}
 	a.sharedKey = key
 	return nil
@@ -201,7 +201,7 @@ func (a *account) parseKey() error {
 // credential. The service can then copy between their containers.
 type sharedIdentity struct {
 	endpoint, kind string
-	secret         [sha256.Size]byte // of the secret, for kinds that have several
+	secret         [sha256.Size]byte // hash of the secret, for kinds of credentials that have several
 }
 
 func (a *account) identify(c Config) {

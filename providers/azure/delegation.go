@@ -19,9 +19,9 @@ import (
 const (
 	userKeyLife  = 7 * 24 * time.Hour // Azure's maximum, counted from the key's start
 	clockSkew    = 15 * time.Minute   // how far this machine's clock may be ahead of Azure's
-	userKeyFresh = time.Hour          // an older key is renewed, so that a revoked one signs at most that long
-	userKeyPause = time.Minute        // between two attempts to renew a key that is still valid
-	userKeyTime  = 30 * time.Second   // for one request for a key
+	userKeyFresh = time.Hour          // an older key is renewed, so that a revoked key signs for at most this time
+	userKeyPause = time.Minute        // pause between two attempts to renew a key that is still valid
+	userKeyTime  = 30 * time.Second   // time limit of one request for a key
 )
 
 // A userKeyCache keeps the user delegation key of an account with a token
@@ -44,7 +44,7 @@ type userKeyRequest struct {
 	done      chan struct{}
 	key       *userKey
 	err       error
-	abandoned bool // its caller's context ended: the others send a new request
+	abandoned bool // the context of its caller ended: other callers send a new request
 }
 
 type userKeyFunc func(ctx context.Context, start, end time.Time) (*userKey, error)
@@ -91,9 +91,8 @@ func (u *userKeyCache) get(
 	}
 }
 
-// renew requests a key. u.mu is locked when it is called and unlocked when it
-// returns. If the old key is valid, renew returns it after a failure, unless
-// Azure denied the request.
+// renew requests a key. u.mu is locked when it is called and unlocked when it returns. If the
+// old key is valid, renew returns it after a failure, unless Azure refused it.
 func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, request userKeyFunc) (*userKey, error) {
 	old := u.key
 	r := &userKeyRequest{done: make(chan struct{}), abandoned: true}
@@ -183,7 +182,8 @@ func parseUserKey(account string, response *http.Response, since time.Time) (*us
 	}, nil
 }
 
-// errUserKey does not contain the response, which may contain a key.
+// errUserKey is the error for an invalid response. It does not contain the response, which may
+// have a key.
 var errUserKey = &storage.Error{
 	Code: storage.Internal, Err: errors.New("the response with the user delegation key cannot be read"),
 }

@@ -66,13 +66,13 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.
 }
 
 // deleteInSteps removes a version that one request cannot remove. Azure has no bypass, but removes an unlocked
-// policy: if a later step fails, the version stays without one. Removing the object makes the current version
-// noncurrent, and then the version can be removed. If another write has made it noncurrent meanwhile, the newer
-// object stays. Snapshots stay too: an object that has any is Locked.
+// policy: if a later step fails, the version stays without a policy. Removing the object makes the current
+// version noncurrent, and then the version can be removed. If another write has made it noncurrent meanwhile,
+// the newer object stays. Snapshots stay too: if the object has any, deleteInSteps fails with Locked.
 func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, current bool) error {
 	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err == nil {
-		err = rm.unlock(ctx, b, found, r.BypassGovernance) // before the object is removed, which its locks do not prevent
+		err = rm.unlock(ctx, b, found, r.BypassGovernance) // before the removal, which the locks do not prevent
 	}
 	if err != nil {
 		return err

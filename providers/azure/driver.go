@@ -36,10 +36,10 @@ func (a *account) driver(bucket string) *objectDriver {
 // The service's limits.
 // https://learn.microsoft.com/azure/storage/blobs/scalability-targets
 const (
-	maxPutSize   = 5000 << 20 // of one Put Blob; the SDK's 256 MiB are a limit of its helpers
+	maxPutSize   = 5000 << 20 // bytes of one Put Blob; the SDK's 256 MiB are a limit of its helpers
 	maxBlockSize = 4000 << 20
 
-	largeBlocksVersion = "2019-12-12" // is the first service version with these limits
+	largeBlocksVersion = "2019-12-12" // the first service version with these limits
 	oldPutSize         = 256 << 20
 	oldBlockSize       = 100 << 20
 
@@ -86,7 +86,7 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.hierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
 		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads // keys with empty segments
-		desc.Features &^= storage.SoftDelete                                                // it lists and restores by deletion ids
+		desc.Features &^= storage.SoftDelete                                                // it has deletion ids
 		desc.Features &^= storage.Versioning | storage.KeysBesideFolders                    // https://learn.microsoft.com/azure/storage/blobs/storage-feature-support-in-storage-accounts
 	}
 	if d.account.isBefore(largeBlocksVersion) {
@@ -126,8 +126,8 @@ func (d *objectDriver) Native() any {
 // Close closes idle connections.
 func (d *objectDriver) Close() error { return d.account.close() }
 
-// checkName returns an error if Azure would read the key as another one: it
-// treats a backslash as a slash.
+// checkName returns an error if Azure would take the key for another one: it treats a backslash
+// as a slash.
 func checkName(key, version string) error {
 	if strings.ContainsRune(key, '\\') {
 		return argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")

@@ -41,7 +41,7 @@ func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) 
 			)
 		}
 		return u, name, nil
-	case name != "": // an emulator or a gateway with a host name
+	case name != "": // a container's name, because this is an emulator or a gateway with a host name
 		if azureHost(host) || strings.Contains(name, "/") || known != "" && name != known {
 			return nil, "", argument.Invalid(
 				"endpoint",

@@ -103,14 +103,14 @@ const (
 	codeBlockCount  = "BlockCountExceedsLimit"
 )
 
-// specialHint returns the hint for what the code does not tell, or "". The response to a HEAD does
-// not name the header.
+// specialHint returns a hint that depends on more than the code, or "". The response to a HEAD
+// does not name the header.
 func specialHint(code string, document errorDocument, response *http.Response) string {
 	switch {
 	case strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated"):
 		return policyHint
 	case code == "" && response.StatusCode == http.StatusBadRequest && strings.HasPrefix(response.Header.Get("Server"), "Microsoft-HTTPAPI"):
-		return charactersHint // the response is from before the service: https://github.com/Azure/azure-storage-azcopy/issues/2421
+		return charactersHint // sent in front of the service: https://github.com/Azure/azure-storage-azcopy/issues/2421
 	case code != "InvalidHeaderValue",
 		document.HeaderName != "" && !strings.EqualFold(document.HeaderName, "x-ms-version"):
 	case strings.HasPrefix(response.Header.Get("Server"), "Azurite"):
@@ -125,7 +125,7 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 // unknown, of the status.
 func meaningOf(code string, status int) sdkerror.Meaning {
 	if status == http.StatusNotModified {
-		code = "" // it is ConditionNotMet, which is the code of 412 too
+		code = "" // the code is ConditionNotMet, which a 412 also has
 	}
 	return errorMeanings.Lookup(code, status)
 }

@@ -54,7 +54,7 @@ func fromResponse(err error) *storage.Error {
 	if redirect, is := sdkerror.Redirect(response.StatusCode, header); is {
 		m = redirect
 	}
-	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // the name of an operation
+	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // an operation's name
 		m.Code, m.Hint = storage.Unsupported, operationHint
 	}
 	m.Hint = cmp.Or(specialHint(code, document, response.RawResponse), m.Hint)
@@ -66,7 +66,7 @@ func fromResponse(err error) *storage.Error {
 	isOwn := document.Code != "" || header.Get("X-Ms-Error-Code") != "" // the SDK finds a code on a web page, too
 	e.Unknown = sdkerror.IsForeign(response.StatusCode, isOwn, e.RequestID != "")
 	e.RetryAfter = retryAfter(header)
-	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // a success that the request cannot have
+	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // a success that this request cannot have
 		e.Hint = sdkerror.PageHint
 	}
 	return e
@@ -102,9 +102,9 @@ func responseOf(err error) *azcore.ResponseError {
 // An errorDocument is the body of a refusal. Other elements may contain a signature.
 type errorDocument struct {
 	Code, Message             string
-	HeaderName                string // of InvalidHeaderValue
-	QueryParameterName        string // of InvalidQueryParameterValue
-	AuthenticationErrorDetail string // of AuthenticationFailed; may contain what was signed
+	HeaderName                string // set for InvalidHeaderValue
+	QueryParameterName        string // set for InvalidQueryParameterValue
+	AuthenticationErrorDetail string // set for AuthenticationFailed; may contain the text that was signed
 }
 
 // documentOf returns the body of a response. The response to a HEAD has only headers.

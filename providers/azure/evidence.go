@@ -20,13 +20,14 @@ import (
 
 const requestIDHeader = "X-Ms-Request-Id"
 
-// An evidence is what the response to a kind of request carries besides the id.
+// An evidence is the proof that a response to a kind of request carries besides the id.
 type evidence struct {
-	header string // "" if there is none
+	header string // name of a header; "" if there is none
 	root   string // root element of the document; "" if the response has none
 }
 
-// evidences has the kinds by method, restype and comp. A kind that is missing has the id only.
+// evidences has the kinds by method, restype and comp. A response of any other kind has only
+// the id.
 //
 // https://learn.microsoft.com/rest/api/storageservices/operations-on-blobs
 // https://learn.microsoft.com/rest/api/storageservices/operations-on-containers
@@ -40,7 +41,7 @@ var evidences = map[[3]string]evidence{
 	{http.MethodPut, "", "legalhold"}:                 {header: "X-Ms-Legal-Hold"},
 	{http.MethodPut, "", "immutabilityPolicies"}:      {header: "X-Ms-Immutability-Policy-Until-Date"},
 	{http.MethodGet, "container", "list"}:             {root: "EnumerationResults"},
-	{http.MethodGet, "", "list"}:                      {root: "EnumerationResults"}, // of containers
+	{http.MethodGet, "", "list"}:                      {root: "EnumerationResults"}, // lists containers
 	{http.MethodGet, "container", ""}:                 {header: "ETag"},
 	{http.MethodPut, "container", ""}:                 {header: "ETag"},
 	{http.MethodGet, "container", "acl"}:              {header: "ETag", root: "SignedIdentifiers"},
@@ -104,7 +105,7 @@ func checkAnswer(response *http.Response) error {
 	if want.root == "" {
 		return nil
 	}
-	document, err := runtime.Payload(response) // which the SDK has read
+	document, err := runtime.Payload(response) // the SDK has read it already
 	if err != nil {
 		return nil // the SDK reports it
 	}
@@ -114,8 +115,8 @@ func checkAnswer(response *http.Response) error {
 	return nil
 }
 
-// errDirectory is for a directory of a hierarchical namespace, which the service returns as an empty blob and
-// storage.FS shows.
+// errDirectory is the error for a directory of a hierarchical namespace, which the service returns as an
+// empty blob and storage.FS shows.
 var errDirectory = &responseError{
 	code: "BlobNotFound", message: "the account has a directory of this name", sdk: syscall.EISDIR,
 }

@@ -60,7 +60,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if r.NativeAttrs {
 		native := blob.DownloadStreamResponse{
 			DownloadResponse: out.DownloadResponse, ObjectReplicationRules: out.ObjectReplicationRules,
-		} // without the customer's key
+		} // a response to a request without the customer's key
 		native.Body = nil
 		attrs.Native = native
 	}

@@ -45,7 +45,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	l := &mergedPage{entries: r.Entries[:0], last: last}
 	if d.account.hierarchical {
-		err = d.lister.addEntries(ctx, r.Delimiter, o, l) // in any order
+		err = d.lister.addEntries(ctx, r.Delimiter, o, l) // listed in any order
 	} else {
 		err = d.lister.inByteOrder(ctx, r, o, l)
 		slices.SortFunc(l.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
@@ -103,8 +103,8 @@ func (ls *lister) inByteOrder(
 // A mergedPage has the entries listed so far, in Azure's order.
 type mergedPage struct {
 	entries []storage.ListEntry
-	last    string // the greatest name so far, including hidden ones
-	marker  string // of Azure's next page
+	last    string // the greatest name that was listed so far, including hidden ones
+	marker  string // marker of Azure's next page
 }
 
 // addEntries adds one page of the service. If it is not in order, the account has
@@ -220,8 +220,8 @@ func (ls *lister) requestPage(
 	return items, prefixes, deref(out.NextMarker), err
 }
 
-// hidesOnlyReserved reports whether all keys with a prefix are reserved. It is asked for a common
-// prefix that reserved keys have.
+// hidesOnlyReserved reports whether all keys with a prefix are reserved. It is called for a
+// common prefix of reserved keys.
 func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides bool, err error) {
 	o := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
 	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
@@ -262,10 +262,10 @@ func (bc *blobContainer) listError(err error) error {
 	return sdkerror.FromListing(translate(err), bc.missingHint())
 }
 
-// markers checks those of the pages that one call follows.
+// markers checks the markers of the pages that one call follows.
 type markers struct {
 	pages, empty int
-	kept         string // marker of an earlier page, a later one as the pages double
+	kept         string // marker of an earlier page; a later one replaces it when the number of pages doubles
 }
 
 // check returns an error if a marker repeats, or if too many pages in a row have no entries.

@@ -71,7 +71,7 @@ func (bc *blobContainer) canLock(ctx context.Context) error {
 }
 
 // SetRetention reads the policy and then sets it, because Azure lets everyone who may set an
-// unlocked one shorten it. A change between the two requests is overwritten.
+// unlocked policy shorten it. A change between the two requests is overwritten.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	o := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
 	err := mustApply(
@@ -125,7 +125,7 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 }
 
 // lockError returns the error for a failed change of a lock, or nil. If the service gives another
-// reason than the lock, it asks if the container can lock objects.
+// reason than the lock, it requests whether the container can lock objects.
 func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

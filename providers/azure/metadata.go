@@ -14,11 +14,11 @@ import (
 var metadataNames = httpheader.NewNameEscaper('_', '-')
 
 const (
-	// checksumKey has the CRC32C of the object, which Azure does not store. The
-	// core hides names with this prefix.
+	// checksumKey is the name of the metadata with the CRC32C of the object, which Azure does
+	// not store. The core hides names with this prefix.
 	checksumKey = "omnibucket_crc32c"
-	// noMetadataKey is sent to replace metadata by none. A copy without metadata
-	// would have the source's.
+	// noMetadataKey is the name of metadata that is sent to replace metadata by none. A copy
+	// without metadata would have the source's.
 	noMetadataKey = "omnibucket_plain"
 )
 
@@ -61,8 +61,8 @@ func encodeChecksum(crc uint32, size int64) string {
 	return strings.Repeat("0", 8-len(text)) + text + "-" + strconv.FormatInt(size, 10)
 }
 
-// parseChecksum returns an unknown checksum if text is not from encodeChecksum, or
-// if it is for another size.
+// parseChecksum returns an unknown checksum if text is not the result of encodeChecksum, or is
+// for another size.
 func parseChecksum(text string, size int64) storage.CRC32C {
 	sum, length, _ := strings.Cut(text, "-")
 	crc, err := strconv.ParseUint(sum, 16, 32)

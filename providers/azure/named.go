@@ -56,7 +56,8 @@ func (a *account) useNamed(name named.Credentials) error {
 	return err
 }
 
-// noneFor is noneNamed, and names the account of credentials that are there for another one.
+// noneFor is noneNamed. If there are credentials with the name for another account, it also
+// names that account.
 func (a *account) noneFor(name named.Credentials) error {
 	e := noneNamed(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")

@@ -12,13 +12,13 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// The values of this package's options, beside Options.
+// The values of this package's options, other than Options.
 type (
 	encryptionScope string
 	accessTier      string
 )
 
-// keyInfo returns the key as requests carry it, or nil.
+// keyInfo returns the customer's key in the form of a request, or nil.
 func (n *natives) keyInfo() *blob.CPKInfo {
 	if n.key == nil {
 		return nil
@@ -29,7 +29,7 @@ func (n *natives) keyInfo() *blob.CPKInfo {
 	}
 }
 
-// sourceKeyInfo returns the key as that of a source, or nil.
+// sourceKeyInfo returns the customer's key in the form of the key of a source, or nil.
 func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
 	if n.key == nil {
 		return nil
@@ -41,7 +41,7 @@ func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
 }
 
 // encryptionVersion is the first service version whose requests choose their encryption. An older
-// one would ignore that.
+// version would ignore the choice.
 const encryptionVersion = "2019-02-02"
 
 // isBefore reports whether the account uses a service version before the given one.
@@ -92,7 +92,7 @@ func checkScope(name, scope string) error {
 	return nil
 }
 
-// natives has what the options of one operation set.
+// natives has the settings that the options of one operation make.
 type natives struct {
 	scope   string // "" means the container's or the account's own
 	key     *customerkey.Key
@@ -100,7 +100,8 @@ type natives struct {
 	options []Options
 }
 
-// newNatives returns what values set; checkNative has accepted them. A later one wins.
+// newNatives returns the settings of values, which checkNative has accepted. A later value
+// wins.
 func newNatives(values []any) *natives {
 	n := &natives{key: customerkey.In(values)}
 	for _, value := range values {
@@ -128,7 +129,7 @@ func (a *account) writeNatives(values []any) (*natives, error) {
 	return n, nil
 }
 
-// scopeInfo returns the encryption scope as requests carry it, or nil.
+// scopeInfo returns the encryption scope in the form of a request, or nil.
 func (n *natives) scopeInfo() *blob.CPKScopeInfo {
 	if n.scope == "" {
 		return nil
@@ -152,8 +153,8 @@ func apply[O any](n *natives, o *O, of func(Options) func(*O)) (applied bool) {
 	return applied
 }
 
-// mustApply is apply for the request that does what the operation is for. Options without a
-// function for it would be dropped.
+// mustApply is apply for the main request of the operation. If Options have no function for it,
+// they would be dropped, so it fails.
 func mustApply[O any](n *natives, o *O, field string, of func(Options) func(*O)) error {
 	if !apply(n, o, of) && len(n.options) > 0 {
 		return lacksFunction(field)

@@ -67,8 +67,8 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	return nil
 }
 
-// ListUploads lists the prefixes of uploads, and reads the marker of each. Blobs that somebody left
-// without one are an upload of their prefix. Blocks, which no upload names, end after a week.
+// ListUploads lists the prefixes of uploads, and reads the marker of each. Blobs without a marker
+// count as an upload with their prefix. Blocks, which belong to no open upload, end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	_, prefixes, marker, err := d.lister.page(ctx, "/", &container.ListBlobsHierarchyOptions{
 		Prefix: new(componentsPrefix), Marker: httpheader.Optional(r.Token),
@@ -91,7 +91,7 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return &driver.UploadPage{Uploads: uploads, Token: marker}, nil
 }
 
-// entry returns nil if there is no such upload (any more).
+// entry returns the entry of an upload, or nil if there is no such upload (any more).
 func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	u, err := parseOpenUpload(upload)
 	if err != nil {

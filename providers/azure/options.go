@@ -10,9 +10,9 @@ import (
 
 // WithEncryptionScope encrypts the object with the key of an encryption scope of the account, in
 // place of [Config.EncryptionScope] and of the container's own scope. Reads need no option. A
-// signed upload is bound to the scope. If it is not the name of a scope (3 to 63 of a-z, 0-9 and
-// single dashes), the operation fails with InvalidArgument; an account without the scope refuses
-// it.
+// signed upload is bound to the scope. If scope is not the name of a scope (3 to 63 of a-z, 0-9
+// and single dashes), the operation fails with InvalidArgument. An account without the scope
+// refuses the operation.
 //
 // https://learn.microsoft.com/azure/storage/blobs/encryption-scope-overview
 func WithEncryptionScope(scope string) storage.WriteOption {
@@ -38,9 +38,9 @@ type CustomerKeyOption interface {
 // copy does not inherit the key; see [WithSourceCustomerKey]. A signed URL has the key among the
 // headers to send, and does not enforce that an upload sends it.
 //
-// A key of another length is InvalidArgument, and so are an encryption scope beside it and an
-// endpoint without https that is not on this machine. The key never appears in errors, logs, spans
-// or the files of [storage.WithResume].
+// The operation fails with InvalidArgument if the key has another length, if it has an encryption
+// scope too, or if the endpoint has no https and is not on this machine. The key never appears in
+// errors, logs, spans or the files of [storage.WithResume].
 //
 // https://learn.microsoft.com/azure/storage/blobs/encryption-customer-provided-keys
 func WithCustomerKey(key []byte) CustomerKeyOption {
@@ -59,9 +59,10 @@ type AccessTierOption interface {
 	storage.RestoreOption
 }
 
-// WithAccessTier sets the access tier of what is written, such as blob.AccessTierCool of azblob, in
-// place of [storage.WithStorageClass]. For [storage.Restore] it is the tier that an archived object
-// moves to; the default is Hot. A tier that the account does not have is InvalidArgument.
+// WithAccessTier sets the access tier of an object that is written, such as blob.AccessTierCool of
+// azblob, in place of [storage.WithStorageClass]. For [storage.Restore] it is the tier that an
+// archived object moves to; the default is Hot. If the account does not have the tier, the
+// operation fails with InvalidArgument.
 func WithAccessTier(tier blob.AccessTier) AccessTierOption {
 	return storage.WithNative(provider, accessTier(tier))
 }
@@ -88,10 +89,10 @@ type Options struct {
 }
 
 // WithOptions changes the SDK's own options of the requests of one operation. A write chooses its
-// request by the size of the body: give a function for each that may be made. If the request that
-// does what the operation is for has none, the operation fails with Unsupported, and the Hint names
-// the field. It also fails so for signed URLs and [storage.SetLegalHold], whose requests have no
-// options of the SDK.
+// request by the size of the body: give a function for each request that may be made. If the main
+// request of the operation has no function, the operation fails with Unsupported, and the Hint
+// names the field. It also fails so for signed URLs and [storage.SetLegalHold], whose requests have
+// no options of the SDK.
 //
 // [storage.WithResume] does not continue an upload of another process that has WithOptions.
 func WithOptions(o Options) storage.NativeOption { return storage.WithNative(provider, o) }

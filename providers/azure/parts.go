@@ -29,7 +29,7 @@ const (
 	// contain. They distinguish uploads to the same key.
 	uploadBytes = 8
 	sumBytes    = 8
-	blockBytes  = uploadBytes + 2 + sumBytes // of a block's id, with its number
+	blockBytes  = uploadBytes + 2 + sumBytes // bytes of a block's id, with its number
 )
 
 func newUploadID() string {
@@ -68,7 +68,7 @@ func partBlockID(upload string, part *driver.Part) (string, error) {
 }
 
 const (
-	tagSeparator = ":" // between a block's own id and the length of the id under which it was stored
+	tagSeparator = ":" // between the block's own id and the length of the id under which it was stored
 
 	// The size of a derived id in bytes. Tools that number their blocks with 6
 	// digits have ids of 6 bytes. A shorter one could be the id of another upload's
@@ -76,8 +76,8 @@ const (
 	minDerived, maxDerived = 6, 64
 )
 
-// blockIDFromTag returns the id in a part's tag. It is the block's own id, or one
-// of another length that is derived from it.
+// blockIDFromTag returns the id in a part's tag. It is the block's own id, or an id of another
+// length that is derived from it.
 func blockIDFromTag(tag string) (string, bool) {
 	id, text, derived := strings.Cut(tag, tagSeparator)
 	if !derived {
@@ -184,10 +184,9 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return driver.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
 }
 
-// blockError returns the error for a block that was not stored. It is never Unknown: a block is not
-// the object. Only blocks of other uploads can be too many, because an upload has at most half of
-// the 100,000.
-// https://learn.microsoft.com/rest/api/storageservices/put-block
+// blockError returns the error for a block that was not stored. It is never Unknown, because a
+// block does not change the object. Only blocks of other uploads can be too many, because an upload
+// has at most half of the 100,000. https://learn.microsoft.com/rest/api/storageservices/put-block
 func blockError(err error) error {
 	e := asError(writeError(err, storage.Condition{}))
 	if isCode(e, codeBlockCount) {
@@ -213,7 +212,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	attrs, err := d.blocks.commit(ctx, ids, r.Put)
 	if isCode(err, codeBlocksDropped) && storage.CodeOf(err) == storage.Unavailable {
 		e := *asError(err)
-		e.Status = http.StatusConflict // makes the core restart the upload
+		e.Status = http.StatusConflict // a conflict makes the core restart the upload
 		err = &e
 	}
 	return attrs, err
@@ -247,8 +246,8 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	return attrs, nil
 }
 
-// distinct returns an error that restarts the upload if two blocks have one id. A
-// derived id that is short can be that of another part, whose bytes it replaced.
+// distinct returns an error that restarts the upload if two blocks have one id. A short derived
+// id may be equal to the id of another part, whose block it has replaced.
 func distinct(ids []string) error {
 	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) == len(ids) {
 		return nil
@@ -311,7 +310,7 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	u, err := parseOpenUpload(upload)
 	if err != nil {
-		return nil // it has no parts that can be removed
+		return nil // such an upload has no parts that can be removed
 	}
 	if marker, err := d.uploads.marker(ctx, u); err != nil ||
 		marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key {

@@ -76,7 +76,7 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
 	from, ok := body.(io.ReadSeeker)
 	if !ok {
-		return nil, 0, storage.Unsupported // the core never passes one
+		return nil, 0, storage.Unsupported // the core never passes such a body
 	}
 	var sum uint64
 	var own uint32
@@ -94,14 +94,14 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 	return streaming.NopCloser(from), sum, nil
 }
 
-// writeError returns the error for a failed write. An update of a missing object
-// is PreconditionFailed, and so is an overwrite that the signature does not
-// permit. Without a condition, only the container can be missing.
+// writeError returns the error for a failed write. For an update of a missing object it is
+// PreconditionFailed, and so it is for an overwrite that the signature does not permit. Without
+// a condition, only the container can be missing.
 func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite", codeArchived, codeRehydrating, codeImmutable, "BlobImmutableDueToLegalHold", "LeaseIdMissing"):
-		e.Code, e.Hint = storage.PreconditionFailed, "" // there is an object
+		e.Code, e.Hint = storage.PreconditionFailed, "" // because there is an object
 	case isCode(e, codeArchived, codeRehydrating):
 		e.Hint = overwriteHint
 	case e.Status != http.StatusNotFound || e.Code != storage.ObjectNotFound:

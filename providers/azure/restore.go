@@ -19,7 +19,7 @@ const pendingPrefix = "rehydrate-pending-to-"
 const priorityVersion = "2019-02-02"
 
 // Restore requests the properties and, if the object is archived, moves it to the tier Hot or to
-// that of WithAccessTier. If it is on its way already, the priority High replaces Standard.
+// that of WithAccessTier. If the move has begun already, the priority High replaces Standard.
 //
 // https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {

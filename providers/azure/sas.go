@@ -41,20 +41,21 @@ const (
 type signingKey struct {
 	account   string // the account's name, whatever the host of the URL is
 	secret    []byte
-	version   string      // of the service; "" means sasVersion
+	version   string      // service version; "" means sasVersion
 	delegated *delegation // nil for the account's own key
-	builders  sync.Pool   // of *sasBuilder
+	builders  sync.Pool   // a pool of *sasBuilder
 }
 
-// A sasBuilder makes one URL at a time, in its own memory. Its making costs more than a signature.
+// A sasBuilder makes one URL at a time, in its own memory. Making a sasBuilder costs more than a
+// signature.
 type sasBuilder struct {
 	mac                hash.Hash
 	fields             []string
 	text, sum, address []byte
 }
 
-// newSigningKey returns nil if key is "". A key that is not in base64 was refused
-// before.
+// newSigningKey returns the signing key of an account, or nil if key is "". A key that is not
+// in base64 was refused before.
 func newSigningKey(account, key, version string) *signingKey {
 	secret, err := base64.StdEncoding.DecodeString(key)
 	if err != nil || len(secret) == 0 {
@@ -65,7 +66,7 @@ func newSigningKey(account, key, version string) *signingKey {
 
 // A delegation has the fields that identify a user delegation key.
 type delegation struct {
-	objectID, tenantID string // of the user: skoid, sktid
+	objectID, tenantID string // IDs of the user: skoid, sktid
 	start, end         string // skt, ske
 	service, version   string // sks, skv
 }
@@ -182,7 +183,7 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 	return g.appendResponse(fields)
 }
 
-// signature returns the signature, which is valid until the next one.
+// signature returns the signature. Its memory is valid until the next call.
 func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
 	b.fields, b.text = k.appendFields(b.fields[:0], g), b.text[:0]
 	for i, field := range b.fields {
@@ -231,7 +232,7 @@ func (k *signingKey) sign(root string, g *grant) string {
 
 type query struct {
 	address   []byte
-	separator byte // before the next parameter
+	separator byte // the character before the next parameter
 }
 
 // add adds a parameter, unless its value is "".

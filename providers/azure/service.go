@@ -77,7 +77,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	info := &storage.BucketInfo{Name: r.Name}
 	if r.CORS != nil && len(*r.CORS) > 0 {
 		if _, err := b.settings(ctx); err == nil {
-			return nil, storage.BucketExists // if the name is taken, the account must not change
+			return nil, storage.BucketExists // if the name is taken, the account must not be changed
 		} else if storage.CodeOf(err) != storage.BucketNotFound {
 			return nil, err
 		}
@@ -108,7 +108,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	b := s.account.container(r.Name)
 	if _, err := b.settings(ctx); err != nil {
-		return nil, err // the account's rules exist without the container
+		return nil, err // the account's rules exist even if the container does not
 	}
 	if r.PublicAccess != nil && !*r.PublicAccess {
 		if err := b.setPublic(ctx, false); err != nil {
@@ -189,7 +189,7 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 	}
 	err := bc.checkNoBlobs(ctx, true)
 	if code := storage.CodeOf(err); code == storage.Unsupported || code == storage.InvalidArgument {
-		return bc.checkNoBlobs(ctx, false) // an account that cannot list versions has none
+		return bc.checkNoBlobs(ctx, false) // an account that cannot list versions has no versions
 	}
 	return err
 }
@@ -215,8 +215,8 @@ func (bc *blobContainer) checkNoBlobs(ctx context.Context, versions bool) error 
 	})
 }
 
-// ListBuckets returns a page of up to 5,000 containers. Azure does not return
-// when they were created.
+// ListBuckets returns a page of up to 5,000 containers. Azure does not report when they were
+// created.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	o := &service.ListContainersOptions{Marker: httpheader.Optional(token)}
 	response, err := nextPage(ctx, s.account, s.account.service.NewListContainersPager(o))

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	maxSigned  = 7 * 24 * time.Hour // the limit of the API and of a user delegation key
-	sourceTime = 15 * time.Minute   // for the source of one request; only Azure gets it
+	maxSigned  = 7 * 24 * time.Hour // the limit of this library and of a user delegation key
+	sourceTime = 15 * time.Minute   // validity of the signature for the source of one request; only Azure gets it
 
 	tokenScope = "https://storage.azure.com/.default"
 )
@@ -52,11 +52,10 @@ func signFeatures(a *account) storage.Features {
 	return storage.SignedURLs | storage.SignedIfAbsent | storage.SignedParts
 }
 
-// Sign makes no request if the account's key is known. With a token credential it
-// requests a user delegation key, at first and every hour. A signature expires
-// with its key, so that one for nearly seven days may expire 75 minutes earlier
-// than requested. It begins 15 minutes ago, for clients and services whose clocks
-// differ.
+// Sign makes no request if the account's key is known. With a token credential it requests a
+// user delegation key, at first and every hour. A signature expires with its key, so that one
+// for nearly seven days may expire 75 minutes earlier than requested. A signature is valid from
+// 15 minutes before it is made, for clients and services whose clocks differ.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, time.Now())
 }
@@ -68,7 +67,7 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 	}
 	root := cmp.Or(r.BaseURL, d.account.root)
 	if key := customerkey.In(r.Native); key != nil {
-		at, _ := url.Parse(root) // nil if it is none
+		at, _ := url.Parse(root) // nil if root is not a URL
 		if err := key.CheckAddress(at); err != nil {
 			return nil, err
 		}
@@ -109,7 +108,8 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 	return nil, nil, storage.Unsupported
 }
 
-// errSignedOptions is for options of the SDK, which whoever uses the address does not have.
+// errSignedOptions is the error for options of the SDK, because a signed address cannot carry
+// them.
 var errSignedOptions = &storage.Error{Code: storage.Unsupported, Hint: "WithOptions does not fit a signed URL"}
 
 // grantUpload adds the encryption scope to a grant, and returns the headers to send.
@@ -139,7 +139,7 @@ func (a *account) signURL(
 	ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time,
 ) (string, time.Time, error) {
 	roundedUp := func(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
-	starts := roundedUp(now).Add(-clockSkew) // as the end, so that a policy's limit less clockSkew is a ttl
+	starts := roundedUp(now).Add(-clockSkew) // like the end, so that a policy's limit less clockSkew is a ttl
 	ends := earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
 	key := a.signer
@@ -260,7 +260,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		MinSize: r.Size, MaxSize: r.Size, Native: r.Native,
 	})
 	if err == nil {
-		signed.Header.Del("X-Ms-Access-Tier") // of the object
+		signed.Header.Del("X-Ms-Access-Tier") // that is the tier of the object
 	}
 	return signed, err
 }

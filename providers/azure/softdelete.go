@@ -16,7 +16,8 @@ func isSoftDeleted(item *container.BlobItem) bool {
 	return deref(item.Deleted) && item.Snapshot == nil
 }
 
-// keptUntil returns when the service drops a blob. It reports whole days that remain.
+// keptUntil returns when the service drops a blob. The service reports the whole days that
+// remain.
 func keptUntil(p *container.BlobProperties, now time.Time) time.Time {
 	remaining := time.Duration(deref(p.RemainingRetentionDays)) * day
 	if p.DeletedTime == nil {
@@ -27,8 +28,8 @@ func keptUntil(p *container.BlobProperties, now time.Time) time.Time {
 }
 
 // undelete restores a soft-deleted blob. The service restores its soft-deleted snapshots and versions,
-// too. In an account with versions none of them is then the blob: the one that was asked for, or the
-// newest, is copied onto it. The service replaces no blob that is there.
+// too. In an account with versions, none of them is then the current blob: undelete copies the
+// requested version, or else the newest. The service does not replace an existing blob.
 // https://learn.microsoft.com/rest/api/storageservices/undelete-blob
 func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := checkName(r.Key, r.Version); err != nil {
@@ -52,7 +53,7 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	return d.copyVersion(ctx, r.Key, *kept.VersionID)
 }
 
-// copyVersion makes a version the blob, of which there is none.
+// copyVersion makes a version the current blob, if there is none.
 func (d *objectDriver) copyVersion(ctx context.Context, key, version string) error {
 	from := d.Locate(key)
 	from.Version = version
@@ -73,9 +74,9 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 	return err
 }
 
-// removed finds what is kept of a key: the version that r names or, if it names none, the newest. A
-// version that is not soft-deleted counts, because an attempt before may have restored it, and failed
-// then. It also reports whether there is a blob.
+// removed finds the kept version of a key that r names or, if r names none, the newest. A version
+// that is not soft-deleted counts, too, because an earlier attempt may have restored it and then
+// failed. It also reports whether there is a blob.
 func (ls *lister) removed(
 	ctx context.Context, r *driver.ChangeRequest,
 ) (kept *container.BlobItem, there bool, err error) {
@@ -93,7 +94,7 @@ func (ls *lister) removed(
 			case !deref(item.Deleted) && (deref(item.VersionID) == "" || isCurrent(item)):
 				there = true
 			case r.Version == "" || deref(item.VersionID) == r.Version:
-				kept = item // the oldest is listed first
+				kept = item // the oldest one is listed first
 			}
 		}
 		return true, nil

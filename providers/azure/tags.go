@@ -22,8 +22,8 @@ const versionsVersion = tagsVersion
 // tagsHint names the permissions of tags, which the role Storage Blob Data Contributor lacks.
 const tagsHint = "tags need the role Storage Blob Data Owner, or the permission t of a shared access signature"
 
-// Tags makes one Get Blob Tags request. A copy gets no verdict of a scanner, which is about the
-// object that was scanned.
+// Tags makes one Get Blob Tags request. It leaves out a scanner's verdict for a copy: the
+// verdict is only about the object that was scanned.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	if err := checkName(r.Key, r.Version); err != nil {
 		return nil, err
@@ -45,9 +45,9 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	return tags, nil
 }
 
-// isVerdict reports whether Microsoft Defender for Storage sets the tag with this key, as "Malware
-// Scanning scan result" and "Malware Scanning scan time UTC". It does so after every upload.
-// https://learn.microsoft.com/azure/defender-for-cloud/introduction-malware-scanning
+// isVerdict reports whether Microsoft Defender for Storage sets the tag with this key, such as
+// "Malware Scanning scan result" and "Malware Scanning scan time UTC". It does so after every
+// upload. https://learn.microsoft.com/azure/defender-for-cloud/introduction-malware-scanning
 // https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900
 func isVerdict(key string) bool {
 	return strings.HasPrefix(strings.ToLower(key), "malware scanning scan ")
@@ -60,8 +60,8 @@ func tagsError(err error) error {
 	return err
 }
 
-// copiedTagsHint is for a copy with tags that is denied. The credential may lack only the permission
-// to write tags, although it could read those of the source.
+// copiedTagsHint is the hint for a copy with tags that is denied. The credential could read the tags
+// of the source, but may lack the permission to write tags.
 const copiedTagsHint = "the copy has tags: to write them, the credential needs the role Storage Blob Data Owner, or the permission t of a shared access signature; WithTags(nil) copies without tags"
 
 func copiedTagsError(err error, tags map[string]string) error {

@@ -14,9 +14,10 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// PrefixCredentials hold for the blobs with a prefix, until they expire. See [Config].CredentialsFor.
+// PrefixCredentials are valid for the blobs with a prefix, until they expire. See
+// [Config].CredentialsFor.
 type PrefixCredentials struct {
-	Prefix   string    // of the name that was asked for; "" means all blobs
+	Prefix   string    // prefix of the name that was asked for; "" means all blobs
 	SASToken string    // a shared access signature, with or without its "?"
 	Expires  time.Time // zero means never
 }
@@ -34,7 +35,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Client", "")
 	}
 	ask := c.CredentialsFor
-	c.CredentialsFor, c.Anonymous = nil, true // until there is a signature
+	c.CredentialsFor, c.Anonymous = nil, true // until CredentialsFor has returned a signature
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err

@@ -15,11 +15,11 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// ListVersions returns one page with all versions of its keys, newest first.
-// Azure lists the oldest first, so ListVersions reads as many of Azure's pages as
-// needed. If Azure's page ends within a key, that key is on the next page, which
-// reads Azure's page again. Versions of parts of open uploads are listed only under reservedPrefix,
-// so that those which nobody could remove with their upload can be removed.
+// ListVersions returns one page with all versions of its keys, newest first. Azure lists the oldest
+// first, so ListVersions reads as many of Azure's pages as needed. If Azure's page ends within a
+// key, that key is on the next page, which reads Azure's page again. Versions of parts of open
+// uploads are listed only under reservedPrefix, so that versions which could not be removed with
+// their upload can be removed later.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	shown := func(item *container.BlobItem) bool { return deref(item.VersionID) != "" }
 	if r.SoftDeleted {
@@ -30,7 +30,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, err
 	}
 	page, followed := &driver.VersionPage{}, markers{}
-	last, lastMarker := 0, "" // the first entry of the last key, and Azure's page with it
+	last, lastMarker := 0, "" // index of the first entry of the last key, and the marker of Azure's page with it
 	for {
 		items, next, err := d.lister.versions(ctx, r, marker)
 		if err != nil {

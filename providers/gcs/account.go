@@ -15,13 +15,13 @@ import (
 	"github.com/omnibucket/storage/providers/internal/named"
 )
 
-// An account has the settings and clients that buckets of one endpoint and one
-// credential share.
+// An account has the settings and clients which the buckets of one endpoint and one credential
+// share.
 type account struct {
 	client       *gcs.Client
 	http         *http.Client // adds the credentials
 	endpoint     *url.URL     // the server's root, without a path; nil means Google
-	universe     string       // of the credentials, if known when opened
+	universe     string       // universe of the credentials, if known when opened
 	project      string
 	anonymous    bool
 	credentials  *credentials  // nil if anonymous

@@ -7,7 +7,7 @@ import (
 	"net/url"
 )
 
-// An addition is what one operation adds to all its requests.
+// An addition is the headers and parameters that one operation adds to all its requests.
 type addition struct {
 	header http.Header
 	query  url.Values
@@ -36,11 +36,12 @@ func with(ctx context.Context, c *call) context.Context {
 	return adding(ctx, c.header, c.query)
 }
 
-// An adder is a RoundTripper that adds what the context of a request has, and to requests of the
-// storage service the project to bill, also to those of the client that As returns.
+// An adder is a RoundTripper that adds the addition in the context of a request. To requests to
+// the storage service, it also adds the project to bill, even if the client that As returns
+// makes them.
 type adder struct {
 	base        http.RoundTripper
-	host        string // of the storage service
+	host        string // host of the storage service
 	userProject string // Config.UserProject
 }
 

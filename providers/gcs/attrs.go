@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// A resource is an object in the JSON API. A write sends one, and its response
-// has the fields in resourceFields.
+// A resource is an object in the JSON API. A write sends a resource, and the response has the
+// fields in resourceFields.
 type resource struct {
 	Name               string            `json:"name,omitempty"`
 	ContentType        string            `json:"contentType,omitempty"`
@@ -78,14 +78,14 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 		MD5Hash:            base64.StdEncoding.EncodeToString(a.MD5),
 		TemporaryHold:      a.TemporaryHold,
 	}
-	if a.EventBasedHold || isReserved(a.Name) { // no default holds the markers of uploads
+	if a.EventBasedHold || isReserved(a.Name) { // the markers of uploads have no default hold
 		o.EventBasedHold = &a.EventBasedHold
 	}
 	for _, rule := range a.ACL {
 		o.ACL = append(o.ACL, aclEntry{string(rule.Entity), string(rule.Role)})
 	}
 	if !a.CustomTime.IsZero() {
-		o.CustomTime = a.CustomTime.UTC().Format(time.RFC3339) // as the SDK sends it
+		o.CustomTime = a.CustomTime.UTC().Format(time.RFC3339) // in the form that the SDK sends
 	}
 	if a.Retention != nil {
 		o.Retention = &retention{a.Retention.Mode, a.Retention.RetainUntil.UTC().Format(time.RFC3339)}
@@ -124,7 +124,7 @@ func (o *resource) keySHA256() string {
 }
 
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
-	hidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 // a request without the key gets no checksums
+	hidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 // without the key there are no checksums
 	a := &storage.Attrs{
 		Key:        o.Name,
 		Size:       o.Size,
@@ -157,7 +157,7 @@ func propertiesOf(o *gcs.ObjectAttrs) storage.Properties {
 	}
 }
 
-// encryptionOf returns how an object is encrypted, if that is not only by Google's own keys.
+// encryptionOf returns how an object is encrypted, unless only Google's own keys encrypt it.
 func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 	switch {
 	case customerKeySHA256 != "":
@@ -170,7 +170,7 @@ func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 
 const publicRead = "publicRead"
 
-// attrsToSet returns what a write stores beside the bytes, with its options.
+// attrsToSet returns the attributes that a write sets, with its options.
 func (a *account) attrsToSet(
 	key string, p *storage.Properties, w *storage.Controls, c *call,
 ) (*gcs.ObjectAttrs, error) {

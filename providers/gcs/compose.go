@@ -27,7 +27,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	c.scratchPrefix = componentsPrefix + randomName() + "/"
 	for _, source := range r.Sources {
 		if callOf(source.Native).key.Base64() != c.call.key.Base64() {
-			return nil, storage.Unsupported // Google has one key for all: the core streams
+			return nil, storage.Unsupported // Google takes one key for all sources: the core streams
 		}
 		c.tagged = c.tagged || source.Attrs == nil || source.Attrs.TagCount > 0
 		o, err := d.account.sourceAt(source)
@@ -36,7 +36,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		}
 		c.sources = append(c.sources, o)
 	}
-	if len(r.Tail) > 0 { // the object stays what it was
+	if len(r.Tail) > 0 { // the composition replaces the source, which stays the same object to its clients
 		keepCustomTime(c.attrs, r.Sources[0])
 		if err := d.composites.stageTail(ctx, r, c); err != nil {
 			return nil, err
@@ -56,13 +56,13 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 type composition struct {
 	bucket        *bucket
 	call          *call
-	target        *gcs.ObjectHandle // with the condition and the key
+	target        *gcs.ObjectHandle // the object to make, with the condition and the key
 	sources       []*gcs.ObjectHandle
 	tagged        bool                // a source may have contexts
-	attrs         *gcs.ObjectAttrs    // of the target
-	crc           storage.CRC32C      // of the target, which the server checks before it stores
-	scratchPrefix string              // of the keys of intermediate objects
-	intermediate  []*gcs.ObjectHandle // that were made
+	attrs         *gcs.ObjectAttrs    // attributes of the target
+	crc           storage.CRC32C      // checksum of the target, which the server checks before it stores
+	scratchPrefix string              // prefix of the keys of intermediate objects
+	intermediate  []*gcs.ObjectHandle // intermediate objects that were made
 }
 
 func (b *bucket) newComposition(
@@ -80,7 +80,8 @@ func (b *bucket) newComposition(
 	return c, checkJoined(c.attrs)
 }
 
-// checkJoined returns Unsupported for what no copy and no composition checks: the core streams.
+// checkJoined returns Unsupported for an object that neither a copy nor a composition would
+// verify: the core then streams.
 func checkJoined(a *gcs.ObjectAttrs) error {
 	if len(a.MD5) > 0 {
 		return &storage.Error{
@@ -91,8 +92,8 @@ func checkJoined(a *gcs.ObjectAttrs) error {
 	return nil
 }
 
-// parameters returns those of a request that the SDK's composer lacks. Without them Google
-// ignores the encryption key, and joins the contexts of the sources.
+// parameters returns the parameters of a request that the SDK's composer lacks. Without them
+// Google ignores the encryption key, and joins the contexts of the sources.
 func (c *composition) parameters(contexts *gcs.ObjectContexts) url.Values {
 	query := url.Values{}
 	if c.attrs.KMSKeyName != "" {
@@ -113,7 +114,7 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 
 // reduce makes intermediate objects until one request can compose them.
 func (c *composition) reduce(ctx context.Context) error {
-	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer) // it takes as long as a rewrite
+	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer) // a composition takes as long as a rewrite
 	for level := 1; len(c.sources) > composeSources; level++ {
 		if err := c.step(ctx, level); err != nil {
 			return sourceError(err)
@@ -122,7 +123,7 @@ func (c *composition) reduce(ctx context.Context) error {
 	return nil
 }
 
-// join makes the request that makes the object.
+// join makes the request that composes the target.
 func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer)
 	composer := c.target.ComposerFrom(c.sources...)

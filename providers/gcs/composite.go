@@ -26,7 +26,7 @@ import (
 // ListVersions omit them.
 const (
 	reservedPrefix   = ".omnibucket./"
-	reservedEnd      = ".omnibucket.0" // the least key that follows all of these
+	reservedEnd      = ".omnibucket.0" // the least key that follows all of these keys
 	componentsPrefix = reservedPrefix + "parts/"
 	componentType    = components.ContentType
 
@@ -36,8 +36,8 @@ const (
 // A compositeUpload is a parallel composite upload. Google composes only objects
 // of one storage class.
 type compositeUpload struct {
-	prefix string // of the keys of its parts
-	class  string // "" means the bucket's
+	prefix string // prefix of the keys of its parts
+	class  string // storage class; "" means the bucket's
 	open   bool   // it has a marker, which every process can see
 }
 
@@ -46,7 +46,7 @@ const openMark = "o"
 
 var compositeUploads = regexp.MustCompile(
 	`^` + openMark + `?[0-9a-f]{32}(-[^/]+)?$`,
-) // with the storage class as requested
+) // the upload has the storage class that was requested
 
 // newCompositeUpload returns the name of a new upload. It makes no request.
 func newCompositeUpload(class string) string {
@@ -138,10 +138,9 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	return err
 }
 
-// complete composes the parts and then removes them. The last request
-// has the write's condition, attributes and checksum. If it fails, the parts stay
-// for another attempt or for AbortParts. Calls at once for one open upload make one
-// object; see components.Completion.
+// complete composes the parts and then removes them. The last request has the write's
+// condition, attributes and checksum. If it fails, the parts stay for another attempt or for
+// AbortParts. Concurrent calls for one open upload make one object; see components.Completion.
 func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
@@ -151,7 +150,7 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	if err != nil {
 		return nil, err
 	}
-	c.crc, c.scratchPrefix = r.Put.CRC32C, name.prefix+"1"+randomName()+"-" // after all parts
+	c.crc, c.scratchPrefix = r.Put.CRC32C, name.prefix+"1"+randomName()+"-" // a key after those of all parts
 	for _, part := range r.Parts {
 		n, err := parseGeneration("part", part.Tag)
 		if err != nil {
@@ -213,11 +212,10 @@ func (cs *composites) remove(ctx context.Context, upload string) error {
 }
 
 // SweepParts removes orphaned objects of parallel composite uploads
-// ([Config.ParallelComposite]) and of compositions of more than 32 objects. A
-// process that dies leaves them. olderThan must be longer than any upload takes:
-// younger objects stay. It returns how many objects it removed, and the error of
-// the listing or removal that failed. It removes the others before it fails with
-// Locked, for objects that a retention policy keeps. client is
+// ([Config.ParallelComposite]) and of compositions of more than 32 objects. A process that dies
+// leaves them. olderThan must be longer than any upload takes: younger objects stay. It returns
+// how many objects it removed, and the error of the listing or removal that failed. If a
+// retention policy keeps an object, it removes the others and then fails with Locked. client is
 // storage.As[*storage.Client](bucket).
 func SweepParts(
 	ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration,
@@ -233,7 +231,7 @@ func SweepParts(
 func (cs *composites) sweep(
 	ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool,
 ) (removed int, err error) {
-	var kept atomic.Pointer[error] // by a retention
+	var kept atomic.Pointer[error] // the error for an object that a retention keeps
 	var gone atomic.Int64
 	defer func() {
 		removed = int(gone.Load())
@@ -288,7 +286,7 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 }
 
 // drop removes an object of an upload. If the bucket's default is an event-based hold, compositions
-// and what clients store with signed parts have it: drop ends it first.
+// and parts that clients store by signed requests have the hold, and drop ends it first.
 // https://cloud.google.com/storage/docs/object-holds
 func (cs *composites) drop(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)

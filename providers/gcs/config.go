@@ -9,10 +9,10 @@
 // bucket keeps versions, it is also the object's Version. Reads deliver the stored
 // bytes: an object that is stored with Content-Encoding gzip is not decompressed.
 //
-// Google keeps public objects in a cache, for an hour if they have no Cache-Control. A Download
-// returns none that was overwritten or removed: once a response of the bucket may have come from a
-// cache, each read asks for the attributes first. Objects that no cache keeps (no-store, no-cache,
-// private) prevent that.
+// Google keeps public objects in a cache, for an hour if they have no Cache-Control. A Download never
+// returns an object that was overwritten or removed: once a response of the bucket may have come from a
+// cache, each read requests the attributes first. To save these requests, write objects that no cache
+// keeps (no-store, no-cache, private).
 //
 // A copy does not have properties that this package does not know, such as an object's custom time, unless
 // an option sets them.
@@ -24,11 +24,11 @@
 // The SDK also speaks gRPC, which this package does not use. The build tag
 // disable_grpc_modules omits it, and with it a third of the program's size.
 //
-// Tags are custom object contexts. A copy from another provider may have tags that Google refuses:
-// one that is empty, begins with a sign or has a slash, or a key that begins with "goog". They are
-// stored behind "0~", with "~" for each slash, and read back as they were. Google needs the permissions
-// storage.objects.createContext, updateContext and, to copy without the tags of the source,
-// dropContexts. Signed addresses and forms cannot set tags.
+// Tags are custom object contexts. A copy from another provider may have tags that Google refuses: a value
+// that is empty, begins with a sign or has a slash, or a key that begins with "goog". They are stored with
+// "0~" in front and "~" for each slash, and are read back as they were. Google needs the permissions
+// storage.objects.createContext, updateContext and, to copy without the tags of the source, dropContexts.
+// Signed addresses and forms cannot set tags.
 //
 // A retention is an object retention, Unlocked for Governance and Locked for Compliance. A legal
 // hold is a temporary hold, in any bucket; while it lasts, the object can neither be overwritten
@@ -75,32 +75,30 @@ const provider = "gcs"
 // Client certificates (mTLS) come from HTTPClient:
 // GOOGLE_API_USE_CLIENT_CERTIFICATE is not read.
 type Config struct {
-	Bucket  string // the name; empty for an account
-	Project string // in which an account creates and lists buckets; "" means that of the credentials
-	// Endpoint is the server's root without a path, such as
-	// "http://127.0.0.1:4443". If it is empty, it is STORAGE_EMULATOR_HOST or
-	// Google.
+	Bucket  string // the bucket's name; empty for an account
+	Project string // project in which an account creates and lists buckets; "" means that of the credentials
+	// Endpoint is the server's root without a path, such as "http://127.0.0.1:4443". If it is
+	// empty, it is that of STORAGE_EMULATOR_HOST or of Google.
 	Endpoint string
 
 	CredentialsJSON []byte             // the content of a key file or credential configuration from a trusted source
-	TokenSource     oauth2.TokenSource // of access tokens; it must cache them itself
+	TokenSource     oauth2.TokenSource // source of access tokens; it must cache them itself
 	// Credentials is the name of credentials, for programs with several accounts. The variable
 	// <NAME>_GOOGLE_APPLICATION_CREDENTIALS has the path of their file, a key file or credential
 	// configuration; the name is in upper case there, with an underscore for each character that is
 	// no letter or digit. If the variable is not set, opening fails with Unauthenticated.
 	Credentials string
 	Anonymous   bool // requests carry no credentials
-	// CredentialsFor returns the access token for an object's name or, of a listing, its prefix, as an Iceberg REST
-	// catalog vends them. It is called for the first request, half a minute before the token expires, and once if Google
-	// refuses it. Requests at the same time share one call. Once no token is valid, its error is that of the request, with
-	// the code Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. Google copies
-	// only between objects with the same token; else the bytes pass through the process. [storage.As] returns false. An
-	// account has no such credentials.
+	// CredentialsFor returns the access token for an object's name or, for a listing, its prefix. An Iceberg REST
+	// catalog vends such tokens. It is called for the first request, half a minute before the token expires, and once
+	// if Google refuses it. Requests at the same time share one call. If no token is valid and the call fails, the
+	// request fails with its error, with the code Unauthenticated unless it has PermissionDenied, RateLimited,
+	// Unavailable or DeadlineExceeded. Google copies only between objects with the same token; else the bytes pass
+	// through the process. [storage.As] returns false. [NewService] does not take it.
 	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
-	// UserProject is the project that is billed for the requests, as buckets whose
-	// requester pays need; signed URLs name it too. "" means the quota project of
-	// the credentials.
+	// UserProject is the project that is billed for the requests, which buckets whose requester
+	// pays need; signed URLs name it too. "" means the quota project of the credentials.
 	UserProject string
 	// KMSKey encrypts every object that the bucket writes with this key of Cloud
 	// KMS: projects/P/locations/L/keyRings/R/cryptoKeys/K. "" means the bucket's
@@ -111,7 +109,7 @@ type Config struct {
 	// forms. If it is nil, CredentialsJSON signs if it is a key file; otherwise
 	// the IAM service signs for SigningAccount.
 	SigningKey     []byte
-	SigningAccount string // the e-mail address of a service account; "" means that of the credentials
+	SigningAccount string // the e-mail address of a service account; "" means the account of the credentials
 
 	// ParallelComposite sends the parts of a large upload concurrently, as
 	// objects that the last request composes and that are removed afterwards. One

@@ -28,7 +28,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	}
 	controls := r.Controls
 	if !r.ReplaceTags {
-		controls.Tags = nil // Google copies the source's
+		controls.Tags = nil // Google copies the tags of the source
 	}
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &controls, c)
 	if err != nil {
@@ -48,7 +48,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	copier.ObjectAttrs = *attrs
 	copier.Name = ""
 	copier.StorageClass = cmp.Or(attrs.StorageClass, httpheader.StandardClass)
-	copier.ContentType = cmp.Or(attrs.ContentType, "application/octet-stream") // required
+	copier.ContentType = cmp.Or(attrs.ContentType, "application/octet-stream") // the content type is required
 	copier.DestinationKMSKeyName = attrs.KMSKeyName
 	copier.RewriteToken = r.Resume
 	copied, err := rewrite(ctx, copier)
@@ -59,8 +59,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return attrsOf(copied), nil
 }
 
-// keepCustomTime keeps the custom time of a source, by which rules of a lifecycle count, if the core has read it:
-// Google copies no attribute if the request has any. https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
+// keepCustomTime keeps the custom time of a source, from which lifecycle rules count, if the core has read it: Google
+// copies no attribute if the request has any. https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
 func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	if source.Attrs == nil {
 		return
@@ -97,7 +97,7 @@ const maxRewrites = 8
 // rewrite runs a copier to its end. Its outcome is unknown if any of its
 // responses was lost: that may have been the last one.
 func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) {
-	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // the server works for up to half a minute
+	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // the server works on one request for up to half a minute
 	unknown := false
 	for tries := 1; ; tries++ {
 		at := copier.RewriteToken
@@ -108,7 +108,7 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 		e := translate(err)
 		unknown = unknown || e.Unknown
 		if e.Status == http.StatusGone {
-			copier.RewriteToken = "" // which has ended: the rewrite begins again
+			copier.RewriteToken = "" // the token has expired: the rewrite begins again
 		}
 		if tries == maxRewrites || copier.RewriteToken == at || e.Code != storage.Unavailable || e.RetryAfter > 0 {
 			e.Unknown = unknown
@@ -117,9 +117,8 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 	}
 }
 
-// sourceAt returns the source at the generation to copy. The generation is no
-// condition: if the source has changed, the response is 404, so that a 412 is
-// always about the destination.
+// sourceAt returns the source at the generation to copy. The generation is not a condition: if
+// the source has changed, the response is 404, so that a 412 is always about the destination.
 func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 	o := a.handleOf(source.Bucket).Object(source.Key)
 	at := cmp.Or(source.Version, source.Revision)

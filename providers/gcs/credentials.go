@@ -31,13 +31,13 @@ var scopes = []string{
 	"https://www.googleapis.com/auth/cloud-platform",
 }
 
-// credentials are the given ones, or the application default ones, which are
+// credentials are the credentials of the Config, or the application default ones, which are
 // looked up when first needed.
 type credentials struct {
 	find     func() (*auth.Credentials, error)
 	found    atomic.Pointer[auth.Credentials]
-	accepted atomic.Pointer[auth.Credentials] // those of which Google has accepted a token
-	universe string                           // of the endpoint; "" for a server that is not Google's
+	accepted atomic.Pointer[auth.Credentials] // the credentials of which Google has accepted a token
+	universe string                           // universe of the endpoint; "" for a server that is not Google's
 	checked  atomic.Bool
 }
 
@@ -99,7 +99,7 @@ func credentialsOf(content []byte) (*auth.Credentials, error) {
 	if err := json.Unmarshal(content, &file); err != nil || file.Type == "" {
 		return nil, argument.Invalid(
 			"Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "",
-		) // the parser's error would quote it
+		) // the parser's error would quote the credentials
 	}
 	found, err := detect.NewCredentialsFromJSON(file.Type, content, detectOptions())
 	if err != nil {
@@ -144,7 +144,7 @@ func (c *credentials) get() (*auth.Credentials, error) {
 }
 
 // renew drops credentials of which Google has accepted a token and refused one with 401, so that
-// the next call gets a new token. It returns false if a new one was refused too.
+// the next call gets a new token. It returns false if a new token was refused, too.
 func (c *credentials) renew(refused *auth.Credentials) bool {
 	if c.accepted.Load() == refused {
 		c.found.CompareAndSwap(refused, nil)
@@ -163,7 +163,7 @@ func (c *credentials) token(ctx context.Context, found *auth.Credentials) (*auth
 	if err != nil {
 		return nil, "", tokenError(ctx, err)
 	}
-	quota, _ := found.QuotaProjectID(uncounted) // it is optional
+	quota, _ := found.QuotaProjectID(uncounted) // the quota project is optional
 	return token, quota, nil
 }
 
@@ -196,10 +196,10 @@ type authorizer struct {
 	credentials *credentials
 }
 
-// RoundTrip sends the request. If there is no token yet, it requests one first. A token that ends
-// while a request waits, or by a wrong clock, is refused with 401: the core repeats the request
-// with a new one.
-// googleapis/google-cloud-go#8764, googleapis/google-cloud-go#9262
+// RoundTrip sends the request. If there is no token yet, it requests one first. A token that
+// expires while a request waits, or that a wrong clock keeps too long, is refused with 401: the
+// core then repeats the request with a new token. googleapis/google-cloud-go#8764,
+// googleapis/google-cloud-go#9262
 func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	found, err := t.credentials.get()
 	if err != nil {
@@ -217,7 +217,7 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.credentials.accepted.Store(found)
 	case response.StatusCode == http.StatusUnauthorized && t.credentials.renew(found):
 		e := translate(errorFromResponse(response))
-		e.Retryable = !e.Unknown // else a gateway refused it
+		e.Retryable = !e.Unknown // otherwise a gateway refused the token
 		return nil, e
 	}
 	return response, nil

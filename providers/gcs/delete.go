@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Delete makes one request. If the bucket keeps versions and r names none, the
-// object becomes a noncurrent version. Google cannot remove an object under
-// retention: to bypass it takes four requests.
+// Delete makes one request. If the bucket keeps versions and r names none, the object becomes a
+// noncurrent version. Google cannot remove an object under retention: a bypass takes four
+// requests.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	o, err := d.bucket.atGeneration(r.Key, r.Version)
 	if err == nil {

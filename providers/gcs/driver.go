@@ -30,8 +30,8 @@ func newDriver(a *account, name string) *objectDriver {
 
 const (
 	maxObject = 5 << 40   // bytes
-	partSize  = 8 << 20   // bytes: each chunk waits for its response
-	chunkUnit = 256 << 10 // bytes: chunks of a resumable upload are a multiple of it
+	partSize  = 8 << 20   // bytes; each chunk waits for its response
+	chunkUnit = 256 << 10 // bytes; chunks of a resumable upload are a multiple of it
 	maxPage   = 1000
 
 	// maxEmptyPages is high because a page without an entry has a token if what it has looked at is
@@ -43,7 +43,7 @@ const (
 	maxComponents = 10_000
 )
 
-// features are those that every configuration has.
+// features are the features that every configuration has.
 const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.Versioning |
 	storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |

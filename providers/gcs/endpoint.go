@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/address"
 )
 
-// A universe is a cloud that runs Google's software, with its own domain,
-// accounts and credentials. Almost all credentials belong to this one.
+// A universe is a cloud that runs Google's software, with its own domain, accounts and
+// credentials. Almost all credentials belong to googleUniverse.
 const googleUniverse = "googleapis.com"
 
 // universeOf returns the universe of a Config's credentials as far as it is known
@@ -47,11 +47,11 @@ func isHostOf(universe string, u *url.URL) bool {
 	return u.Scheme == "https" && (host == universe || strings.HasSuffix(host, "."+universe))
 }
 
-// isGoogle reports whether the requests go to Google, and to no server that is like it.
+// isGoogle reports whether the requests go to Google, and not to a server with the same API.
 func (a *account) isGoogle() bool { return a.endpoint == nil || isHostOf(a.universe, a.endpoint) }
 
-// checkUniverse returns an error if the credentials belong to another universe.
-// The universe of a machine's credentials is not known earlier.
+// checkUniverse returns an error if the credentials belong to another universe. It is called
+// late because the universe of a machine's credentials is not known earlier.
 func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials) error {
 	if c.universe == "" || c.checked.Load() {
 		return nil

@@ -17,9 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// translator adapts the SDK for Google Cloud Storage and this package's own
-// requests. The service promises nothing about a request that it answers with a
-// server error.
+// translator adapts the SDK for Google Cloud Storage and this package's own requests. The
+// service promises nothing about a request to which it responds with a server error.
 var translator = &sdkerror.Translator{
 	FromResponse:    fromResponse,
 	WithoutResponse: withoutResponse,
@@ -32,7 +31,8 @@ var (
 	writes    = translator.Write
 )
 
-// write makes a request that changes something, and whose response tells more. It translates the error.
+// write makes a request that changes something, and returns the result in its response. It translates
+// the error.
 func write[T any](ctx context.Context, do func(context.Context) (T, error)) (out T, err error) {
 	err = writes(ctx, func(ctx context.Context) (err error) {
 		out, err = do(ctx)
@@ -41,8 +41,8 @@ func write[T any](ctx context.Context, do func(context.Context) (T, error)) (out
 	return out, err
 }
 
-// isClientError reports whether err is from the HTTP client of this package or of
-// the SDK, which got no response.
+// isClientError reports whether err comes from the HTTP client of this package or of the SDK,
+// and means that there was no response.
 func isClientError(err error) bool {
 	return sdkerror.IsType[*requestError](err) || sdkerror.IsType[*url.Error](err)
 }
@@ -53,7 +53,7 @@ func fromResponse(err error) *storage.Error {
 		return nil
 	}
 	if response.Message == "" &&
-		len(response.Errors) == 0 { // its text would be the body, in which a proxy may show the request
+		len(response.Errors) == 0 { // its text would be the body, in which a proxy may quote the request
 		response.Message = http.StatusText(response.Code)
 		err = &pageError{response.Error(), err}
 	}
@@ -67,7 +67,8 @@ func fromResponse(err error) *storage.Error {
 	return e
 }
 
-// A pageError is an error of the SDK whose text has a page in place of a message.
+// A pageError is an error of the SDK that has a page in place of a message. Its own text leaves
+// the page out.
 type pageError struct {
 	text string
 	err  error
@@ -129,9 +130,9 @@ func (b *bucket) missing(
 	})
 }
 
-// passing returns the error of a request that changes no object, such as one that was to explain a
-// refusal, if it may succeed later, and nil otherwise. The refusal has no meaning yet, so that the core
-// makes both requests again.
+// passing returns err, of a request that changes no object, if the request may succeed later. Otherwise
+// it returns nil. The request was to explain a refusal: until it succeeds, the refusal has no meaning,
+// and the core makes both requests again.
 func passing(err error) error {
 	if err = translator.Read(err); storage.IsTemporary(err) {
 		return err
@@ -139,8 +140,8 @@ func passing(err error) error {
 	return nil
 }
 
-// notFound tells a missing object from a missing bucket. If the response does not
-// say which, that costs one more request.
+// notFound distinguishes a missing object from a missing bucket. If the response does not say
+// which, that costs one more request.
 func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 	e := translate(err)
 	if e.Status != http.StatusNotFound {

@@ -15,7 +15,8 @@ import (
 
 // A success counts only if its response carries what Google documents for that request. A proxy, a
 // captive portal or a wrong endpoint sends a 200 to everything. The witness checks the JSON API.
-// Uploads are checked where their resource is read, and reads of bytes by their generation.
+// The function that reads the resource of an upload checks it, and reads of bytes are checked by
+// their generation.
 
 func noEvidence(status int, why string) *storage.Error {
 	e := sdkerror.NoEvidence("Google Cloud Storage", why)
@@ -26,7 +27,7 @@ func noEvidence(status int, why string) *storage.Error {
 // A witness is a RoundTripper that fails if a successful response of the JSON API is not Google's.
 type witness struct {
 	base     http.RoundTripper
-	emulator bool // STORAGE_EMULATOR_HOST: one that responds to removals with an empty 200
+	emulator bool // STORAGE_EMULATOR_HOST is set: it responds to removals with an empty 200
 }
 
 // maxShort is the size in bytes of a document that is read before it is believed. A longer one is
@@ -55,7 +56,7 @@ func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // withKind returns the request with the kind among the fields of a listing. An empty listing has
-// nothing else.
+// no other field.
 func withKind(r *http.Request) *http.Request {
 	at := strings.Index(r.URL.RawQuery, "fields=nextPageToken")
 	if at < 0 {
@@ -93,13 +94,13 @@ func (t *witness) check(method string, response *http.Response) error {
 }
 
 // longResource matches the beginning of a long document, whose fields Google sends in no promised
-// order: a kind, or what an object has.
+// order: a kind, or a field of an object.
 var longResource = regexp.MustCompile(`"kind"\s*:\s*"storage#|"(generation|metageneration|bindings)"\s*:`)
 
 func isResource(document []byte) bool {
 	var r struct {
 		Kind                                 string
-		Generation, Metageneration, Bindings any // the last one of a policy
+		Generation, Metageneration, Bindings any // Bindings are those of a policy
 	}
 	return json.Unmarshal(document, &r) == nil &&
 		(strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil)

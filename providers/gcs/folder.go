@@ -13,8 +13,8 @@ import (
 // A bucket with a hierarchical namespace makes a folder with the first object in it, and keeps the
 // folder when the last one is removed. https://cloud.google.com/storage/docs/folders-overview
 
-// removeFolder removes the folder of an upload, if the bucket has folders. One that has objects
-// stays. It fails only if it may succeed later.
+// removeFolder removes the folder of an upload, if the bucket has folders. A folder with
+// objects stays. removeFolder returns only errors of requests that may succeed later.
 func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 	if hierarchical, err := cs.isHierarchical(ctx); !hierarchical {
 		return err
@@ -31,8 +31,8 @@ func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 	return passing(err)
 }
 
-// isHierarchical asks for the layout, once for each bucket that was opened. A bucket never changes its own.
-// https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
+// isHierarchical requests the layout, once for each bucket that was opened. The layout of a bucket never
+// changes. https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
 func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	if known := cs.hierarchical.Load(); known != nil {
 		return *known, nil

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// A reader reads objects in one request, or in two.
+// A reader reads objects, each by one request or by two.
 type reader struct {
 	objects driver.Driver
 	bucket  *bucket
@@ -23,8 +23,8 @@ type reader struct {
 }
 
 // Get makes one request to the XML API. Under NotRevision, with NativeAttrs, and in a bucket whose
-// responses may come from a cache, it first asks the JSON API for the attributes, and then for the
-// bytes of that generation. The JSON API serves the same bytes without metadata, time and
+// responses may come from a cache, it first requests the attributes from the JSON API, and then
+// the bytes of that generation. The JSON API serves the same bytes without metadata, time and
 // Cache-Control, which would take another request. Get does not use the SDK's reader, which loses
 // bytes when it resumes a read of an object stored with gzip; the core resumes anyway.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -39,7 +39,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return d.reader.inTwoRequests(ctx, r)
 	}
 	if refusal := responseOf(err); errors.Is(err, errCacheable) ||
-		refusal != nil && isCacheable(refusal.Header) { // such as a 416
+		refusal != nil && isCacheable(refusal.Header) { // the refusal may be a 416, for example
 		return d.reader.uncached(ctx, r)
 	}
 	if err != nil {
@@ -50,15 +50,15 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		_ = response.Body.Close()
 		return nil, nil, err
 	}
-	if needsResource(attrs.Metadata) { // the headers may have changed it
-		_ = response.Body.Close() // before other requests, which may wait for its connection
+	if needsResource(attrs.Metadata) { // the headers may have changed the metadata
+		_ = response.Body.Close() // close it before other requests, which may wait for its connection
 		return d.reader.inTwoRequests(ctx, r)
 	}
 	return attrs, response.Body, nil
 }
 
-// storedBytes calls send with the coding to accept. A request that accepts gzip gets the stored bytes.
-// If a proxy compresses them, a second request accepts no coding.
+// storedBytes calls send with the content coding that the request accepts. A request that accepts gzip
+// gets the stored bytes. If a proxy compresses them, a second request accepts no coding.
 func storedBytes(send func(coding string) (*http.Response, error)) (*http.Response, error) {
 	response, err := send("gzip")
 	if err == nil && isCompressedInTransit(response.Header) {
@@ -82,7 +82,7 @@ func (rd *reader) uncached(ctx context.Context, r *driver.GetRequest) (*storage.
 	return rd.inTwoRequests(ctx, r)
 }
 
-// errCacheable is for a response that may be from Google's cache.
+// errCacheable is the error for a response that may come from Google's cache.
 var errCacheable = errors.New("a cache may have sent the response")
 
 func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string) (*http.Response, error) {
@@ -105,7 +105,7 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string)
 	}
 	response, err := rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
 	if err == nil && isCacheable(response.Header) {
-		_ = response.Body.Close() // before other requests, which may wait for its connection
+		_ = response.Body.Close() // close it before other requests, which may wait for its connection
 		return nil, errCacheable
 	}
 	return response, err
@@ -169,7 +169,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		attrs.Native = found
 	}
 	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {
-		return nil, storage.NotModified // from a server that ignores the condition
+		return nil, storage.NotModified // the server ignores the condition
 	}
 	return attrs, nil
 }

@@ -54,17 +54,16 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 	return a
 }
 
-// isCacheable reports whether a response may be from Google's cache of public objects. The cache
+// isCacheable reports whether a response may come from Google's cache of public objects. The cache
 // ignores headers of a request that ask for no cached content; for the JSON API it caches bytes too,
-// by their URL, but no attributes.
-// https://cloud.google.com/storage/docs/consistency#cache-control
+// by their URL, but no attributes. https://cloud.google.com/storage/docs/consistency#cache-control
 func isCacheable(h http.Header) bool {
 	directives := strings.ToLower(strings.Join(h.Values("Cache-Control"), ","))
 	return directives != "" && !uncached.MatchString(directives)
 }
 
 // uncached matches the directives that keep a response out of shared caches. A cache must check
-// what has no-cache before each use.
+// a response with no-cache before each use.
 var uncached = regexp.MustCompile(`\b(private|no-store|no-cache)\b`)
 
 // maybeEncoded matches the encodings in which a header may show characters that
@@ -104,7 +103,7 @@ func storedEncoding(h http.Header) string {
 	switch stored := h.Get("X-Goog-Stored-Content-Encoding"); stored {
 	case "":
 		return h.Get("Content-Encoding")
-	case "identity": // none, or that
+	case "identity": // no encoding, or this name for none
 		if h.Get("Content-Encoding") == stored {
 			return stored
 		}

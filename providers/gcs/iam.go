@@ -21,11 +21,11 @@ const (
 	// bucket on S3.
 	publicRole = "roles/storage.legacyObjectReader"
 
-	policyTries = 4 // for one change, if other clients change the policy too
+	policyTries = 4 // attempts for one change, if other clients change the policy too
 )
 
-// readRoles permit reading every object. Custom roles of a project may too, but
-// the policy does not have their permissions.
+// readRoles permit reading every object. Custom roles of a project may permit it, too, but the
+// policy does not show their permissions.
 // https://cloud.google.com/storage/docs/access-control/iam-roles
 var readRoles = []string{
 	publicRole,

@@ -68,11 +68,10 @@ func isPartsRule(r *gcs.LifecycleRule) bool {
 	return r.Condition.AgeInDays > 0 && reflect.DeepEqual(*r, partsRule(int(r.Condition.AgeInDays)))
 }
 
-// parseLifecycleRules returns the rules that [storage.LifecycleRule] can
-// represent. It omits others rather than changing their meaning: rules about
-// dates, classes, suffixes or numbers of versions. Writing the result back
-// removes those. Consecutive actions on one prefix become one rule with the same
-// effect.
+// parseLifecycleRules returns the rules that [storage.LifecycleRule] can represent. It omits
+// others rather than changing their meaning: rules about dates, classes, suffixes or numbers of
+// versions. Writing the result back removes the omitted rules. Consecutive actions on one
+// prefix become one rule with the same effect.
 func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
 	for i := range written.Rules {
@@ -86,7 +85,7 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 			switch last := len(rules) - 1; {
 			case !representable:
 			case last >= 0 && rules[last].Prefix == prefix && step == 3 && rules[last].AbortUploadsAfterDays == read.AbortUploadsAfterDays:
-				// the second half of lifecycleRules
+				// This is the second half of a rule that lifecycleRules wrote.
 			case last >= 0 && rules[last].Prefix == prefix && lastStep(&rules[last]) < step:
 				merge(&rules[last], &read)
 			default:

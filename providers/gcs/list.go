@@ -76,7 +76,8 @@ func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 	return merged
 }
 
-// hidesOnlyReserved reports whether all keys with a common prefix, which may be "" for none, are reserved.
+// hidesOnlyReserved reports whether all keys with a common prefix are reserved. prefix may be "", which
+// means that there is no common prefix.
 func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
 	if prefix == "" || isReserved(prefix) || !strings.HasPrefix(reservedPrefix, prefix) {
 		return isReserved(prefix), nil
@@ -127,10 +128,10 @@ var errRepeatedPage = &storage.Error{
 }
 
 // A pageWatch bounds the requests for one page of this driver. The SDK requests pages until they
-// add up to it, empty ones for ever.
+// add up to one, and would request empty pages for ever.
 type pageWatch struct {
 	requests int
-	token    string // of the last request
+	token    string // token of the last request
 }
 
 type pageWatchKey struct{}

@@ -20,12 +20,13 @@ const (
 	unlocked = "Unlocked"
 	locked   = "Locked"
 
-	retentionEnabled = "Enabled" // of a bucket whose objects can have a retention
+	retentionEnabled = "Enabled" // set for a bucket whose objects can have a retention
 
 	noRetentionHint = "the bucket has no object retention: make it with WithObjectLock; Google's console can give it to a bucket that exists"
 
-	// governanceHint is for a retention that cannot be changed so: also to make it Compliance takes
-	// overrideUnlockedRetention. https://cloud.google.com/storage/docs/json_api/v1/objects/patch
+	// governanceHint is the hint for a change that an unlocked retention forbids. Making it
+	// Compliance takes overrideUnlockedRetention, too.
+	// https://cloud.google.com/storage/docs/json_api/v1/objects/patch
 	governanceHint = "in the mode Governance, give WithGovernanceBypass, which needs storage.objects.overrideUnlockedRetention"
 
 	lockModeHeader  = "X-Goog-Object-Lock-Mode"
@@ -77,8 +78,9 @@ func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
 	h.Set(lockUntilHeader, r.RetainUntil.UTC().Format(time.RFC3339))
 }
 
-// lockError returns the error of a write. If it was to create an object and Google says that the object is
-// held, one is there. If it was to set a retention and Google refused it, the bucket may have none.
+// lockError returns the error of a write. If the write must create an object and Google says that the
+// object is held, the object exists already. If the write sets a retention and Google refuses it, the
+// bucket may have no retentions.
 func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, w *storage.Controls) error {
 	if e := translate(err); c.Absent && e.Code == storage.Locked {
 		return sdkerror.WithCode(e, storage.PreconditionFailed, "")
@@ -100,8 +102,8 @@ func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, 
 	return sdkerror.WithCode(e, storage.Unsupported, noRetentionHint)
 }
 
-// SetRetention makes one request. If Google refuses it, the attributes tell whether the retention
-// is the reason.
+// SetRetention makes one request. If Google refuses it, SetRetention reads the attributes to find
+// out whether the retention is the reason.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	change := retentionToSet(r.Retention)
 	if change == nil {
@@ -146,7 +148,8 @@ func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs
 	return b.changeError(ctx, err)
 }
 
-// changeError returns the error of a change: of a missing object or bucket it finds which.
+// changeError returns the error of a change. It finds out whether the object or the bucket is
+// missing.
 func (b *bucket) changeError(ctx context.Context, err error) error {
 	if statusOf(err) == http.StatusNotFound {
 		return b.notFound(ctx, err)
@@ -154,8 +157,9 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 	return err
 }
 
-// deleteGoverned removes an object whose removal Google has refused with refused: it ends the
-// retention, and removes the object then. It does neither if anything else keeps the object.
+// deleteGoverned removes an object whose removal Google has refused with the error refused. It
+// ends the retention, and then removes the object. If anything else keeps the object, it does
+// neither.
 func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refused *storage.Error) error {
 	found, err := d.bucket.find(
 		ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native},

@@ -19,11 +19,11 @@ import (
 )
 
 // A nativeOption is a value of storage.WithNative. A secret is only inside apply: fmt and loggers
-// print a function as an address, also below fields that they cannot call methods of.
+// print a function as an address, also in fields whose methods they cannot call.
 type nativeOption struct {
-	name      string // of the function that made it
+	name      string // name of the function that made it
 	err       error  // why no operation accepts it
-	identity  string // without secrets
+	identity  string // text without secrets
 	isChanger bool   // identity is the result of apply
 	apply     func(*call)
 }
@@ -41,7 +41,7 @@ func (o nativeOption) Fingerprint() string {
 	for _, change := range c.changes {
 		change(&attrs)
 	}
-	text, _ := json.Marshal(attrs) // texts, numbers and times: never fails
+	text, _ := json.Marshal(attrs) // texts, numbers and times never fail
 	return o.name + " " + fingerprint(text)
 }
 
@@ -84,12 +84,12 @@ func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.Nati
 }
 
 // WithAttrs calls change with the attributes that Upload, Copy, Compose, SignedUploadURL or
-// SignedUploadForm is about to store, as Google's client has them: what other options have set
-// is there, and Metadata is not nil. Use it for what no other option sets: ACL, Metadata beyond
-// the portable rules, MD5. Name, Bucket and what Google itself sets are ignored. change may be
-// called several times, and must do the same each time.
+// SignedUploadForm is about to store, in the form of Google's client. They include what other
+// options have set, and Metadata is not nil. Use it for attributes that no other option sets:
+// ACL, Metadata beyond the portable rules, MD5. Name, Bucket and fields that Google itself sets
+// are ignored. change may be called several times, and must do the same each time.
 //
-// A signed address or form that cannot carry what change has set fails with Unsupported.
+// If a signed address or form cannot carry what change has set, signing fails with Unsupported.
 func WithAttrs(change func(*gcs.ObjectAttrs)) storage.WriteOption {
 	if change == nil {
 		return changer(
@@ -115,16 +115,16 @@ func checkKMSKey(argumentName, key string) error {
 
 // WithKMSKey encrypts the object that is written with a key of Cloud KMS, in place of
 // [Config.KMSKey] or the bucket's own. The name is
-// projects/P/locations/L/keyRings/R/cryptoKeys/K, else the operation fails with InvalidArgument.
-// Reads need no option. [storage.Attrs].Encryption has the name with the version that was used.
-// A form cannot name a key: SignedUploadForm fails with Unsupported.
+// projects/P/locations/L/keyRings/R/cryptoKeys/K, and otherwise the operation fails with
+// InvalidArgument. Reads need no option. [storage.Attrs].Encryption has the name with the
+// version that was used. A form cannot name a key: SignedUploadForm fails with Unsupported.
 func WithKMSKey(name string) storage.WriteOption {
 	return changer("WithKMSKey", checkKMSKey("WithKMSKey", name), func(a *gcs.ObjectAttrs) { a.KMSKeyName = name })
 }
 
-// WithCustomTime sets the object's custom time, which lifecycle rules can refer to, in whole
-// seconds; a fraction is left out. Google never moves it back. A form cannot carry it: SignedUploadForm fails with
-// Unsupported. A zero time is InvalidArgument.
+// WithCustomTime sets the object's custom time, which lifecycle rules can refer to, in whole seconds; a fraction
+// is left out. Google never moves it back. A form cannot carry it: SignedUploadForm fails with Unsupported. With a
+// zero time, the operation fails with InvalidArgument.
 func WithCustomTime(at time.Time) storage.WriteOption {
 	var err error
 	if at.IsZero() || at.Year() > 9999 {
@@ -134,10 +134,10 @@ func WithCustomTime(at time.Time) storage.WriteOption {
 }
 
 // WithEventBasedHold keeps the object from being removed or overwritten until a client of
-// Google's ends the hold; from then the bucket's retention policy counts. For a hold without
-// such a policy use [storage.WithLegalHold]. Google does not take it together with
-// [storage.WithRetention]: InvalidArgument. Signed addresses and forms cannot carry it:
-// Unsupported.
+// Google's ends the hold. The time of the bucket's retention policy begins then. For a hold
+// without such a policy use [storage.WithLegalHold]. Together with [storage.WithRetention], the
+// operation fails with InvalidArgument. Signed addresses and forms cannot carry the hold, and
+// fail with Unsupported.
 func WithEventBasedHold() storage.WriteOption {
 	return changer("WithEventBasedHold", nil, func(a *gcs.ObjectAttrs) { a.EventBasedHold = true })
 }
@@ -154,9 +154,10 @@ var predefinedACLs = map[string]string{
 }
 
 // WithPredefinedACL gives the object one of Google's access lists: authenticatedRead,
-// bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead; another name is
-// InvalidArgument. Together with [storage.WithPublicRead] only publicRead is accepted. A bucket
-// with uniform access has no lists: Unsupported.
+// bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead. With another
+// name, the operation fails with InvalidArgument. Together with [storage.WithPublicRead] only
+// publicRead is accepted. In a bucket with uniform access, which has no lists, it fails with
+// Unsupported.
 func WithPredefinedACL(name string) storage.WriteOption {
 	var err error
 	if predefinedACLs[name] == "" {
@@ -184,8 +185,9 @@ var token = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // WithHeader adds a header to every request of the operation, such as X-Goog-Custom-Audit-job. A
 // signed address carries it as a signed header. The last of several with one name counts. A
 // header that this package sets itself (Authorization, Range, X-Goog-Encryption-Key,
-// X-Goog-User-Project and the like), and a value with control characters, are InvalidArgument.
-// Forms have no headers: Unsupported. Neither errors nor logs show the value.
+// X-Goog-User-Project and the like), and a value with control characters, make the operation
+// fail with InvalidArgument. Forms have no headers, and fail with Unsupported. Neither errors
+// nor logs show the value.
 func WithHeader(name, value string) storage.NativeOption {
 	var err error
 	switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
@@ -213,9 +215,10 @@ var ownParameters = []string{
 }
 
 // WithParameter adds a query parameter to every request of the operation, such as
-// ifMetagenerationMatch; a signed address has it signed. A parameter that this package sets
-// itself (generation, ifGenerationMatch, kmsKeyName, userProject and the like) is
-// InvalidArgument. Forms take none: Unsupported.
+// ifMetagenerationMatch. In a signed address, the parameter is signed. A parameter that this
+// package sets itself (generation, ifGenerationMatch, kmsKeyName, userProject and the like)
+// makes the operation fail with InvalidArgument. Forms take no parameters, and fail with
+// Unsupported.
 func WithParameter(name, value string) storage.NativeOption {
 	var err error
 	if !token.MatchString(name) || slices.Contains(ownParameters, name) ||

@@ -27,7 +27,7 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 	upload := openMark + newCompositeUpload(attrs.StorageClass)
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
-		return "", err // of a storage class that no name can have
+		return "", err // no name of an upload can have this storage class
 	}
 	marker := &resource{
 		Name: name.marker(), ContentType: componentType, Metadata: components.MarkerMetadata(key),
@@ -44,9 +44,8 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 	return upload, nil
 }
 
-// keptPartsHint is for a bucket whose objects can be neither removed nor replaced for a time, as
-// parts and the marker must be.
-// https://cloud.google.com/storage/docs/bucket-lock
+// keptPartsHint is the hint for a bucket whose objects can be neither removed nor replaced for a
+// time. Parts and the marker must be both. https://cloud.google.com/storage/docs/bucket-lock
 const keptPartsHint = "the bucket has a retention policy, which keeps the parts of an open upload too: send the body with Upload, or the parts to another bucket"
 
 func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
@@ -120,7 +119,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	page := &driver.PartPage{More: token != ""}
 	for _, o := range found {
 		number, ok := components.Number(name.prefix, o.Name)
-		if !ok { // an intermediate object, after all parts
+		if !ok { // an intermediate object, whose name follows all parts
 			page.More = false
 			break
 		}
@@ -132,8 +131,9 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// partsLostError returns the error for parts that are not there when they are composed. An open
-// upload tells a part that was replaced meanwhile from an upload that is gone; any other restarts.
+// partsLostError returns the error for parts that are missing when they are composed. For an open
+// upload, it finds out whether a part was replaced meanwhile or the upload is gone. Any other
+// upload restarts.
 func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
 	if !name.open {
 		return sessionLostError(e.Err)
@@ -148,7 +148,8 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 }
 
 // ListUploads lists the prefixes of uploads, and reads the marker of each. Objects that a process
-// left without one are an upload of their prefix. Sessions, which nobody can list, end after a week.
+// left without a marker count as an upload with their prefix. Sessions, which nobody can list, end
+// after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	query := &gcs.Query{Prefix: componentsPrefix, Delimiter: "/", Projection: gcs.ProjectionNoACL}
 	found, token, err := d.bucket.page(ctx, query, []string{"Name"}, r.Limit, r.Token)
@@ -169,7 +170,7 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return &driver.UploadPage{Uploads: uploads, Token: token}, nil
 }
 
-// entry returns nil if there is no such upload (any more).
+// entry returns the entry of an upload, or nil if there is no such upload (any more).
 func (cs *composites) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 // after the other. Anyone with the URL may write, so no error contains it. The
 // upload's name is the URL without its host.
 
-// maxResends bounds how often the rest of a part is sent. Each time the server
-// must have kept more of it.
+// maxResends bounds how often the rest of a part is sent. Each time, the server must have kept
+// more of the part.
 const maxResends = 8
 
 // statusAborted is the status of the response to the removal of a session.
@@ -42,7 +42,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		return d.composites.begin(ctx, r.Key, attrs)
 	}
 	if d.account.composite {
-		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs) // it begins without a request
+		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs) // the upload begins without a request
 	}
 	query := d.bucket.uploadQuery("resumable", attrs)
 	if err := setCondition(query, r.Condition); err != nil {
@@ -83,9 +83,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return address.RequestURI(), nil
 }
 
-// isSession reports whether a URL without its host is that of an upload.
-// Credentials are never sent to another one, because the upload's name may come
-// from a file.
+// isSession reports whether a URL without its host is that of an upload. Credentials are never
+// sent to any other URL, because the upload's name may come from a file.
 func isSession(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && strings.HasPrefix(address, "/upload/") && !strings.Contains(u.Path, "/../")
@@ -140,13 +139,13 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	}
 	s, err := d.account.session(upload)
 	if err != nil {
-		return nil // nobody can have such an upload
+		return nil // no process can have such an upload
 	}
 	request, err := d.account.request(ctx, http.MethodDelete, s.address, nil, 0)
 	if err != nil {
 		return err
 	}
-	request.TransferEncoding = []string{"identity"} // net/http then sends Content-Length: 0, which the server requires
+	request.TransferEncoding = []string{"identity"} // net/http then sends Content-Length: 0, which is required
 	response, err := d.account.send(request, http.StatusNoContent)
 	if err == nil {
 		_ = response.Body.Close()
@@ -171,9 +170,9 @@ func (a *account) session(upload string) (*session, error) {
 	return &session{account: a, address: upload}, nil
 }
 
-// sendPart sends a part, and repeats what the server did not keep of it. If the
-// part is the last one, total is the object's size, and sendPart returns the
-// object. Otherwise total is -1.
+// sendPart sends a part, and sends the bytes that the server did not keep again. If the part is
+// the last one, total is the object's size, and sendPart returns the object. Otherwise total is
+// -1.
 func (s *session) sendPart(
 	ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C,
 ) (*resource, error) {
@@ -204,8 +203,8 @@ func (s *session) sendPart(
 	}
 }
 
-// sendChunk sends one request. It returns the object's resource if that made the
-// object; otherwise it returns how many bytes the server has.
+// sendChunk sends one request. It returns the object's resource if the request made the object;
+// otherwise it returns how many bytes the server has.
 func (s *session) sendChunk(
 	ctx context.Context, body io.Reader, from, end, total int64, crc storage.CRC32C,
 ) (*resource, int64, error) {
@@ -229,7 +228,7 @@ func (s *session) sendChunk(
 		stored, err := readWriteResponse(response)
 		return stored, 0, err
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection is used again
 	_ = response.Body.Close()
 	kept, err := keptBytes(response.Header.Get("Range"))
 	return nil, kept, err
@@ -291,7 +290,7 @@ func redactSession(err error) error {
 	bare := *response
 	bare.Header = response.Header.Clone()
 	if bare.Header.Get(requestIDHeader) != "" {
-		bare.Header[requestIDHeader] = nil // that Google sent one tells that the response is its own
+		bare.Header[requestIDHeader] = nil // an id that Google sent shows that the response is Google's own
 	}
 	bare.Header.Del("Location")
 	return &bare

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// Put makes one request with the attributes, the bytes and their CRC32C. The
-// server compares it before it stores the object. Put buffers nothing.
+// Put makes one request with the attributes, the bytes and their CRC32C. The server compares
+// the CRC32C before it stores the object. Put buffers nothing.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	c := callOf(r.Native)
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
@@ -66,7 +66,7 @@ type objectUpload struct {
 	body   io.Reader
 	size   int64
 	key    *customerkey.Key
-	token  string // of changeToken, or ""
+	token  string // result of changeToken, or ""
 }
 
 // put sends an object's resource and its bytes as a multipart/related body.

@@ -12,10 +12,10 @@ import (
 	"github.com/omnibucket/storage/internal/writeid"
 )
 
-// tokenHeader has the token of a change, the same with each attempt. Google's own clients send it,
-// so that an attempt whose predecessor has made the change gets the response of that one. Which
-// requests the service remembers, and for how long, is not documented: no outcome rests on it.
-// googleapis/google-cloud-cpp#12347
+// tokenHeader is the name of the header with the token of a change, which all attempts at the
+// change share. Google's own clients send it: if an earlier attempt has made the change, a later
+// one gets the response to that attempt. It is not documented which requests the service
+// remembers, and for how long. So no result here depends on it. googleapis/google-cloud-cpp#12347
 const tokenHeader = "X-Goog-Gcs-Idempotency-Token"
 
 // changeToken returns the token of one change of the operation of ctx, or "" if ctx has none. The
@@ -54,7 +54,7 @@ func repeated(ctx context.Context, parts ...string) context.Context {
 }
 
 // putToken returns the token of an upload in one request. Markers of uploads change within one
-// operation, so that each attempt at one is a request of its own.
+// operation, so that each attempt at a marker is a request of its own.
 func (d *objectDriver) putToken(ctx context.Context, r *driver.PutRequest) string {
 	if isReserved(r.Key) {
 		return ""

@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	maxErrorBody    = 64 << 10 // bytes of an error response: a longer one is not the server's
+	maxErrorBody    = 64 << 10 // bytes of an error response; a longer one is not the server's
 	maxResourceBody = 1 << 20  // bytes of an object's attributes
 )
 
-// userProjectHeader names the project to bill. In the JSON API, the parameter userProject counts
-// more.
+// userProjectHeader names the project to bill. In the JSON API, the parameter userProject takes
+// precedence.
 const userProjectHeader = "X-Goog-User-Project"
 
 // errCutOff is the error for a success whose response is incomplete.

@@ -13,5 +13,5 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return d.undelete(ctx, r)
 	}
 	_, err := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
-	return sdkerror.WithoutEffect(err) // nothing was written
+	return sdkerror.WithoutEffect(err) // nothing was written by this request
 }

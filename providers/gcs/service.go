@@ -32,7 +32,7 @@ const (
 
 type serviceDriver struct {
 	account   *account
-	unsettled sync.Map // by name: requests of buckets that this service made, and that are to be public
+	unsettled sync.Map // buckets that this service made and that are to be public, by name: the requests
 }
 
 // NewService opens the account of a Config without a bucket. It makes no request.
@@ -264,7 +264,7 @@ func bucketChange(r *driver.BucketRequest) gcs.BucketAttrsToUpdate {
 	return change
 }
 
-// hiddenHint is for a bucket that List shows as empty.
+// hiddenHint is the hint for a bucket that is not empty although List shows nothing.
 const hiddenHint = "if List shows nothing, remove noncurrent versions (RemoveVersions), open uploads (ListUploads, AbortUpload), parts that a process left (gcs.SweepParts), and the folders of a hierarchical namespace"
 
 // DeleteBucket removes a bucket. If it has an object or a noncurrent version,

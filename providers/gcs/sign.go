@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
-// signFeatures returns all features of signing but tags, or none: Google enforces
-// everything that is signed. Sign refuses the one lock that it cannot set, a hold.
+// signFeatures returns all features of signing except tags, or no feature: Google enforces
+// everything that is signed. Sign refuses a hold, which is the only lock that it cannot set.
 func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
@@ -99,13 +99,13 @@ func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Tim
 // If the host of base names the bucket (a virtual host, or a domain that is the
 // bucket's name), base is the bucket's URL.
 func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
-	own := base == "" // the server's host never names the bucket
+	own := base == "" // the server's own host never names the bucket
 	if own {
 		base = us.bucket.account.root()
 	}
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, storage.InvalidArgument // the core has parsed it before
+		return nil, storage.InvalidArgument // the core has parsed the address already
 	}
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
@@ -162,7 +162,8 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header,
 	return h, nil
 }
 
-// setBodyHeaders makes the server refuse another length (maxSize -1: any) or other bytes.
+// setBodyHeaders makes the server refuse a body of another length, or with other bytes. maxSize
+// -1 permits any length.
 func setBodyHeaders(h http.Header, minSize, maxSize int64, crc storage.CRC32C) {
 	if maxSize >= 0 {
 		h.Set("X-Goog-Content-Length-Range", strconv.FormatInt(minSize, 10)+","+strconv.FormatInt(maxSize, 10))

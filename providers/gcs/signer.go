@@ -32,8 +32,8 @@ type signerFinder struct {
 	found atomic.Pointer[signer]
 }
 
-// newSignerFinder returns nil if nothing can sign. It makes no request. If the
-// key is invalid or that of another account, it returns InvalidArgument.
+// newSignerFinder returns the signerFinder of an account, or nil if nothing can sign. It makes
+// no request. If the key is invalid or belongs to another account, it returns InvalidArgument.
 func newSignerFinder(c Config, a *account) (*signerFinder, error) {
 	var signs signer
 	var err error
@@ -78,8 +78,9 @@ func (s *signerFinder) get(ctx context.Context) (signer, error) {
 
 const signingHint = "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it"
 
-// noAccountHint is for GKE: without a linked service account, the metadata service returns the
-// workload's pool, PROJECT.svc.id.goog, which has no keys. googleapis/nodejs-storage#2447
+// noAccountHint is the hint for GKE: without a linked service account, the metadata service
+// returns the workload's pool, PROJECT.svc.id.goog, which has no keys.
+// googleapis/nodejs-storage#2447
 const noAccountHint = "this workload is not linked to a service account, which could sign: annotate its Kubernetes service account with iam.gke.io/gcp-service-account, or set Config.SigningAccount to one that it may use as roles/iam.serviceAccountTokenCreator"
 
 func noSignerError() error {
@@ -96,7 +97,7 @@ type credentialsFile struct {
 
 func parseCredentialsFile(text []byte) (*credentialsFile, error) {
 	f := &credentialsFile{}
-	if json.Unmarshal(text, f) != nil { // its error quotes the text
+	if json.Unmarshal(text, f) != nil { // the error of Unmarshal quotes the text
 		return nil, argument.Invalid("credentials", "must be credentials JSON from Google", "")
 	}
 	return f, nil

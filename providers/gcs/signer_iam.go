@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	iamCalls  = 16               // concurrent calls: each takes some 50 ms, and a project has a quota
-	iamTime   = 20 * time.Second // for one call
+	iamCalls  = 16               // concurrent calls; each takes some 50 ms, and a project has a quota
+	iamTime   = 20 * time.Second // time limit of one call
 	iamAnswer = 64 << 10         // bytes of a response that are read
 
 	// maxSignedByIAM is how long Google keeps an old key after it has made a new
@@ -33,7 +33,7 @@ const (
 // https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
 type iamSigner struct {
 	name     string
-	account  *account // whose credentials authorize the call
+	account  *account // the account whose credentials authorize the call
 	endpoint string
 	calls    chan struct{}
 	time     time.Duration
@@ -105,8 +105,8 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// deniedHint returns the cure for a call that was denied: Google has one status for a missing role,
-// for a machine whose tokens have too few scopes, and for an API that is not enabled. fog/fog-google#629,
+// deniedHint returns the hint for a call that was denied: Google has one status for a missing role, for a
+// machine whose tokens have too few scopes, and for an API that is not enabled. fog/fog-google#629,
 // https://cloud.google.com/apis/docs/troubleshooting
 func (s *iamSigner) deniedHint(err error) string {
 	text := err.Error()
@@ -120,8 +120,8 @@ func (s *iamSigner) deniedHint(err error) string {
 	return "the credentials need roles/iam.serviceAccountTokenCreator on " + s.name + ", even if they are its own credentials"
 }
 
-// signBlobError returns the error for a refused call. A 404 is about the service
-// account, not a bucket.
+// signBlobError returns the error for a refused call. A 404 means that the service account, not
+// a bucket, is missing.
 func (s *iamSigner) signBlobError(err error) error {
 	e := translate(err)
 	e.Unknown = false // a signature changes nothing
@@ -131,7 +131,7 @@ func (s *iamSigner) signBlobError(err error) error {
 			e.Hint = s.deniedHint(err)
 		}
 	case http.StatusBadRequest:
-		if !strings.Contains(s.name, "@") { // Google calls it an invalid form of account ID
+		if !strings.Contains(s.name, "@") { // Google reports the name as an invalid form of account ID
 			e.Code, e.Hint = storage.Unsupported, noAccountHint
 		}
 	case http.StatusNotFound:

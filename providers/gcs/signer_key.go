@@ -19,8 +19,8 @@ type keySigner struct {
 	key  *rsa.PrivateKey
 }
 
-// newKeySigner returns the signer for a key file. If account is not "", the key
-// must be that account's. No error contains any part of the key.
+// newKeySigner returns the signer for a key file. If account is not "", the key must belong to
+// that account. No error contains any part of the key.
 func newKeySigner(file []byte, account string) (*keySigner, error) {
 	f, err := parseCredentialsFile(file)
 	if err != nil {

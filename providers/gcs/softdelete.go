@@ -12,10 +12,9 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// undelete makes a soft-deleted generation live again, as a new one; that of the request or, after a
-// listing of the key, the newest. Bulk restores are no way to do so: they are operations of minutes that
-// report no objects.
-// https://cloud.google.com/storage/docs/json_api/v1/objects/restore
+// undelete makes a soft-deleted generation live again, as a new generation. It takes the generation in
+// the request or, after a listing of the key, the newest. Bulk restores cannot be used: they take
+// minutes, and do not report objects. https://cloud.google.com/storage/docs/json_api/v1/objects/restore
 func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	version := r.Version
 	if version == "" {
@@ -26,7 +25,7 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 		if len(page.Entries) == 0 || page.Entries[0].Key != r.Key {
 			return d.nothingToUndelete(ctx, r, storage.ObjectNotFound)
 		}
-		version = page.Entries[0].Version // the page has all of the key, the newest first
+		version = page.Entries[0].Version // the page has all generations of the key, the newest first
 	}
 	o, err := d.bucket.atGeneration(r.Key, version)
 	if err != nil {
@@ -49,8 +48,9 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	return d.nothingToUndelete(ctx, r, d.bucket.notFound(ctx, e))
 }
 
-// nothingToUndelete returns the error for a failed restore. If nothing is kept, it requests the object:
-// which of both the service notices first is not documented.
+// nothingToUndelete returns the error for a failed restore. If nothing is kept, it requests the object,
+// because it is not documented whether the service looks for the object or for the kept generation
+// first.
 func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRequest, failed error) error {
 	if !errors.Is(failed, storage.ObjectNotFound) {
 		return failed

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// Tags are Google's custom object contexts. The JSON API has them, and the XML API has not.
+// Tags are Google's custom object contexts. The JSON API has them, and the XML API does not.
 // https://cloud.google.com/storage/docs/object-contexts
 const (
 	maxContext = 256 // bytes of a context's key or value
@@ -24,15 +24,15 @@ const (
 	dropContexts   = "dropContextGroups"
 	customContexts = "custom"
 
-	tagTries = 4 // for one change, if other clients change the object too
+	tagTries = 4 // attempts for one change, if other clients change the object too
 )
 
-// markedTag begins a tag that Google would refuse: one that is empty, that begins with a sign, or
-// that has a slash, for which there is a tilde then. No option gives such a tag, but a copy from
-// another provider may have it. No provider accepts a tilde.
+// markedTag begins the stored form of a tag that Google would refuse: a tag that is empty, begins
+// with a sign, or has a slash, which is stored as a tilde. No option gives such a tag, but a copy
+// from another provider may have it. No provider accepts a tilde.
 const markedTag = "0~"
 
-// encodeTag returns the text of a tag as Google accepts it.
+// encodeTag returns the text of a tag in a form that Google accepts.
 func encodeTag(text string) string {
 	if text != "" && isLetterOrDigit(text[0]) && !strings.Contains(text, "/") {
 		return text
@@ -40,7 +40,7 @@ func encodeTag(text string) string {
 	return markedTag + strings.ReplaceAll(text, "/", "~")
 }
 
-// encodeTagKey is encodeTag for a key, which must not begin as Google's own ones.
+// encodeTagKey is encodeTag for a key, which must not begin like Google's own keys.
 func encodeTagKey(key string) string {
 	if len(key) >= 4 && strings.EqualFold(key[:4], "goog") {
 		return markedTag + strings.ReplaceAll(key, "/", "~")
@@ -158,8 +158,8 @@ func (d *objectDriver) replaceContexts(
 	return err
 }
 
-// contextsPatch returns what makes the wanted contexts of the old ones. In a patch, null removes a
-// key, or all.
+// contextsPatch returns a patch that changes the old contexts into the wanted ones. In a patch,
+// null removes a key, or all keys.
 func contextsPatch(old, wanted *gcs.ObjectContexts) *contexts {
 	if wanted == nil {
 		return nil

@@ -16,9 +16,10 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// PrefixCredentials hold for the objects with a prefix, until they expire. See [Config].CredentialsFor.
+// PrefixCredentials are valid for the objects with a prefix, until they expire. See
+// [Config].CredentialsFor.
 type PrefixCredentials struct {
-	Prefix      string    // of the name that was asked for; "" means all objects
+	Prefix      string    // prefix of the name that was asked for; "" means all objects
 	AccessToken string    // such as a downscoped token
 	Expires     time.Time // zero means never
 }

@@ -15,10 +15,9 @@ var versionFields = append([]string{"Deleted"}, listedFields...)
 
 var removedFields = append([]string{"SoftDeleteTime", "HardDeleteTime"}, listedFields...)
 
-// ListVersions returns one page that ends with all versions of a key. The server
-// lists the oldest version first, so all of them are needed to find the newest.
-// The token is the next key. If a key has more versions than the limit, the page
-// has all of them.
+// ListVersions returns one page that ends with all versions of a key. The server lists the
+// oldest version first, so that all versions of a key are needed to find the newest. The token
+// is the next key. If a key has more versions than the limit, the page has all of them.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	query := &gcs.Query{
 		Prefix: r.Prefix, Versions: !r.SoftDeleted, SoftDeleted: r.SoftDeleted, StartOffset: r.Token,

@@ -49,8 +49,8 @@ const (
 	flagHold
 )
 
-// encode returns a in a short binary form. ext4 stores some sixty bytes of attributes in
-// the inode; a larger value costs every write a block.
+// encode returns a in a short binary form. ext4 stores some sixty bytes of attributes in the
+// inode; for a larger value, every write needs one more block.
 func (a *attrs) encode() []byte {
 	b := make([]byte, 0, 128)
 	flags := byte(0)

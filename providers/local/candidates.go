@@ -9,10 +9,10 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// candidates are the directories that can have the object of a key. The caller holds the
-// lock of the key. If files exist in several of them, which only a crash or another program
-// causes, the first one is the object: plain, alternate, literal. So a write fills the
-// first possible one before it empties the others, and a removal empties the first last.
+// candidates has the directories in which the object of a key may be. The caller holds the lock
+// of the key. If files exist in several of them, which only a crash or another program causes,
+// the first one is the object: plain, alternate, literal. So a write fills the first possible
+// one before it empties the others, and a removal empties the first one last.
 type candidates struct {
 	tree       *tree
 	reader     *reader
@@ -20,12 +20,12 @@ type candidates struct {
 	noncurrent *noncurrent
 
 	l         location
-	plain     *osdir.Dir // the caller closes it
+	plain     *osdir.Dir // directory of the plain name; the caller closes it
 	alternate *osdir.Dir
 	literal   *osdir.Dir
 
 	occupied bool       // strict: a file with another spelling has the plain name
-	seen     objectFile // what find has found
+	seen     objectFile // the result of find
 	bare     bool       // adopt has found no visible sidecar
 }
 
@@ -33,7 +33,7 @@ type candidates struct {
 type objectFile struct {
 	dir  *osdir.Dir
 	base string
-	meta osdir.Meta // of the file itself, not of a symbolic link
+	meta osdir.Meta // meta of the file itself, not of the target of a symbolic link
 }
 
 func (s objectFile) found() bool { return s.dir != nil }
@@ -210,9 +210,9 @@ func (s *candidates) removeLiteral(ctx context.Context, filled *osdir.Dir) error
 	return s.removeStale(ctx, filled, literal, base)
 }
 
-// removeStale removes a file that is not the object any more, and flushes that. filled is the directory of the new
-// object, or nil for a removal. It is flushed first, so that the object has a name after a power failure. Within a
-// directory, the file system keeps the order.
+// removeStale removes a file that is no longer the object, and flushes the removal. filled is the directory of the
+// new object, or nil for a removal. It is flushed first, so that the object has a name after a power failure.
+// Within a directory, the file system keeps the order.
 func (s *candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base string) error {
 	remove := func() error { return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) }) }
 	if !s.tree.sync || d == filled {
@@ -249,8 +249,8 @@ func (s *candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, s
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
-		// There are no hard links here, or the existing file is not an object, such
-		// as a broken symbolic link. find has checked that, under the lock.
+		// The file system has no hard links, or the existing file is not an object, such as a
+		// broken symbolic link. find has checked that, under the lock.
 	}
 	if s.exchange(to, base, st) {
 		return nil
@@ -262,9 +262,9 @@ func (s *candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, s
 	return failure(err)
 }
 
-// exchange replaces a file by swapping names. After a rename over a file, ext4 flushes the
-// new data immediately, which costs several times as much as everything else. With sync,
-// the data is flushed already, and exchange does nothing. It reports whether it did it.
+// exchange replaces a file by swapping names. After a rename over a file, ext4 flushes the new
+// data immediately, which costs several times as much as everything else. With sync, the data
+// is flushed already, and exchange does nothing. It reports whether it has replaced the file.
 func (s *candidates) exchange(to *osdir.Dir, base string, st *stagedFile) bool {
 	if s.tree.sync || s.seen.dir != to || s.seen.base != base {
 		return false
@@ -294,7 +294,8 @@ func (s *candidates) remove(ctx context.Context) error {
 	return unlessAbsent(osdir.RetryInUse(ctx, func() error { return s.plain.Unlink(s.l.base) }))
 }
 
-// removeOthers removes the files of the object that have not the plain name, also on the disk.
+// removeOthers removes the files of the object that have another name than the plain one, also
+// on the disk.
 func (s *candidates) removeOthers(ctx context.Context) error {
 	if err := s.removeLiteral(ctx, nil); err != nil {
 		return err

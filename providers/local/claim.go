@@ -14,8 +14,8 @@ import (
 // and removed after it.
 type claim struct {
 	root   *os.Root
-	path   string   // of the directory
-	marker *os.File // nil if it is missing
+	path   string   // path of the directory
+	marker *os.File // the open marker; nil if it is missing
 }
 
 const markerSuffix = ".lock"
@@ -50,7 +50,7 @@ func claimNew(root *os.Root, path string, mode fs.FileMode) (*claim, error) {
 }
 
 // takeOver claims a directory whose process has ended. It returns nil if the process may live. If
-// the marker is missing, the process has ended if the directory is old.
+// the marker is missing, the process counts as ended if old is set.
 func takeOver(root *os.Root, path string, old bool) *claim {
 	marker, err := root.OpenFile(path+markerSuffix, os.O_RDWR, 0)
 	switch {

@@ -22,10 +22,11 @@
 //
 // # Tags and locks
 //
-// Tags, retention and legal holds are kept with the other attributes. A bucket that was opened
-// with [storage.WithObjectLock] once locks objects for all processes that use this package, and
+// Tags, retention and legal holds are kept with the other attributes. Once a bucket was opened
+// with [storage.WithObjectLock], it locks objects for all processes that use this package, and
 // for good. The locks are not those of the operating system: a user who may write the files,
-// such as root, can remove them. Opened by other programs, a file is changed in its place.
+// such as root, can remove them. A program that changes a file in its place changes the object
+// in spite of its locks.
 //
 // # Backups
 //
@@ -70,18 +71,19 @@ type Config struct {
 	// Now is the clock of [storage.Attrs].Modified, [storage.BucketInfo].Created, of signed URLs and
 	// of the age of multipart uploads. If it is nil, it is [time.Now].
 	Now func() time.Time
-	// SigningKeys sign URLs and forms, of all buckets of a service. If it is nil, a key in each
-	// bucket's directory does, in .omnibucket/signing.key, which only its owner can read.
+	// SigningKeys sign URLs and forms, for all buckets of a service. If it is nil, each bucket
+	// has a key of its own in the file .omnibucket/signing.key of its directory, which only the
+	// owner can read.
 	SigningKeys SigningKeys
-	// FileMode is the mode of new files, whatever the umask is. The owner must be able
-	// to read and write them. If it is 0, the mode is 0666 without the umask. A file
-	// that is replaced keeps its mode; if another user owns it, the new file is at most as
-	// open as a new one. Windows ignores FileMode.
+	// FileMode is the mode of new files, whatever the umask is. The owner must be able to read
+	// and write them. If it is 0, the mode is 0666 without the umask. If a file is replaced,
+	// the new one has the same mode; but if another user owns the replaced file, the mode
+	// permits no more than that of a new file. Windows ignores FileMode.
 	FileMode os.FileMode
-	// Sidecars also writes the attributes of each object into a file beside it, for
-	// backup tools that lose extended attributes. It costs a second file for each
-	// object. Such files are also read without this option. A disk without extended attributes
-	// and exact times, such as FAT and exFAT, has them always, because it may give files other numbers at each mount.
+	// Sidecars also writes the attributes of each object into a file beside it, for backup tools that lose extended
+	// attributes. It costs a second file for each object. Such files are also read without this option. A disk
+	// without extended attributes and exact times, such as FAT and exFAT, always has such files, because its files
+	// may get other inode numbers at each mount.
 	Sidecars bool
 }
 

@@ -65,7 +65,7 @@ func (o *objects) copyFile(
 	if old.matches(source.Meta) {
 		st.attrs.crc = old.crc
 	}
-	if err := file.Close(); err != nil { // it may be the file to be replaced
+	if err := file.Close(); err != nil { // the source may be the file that is replaced
 		return nil, failure(err)
 	}
 	return o.save(ctx, key, st, c)
@@ -149,7 +149,7 @@ func (o *objects) moveLocked(ctx context.Context, r *driver.MoveRequest, from, t
 	if err != nil {
 		return err
 	}
-	visible, err := from.hasVisible() // a rename would lose it, and the attributes that are only there
+	visible, err := from.hasVisible() // a rename would lose the sidecar, and the attributes that only it has
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (o *objects) moveLocked(ctx context.Context, r *driver.MoveRequest, from, t
 	case old.found(), o.tree.keepsVersions(), elsewhere, visible, err == nil && now.Kind == osdir.KindLink:
 		return storage.Unsupported
 	case !at.found(), err != nil, now.Ino != meta.Ino, now.MTime != meta.MTime, now.Size != meta.Size:
-		return errAgain // it is another object by now, or none
+		return errAgain // the file is another object by now, or gone
 	}
 	if err := from.removeOthers(ctx); err != nil {
 		return err

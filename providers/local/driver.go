@@ -20,22 +20,22 @@ var _ driver.Driver = (*objectDriver)(nil)
 // directory: the bucket was deleted and created again, or restored from a backup.
 type objectDriver struct {
 	driver.UnimplementedDriver
-	parent       string // absolute and resolved when it was opened; the account, which contains the directory of the bucket
+	parent       string // directory of the account, which contains the bucket; absolute and resolved
 	bucket       string // the directory's name
-	path         string // absolute, as it was given: a symbolic link in it may lead elsewhere meanwhile
+	path         string // absolute, as the caller gave it: a symbolic link in it may lead elsewhere meanwhile
 	managed      bool   // by a service: the directory must lie in that of path, even through symbolic links
 	sync         bool
-	visible      bool   // write visible sidecars
+	visible      bool   // whether to write visible sidecars
 	fileMode     uint32 // 0 means 0666 without the umask
 	clock        clock
-	versions     atomic.Bool    // whether they are kept
-	keeping      atomic.Int64   // for how long what is removed for good is kept, in nanoseconds
-	locksObjects atomic.Bool    // opened WithObjectLock
-	configKeys   signedurl.Keys // from Config
+	versions     atomic.Bool    // whether the bucket keeps versions
+	keeping      atomic.Int64   // how long an object is kept after it was removed for good, in nanoseconds
+	locksObjects atomic.Bool    // whether it was opened WithObjectLock
+	configKeys   signedurl.Keys // keys of Config
 
 	mu     sync.Mutex
 	live   *store // nil before the first use
-	gone   bool   // live was open, and lost its path
+	gone   bool   // live was open, and its path was lost
 	closed bool
 
 	// For tests: behave as on a file system without extended attributes, with coarse
@@ -67,8 +67,8 @@ func bucketDriver(parent, bucket string, c Config) *objectDriver {
 	return d
 }
 
-// Describe returns a description that holds on every file system. The settings of the
-// bucket tell whether versions are kept.
+// Describe returns a description that holds on every file system. The settings of the bucket
+// say whether it keeps versions.
 func (d *objectDriver) Describe() driver.Description {
 	if s, err := d.acquire(context.Background()); err == nil {
 		if settings, err := s.settings.read(); err == nil {
@@ -119,8 +119,8 @@ func (d *objectDriver) Native() any {
 	return d.live.root
 }
 
-// acquire begins a call, when it is its turn. The directories stay open until release, even if Close is called
-// meanwhile. A call that has acquired one bucket acquires another by acquireNow.
+// acquire begins a call when the call has its turn. The directories stay open until release, even if Close is
+// called meanwhile. A call that has acquired one bucket acquires another by acquireNow.
 func (d *objectDriver) acquire(ctx context.Context) (s *store, err error) {
 	if err := calls.take(ctx); err != nil {
 		return nil, err
@@ -159,7 +159,8 @@ func (d *objectDriver) acquireNow(ctx context.Context) (s *store, err error) {
 	return s, err
 }
 
-// openOnce acquires a bucket by a driver that has one call. done also closes the driver; it may be called again.
+// openOnce acquires a bucket for one call, with a driver that is used only for that call. done also closes the
+// driver; it may be called again.
 func openOnce(ctx context.Context, d *objectDriver) (s *store, done func(), err error) {
 	if s, err = d.acquireNow(ctx); err != nil {
 		_ = d.Close()
@@ -191,7 +192,8 @@ func (d *objectDriver) use() (s *store, opened bool, err error) {
 	return d.live, opened, nil
 }
 
-// releaseNow ends a call that acquireNow began. It closes directories that are not used any more.
+// releaseNow ends a call that acquireNow began. It closes the directories if no call uses them
+// any more.
 func (d *objectDriver) releaseNow(s *store) {
 	d.mu.Lock()
 	s.users--
@@ -238,18 +240,18 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	}
 }
 
-// places returns the directory to which the path leads now.
+// placesOf returns the directory to which the path leads now.
 func placesOf(d *objectDriver) []driver.Place {
 	ref := d.Locate("")
 	return []driver.Place{{Account: ref.Account, Bucket: ref.Bucket, Directory: ref.Directory, Direct: true}}
 }
 
-// resolve returns the account and the name of the directory to which the path leads now. If it
-// leads to none, resolve returns those of the opening.
+// resolvedPath returns the account and the name of the directory to which the path leads now.
+// If it leads to none, it returns those of the time when the bucket was opened.
 func resolvedPath(d *objectDriver) (parent, bucket string) {
 	path := d.path
 	if d.managed {
-		path = filepath.Dir(path) // in it, the bucket is known by its name, which may be that of a link
+		path = filepath.Dir(path) // in its account, a bucket is known by its name, which may be the name of a link
 	}
 	path, err := filepath.EvalSymlinks(path)
 	switch {

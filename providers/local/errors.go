@@ -26,11 +26,12 @@ var failures = []struct {
 	code storage.Code
 	hint string
 }{
-	// Retryable: a full disk may have space again later.
+	// A full disk is Retryable, because it may have space again later.
 	{osdir.ErrDiskFull, storage.Unavailable, "free some space: the disk is full"},
 	{osdir.ErrQuota, storage.Unavailable, "raise the disk quota: it is used up"},
 	{osdir.ErrReadOnly, storage.PermissionDenied, "mount the file system for writing: it is read-only"},
-	// As the cloud drivers say of connections: the core repeats the call for longer, and slows the others down.
+	// RateLimited, as for too many connections to a cloud: the core repeats the call for longer, and slows
+	// other calls down.
 	{
 		syscall.EMFILE, storage.RateLimited,
 		"raise the limit of open files of the process (ulimit -n), or make fewer calls at once",
@@ -83,8 +84,8 @@ func unknownOutcome(err error) error {
 
 func isExist(err error) bool { return errors.Is(err, fs.ErrExist) }
 
-// unlessAbsent is failure for an error that does not matter if it means that there is no
-// file that can be an object: then it returns nil.
+// unlessAbsent returns nil for an error which means that there is no file that can be an
+// object. For any other error, it returns failure(err).
 func unlessAbsent(err error) error {
 	if osdir.IsNoFile(err) {
 		return nil

@@ -121,7 +121,7 @@ func (o *objects) openObject(ctx context.Context, key, version string) (*osdir.F
 // A reader finds and describes files of objects.
 type reader struct {
 	tree    *tree
-	noXattr bool // as on a file system without extended attributes
+	noXattr bool // behave as on a file system without extended attributes
 	visible bool // Config.Sidecars
 
 	cache    listCache
@@ -139,8 +139,8 @@ func (r *reader) isStillCurrent(l location, f *osdir.File) bool {
 	return again.Meta.Ino == f.Meta.Ino && again.Meta.MTime == f.Meta.MTime && again.Meta.Size == f.Meta.Size
 }
 
-// openCurrent opens the current object. It returns nil if there is none. It tries the
-// first name twice: the object may be moved back to it while the second is tried.
+// openCurrent opens the current object. It returns nil if there is none. It tries the first
+// name twice, because the object may be moved back to it while the second name is tried.
 func (r *reader) openCurrent(l location) (*osdir.File, error) {
 	for range 2 {
 		f, err := r.openIn(l.dir, l.base)
@@ -169,7 +169,7 @@ func (r *reader) openCurrent(l location) (*osdir.File, error) {
 	return r.openIn(osdir.Split(l.literal))
 }
 
-// openIn opens a regular file. It returns nil if there is none of that name.
+// openIn opens a regular file. It returns nil if there is no file with that name.
 func (r *reader) openIn(path, base string) (*osdir.File, error) {
 	r.tree.opening(path)
 	f, err := r.tree.top.Open(osdir.Join(path, base))

@@ -76,7 +76,7 @@ func (l *locks) lockBoth(ctx context.Context, key, other string) (unlock func(),
 		return nil, err
 	}
 	unlock = func() { unlockSecond(); unlockFirst() }
-	if !l.has(f) { // replaced: the first lock may be of another file than the second
+	if !l.has(f) { // the file was replaced: the first lock may be on another file than the second
 		unlock()
 		return nil, errReplaced
 	}
@@ -94,8 +94,8 @@ func (l *locks) lockAll(ctx context.Context) (unlock func(), err error) {
 	return l.lockBytes(ctx, 0, lockSlots)
 }
 
-// lockBytes locks n bytes. If the lock file was replaced meanwhile, it starts over. That
-// happens once each time that another program removes the file.
+// lockBytes locks n bytes. If the lock file was replaced meanwhile, it starts over. It starts
+// over once for each time that another program removes the file.
 func (l *locks) lockBytes(ctx context.Context, at, n int64) (unlock func(), err error) {
 	err = retry(ctx, func() error {
 		f, err := l.acquireLockFile()

@@ -96,7 +96,7 @@ func entryOf(key string, m osdir.Meta, t tag) storage.ListEntry {
 type position struct {
 	key      string
 	isPrefix bool
-	version  string // only for ListVersions
+	version  string // set only for ListVersions
 }
 
 func (p position) prefix() string {

@@ -23,7 +23,7 @@ type listCache struct {
 
 type cachedWindow struct {
 	key    windowKey
-	meta   osdir.Meta // of the directory
+	meta   osdir.Meta // meta of the directory
 	window window
 }
 
@@ -34,8 +34,8 @@ type windowKey struct {
 }
 
 const (
-	minCached   = 512     // names; smaller directories are read as fast
-	maxCached   = 1 << 18 // entries in total; a window takes those of minCached more
+	minCached   = 512     // number of names; smaller directories are read as fast
+	maxCached   = 1 << 18 // number of entries in total; each window counts minCached more than it has
 	fresh       = 50 * time.Millisecond
 	coarseFresh = 5 * time.Second
 )
@@ -113,8 +113,8 @@ func (r *reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	return w, nil
 }
 
-// nested reports whether entries of w come from other directories, or may soon. Those have times
-// of their own.
+// nested reports whether entries of w come from further directories, or may soon. The time of
+// the directory does not show changes in those.
 func (w window) nested() bool {
 	return w.chunks || slices.ContainsFunc(w.entries, func(e entry) bool {
 		return e.diskName != nil && len(e.diskName.also) > 0

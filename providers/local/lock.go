@@ -9,7 +9,7 @@ import (
 )
 
 // enableObjectLock makes the bucket lock objects, for all processes and for good. If the settings
-// cannot be written now, each write tries again, and returns the error.
+// cannot be written now, each write of an object tries again, and returns the error.
 func (d *objectDriver) enableObjectLock() {
 	d.locksObjects.Store(true)
 	d.versions.Store(true)
@@ -23,7 +23,7 @@ func (d *objectDriver) enableObjectLock() {
 }
 
 // lockingSettings returns the settings of the bucket. If the bucket was opened WithObjectLock, it
-// first writes that to them. The caller holds no lock of a key.
+// first stores that in the settings. The caller holds no lock of a key.
 func (s *settings) lockingSettings(ctx context.Context) (bucketSettings, error) {
 	b, err := s.current()
 	if err != nil || b.ObjectLock || !s.locksObjects.Load() {
@@ -60,8 +60,8 @@ func (s *settings) lockNew(ctx context.Context, a *attrs) error {
 	return nil
 }
 
-// learnVersioning makes this driver keep versions, and what is removed for good, if another process
-// has meanwhile made the bucket keep them or lock objects. The caller holds the lock of the key that it changes: no
+// learnVersioning makes this driver keep versions, and objects that are removed for good, if another process has
+// meanwhile made the bucket keep them or lock objects. The caller holds the lock of the key that it changes: no
 // object can be locked before the settings say so.
 func (s *settings) learnVersioning() error {
 	b, err := s.current()

@@ -114,7 +114,7 @@ func (o *objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	if err := osdir.RetryInUse(ctx, func() error { return alternate.Rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if alternate != parent { // before the directory, so that the file has a name after a power failure
+	if alternate != parent { // flushed before the directory is made, so that the file has a name after a power failure
 		if err := o.tree.flush(alternate); err != nil {
 			return err
 		}
@@ -122,9 +122,9 @@ func (o *objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	return o.tree.mkdirIn(parent, l.base)
 }
 
-// mkdirs makes the directories of path whose names are reserved. These are the reserved
-// directory and those in it, and those of long names. No file of another program has such
-// a name. If another process removes one meanwhile, mkdirs fails with errAgain, or the error of checkPlace.
+// mkdirs makes the directories of path whose names are reserved. These are the reserved directory, the
+// directories in it, and those for long names. No file of another program has such a name. If another
+// process removes one meanwhile, mkdirs fails with errAgain, or the error of checkPlace.
 func (t *tree) mkdirs(path string) error {
 	if path == "" {
 		return nil

@@ -29,8 +29,8 @@ const (
 	markVersions  = '@'
 	markVisible   = '~'
 
-	maxName  = 255                              // bytes; of ext4, XFS, APFS and NTFS (there in UTF-16 units, which are never more)
-	maxChunk = maxName - len(reserved) - 1 - 15 // with space for a mark; the rest is margin
+	maxName  = 255                              // bytes, as on ext4, XFS, APFS and NTFS (UTF-16 units)
+	maxChunk = maxName - len(reserved) - 1 - 15 // with space for a mark; 15 bytes are margin
 	maxKey   = 1024
 )
 
@@ -40,9 +40,9 @@ const (
 // could have either of two names, and a reader would have to try all combinations.
 type names struct{ strict bool }
 
-// A location has the names that the object of a key may have: its plain name or, if a
-// directory has that, its alternate name. In strict mode, another program may have put a
-// file at the literal path of the key. Otherwise literal is "".
+// A location has the names that the object of a key may have: its plain name or, if a directory
+// has that, its alternate name. In strict mode, literal is the literal path of the key, where
+// another program may have put a file. Otherwise it is "".
 type location struct {
 	dir, base       string // the plain name
 	altDir, altBase string
@@ -115,8 +115,8 @@ func (n names) isPlain(segment string) bool {
 	return !n.strict || strictName(segment)
 }
 
-// isReserved ignores case, so that no plain name is a reserved one on a disk that folds
-// case.
+// isReserved reports whether a name is reserved. It ignores case, so that no plain name is a
+// reserved one on a disk that folds case.
 func isReserved(name string) bool {
 	return len(name) >= len(reserved) && strings.EqualFold(name[:len(reserved)], reserved)
 }
@@ -243,7 +243,7 @@ func escaped(name string, mark byte) string {
 type found struct {
 	segment string
 	mark    byte // 0 for a plain name
-	literal bool // in strict mode: another program chose the name
+	literal bool // whether another program chose the name, in strict mode
 }
 
 // parse parses the name of a file or directory. chunks is the beginning of a long NAME, or

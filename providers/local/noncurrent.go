@@ -72,9 +72,9 @@ func validVersion(version string) bool {
 type noncurrent struct {
 	tree   *tree
 	reader *reader
-	base   string // the directory of all keys
+	base   string // the directory with the versions of all keys
 
-	removed *removed // where versions go that are removed for good
+	removed *removed // takes versions that are removed for good
 }
 
 func (n *noncurrent) versionsDir(key string) string {
@@ -105,7 +105,7 @@ func (n *noncurrent) markRemoved(ctx context.Context, key string, current object
 		}
 		at := max(n.tree.clock.next().UnixNano(), newest+1)
 		if current.found() {
-			at = max(at, current.meta.MTime+1) // even if its time is in the future
+			at = max(at, current.meta.MTime+1) // even if the time of the current object is in the future
 		}
 		return n.writeMarker(to.PathOf(markerOf(at)))
 	})
@@ -122,8 +122,8 @@ func (n *noncurrent) writeMarker(path string) error {
 	return err
 }
 
-// inVersions calls f with the directory of the noncurrent versions, which it makes, until f does
-// not find it removed.
+// inVersions makes the directory of the noncurrent versions of a key, and calls f with it. If
+// the directory was removed meanwhile, inVersions starts over.
 func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*osdir.Dir) error) error {
 	path := n.versionsDir(key)
 	return n.tree.retry(ctx, func() error {
@@ -132,7 +132,7 @@ func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*osdir.D
 		}
 		to, err := n.tree.open(path)
 		if err != nil {
-			return againIfGone(err) // pruned after a removal of versions of another key
+			return againIfGone(err) // the directory was pruned, after versions of another key were removed
 		}
 		defer n.tree.closeDir(to)
 		if err = f(to); err == nil {
@@ -146,7 +146,7 @@ func (n *noncurrent) inVersions(ctx context.Context, key string, f func(*osdir.D
 func linkVersion(to *osdir.Dir, name string, at objectFile) error {
 	err := to.Link(name, at.dir, at.base)
 	switch {
-	case err == nil, isExist(err): // a crash left it
+	case err == nil, isExist(err): // a crash may have left the name
 		return nil
 	case osdir.IsNotExist(err):
 		return err
@@ -179,7 +179,8 @@ func (n *noncurrent) newestKeptOf(key string) (int64, error) {
 }
 
 // noncurrentVersions returns the noncurrent versions and delete markers of the key, newest first.
-// It omits what a crash may have left: the current version, and a marker above it.
+// It omits names that a crash may have left: that of the current version, and of a marker above
+// it.
 func (n *noncurrent) noncurrentVersions(key string, current objectFile) ([]string, error) {
 	d, err := n.tree.open(n.versionsDir(key))
 	if err != nil {
@@ -198,7 +199,8 @@ func isLeftover(name string, current objectFile) bool {
 		(name == versionOf(current.meta) || isMarker(name) && versionTime(name) > current.meta.MTime)
 }
 
-// openVersion opens a noncurrent version. It returns nil if it does not exist, and for a marker.
+// openVersion opens a noncurrent version. It returns nil if the version does not exist, or is a
+// marker.
 func (n *noncurrent) openVersion(key, version string) (*osdir.File, error) {
 	if isMarker(version) {
 		return nil, nil
@@ -268,7 +270,7 @@ func (s *candidates) deleteMarker(ctx context.Context, r *driver.DeleteRequest, 
 	return nil
 }
 
-// restore makes a noncurrent version in d the object, of which there is none.
+// restore makes a noncurrent version in d the current object, if there is none.
 func (s *candidates) restore(ctx context.Context, d *osdir.Dir, version string) error {
 	if err := s.install(ctx, &stagedFile{dir: d, name: version}, false); err != nil {
 		return err
@@ -313,7 +315,8 @@ func (n *noncurrent) promote(ctx context.Context, key string, current objectFile
 	return true, err
 }
 
-// dropLeftovers removes what a crash may have left of a removal of the current object.
+// dropLeftovers removes the names that a crash may have left of a removal of the current
+// object.
 func (n *noncurrent) dropLeftovers(ctx context.Context, d *osdir.Dir, current objectFile) error {
 	names, err := d.Names(func(e osdir.Entry) bool { return validVersion(e.Name) && isLeftover(e.Name, current) })
 	for _, name := range names {

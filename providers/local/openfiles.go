@@ -14,40 +14,42 @@ import (
 )
 
 // A process may open a limited number of files. Calls of all local buckets take turns, so that together they open at
-// most about half of these: with thousands of calls at once, each would otherwise have some files and wait for one
-// more. If there is no file nevertheless, because the rest of the program or the machine has them, a call
-// waits in retry, and the core repeats it.
+// most about half of that number. Otherwise, with thousands of concurrent calls, each would have some files and wait
+// for one more. If a call still cannot open a file, because the rest of the program or of the machine has too many
+// open, it waits in retry, and the core repeats it.
 //
 // A call that reads a caller's body has turns of its own while it does so, because the body may make other calls. If
-// none of these has ended for a moment, one that waits goes ahead without a turn.
+// none of these turns has ended for a moment, a waiting call continues without one.
 
 const (
-	filesOfCall = 4       // that a call has open at once, but for listings of deep folders
-	filesOfBody = 2       // that a call has open while it reads a body
-	manyFiles   = 1 << 16 // with so many, calls take no turns
-	// stalled is how long no body has ended before a call goes ahead without a turn.
+	filesOfCall = 4       // files that a call has open at once, except for listings of deep folders
+	filesOfBody = 2       // files that a call has open while it reads a body
+	manyFiles   = 1 << 16 // with so many files, calls take no turns
+	// stalled is the time after which a call continues without a turn if no body has ended.
 	stalled = 100 * time.Millisecond
-	// fileWait is how long a call waits for a file, beside the repetitions of the core.
+	// fileWait is how long a call waits for a file, in addition to the retries of the core.
 	fileWait = 30 * time.Second
-	// maxFileDelay is the longest time between two attempts to open one.
+	// maxFileDelay is the longest time between two attempts to open a file.
 	maxFileDelay = 200 * time.Millisecond
 )
 
 var (
-	// fileLimit is the limit at the start of the program, to which package os has raised it; 0 without one.
+	// fileLimit is the limit of open files at the start of the program, to which package os has raised it;
+	// 0 means no limit.
 	fileLimit, _ = openfiles.Limit()
 
 	calls  = newTurns(fileLimit, filesOfCall)
 	bodies = newTurns(fileLimit, filesOfBody)
 )
 
-// turns are the calls that may open files at once; nil for any number.
+// turns limit the calls that may open files at once. A nil *turns sets no limit.
 type turns struct {
 	taken chan struct{}
-	ended atomic.Int64 // how many have ended, or were passed
+	ended atomic.Int64 // number of turns that have ended, and of calls that continued without one
 }
 
-// newTurns returns turns that have a quarter of the files together, and so many each.
+// newTurns returns turns for calls that each open up to each files, and together a quarter of
+// files.
 func newTurns(files, each uint64) *turns {
 	if files == 0 || files >= manyFiles {
 		return nil
@@ -77,7 +79,8 @@ func (t *turns) tryTake() bool {
 	}
 }
 
-// takeOrPass is take that also returns if no turn has ended for a moment. taken reports whether it got one.
+// takeOrPass is like take, but also returns if no turn has ended for a moment. taken reports whether it got
+// a turn.
 func (t *turns) takeOrPass(ctx context.Context) (taken bool, err error) {
 	if t == nil || t.tryTake() {
 		return t != nil, nil
@@ -124,7 +127,7 @@ type fileWaiter struct {
 	next, waited time.Duration
 }
 
-// wait waits before another attempt. It returns false if there is to be none.
+// wait waits before another attempt. It returns false if there must be no further attempt.
 func (w *fileWaiter) wait(ctx context.Context) bool {
 	if w.waited >= fileWait {
 		return false

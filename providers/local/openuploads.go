@@ -17,8 +17,9 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// sumName is the file with the checksum of a part, beside it. It names the tag of the part, so
-// that it counts for no other. It is a cache: without it the part is read.
+// sumName returns the name of the file with the checksum of a part, which is beside the part.
+// The file names the tag of the part, so that it is not taken for that of another part. It is a
+// cache: without the file, the part is read.
 func sumName(number int) string { return "sum-" + strconv.Itoa(number) }
 
 const (
@@ -34,7 +35,7 @@ func sumRecord(tag string, crc storage.CRC32C) string {
 	return fmt.Sprintf("%s %08x\n", tag, crc.Sum)
 }
 
-// sumOf returns the checksum in a record, if it is of the part with that tag.
+// sumOf returns the checksum in a record, if the record is that of the part with this tag.
 func sumOf(record, tag string) (sum storage.CRC32C) {
 	hexadecimal, found := strings.CutPrefix(record, tag+" ")
 	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
@@ -44,7 +45,7 @@ func sumOf(record, tag string) (sum storage.CRC32C) {
 	return storage.CRC32C{Sum: uint32(crc), Known: true}
 }
 
-// readSmall returns the content of a file that has a record.
+// readSmall returns the content of a small file, such as a record.
 func (t *tree) readSmall(path string) (text string, ok bool) {
 	f, err := t.root.Open(path)
 	if err != nil {
@@ -90,7 +91,8 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// partNumbers returns the numbers after after of the parts of an upload, ascending.
+// partNumbers returns, in ascending order, the numbers of the parts of an upload that are
+// greater than after.
 func (u *uploads) partNumbers(upload string, after int) ([]int, error) {
 	d, err := u.tree.openToRead(uploadPath(upload))
 	if err != nil {
@@ -112,8 +114,8 @@ func (u *uploads) partNumbers(upload string, after int) ([]int, error) {
 
 // describePart describes a part, which it reads only if its checksum was not kept. If the part is
 // replaced meanwhile, it starts over. ok is false if there is no such part any more. A part whose
-// file CompleteParts has given away stays listed: without it, another CompleteParts would make an
-// object of the others.
+// file CompleteParts has already used for the object stays listed, because otherwise another
+// CompleteParts would make an object of the other parts.
 func (u *uploads) describePart(
 	ctx context.Context, from *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {
@@ -133,7 +135,7 @@ func (u *uploads) describePart(
 }
 
 // findPart returns the part with that number, and its checksum if that was kept. A part in a file
-// of its own counts more than one in a slot.
+// of its own takes precedence over one in a slot.
 func (u *uploads) findPart(from *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
 	m, err := from.Stat(partName(number))
 	switch {
@@ -165,8 +167,8 @@ func readPartSum(ctx context.Context, from *osdir.Dir, part driver.Part) (storag
 	return storage.CRC32C{Sum: sum.Sum32(), Known: true}, nil
 }
 
-// ListUploads returns the uploads in progress, by their names. One that it cannot read, because it
-// ends meanwhile, is left out.
+// ListUploads returns the uploads in progress, by their names. An upload that it cannot read,
+// because it ends meanwhile, is left out.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -193,7 +195,7 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return page, nil
 }
 
-// uploadNames returns the names of uploads after after, sorted.
+// uploadNames returns the names of uploads that are greater than after, sorted.
 func (u *uploads) uploadNames(after string) ([]string, error) {
 	if fi, err := u.tree.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return nil, cmp.Or(unlessAbsent(err), u.tree.checkPlace())

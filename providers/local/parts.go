@@ -28,7 +28,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	if isSweepDue(
 		&s.uploads.lastSweep, s.tree.clock.now(),
-	) { // a bucket may stay open for long, and opening one of a service does not sweep
+	) { // a bucket may stay open for long, and opening a bucket of a service does not sweep
 		s.uploads.sweepUploads(ctx)
 	}
 	st, err := s.uploads.stageText(ctx, r.Key)
@@ -67,7 +67,7 @@ func (u *uploads) stageText(ctx context.Context, content string) (*stagedFile, e
 	return st, nil
 }
 
-// finish is seal for a file that needs no attributes.
+// finish is like seal, for a file that needs no attributes.
 func (s *staging) finish(st *stagedFile) (err error) {
 	if st.meta, err = st.file.Stat(); err != nil {
 		return failure(err)
@@ -117,7 +117,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return s.uploads.putInFile(ctx, to.dir, r, mode)
 }
 
-// putInFile stores a part in a file of its own, with the mode unless that is 0.
+// putInFile stores a part in a file of its own, with the given mode unless that is 0.
 func (u *uploads) putInFile(
 	ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32,
 ) (driver.Part, error) {
@@ -144,7 +144,7 @@ func (u *uploads) putInFile(
 		return driver.Part{}, err
 	}
 	part := driver.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.Size, CRC32C: r.CRC32C}
-	if part.CRC32C.Known { // if that fails, the part is read when it is listed
+	if part.CRC32C.Known { // if that fails, the part will be read when it is listed
 		u.addFile(ctx, to, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), false)
 	}
 	return part, nil
@@ -187,9 +187,9 @@ func (u *uploads) privateMode(key string) (uint32, error) {
 	if err != nil || !old.found() || old.meta.Mode == 0 {
 		return 0, err
 	}
-	mode := old.meta.Mode | 0o600 // CompleteParts must be able to read it
+	mode := old.meta.Mode | 0o600 // CompleteParts must be able to read the file
 	if old.meta.UID != uint32(os.Geteuid()) {
-		mode &= 0o600 // another user chose it
+		mode &= 0o600 // another user chose the mode
 	}
 	return mode, nil
 }
@@ -205,7 +205,7 @@ func (u *uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 			return
 		}
 		if _, ended := from.dir.Stat(uploadKeyName); osdir.IsNoFile(ended) {
-			_ = u.removeUpload(ctx, r.Upload) // the call that ended it could not remove the files of this one
+			_ = u.removeUpload(ctx, r.Upload) // the call that ended the upload could not remove the files of this call
 		}
 	}()
 	st, run := u.sharedRun(from.dir, r.Parts)

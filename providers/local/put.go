@@ -109,7 +109,7 @@ func (o *objects) placeLocked(
 	defer at.close()
 	if st.upload != nil {
 		if _, err := st.upload.Stat(uploadKeyName); osdir.IsNoFile(err) {
-			return errUpload // another call has completed or aborted it since the parts were joined
+			return errUpload // another call has completed or aborted the upload since the parts were joined
 		} else if err != nil {
 			return failure(err)
 		}
@@ -209,7 +209,7 @@ func (r *reader) checkWrite(old objectFile, c storage.Condition) error {
 	return err
 }
 
-// tagAt returns the tag, as listings and attributes have it.
+// tagAt returns the tag of a file, in the form of listings and attributes.
 func (r *reader) tagAt(at objectFile) (tag, error) {
 	if !r.tree.coarse.Load() {
 		return makeTag(at.meta), nil

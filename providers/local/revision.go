@@ -45,8 +45,8 @@ func (t tag) revision() string {
 	return revision
 }
 
-// tagOf returns the tag of a file. On disks whose times are too coarse, each write has a
-// random revision in its attributes, which listings must read. Otherwise it is makeTag.
+// tagOf returns the tag of a file. On disks whose times are too coarse, each write has a random
+// revision in its attributes, which listings must read. Otherwise the tag is that of makeTag.
 func (r *reader) tagOf(m osdir.Meta, a *attrs) tag {
 	if r.tree.coarse.Load() && a.matches(m) && a.unique != "" {
 		return tag(`"` + a.unique + `"` + revisionTag + a.unique)

@@ -24,7 +24,7 @@ type serviceDriver struct {
 	driver.UnimplementedServiceDriver
 	path   string // absolute, as it was given: a symbolic link in it may lead elsewhere meanwhile
 	config Config
-	keys   signedurl.Keys // from config
+	keys   signedurl.Keys // keys of Config
 }
 
 // An openAccount is the directory to which the path of a service leads, during one call.
@@ -92,8 +92,8 @@ func checkName(name string) error {
 }
 
 // CreateBucket makes the directory of a bucket in a trash, and moves it to its place with its
-// settings. If that fails or the process is killed, there is no bucket, and none without its
-// settings, which may be those of locks.
+// settings. If that fails or the process is killed, there is no bucket. So there is never a
+// bucket without its settings, which may be those of locks.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	return info, nil
 }
 
-// hasBucket reports whether anything has the name of a bucket.
+// hasBucket reports whether a file or directory has the name of the bucket.
 func (a *openAccount) hasBucket(name string) bool {
 	_, err := a.root.Lstat(name)
 	return err == nil
@@ -316,7 +316,7 @@ func (t *tree) removeEmpty(path string) error {
 		switch {
 		case e.Kind == osdir.KindDir && d.PathOf(e.Name) != reserved:
 			inner = append(inner, e.Name)
-		case strings.HasPrefix(e.Name, reserved+string(markVisible)): // of an object that another program removed
+		case strings.HasPrefix(e.Name, reserved+string(markVisible)): // left by an object that another program removed
 			_ = d.Unlink(e.Name)
 		}
 		return true

@@ -21,10 +21,10 @@ type bucketSettings struct {
 	Versioning bool                    `json:"versioning,omitempty"`
 	CORS       []storage.CORSRule      `json:"cors,omitempty"`
 	Lifecycle  []storage.LifecycleRule `json:"lifecycle,omitempty"`
-	ObjectLock bool                    `json:"objectLock,omitempty"` // never becomes false
+	ObjectLock bool                    `json:"objectLock,omitempty"` // true for good, once it is set
 
 	DefaultRetention storage.DefaultRetention `json:"defaultRetention,omitzero"`
-	SoftDelete       *time.Duration           `json:"softDelete,omitempty"` // in nanoseconds; nil: as the bucket is opened
+	SoftDelete       *time.Duration           `json:"softDelete,omitempty"` // nil means as the bucket is opened
 }
 
 // A settingsFile is the file of settings as it was read last.
@@ -39,14 +39,14 @@ type settings struct {
 	locks        *locks
 	staging      *staging
 	locksObjects *atomic.Bool   // the driver's
-	configKeys   signedurl.Keys // from Config
+	configKeys   signedurl.Keys // keys of Config
 
 	known   atomic.Pointer[settingsFile]
-	ownKeys atomic.Pointer[signedurl.Keys] // from the directory, once read
+	ownKeys atomic.Pointer[signedurl.Keys] // keys in the directory, once they were read
 }
 
-// current returns the settings of the bucket. It reads them again only if their file is
-// another one than last time. Their lists must not be changed.
+// current returns the settings of the bucket. It reads them again only if the file was replaced
+// since the last time. The caller must not change lists in them.
 func (s *settings) current() (bucketSettings, error) {
 	m, err := s.tree.top.Stat(settingsPath)
 	if osdir.IsNotExist(err) {
@@ -87,7 +87,7 @@ func (s *settings) change(ctx context.Context, change func(*bucketSettings) erro
 }
 
 // read returns the settings of the bucket. If it has none, or they were lost, it returns the zero
-// value. Those that lock objects are always flushed.
+// value. Settings that lock objects are always flushed.
 func (s *settings) read() (bucketSettings, error) {
 	var b bucketSettings
 	if _, err := s.tree.readDocument(settingsPath, &b); err != nil {

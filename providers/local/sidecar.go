@@ -18,7 +18,7 @@ import (
 // number may change when the disk is mounted again.
 func sidecarPath(m osdir.Meta) string { return attrsPath + "/" + strconv.FormatUint(m.Ino, 16) }
 
-// attrsAt reads the attributes of a file that was found, and what it is now.
+// attrsAt reads the attributes of a file that was found, and the current meta of the file.
 func (r *reader) attrsAt(at objectFile) (*attrs, osdir.Meta, error) {
 	f, err := at.dir.Open(at.base)
 	if err != nil {
@@ -71,10 +71,10 @@ func (s *staging) writeSidecar(st *stagedFile, value []byte) error {
 	return s.tree.replaceFile(sidecarPath(st.meta), st.dir.Path, value, mode)
 }
 
-// holdInode opens a file that is about to lose its name, so that its inode is not reused
-// until release is called. The sidecar is then removed by the number of the inode, which
-// could otherwise be that of another file. On Windows it does nothing: numbers are not
-// reused, and the open file could not be removed.
+// holdInode opens a file that is about to lose its name, so that its inode is not reused until
+// release is called. The sidecar is then removed by the number of the inode. If the inode was
+// reused, that could be the sidecar of another file. On Windows it does nothing: numbers are
+// not reused, and the open file could not be removed.
 func (r *reader) holdInode(at objectFile) (release func()) {
 	if !at.found() || !r.sidecars.Load() || runtime.GOOS == "windows" {
 		return func() {}

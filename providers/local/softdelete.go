@@ -224,7 +224,7 @@ func (m *removed) sweep(ctx context.Context) {
 	}
 }
 
-// Restore does nothing for an object that is there: none is archived.
+// Restore does nothing for an object that exists, because no object here is archived.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	if r.SoftDeleted {
 		s, err := d.acquire(ctx)

@@ -30,7 +30,7 @@ type staging struct {
 
 	mu     sync.Mutex
 	live   *stagingDir   // nil before the first write
-	former []*stagingDir // removed by another program, but calls may still use them
+	former []*stagingDir // removed by another program, but perhaps still in use by calls
 }
 
 func (s *staging) close() {
@@ -144,8 +144,8 @@ func (s *staging) stage(ctx context.Context) (*stagedFile, error) {
 	return st, nil
 }
 
-// keepMode gives a sealed file the mode of the file that it replaces. If that is another user's,
-// who could have chosen any mode, the file does not become more open than a new one.
+// keepMode gives a sealed file the mode of the file that it replaces. If another user owns that
+// file, who could have chosen any mode, the mode permits no more than that of a new file.
 func (s *staging) keepMode(st *stagedFile, old objectFile) error {
 	mode := old.meta.Mode
 	if old.meta.UID != st.meta.UID {
@@ -162,7 +162,7 @@ func (s *staging) keepMode(st *stagedFile, old objectFile) error {
 	if err := f.SetMode(mode); err != nil {
 		return failure(err)
 	}
-	if s.reader.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
+	if s.reader.sidecars.Load() { // the file may have a sidecar; this fails on a file system without modes
 		_ = s.tree.root.Chmod(sidecarPath(st.meta), fs.FileMode(mode&0o666))
 	}
 	if s.tree.sync {

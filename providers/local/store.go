@@ -30,7 +30,7 @@ const (
 	attrsPath    = reserved + "/attrs"       // sidecars, by inode
 	uploadsPath  = reserved + "/uploads"     // parts, with a directory for each upload
 	versionsPath = reserved + "/versions"    // noncurrent versions, by key
-	removedPath  = reserved + "/removed"     // what was removed for good and is kept for a time, by key
+	removedPath  = reserved + "/removed"     // objects that were removed for good and are kept for a time, by key
 	privatePath  = reserved + "/" + privateName
 )
 
@@ -41,8 +41,8 @@ type format struct {
 	Coarse bool `json:"coarseTimes"` // times are too coarse for revisions
 }
 
-// A store has the open directories of one driver. Each subject is given only what it uses, so
-// that the fields below can be read in order: none uses a later one.
+// A store has the open directories of one driver. Each field gets only the fields that it uses,
+// and none uses a later one, so that they can be read in order.
 type store struct {
 	users int // calls in progress; the driver's mu guards it
 	root  *os.Root
@@ -62,18 +62,18 @@ type store struct {
 type tree struct {
 	root     *os.Root
 	top      *osdir.Dir // the directory of the bucket
-	path     string     // of the bucket
-	managed  bool       // by a service
-	sync     bool       // flush what was written
+	path     string     // path of the bucket
+	managed  bool       // whether a service manages the bucket
+	sync     bool       // whether to flush what was written
 	clock    *clock
-	versions *atomic.Bool  // whether they are kept
-	keeping  *atomic.Int64 // for how long what is removed for good is kept, in nanoseconds
+	versions *atomic.Bool  // whether the bucket keeps versions
+	keeping  *atomic.Int64 // how long an object is kept after it was removed for good, in nanoseconds
 	like     format        // for tests: behave as on such a disk
 
-	onOpen func(path string) // for tests, unless it is nil: called before a directory is opened, or a file in it
+	onOpen func(path string) // for tests, or nil: called before a directory, or a file in it, is opened
 
 	ready          atomic.Bool // the reserved directory exists
-	strict, coarse atomic.Bool // from format, once known
+	strict, coarse atomic.Bool // from the format, once that is known
 }
 
 func newStore(d *objectDriver) (*store, error) {
@@ -99,7 +99,7 @@ func newStore(d *objectDriver) (*store, error) {
 	return s, nil
 }
 
-// divide makes the subjects of a store, and gives each what it uses.
+// divide makes the fields of a store, and gives each of them the fields that it uses.
 func divide(d *objectDriver, root *os.Root, top *osdir.Dir) *store {
 	t := &tree{
 		root: root, top: top, path: d.path, managed: d.managed, sync: d.sync, clock: &d.clock, versions: &d.versions,
@@ -170,7 +170,7 @@ func (t *tree) opening(path string) {
 	}
 }
 
-// openIfThere is open that returns nil if there is no such directory.
+// openIfThere is like open, but returns nil if there is no such directory.
 func (t *tree) openIfThere(path string) (*osdir.Dir, error) {
 	d, err := t.open(path)
 	return d, unlessAbsent(err)
@@ -191,7 +191,7 @@ func (t *tree) closeDir(d *osdir.Dir) {
 }
 
 // errReplaced means that the path of the bucket leads to another directory than the open one.
-// The next attempt opens that one.
+// The next attempt opens that other directory.
 var errReplaced = &storage.Error{
 	Code: storage.Unavailable,
 	Err:  errors.New("another directory took the place of the bucket's directory during this call"),
@@ -297,7 +297,7 @@ func (t *tree) initialize() error {
 	}
 	if err := t.replaceFile(formatPath, tmpPath, b, 0o666); err != nil {
 		if errors.Is(err, storage.OutcomeUnknown) {
-			return err // it has its name, but perhaps not on the disk
+			return err // the file has its name, but perhaps not on the disk
 		}
 		if known, _ := t.readFormat(); known {
 			return nil // another process was faster, and has the file open
@@ -345,7 +345,7 @@ func (t *tree) probe() (format, error) {
 	if err := t.root.Chtimes(path, at, at); err != nil {
 		return f, failure(err)
 	}
-	fi, err := file.Stat() // by its time the file is abandoned, so another driver's sweep may remove its name
+	fi, err := file.Stat() // its time is old, so that another driver's sweep may remove its name
 	if err != nil {
 		return f, failure(err)
 	}
@@ -359,7 +359,8 @@ func (t *tree) replaceFile(path, tmp string, content []byte, mode fs.FileMode) e
 	return t.replaceFileSynced(path, tmp, content, mode, t.sync)
 }
 
-// replaceFileSynced is replaceFile that flushes the file if sync is true, whatever Config.NoSync is.
+// replaceFileSynced is like replaceFile, but sync decides whether the file is flushed, and not
+// Config.NoSync.
 func (t *tree) replaceFileSynced(path, tmp string, content []byte, mode fs.FileMode, sync bool) error {
 	tmp += "/" + randomName()
 	f, err := t.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)

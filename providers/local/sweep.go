@@ -66,7 +66,7 @@ func (s *staging) sweepEntry(staging *osdir.Dir, name string) {
 	defer d.Close()
 	_ = d.Each(func(e osdir.Entry) bool {
 		if m, err := d.Stat(e.Name); err == nil {
-			s.reader.dropSidecar(m) // unless its writer has linked it to its place: then the object needs it
+			s.reader.dropSidecar(m) // unless the writer has linked the file to its place: then the object needs it
 			_ = d.Unlink(e.Name)
 		}
 		return true

@@ -47,8 +47,8 @@ func (u *uploads) sweepUploads(ctx context.Context) {
 	}
 }
 
-// expire reports whether the entry name must be removed: an upload that it has just made
-// unknown, or the rest of one.
+// expire reports whether the entry name must be removed. Either it is an upload that expire has
+// just ended by removing its key file, or it is the rest of one.
 func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 	m, err := uploads.Stat(name)
 	if err != nil || m.Kind != osdir.KindDir {
@@ -63,7 +63,7 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 	switch {
 	case osdir.IsNotExist(err): // a sweep or BeginParts was interrupted, or BeginParts is about to place it
 		return time.Since(m.Time()) > abandonedAge
-	case err != nil || key.Kind != osdir.KindFile, w.now.Sub(key.Time()) < staleupload.Day: // no rule discards it sooner
+	case err != nil || key.Kind != osdir.KindFile, w.now.Sub(key.Time()) < staleupload.Day: // no rule is sooner
 		return false
 	}
 	return w.expireUpload(d, key.Time())

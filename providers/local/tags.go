@@ -178,7 +178,7 @@ func (s *staging) changeFile(
 }
 
 // fit makes a match the file. If another program has changed the file, fit removes checksum and
-// revision, which are those of the written file.
+// revision, which belong to the file as it was written.
 func (a *attrs) fit(m osdir.Meta) {
 	if !a.matches(m) {
 		a.crc, a.unique, a.size, a.mtime = storage.CRC32C{}, "", m.Size, m.MTime

@@ -51,8 +51,8 @@ func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*stora
 	return settings.info(r.Name), err
 }
 
-// place moves a bucket out of the trash. A bucket that came to its place meanwhile is not empty, and
-// stays.
+// place moves a bucket out of the trash. If there is a bucket at its place meanwhile, it is not
+// empty, and stays.
 func (t *trash) place(ctx context.Context, name string) error {
 	if t.account.hasBucket(name) {
 		return storage.BucketExists
@@ -71,7 +71,7 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	}
 	b, done, err := t.open(context.WithoutCancel(ctx), name, Config{NoSync: true})
 	if err != nil {
-		return nil // it is deleted, and a sweep removes the rest
+		return nil // the bucket is deleted, and a sweep removes the rest
 	}
 	defer done()
 	if b.tree.checkEmpty() != nil { // another program put a file there
@@ -184,7 +184,7 @@ func (t *trash) sweep(ctx context.Context, name string) {
 	}
 	defer done()
 	if _, err := b.root.Lstat(lockPath); err == nil {
-		if runtime.GOOS != "windows" { // there, no process has it open
+		if runtime.GOOS != "windows" { // on other systems, no process has it open
 			f, err := b.locks.acquireLockFile()
 			if err != nil || osdir.TryLockRange(f.os, 0, lockSlots) != nil {
 				return // another process is writing

@@ -116,8 +116,9 @@ func readKey(f *os.File) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, maxKey+1))
 }
 
-// endUpload removes the key file of an upload whose object was placed in target, once that is
-// durable. The caller holds the lock of the key, so that no other call places the object again.
+// endUpload removes the key file of an upload whose object was placed in target, once the
+// object is durable. The caller holds the lock of the key, so that no other call places the
+// object again.
 func (o *objects) endUpload(upload, target *osdir.Dir) error {
 	if err := o.tree.flush(target); err != nil {
 		return unknownOutcome(err)
@@ -127,7 +128,7 @@ func (o *objects) endUpload(upload, target *osdir.Dir) error {
 }
 
 // removeUpload first removes the key file. If it is interrupted, or another call lists the parts
-// meanwhile, nobody makes an object of those that remain.
+// meanwhile, no call makes an object of the parts that remain.
 func (u *uploads) removeUpload(ctx context.Context, upload string) error {
 	path := uploadPath(upload)
 	err := osdir.RetryInUse(ctx, func() error { return u.tree.root.Remove(path + "/" + uploadKeyName) })

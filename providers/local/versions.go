@@ -34,7 +34,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return versionPage(r.Limit, h.next)
 }
 
-// versionPage returns a page of the entries that next returns, which are none at the end.
+// versionPage returns a page of the entries that next returns; next returns none at the end.
 func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	var last position
@@ -146,7 +146,7 @@ func (h *history) next() ([]versionEntry, error) {
 	return nil, nil
 }
 
-// entries returns the versions of a key after that of the token, newest first.
+// entries returns the versions of a key that follow the version in the token, newest first.
 func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error) {
 	var all []versionEntry
 	var current objectFile

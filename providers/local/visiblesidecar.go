@@ -15,8 +15,8 @@ import (
 // cp -r copy: photo.jpg has .omnibucket~photo.jpg. See writesVisible. It is only
 // read if the object has no other attributes, or if the disk forgets them, and only used if the size matches.
 //
-// It is removed before the object is replaced, and written again afterwards. A process that
-// is killed in between leaves an object without a sidecar, but never one with a wrong one.
+// It is removed before the object is replaced, and written again afterwards. A process that is killed in
+// between leaves an object without a sidecar, but never with a wrong sidecar.
 type visibleSidecar struct {
 	ContentType        string            `json:"contentType,omitempty"`
 	ContentEncoding    string            `json:"contentEncoding,omitempty"`
@@ -39,8 +39,8 @@ type visibleSidecar struct {
 func (r *reader) writesVisible() bool { return r.visible || r.forgets() }
 
 // forgets reports whether files may get other inodes when the disk is mounted, as on FAT and exFAT, which have no
-// extended attributes and coarse times. A sidecar by inode may then be lost, or that of another file of the same size
-// and time.
+// extended attributes and coarse times. A sidecar whose name is an inode may then be lost, or may be taken for that
+// of another file of the same size and time.
 func (r *reader) forgets() bool { return r.tree.coarse.Load() && r.sidecars.Load() }
 
 // visibleOr returns the attributes of the visible sidecar with the revision of own, or own if there is none. own may
@@ -56,7 +56,7 @@ func (r *reader) visibleOr(own *attrs, l location, m osdir.Meta) (*attrs, error)
 	return a, nil
 }
 
-const maxVisible = 1 << 20 // bytes; this package writes no larger one
+const maxVisible = 1 << 20 // bytes; this package writes no larger sidecar
 
 // visibleName returns the name of the sidecar in the directory altDir.
 func (l location) visibleName() string {
@@ -143,14 +143,14 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 	if osdir.IsNoFile(err) {
 		return nil
 	}
-	if err == nil { // before the object changes: after a power failure, it must not be beside another object
+	if err == nil { // before the object changes: a power failure must not leave it beside another object
 		err = s.tree.flush(alternate)
 	}
 	return failure(err)
 }
 
-// adopt moves attributes from the visible sidecar into the object, before the object
-// changes. An object that a tool has copied has them only there. It would lose them with
+// adopt moves attributes from the visible sidecar into the object, before the object changes.
+// An object that a tool has copied has attributes only in the sidecar. It would lose them with
 // the sidecar, if the process is killed or if the object becomes a noncurrent version.
 func (s *candidates) adopt(ctx context.Context, at objectFile) error {
 	has, err := s.hasVisible()

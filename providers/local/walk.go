@@ -17,7 +17,7 @@ type walker struct {
 	reader            *reader
 	ctx               context.Context
 	noncurrent        bool   // iterate over the keys that have noncurrent versions
-	versions          string // with noncurrent: where they are
+	versions          string // the tree of versions, with noncurrent
 	prefix, delimiter string
 	start             string // keys before it are skipped
 	inclusive         bool   // start itself is included
@@ -26,7 +26,7 @@ type walker struct {
 }
 
 type frame struct {
-	prefix string       // of the keys in the directory: "", or ends in "/"
+	prefix string       // prefix of the keys in the directory: "", or text that ends in "/"
 	dirs   []*osdir.Dir // the directories on disk; entries without a diskName are in the first
 	window window
 	next   int
@@ -105,7 +105,7 @@ func (w *walker) push(prefix string, paths ...string) error {
 func (w *walker) from(prefix string) string {
 	rest, ok := strings.CutPrefix(w.start, prefix)
 	if !ok {
-		return "" // the whole directory is after start; otherwise it would not be entered
+		return "" // all keys of the directory are after start; otherwise it would not be entered
 	}
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		return rest[:i+1]
@@ -123,8 +123,8 @@ func (w *walker) read(f *frame, from string) (err error) {
 	return err
 }
 
-// next returns the next item. It returns false at the end. It may pass many entries that are
-// no item, so it checks ctx at each.
+// next returns the next item. It returns false at the end. It may skip many entries before it
+// finds an item, so it checks ctx at each.
 func (w *walker) next() (item, bool, error) {
 	for len(w.frames) > 0 {
 		if err := interrupted(w.ctx); err != nil {
@@ -191,7 +191,7 @@ func (w *walker) visitDir(f *frame, e entry) (item, bool, error) {
 		}
 		for _, path := range paths {
 			holds, err := w.hasObject(path, "", false)
-			if holds || storage.CodeOf(err) == storage.PermissionDenied { // its own listing fails, and not that of its parent
+			if holds || storage.CodeOf(err) == storage.PermissionDenied { // the listing of its parent need not fail
 				return w.rollUp(common)
 			}
 			if err != nil {
@@ -246,7 +246,7 @@ func (w *walker) stat(f *frame, e entry, key string) (objectFile, error) {
 	if err == nil && m.Kind == osdir.KindFile {
 		return objectFile{d, base, m}, nil
 	}
-	// It is a link, or was moved or removed since the directory was read.
+	// The entry is a link, or was moved or removed since the directory was read.
 	return w.reader.statCurrent(key)
 }
 
@@ -277,8 +277,9 @@ func (r *reader) statCurrent(key string) (objectFile, error) {
 }
 
 // hasObject reports whether there is an object in or under a directory, whose names begin with
-// chunks: an empty directory of another program is not a prefix. In the tree of versions, those in
-// the directory itself belong to a key that does not have the prefix. They only count with self.
+// chunks: an empty directory of another program is not a prefix. In the tree of versions, versions
+// in the directory itself belong to a key that does not have the prefix. They count only if self
+// is set.
 func (w *walker) hasObject(path, chunks string, self bool) (bool, error) {
 	d, err := w.tree.openToRead(path)
 	if err != nil {

@@ -48,7 +48,8 @@ func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
 	return nextByte(a[n:], aIsDir) - nextByte(b[n:], bIsDir)
 }
 
-// nextByte returns the byte after a common beginning, plus one. It returns 0 if there is none.
+// nextByte returns the byte after a common beginning, plus one. It returns 0 if there is no
+// such byte.
 func nextByte(rest string, isDir bool) int {
 	switch {
 	case rest != "":
@@ -59,13 +60,13 @@ func nextByte(rest string, isDir bool) int {
 	return 0
 }
 
-// A window is an ordered part of a directory, from a name on.
+// A window is an ordered part of a directory, which begins at a name.
 type window struct {
 	entries []entry
 	from    string // an order key: a segment, and "/" if it is a directory
 	whole   bool   // it reaches the end of the directory
-	names   int    // that were read
-	chunks  bool   // some are in directories of chunks
+	names   int    // number of names that were read
+	chunks  bool   // whether some names are in directories of chunks
 }
 
 // A windowReader makes a window from names in any order.
@@ -73,8 +74,8 @@ type windowReader struct {
 	tree       *tree
 	ctx        context.Context
 	noncurrent bool   // read the tree of versions
-	match      string // the prefix of names
-	window     window // so far
+	match      string // prefix of the names to read
+	window     window // the window as far as it is read
 	bound      entry  // unless window is whole: entries after it are omitted
 }
 
@@ -214,8 +215,8 @@ func (r *windowReader) compact() {
 	}
 }
 
-// merge adds the disk name of another directory with the same segment. The second one is
-// never in the first directory.
+// merge adds the disk name of another directory with the same segment. The other directory is
+// never inside the directory of e.
 func (e *entry) merge(f entry) {
 	if f.diskName == nil {
 		return

@@ -25,17 +25,18 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// An account is what all buckets of one endpoint and one credential share.
+// An account has the settings and clients that all buckets of one endpoint and one credential
+// share.
 type account struct {
 	client             *awss3.Client // sends each request once, because the core retries
 	credentials        aws.CredentialsProvider
-	renewer            *renewer                   // below credentials; nil if their source has no others
-	denied             *atomic.Pointer[time.Time] // when a denied HEAD was last found not to be about the credentials
+	renewer            *renewer                   // renews the credentials; nil if their source has no others
+	denied             *atomic.Pointer[time.Time] // when credentials last were not the cause of a denied HEAD
 	environmentExpires time.Time                  // expiry of the environment's credentials; zero if unknown
 	anonymous          bool
 	requesterPays      bool // Config.RequesterPays
 	expectedOwner      string
-	kms                *kmsKey // for writes without an own option; nil means the bucket's default
+	kms                *kmsKey // key for writes without an option of their own; nil means the bucket's default
 	region             string
 	keys               *signature.Keys
 	clock              *clock
@@ -113,8 +114,8 @@ func checkConfig(c Config) error {
 	return named.Credentials(c.Credentials).Check()
 }
 
-// configureClient sets the options that this package needs, whatever the client was
-// made of and whatever the environment says.
+// configureClient sets the options that this package needs, however the client was made, and
+// whatever the environment says.
 func (a *account) configureClient(o *awss3.Options) {
 	o.Region = a.region
 	o.UsePathStyle = a.pathStyle
@@ -133,7 +134,7 @@ func (a *account) configureClient(o *awss3.Options) {
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
-	if a.givenClient == nil && o.ClientLogMode == 0 { // else Config.AWS wants it
+	if a.givenClient == nil && o.ClientLogMode == 0 { // otherwise Config.AWS wants the logs
 		o.Logger, o.ClientLogMode = logging.Nop{}, 0
 	}
 	corrects := !o.DisableClockSkewCorrection

@@ -20,11 +20,11 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// A bucket has the URLs of a bucket and of its objects. It tells why requests failed.
+// A bucket has the URLs of a bucket and of its objects. It finds out why requests failed.
 type bucket struct {
 	account   *account
 	name      string
-	endpoints [2]atomic.Pointer[bucketEndpoint] // the server's, and the one for the last base URL
+	endpoints [2]atomic.Pointer[bucketEndpoint] // [0] is for the server's own URL, [1] for the last base URL
 	seen      atomic.Pointer[time.Time]         // when a missing object last showed that the bucket exists
 }
 
@@ -40,8 +40,8 @@ func (a *account) urlOf(ctx context.Context, bucket string) (*url.URL, error) {
 
 // An authScheme says how requests to a URL are signed and sent.
 type authScheme struct {
-	sigV4 bool // with SigV4 for S3 in the account's region, as sign.go does it
-	plain bool // a raw client can send them: sigV4 for a named bucket, without headers of the endpoint, at a path without escapes
+	sigV4 bool // SigV4 for S3 in the account's region, as sign.go makes it
+	plain bool // for a raw client: sigV4 for a named bucket, no headers of the endpoint, no escapes in the path
 }
 
 // resolve returns the URL of a bucket, without a slash at its end, and how requests are sent there. It
@@ -65,7 +65,7 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	if base != "" {
 		u, err := url.Parse(base)
 		if err != nil {
-			return nil, scheme, storage.InvalidArgument // the core has parsed it before
+			return nil, scheme, storage.InvalidArgument // the core has parsed it already
 		}
 		u.Path = strings.TrimSuffix(u.Path, "/")
 		if !o.UsePathStyle && (u.Hostname() == bucket || strings.HasPrefix(u.Hostname(), bucket+".")) {
@@ -98,10 +98,10 @@ func (a *account) isPlainSigV4(o *auth.Option) bool {
 
 // A bucketEndpoint is the URL of a bucket, split into what requests need.
 type bucketEndpoint struct {
-	base   string   // that it was resolved from
+	base   string   // the base URL that it was resolved from
 	url    *url.URL // never modified
 	origin string   // "https://host"
-	host   string   // as it is signed: without the scheme's default port
+	host   string   // in the form that is signed: without the scheme's default port
 	path   string   // escaped, "" or "/bucket"
 	sigV4  bool
 	raw    *rawclient.Client // nil if only the SDK can send requests to the bucket
@@ -216,7 +216,7 @@ const accessPointProfile = "accesspoint"
 // https://docs.aws.amazon.com/fsx/latest/OpenZFSGuide/access-point-restrictions-limitations-naming-rules.html
 const aliasSuffix = "-ext-s3alias"
 
-// forBucket returns the account for a bucket. An access point of Amazon's has a careful
+// forBucket returns the account for a bucket. An access point of Amazon's gets a careful
 // profile, unless Config has a profile.
 func (a *account) forBucket(bucket string) *account {
 	if a.profileGiven || !a.profile.row().amazon || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
@@ -236,8 +236,8 @@ type accessPointIdentity struct {
 }
 
 // checkName refuses names that the SDK accepts and that are not one bucket of S3, because
-// conditions may not hold there. A multi-region access point has several buckets that
-// agree later. Outposts and Object Lambda are other services.
+// conditions may not hold there. A multi-region access point has several buckets, which become
+// equal only later. Outposts and Object Lambda are other services.
 func checkName(bucket string) error {
 	if !isARN(bucket) {
 		return nil

@@ -33,8 +33,8 @@ func (b *bucket) hashesNothing() bool {
 	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
 }
 
-// checked returns the body of a write that is sent. If the server gets no CRC32C, the
-// driver compares it.
+// checked returns the body of a write in the form that is sent. If the server gets no CRC32C,
+// the driver compares the checksum itself.
 func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	if a.profile.Checksum != ChecksumNone {
 		return body
@@ -51,9 +51,9 @@ func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	return &checkedBody{body: seeker, size: size, left: size, want: crc}
 }
 
-// sendsTrailers reports whether the checksum of a part may follow its bytes. That of a Put is always
-// in a header: a server that ignores the trailer stores the frames of the chunks, and nobody sees a
-// part before the upload is completed.
+// sendsTrailers reports whether the checksum of a part may follow its bytes. The checksum of a Put
+// is always in a header: a server that ignores the trailer stores the frames of the chunks, and
+// nobody sees a part before the upload is completed.
 func (b *bucket) sendsTrailers() bool {
 	p := &b.account.profile
 	endpoint, err := b.endpoint(context.Background(), "") // requests report an invalid address
@@ -61,8 +61,9 @@ func (b *bucket) sendsTrailers() bool {
 		p.Checksum != ChecksumNone
 }
 
-// sumPart has a part sent with its checksum. If it is known only when the bytes have been read, it follows
-// them. The SDK's client would send them as one chunk, which MinIO refuses, so they are read before.
+// sumPart makes in send a part with its checksum. If the checksum is known only when the bytes have been
+// read, it follows them. The SDK's client would send the bytes as one chunk, which MinIO refuses, so for
+// it they are read before.
 func (b *bucket) sumPart(ctx context.Context, in *awss3.UploadPartInput, r *driver.PartRequest, api objectAPI) error {
 	if r.CRC32C.Known || !b.sendsTrailers() {
 		in.ChecksumCRC32C = b.account.crcHeader(r.CRC32C)
@@ -111,7 +112,7 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek returns to the start. The SDK also asks where the body is.
+// Seek moves to the start. The SDK also calls it to get the offset in the body.
 func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	at, err := b.body.Seek(offset, whence)
 	if err == nil && at == 0 {
@@ -136,7 +137,7 @@ func contentMD5(ctx context.Context, body io.Reader, size int64) (string, error)
 }
 
 // A damageMD5 is an MD5 that secures nothing, so that FIPS 140 need not forbid it. It does not
-// read the body, which is the caller's code.
+// itself read the body, which is the caller's code.
 type damageMD5 struct{ hash.Hash }
 
 func (h damageMD5) Write(p []byte) (n int, err error) {

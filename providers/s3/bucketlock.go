@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A bucketLock says whether a bucket can lock objects, and how new ones are locked.
+// A bucketLock says whether a bucket can lock objects, and how new objects are locked.
 type bucketLock struct {
 	able      bool
 	retention storage.DefaultRetention
@@ -59,7 +59,7 @@ func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) er
 	if err != nil {
 		return err
 	}
-	versioned := false // just now
+	versioned := false // this call may have just enabled versions
 	switch {
 	case l.able && r.DefaultRetention == nil:
 		return nil

@@ -25,8 +25,8 @@ func (c *clock) time() time.Time {
 	return c.now().Add(time.Duration(c.ahead.Load())).UTC()
 }
 
-// see corrects the clock by the time of a response. That matters after a failure, and
-// while the clock is corrected, because this machine's may be right again.
+// see corrects the clock by the time of a response. That matters after a failure, and while the
+// clock is corrected, because this machine's clock may be right again.
 func (c *clock) see(response *http.Response) {
 	if response.StatusCode < 400 && c.ahead.Load() == 0 {
 		return

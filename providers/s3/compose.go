@@ -19,7 +19,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return d.appendInPlace(ctx, r)
 	}
 	var ranges []copyRange
-	short := false // the previous source is too small for a part that is not the last
+	short := false // the previous source is too small for any part but the last
 	for _, source := range r.Sources {
 		attrs, err := d.copier.sourceAttrs(ctx, source)
 		if err != nil {
@@ -36,7 +36,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	}
 	parts := len(ranges)
 	var opts []func(*awss3.Options)
-	if len(r.Tail) > 0 { // the object stays what it was
+	if len(r.Tail) > 0 { // an append: the object keeps the Expires of the source
 		parts++
 		opts = append(opts, withExpires(r.Sources[0]))
 	}

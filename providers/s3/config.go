@@ -42,24 +42,23 @@ const provider = "s3"
 
 // A Config has the bucket, its server and the credentials.
 //
-// Credentials come from Client, from AWS, from AccessKeyID and SecretKey, or by their name
-// (Credentials). Anonymous means none. Two of these are InvalidArgument. If Client or AWS has no credentials and
-// Config has none either, requests are anonymous. Without any of them, the SDK's default
-// chain has the credentials (environment, shared files, container, instance). No request
-// is sent to a metadata service for static credentials, an anonymous bucket, or an
-// endpoint that is not Amazon's.
+// Credentials come from Client, from AWS, from AccessKeyID and SecretKey, or by their name (Credentials).
+// Anonymous means none. If two of these are set, opening fails with InvalidArgument. If Client or AWS has no
+// credentials and Config has none either, requests are anonymous. If none of these is set, the SDK's default
+// chain has the credentials (environment, shared files, container, instance). No request is sent to a metadata
+// service for static credentials, an anonymous bucket, or an endpoint that is not Amazon's.
 //
-// If the store refuses credentials that it has accepted before, their source is asked for
-// others, and the request is repeated. The chain reads its files again, and the cache of
-// Client or AWS is invalidated. AccessKeyID and SecretKey stay.
+// If the store refuses credentials that it has accepted before, new ones are requested from their source, and
+// the request is repeated. The chain reads its files again, and the cache of Client or AWS is invalidated.
+// AccessKeyID and SecretKey stay.
 //
 // With static credentials or Anonymous, the default chain still has the region, the
 // endpoint and FIPS, unless Config has them. With an Endpoint, only AWS_CA_BUNDLE is
 // read.
 type Config struct {
 	Bucket   string // the name, or the ARN of an access point in one region; empty for an account
-	Region   string // if empty, that of the profile, the endpoint, or the default chain
-	Endpoint string // the server's root, as "https://nyc3.digitaloceanspaces.com"; if empty, that of the default chain, the Profile, or Amazon S3
+	Region   string // "" means that of the profile, the endpoint, or the default chain
+	Endpoint string // the server's root URL; "" means that of the default chain, the Profile or Amazon S3
 	// PathStyle says whether URLs have the bucket in the path (true) or in the host. If
 	// it is nil, Client or else the profile decides. Without a Client, an IP address and
 	// localhost have the bucket in the path.
@@ -74,16 +73,17 @@ type Config struct {
 	// [NamedProfile].
 	Profile *Profile
 
-	// RequesterPays makes requests and signed URLs say that their signer pays. A bucket
-	// of Amazon's may require this of everyone but its owner. Forms cannot say it and
-	// are Unsupported. In addresses it is request_payer=requester, like S3's header.
+	// RequesterPays makes requests and signed URLs say that their signer pays. A bucket of
+	// Amazon's may require this of everyone but its owner. Forms cannot say it, and fail with
+	// Unsupported. In addresses it is request_payer=requester, like S3's header.
 	RequesterPays bool
 
 	// ExpectedBucketOwner is the account that must own the bucket. If another one does, every
 	// request fails with PermissionDenied, and nothing is written to or read from a stranger's
 	// bucket. On Amazon it is an account id of 12 digits. A server that is not known to check
 	// it (Profile.BucketOwners) makes opening fail with Unsupported. Signed URLs have it; forms
-	// cannot, and are Unsupported. The server copies only between buckets with the same one.
+	// cannot, and fail with Unsupported. The server copies only between buckets with the same
+	// ExpectedBucketOwner.
 	ExpectedBucketOwner string
 
 	// KMSKey encrypts every object that is written with this key of AWS KMS (SSE-KMS): a key's
@@ -94,7 +94,7 @@ type Config struct {
 	// with Unsupported. If there is no such key, writes fail with InvalidArgument.
 	KMSKey string
 	// BucketKey makes such writes use an S3 Bucket Key, which saves requests to KMS. If it is
-	// false, the bucket's setting decides. It needs a KMSKey, else opening fails with
+	// false, the bucket's setting decides. Without a KMSKey, opening fails with
 	// InvalidArgument.
 	BucketKey bool
 
@@ -108,12 +108,12 @@ type Config struct {
 	// in upper case there, with an underscore for each character that is no letter or digit. If
 	// neither has it, opening fails with Unauthenticated.
 	Credentials string
-	// CredentialsFor returns the credentials for a key or, of a listing, its prefix, as an Iceberg REST catalog vends
-	// them. It is called for the first request, half a minute before they expire, and once if the store refuses them.
-	// Requests at the same time share one call. Once they have expired, its error is that of the request, with the code
-	// Unauthenticated unless it has PermissionDenied, RateLimited, Unavailable or DeadlineExceeded. The server copies only
-	// between keys with the same credentials; else the bytes pass through the process. [storage.As] returns false. An
-	// account has no such credentials.
+	// CredentialsFor returns the credentials for a key or, for a listing, its prefix. An Iceberg REST catalog vends
+	// such credentials. It is called for the first request, half a minute before the credentials expire, and once if
+	// the store refuses them. Requests at the same time share one call. If the credentials have expired and the call
+	// fails, the request fails with its error, with the code Unauthenticated unless it has PermissionDenied,
+	// RateLimited, Unavailable or DeadlineExceeded. The server copies only between keys with the same credentials;
+	// else the bytes pass through the process. [storage.As] returns false. [NewService] does not take it.
 	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
 	// AWS is a configuration of the SDK. Its region, endpoint, credentials, HTTP client
@@ -121,7 +121,7 @@ type Config struct {
 	// slower, and logs them. Some modes show signatures, and the keys of WithCustomerKey.
 	AWS        *aws.Config
 	Client     *awss3.Client // a client of the SDK; its settings are kept except for retries and checksums
-	HTTPClient *http.Client  // if nil, one for bulk transfers
+	HTTPClient *http.Client  // nil means a client that is made for bulk transfers
 }
 
 // Format shows the fields of c that are set, whatever the verb is, and no secrets.

@@ -23,8 +23,8 @@ type copier struct {
 	bucket    *bucket
 	multipart *multipart
 
-	// Tests lower these sizes, in bytes, to copy small objects in parts. 0 is the
-	// profile's.
+	// Tests lower these sizes, in bytes, to copy small objects in parts. 0 means the size in
+	// the profile.
 	limit, part, minPart int64
 }
 
@@ -32,7 +32,7 @@ type copier struct {
 // upload and copies its parts in parallel.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if r.Condition != (storage.Condition{}) && !d.account.profile.Conditions.Copy {
-		return nil, storage.Unsupported // the core streams the object through a conditional upload
+		return nil, storage.Unsupported // the core then streams the object through a conditional upload
 	}
 	if r.ReplaceTags && !d.account.profile.Tags {
 		return nil, storage.Unsupported // the server may ignore the request's tags and keep the source's
@@ -100,11 +100,11 @@ const (
 	// maxCopyTimeout is the longest time that the server may take to copy. Many
 	// servers send no byte before the end.
 	maxCopyTimeout = 15 * time.Minute
-	minCopyRate    = 6 << 20 // bytes per second that a server copies at least: 5 GiB within maxCopyTimeout
+	minCopyRate    = 6 << 20 // bytes per second that a server copies at least; 5 GiB take maxCopyTimeout
 )
 
-// withCopyTimeout returns a context for a request that copies so many bytes on the
-// server, or -1 if unknown. If the timeout is too short, the request is repeated while
+// withCopyTimeout returns a context for a request that copies so many bytes on the server; -1
+// means that the number is unknown. If the timeout is too short, the request is repeated while
 // the server still works on the first. If it is too long, a lost response costs time.
 func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
 	wait := maxCopyTimeout
@@ -114,7 +114,8 @@ func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
 	return transport.WithAnswer(ctx, wait)
 }
 
-// copyObject sends one CopyObject for a source of size bytes, or -1.
+// copyObject sends one CopyObject for a source of size bytes; -1 means that the size is
+// unknown.
 func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
 	in := &awss3.CopyObjectInput{
 		Bucket:            &cp.bucket.name,
@@ -170,7 +171,8 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 }
 
 // withExpires keeps the Expires header of a source whose other attributes are sent, if the core has
-// read it. It is the only one that CopyObject copies and that storage.Attrs does not have.
+// read it. Expires is the only attribute that CopyObject copies and that storage.Attrs does not
+// have.
 func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 	return func(o *awss3.Options) {
 		if source.Attrs == nil {
@@ -199,7 +201,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	e := asError(err)
 	switch {
 	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !isKMSError(e.Err):
-		e.Code = storage.Changed // it existed a moment ago
+		e.Code = storage.Changed // the source existed a moment ago
 	case e.Code == storage.PreconditionFailed, e.Code == storage.NotModified:
 		e.Code = storage.Changed
 	default:
@@ -208,7 +210,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	if c == (storage.Condition{}) {
 		return e
 	}
-	source.Attrs = nil                                           // they may be old
+	source.Attrs = nil                                           // the attributes may be old
 	if _, lookup := cp.sourceAttrs(ctx, source); lookup == nil { // the source has not changed
 		e.Code, e.Hint = storage.PreconditionFailed, ""
 	} else if asError(lookup).Code != storage.Changed {

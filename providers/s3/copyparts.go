@@ -139,7 +139,7 @@ func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error 
 func (cp *copier) abort(ctx context.Context, key, upload string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	_ = cp.objects.AbortParts(ctx, key, upload) // the caller needs the error before it
+	_ = cp.objects.AbortParts(ctx, key, upload) // the caller needs the error that came before
 }
 
 // copyParts copies ranges in parallel. It stops at the first failure.

@@ -55,7 +55,7 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 }
 
 // withNamed returns a Config with the credentials of the variables with its name. If the shared files
-// have a profile with the name, that remains for sdkOptions.
+// have a profile with the name, withNamed leaves that to sdkOptions.
 func withNamed(ctx context.Context, c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
@@ -63,7 +63,7 @@ func withNamed(ctx context.Context, c Config) (Config, error) {
 	_, err := config.LoadSharedConfigProfile(ctx, c.Credentials, sharedFiles)
 	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); !ok ||
 		missing.Profile != c.Credentials {
-		return c, nil // fromChain says what is wrong with the files
+		return c, nil // fromChain reports the error in the files
 	}
 	name := named.Credentials(c.Credentials)
 	c.AccessKeyID, c.SecretKey, c.SessionToken = name.Get("AWS_ACCESS_KEY_ID"), name.Get("AWS_SECRET_ACCESS_KEY"),
@@ -98,7 +98,7 @@ func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) 
 	with = append(
 		with, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithCredentialsCacheOptions(replaceEarly),
 		config.WithLogger(logging.Nop{}),
-	) // a library prints nothing: errors have it all
+	) // a library must print nothing, and the errors say everything
 	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
 		with = append(with, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
@@ -116,8 +116,8 @@ func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) 
 	return fromConfig(loaded), nil
 }
 
-// replaceEarly has credentials replaced half a minute before they expire, if the SDK does not do it earlier: S3 refuses
-// a request that was signed before, and comes after.
+// replaceEarly makes the SDK replace credentials half a minute before they expire, or earlier: S3 refuses a request
+// that was signed before the expiry and arrives after it.
 func replaceEarly(o *aws.CredentialsCacheOptions) {
 	o.ExpiryWindow = max(o.ExpiryWindow, 30*time.Second)
 }
@@ -167,7 +167,7 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 	}
 	a.renewer = newRenewer(s.Credentials, a.reloader(c))
 	a.renewer.signs = c.Client == nil &&
-		(c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // else the caller may have a signer
+		(c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // otherwise the caller may have a signer
 	a.credentials = credentialErrors{a.renewer, credentialsHint(c)}
 }
 
@@ -215,11 +215,11 @@ func (n noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: n.hint}
 }
 
-// credentialErrors reports a failure to get credentials as such. The SDK would report a
-// failure of the request.
+// credentialErrors returns an error of its own if credentials cannot be had. The SDK would
+// report that the request failed.
 type credentialErrors struct {
 	from aws.CredentialsProvider
-	hint string // if there are none
+	hint string // hint if there are no credentials
 }
 
 func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error) {
@@ -276,9 +276,10 @@ func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, erro
 	return c, err
 }
 
-// PrefixCredentials hold for the keys with a prefix, until they expire. See [Config].CredentialsFor.
+// PrefixCredentials are valid for the keys with a prefix, until they expire. See
+// [Config].CredentialsFor.
 type PrefixCredentials struct {
-	Prefix       string // of the key that was asked for; "" means all keys
+	Prefix       string // prefix of the key that was asked for; "" means all keys
 	AccessKeyID  string
 	SecretKey    string
 	SessionToken string
@@ -302,7 +303,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		)
 	}
 	ask := c.CredentialsFor
-	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // until they are replaced below
+	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // placeholders, which are replaced below
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err

@@ -17,8 +17,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// A CustomerKeyOption fits uploads, copies (the destination), reads, attributes, the restoring of
-// archived objects, and the signing of addresses: [WithCustomerKey].
+// A CustomerKeyOption is a customer's key for an object: [WithCustomerKey]. It fits uploads,
+// copies (for the destination), reads, attributes, the restoring of archived objects, and the
+// signing of addresses.
 type CustomerKeyOption interface {
 	storage.WriteOption
 	storage.DownloadOption
@@ -33,11 +34,11 @@ type CustomerKeyOption interface {
 // same key. Signed addresses return it among the headers to send, and forms among the fields:
 // their receiver learns the key. The bucket's Config.KMSKey has no effect on such a write.
 //
-// The ETag of such an object is not its MD5. [storage.Attrs].Encryption has the MD5 of the key as
-// KeyID. The operation fails with InvalidArgument if the key has another length, without TLS, and
-// beside [WithKMSKey]; with Unsupported if the server is not known to have SSE-C
-// (Profile.CustomerKeys). Amazon refuses a write with PermissionDenied until the bucket allows
-// SSE-C, and a read with another key, too; without a key a read is InvalidArgument.
+// The ETag of such an object is not its MD5. [storage.Attrs].Encryption has the MD5 of the key as KeyID. The
+// operation fails with InvalidArgument if the key has another length, if there is no TLS, or if [WithKMSKey] is
+// given too. It fails with Unsupported if the server is not known to have SSE-C (Profile.CustomerKeys). Amazon
+// refuses with PermissionDenied a write until the bucket allows SSE-C, and a read with another key. A read
+// without a key fails with InvalidArgument.
 //
 // With [storage.WithResume], only a hash of the key is compared and written.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
@@ -90,7 +91,8 @@ func applyCustomerKey(k *customerkey.Key, input any) error {
 	return nil
 }
 
-// setCustomerKey sets the fields of an input for the key, if there is one and it has them. source begins their names.
+// setCustomerKey sets the fields of input for the key, if there is a key and input has such fields. Their names begin
+// with source.
 func setCustomerKey(k *customerkey.Key, input any, source string) {
 	key := field[*string](input, source+"SSECustomerKey")
 	if k == nil || key == nil {
@@ -112,7 +114,7 @@ const (
 func (a *account) withReadKeyHint(err error, native []any) error {
 	e := asError(err)
 	_, message := codeAndMessage(e.Err)
-	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body
+	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body that explains the error
 	switch given := customerkey.In(native) != nil; {
 	case given && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden):
 		e.Hint = wrongCustomerKeyHint

@@ -91,10 +91,10 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 
 type batchObject struct{ key, version string }
 
-// slotsFor returns the indexes of the requests that a result is about, or none if it
-// names an object that was not requested. Some servers return the version "null" for a
-// request without one, or none for a request with one. Then the key decides, even if
-// several requests have it.
+// slotsFor returns the indexes of the requests to which a result belongs, or none if it names
+// an object that was not requested. Some servers return the version "null" for a request
+// without one, or none for a request with one. Then the key decides, even if several requests
+// have it.
 func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 	name := batchObject{aws.ToString(key), aws.ToString(version)}
 	if at := slots[name]; at != nil {
@@ -112,9 +112,9 @@ func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 	return all
 }
 
-// sendBatch stores each object's failure in errs, and returns the failure of the batch.
-// A failure that names an unknown object may belong to any object. Then the batch is
-// Unsupported, so that objects are deleted one by one. So are those without a result.
+// sendBatch stores each object's failure in errs, and returns the failure of the batch. A
+// failure that names an unknown object may belong to any object. Then the batch is Unsupported,
+// so that objects are deleted one by one. Objects without a result are also deleted one by one.
 func (rm *remover) sendBatch(
 	ctx context.Context, in *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int,
 	errs []error,
@@ -177,7 +177,7 @@ func batchError(err error) error {
 	return e
 }
 
-// objectError returns nil for an object that did not exist.
+// objectError returns the error for one object of a batch, or nil if the object did not exist.
 func objectError(failure *types.Error) *storage.Error {
 	code, message := aws.ToString(failure.Code), aws.ToString(failure.Message)
 	m := meaningOf(code, message, 0)
@@ -187,8 +187,8 @@ func objectError(failure *types.Error) *storage.Error {
 	return m.NewError(0, nil, errors.New(strings.TrimSpace(code+": "+message)))
 }
 
-// fitsBatch reports whether a request can be part of a batch, which would bypass a retention
-// for all its objects or for none, and has no input of its own for options.
+// fitsBatch reports whether a request can be part of a batch, because a batch bypasses a
+// retention for all its objects or for none, and has no input for the options of one object.
 func fitsBatch(r *driver.DeleteRequest) bool {
 	return r.Condition == (storage.Condition{}) && !r.BypassGovernance && len(r.Native) == 0 && fitsXML(r.Key)
 }

@@ -43,8 +43,8 @@ func isDirectory(bucket string) bool {
 	return strings.HasSuffix(bucket, "--x-s3") || strings.HasSuffix(bucket, "--xa-s3")
 }
 
-// directoryLacks has what directory buckets do not have, or have in another form: their uploads are
-// listed by names of another kind.
+// directoryLacks has the features that directory buckets lack, or have in another form: their
+// uploads are listed by names of another kind.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html
 const directoryLacks = storage.OrderedListing | storage.Versioning | storage.ObjectLock | storage.ObjectTags | storage.ObjectACLs |
 	storage.StorageClasses | storage.Restoring | storage.ListedUploads | storage.LeadingSlashes
@@ -83,7 +83,7 @@ func (d *objectDriver) Describe() driver.Description {
 		CheckNative:    d.bucket.checkNative,
 		CountsRequests: true,
 	}
-	if d.account.endpoint != nil || d.account.customResolver { // names of Amazon's buckets are unique
+	if d.account.endpoint != nil || d.account.customResolver { // otherwise the names of Amazon's buckets are unique
 		if u, err := d.account.urlOf(context.Background(), d.bucket.name); err == nil {
 			desc.Location = u.String()
 		}
@@ -97,13 +97,13 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.requesterPays || d.account.expectedOwner != "" ||
 		isARN(
 			d.bucket.name,
-		) { // a form cannot say who pays or owns; its policy needs the bucket's name, which an ARN does not have
+		) { // a form cannot name the payer or owner, and its policy needs the bucket's name, which an ARN lacks
 		desc.Features &^= storage.SignedForms
 	}
 	if isDirectory(d.bucket.name) {
 		desc.Features &^= directoryLacks
 		desc.FolderOrder, desc.FolderPrefixes, desc.SlashDelimiter = false, true, true
-		desc.PublicBaseURL = "" // nothing is public
+		desc.PublicBaseURL = "" // no object is public
 	}
 	return desc
 }
@@ -127,8 +127,8 @@ func (a *account) signingHint() string {
 	return ""
 }
 
-// places returns the bucket. An alias of an access point is a second name of one. Other servers than Amazon's give a
-// bucket several names (garage bucket alias).
+// places returns the place of the bucket. An alias of an access point is a second name of a bucket. Other servers
+// than Amazon's give a bucket several names (garage bucket alias).
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html
 func (d *objectDriver) places() []driver.Place {
 	return []driver.Place{{

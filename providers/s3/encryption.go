@@ -22,7 +22,8 @@ func customizeSource(input any, native []any) {
 	setCustomerKey(customerkey.In(native), input, "CopySource")
 }
 
-// field returns a field of an input of the SDK, or nil if such inputs have none with the name.
+// field returns a field of an input of the SDK, or nil if such inputs have no field with this
+// name.
 func field[T any](input any, name string) *T {
 	f := reflect.ValueOf(input).Elem().FieldByName(name)
 	if !f.IsValid() {
@@ -31,7 +32,7 @@ func field[T any](input any, name string) *T {
 	return f.Addr().Interface().(*T)
 }
 
-// encryptionIn returns how a response says that the object is encrypted.
+// encryptionIn returns the encryption of an object that a response names.
 func encryptionIn(sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) storage.Encryption {
 	if customer != nil {
 		return storage.Encryption{Algorithm: *customer, KeyID: aws.ToString(customerMD5)}
@@ -44,17 +45,17 @@ func encryptionIn(sse types.ServerSideEncryption, kmsKey, customer, customerMD5 
 // key. Readers need no option, only the permission to decrypt with the key.
 //
 // The ETag of such an object is not its MD5. The operation fails with InvalidArgument if id is
-// empty, no name of AWS, or unknown to the store, or beside [WithCustomerKey]; with Unsupported
-// if the server is not known to have SSE-KMS (Profile.KMS).
+// empty, not a name of AWS, or unknown to the store, or if [WithCustomerKey] is given too. It
+// fails with Unsupported if the server is not known to have SSE-KMS (Profile.KMS).
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-kms-encryption.html
 func WithKMSKey(id string) storage.WriteOption {
 	return storage.WithNative(provider, &kmsKey{argument: "WithKMSKey", id: &id})
 }
 
 // WithKMSContext adds pairs to the encryption context of SSE-KMS, which key policies can demand
-// and CloudTrail shows. They are no secret. A copy needs them again. Without [WithKMSKey] and
-// Config.KMSKey, the key is the account's own, aws/s3. The operation fails as with WithKMSKey; an
-// empty context is InvalidArgument.
+// and CloudTrail shows. The pairs are not secret. A copy needs them again. Without [WithKMSKey]
+// and Config.KMSKey, the key is the account's own, aws/s3. The operation fails in the same cases
+// as with WithKMSKey, and with InvalidArgument if context is empty.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context
 func WithKMSContext(context map[string]string) storage.WriteOption {
 	return storage.WithNative(provider, &kmsKey{argument: "WithKMSContext", context: maps.Clone(context)})
@@ -63,7 +64,7 @@ func WithKMSContext(context map[string]string) storage.WriteOption {
 // A kmsKey is the value of WithKMSKey or WithKMSContext, or the encryption of a bucket.
 type kmsKey struct {
 	argument  string
-	id        *string // nil means as it was
+	id        *string // nil means that the key is not changed
 	bucketKey bool
 	context   map[string]string
 }
@@ -99,7 +100,8 @@ func (a *account) setEncryption(c Config) error {
 	return a.checkKMS(a.kms.argument)
 }
 
-// checkKMS fails if the server is not known to have SSE-KMS: it might store the object without.
+// checkKMS fails if the server is not known to have SSE-KMS: such a server might store the
+// object without encryption.
 func (a *account) checkKMS(name string) error {
 	if a.profile.KMS {
 		return nil
@@ -129,7 +131,7 @@ const maxKMSKey = 2048
 
 func (k *kmsKey) apply(input any) error {
 	sse := field[types.ServerSideEncryption](input, "ServerSideEncryption")
-	if sse == nil { // a request that stores no object
+	if sse == nil { // the request stores no object
 		return nil
 	}
 	if *field[*string](input, "SSECustomerKey") != nil {
@@ -156,7 +158,7 @@ func errTwoKeys() error {
 	return argument.Invalid("WithCustomerKey", "excludes WithKMSKey and WithKMSContext", "")
 }
 
-// Fingerprint returns the key's name and the context, which are no secrets.
+// Fingerprint returns the key's name and the context, which are not secret.
 func (k *kmsKey) Fingerprint() string {
 	return fmt.Sprintf("%q %v %q", aws.ToString(k.id), k.bucketKey, k.context)
 }
@@ -166,7 +168,7 @@ const (
 	kmsStateHint = "the KMS key is disabled, about to be deleted, or of the wrong kind"
 )
 
-// isKMSCode reports whether a code is one that S3 passes on from KMS, or MinIO's own.
+// isKMSCode reports whether a code comes from KMS, through S3, or is MinIO's code for its KMS.
 func isKMSCode(code string) bool {
 	return strings.HasPrefix(code, "KMS.") || strings.HasPrefix(code, "kms:")
 }

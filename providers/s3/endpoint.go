@@ -24,7 +24,7 @@ type endpoint struct {
 	resolved  bool     // the user's endpoint resolver may send requests elsewhere
 }
 
-// endpointOf returns the endpoint. The first to name one decides: Config, a legacy
+// endpointOf returns the endpoint. The first of these that names one decides: Config, a legacy
 // resolver of the SDK, and the SDK's BaseEndpoint, in the SDK's order.
 func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	name := c.Endpoint
@@ -42,9 +42,9 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 }
 
 // askLegacyResolver returns the endpoint of a resolver of the kind that BaseEndpoint has
-// replaced. It calls the resolver once, because the server must be known, and signed
-// URLs must have the same host as requests. The name is empty if there is no resolver,
-// or if that leaves S3 to the SDK.
+// replaced. It calls the resolver once, because the server must be known, and signed URLs must
+// have the same host as requests. The name is empty if there is no resolver, or if the resolver
+// leaves S3 to the SDK.
 func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
 	const hint = "set Config.Endpoint"
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
@@ -89,9 +89,9 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	a.endpoint, a.customResolver = e.url, e.resolved
 	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
-	if c.Client == nil { // else as the client does
+	if c.Client == nil { // otherwise it is that of the client
 		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || host == "localhost" ||
-			net.ParseIP(host) != nil // no bucket's name can be before those
+			net.ParseIP(host) != nil // no bucket's name can be in front of such a host
 	}
 	if c.PathStyle != nil {
 		a.pathStyle = *c.PathStyle
@@ -105,7 +105,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	case e.region != "":
 		a.region = e.region
 	case s.Region != "" && (c.Endpoint == "" || c.AWS != nil || c.Client != nil):
-		a.region = s.Region // else it is the environment's region, which is one of Amazon's
+		a.region = s.Region // the other region is that of the environment, and one of Amazon's
 	}
 	if a.region == "" && host != "" {
 		a.region = "us-east-1"
@@ -121,7 +121,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
 	if !known || named.hostless {
-		return nil, nil // a custom profile, or one that Amazon may have, too
+		return nil, nil // the profile is custom, or Amazon may have it, too
 	}
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"
 	host := ""

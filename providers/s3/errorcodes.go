@@ -50,7 +50,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.InvalidArgument, Hint: regionHint}: `
 			IllegalLocationConstraint AuthorizationHeaderMalformed PermanentRedirect MovedPermanently
 			TemporaryRedirect IllegalLocationConstraintException`,
-		// Of Alibaba OSS, Tencent COS and Volcengine TOS, with the status 403.
+		// Codes of Alibaba OSS, Tencent COS and Volcengine TOS, with the status 403.
 		{Code: storage.InvalidArgument, Hint: "this server wants the bucket's name in the host: set path_style=false"}: "SecondLevelDomainForbidden PathStyleDomainForbidden InvalidPathAccess",
 		{Code: storage.ChecksumMismatch}:                   "BadDigest InvalidDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch",
 		{Code: storage.PermissionDenied, Hint: deniedHint}: "AccessDenied",
@@ -70,12 +70,13 @@ var errorMeanings = sdkerror.Table{
 		// AuthenticationLockout: Wasabi; InvalidTokenId: MinIO
 		{Code: storage.Unauthenticated, Hint: "too many requests had wrong credentials: correct them, and wait five minutes"}: "AuthenticationLockout",
 		{Code: storage.Unauthenticated, Hint: "the session token has expired, is missing, or belongs to another access key"}:  "ExpiredToken InvalidToken InvalidTokenId TokenRefreshRequired",
-		// The driver takes the difference from the response and corrects the next attempt.
+		// The driver takes the difference of the clocks from the response, and corrects the
+		// next attempt.
 		{Code: storage.Unauthenticated, Retryable: true, Hint: clockHint}: "RequestTimeTooSkewed",
 		{Code: storage.RateLimited}: `
 			SlowDown SlowDownRead SlowDownWrite RequestLimitExceeded TooManyRequests TooManyRequestsException
 			Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException
-			BandwidthLimitExceeded ServerBusy RequestRateLimitExceeded`, // the last: Wasabi, with the status 403
+			BandwidthLimitExceeded ServerBusy RequestRateLimitExceeded`, // the last is Wasabi's, with 403
 		{Code: storage.Internal, Hint: "the store is full: free some space there"}: "XMinioStorageFull",
 		// Codes of servers that store keys as files.
 		{Code: storage.Unsupported, Hint: "this server stores keys as files: it cannot have both a key and one below it, such as a and a/b"}: `
@@ -113,7 +114,7 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 	case code == "InvalidArgument" && strings.HasPrefix(message, "Unsupported header '"): // B2
 		m = sdkerror.Meaning{Code: storage.Unsupported, Hint: headerHint}
 	case status == http.StatusConflict && code != "" && code != "Conflict" && !errorMeanings.Has(code):
-		return sdkerror.Meaning{Code: storage.Internal} // an unknown conflict: a retry may be of no use
+		return sdkerror.Meaning{Code: storage.Internal} // an unknown conflict, for which a retry may be of no use
 	case status == http.StatusTooManyRequests:
 		m.Code = storage.RateLimited
 	case status == http.StatusServiceUnavailable && strings.Contains(strings.ToLower(message), "reduce your request rate"):
@@ -122,8 +123,8 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 	return m
 }
 
-// mayBeWrongRegion reports whether the response may be about the region. HEAD
-// has no code: its 400 may be.
+// mayBeWrongRegion reports whether the response may mean that the region is wrong. The response
+// to HEAD has no code: its 400 may mean that.
 func mayBeWrongRegion(code string, status int) bool {
 	return errorMeanings.Lookup(code, status).Hint == regionHint ||
 		status == http.StatusBadRequest && !errorMeanings.Has(code)

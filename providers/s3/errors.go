@@ -24,7 +24,7 @@ var translator = &sdkerror.Translator{
 	FromResponse:    fromResponse,
 	WithoutResponse: withoutResponse,
 	MaybeSent:       mayHaveBeenSent,
-	MaybeApplied: func(status int) bool { // a full store has stored nothing; a 507 without its code is foreign
+	MaybeApplied: func(status int) bool { // a full store has stored nothing; a 507 without its code is another server's
 		return status != http.StatusInsufficientStorage && sdkerror.MaybeApplied(status)
 	},
 }
@@ -38,7 +38,8 @@ var (
 
 type sendFunc[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out, error)
 
-// write makes one request that changes something. isWhole reports whether a success has what every server sends.
+// write makes one request that changes something. isWhole reports whether a successful response has the fields
+// that every server sends.
 func write[In, Out any](
 	ctx context.Context, send sendFunc[In, Out], in *In, isWhole func(*Out) bool, options ...func(*awss3.Options),
 ) (out *Out, err error) {
@@ -51,7 +52,7 @@ func write[In, Out any](
 	return out, err
 }
 
-// sendWrite is write for a request whose response tells nothing more.
+// sendWrite is like write, for a request whose response has nothing more to return.
 func sendWrite[In, Out any](
 	ctx context.Context, send sendFunc[In, Out], in *In, options ...func(*awss3.Options),
 ) error {
@@ -83,7 +84,7 @@ func fromResponse(err error) *storage.Error {
 		m = errorMeanings.Codes["SlowDown"]
 	}
 	if strings.HasPrefix(response.Response.Status, "200") && errorMeanings.Has(code) && !sdkerror.IsRetryable(m.Code) {
-		status = http.StatusBadRequest // the SDK makes a 500 of each error after status 200, and this one excludes an effect
+		status = http.StatusBadRequest // the SDK makes errors after 200 a 500; this one excludes an effect
 	}
 	if code == "ConditionalRequestConflict" {
 		status = http.StatusConflict // also after status 200
@@ -103,8 +104,8 @@ func fromResponse(err error) *storage.Error {
 }
 
 // isThrottledHead reports whether S3 has throttled a HEAD. The response has no body with the code,
-// SlowDown (https://github.com/aws/aws-sdk-java-v2/issues/5414), but the id of the request, which
-// the 503 of a gateway has not.
+// SlowDown (https://github.com/aws/aws-sdk-java-v2/issues/5414), but it has the id of the request,
+// which the 503 of a gateway lacks.
 func isThrottledHead(r *http.Response) bool {
 	return r.StatusCode == http.StatusServiceUnavailable && r.Request != nil && r.Request.Method == http.MethodHead &&
 		r.Header.Get("X-Amz-Request-Id") != ""
@@ -124,7 +125,7 @@ func otherRegion(err error) string {
 	region := response.Response.Header.Get("X-Amz-Bucket-Region")
 	if found := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message); region == "" &&
 		found != nil {
-		region = found[1] // of AuthorizationHeaderMalformed
+		region = found[1] // from the text of AuthorizationHeaderMalformed
 	}
 	if region == signedRegion(response.Response.Response) {
 		return ""
@@ -132,8 +133,8 @@ func otherRegion(err error) string {
 	return region
 }
 
-// responseOf returns the response that err contains, or nil. If a request
-// failed on its way, the SDK makes up an empty one.
+// responseOf returns the response that err contains, or nil. If there was no response, the SDK
+// makes up an empty one.
 func responseOf(err error) *awshttp.ResponseError {
 	var response *awshttp.ResponseError
 	if !errors.As(err, &response) || response.Response == nil || response.Response.Response == nil ||
@@ -143,8 +144,8 @@ func responseOf(err error) *awshttp.ResponseError {
 	return response
 }
 
-// codeAndMessage returns the provider's own. If the response has no body, they
-// are empty or made up by the SDK from the status.
+// codeAndMessage returns the provider's code and message. If the response has no body, they are
+// empty or made up by the SDK from the status.
 func codeAndMessage(err error) (code, message string) {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode(), api.ErrorMessage()
@@ -197,10 +198,10 @@ func headerOf(err error, name string) string {
 	return ""
 }
 
-// notFound tells a missing object from a missing bucket if the response does not:
-// the one to a HEAD has no body. That costs one more request, at most once in
-// bucketRemembered. If the bucket is removed meanwhile, its objects are reported
-// as missing for so long.
+// notFound distinguishes a missing object from a missing bucket if the response does not: the
+// response to a HEAD has no body. That costs one more request, at most once in
+// bucketRemembered. If the bucket is removed meanwhile, its objects are reported as missing for
+// so long.
 func (b *bucket) notFound(ctx context.Context, err error) error {
 	e := translate(err)
 	if statusOf(err) != http.StatusNotFound {

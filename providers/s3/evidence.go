@@ -12,10 +12,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// A login page, a proxy or another program may answer any request with status 200. A response is
-// a success only if it carries what an S3 server sends: an ETag, the id of an upload, a result for
-// each key, the root element of a document. A response that has none of these has a header of the
-// protocol, and no page: a gateway may add the header to a page.
+// A login page, a proxy or another program may respond to any request with status 200. A response
+// is a success only if it has evidence of an S3 server: an ETag, the id of an upload, a result for
+// each key, the root element of a document. A response without any of these must have a header of
+// the protocol, and no page, because a gateway may add the header to a page.
 
 func noEvidence() error {
 	return sdkerror.NoEvidence("an S3 server", "it has nothing that one sends")
@@ -38,7 +38,7 @@ func hasOwnHeader(h http.Header) bool {
 	for name := range h {
 		for _, prefix := range [...]string{"X-Amz-", "X-Rgw-", "X-Goog-", "X-Guploader-"} {
 			if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "X-Amz-Cf-") &&
-				name != "X-Amz-Apigw-Id" { // CloudFront's and API Gateway's, also with a page of their own
+				name != "X-Amz-Apigw-Id" { // CloudFront and API Gateway send it, also with a page of their own
 				return true
 			}
 		}
@@ -46,9 +46,10 @@ func hasOwnHeader(h http.Header) bool {
 	return false
 }
 
-// An expected is what a successful response has.
+// An expected is the evidence in a successful response to a kind of request.
 type expected struct {
-	// tag says that it has an ETag, unless it has a header of the protocol and is no page by its type.
+	// tag says that the response has an ETag, unless it has a header of the protocol and its type is
+	// not that of a page.
 	tag bool
 	// text is near the beginning of the document. "" means that the response has none.
 	text string
@@ -88,8 +89,8 @@ var evidenceOf = map[string]expected{
 	"PutPublicAccessBlock": {bare: true}, "PutObjectLockConfiguration": {bare: true},
 }
 
-// checkEvidence returns an error for a successful response without evidence. With always, the server is
-// known to send a header of the protocol with every response.
+// checkEvidence returns an error for a successful response without evidence. If always is set, the
+// server is known to send a header of the protocol with every response.
 func checkEvidence(operation string, response *http.Response, always bool) error {
 	want, asked := evidenceOf[operation]
 	if asked && response.StatusCode/100 == 2 && !want.isIn(response, always) {
@@ -101,7 +102,7 @@ func checkEvidence(operation string, response *http.Response, always bool) error
 // peeked is how much of a document is looked at. A policy may have an id before its statements.
 const peeked = 4 << 10
 
-// isIn reports whether the response has what is expected. It leaves the body unread.
+// isIn reports whether the response has the evidence. It leaves the body unread.
 func (e *expected) isIn(response *http.Response, always bool) bool {
 	own := hasEvidence(response)
 	switch {
@@ -130,7 +131,8 @@ func isPage(response *http.Response) bool {
 		bytes.HasPrefix(document, []byte("<html"))
 }
 
-// isWebPage is isPage if the header shows nothing of the protocol: an empty page has a type.
+// isWebPage is like isPage, for a response without a header of the protocol: even an empty page
+// has a type.
 func isWebPage(response *http.Response) bool {
 	return hasTypeOfPage(response) || isPage(response)
 }
@@ -142,7 +144,7 @@ func hasTypeOfPage(response *http.Response) bool {
 
 func peek(response *http.Response) []byte {
 	buffered := bufio.NewReaderSize(response.Body, peeked)
-	start, _ := buffered.Peek(peeked) // the SDK gets the error with the rest
+	start, _ := buffered.Peek(peeked) // the SDK gets any error with the rest
 	response.Body = struct {
 		io.Reader
 		io.Closer
@@ -150,14 +152,14 @@ func peek(response *http.Response) []byte {
 	return start
 }
 
-// A serverKind is the kind of server that sends the responses, as far as they tell. Hints
+// A serverKind is the kind of server that sends the responses, as far as they show it. Hints
 // and package s3probe use it. It never declares a feature: the version of the server is
 // unknown, and other servers may imitate a header.
 type serverKind struct{ seen atomic.Pointer[kindOfServer] }
 
-// A kindOfServer has a profile.
+// A kindOfServer is a kind of server that has a profile.
 type kindOfServer struct {
-	header  string // how the Server header begins, in any case
+	header  string // how the header Server begins, in any case
 	name    string // for people
 	profile string
 }
@@ -167,8 +169,8 @@ var (
 
 	// kindsOfServers has the kinds that name themselves. Run: MinIO, versitygw and our own
 	// server. Source: Ceph since Reef (ceph/ceph pull request 50510), and SeaweedFS in most
-	// releases. Garage is not known to. "AmazonS3" is missing, because emulators send
-	// it too.
+	// releases. Garage is not known to name itself. "AmazonS3" is missing, because emulators
+	// send it too.
 	kindsOfServers = []*kindOfServer{
 		{"MinIO", "MinIO", "minio"},
 		{"VERSITYGW", "versitygw", "versitygw"},
@@ -196,7 +198,7 @@ func kindOf(h http.Header) *kindOfServer {
 			return kind
 		}
 	}
-	if len(h["X-Rgw-Object-Type"]) > 0 { // only Ceph sends it, and a proxy leaves it
+	if len(h["X-Rgw-Object-Type"]) > 0 { // only Ceph sends it, and a proxy passes it on
 		return ceph
 	}
 	return nil

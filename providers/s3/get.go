@@ -53,7 +53,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, out.Body, nil
 }
 
-const maxSuffix = 1 << 50 // bytes; more than any object has, and a number that every server can parse
+const maxSuffix = 1 << 50 // bytes; more than any object has, and every server can parse the number
 
 func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs {
 	restore := restoreState(out.Restore)
@@ -101,7 +101,7 @@ func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *driver.GetRequest)
 	}
 	length := a.Size
 	if length == 0 && out.ContentRange == nil {
-		return a, nil // the last bytes of an empty object, on some servers
+		return a, nil // some servers return this for the last bytes of an empty object
 	}
 	if out.ContentRange == nil {
 		return nil, httpheader.RangeIgnored()
@@ -143,8 +143,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// headError translates the error of a HeadObject. If that may hide a refusal of the credentials, it reads the first
-// byte.
+// headError translates the error of a HeadObject. If the error may hide a refusal of the credentials, headError
+// reads the first byte of the object.
 func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
 	refused := d.account.hiddenRefusal(err, func() error {
 		first := *r
@@ -163,7 +163,8 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 
 // headWithChecksum sends a HeadObject. On S3 the checksum of an object with a KMS key needs the
 // permission kms:Decrypt. A program that only writes does not have it, and everything else in the
-// response does not need it. After a refusal, headWithChecksum asks for the rest, and remembers it.
+// response does not need it. After a refusal, headWithChecksum requests the attributes without the
+// checksum, and remembers the refusal.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func (d *objectDriver) headWithChecksum(
 	ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest,
@@ -203,8 +204,8 @@ func (d *objectDriver) headObject(
 	return rawclient.HeadOutput(own), own, nil
 }
 
-// readError translates the error of a read. A delete marker, for whose version S3
-// returns 405, is a missing object.
+// readError translates the error of a read. A delete marker is a missing object: for its
+// version, S3 returns 405.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	switch status := statusOf(err); {
 	case status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true"),

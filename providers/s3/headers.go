@@ -35,7 +35,8 @@ func quoteETag(etag *string) string {
 	return httpheader.ETag(aws.ToString(etag))
 }
 
-// versionID returns the id of a version. A bucket without versions has "null", or none.
+// versionID returns the id of a version. In a bucket without versions, the id is "null" or
+// missing.
 func versionID(id *string) string {
 	if v := aws.ToString(id); v != "null" {
 		return v
@@ -43,8 +44,8 @@ func versionID(id *string) string {
 	return ""
 }
 
-// fullObjectCRC returns the CRC32C of all bytes, if sum is that. A checksum of the parts'
-// checksums (COMPOSITE, or "…-3") is not one.
+// fullObjectCRC returns sum if it is the CRC32C of all bytes. A checksum of the parts'
+// checksums (COMPOSITE, or "…-3") is not.
 func fullObjectCRC(sum *string, kind types.ChecksumType) storage.CRC32C {
 	if sum == nil || kind == types.ChecksumTypeComposite {
 		return storage.CRC32C{}

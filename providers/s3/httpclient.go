@@ -30,7 +30,7 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	}
 	config, isDefault := isDefaultExceptTLS(s.HTTPClient)
 	if c.Client != nil || !isDefault {
-		if s.HTTPClient != nil { // else the SDK makes one
+		if s.HTTPClient != nil { // otherwise the SDK makes one
 			s.HTTPClient = wrapClient(s.HTTPClient)
 		}
 		return
@@ -43,8 +43,8 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	}
 }
 
-// wrapClient returns an HTTP client with our transport around the given one, which does
-// not change. It follows a redirect only if the given one has a rule for them: Go's default
+// wrapClient returns an HTTP client with our transport around the given one, which does not
+// change. It follows a redirect only if the given client has a rule for redirects: Go's default
 // sends the headers to any host, and a customer's key is among them.
 func wrapClient(client awss3.HTTPClient) awss3.HTTPClient {
 	if client, ok := client.(*http.Client); ok && client != nil {
@@ -73,7 +73,7 @@ func isDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault 
 	case nil:
 		return nil, true
 	case *http.Client:
-		return nil, client == nil // the SDK would call it
+		return nil, client == nil // the SDK would call another client
 	case *awshttp.BuildableClient:
 		if client == nil {
 			return nil, true
@@ -100,7 +100,7 @@ func differsOnlyInTLS(given *http.Transport) (config *tls.Config, isDefault bool
 		field := a.Type().Field(i)
 		switch {
 		case !field.IsExported(), field.Name == "TLSClientConfig", field.Name == "TLSNextProto":
-			// TLSNextProto has the functions for HTTP/2, which each transport makes
+			// TLSNextProto has the functions for HTTP/2. Each transport makes its own.
 		case field.Type.Kind() == reflect.Func:
 			if a.Field(i).Pointer() != b.Field(i).Pointer() {
 				return nil, false
@@ -123,8 +123,8 @@ func optionsWithCABundle() (s awss3.Options, err error) {
 }
 
 // chainWithCABundle returns options for the SDK's default chain that trust the certificates of
-// AWS_CA_BUNDLE, if that is set. The chain would parse the file for each bucket. It must have
-// a bundle, and so it gets one of the certificates again.
+// AWS_CA_BUNDLE, if that is set. The chain would parse the file for each bucket. Because the
+// chain must have a bundle, it gets one of the certificates again.
 func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 	b, err := environmentBundle()
 	if b == nil || err != nil {
@@ -136,7 +136,7 @@ func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 }
 
 type caBundle struct {
-	sum  [sha256.Size]byte // of the file
+	sum  [sha256.Size]byte // hash of the file
 	pool *x509.CertPool    // never modified
 	one  []byte            // one of its certificates, in PEM
 }
@@ -166,8 +166,8 @@ func environmentBundle() (*caBundle, error) {
 	return b, nil
 }
 
-// loadCABundle returns the certificates in a file. It parses the file again if that has
-// changed.
+// loadCABundle returns the certificates in a file. It parses the file again only if the file
+// has changed.
 func loadCABundle(file string) (*caBundle, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

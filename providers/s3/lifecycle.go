@@ -17,9 +17,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// setLifecycle replaces the bucket's rules. Without rules it removes them. Some servers
-// accept AbortUploadsAfterDays and drop it; one that drops tags would remove objects that nobody
-// meant. So setLifecycle reads the rules again, and restores the old ones if something was
+// setLifecycle replaces the bucket's rules. Without rules it removes them. Some servers accept
+// AbortUploadsAfterDays and drop it; a server that drops tags would remove objects that no rule
+// selects. So setLifecycle reads the rules again, and restores the old ones if something was
 // dropped.
 func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
 	configured := make([]types.LifecycleRule, 0, len(rules))
@@ -142,9 +142,9 @@ func hasTags(rule storage.LifecycleRule) bool { return len(rule.Tags) > 0 }
 
 func days(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 
-// lifecycle returns the rules that a LifecycleRule can express. It omits all others:
-// disabled rules, and rules with sizes, dates or numbers of versions. To write
-// the result back removes those.
+// lifecycle returns the rules that a LifecycleRule can express. It omits all others: disabled
+// rules, and rules with sizes, dates or numbers of versions. Writing the result back removes
+// the omitted rules.
 func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
 	if !b.account.profile.Lifecycle {
 		return nil, nil
@@ -189,7 +189,7 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	rules := []storage.LifecycleRule{rule}
 	for _, t := range r.Transitions {
 		if aws.ToInt32(t.Days) == 0 {
-			continue // by date, or immediately
+			continue // a transition by date, or immediately
 		}
 		step := &rules[len(rules)-1]
 		if step.TransitionTo != "" {
@@ -200,7 +200,7 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 		step.TransitionAfterDays, step.TransitionTo = int(aws.ToInt32(t.Days)), string(t.StorageClass)
 	}
 	if len(rules) == 1 && reflect.DeepEqual(rules[0], storage.LifecycleRule{ID: rule.ID, Prefix: prefix, Tags: tags}) {
-		return nil // a LifecycleRule cannot express any of it
+		return nil // a LifecycleRule cannot express any part of the rule
 	}
 	return rules
 }

@@ -67,8 +67,8 @@ func (d *objectDriver) listPage(
 	return page, nil
 }
 
-// orderKnown reports whether the server is known to list in byte order. A profile that was only
-// given may be the wrong one.
+// orderKnown reports whether the server is known to list in byte order. A profile that the
+// caller only names may be the wrong one.
 func (a *account) orderKnown() bool {
 	p := &a.profile
 	if !p.OrderedListing || p.row().mixed || a.customResolver {
@@ -89,8 +89,8 @@ func (b *bucket) listError(err error) error {
 // MinIO writes a whole listing into a cache for its continuation tokens. The third page waits
 // for the cache, for 50 to 300 ms, even if the listing has few pages. So the first pages begin
 // after the last key instead (start-after), for which the server reads its disks again. In a
-// folder with very many keys, that is slow: a page that takes long is followed by token. So is
-// one whose last key is in a folder below.
+// folder with very many keys, that is slow: after a page that took long, the next one is
+// requested by token. So it is after a page whose last key is in a folder below.
 
 const (
 	// keyToken begins a token of this driver, which has the number of the page and the key
@@ -121,7 +121,7 @@ func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took 
 	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
 		return
 	}
-	if number >= pagesByKey || took > quickPage || r.Token != "" && number == 0 { // already by the server's token
+	if number >= pagesByKey || took > quickPage || r.Token != "" && number == 0 { // or already by token
 		return
 	}
 	if last := page.Entries[len(page.Entries)-1].Key; a.orderKnown() && !inFolder(r.Prefix, last) {
@@ -148,7 +148,7 @@ func (a *account) mayLeaveOut(prefix, start string) bool {
 	return inFolder(prefix, start) && (a.profile.SlowTokens || kind != nil && kind.profile == "minio")
 }
 
-// startOf returns the key after which MinIO begins the page, "" if it is none.
+// startOf returns the key after which MinIO begins the page, or "" if there is none.
 func startOf(in *awss3.ListObjectsV2Input) string {
 	if in.ContinuationToken == nil {
 		return aws.ToString(in.StartAfter)
@@ -156,7 +156,7 @@ func startOf(in *awss3.ListObjectsV2Input) string {
 	return markerKey(decodeToken(*in.ContinuationToken))
 }
 
-// decodeToken returns the marker of MinIO's token, "" if it is another server's.
+// decodeToken returns the marker in a token of MinIO, or "" if the token is another server's.
 func decodeToken(token string) string {
 	marker, _ := base64.StdEncoding.DecodeString(token)
 	return string(marker)
@@ -170,12 +170,12 @@ func markerKey(marker string) string {
 	return marker
 }
 
-// prepared reports whether a marker names what MinIO has prepared.
+// prepared reports whether a marker refers to a page that MinIO has prepared.
 func prepared(marker string) bool {
 	return strings.Contains(marker[len(markerKey(marker)):], ",id:")
 }
 
-// listRest returns a page of what follows key.
+// listRest returns a page of the entries that follow key.
 func (d *objectDriver) listRest(
 	ctx context.Context, r *driver.ListRequest, key string,
 ) (page *storage.Page, err error) {
@@ -212,21 +212,21 @@ func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, i
 	return page, err
 }
 
-// eachRest calls list until it finds an entry. First comes the rest of key's folder. Then comes what begins with
-// the name that follows the folder's, then the rest of the folder around it, and so on up to r.Prefix.
+// eachRest calls list until it finds an entry. First comes the rest of key's folder. Then come the keys that
+// follow those in the folder, then the rest of the folder around it, and so on up to r.Prefix.
 func eachRest(r *driver.ListRequest, key string, list func(prefix, after string) (found bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {
-		end := strings.LastIndex(key, "/") + 1 // of the folder's name
+		end := strings.LastIndex(key, "/") + 1 // end of the folder's name
 		if r.Delimiter != "" && end > base {   // the outermost folder is one entry
 			end = base + strings.Index(key[base:], "/") + 1
-		} else if found, err := list(max(key[:end], r.Prefix), key); found || err != nil { // the longer one: both begin key
+		} else if found, err := list(max(key[:end], r.Prefix), key); found || err != nil { // the longer prefix
 			return err
 		}
 		if end <= base {
 			return nil
 		}
-		key = key[:end-1] + "0" // which follows "/"
+		key = key[:end-1] + "0" // "0" follows "/"
 		if found, err := list(key, ""); found || err != nil {
 			return err
 		}

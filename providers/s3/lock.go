@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// lockOf returns the lock of a write in the SDK's words; what is not set is "" or nil.
+// lockOf returns the lock of a write in the SDK's types; a part that is not set is "" or nil.
 func lockOf(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
 	if r := c.Retention; r != (storage.Retention{}) {
 		mode, until = types.ObjectLockMode(lockMode(r.Mode)), &r.Until
@@ -28,7 +28,7 @@ func lockOf(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, h
 	return mode, until, hold
 }
 
-// lockMode returns S3's word, which is that of this library in capitals.
+// lockMode returns S3's name of the mode, which is that of this library in capitals.
 func lockMode(mode storage.RetentionMode) string { return strings.ToUpper(string(mode)) }
 
 func retentionMode(mode string) storage.RetentionMode {
@@ -61,7 +61,8 @@ func signLock(h http.Header, r *driver.SignRequest) error {
 	return nil
 }
 
-// SetRetention sends one PutObjectRetention. An empty one ends the retention.
+// SetRetention sends one PutObjectRetention. An empty retention in the request ends the
+// retention.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectRetentionInput{
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
@@ -88,7 +89,7 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 }
 
 // isLocked reports whether a lock keeps the version that a request did not remove. The
-// responses of some servers do not say it.
+// responses of some servers do not say so.
 func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	if r.Version == "" || !rm.bucket.account.profile.locks() {
 		return false
@@ -96,7 +97,7 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	attrs, err := rm.objects.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 	switch {
 	case err == nil:
-	case asError(err).Status == http.StatusBadRequest: // without the customer's key
+	case asError(err).Status == http.StatusBadRequest: // the customer's key is missing
 		attrs = rm.lockAlone(ctx, r)
 	default:
 		return false
@@ -106,8 +107,8 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	) != nil
 }
 
-// lockAlone returns the lock of a version, as far as the server tells it. These requests need no
-// customer's key.
+// lockAlone returns the lock of a version, as far as the server reports it. These requests need
+// no customer's key.
 func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
 	held, err := rm.bucket.account.client.GetObjectLegalHold(
@@ -127,11 +128,11 @@ func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *stor
 	return attrs
 }
 
-// lockMeaning returns the meaning of a refusal if it is about object lock. S3 and
-// compatible servers have no code of their own for it. Amazon, versitygw: 403 AccessDenied
-// "Access Denied because object protected by object lock."; Ceph: 403 AccessDenied "forbidden by
-// object lock"; MinIO: 400 InvalidRequest "Object is WORM protected and cannot be overwritten".
-// All three say of a bucket that cannot lock: 400 InvalidRequest "Bucket is missing Object Lock
+// lockMeaning returns the meaning of a refusal if it is about object lock. S3 and compatible
+// servers have no code of their own for it. Amazon, versitygw: 403 AccessDenied "Access Denied
+// because object protected by object lock."; Ceph: 403 AccessDenied "forbidden by object lock";
+// MinIO: 400 InvalidRequest "Object is WORM protected and cannot be overwritten". For a bucket
+// that cannot lock, all three respond with 400 InvalidRequest "Bucket is missing Object Lock
 // Configuration", or in one word.
 func lockMeaning(code, message string) (m sdkerror.Meaning, isAbout bool) {
 	message = strings.ToLower(message)

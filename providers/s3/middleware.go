@@ -25,7 +25,8 @@ func withoutValidation(o *awss3.Options) {
 	})
 }
 
-// withResponse calls see with each response, before the SDK reads it. An error of see is that of the operation.
+// withResponse calls see with each response, before the SDK reads it. If see fails, the operation fails with
+// its error.
 func withResponse(see func(operation string, response *http.Response) error) func(*middleware.Stack) error {
 	watch := middleware.DeserializeMiddlewareFunc(
 		"omnibucket:Response",

@@ -21,7 +21,7 @@ type nativeOption interface {
 	driver.Fingerprinter
 	// check returns why the bucket cannot take the option, or nil.
 	check(b *bucket) error
-	// apply sets those fields of an input of the SDK that the option is about.
+	// apply sets the fields of an input of the SDK for the option.
 	apply(input any) error
 }
 
@@ -75,20 +75,20 @@ type Input interface {
 }
 
 // WithRequest calls change with the SDK's input of each request of its kind, before the request
-// is sent. It is for everything that S3 has and this library does not. The SDK sends such a
+// is sent. Use it for features of S3 that this library does not have. The SDK sends such a
 // request, which is slower for small objects.
 //
 //	bucket.Upload(ctx, "report.pdf", body, s3.WithRequest(func(in *awss3.PutObjectInput) {
 //		in.WebsiteRedirectLocation = aws.String("/reports")
 //	}))
 //
-// An upload sends PutObject, or CreateMultipartUpload, UploadPart and
-// CompleteMultipartUpload if it is large. A copy sends CopyObject, or CreateMultipartUpload
-// and UploadPartCopy. [storage.NewReaderAt] sends HeadObject and GetObject. Give one option for
-// each request that may come. If an operation begins with one of PutObject,
-// CreateMultipartUpload and CopyObject, and only others of these three have an option, it fails
-// with Unsupported before the request; and so for GetObject and HeadObject. An option that fits
-// no request of the operation, a signed URL or a form is Unsupported, too.
+// An upload sends PutObject, or CreateMultipartUpload, UploadPart and CompleteMultipartUpload if
+// it is large. A copy sends CopyObject, or CreateMultipartUpload and UploadPartCopy.
+// [storage.NewReaderAt] sends HeadObject and GetObject. Give one option for each request that may
+// be sent. If an operation begins with one of PutObject, CreateMultipartUpload and CopyObject,
+// and only another one of these three has an option, it fails with Unsupported before the
+// request. The same holds for GetObject and HeadObject. The operation also fails with Unsupported
+// if an option fits none of its requests, and so does a signed URL or a form.
 //
 // change must not touch what the library sets itself: bucket, key, body, length, checksums,
 // ranges and conditions. It is called again if a request is repeated, and by several goroutines
@@ -134,8 +134,8 @@ func hasFunctions(native []any) bool {
 	})
 }
 
-// The requests that may stand for one another in an operation, and those that come beside
-// them.
+// The requests that may replace one another in an operation, and the requests that it sends
+// beside them.
 var (
 	writing = []reflect.Type{
 		reflect.TypeFor[awss3.PutObjectInput](), reflect.TypeFor[awss3.CreateMultipartUploadInput](),
@@ -146,7 +146,7 @@ var (
 	besideWriting = []reflect.Type{
 		reflect.TypeFor[awss3.UploadPartInput](), reflect.TypeFor[awss3.UploadPartCopyInput](),
 		reflect.TypeFor[awss3.CompleteMultipartUploadInput](),
-		reflect.TypeFor[awss3.HeadObjectInput](), // if a response was lost
+		reflect.TypeFor[awss3.HeadObjectInput](), // sent if a response was lost
 	}
 )
 
@@ -199,9 +199,9 @@ func unfit(given, sent reflect.Type) error {
 // types.ObjectCannedACLBucketOwnerFullControl. An upload, a copy, and a signed upload can have it. A
 // copy never has the source's list.
 //
-// The operation fails with InvalidArgument if Amazon has no such list, or beside
-// [storage.WithPublicRead]; with Unsupported if the store lacks [storage.ObjectACLs], or the
-// bucket has disabled its lists.
+// The operation fails with InvalidArgument if Amazon has no such list, or if
+// [storage.WithPublicRead] is given too. It fails with Unsupported if the store lacks
+// [storage.ObjectACLs], or the bucket has disabled its lists.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl
 func WithACL(acl types.ObjectCannedACL) storage.WriteOption {
 	return storage.WithNative(provider, cannedACL(acl))

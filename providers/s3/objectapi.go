@@ -38,7 +38,7 @@ func canUseRawClient(c Config, s *awss3.Options) bool {
 	//lint:ignore SA1019 a configuration may still have one
 	resolver := s.EndpointResolver
 	switch {
-	case c.Client != nil, c.AWS != nil && len(c.AWS.ServiceOptions) > 0: // they may have changed anything
+	case c.Client != nil, c.AWS != nil && len(c.AWS.ServiceOptions) > 0: // the options may have changed anything
 		return false
 	case len(s.APIOptions) > 0, resolver != nil, s.ClientLogMode != 0: // a raw client does not log
 		return false

@@ -50,8 +50,8 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 
 // ListUploads sends one ListMultipartUploads. A control character in one key makes a page that no
 // XML decoder reads, and would hide all uploads after it: then ListUploads asks for escaped keys. It
-// does not ask at once, because Ceph escapes the keys and neither says so nor escapes NextKeyMarker.
-// https://github.com/ceph/ceph/pull/30993
+// does not ask for them at once, because Ceph then escapes the keys without saying so, and does not
+// escape NextKeyMarker. https://github.com/ceph/ceph/pull/30993
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	key, upload, err := pagetoken.Parse(r.Token)
 	if err != nil {

@@ -20,7 +20,7 @@ type multipart struct{ bucket *bucket }
 // BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	style := d.account.profile.Checksum
-	if r.UncheckedParts { // else S3 refuses a part without a checksum
+	if r.UncheckedParts { // otherwise S3 refuses a part without a checksum
 		if r.LegalHold || r.Retention != (storage.Retention{}) {
 			return "", &storage.Error{
 				Code: storage.Unsupported,
@@ -120,7 +120,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if d.account.profile.Checksum == ChecksumFullObject && checked {
 		in.ChecksumType = types.ChecksumTypeFullObject
 		whole := r.Put.CRC32C
-		whole.Known = whole.Known && r.Put.Size > 0 // MinIO has none of an empty object
+		whole.Known = whole.Known && r.Put.Size > 0 // MinIO has no checksum of an empty object
 		in.ChecksumCRC32C, in.MpuObjectSize = d.account.crcHeader(whole), &r.Put.Size
 	}
 	for _, part := range r.Parts {
@@ -133,7 +133,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.multipart.complete(ctx, in, r.Put.Condition, r.Put.Size, r.Put.Native)
 }
 
-// isRefused reports whether the condition of a write is false now. If that cannot be read, the write tells.
+// refusesParts reports whether the condition of a write is false now. If that cannot be read, it returns
+// false, and the write shows it.
 func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bool {
 	c := r.Condition
 	if c == (storage.Condition{}) {
@@ -199,13 +200,13 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	}
 }
 
-// uploadError translates the error of a request of a multipart upload. It is never about
-// a missing object.
+// uploadError translates the error of a request of a multipart upload. The error never means
+// that an object is missing.
 func uploadError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
-		if isCode(err, "NoSuchKey") { // some servers say this of a missing upload
+		if isCode(err, "NoSuchKey") { // some servers return this for a missing upload
 			e.Code = storage.InvalidArgument
 		}
 	}

@@ -20,9 +20,9 @@ type policyStatement struct {
 	Sid          string `json:",omitempty"`
 	Effect       string
 	Principal    json.RawMessage // "*", {"AWS": "*"} and {"AWS": ["*"]} mean everyone
-	NotPrincipal json.RawMessage `json:",omitempty"` // instead: all except these
+	NotPrincipal json.RawMessage `json:",omitempty"` // applies to all principals except these, in place of Principal
 	Action       json.RawMessage // one string or several
-	NotAction    json.RawMessage `json:",omitempty"` // instead: all except these
+	NotAction    json.RawMessage `json:",omitempty"` // applies to all actions except these, in place of Action
 	Resource     json.RawMessage // one string or several
 	Condition    json.RawMessage `json:",omitempty"`
 }

@@ -13,9 +13,9 @@ import (
 type Profile struct {
 	Name string
 
-	Conditions Conditions // that the server enforces
-	// Racy has conditions that the server tests before the write, and not atomically.
-	// Package s3probe never declares them, because a race seldom shows it.
+	Conditions Conditions // conditions that the server enforces
+	// Racy has the conditions that the server tests before the write, but not atomically with
+	// it. Package s3probe never declares them, because a race seldom shows it.
 	Racy     Conditions
 	Checksum ChecksumStyle // how a CRC32C is sent and stored
 	// ContentMD5 sends a body with its MD5 over TLS, too, if no CRC32C is checked: it takes
@@ -34,7 +34,7 @@ type Profile struct {
 	// is compared before the completion, too, so that the upload stays.
 	RefusalAborts bool
 
-	EqualParts      bool        // all parts of an upload except the last must have the same size
+	EqualParts      bool        // all parts of an upload but the last must have the same size
 	Batch           BatchDelete // how DeleteObjects is sent
 	Copy            bool        // CopyObject
 	CopyParts       bool        // UploadPartCopy, for Compose and for objects that are too large for CopyObject
@@ -46,7 +46,7 @@ type Profile struct {
 	// OrderedListing says that the server lists keys in byte order. Otherwise, it lists like
 	// a directory tree, and the core lists folder by folder, with a request for each.
 	OrderedListing bool
-	SlashDelimiter bool // the server lists only with the delimiter "/"; for others the core lists all keys
+	SlashDelimiter bool // the server lists only with the delimiter "/"; for any other, the core lists all keys
 	TokenAfterLast bool // a full last page of a listing names a next page, which is empty
 	// SlowTokens says that the server prepares its continuation tokens, as MinIO does. The first pages
 	// are requested by key, and a page that begins in a folder is believed only if it was prepared.
@@ -55,18 +55,18 @@ type Profile struct {
 	NoSigning      bool // the server refuses signed URLs and forms
 	ObjectACLs     bool // canned ACLs of objects
 	StorageClasses bool // x-amz-storage-class
-	KMS            bool // encryption with keys of a key management service (SSE-KMS); others may ignore it
-	CustomerKeys   bool // encryption with keys that requests have (SSE-C); others may ignore them
-	BucketOwners   bool // x-amz-expected-bucket-owner; others ignore it
-	// Tags declares tags of objects, in the headers of writes and copies as in calls of their
-	// own, and their number in the headers of reads.
+	KMS            bool // encryption with keys of a key management service (SSE-KMS); other servers may ignore it
+	CustomerKeys   bool // encryption with keys in requests (SSE-C); other servers may ignore them
+	BucketOwners   bool // x-amz-expected-bucket-owner; other servers ignore it
+	// Tags declares tags of objects. They are set in the headers of writes and copies and by
+	// requests of their own, and the headers of reads have their number.
 	Tags        bool
 	SignedForms bool // POST policies
 	// SignedUploads has what the server enforces for presigned uploads.
 	SignedUploads SignedUploads
 	Versioning    bool // versions of objects
 	// ObjectLock says which buckets can lock objects. It needs Versioning, and a Checksum or
-	// ContentMD5, without which S3 stores nothing that is locked.
+	// ContentMD5, because S3 stores no locked object without a checksum.
 	ObjectLock   LockSupport
 	Restore      bool // RestoreObject makes archived objects readable
 	BucketACL    bool // an ACL makes a bucket public
@@ -80,15 +80,15 @@ type Profile struct {
 	// "{region}" matches a label, or its end, which is the region. Without an endpoint
 	// in the Config, the first one is the endpoint, unless it has a "*".
 	Hosts  []string
-	Region string // if neither Config nor the host has one; "" is us-east-1
-	// PublicURL is the URL of public objects, with {bucket} and {region} as placeholders.
-	// "" is the URL of requests, and "none" means that there is none.
+	Region string // region if neither Config nor the host has one; "" means us-east-1
+	// PublicURL is the URL of public objects, with {bucket} and {region} as placeholders. ""
+	// means the URL of requests, and "none" means that there is none.
 	PublicURL string
 
-	MaxPutSize  int64 // bytes of one Put and of one part; 0 is 5 GiB
-	MaxCopySize int64 // bytes of one UploadPartCopy; 0 is 5 GiB
-	MaxParts    int   // of one upload; 0 is 10,000
-	MaxBatch    int   // objects of one DeleteObjects; 0 is 1,000
+	MaxPutSize  int64 // bytes of one Put and of one part; 0 means 5 GiB
+	MaxCopySize int64 // bytes of one UploadPartCopy; 0 means 5 GiB
+	MaxParts    int   // parts of one upload; 0 means 10,000
+	MaxBatch    int   // objects in one DeleteObjects; 0 means 1,000
 
 	// UnsignedEncoding removes Accept-Encoding from the signature. Without it, a server
 	// whose front end changes that header refuses every request.
@@ -104,16 +104,16 @@ type Profile struct {
 
 	// identifies says that every response has a header of the protocol, such as x-amz-request-id.
 	identifies bool
-	amazon     bool // Amazon's own
-	hostless   bool // no host follows from it: the server may be Amazon's, or any
+	amazon     bool // Amazon S3 itself
+	hostless   bool // it selects no host: the server may be Amazon's, or any other
 	unnamed    bool // the server is not known, so that hints ask for its name
 	mixed      bool // an access point, which may belong to an FSx volume, so that hints ask for that
-	unsorted   bool // no document says that it lists in byte order: a listing is read from its start
+	unsorted   bool // no document says that it lists in byte order, so a listing is read from its start
 	// timesInIDs says that the server lists an old version with the time of its replacement,
 	// and that its id is a ULID, which has the time of the version.
 	timesInIDs bool
 
-	fullSegments bool // the server has no keys with an empty segment, and refuses to list them
+	fullSegments bool // the server has no keys with an empty segment, and does not list them
 
 	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", because the server
 	// returns "_" as "-".
@@ -135,7 +135,7 @@ type Conditions struct {
 
 // SignedUploads has the properties of a presigned upload that a server enforces.
 type SignedUploads struct {
-	ContentType bool // another Content-Type is refused
+	ContentType bool // an upload with another Content-Type is refused
 	Size        bool // a body of another length is refused
 	IfAbsent    bool // an object that exists is not replaced
 }
@@ -161,9 +161,9 @@ type LockSupport int
 
 // Which buckets can lock objects.
 const (
-	LockNone       LockSupport = iota // none, or the server is not known to do it
-	LockNewBuckets                    // those that are created with object lock
-	LockAllBuckets                    // object lock can be enabled later, too
+	LockNone       LockSupport = iota // no bucket, or the server is not known to lock
+	LockNewBuckets                    // buckets that are created with object lock
+	LockAllBuckets                    // all buckets: object lock can be enabled later, too
 )
 
 // BatchDelete says how DeleteObjects is sent.
@@ -231,7 +231,8 @@ func (p *Profile) features() storage.Features {
 	return f
 }
 
-// locks reports whether there are buckets that can lock objects. They keep versions.
+// locks reports whether the server has buckets that can lock objects. Such buckets keep
+// versions.
 func (p *Profile) locks() bool { return p.ObjectLock != LockNone && p.Versioning }
 
 func (p *Profile) putLimit() int64 { return cmp.Or(p.MaxPutSize, maxPutSize) }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// profiles has what is known of each kind of server, and its source. "Run" means tests
-// of a server that was built from source, and "Docs" the provider's documents. Nothing
-// else is declared. A server with SigV4 refuses changed signed headers, and so another
+// profiles has the known properties of each kind of server, and their source. "Run" means tests
+// of a server that was built from source, and "Docs" means the provider's documents. A profile
+// declares nothing else. A server with SigV4 refuses changed signed headers, and so another
 // content type or length of a presigned upload. It may still ignore If-None-Match.
 var profiles = []Profile{
 	{
@@ -22,8 +22,8 @@ var profiles = []Profile{
 		Copy:          true, CopyParts: true, PinnedCopyParts: true, CopiedChecksums: true, KMS: true, BucketOwners: true,
 		StorageClasses: true, SignedForms: true, Tags: true, Versioning: true, Restore: true, BucketPolicy: true,
 		CORS: true, Lifecycle: true, Location: true, VirtualHost: true, OrderedListing: true, LeadingSlashes: true,
-		ObjectACLs:   true, // if the bucket allows them; else AccessControlListNotSupported
-		CustomerKeys: true, // if the bucket allows it; else AccessDenied
+		ObjectACLs:   true, // if the bucket allows ACLs; else AccessControlListNotSupported
+		CustomerKeys: true, // if the bucket allows SSE-C; else AccessDenied
 	},
 	{
 		// Docs: has ACLs of objects, policies, CORS, lifecycle, versioning and SSE-C
@@ -97,8 +97,8 @@ var profiles = []Profile{
 		CustomerKeys: true,
 		SignedForms:  true, Tags: true, Versioning: true, BucketPolicy: true, Lifecycle: true, OrderedListing: true,
 		SlashDelimiter: true, TokenAfterLast: true, HidesUploads: true, ShortSegments: true,
-		KMS:        true,                     // if it has one; else NotImplemented
-		SlowTokens: true, fullSegments: true, // its source, and measured with 10,000 keys
+		KMS:        true,                     // if the server has a KMS; else NotImplemented
+		SlowTokens: true, fullSegments: true, // by its source, and as measured with 10,000 keys
 	},
 	{
 		// Docs and its conformance tests: PutObject has had conditions for long,
@@ -114,9 +114,9 @@ var profiles = []Profile{
 		Lifecycle: true, EscapeUnderscores: true, OrderedListing: true,
 	},
 	{
-		// Docs: has no ACLs, versions or policies. A bucket becomes public as a
-		// website, outside of S3. Replicas agree later, so that no condition of a
-		// write can be atomic.
+		// Docs: has no ACLs, versions or policies. A bucket becomes public as a website,
+		// outside of S3. Replicas become equal only later, so that no condition of a write can
+		// be atomic.
 		Name: "garage", Batch: BatchMD5, PublicURL: "none", SignedUploads: SignedUploads{ContentType: true, Size: true},
 		Racy:       Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
 		ContentMD5: true, Copy: true, CopyParts: true, SignedForms: true, CORS: true, Lifecycle: true,
@@ -182,9 +182,10 @@ var profiles = []Profile{
 		Versioning: true, CORS: true, Lifecycle: true, VirtualHost: true, OrderedListing: true,
 	},
 	{
-		// Docs: in a bucket with the location Global, which is the default, a region sees the writes of others
+		// Docs: in a bucket with the location Global, which is the default, a region sees the writes of other regions
 		// later, so that no condition of a write can be atomic (https://www.tigrisdata.com/docs/buckets/locations).
-		// The index is ordered (https://www.tigrisdata.com/blog/data-layer-foundationdb). Other fields are as unknown.
+		// The index is ordered (https://www.tigrisdata.com/blog/data-layer-foundationdb). Other fields are as
+		// unknown.
 		Name: "tigris", Batch: BatchMD5, Hosts: []string{"t3.storage.dev", "fly.storage.tigris.dev"}, Region: "auto",
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		Racy:          Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
@@ -197,7 +198,7 @@ var profiles = []Profile{
 		// https://docs.aws.amazon.com/fsx/latest/ONTAPGuide/access-points-for-fsxn-object-api-support.html
 		Name: accessPointProfile, hostless: true, mixed: true, Batch: BatchMD5,
 		ContentMD5: true, Copy: true, CopyParts: true, VirtualHost: true, NoSigning: true,
-		OrderedListing: true, // the core stops a listing that is not
+		OrderedListing: true, // the core ends a listing that is not in order
 	},
 	{
 		// The careful profile: no conditions until s3probe has tested them, no checksum
@@ -220,7 +221,8 @@ func NamedProfile(name string) (Profile, bool) {
 	return Profile{}, false
 }
 
-// row returns the row with the name of p. That of another name, such as a probed one, is empty.
+// row returns the row of profiles with the name of p. If there is none, such as for a probed
+// profile, the row is empty.
 func (p *Profile) row() Profile {
 	row, _ := NamedProfile(p.Name)
 	return row

@@ -29,7 +29,7 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 			ctx, b.account.client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl},
 			b.account.withBodyChecksum()...)
 	}
-	policy, err := b.policy(ctx) // before any change, because it may be forbidden
+	policy, err := b.policy(ctx) // read before any change, because reading may be forbidden
 	if err != nil {
 		return err
 	}
@@ -49,10 +49,10 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 	}
 	err = b.putPolicy(ctx, policy)
 	if err != nil && removed != nil && !b.isNew &&
-		!b.isUnsettled(err) { // else the bucket would be less protected than before
+		!b.isUnsettled(err) { // otherwise the bucket would be less protected than before
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 		defer cancel()
-		_ = b.putAccessBlock(back, removed) // the caller needs the error before it
+		_ = b.putAccessBlock(back, removed) // the caller needs the error that came before
 	}
 	return err
 }
@@ -126,8 +126,8 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 }
 
 // isBlocked reports whether a policy was refused because of a block of public access, which is
-// enforced for some seconds after it was removed (https://github.com/env0/templates/pull/258). A
-// refusal for want of permission names the action.
+// enforced for some seconds after it was removed (https://github.com/env0/templates/pull/258).
+// If a permission is missing, the refusal names the action.
 func (b *managed) isBlocked(err error) bool {
 	_, message := codeAndMessage(err)
 	return storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() &&

@@ -67,9 +67,9 @@ func (s *serviceDriver) inBucketRegion(name string, do func(*managed) error) err
 // A partition is a part of Amazon's cloud with its own accounts and names.
 type partition struct {
 	id        string
-	suffix    string // of its host names
+	suffix    string // suffix of its host names
 	dualStack string // suffix of its dual-stack host names
-	regions   string // prefix of its regions
+	regions   string // prefix of the names of its regions
 }
 
 // partitions is the SDK's table, which is not exported:
@@ -100,7 +100,7 @@ func amazonHosts() []string {
 	hosts := []string{
 		"s3.amazonaws.com", "s3-external-1.amazonaws.com",
 		"s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com",
-		"s3-fips-{region}.amazonaws.com", "s3-{region}.amazonaws.com", // older forms
+		"s3-fips-{region}.amazonaws.com", "s3-{region}.amazonaws.com", // older forms of host names
 	}
 	for _, p := range partitions {
 		for _, name := range []string{"s3.{region}.", "s3-fips.{region}.", "s3.dualstack.{region}.", "s3-fips.dualstack.{region}.", "*.s3.{region}.vpce."} {

@@ -20,13 +20,13 @@ import (
 
 // A renewer has the credentials of an account. The SDK replaces them only when they end, and so a session that was
 // revoked, or a file that another program has written again, would be refused for ever
-// (https://github.com/aws/aws-sdk-go-v2/issues/2135). A renewer drops credentials that the store refuses. If the store
-// has accepted them before, the error is Retryable, and the next attempt has those that the source has now. If they
-// are new, others would be refused too.
+// (https://github.com/aws/aws-sdk-go-v2/issues/2135). A renewer drops credentials that the store refuses. If the
+// store has accepted them before, the error is Retryable, and the next attempt has the credentials that the source
+// has now. If the refused ones are new, others would be refused, too.
 type renewer struct {
 	// reload reads the source again. It is nil if the caller gave the provider.
 	reload func(context.Context) (aws.CredentialsProvider, error)
-	signs  bool // the SDK's requests, too
+	signs  bool // whether it signs the SDK's requests, too
 
 	reloading sync.Mutex
 	provider  atomic.Pointer[aws.CredentialsProvider]
@@ -35,9 +35,9 @@ type renewer struct {
 
 type usedCredentials struct {
 	value             aws.Credentials
-	replaced          *usedCredentials // of the same access key; nil if there are none
-	accepted, refused atomic.Bool      // by the store
-	dropped           bool             // after they were refused
+	replaced          *usedCredentials // replaced credentials of the same access key, or nil
+	accepted, refused atomic.Bool      // whether the store has accepted or refused them
+	dropped           bool             // whether they were dropped after they were refused
 }
 
 func newRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.CredentialsProvider, error)) *renewer {
@@ -49,7 +49,7 @@ func newRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 // Retrieve returns the credentials for the next request.
 func (r *renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	before := r.last.Load()
-	isRefused := before != nil && before.refused.Load() // now: those that are retrieved may be refused meanwhile
+	isRefused := before != nil && before.refused.Load() // before others are retrieved, which may be refused, too
 	if isRefused {
 		r.drop(ctx, before)
 	}
@@ -104,7 +104,7 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 	}
 	refused.dropped = true
 	if r.reload != nil {
-		if p, err := r.reload(ctx); err == nil { // else the files may be incomplete at the moment
+		if p, err := r.reload(ctx); err == nil { // otherwise the files may be incomplete at this moment
 			r.provider.Store(&p)
 			return
 		}
@@ -115,15 +115,15 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 }
 
 // refuse remembers that the store has refused the credentials of a request. It reports whether another attempt may
-// have others that are accepted.
+// have other credentials, which are accepted.
 func (r *renewer) refuse(request *http.Request) (again bool) {
 	last := r.last.Load()
 	switch {
 	case last == nil,
-		request != nil && request.Header.Get("X-Amz-S3session-Token") != "": // the SDK's, of a directory bucket
+		request != nil && request.Header.Get("X-Amz-S3session-Token") != "": // the SDK's session of a directory bucket
 		return false
 	case !last.haveSigned(request):
-		return true // they were replaced meanwhile
+		return true // the credentials were replaced meanwhile
 	}
 	last.refused.Store(true)
 	// The request may have had the secret that was replaced.
@@ -131,11 +131,11 @@ func (r *renewer) refuse(request *http.Request) (again bool) {
 		last.replaced != nil && last.replaced.value.SecretAccessKey != last.value.SecretAccessKey
 }
 
-// configure makes a client report what it is told about its credentials.
+// configure makes a client report which credentials the store accepts or refuses.
 func (r *renewer) configure(o *awss3.Options) {
 	if r.signs {
 		o.HTTPSignerV4 = &secretSigner{logger: o.Logger, logs: o.ClientLogMode.IsSigning()}
-		o.AuthSchemes = nil // they have the SDK's signer
+		o.AuthSchemes = nil // the schemes have the SDK's signer
 	}
 	watch := middleware.InitializeMiddlewareFunc(
 		"omnibucket:Renewal",
@@ -164,7 +164,8 @@ func isRefusal(err error) bool {
 	return e.Code == storage.Unauthenticated && !e.Retryable && !e.Unknown
 }
 
-// A replacedError is the refusal of credentials that the next attempt does not have.
+// A replacedError is the refusal of credentials that were replaced: the next attempt has
+// others.
 type replacedError struct{ refusal error }
 
 func (e *replacedError) Error() string { return e.refusal.Error() }
@@ -172,8 +173,8 @@ func (e *replacedError) Unwrap() error { return e.refusal }
 
 func areReplaced(err error) bool { return sdkerror.IsType[*replacedError](err) }
 
-// A secretSigner signs the SDK's requests with the SDK's signer, which keeps a key for a day: by the access key,
-// although its secret may change.
+// A secretSigner signs the SDK's requests with the SDK's signer, which caches a signing key by access key for a
+// day, although the secret may change.
 type secretSigner struct {
 	logger logging.Logger
 	logs   bool
@@ -202,10 +203,10 @@ func (s *secretSigner) SignHTTP(
 
 const deniedRemembered = time.Minute
 
-// hiddenRefusal finds out whether a HEAD that failed with err was refused because of its credentials. It returns that
-// error, or nil. The response to a HEAD has no body with a code, so that ExpiredToken looks like any 400, and
-// InvalidAccessKeyId like any 403 (https://github.com/aws/aws-sdk-js/issues/2219). The response to get has the code.
-// Denied HEADs are frequent, so that get is called at most once a minute.
+// hiddenRefusal finds out whether a HEAD that failed with err was refused because of its credentials. It returns the
+// error with the refusal, or nil. The response to a HEAD has no body with a code, so that ExpiredToken looks like any
+// 400, and InvalidAccessKeyId like any 403 (https://github.com/aws/aws-sdk-js/issues/2219). The response to get has
+// the code. Denied HEADs are frequent, so that get is called at most once a minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
 	status := statusOf(err)
 	if status != http.StatusBadRequest && status != http.StatusForbidden ||

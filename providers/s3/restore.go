@@ -19,12 +19,12 @@ import (
 
 const restoreHint = "the object is archived: restore it with storage.Restore first"
 
-// Restore asks for the attributes, and sends one RestoreObject. An object in an archive tier of
-// the class Intelligent-Tiering leaves it for good, so its request may have no number of days.
+// Restore sends one HeadObject and one RestoreObject. An object in an archive tier of the class
+// Intelligent-Tiering leaves it for good, so its request may have no number of days.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	asked := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.account.customize(asked, r.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported { // a function may be for the other request
+		storage.CodeOf(err) != storage.Unsupported { // a function of WithRequest may be for the other request
 		return err
 	}
 	head, err := d.account.client.HeadObject(ctx, asked)
@@ -32,7 +32,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return d.bucket.readError(ctx, err, &driver.GetRequest{Key: r.Key, Version: r.Version})
 	}
 	if restoreState(head.Restore).InProgress &&
-		r.RestoreTier == "" { // a faster tier makes it faster, and S3 refuses any other
+		r.RestoreTier == "" { // a faster tier makes a restore in progress faster, and S3 refuses any other tier
 		return nil
 	}
 	in := &awss3.RestoreObjectInput{
@@ -45,7 +45,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		in.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
 	err = change(ctx, d, r, d.account.client.RestoreObject, in)
-	if isCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // the second one says that it is not archived
+	if isCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // the second one: not archived
 		return nil
 	}
 	return err

@@ -27,15 +27,15 @@ import (
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
 
 const (
-	defaultRegion = "us-east-1" // of AWS, without a LocationConstraint
-	maxBuckets    = 1000        // of one ListBuckets
+	defaultRegion = "us-east-1" // region of AWS without a LocationConstraint
+	maxBuckets    = 1000        // buckets in one ListBuckets
 	undoTimeout   = 30 * time.Second
 )
 
 type serviceDriver struct {
 	account   *account
-	regions   sync.Map // by name: the regions of buckets outside of the account's region
-	unsettled sync.Map // by name: requests of buckets that this service created, whose settings are put off
+	regions   sync.Map // regions of buckets outside of the account's region, by name
+	unsettled sync.Map // buckets that this service created and whose settings are pending, by name: the requests
 }
 
 // NewService opens the account of a Config without a bucket, and sends no request. It
@@ -82,13 +82,13 @@ func (s *serviceDriver) Close() error { return s.account.close() }
 type managed struct {
 	account *account
 	name    string
-	isNew   bool // created by this call
+	isNew   bool // whether this call has created it
 }
 
 // CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3
-// returns 200 in some regions, and on some servers, if the account already has the
-// bucket. If a setting is refused, CreateBucket deletes the new bucket. If the server only
-// puts a setting off for too long, the bucket stays, and another equal call continues.
+// returns 200 in some regions, and on some servers, if the account already has the bucket. If a
+// setting is refused, CreateBucket deletes the new bucket. If the server only delays a setting
+// for too long, the bucket stays, and another equal call continues.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	info := bucketupdate.Requested(r)
 	info.Region = region
 	if !s.account.profile.Location {
-		info.Region = s.account.region // such a server has other names for locations
+		info.Region = s.account.region // a server that is not Amazon's has other names for locations
 	}
 	err := b.applyNew(ctx, r, info)
 	if err != nil && asError(err).Retryable && ctx.Err() == nil {
@@ -124,8 +124,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	return info, nil
 }
 
-// accountRegionalName is the form of names that only one account can create, in one region. Amazon takes no
-// other bucket whose name ends so.
+// accountRegionalName is the form of names that only one account can create, in one region. Amazon accepts
+// no other bucket whose name ends in this way.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 
@@ -180,8 +180,8 @@ func (b *managed) applyNew(ctx context.Context, r *driver.BucketRequest, info *s
 }
 
 // UpdateBucket applies one setting after another, public access last. If one fails, those
-// before it stay. If all succeed, UpdateBucket succeeds even if the settings cannot be
-// read, unless there is no such bucket: MinIO takes the versioning of one that is missing.
+// before it stay. If all succeed, UpdateBucket succeeds even if the settings cannot be read,
+// unless there is no such bucket: MinIO accepts the versioning of a missing bucket.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -259,7 +259,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	})
 	if err == nil {
 		s.unsettled.Delete(name)
-		s.remember(name, s.account.region) // it may be created again in any region
+		s.remember(name, s.account.region) // the bucket may be created again in any region
 	}
 	return err
 }
@@ -310,13 +310,13 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 
 // For some minutes after a bucket was created or changed, S3 may refuse the next change with
 // OperationAborted or, of a new bucket, with NoSuchBucket
-// (https://github.com/hashicorp/terraform-provider-aws/issues/7628). The attempts of the core are
-// within a second, so that each of them waits. To create the bucket again would be worse: the name
+// (https://github.com/hashicorp/terraform-provider-aws/issues/7628). The attempts of the core follow
+// within a second, so that each of them waits here. To create the bucket again would be worse: the name
 // of a bucket that was deleted may be refused for an hour (https://github.com/aws/aws-cli/issues/2593).
 
 const (
-	settleTime = 30 * time.Second // that one setting may take in one attempt, and a policy after a block was removed
-	firstPause = time.Second      // doubles
+	settleTime = 30 * time.Second // of one setting in one attempt, and of a policy after a block was removed
+	firstPause = time.Second      // the first pause; later ones double
 	maxPause   = 10 * time.Second
 )
 

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of an empty body
+const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // MD5 of an empty body
 
 // A signed URL says in its query who pays for the request, in lower case.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
@@ -61,7 +61,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		request.Length = max(r.MaxSize, 0)
 	case http.MethodGet, http.MethodHead:
 		request.Query = downloadQuery(r)
-		if len(r.Native) > 0 { // the input of the SDK is a large allocation
+		if len(r.Native) > 0 { // the SDK's input is a large allocation
 			in := &awss3.GetObjectInput{}
 			if err := us.account.customize(in, r.Native); err != nil {
 				return nil, err
@@ -177,7 +177,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	if r.MaxSize == 0 {
 		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
 	}
-	if r.CRC32C.Known { // never only the algorithm: that would sign the checksum of nothing
+	if r.CRC32C.Known { // the algorithm is never sent alone, because that would sign the checksum of an empty body
 		if us.account.profile.Checksum == ChecksumNone {
 			return nil, &storage.Error{
 				Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum",

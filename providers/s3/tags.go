@@ -41,7 +41,7 @@ func tagField(tags map[string]string) (string, error) {
 }
 
 func tagSet(tags map[string]string) []types.Tag {
-	set := []types.Tag{} // not nil: the SDK requires the element
+	set := []types.Tag{} // not nil, because the SDK requires the element
 	for key, value := range tags {
 		set = append(set, types.Tag{Key: aws.String(key), Value: aws.String(value)})
 	}
@@ -69,8 +69,8 @@ func tagMap(set []types.Tag) map[string]string {
 	return tags
 }
 
-// SetTags sends one PutObjectTagging, also for no tags: DeleteObjectTagging cannot say who
-// pays.
+// SetTags sends one PutObjectTagging, even if there are no tags, because DeleteObjectTagging
+// cannot name the payer.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectTaggingInput{
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
@@ -79,8 +79,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return change(ctx, d, r, d.account.client.PutObjectTagging, in, d.account.withBodyChecksum()...)
 }
 
-// change makes a request that changes something of an object. in is the SDK's input, which send
-// sends.
+// change makes a request that changes an object's tags or locks. send sends in, the SDK's
+// input.
 func change[In, Out any](
 	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sendFunc[In, Out], in *In,
 	options ...func(*awss3.Options),
@@ -115,8 +115,9 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
 }
 
-// sourceTags returns the tags of a copy in parts, which S3 does not copy. It asks, whatever
-// the source's attributes show: S3 shows a caller without permission none.
+// sourceTags returns the tags of a copy in parts, which S3 does not copy. It requests them even
+// if the source's attributes show no tags, because S3 shows none to a caller without
+// permission.
 func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[string]string, error) {
 	if r.ReplaceTags || !cp.account.profile.Tags {
 		return r.Tags, nil
@@ -125,7 +126,7 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 		Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version),
 	}
 	if err := cp.account.customize(in, r.Source.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported { // a function may be for the other requests
+		storage.CodeOf(err) != storage.Unsupported { // a function of WithRequest may be for the other requests
 		return nil, err
 	}
 	out, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, in)

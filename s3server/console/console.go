@@ -5,7 +5,7 @@
 //	server, err := s3server.Start(s3server.Config{Log: requests.Add})
 //	http.Serve(listener, console.Handler(server.Handler, &requests))
 //
-// Serve it at a port of its own: in the origin of S3, a browser runs the scripts that objects have.
+// Serve it at a port of its own: in the origin of the S3 server, a browser would run scripts in objects.
 package console
 
 import (
@@ -27,19 +27,19 @@ import (
 //go:embed page
 var files embed.FS
 
-// policy lets a page use only its own files, and no text become HTML.
+// policy lets a page use only its own files, and does not let it turn text into HTML.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; " +
 	"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // header must be in every request of the page's script. A form or script of another site cannot send it
-// without a permission, which nobody gives.
+// without a permission, which the console never gives.
 const header = "X-Console"
 
 // Handler serves the console at its root to callers who know the server's first credential, by HTTP's Basic
 // authentication: its access key is the user, its secret the password. If the credential is read-only,
-// faults cannot be changed. hosts are the names by which browsers call it beside IP addresses and localhost;
-// a request for any other name is refused, because it may come from a page of another site. requests has
-// what the page shows of requests.
+// faults cannot be changed. hosts are the names by which browsers may call it, in addition to IP addresses
+// and localhost; a request for any other name is refused, because it may come from a page of another site.
+// requests are the requests that the page shows.
 func Handler(server *s3server.Handler, requests *Record, hosts ...string) http.Handler {
 	c := &console{server: server, requests: requests, hosts: hosts}
 	mux := http.NewServeMux()
@@ -73,7 +73,8 @@ type console struct {
 	hosts    []string
 }
 
-// guard lets pass what comes from the page of a caller with the credential.
+// guard passes on only requests that come from the console's page, and whose sender knows the
+// credential.
 func (c *console) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -123,7 +124,7 @@ func (c *console) file(name string) http.HandlerFunc {
 	kind := map[string]string{".html": "text/html", ".css": "text/css", ".js": "text/javascript"}[path.Ext(name)]
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", kind+"; charset=utf-8")
-		_, _ = w.Write(content) // a client that is gone needs no response
+		_, _ = w.Write(content) // a client that has disconnected needs no response
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// These bound what a Record keeps: requests, and the bytes of each text of one.
+// These constants bound what a Record keeps: the number of requests, and the bytes of each of
+// their texts.
 const (
 	maxRequests  = 100
 	maxText      = 1 << 10
@@ -21,10 +22,10 @@ const (
 type Record struct {
 	mu       sync.Mutex
 	last     int
-	requests []request // the oldest first
+	requests []request // the latest requests, the oldest first
 }
 
-// A request is what the page shows of one.
+// A request has the fields of a request that the page shows.
 type request struct {
 	ID        int       `json:"id"`
 	Time      time.Time `json:"time"`
@@ -64,7 +65,7 @@ func (r *Record) Add(e s3server.Entry) {
 	})
 }
 
-// clip returns a copy of the beginning of a text, so that nothing longer is kept.
+// clip returns a copy of the beginning of a text, so that the whole text is not kept in memory.
 func clip(text string, most int) string {
 	if len(text) <= most {
 		return strings.Clone(text)

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A call is made on both buckets, and returns how the results differ, or "". The table has those twice
-// that are to be made more often.
+// A call is made on both buckets, and returns how the results differ, or "". The table has some calls
+// twice, so that they are made more often.
 type call struct {
 	name string
 	make func(p *player) (difference string)

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// No key is a prefix of another with a slash: some servers keep objects as files.
+// No key with a slash after it is a prefix of another one, because some servers keep objects as
+// files.
 var keys = []string{
 	"a", "b/1", "b/2", "b/c/1", "b/c/2.html", "b!", "b0", "Z.TXT", "z.txt", "ä", "a\u0308", "😀/x", "%2F", "c d+e%20&=?#",
 	"~t;,@!'()*[]{}|^`<>\"", "d/.e",
@@ -17,7 +18,7 @@ var keys = []string{
 
 var badKeys = []string{"", "a//b", "../x", "a/./b", strings.Repeat("k", 2000), "\xff", "/a", "a/"}
 
-// one returns one of all that the Config does not leave out.
+// one returns one of all, at random, except those that the Config leaves out.
 func one[T any](p *player, all ...T) T {
 	for {
 		chosen := all[p.random.IntN(len(all))]
@@ -27,7 +28,8 @@ func one[T any](p *player, all ...T) T {
 	}
 }
 
-// value returns one of all values of a name. The Config leaves one out as name and value.
+// value returns one of all values of a name. The Config leaves a value out by the name and the
+// value.
 func (p *player) value(name string, all ...string) string {
 	for {
 		chosen := one(p, all...)
@@ -50,7 +52,7 @@ func (p *player) body() []byte {
 	return bytes.Repeat(fmt.Appendf(nil, "%d.", p.bodies), size/4+1)
 }
 
-// properties returns options of a write, and what they are.
+// properties returns options of a write, and their description.
 func (p *player) properties() (opts []storage.WriteOption, text string) {
 	add := func(name string, option func(string) storage.WriteOption, values ...string) {
 		if !p.sometimes(4) {
@@ -94,13 +96,13 @@ func (p *player) properties() (opts []storage.WriteOption, text string) {
 	return opts, text
 }
 
-// A condition has the option for each of the two buckets; they are nil if there is none.
+// A condition has an option for each of the two buckets; both are nil if there is no condition.
 type condition struct {
 	memory, other any
 	text          string
 }
 
-// of returns the option for a bucket as a T, in a slice that may be empty.
+// of returns the option for one of the buckets as a slice of T, which may be empty.
 func of[T any](c condition, inMemory bool) []T {
 	option := c.other
 	if inMemory {
@@ -131,8 +133,8 @@ func (p *player) lateCondition(key string) condition {
 }
 
 // ifRevision returns a condition on a revision of the key that was seen, most often the last. If the
-// store names revisions after their content, it returns none that is gone and has the content that is
-// there.
+// store derives revisions from content, it returns no former revision with the same content as the
+// current one.
 func (p *player) ifRevision(key string) condition {
 	var seen []revision
 	for _, r := range p.revisions {

@@ -23,19 +23,19 @@ import (
 
 // A Config says which calls are made.
 type Config struct {
-	Seeds    int  // 0: 2. OMNIBUCKET_RANDOM_SEEDS replaces it
-	Versions bool // open makes buckets with versions, too
-	Locks    bool // open makes buckets with object lock, too, which keeps versions
-	// Change replaces the bucket after half of the calls, if it is set. The new one has the same objects.
+	Seeds    int  // number of seeds; 0 means 2; OMNIBUCKET_RANDOM_SEEDS replaces it
+	Versions bool // open can also make buckets with versions
+	Locks    bool // open can also make buckets with object lock, which keep versions
+	// Change, if set, replaces the bucket after half of the calls by another one with the same objects.
 	Change  func(t *testing.T, b storage.Bucket) storage.Bucket
-	Without []string // what a server does wrongly: names of calls, or choices such as `delimiter "b/"`
+	Without []string // calls or choices that a server gets wrong, such as the name of a call, or `delimiter "b/"`
 }
 
 const callsOfASeed = 300
 
 // Run makes calls on empty buckets and on others in memory. A test fails at the first result that
-// differs, and prints the calls before it. A call that is Unsupported is left out, and the CRC32C if one
-// of the two does not tell it.
+// differs, and prints the calls before it. Run leaves out a call that is Unsupported, and a CRC32C that
+// one of the two buckets does not report.
 func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket) {
 	t.Helper()
 	seeds := cmp.Or(c.Seeds, 2)
@@ -71,7 +71,7 @@ func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOpt
 	}
 }
 
-// A kind of buckets has more calls, and is opened with options.
+// A kind is a kind of buckets that has more calls, and is opened with options.
 type kind struct {
 	name  string
 	calls []call
@@ -102,21 +102,21 @@ type player struct {
 	random        *rand.Rand
 	without       []string
 	memory, other storage.Bucket
-	dir           string // for files
+	dir           string // directory for files
 	unique        bool
-	revisions     []revision // that were seen, the oldest first
-	bodies        int        // that were made, so that no two are equal
+	revisions     []revision // revisions that were seen, the oldest first
+	bodies        int        // number of bodies that were made, so that no two are equal
 	history       []string
 }
 
-// A revision of an object has another name in each bucket.
+// A revision is one revision of an object, which has another name in each bucket.
 type revision struct {
 	key, memory, other          string
 	memoryVersion, otherVersion string // "" if the bucket keeps none
 	content                     string
 }
 
-// A result is what a call returned. The text has what both buckets must have in common.
+// A result is what a call returned. The text is the part that must be equal for both buckets.
 type result struct {
 	text  string
 	attrs *storage.Attrs

@@ -17,7 +17,7 @@ var lockCalls = []call{
 	{"locks of Attrs", locks},
 }
 
-// until returns a time to come, which no call is near.
+// until returns a time in the future that is far from the time of any call.
 func (p *player) until() time.Time {
 	return p.began.Add(time.Duration(1+p.random.IntN(3)) * time.Hour).Truncate(time.Second)
 }

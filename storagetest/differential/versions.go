@@ -87,7 +87,8 @@ func copyVersion(p *player) string {
 
 func removeVersion(p *player) string { return p.removeSeen(false) }
 
-// removeSeen removes no current version, because stores differ in what is current then.
+// removeSeen removes a version that is not current, because stores differ in which version is
+// current afterwards.
 func (p *player) removeSeen(bypass bool) string {
 	seen, ok := p.version()
 	if current, err := p.memory.Attrs(p.ctx, seen.key); !ok || err == nil && current.Version == seen.memoryVersion {

@@ -23,7 +23,7 @@ func (p *player) upload() string {
 		func(b storage.Bucket, inMemory bool) result {
 			var r io.Reader = bytes.NewReader(body)
 			if stream {
-				r = io.MultiReader(r) // of unknown length
+				r = io.MultiReader(r) // a reader of unknown length
 			}
 			attrs, err := b.Upload(p.ctx, key, r, append(of[storage.UploadOption](c, inMemory), opts...)...)
 			return result{describe(attrs), attrs, err}
@@ -31,8 +31,8 @@ func (p *player) upload() string {
 	)
 }
 
-// uploadOptions returns properties, and sometimes a size or a checksum. It may be wrong if there is no
-// condition, because the contract does not say which error comes first.
+// uploadOptions returns properties, and sometimes a size or a checksum. The size or checksum may be
+// wrong, but not beside a condition, because the contract does not say which error comes first.
 func (p *player) uploadOptions(body []byte, c condition) (opts []storage.UploadOption, text string) {
 	properties, text := p.properties()
 	for _, o := range properties {
@@ -67,7 +67,7 @@ func (p *player) write() string {
 			w := storage.NewWriter(p.ctx, b, key, append(of[storage.UploadOption](c, inMemory), opts...)...)
 			defer func() { _ = w.Close() }()
 			if _, err := w.Write(body); err != nil {
-				return result{describe(nil), nil, err} // as from Commit: which of them tells it, depends on the time
+				return result{describe(nil), nil, err} // as if from Commit: it depends on the time which of the two returns it
 			}
 			attrs, err := w.Commit()
 			return result{describe(attrs), attrs, err}
@@ -179,7 +179,7 @@ func (p *player) append() string {
 func (p *player) update() string {
 	key := one(p, keys...)
 	return p.compare(fmt.Sprintf("Update %q", key), key, func(b storage.Bucket, _ bool) result {
-		ctx, cancel := context.WithTimeout(p.ctx, time.Minute) // as long as others write meanwhile
+		ctx, cancel := context.WithTimeout(p.ctx, time.Minute) // bounds the time in which other writers may be faster
 		defer cancel()
 		attrs, err := storage.Update(ctx, b, key, func(old []byte, _ *storage.Attrs) ([]byte, error) {
 			return append(bytes.Clone(old), "more"...), nil

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// watch counts body as open until it is closed, and applies its fault. A body without a
+// watch counts body as open until it is closed, and applies the fault to it. A body without a
 // fault keeps its WriteTo.
 func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
 	i.bodies(+1)
@@ -40,7 +40,7 @@ func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) i
 	return counted
 }
 
-// countedBody counts as closed once, however often it is closed.
+// A countedBody counts as closed once, however often it is closed.
 type countedBody struct {
 	io.ReadCloser
 	injector *Injector
@@ -52,7 +52,7 @@ func (b *countedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// cutBody fails with err after left bytes.
+// A cutBody fails with err after left bytes.
 type cutBody struct {
 	io.ReadCloser
 	left int64
@@ -68,8 +68,8 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stalledBody delivers nothing after left bytes. Close ends a Read that waits, as
-// closing a connection does.
+// A stalledBody delivers nothing after left bytes. Close ends a Read that waits, as closing a
+// connection does.
 type stalledBody struct {
 	io.ReadCloser
 	left   int64
@@ -141,7 +141,7 @@ func (b *corruptSeeker) Seek(offset int64, whence int) (int64, error) {
 	return pos, err
 }
 
-// slowedBody delivers rate bytes a second.
+// A slowedBody delivers rate bytes a second.
 type slowedBody struct {
 	io.ReadCloser
 	rate int64

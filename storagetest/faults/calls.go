@@ -2,7 +2,7 @@ package faults
 
 import "strings"
 
-// Calls is a set of the calls of a [driver.Driver], as faults.Put|faults.PutPart.
+// Calls is a set of the calls of a [driver.Driver], such as faults.Put|faults.PutPart.
 type Calls uint32
 
 // These are the calls that an [Injector] sees. Describe, Locate, Native and Close make
@@ -35,13 +35,13 @@ const (
 
 	afterLast
 
-	// Reads change nothing.
+	// Reads are the calls that change nothing.
 	Reads = Get | Head | List | ListVersions | Tags | ListParts | ListUploads
-	// Writes may change what is stored.
+	// Writes are the calls that may change what is stored.
 	Writes = Put | Delete | BeginParts | PutPart | CompleteParts | AbortParts | DeleteBatch | Copy | Compose | Move | SetTags | SetRetention | SetLegalHold | Restore
-	// Signs make signed URLs.
+	// Signs are the calls that make signed URLs.
 	Signs = Sign | SignForm | SignPart
-	// Any is every call.
+	// Any is the set of all calls.
 	Any = afterLast - 1
 )
 

@@ -23,7 +23,7 @@ func (d *objectDriver) Describe() driver.Description {
 	return desc
 }
 
-// call makes one call and applies the fault that a rule has for it.
+// call makes one call and applies the fault of the rule that matches it.
 func call[T any](d *objectDriver, ctx context.Context, call Calls, key string, next func() (T, error)) (T, error) {
 	fault := d.injector.begin(call, key)
 	return withFault(d, ctx, call, fault, next)

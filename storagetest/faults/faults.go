@@ -61,10 +61,9 @@ func New(rules ...Rule) *Injector {
 	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: ctxtime.Sleep}
 }
 
-// Layer returns a layer for [driver.WithLayer]. One Injector may serve several
-// buckets. The core does not watch the calls of a driver that declares Local for
-// stalls. If a rule stalls or slows, set it before the bucket is opened: the layer then
-// does not declare Local.
+// Layer returns a layer for [driver.WithLayer]. One Injector may serve several buckets. The
+// core does not watch the calls of a driver that declares Local for stalls. Set a rule that
+// stalls or slows before the bucket is opened, because the layer then does not declare Local.
 func (i *Injector) Layer() driver.Layer {
 	return func(next driver.Driver) driver.Driver { return &objectDriver{Driver: next, injector: i} }
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// guardKept checks that a write asks for nothing that the store does not keep. A key
-// beside a folder is Unsupported, as a driver of files returns it.
+// guardKept refuses a write with attributes that the store does not keep. It fails with
+// Unsupported for a key beside a folder, as a driver of files does.
 func (d *limited) guardKept(ctx context.Context, key string, p *storage.Properties) error {
 	headers := p.ContentEncoding + p.ContentDisposition + p.ContentLanguage + p.CacheControl
 	switch {
@@ -66,7 +66,8 @@ func (d *limited) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return d.withoutSum(attrs), err
 }
 
-// withoutSum takes the checksum out of what a read returns, without StoredChecksums.
+// withoutSum removes the checksum from the attributes of a read, if StoredChecksums is
+// disabled.
 func (d *limited) withoutSum(attrs *storage.Attrs) *storage.Attrs {
 	if attrs != nil && !d.has(storage.StoredChecksums) {
 		attrs.CRC32C = storage.CRC32C{}

@@ -13,17 +13,17 @@ import (
 // Limits are the limits of a driver that appears weaker than it is. A field that is
 // zero, or wider than the driver's own limit, has no effect.
 type Limits struct {
-	Disable     storage.Features // not declared
+	Disable     storage.Features // features that are not declared
 	EqualParts  bool             // all parts but the last must be of one size
 	Sequential  bool             // parts are sequential, and the last comes with CompleteParts
-	MaxSize     int64            // of an object, in bytes
-	MaxPutSize  int64            // in bytes
-	MinPartSize int64            // in bytes
-	MaxPartSize int64            // in bytes
+	MaxSize     int64            // bytes of an object
+	MaxPutSize  int64            // bytes of the body of one Put
+	MinPartSize int64            // bytes of a part
+	MaxPartSize int64            // bytes of a part
 	MaxParts    int
-	PartUnit    int64 // in bytes; all parts but the last must be a multiple of it
+	PartUnit    int64 // bytes; all parts but the last must be a multiple of it
 	MaxBatch    int   // requests in one DeleteBatch; below 0, the driver has no DeleteBatch
-	MaxPage     int   // entries
+	MaxPage     int   // entries in one List
 }
 
 // WithLimits returns a layer that declares the limits b and enforces them: a call that
@@ -59,7 +59,7 @@ func (b Limits) apply(d driver.Description) driver.Description {
 	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
 	d.OpenUploadLimits = b.applyToOpen(d.OpenUploadLimits)
 	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
-	if b.MaxBatch != 0 { // for a driver, 0 means no batches
+	if b.MaxBatch != 0 { // in a Description, 0 means no batches
 		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
 	}
 	return d
@@ -92,7 +92,7 @@ type limited struct {
 	in     driver.Description
 	order  *partOrder // nil if parts may come in any order
 
-	folders bool // it refuses a key beside a folder, and the driver below does not
+	folders bool // it refuses a key beside a folder, which the driver below accepts
 }
 
 func broken(format string, args ...any) error {
@@ -103,7 +103,7 @@ func (d *limited) Describe() driver.Description { return d.in }
 
 func (d *limited) has(f storage.Features) bool { return d.in.Features&f == f }
 
-// guard checks the features that all writes may use.
+// guard checks that a write uses no disabled feature.
 func (d *limited) guard(
 	ctx context.Context, key string, c storage.Condition, p storage.Properties, publicRead bool,
 ) error {

@@ -19,8 +19,8 @@ type partOrder struct {
 
 // A sequence is the state of one upload.
 type sequence struct {
-	number int   // of the part that was begun last
-	offset int64 // of that part
+	number int   // number of the part that was begun last
+	offset int64 // offset of that part
 	size   int64
 	busy   bool
 }
@@ -31,7 +31,7 @@ func (o *partOrder) enter(r *driver.PartRequest) error {
 	at := o.uploads[r.Upload]
 	again := r.Number == at.number && r.Offset == at.offset
 	next := r.Number == at.number+1 && r.Offset == at.offset+at.size
-	// A process that resumes an upload may not know about the last part.
+	// A process that resumes an upload may not know about the last part that was sent.
 	before := r.Number == at.number-1 && r.Offset+r.Size == at.offset
 	switch {
 	case at.busy:

@@ -24,10 +24,10 @@ type Rule struct {
 	on   Calls
 	key  string
 	when when
-	n    int     // for nth, first and every
-	p    float64 // for chance
+	n    int     // number of the method Nth, First or Every
+	p    float64 // probability of the method Chance
 	seed uint64
-	at   int64 // offset in the body, or its rate
+	at   int64 // offset in the body, or its rate in bytes a second
 	wait time.Duration
 	err  error
 }
@@ -55,13 +55,12 @@ const (
 	chance
 )
 
-// Fail makes the call fail before it has any effect, with [storage.Unavailable],
-// retryable.
+// Fail makes the call fail before it has any effect, with a retryable [storage.Unavailable].
 func Fail(on Calls) Rule { return Rule{kind: fail, on: on} }
 
-// DropResponse lets the call take effect and then drops its response. The body of a Put
-// is read to its end. The call fails with [storage.Unavailable], retryable, and for a
-// call in [Writes] Unknown is set. If the call itself fails, it keeps its own error.
+// DropResponse lets the call take effect and then drops its response. The body of a Put is read
+// to its end. The call fails with a retryable [storage.Unavailable]. For a call in [Writes],
+// Unknown is set. If the call itself fails, it keeps its own error.
 func DropResponse(on Calls) Rule { return Rule{kind: dropResponse, on: on} }
 
 // Cut drops the connection in the middle of a body. The body of a Get ends after that
@@ -73,7 +72,7 @@ func Cut(on Calls, after int64) Rule { return Rule{kind: cut, on: on, at: after}
 // Stall makes the call wait until its ctx is done, and then fail with ctx's error.
 func Stall(on Calls) Rule { return Rule{kind: stall, on: on} }
 
-// StallBody makes the body of a Get deliver nothing after that many bytes, until ctx is
+// StallBody makes the body of a Get deliver nothing after the first so many bytes, until ctx is
 // done or the body is closed.
 func StallBody(after int64) Rule { return Rule{kind: stallBody, on: Get, at: after} }
 
@@ -94,11 +93,11 @@ func (r Rule) Nth(n int) Rule { r.when, r.n = nth, n; return r }
 // First restricts r to the first n matching calls.
 func (r Rule) First(n int) Rule { r.when, r.n = first, n; return r }
 
-// Every restricts r to each n-th matching call.
+// Every restricts r to every n-th matching call.
 func (r Rule) Every(n int) Rule { r.when, r.n = every, max(n, 1); return r }
 
-// Chance restricts r to matching calls drawn with probability p, from 0 to 1. The same
-// seed and order of calls draw the same calls.
+// Chance restricts r to matching calls that are drawn with probability p, between 0 and 1. The
+// same seed and order of calls draw the same calls.
 func (r Rule) Chance(p float64, seed uint64) Rule { r.when, r.p, r.seed = chance, p, seed; return r }
 
 // ForKey restricts r to calls with this key. The key of a List is its prefix, and that
@@ -180,7 +179,7 @@ func (r Rule) bodyFailure() error {
 	return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, &Injected{Rule: r.String()})
 }
 
-// armed is a rule with its count of matching calls. The lock of the Injector guards it.
+// An armed is a rule with its count of matching calls. The lock of the Injector guards it.
 type armed struct {
 	rule Rule
 	seen int

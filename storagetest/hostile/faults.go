@@ -19,16 +19,16 @@ type fault struct {
 	instead   bool                  // the request does not reach the true server
 	success   bool                  // the response says that the request succeeded
 	fails     bool                  // the operation cannot succeed
-	codes     []storage.Code        // of the error; nil means any
-	hint      string                // within that of the error
-	stall     time.Duration         // of the bucket; 0 means the default
-	attempts  int                   // of one request; 0: 1
-	requests  int                   // that the operation may make, beyond maxRequests
-	quotes    bool                  // the response shows the request
-	large     bool                  // also for operations that send much
-	firstOnly bool                  // only from the first request on
+	codes     []storage.Code        // codes that the error may have; nil means any
+	hint      string                // text that the hint of the error must contain
+	stall     time.Duration         // stall limit of the bucket; 0 means the default
+	attempts  int                   // attempts for one request; 0 means 1
+	requests  int                   // requests that the operation may make beyond maxRequests
+	quotes    bool                  // the response shows parts of the request
+	large     bool                  // also for operations that send many bytes
+	firstOnly bool                  // only with broken responses from the first request on
 	only      func(*operation) bool // nil means all operations
-	writes    bool                  // only operations that change something, and those of the sweep too
+	writes    bool                  // only operations that change something, including those of the sweep
 	once      bool                  // only one response is broken
 	each      bool                  // the tries share one server, and each variant is a status
 	respond   func(*exchange)
@@ -41,10 +41,10 @@ func (f *fault) maxTime() time.Duration {
 	return maxTime * time.Duration(f.maxRequests()) / maxRequests
 }
 
-// concerns reports whether o is an operation for the fault.
+// concerns reports whether the fault is tried with the operation o.
 func (f *fault) concerns(o *operation) bool {
 	switch {
-	case f.writes: // a lasting 412 is a conflict that never ends: Update tries again for long
+	case f.writes: // with a lasting 412, Update would meet conflicts for a very long time
 		return o.done != nil && !o.keyed && (f.once || o.name != "Update")
 	case o.sweeps:
 		return false
@@ -58,7 +58,7 @@ func (f *fault) concerns(o *operation) bool {
 
 const (
 	stallTime = 250 * time.Millisecond
-	endless   = 48 << 20 // bytes after which the server gives up: more than maxTaken, and less than memory
+	endless   = 48 << 20 // bytes after which the server stops sending: more than maxTaken, and less than memory
 
 	// maxPages is how many empty pages a listing may follow. Services that filter send some.
 	maxPages = 1_100
@@ -82,7 +82,7 @@ func faults(s *Store) []fault {
 	return slices.DeleteFunc(all, func(f fault) bool { return !strings.HasPrefix(f.name, s.Only) })
 }
 
-// portals are responses of a proxy that has not passed the request on.
+// portals are responses of a proxy that did not pass the request on.
 func portals() []fault {
 	const page = "<!DOCTYPE html><html><head><title>Welcome</title></head><body><form>Log in</form></body></html>"
 	portal := func(name string, respond func(*exchange)) fault {
@@ -111,7 +111,7 @@ func portals() []fault {
 	}
 }
 
-// redirects are those of a proxy that wants https.
+// redirects are responses of a proxy that demands https.
 func redirects() []fault {
 	var all []fault
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -124,7 +124,8 @@ func redirects() []fault {
 	return all
 }
 
-// redirect is an answer with one meaning, whatever its status is: the endpoint is not the store's.
+// redirect returns a fault whose response has one meaning, whatever its status is: the endpoint is
+// not the store's.
 func redirect(name string, status int, location func(*exchange) string) fault {
 	return fault{
 		name: name, instead: true, fails: true, codes: []storage.Code{storage.InvalidArgument}, hint: "endpoint",
@@ -137,7 +138,7 @@ func redirect(name string, status int, location func(*exchange) string) fault {
 	}
 }
 
-// applied are the errors of gateways that come after the store did what was asked.
+// applied are the errors of gateways that come after the store has made the change.
 func applied() []fault {
 	var all []fault
 	for _, status := range []int{499, 500, 502, 504, 507, 520, 524, 530, 598} {
@@ -154,7 +155,7 @@ func applied() []fault {
 	return all
 }
 
-// framings are true responses that are sent in an odd way.
+// framings are true responses that are framed in an unusual way.
 func framings() []fault {
 	return []fault{
 		{name: "a response without a length", respond: func(x *exchange) {
@@ -242,7 +243,7 @@ func framings() []fault {
 	}
 }
 
-// sizes are true responses but for the size of the object, and long pages.
+// sizes are responses that are true except for the size of the object, and long pages.
 func sizes() []fault {
 	const size = 4 << 60
 	asked := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
@@ -275,7 +276,8 @@ func sizes() []fault {
 
 var resourceSize = regexp.MustCompile(`"size":\s*"[0-9]+"`)
 
-// otherRanges are true bytes of the object, but not those that the request asks for.
+// otherRanges are responses with true bytes of the object, but not with those that the request
+// asks for.
 func otherRanges() []fault {
 	partial := func(o *operation) bool { return o.name == "Download of a range" }
 	respond := func(status int, contentRange, body string) func(*exchange) {
@@ -298,7 +300,7 @@ func otherRanges() []fault {
 	}
 }
 
-// floods are bodies without an end, or that never end.
+// floods are responses whose bodies have no end, or never arrive completely.
 func floods() []fault {
 	document := func(o *operation) bool { return !o.reads }
 	return []fault{
@@ -343,7 +345,7 @@ func floods() []fault {
 	}
 }
 
-// middle is a place within a text of a document: after the first key, if there is one.
+// middle returns a place within a text of a document: after the first key, if there is one.
 func middle(body []byte) int {
 	if at := bytes.Index(body, []byte("hostile/")); at >= 0 {
 		return at + len("hostile/")
@@ -402,7 +404,7 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 	respond := func(token func(nth int) string) func(*exchange) {
 		return func(x *exchange) {
 			contentType, body := page(x.request, token(x.nth))
-			if contentType == "" || x.nth > maxPages { // else it would take a driver that follows them for ever
+			if contentType == "" || x.nth > maxPages { // otherwise a driver that follows pages would take for ever
 				x.respond(http.StatusBadRequest, "text/plain", "no listing")
 				return
 			}
@@ -422,7 +424,7 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 
 var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+)$`)
 
-// resize cuts the first response, and gives the object another size in the next one.
+// resize cuts the first response off, and gives the object another size in the next one.
 func resize(x *exchange) {
 	if x.nth == 1 {
 		raw := x.truth.raw(x.request)

@@ -2,11 +2,12 @@
 // sends a login page in place of a result, a body without an end, empty pages for ever, or a
 // message that quotes the request.
 //
-// [Run] puts a proxy before a true server of the store. For each fault and each operation, it
-// breaks the responses to the first request of the operation and all later ones. It then does the
-// same from the second request, and so on. Whatever comes, an operation that succeeds has told the
-// truth. An operation that fails has changed nothing, or its error says that this is unknown. It
-// ends soon, takes no more of a body than it can use, and shows no secret of its requests.
+// [Run] puts a proxy before a true server of the store. For each fault and each operation, it breaks
+// the responses to the first request of the operation and all later ones. It then does the same from
+// the second request, and so on. Whatever the responses are, the result of an operation that
+// succeeds must be true. An operation that fails must have changed nothing, or its error must say
+// that this is unknown. Every operation must end soon, read no more of a body than it can use, and
+// show no secret of its requests.
 //
 //	func TestHostileServers(t *testing.T) {
 //		hostile.Run(t, hostile.Store{
@@ -37,28 +38,29 @@ type Store struct {
 	// Server serves the store's protocol for a bucket, which is empty at first. It may be a
 	// proxy of a server in another process.
 	Server http.Handler
-	// Open opens a driver for that bucket. The address is that of a server which passes the
-	// requests to Server, as in "http://127.0.0.1:8080". If CustomerKey is set, it is also called
-	// with an address of https. Its certificate is that of package httptest.
+	// Open opens a driver for that bucket. The address, such as "http://127.0.0.1:8080", is that
+	// of a server which passes requests to Server. If CustomerKey is set, Open is also called
+	// with an https address, whose certificate is that of package httptest.
 	Open func(t *testing.T, address string) driver.Driver
-	// OpenService opens the account of the bucket, at the same address. Nil leaves the listing of
-	// buckets out.
+	// OpenService opens the account of the bucket, at the same address. If it is nil, the listing
+	// of buckets is left out.
 	OpenService func(t *testing.T, address string) driver.ServiceDriver
 	// CustomerKey is the option of a provider's package which encrypts objects with a key that
-	// requests carry. Nil leaves its operations out. Server need not know such keys.
+	// requests carry. If it is nil, operations with such a key are left out. Server need not
+	// know such keys.
 	CustomerKey storage.NativeOption
-	// EmptyPage returns the store's response to r, which asks for a page of a listing. The
-	// page has no entry, and its token is the one given. It returns "" if r asks for
-	// something else. Nil leaves the listings without an end out.
+	// EmptyPage returns the store's response to r, which asks for a page of a listing. The page
+	// has no entry, and its token is token. EmptyPage returns "" if r asks for something else.
+	// If EmptyPage is nil, endless listings are left out.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
-	// Statuses has each status from 400 to 599 in the place of the response that completes a
-	// write, before its effect and after it. Without it, only the usual ones come, which takes
-	// half of the time. That is for a server in another process.
+	// Statuses tries each status from 400 to 599 in place of the response that completes a
+	// write, before its effect and after it. Without it, only the usual statuses are tried,
+	// which takes half of the time and suits a server in another process.
 	Statuses bool
-	// Only leaves out each fault whose name does not begin with it.
+	// Only, if set, leaves out each fault whose name does not begin with it.
 	Only string
-	// Skip has the rows that are left out, with the reason: those of a fault, as "a login page", of
-	// an operation, as "SetTags", or of both, as "a login page/SetTags".
+	// Skip has the rows that are left out, with the reason. A key names a fault, such as "a login
+	// page", an operation, such as "SetTags", or both, such as "a login page/SetTags".
 	Skip map[string]string
 }
 
@@ -68,8 +70,8 @@ func Run(t *testing.T, s Store) {
 	run(t, &s, faults(&s))
 }
 
-// RunStatuses runs the rows that put a gateway's error page, or nothing, in the place of a response
-// to a write. Run has none of them.
+// RunStatuses runs the rows that put a gateway's error page, or nothing, in place of a response to
+// a write. Run does not run these rows.
 func RunStatuses(t *testing.T, s Store) {
 	t.Helper()
 	run(t, &s, sweep())
@@ -103,8 +105,8 @@ func run(t *testing.T, s *Store, faults []fault) {
 type suite struct {
 	store  Store
 	desc   driver.Description
-	honest storage.Bucket // on a server that breaks nothing
-	tries  atomic.Int64   // number the prefixes
+	honest storage.Bucket // a bucket on a server that breaks nothing
+	tries  atomic.Int64   // number of tries; each has a prefix with its number
 }
 
 // requireKnown fails if Skip names a row that does not exist.
@@ -122,10 +124,12 @@ func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	}
 }
 
-// mostRequests is from how many requests of an operation the responses are broken at most.
+// mostRequests is the greatest number of requests of an operation at which the broken responses
+// may begin.
 const mostRequests = 8
 
-// run breaks the responses from the first request on, from the second on, and so on.
+// run tries the operation with broken responses from the first request on, then from the second
+// on, and so on.
 func (s *suite) run(t *testing.T, f fault, o operation) {
 	for _, name := range []string{f.name, o.name, f.name + "/" + o.name} {
 		if reason := s.store.Skip[name]; reason != "" {
@@ -155,20 +159,20 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 	}
 }
 
-// A tried is how an operation went on a server that breaks its responses.
+// A tried is an operation that was run on a server that breaks its responses.
 type tried struct {
 	fault     *fault
 	operation *operation
 	first     int // the first request whose response is broken
 	variant   int
 	server    *server
-	bucket    storage.Bucket // the honest one, with the try's prefix
+	bucket    storage.Bucket // the honest bucket, with the prefix of the try
 	err       error
 	took      time.Duration
-	broken    int // responses
+	broken    int // number of broken responses
 	more      bool
 	overtaken bool  // another writer has replaced the object meanwhile
-	besides   error // of that writer
+	besides   error // error of that other writer
 }
 
 func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tried {
@@ -190,7 +194,7 @@ func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tri
 	return r
 }
 
-// tryOn runs the operation on a bucket that was opened.
+// tryOn runs the operation on an open bucket.
 func (s *suite) tryOn(
 	t *testing.T, server *server, opened storage.Bucket, f fault, o operation, first, variant int,
 ) *tried {

@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	maxTime     = time.Minute // of maxRequests on a slow machine
+	maxTime     = time.Minute // time for maxRequests on a slow machine
 	maxRequests = 40
-	// maxTaken is how much of a response may leave the server: the most that a driver reads, and
-	// what the buffers of the two systems hold.
+	// maxTaken is how many bytes of a response may leave the server: as many as a driver reads
+	// at most, and as the buffers of the two systems hold.
 	maxTaken = 40 << 20
-	maxText  = 16 << 10 // bytes of an error; RemoveAll has several
+	maxText  = 16 << 10 // bytes of an error text; RemoveAll joins several errors
 )
 
-// A lie is the result of an operation that succeeded with something untrue.
+// A lie is the error for an operation that succeeded with an untrue result.
 type lie string
 
 func (l lie) Error() string { return "the operation succeeded with something untrue: " + string(l) }
@@ -64,7 +64,7 @@ func (r *tried) judge(t *testing.T) {
 	require.Contains(t, own.Hint, r.fault.hint, "%v", r)
 }
 
-// judgeEffect compares what the operation says of its effect with the bucket.
+// judgeEffect compares the effect that the operation reports with the bucket.
 func (r *tried) judgeEffect(t *testing.T) {
 	t.Helper()
 	if r.operation.done == nil {
@@ -81,7 +81,7 @@ func (r *tried) judgeEffect(t *testing.T) {
 	}
 	done, err := r.operation.done(ctx, r.bucket)
 	require.NoError(t, err, "%v", r)
-	if !isRead(r.server.lines()[r.first-1]) { // else another program may have broken the condition
+	if !isRead(r.server.lines()[r.first-1]) { // otherwise another program may have broken the condition
 		require.NotEqual(t, storage.PreconditionFailed, storage.CodeOf(r.err), "nobody else writes. %v", r)
 	}
 	switch {
@@ -94,7 +94,7 @@ func (r *tried) judgeEffect(t *testing.T) {
 	}
 }
 
-// texts returns what err, and each error in its tree, shows.
+// texts returns the texts that err, and each error in its tree, shows.
 func texts(err error) []string {
 	if err == nil {
 		return nil
@@ -128,7 +128,7 @@ func secretsOf(r *http.Request) []string {
 				addCredential(value, add)
 			case strings.Contains(name, "security-token"), strings.Contains(name, "session-token"):
 				add(value)
-			case strings.HasSuffix(name, "-md5"), strings.HasSuffix(name, "-sha256"): // Attrs has them
+			case strings.HasSuffix(name, "-md5"), strings.HasSuffix(name, "-sha256"): // Attrs show checksums, too
 			case strings.Contains(name, "customer-key"), strings.Contains(name, "encryption-key"):
 				add(value)
 			}
@@ -141,7 +141,7 @@ func secretsOf(r *http.Request) []string {
 	return found
 }
 
-// addCredential adds the secrets of a credential. Of Amazon's version 4, that is the signature.
+// addCredential adds the secrets of a credential. In Amazon's version 4, that is the signature.
 func addCredential(value string, add func(string)) {
 	if strings.HasPrefix(value, "AWS4-") {
 		_, signature, _ := strings.Cut(value, "Signature=")

@@ -17,22 +17,22 @@ import (
 type operation struct {
 	name    string
 	needs   storage.Features
-	single  bool                                                 // its first response decides
-	reads   bool                                                 // bytes of an object: a body without an end is theirs
-	large   bool                                                 // it sends much: only the faults that matter most
+	single  bool                                                 // the first response decides the result
+	reads   bool                                                 // it reads bytes of an object, and so bodies without an end
+	large   bool                                                 // it sends much, and gets only the most important faults
 	every   bool                                                 // the sweep tries every status, not only the usual ones
-	sweeps  bool                                                 // only the sweep of statuses has it
+	sweeps  bool                                                 // only the sweep of statuses tries it
 	beside  func(context.Context, storage.Bucket) error          // another writer, between the effect and the response
-	lists   bool                                                 // pages of objects
-	pages   bool                                                 // of something else
+	lists   bool                                                 // it lists pages of objects
+	pages   bool                                                 // it lists pages of something else
 	marked  bool                                                 // the bucket is opened with versions
-	account func(context.Context, *suite, storage.Service) error // in place of do
-	keyed   bool                                                 // it carries a customer's key: only what the first request shows
-	prepare func(context.Context, storage.Bucket) error          // on the honest server
-	undo    func(context.Context, storage.Bucket) error          // what prepare did, on the honest server
+	account func(context.Context, *suite, storage.Service) error // the operation on a service, in place of do
+	keyed   bool                                                 // it carries a customer's key: only the first request is broken
+	prepare func(context.Context, storage.Bucket) error          // prepares the honest server
+	undo    func(context.Context, storage.Bucket) error          // undoes prepare, on the honest server
 	do      func(ctx context.Context, b storage.Bucket) error
-	// done reports whether the operation took effect. It fails if the bucket has neither what was
-	// there before nor what there should be. Nil means that nothing is changed.
+	// done reports whether the operation took effect. It fails if the bucket has neither the
+	// former state nor the expected one. It is nil if the operation changes nothing.
 	done func(context.Context, storage.Bucket) (bool, error)
 }
 
@@ -151,7 +151,7 @@ func withKey(key storage.NativeOption) []operation {
 	}
 }
 
-// uploadInParts is an upload of two parts.
+// uploadInParts returns an upload of two parts.
 func uploadInParts(desc *driver.Description) operation {
 	size, content := partSize(desc), inParts(desc)
 	return operation{
@@ -181,8 +181,8 @@ func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// replaced reports whether the content of key, which was from, is to. "" means that there is
-// no object.
+// replaced returns a function that reports whether the content of key was changed from from to
+// to; "" means that there is no object.
 func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		content, _, err := storage.ReadAll(ctx, b, key)
@@ -198,7 +198,7 @@ func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool,
 	}
 }
 
-// removed reports whether one of keys is no more there.
+// removed returns a function that reports whether at least one of keys no longer exists.
 func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		gone := 0
@@ -236,7 +236,7 @@ func readAttrs(ctx context.Context, b storage.Bucket) error {
 	return err
 }
 
-// compareAttrs compares what the requests of all stores return.
+// compareAttrs compares the attributes that the requests of all stores return.
 func compareAttrs(b storage.Bucket, attrs *storage.Attrs) error {
 	if attrs.Size != int64(len(before)) {
 		return lie(fmt.Sprintf("the size is %d", attrs.Size))
@@ -258,7 +258,8 @@ func download(ctx context.Context, b storage.Bucket, want string, opts ...storag
 	return compareAttrs(b, attrs)
 }
 
-// begun begins uploads, and puts one part into each: some stores do not list an upload without a part.
+// begun returns a function that begins uploads, and puts one part into each: some stores do not list
+// an upload without a part.
 func begun(keys ...string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		for _, key := range keys {
@@ -274,7 +275,7 @@ func begun(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// abortAll aborts the uploads of a try: stores such as Azure look at those of all tries.
+// abortAll aborts the uploads of a try: stores such as Azure look at the uploads of all tries.
 func abortAll(ctx context.Context, b storage.Bucket) error {
 	for u, err := range storage.ListUploads(ctx, b) {
 		if err == nil {
@@ -287,7 +288,7 @@ func abortAll(ctx context.Context, b storage.Bucket) error {
 	return nil
 }
 
-// collect compares the keys of a listing with those that are there.
+// collect compares the keys of a listing with those that exist.
 func collect[E any](entries iter.Seq2[E, error], key func(E) string, want ...string) error {
 	var found []string
 	for entry, err := range entries {

@@ -19,7 +19,7 @@ import (
 type server struct {
 	*httptest.Server
 	truth http.Handler
-	taken atomic.Int64 // the most bytes of one broken response that left
+	taken atomic.Int64 // the most bytes of one broken response that were sent
 
 	mu      sync.Mutex
 	fault   *fault // nil means nothing is broken
@@ -27,7 +27,7 @@ type server struct {
 	variant int
 	broken  int
 	more    bool   // the fault has a further variant
-	beside  func() // what another writer does once, before the first broken response of a write
+	beside  func() // what another writer does once, before the first broken response to a write
 	asked   []string
 	hidden  []string
 	open    []net.Conn
@@ -119,7 +119,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	x.quoted, x.conn = quoted, c
 	f.respond(x)
-	// Closing a connection of which something was not read yet would reset it.
+	// Closing a connection with unread bytes would reset it.
 	if tcp, ok := c.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
 		_, _ = io.Copy(io.Discard, c)
 	}
@@ -142,11 +142,11 @@ type exchange struct {
 	server  *server
 	request *http.Request
 	variant int
-	nth     int       // of the responses that are broken in this try, from 1
+	nth     int       // the number of this broken response in the try, from 1
 	truth   *recorded // the true response; nil if the request was not passed on
 	quoted  string
 	conn    net.Conn
-	sent    int64 // bytes
+	sent    int64 // bytes that were sent
 }
 
 // write sends bytes, and reports whether the client still takes them.
@@ -163,7 +163,7 @@ func (x *exchange) print(format string, args ...any) bool {
 	return x.write(fmt.Appendf(nil, format, args...))
 }
 
-// oneMore tells that the fault has a further variant.
+// oneMore notes that the fault has a further variant.
 func (x *exchange) oneMore() {
 	x.server.mu.Lock()
 	defer x.server.mu.Unlock()

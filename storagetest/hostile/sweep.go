@@ -20,13 +20,13 @@ const (
 	noResponse              = lastStatus + 1 // a variant: the connection is closed
 )
 
-// classes are the statuses that gateways send most, and that drivers treat differently.
+// classes are the statuses that gateways send most often, and that drivers treat differently.
 var classes = []int{400, 403, 404, 408, 409, 412, 416, 429, 499, 500, 501, 502, 503, 504, 520, 599, noResponse}
 
-// few are for what takes long, and for reads.
+// few are the statuses for operations that take long, and for reads.
 var few = []int{404, 409, 412, 500, 503, noResponse}
 
-// mostSwept is how many requests of an operation have their responses broken at most.
+// mostSwept is the greatest number of requests of an operation whose responses are broken.
 const mostSwept = 24
 
 func sweep() []fault {
@@ -41,7 +41,7 @@ func sweep() []fault {
 		}{{"", 1}, {", with retries", 3}} {
 			for _, lasting := range []bool{false, true} {
 				if lasting && retries.attempts > 1 {
-					continue // each status would be waited for
+					continue // the driver would wait for each status
 				}
 				name := "one page " + place.name
 				if lasting {
@@ -86,7 +86,8 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	}
 }
 
-// lastWrite returns the number of the last request that writes, from 1. It completes the operation.
+// lastWrite returns the number of the last request that writes, counted from 1. That request
+// completes the operation.
 func lastWrite(lines []string) int {
 	for i, line := range slices.Backward(lines) {
 		if !isRead(line) {
@@ -118,7 +119,7 @@ func (s *suite) statuses(f *fault, o *operation, read, commits bool) []int {
 
 const newer = "the content of another writer, which is newer"
 
-// replacedBy is another writer that replaces the object.
+// replacedBy acts as another writer that replaces the object.
 func replacedBy(ctx context.Context, b storage.Bucket) error {
 	_, err := b.Upload(ctx, "a", strings.NewReader(newer))
 	return err
@@ -264,13 +265,13 @@ func moreWrites(desc *driver.Description) []operation {
 
 func partSize(desc *driver.Description) int64 { return max(1<<10, desc.MinPartSize) }
 
-// inParts is a content of two parts.
+// inParts returns a content of two parts.
 func inParts(desc *driver.Description) string {
 	return strings.Repeat("p", int(partSize(desc))) + after
 }
 
 // copyOfLarge copies an object that is larger than all others here. A driver that is opened with a
-// small limit for copies makes it of parts.
+// small limit for copies makes the copy in parts.
 func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption) operation {
 	content := strings.Repeat("large ", 1_000)
 	return operation{name: name, needs: needs, large: true, done: replaced("copy", "", content),

@@ -37,10 +37,10 @@ type Client struct {
 	jitter func(max time.Duration) time.Duration
 }
 
-// New returns a client of the handler that is mounted at baseURL; nil stands for
-// [http.DefaultClient]. It makes no request. The client follows redirects like
-// client, except those that would change the method, such as from an upload to a GET.
-// If baseURL is not an http or https URL, New fails with storage.InvalidArgument.
+// New returns a client of the handler that is mounted at baseURL; if client is nil, it uses
+// [http.DefaultClient]. It makes no request. The client follows redirects like client, except
+// those that would change the method, such as from an upload to a GET. If baseURL is not an
+// http or https URL, New fails with storage.InvalidArgument.
 func New(baseURL string, client *http.Client) (*Client, error) {
 	base, err := url.Parse(strings.TrimSuffix(baseURL, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" ||
@@ -69,7 +69,7 @@ func withoutMethodChange(client *http.Client) *http.Client {
 	own.CheckRedirect = func(next *http.Request, before []*http.Request) error {
 		switch {
 		case next.Method != before[0].Method:
-			return http.ErrUseLastResponse // which is not a response of the API
+			return http.ErrUseLastResponse // such a response is not one of the API
 		case client.CheckRedirect != nil:
 			return client.CheckRedirect(next, before)
 		case len(before) >= maxRedirects:
@@ -86,14 +86,14 @@ type request struct {
 	query        url.Values
 	header       http.Header
 	body         io.Reader
-	length       int64 // of body; -1 means not known
-	success      []int // the statuses of success
+	length       int64 // bytes of body; -1 means not known
+	success      []int // the statuses that mean success
 }
 
 // do returns a response with a status of success. The caller must close its body.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	elsewhere := func(segment string) bool { return segment == "" || segment == "." || segment == ".." }
-	if slices.ContainsFunc(strings.Split(r.path, "/"), elsewhere) { // the path would be that of another operation
+	if slices.ContainsFunc(strings.Split(r.path, "/"), elsewhere) { // the path would be the path of another operation
 		return nil, &uploads.Error{
 			Field: "id", Code: uploads.InvalidValue, Message: "This is not the ID of a file.",
 			Err: storage.InvalidArgument,
@@ -134,8 +134,8 @@ func ask[T any](ctx context.Context, c *Client, r request, ours func(T) bool) (*
 	return read(response, ours)
 }
 
-// read reads a JSON response. ours says whether that is a response of the operation: a 200 may be a page to
-// sign in, or come from another server.
+// read reads a JSON response. ours reports whether the value is a response of the operation: a 200 may be a
+// page to sign in, or come from another server.
 func read[T any](response *http.Response, ours func(T) bool) (*T, error) {
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
 	if err != nil {
@@ -158,7 +158,7 @@ type Error struct {
 	RequestID  string
 	RetryAfter time.Duration // how long the server asks to wait; 0 means not known
 	Err        *uploads.Error
-	Record     *filesapi.Record // of uploads.Completed; nil if the file was deleted
+	Record     *filesapi.Record // set for uploads.Completed; nil if the file was deleted
 }
 
 // Error returns a text for logs.

@@ -78,11 +78,11 @@ func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.
 // A Page is one page of [Client.List].
 type Page struct {
 	Records []*filesapi.Record
-	Token   string // for the next page; "" on the last
+	Token   string // token of the next page; "" on the last page
 }
 
-// List returns one page of the client files that match f, oldest first. The page
-// starts at token and has at most size files; 0 is the server's default.
+// List returns one page of the client files that match f, oldest first. The page starts at
+// token and has at most size files; 0 means the server's default.
 func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size int) (*Page, error) {
 	query := url.Values{}
 	set := func(name, value string) {
@@ -102,7 +102,7 @@ func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size 
 		Items         []*filesapi.Record
 		NextPageToken string
 	}
-	ours := func(p page) bool { return p.Items != nil } // "[]" if there are none
+	ours := func(p page) bool { return p.Items != nil } // Items is "[]" if there are none
 	found, err := ask(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: ok}, ours)
 	if err != nil {
 		return nil, err
@@ -142,15 +142,15 @@ func jsonRequest(method, path string, value any) request {
 // A Content has the bytes of a file, or of a range. The caller must close it.
 type Content struct {
 	io.ReadCloser
-	Length      int64  // of the bytes to read; -1 means not known
+	Length      int64  // number of bytes to read; -1 means not known
 	Range       string // Content-Range; "" for a whole file
 	ContentType string
 	ETag        string
 	FileName    string // the original name
 }
 
-// Download opens a client file for reading. byteRange is a range by RFC 9110
-// ("bytes=0-1023"); "" is the whole file.
+// Download opens a client file for reading. byteRange is a range by RFC 9110 ("bytes=0-1023");
+// "" means the whole file.
 func (c *Client) Download(ctx context.Context, id, byteRange string) (*Content, error) {
 	return c.content(ctx, http.MethodGet, "files/", id, byteRange)
 }

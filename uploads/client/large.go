@@ -31,18 +31,18 @@ type LargeFile struct {
 	Name    string
 	Body    io.ReaderAt // read at several offsets at once
 	Size    int64       // bytes
-	Purpose string      // of a client file; "" means none
-	Temp    bool        // a temp file
+	Purpose string      // purpose of a client file; "" means none
+	Temp    bool        // whether it is a temp file
 
 	// Token names the upload; "" draws one. To resume a failed upload, set it again,
 	// with the same PartSize. [Incomplete] has both.
 	Token string
-	// PartSize is in bytes; 0: 10 MiB, or more if there would be more than 10,000
-	// parts. If the file is larger than 1,000,000 MiB, parts exceed the server's
+	// PartSize is the size of a part in bytes. 0 means 10 MiB, or more if there would be more
+	// than 10,000 parts. If the file is larger than 1,000,000 MiB, parts exceed the server's
 	// default of 100 MiB: it then needs a larger filesapi.Config.MaxUploadSize.
 	PartSize    int64
-	Concurrency int // parts in progress at once; 0: 4
-	Attempts    int // of one part, including the first; 0: 5
+	Concurrency int // parts in progress at once; 0 means 4
+	Attempts    int // attempts for one part, including the first; 0 means 5
 	// Only are the parts to send; nil means all. Parts that have arrived already are
 	// replaced by the same bytes.
 	Only []int
@@ -54,7 +54,7 @@ type Incomplete struct {
 	Token    string
 	PartSize int64
 	Missing  []int // the parts that may not have arrived
-	Err      error // of the part that failed first
+	Err      error // error of the part that failed first
 }
 
 // Error returns the text of Err and the missing parts.

@@ -41,11 +41,11 @@ func (c *Client) upload(
 
 // A Part describes one part of a file.
 type Part struct {
-	Token            string // names the upload; the same for every part
+	Token            string // name of the upload; the same for every part
 	Count            int    // the number of parts
 	Part             int    // the number of this part, from 1
 	OriginalFileName string
-	Purpose          string // of a client file; "" means none
+	Purpose          string // purpose of a client file; "" means none
 }
 
 // UploadPart stores one part of a client file. The record is nil while other parts
@@ -97,7 +97,7 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 			Code: storage.InvalidArgument, Op: "client", Hint: "give a body that is not nil",
 		}
 	}
-	var frame bytes.Buffer // whose writes never fail
+	var frame bytes.Buffer // writes to it never fail
 	form := multipart.NewWriter(&frame)
 	for _, f := range fields {
 		_ = form.WriteField(f.name, f.value)

@@ -58,7 +58,7 @@ func (h *handler) authorizeFile(c *call, id string) error {
 	switch {
 	case err == nil:
 		return nil
-	case storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "": // of Records
+	case storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "": // an error of Records
 		return notFound()
 	}
 	return unauthorized(err)

@@ -74,7 +74,7 @@ type deletion struct {
 
 func (h *handler) deleteMany(c *call) error {
 	var ids []string
-	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), 1<<40)) // which does not overflow
+	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), 1<<40)) // the product does not overflow
 	if err := readField(c.Request, fieldItems, limit, &ids); err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ type Record struct {
 	// as ".jpg". It is "" if the name has none, or one that is not 1 to 15 ASCII
 	// letters and digits. It is never only ".". If uploads.Config.Rules look at the content, it is that of the content.
 	FileExt          string `json:"FileExt"`
-	MIMEType         string `json:"MIMEType"`         // by Rules that look at the content; else by FileExt; else by the first bytes; never ""
-	OriginalFileName string `json:"OriginalFileName"` // as given: 1 to 1,000 characters, safe to show; escape it in HTML
+	MIMEType         string `json:"MIMEType"`         // by Rules that look at the content, else by FileExt, else by the first bytes
+	OriginalFileName string `json:"OriginalFileName"` // 1 to 1,000 characters, safe to show; escape it in HTML
 	OriginalLength   int64  `json:"OriginalLength"`   // bytes
 	UploadedBy       string `json:"UploadedByUser.ID"`
 	Purpose          string `json:"Purpose,omitempty"`

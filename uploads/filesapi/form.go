@@ -111,7 +111,7 @@ func (f *form) failure(field string, err error) *uploads.Error {
 	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		return own
 	}
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // from an http.MaxBytesHandler around this handler
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // http.MaxBytesHandler may be around this one
 		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 	if f.body.Left < 0 {
@@ -124,7 +124,7 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		)
 	}
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
-		// The text has the line. Only a file's name has such characters.
+		// The text of the error has the line. Only the name of a file has such characters.
 		if strings.Contains(err.Error(), `name=\"`+fieldFile+`\"`) {
 			return invalid(fieldFile, "The file's name has characters that cannot be shown.")
 		}
@@ -139,9 +139,9 @@ func (f *form) failure(field string, err error) *uploads.Error {
 	return refuse(field, uploads.Interrupted, "The form did not arrive completely. Try again.")
 }
 
-// longestField returns the field that made the form too long, if it was not a value
-// that is being read. If no other field is long, it is the header of the file, with
-// its name.
+// longestField returns the field that made the form too long, unless that is the value of the
+// field that is being read. If no other field is long, it is the header of the file, with its
+// name.
 func (f *form) longestField() string {
 	for name, value := range f.fields {
 		if len(value) > maxFormFields/2 {
@@ -183,7 +183,7 @@ type formFile struct {
 	// after is called when the fields after the file have been read; nil means no field
 	// may follow.
 	after func() error
-	err   error // of all later reads
+	err   error // the error that all later reads return
 }
 
 func (f *formFile) Read(p []byte) (int, error) {

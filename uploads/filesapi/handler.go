@@ -21,10 +21,10 @@ var OpenAPI []byte
 
 // Config says who may do what over HTTP, and how much at once.
 type Config struct {
-	// Authorize determines the user from the request's session or token. The user's ID becomes
-	// Record.UploadedBy. Request.Pattern is the
-	// operation ("DELETE /files/{id}"), and Request.PathValue("id") the file.
-	// Its errors become responses as those of Authorize of [uploads.Config] do. Authorize must not read the body.
+	// Authorize determines the user from the request's session or token. The user's ID becomes Record.UploadedBy.
+	// Request.Pattern is the operation ("DELETE /files/{id}"), and Request.PathValue("id") the file. Its errors
+	// become responses in the same way as errors of Authorize in [uploads.Config]. Authorize must not read the
+	// body.
 	Authorize func(*http.Request) (uploads.User, error)
 	// AuthorizeFile is called after Authorize for each file that a request names,
 	// including each of several files to delete. Its errors become responses in the
@@ -32,12 +32,12 @@ type Config struct {
 	// them, let Authorize refuse "GET /files", or require its uploadedBy. nil means an
 	// authorized user may do anything with a file whose ID is known.
 	AuthorizeFile func(r *http.Request, user uploads.User, id string) error
-	// MaxUploadSize is the largest file, or part of a file, in one request, in bytes;
-	// 0: 100 MiB.
+	// MaxUploadSize is the largest file, or part of a file, in one request, in bytes; 0 means
+	// 100 MiB.
 	MaxUploadSize int64
-	// MaxDelete is how many files one request may delete; 0: 1,000.
+	// MaxDelete is how many files one request may delete; 0 means 1,000.
 	MaxDelete int
-	// TempAge is how long a temp file is kept after it was made; 0: 24 hours. Then
+	// TempAge is how long a temp file is kept after it was made; 0 means 24 hours. Then
 	// [uploads.Service.Sweep] removes it.
 	TempAge time.Duration
 	// OnError receives the errors that 5xx responses hide; nil means they are dropped. The
@@ -80,10 +80,10 @@ const (
 //
 //	{"code": "invalid_value", "field": "count", "message": "…", "requestId": "…"}
 //
-// A browser sends a form of another site with the user's cookies. If Authorize uses
-// cookies, wrap the handler in [http.CrossOriginProtection], or check a token of your
-// own in Authorize. A client that sends less than 16 KiB of a body in a minute is disconnected, and what all send
-// at once is within [uploads.Config.MemoryLimit]; others wait, and then get 503.
+// A browser sends a form of another site with the user's cookies. If Authorize uses cookies, wrap the handler in
+// [http.CrossOriginProtection], or check a token of your own in Authorize. A client that sends less than 16 KiB
+// of a body in a minute is disconnected, and the bytes that all clients send at once are within
+// [uploads.Config.MemoryLimit]; other clients wait, and then get 503.
 //
 // If c is invalid, or s has no [uploads.Config.Records], New fails with storage.InvalidArgument.
 func New(s *uploads.Service, c Config) (http.Handler, error) {

@@ -20,8 +20,8 @@ const (
 	idJSON  = 64
 )
 
-// readField reads a JSON object with one field. encoding/json would accept the last
-// of two, a name in any case, and null.
+// readField reads a JSON object with one field. It is stricter than encoding/json, which would
+// accept two fields of one name, a name in any case, and null.
 func readField(r *http.Request, name string, limit int64, to any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {

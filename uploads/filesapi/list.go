@@ -82,7 +82,7 @@ func timeIn(query url.Values, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, query.Get(name))
-	if err != nil || t.IsZero() { // in a Filter, the zero time is no limit
+	if err != nil || t.IsZero() { // in a Filter, the zero time means no limit
 		return time.Time{}, invalid(name, "This must be a time such as 2026-11-20T09:30:00Z.")
 	}
 	return t, nil
@@ -113,7 +113,7 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 	if err != nil {
 		return nil, told(err)
 	}
-	found := &page{Items: []*Record{}, NextPageToken: sealToken(f, next)} // "[]", not "null"
+	found := &page{Items: []*Record{}, NextPageToken: sealToken(f, next)} // without entries, "[]" and not "null"
 	for _, f := range files {
 		found.Items = append(found.Items, recordOf(f))
 	}
@@ -122,8 +122,8 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 
 const markBytes = 8
 
-// sealToken makes a token of the ID after which the next page starts, and the filter. It is not secret: it
-// can only move the start.
+// sealToken makes a token of the filter and of the ID after which the next page starts. It is not secret:
+// it can only move the start.
 func sealToken(f uploads.Filter, after string) string {
 	if after == "" {
 		return ""

@@ -15,7 +15,7 @@ type problem struct {
 	Field     string       `json:"field,omitempty"`
 	Message   string       `json:"message"` // for a person
 	RequestID string       `json:"requestId,omitempty"`
-	Record    *Record      `json:"record,omitempty"` // of Completed
+	Record    *Record      `json:"record,omitempty"` // set for Completed
 }
 
 // A completedError is the error Completed with the record that the token made.
@@ -27,7 +27,7 @@ type completedError struct {
 func (e *completedError) Error() string { return e.err.Error() }
 func (e *completedError) Unwrap() error { return e.err }
 
-// problem returns the response for an error, of which it tells Config.OnError if the response hides it.
+// problem returns the response for an error. If the response hides the error, Config.OnError gets it.
 func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	e, own := errors.AsType[*uploads.Error](err)
 	if !own {

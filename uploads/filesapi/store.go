@@ -24,10 +24,10 @@ const (
 	fieldFile    = "file"
 )
 
-// fields are the names that fields of a service have here.
+// fields are the names in this API for the fields of a service.
 var fields = map[string]string{"id": fieldID, "name": fieldName, "metadata": fieldPurpose}
 
-// told returns an error of the service as the client sees it.
+// told returns an error of the service in the form that the client sees.
 func told(err error) error {
 	if err == nil {
 		return nil
@@ -80,7 +80,7 @@ func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*R
 	if temp {
 		p.Token = fmt.Sprintf(
 			"temp:%x", sha256.Sum256([]byte(p.Token)),
-		) // which no client can send: it may be that of a client file too
+		) // no client can send such an ID: it may be the ID of a client file, too
 	}
 	p.Target = h.target(temp)
 	f, err := h.service.PutPiece(ctx, p)

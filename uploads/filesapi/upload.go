@@ -36,7 +36,7 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 		u := uploads.Upload{Body: f.file, Name: f.fileName, User: uploads.User{ID: c.user.ID}, Metadata: metadata}
 		record, err := h.store(c.Context(), u, temp)
 		if err != nil {
-			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is that of the file itself
+			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is the name of the file itself
 		}
 		return c.json(http.StatusCreated, record)
 	}
@@ -72,7 +72,7 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 	}
 }
 
-// storedPart is the response while other parts are missing.
+// storedPart is the response if other parts are still missing.
 type storedPart struct {
 	Part  int `json:"part"`
 	Count int `json:"count"`

@@ -53,7 +53,7 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 func isActive(t *mimetype.MIME) bool {
 	name := mediaTypeOf(t)
 	if name == typeSVG {
-		return false // if it is allowed, its scripts are refused
+		return false // if the type is allowed, its scripts are refused
 	}
 	return slices.ContainsFunc(
 		[]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript", "text/x-php"}, t.Is,

@@ -6,23 +6,23 @@ import (
 )
 
 const (
-	sniffBytes = 4 << 10 // the bytes that detection uses
-	// headBytes is the most that is held of a file. A file that has more before the
+	sniffBytes = 4 << 10 // bytes that detection uses
+	// headBytes is how many bytes of a file are held at most. A file with more bytes before the
 	// size of its picture (color profiles, previews) is refused as TooLarge.
 	headBytes = 1 << 20
-	// Looks is the most that a Judge asks for of a file, in bytes. One byte more than it
-	// holds, so that a shorter range is not taken for the end of the file.
+	// Looks is how many bytes of a file a Judge asks for at most. It is one byte more than a
+	// Judge holds, so that a shorter range is not taken for the end of the file.
 	Looks = headBytes + 1
 	// maxEmptyReads is how often a reader may return nothing in a row.
 	maxEmptyReads = 100
 )
 
-// A head is the beginning of a file, as many bytes as were requested.
+// A head is the beginning of a file, with as many bytes as were requested.
 type head struct {
-	ctx context.Context // of the call; may be nil
+	ctx context.Context // context of the call; may be nil
 	src io.Reader
 	buf []byte
-	err error // of src; io.EOF: buf is the whole file
+	err error // error of src; io.EOF means that buf is the whole file
 }
 
 // fill reads until buf has n bytes, at most headBytes, or src ends.
@@ -52,8 +52,8 @@ func (h *head) grow(n int) {
 	h.buf = grown
 }
 
-// canceled reports whether the call's context has ended, and makes that the error of
-// the source.
+// canceled reports whether the call's context has ended, and if so, makes that the error of the
+// source.
 func (h *head) canceled() bool {
 	if h.ctx == nil || h.ctx.Err() == nil {
 		return false

@@ -57,7 +57,7 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 			return 0, 0, h.missingReason()
 		}
 		switch block[0] {
-		case 0x21: // an extension: a label, then sub-blocks
+		case 0x21: // an extension: a label, followed by sub-blocks
 			if at, ok = skipSubBlocks(h, at+2); !ok {
 				return 0, 0, h.missingReason()
 			}

@@ -6,8 +6,8 @@ import "bytes"
 // when they guess a type.
 const markupBytes = 1 << 10
 
-// markup lists what makes a browser that guesses show a page, or a server run a
-// program. XMP, which many pictures begin with, is XML and has none of these.
+// markup lists the texts that make a browser that guesses types show a page, or a server run a
+// program. XMP, which many pictures begin with, is XML and has none of them.
 var markup = [][]byte{
 	[]byte("<!doctype"),
 	[]byte("<html"), []byte("<head>"), []byte("<body"), []byte("<meta "), []byte("<base "), []byte("<link "),
@@ -34,7 +34,7 @@ func hasMarkup(b []byte) bool {
 	return hasShortTag(text)
 }
 
-// shortTagText is how much text must follow a short tag. The three bytes by
+// shortTagText is how much text must follow a short tag. The three bytes of the tag by
 // themselves occur in one of 16,000 valid pictures.
 const shortTagText = 8
 

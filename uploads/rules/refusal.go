@@ -13,14 +13,14 @@ type Code string
 const (
 	Empty          Code = "empty"            // the file has no bytes
 	TooSmall       Code = "too_small"        // it is smaller than Rules.MinSize
-	TooLarge       Code = "too_large"        // it is larger than Rules.MaxSize, or too much precedes its picture
-	TypeNotAllowed Code = "type_not_allowed" // its content is of another type
-	Damaged        Code = "damaged"          // its header contradicts itself or is cut short
-	ActiveContent  Code = "active_content"   // it holds markup or a script
+	TooLarge       Code = "too_large"        // the file exceeds Rules.MaxSize, or too many bytes precede its picture
+	TypeNotAllowed Code = "type_not_allowed" // the content of the file is of another type
+	Damaged        Code = "damaged"          // the header of the file contradicts itself or is cut short
+	ActiveContent  Code = "active_content"   // the file holds markup or a script
 	TooManyPixels  Code = "too_many_pixels"  // it has more than Rules.MaxPixels when decoded
 )
 
-// A Refusal is why a file is not accepted.
+// A Refusal says why a file is not accepted.
 type Refusal struct {
 	Code    Code
 	Message string // a sentence for the sender of the file, in English
@@ -32,7 +32,7 @@ func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Message }
 // A reason says why a file of an allowed type is refused.
 type reason struct {
 	code    Code
-	message string // %s is the type's name
+	message string // in which %s is the name of the type
 }
 
 var (

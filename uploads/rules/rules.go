@@ -32,8 +32,8 @@ const (
 	DefaultMaxPixels = 50_000_000 // the largest picture of a camera; 200 MB when decoded
 )
 
-// AnyType in Rules.Types stands for files of any content. They are not looked at, and
-// their type is that of unknown bytes, so that browsers save them.
+// AnyType in Rules.Types stands for files of any content. Their content is not looked at, and
+// they get the type of unknown bytes, so that browsers save them.
 const AnyType = "*/*"
 
 // Rules say which files are accepted. The zero value has the defaults.
@@ -42,11 +42,11 @@ type Rules struct {
 	// Any type that github.com/gabriel-vasile/mimetype detects can be allowed, unless
 	// browsers run it. [AnyType] must be the only one.
 	Types []string
-	// MinSize and MaxSize limit the length of a file, in bytes; 0: 1 and
-	// DefaultMaxSize. With AnyType, 0 sets no limit.
+	// MinSize and MaxSize limit the length of a file, in bytes; 0 means 1 and DefaultMaxSize.
+	// With AnyType, 0 sets no limit.
 	MinSize, MaxSize int64
-	// MaxPixels limits width × height of pictures, so that decoding one does not
-	// exhaust memory; 0: DefaultMaxPixels. For an animation, it limits one frame.
+	// MaxPixels limits width × height of pictures, so that decoding one does not exhaust
+	// memory; 0 means DefaultMaxPixels. For an animation, it limits one frame.
 	MaxPixels int64
 }
 
@@ -59,7 +59,7 @@ func Any(maxSize int64) Rules { return Rules{Types: []string{AnyType}, MaxSize: 
 // A Judge decides by rules. Its methods are safe for concurrent use.
 type Judge struct {
 	rules Rules
-	types []string // by the names that detection uses; nil means any
+	types []string // the names that detection uses; nil means any type
 }
 
 // New checks the rules.
@@ -111,29 +111,29 @@ func (j *Judge) Extensions() []string {
 	return all
 }
 
-// A Verdict is what a Judge has found of a file that it accepts.
+// A Verdict describes a file that a Judge accepts.
 type Verdict struct {
 	MediaType     string // without parameters
-	ContentType   string // with them
+	ContentType   string // with parameters
 	Extension     string // with its dot; "" if the type has none
-	Width, Height int    // of a picture, in pixels; 0 if the type has none
+	Width, Height int    // size of a picture in pixels; 0 if the type has none
 	// Inline is set if a browser may show the file. It must save any other.
 	Inline bool
-	// Head is the beginning of the file, as much as the Judge has read. Whole is set if
-	// that is all of it.
+	// Head is the beginning of the file, as far as the Judge has read it. Whole is set if that
+	// is all of it.
 	Head  []byte
 	Whole bool
 }
 
-// Inspect judges a file that has this content, of which it reads at most 1 MiB. claimed
-// is the type by the sender. It decides nothing, but makes the message clearer if it is
-// wrong. The error is a [*Refusal] if the file breaks a rule, that of ctx, or that of
+// Inspect judges a file that has this content, of which it reads at most 1 MiB. claimed is the
+// type that the sender claims. It decides nothing, but makes the message clearer if it is
+// wrong. The error is a [*Refusal] if the file breaks a rule, and otherwise that of ctx or of
 // content.
 func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) (*Verdict, error) {
 	h, v := &head{ctx: ctx, src: content}, &Verdict{}
 	refused := j.look(h, claimed, v)
 	switch {
-	case h.failure() != nil: // what was not read breaks no rule
+	case h.failure() != nil: // bytes that were not read break no rule
 		return nil, h.failure()
 	case refused != nil:
 		return nil, refused

@@ -24,7 +24,7 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 	v := &svgVisitor{first: true}
 	for {
 		if h.canceled() {
-			return 0, 0, damaged // not shown, because the failure takes precedence
+			return 0, 0, damaged // the result is not shown, because the failure takes precedence
 		}
 		token, err := d.RawToken()
 		if err == io.EOF {
@@ -46,10 +46,10 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 
 // An svgVisitor visits a document once.
 type svgVisitor struct {
-	first, typed bool // at the beginning; after the document type
+	first, typed bool // first: at the beginning; typed: after the document type
 	open         []xml.Name
 	roots        int
-	styleDepth   int             // of the style element that it is in; 0 means not in one
+	styleDepth   int             // depth of the style element that the visitor is in; 0 if it is in none
 	style        strings.Builder // all style sheets, because a comment may split a word
 }
 
@@ -65,7 +65,7 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 		} else if len(v.open) == 0 && len(bytes.TrimSpace(t)) > 0 {
 			return damaged
 		}
-	case xml.Comment: // an HTML comment ends with these, and the rest is no comment
+	case xml.Comment: // an HTML comment ends with these characters, and the rest is not a comment
 		if bytes.HasPrefix(t, []byte(">")) || bytes.HasPrefix(t, []byte("->")) {
 			return activeContent
 		}
@@ -78,7 +78,7 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 }
 
 func (v *svgVisitor) enter(e xml.StartElement) *reason {
-	if v.styleDepth > 0 { // browsers leave its text out of the sheet, and join the rest
+	if v.styleDepth > 0 { // browsers leave the text of elements in a style sheet out, and join the rest
 		return activeContent
 	}
 	if len(v.open) == 0 {
@@ -115,11 +115,12 @@ func (v *svgVisitor) leave(e xml.EndElement) *reason {
 var (
 	declaration = regexp.MustCompile(`^version\s*=\s*["']1\.[01]["']` +
 		`(\s+encoding\s*=\s*["'](?i:utf-8|us-ascii)["'])?(\s+standalone\s*=\s*["'](yes|no)["'])?\s*$`)
-	// A document type without an internal subset, which could have entities.
+	// A document type without an internal subset: a subset could have entities.
 	documentType = regexp.MustCompile(
 		`^DOCTYPE\s+([\w.-]+:)?svg(\s+(PUBLIC\s+["'][^"'<>]*["']|SYSTEM)\s+["'][^"'<>]*["'])?\s*$`,
 	)
-	// One whose definition nobody fetches, or only from the W3C: drawing programs write it.
+	// A document type whose definition nobody fetches, or only from the W3C: drawing programs
+	// write it.
 	knownType = regexp.MustCompile(
 		`svg(\s+PUBLIC\s+["']-//W3C//DTD SVG [^"']*["']\s+["']https?://www\.w3\.org/[\w./-]+\.dtd["'])?\s*$`,
 	)
@@ -144,7 +145,7 @@ func (v *svgVisitor) directive(t xml.Directive) *reason {
 	case typed || v.roots > 0 || !documentType.Match(t):
 		return damaged
 	case !knownType.Match(t):
-		return externalReference // a program that converts or shows the drawing may fetch it, with entities
+		return externalReference // a program that converts or shows the drawing may fetch the address, with entities
 	}
 	return nil
 }

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// activeElements are elements of SVG that run or fetch something, or contain what
-// does.
+// activeElements are elements of SVG that run or fetch something, or may contain such elements.
 var activeElements = []string{
 	"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "link",
 	"audio", "video", "canvas", "html", "body", "meta", "base", "form",
 }
 
 var (
-	// plainAttributes hold no style and no address, whatever their value.
+	// plainAttributes are attributes that hold no style and no address, whatever their value.
 	plainAttributes = []string{"id", "class", "d", "points", "unicode", "glyph-name"}
-	// addressAttributes hold an address.
+	// addressAttributes are attributes that hold an address.
 	addressAttributes = []string{"href", "src", "ping", "srcset", "poster", "action", "formaction", "data", "background"}
-	// animationAttributes may hold an address.
+	// animationAttributes are attributes of animations that may hold an address.
 	animationAttributes = []string{"from", "to", "values", "by"}
-	// wordAttributes are for people or hold times, which look like functions.
+	// wordAttributes are attributes with text for people, or with times, which look like
+	// functions.
 	wordAttributes = []string{"title", "name", "label", "alt", "content", "desc", "begin", "end"}
 )
 

@@ -5,9 +5,9 @@ import "encoding/binary"
 const (
 	riffHeader  = 12
 	riffChunk   = 8    // a chunk's name and length
-	webpPicture = 10   // bytes of a picture, or of a canvas, that have its size
+	webpPicture = 10   // bytes of a picture or a canvas that have its size
 	webpFrame   = 16   // bytes of a frame before its picture
-	webpMoves   = 0x02 // a flag of a canvas: animated
+	webpMoves   = 0x02 // flag of a canvas that is animated
 )
 
 // inspectWebP reads the container (RFC 9649) up to the first picture. If there is a

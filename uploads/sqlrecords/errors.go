@@ -35,7 +35,7 @@ func writeError(ctx context.Context, op string, err error) error {
 	return told
 }
 
-// These interfaces describe errors of drivers, without an import of a driver.
+// These interfaces describe errors of drivers, so that no driver is imported.
 type (
 	stateError interface{ SQLState() string } // github.com/jackc/pgx, github.com/lib/pq
 	codeError  interface{ Code() int }        // modernc.org/sqlite: SQLite's result code
@@ -58,11 +58,11 @@ func notExecuted(err error) bool {
 	var retry retryError
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" ||
 		errors.As(err, &retry) && retry.SafeToRetry() {
-		return true // there was no connection to send it on, or the driver did not send it
+		return true // there was no connection to send the statement on, or the driver did not send it
 	}
 	if state := stateOf(err); state != "" {
-		// connection_exception, system_error, statement_completion_unknown, disk_full: a flush that fails may be that
-		// of a commit
+		// connection_exception, system_error, statement_completion_unknown, disk_full: the flush that failed may be
+		// that of a commit
 		return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "58") && state != "40003" &&
 			state != "53100"
 	}
@@ -114,7 +114,7 @@ func codeOf(ctx context.Context, err error) storage.Code {
 	return storage.Internal
 }
 
-// codeOfState goes by the class:
+// codeOfState returns the code for a state by its class:
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 func codeOfState(state string) storage.Code {
 	switch {

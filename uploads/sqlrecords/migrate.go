@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The first file of a dialect is version 1. A released file is never changed.
+// Migrations of each dialect: its first file is version 1. A released file is never changed.
 //
 //go:embed migrations
 var migrations embed.FS
@@ -93,7 +93,7 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 // readMigrations returns the statements of a dialect's migrations, in the order of versions. A semicolon
 // at the end of a line separates statements.
 func readMigrations(d Dialect) (all [][]string, err error) {
-	names, err := fs.Glob(migrations, "migrations/"+d.String()+"/*") // sorted
+	names, err := fs.Glob(migrations, "migrations/"+d.String()+"/*") // sorted by name
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +117,8 @@ const rollbackTimeout = 5 * time.Second
 func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Context) error) (err error) {
 	begin := "BEGIN"
 	if d == SQLite {
-		// A plain BEGIN would take the lock at the first write, and fail at once if
-		// another process got it in between.
+		// A plain BEGIN would take the lock at the first write, and fail at once if another
+		// process had taken it in between.
 		begin = "BEGIN IMMEDIATE"
 	}
 	execute := func(statement string) error {
@@ -146,5 +146,5 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 	if err := f(ctx); err != nil {
 		return err
 	}
-	return execute("COMMIT") // which readers may keep busy
+	return execute("COMMIT") // readers may keep the database busy
 }

@@ -61,8 +61,8 @@ type row interface{ Scan(to ...any) error }
 
 func scan(from row) (*uploads.File, error) {
 	var f uploads.File
-	var extension string   // that of the key, for those who read the table
-	var created storedTime // that of the ID
+	var extension string   // extension of the key, for people who read the table
+	var created storedTime // time of the ID
 	var crc32c sql.NullInt64
 	err := from.Scan(
 		&f.ID, &f.Key, &extension, &f.ContentType, &f.Name, &f.Size,

@@ -13,7 +13,7 @@ import (
 // migrationPatience is how long New waits for other connections, if their own timeout is shorter.
 const migrationPatience = 30 * time.Second
 
-// whileBusy calls f, and again if the database is busy.
+// whileBusy calls f, and repeats it while the database is busy.
 func whileBusy(ctx context.Context, f func() error) error {
 	for end := time.Now().Add(migrationPatience); ; {
 		err := f()
@@ -27,8 +27,8 @@ func whileBusy(ctx context.Context, f func() error) error {
 }
 
 // connect waits while the database is busy. A driver opens a connection with the pragmas of the address.
-// Two connections that make a new database a write-ahead log at once both read it first, and SQLite lets
-// one of them fail and not wait: https://www.sqlite.org/c3ref/busy_handler.html
+// Two connections that make a new database a write-ahead log at once both read it first, and SQLite
+// makes one of them fail instead of wait: https://www.sqlite.org/c3ref/busy_handler.html
 func connect(ctx context.Context, db *sql.DB) (connection *sql.Conn, err error) {
 	err = whileBusy(ctx, func() error {
 		connection, err = db.Conn(ctx)
@@ -50,7 +50,7 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	}
 	defer func() { _ = connection.Close() }()
 	// Unlike the table of the same name, https://www.sqlite.org/pragma.html#pragma_database_list takes no lock.
-	var number, name, file sql.NullString // of main, which is the first
+	var number, name, file sql.NullString // of the database "main", which is the first
 	if err = connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file); err == nil &&
 		file.String == "" {
 		return true, nil
@@ -73,7 +73,7 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 		if err != nil {
 			return err
 		}
-		defer func() { _ = connection.Close() }() // not before the other is open
+		defer func() { _ = connection.Close() }() // not closed before the other connection is open
 		if _, err := versionOf(ctx, connection); err != nil {
 			return misconfigured(
 				"call db.SetMaxOpenConns(1), because each connection has its own database in memory", err,

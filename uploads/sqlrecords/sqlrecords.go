@@ -19,17 +19,16 @@
 // A pool of one connection, db.SetMaxOpenConns(1), need not wait if no other process
 // writes to the file.
 //
-// Each connection has its own database in memory, such as ":memory:". It needs
+// If the database is in memory, as with ":memory:", each connection has a database of its own. It needs
 // db.SetMaxOpenConns(1).
 //
 // All connections must lead to the primary: what a replica returns may be older than what was written. Behind
 // PgBouncer in transaction pooling, add default_query_exec_mode=exec to the address of pgx, because connections
 // to the server change between statements.
 //
-// With PostgreSQL, the first New, and the first New of a version that changes the
-// tables, needs the right to create tables in the schema. Any other New needs SELECT
-// on omnibucket_files_migrations. The rest needs SELECT, INSERT, UPDATE and DELETE on
-// omnibucket_files and omnibucket_files_parts.
+// With PostgreSQL, the first New, and the first New of a version that changes the tables, needs the right to
+// create tables in the schema. Any other New needs SELECT on omnibucket_files_migrations. All other calls need
+// SELECT, INSERT, UPDATE and DELETE on omnibucket_files and omnibucket_files_parts.
 //
 // The table of the records is omnibucket_files. Any program may read it, but only this
 // package may write it. The table omnibucket_files_parts has the states of uploads in
@@ -58,8 +57,8 @@ const (
 	PostgreSQL                    // 12 or later
 )
 
-// terms has what each dialect says in its own way: now is the time, and idle how long ago "changed" was, in whole
-// seconds.
+// terms has the expressions that differ between dialects: now is the time, and idle is how long ago "changed"
+// was, in whole seconds.
 var terms = map[Dialect]struct{ name, now, idle string }{
 	SQLite: {
 		"sqlite", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
@@ -122,7 +121,7 @@ const columns = "id, object_key, file_ext, mime_type, original_name, original_le
 func (r *records) Create(ctx context.Context, f *uploads.File) error {
 	const statement = "INSERT INTO omnibucket_files (" + columns +
 		") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
-	if err := filename.Storable(f.Expires); err != nil { // SQLite gets a text
+	if err := filename.Storable(f.Expires); err != nil { // SQLite stores the time as a text
 		return err
 	}
 	created, err := r.exec(ctx, "Create", statement, r.dialect.values(f)...)
@@ -167,13 +166,13 @@ func (r *records) exec(ctx context.Context, op, statement string, values ...any)
 	return rows, err
 }
 
-// write calls f, which executes a statement that writes these values. In a database that isolates transactions more
-// than by default, one of two at once fails, and is repeated.
+// write calls f, which executes a statement that writes these values. If a database isolates transactions more than
+// by default, one of two concurrent writes fails, and write repeats it.
 func write(ctx context.Context, op string, values []any, f func() error) error {
 	if err := cmp.Or(ctx.Err(), filename.Storable(values...)); err != nil {
 		return readError(ctx, op, err)
 	}
-	const maxAttempts = 1000 // more than there are calls at once that change one row
+	const maxAttempts = 1000 // more than the concurrent calls that change one row
 	err := f()
 	for attempts := 1; stateOf(err) == "40001" && attempts < maxAttempts; attempts++ { // serialization_failure
 		err = f()
@@ -213,8 +212,8 @@ func selectAfter(columns, where string) string {
 	return "SELECT " + columns + " FROM omnibucket_files WHERE id > ?" + where + " ORDER BY id LIMIT ?"
 }
 
-// query reads a page, and one row more to know whether there is another page. next is the key after which that
-// starts; "" means there is none. The last value of the statement is how many rows to read.
+// query reads a page, and one row more to know whether there is another page. next is the key after which the
+// next page starts; "" means there is none. The last value of the statement is how many rows to read.
 func query[T any](
 	ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error),
 	key func(T) string,
@@ -254,7 +253,7 @@ func matching(f uploads.Filter) (where string, values []any) {
 	if f.User != "" {
 		and("uploaded_by = ?", f.User)
 	}
-	if !f.To.IsZero() { // the time is that of the ID, and not every year sorts as the text of SQLite's created
+	if !f.To.IsZero() { // compare the time in the ID: not every year sorts correctly as SQLite's text
 		and("id < ?", timeid.Floor(f.To))
 	}
 	return where, values

@@ -97,7 +97,7 @@ func boundedPage(t *testing.T, r uploads.Records) {
 	require.NotEmpty(t, next)
 }
 
-// lastYear is the end of time in .NET and Java, which clients send for no limit.
+// lastYear is the end of time in .NET and Java; clients send it for "no limit".
 var lastYear = time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC)
 
 func filteredList(t *testing.T, r uploads.Records) {

@@ -14,9 +14,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// RunStates tests everything that [uploads.States] promises. open returns an
-// empty one for each case, and is called from parallel cases. RunStates returns
-// when all cases are done.
+// RunStates tests everything that [uploads.States] promises. open returns empty States for each
+// case, and is called from parallel cases. RunStates returns when all cases are done.
 func RunStates(t *testing.T, open func(t *testing.T) uploads.States) {
 	t.Helper()
 	t.Run("states of parts", func(t *testing.T) {
@@ -168,7 +167,7 @@ func statesListed(t *testing.T, s uploads.States) {
 	}
 }
 
-// The clock is that of the place, which a test cannot move.
+// The clock is that of the place of the states, which a test cannot change.
 func stateIdle(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	setState(t, s, firstKey, `{"count":1}`, revision)

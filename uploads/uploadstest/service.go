@@ -32,7 +32,7 @@ func RunService(t *testing.T, open func(t *testing.T) (storage.Bucket, uploads.R
 	})
 }
 
-// serviceCases hold for every kind of bucket and records.
+// serviceCases are the cases that hold for every kind of bucket and records.
 var serviceCases = []struct {
 	name string
 	run  func(t *testing.T, s *uploads.Service)
@@ -149,7 +149,7 @@ var serviceCases = []struct {
 		close(start)
 		group.Wait()
 		for i, f := range got {
-			if errs[i] != nil { // it began after the file was made
+			if errs[i] != nil { // the call began after the file was made
 				require.Equal(t, uploads.Completed, uploads.CodeOf(errs[i]))
 			}
 			require.NotNil(t, f, "every call returns the file")

@@ -58,14 +58,14 @@ func create(t *testing.T, r uploads.Records, records ...*uploads.File) {
 	}
 }
 
-// same compares a stored record with the one that came back, whose time is UTC.
+// same compares a stored record with the one that was returned, whose time is in UTC.
 func same(t *testing.T, want, got *uploads.File) {
 	t.Helper()
 	require.NotNil(t, got)
 	require.Equal(t, *want, *got)
 }
 
-// all returns the IDs of List, read in pages.
+// all returns the IDs that List returns, read in pages.
 func all(t *testing.T, r uploads.Records, f uploads.Filter, limit int) []string {
 	t.Helper()
 	var ids []string

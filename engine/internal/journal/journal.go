@@ -1,12 +1,12 @@
 // Package journal records in a file how far a multipart upload has come, so that
 // another process can resume it.
 //
-// A journal has one line of JSON for what was begun, for each part that the store
-// has, and for the request to complete the object. If a killed process left a torn
-// line, that line and all after it count as never written. A file that is not a
-// journal is never changed. The first line is on the disk before the first part is
-// sent, so that after a power failure no parts stay in the store unknown. Parts are
-// not synced: a power failure loses only those that the file forgets.
+// A journal has one line of JSON for what was begun, for each part that the store has, and for
+// the request to complete the object. If a killed process left a torn line, that line and all
+// after it count as never written. A file that is not a journal is never changed. The first
+// line is on the disk before the first part is sent, so that after a power failure no parts
+// stay in the store that nobody knows of. Parts are not synced: a power failure loses only
+// those that the file forgets.
 package journal
 
 import (
@@ -24,44 +24,44 @@ import (
 	"github.com/omnibucket/storage/internal/filelock"
 )
 
-// A Journal is the record of one upload. One that is not recorded has a nil Journal: Begun returns false, and
-// MarkCompleting and Forget do nothing.
+// A Journal is the record of one upload. If an upload is not recorded, its Journal is nil: Begun returns
+// false, and MarkCompleting and Forget do nothing.
 type Journal struct {
 	path       string
 	header     Header
 	parts      map[int]Part // nil means none
 	completing bool
-	file       *os.File // locked; nil means nothing is begun
+	file       *os.File // locked; nil means that nothing was begun
 }
 
 // A Header is the first line.
 type Header struct {
 	Format                          int `json:"omnibucket upload"`
 	Provider, Bucket, Location, Key string
-	Request                         string // fingerprint of what is uploaded
-	Upload                          string // the driver's name for it: a secret with GCS
+	Request                         string // fingerprint of the request
+	Upload                          string // the driver's name of the upload, which is a secret with GCS
 	WriteID                         string
 	PartSize                        int64  // bytes of the first part
-	Layers                          string `json:",omitempty"` // what the layers under which it was begun ask of parts
+	Layers                          string `json:",omitempty"` // requirements of the layers for parts
 }
 
 // A Part is a part that the store has.
 type Part struct {
 	Number int
-	Tag    string // the store's
+	Tag    string // the store's tag
 	Size   int64  // bytes
 	CRC32C uint32
 }
 
 const (
 	format = 1
-	// magic is what every journal begins with.
+	// magic is the text with which every journal begins.
 	magic = `{"omnibucket upload":`
 	// lineBytes bounds a line: keys, and the names of uploads and parts, are shorter.
 	lineBytes = 64 << 10
 )
 
-// An entry is a later line.
+// An entry is a line after the first one.
 type entry struct {
 	Part       *Part `json:",omitempty"`
 	Completing bool  `json:",omitempty"`
@@ -113,7 +113,7 @@ func (j *Journal) Part(number int) (part Part, found bool) {
 	return part, found
 }
 
-// Ignore makes the journal one of nothing; the file is written over by Start.
+// Ignore makes the journal one in which nothing was begun. Start then overwrites the file.
 func (j *Journal) Ignore() { j.header, j.parts, j.completing = Header{}, nil, false }
 
 // lock excludes other calls. If another call has ended since the file was opened,
@@ -137,7 +137,7 @@ func (j *Journal) lock() error {
 func (j *Journal) read() error {
 	lines := bufio.NewReaderSize(j.file, lineBytes)
 	head, _ := lines.Peek(len(magic))
-	if !strings.HasPrefix(magic, string(head)) { // a beginning of it is a torn line
+	if !strings.HasPrefix(magic, string(head)) { // the head may be the torn beginning of the first line
 		return ErrNotJournal
 	}
 	whole := int64(0)
@@ -152,7 +152,7 @@ func (j *Journal) read() error {
 		whole += int64(len(line))
 	}
 	if !j.Begun() {
-		return nil // Start writes all of it
+		return nil // Start writes the whole file
 	}
 	if err := j.file.Truncate(whole); err != nil {
 		return err
@@ -223,7 +223,7 @@ func (j *Journal) create() error {
 	return j.lock()
 }
 
-// RecordPart notes a part that the store has. It may be called concurrently.
+// RecordPart records a part that the store has. It may be called concurrently.
 func (j *Journal) RecordPart(p Part) error {
 	return j.write(entry{Part: &p})
 }
@@ -238,9 +238,9 @@ func (j *Journal) write(line any) error {
 	return err
 }
 
-// MarkCompleting notes that the object may exist from now on; before reports
-// whether it was noted already. The note must survive a crash: without it, the next
-// call would take its own object for another client's.
+// MarkCompleting records that the object may exist from now on. before reports whether that was
+// recorded already. The record must survive a crash: without it, the next call would take its
+// own object for another client's.
 func (j *Journal) MarkCompleting() (before bool, err error) {
 	if j == nil {
 		return false, nil
@@ -255,12 +255,12 @@ func (j *Journal) MarkCompleting() (before bool, err error) {
 // Close leaves the file for another call.
 func (j *Journal) Close() {
 	if j != nil && j.file != nil {
-		_ = j.file.Close() // what it lost is sent again
+		_ = j.file.Close() // lines that it loses are recorded again
 		j.file = nil
 	}
 }
 
-// Forget removes the file: what was begun has ended.
+// Forget removes the file, because the upload has ended.
 func (j *Journal) Forget() error {
 	if j == nil {
 		return nil
@@ -274,7 +274,7 @@ func (j *Journal) Forget() error {
 		j.Close()
 	}
 	removed := os.Remove(j.path)
-	if removed == nil { // if the file came back, a later upload would take this one's object for its own
+	if removed == nil { // if the file came back, a later upload would take its object for its own
 		removed = durable.SyncDir(filepath.Dir(j.path))
 	}
 	if removed != nil && !errors.Is(removed, fs.ErrNotExist) {

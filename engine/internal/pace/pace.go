@@ -2,10 +2,10 @@
 //
 // Before the first refusal nothing is held back, and successes are only counted. After it, each
 // second decides. If more than a tenth of the requests were refused, the rate becomes what the
-// store served, but is cut by 30 percent at most. If none was refused, the rate grows by a step,
-// which doubles with each further such second. If few were refused, the rate stays: it is at the
-// store's limit, or one object is written too often. After ten seconds without a refusal nothing
-// is held back again.
+// store served, but never falls by more than 30 percent. If none was refused, the rate grows by
+// a step, which doubles with each further such second. If few were refused, the rate stays: it
+// is at the store's limit, or one object is written too often. After ten seconds without a
+// refusal nothing is held back again.
 package pace
 
 import (
@@ -19,10 +19,10 @@ import (
 
 const (
 	round      = time.Second
-	refusedOf  = 10  // the rate is cut if more than one request in so many is refused
-	cut        = 0.7 // the rate is cut to this share of it at most, as TCP's CUBIC does
+	refusedOf  = 10  // the rate is cut if more than one request in 10 is refused
+	cut        = 0.7 // the rate is cut to this share of itself at most, as in TCP's CUBIC
 	firstStep  = 40  // the first step is the rate divided by this
-	calmRounds = 10  // after so many, the store does not throttle any more
+	calmRounds = 10  // after so many rounds without a refusal, the store no longer throttles
 	sample     = 16  // the clock is read once for so many successes
 
 	// slack is how late a request may be without a longer wait for the next one: timers are late.
@@ -46,7 +46,7 @@ type Pace struct {
 	mu      sync.Mutex
 	rate    float64       // requests a second; 0 if none is held back
 	step    float64       // how much rate grows next
-	next    time.Duration // when the next request may be made
+	next    time.Duration // time of the next request
 	begun   time.Duration // when this round began
 	ends    time.Duration // when this round ends
 	served  int           // requests that were served in this round
@@ -107,7 +107,8 @@ func (p *Pace) Succeeded() {
 	p.Answered()
 }
 
-// Answered counts a request that the store has served, even if the response is a failure.
+// Answered counts a request to which the store has responded, even if the response is a
+// failure.
 func (p *Pace) Answered() {
 	if !p.watches.Load() {
 		return
@@ -138,7 +139,8 @@ func (p *Pace) Refusal() error {
 
 func (p *Pace) now() time.Duration { return time.Since(p.origin) }
 
-// take takes the next request's time if it has come; else it returns how long that takes.
+// take takes the time of the next request if it has come. Otherwise it returns how long to wait
+// for it.
 func (p *Pace) take(now time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -198,7 +200,7 @@ func (p *Pace) decide() {
 	if p.calm > 1 {
 		p.step *= 2
 	}
-	p.rate += p.step // if rate is 0, step is 0 too
+	p.rate += p.step // if rate is 0, step is 0, too
 	if p.calm == calmRounds {
 		p.rate, p.refusal = 0, nil
 		p.watches.Store(false)

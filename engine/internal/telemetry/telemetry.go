@@ -1,8 +1,8 @@
 // Package telemetry reports operations to OpenTelemetry.
 //
 // A [Reporter] belongs to one bucket. Each operation is a [Call]: Start begins its span, End adds
-// what came of it and records the metrics. If nobody listens, no attributes are built, and a
-// call on this machine has no span.
+// the outcome and records the metrics. If nothing collects traces or metrics, no attributes are
+// built, and a call on this machine has no span.
 package telemetry
 
 import (
@@ -126,19 +126,19 @@ func (r *Reporter) idle(local bool) bool {
 
 // A Call is one operation in progress.
 type Call struct {
-	span     trace.Span    // nil if nobody traces
+	span     trace.Span    // nil if nothing collects traces
 	started  time.Duration // time since origin; 0 if it is not measured
-	measured bool          // somebody collects metrics
+	measured bool          // whether something collects metrics
 }
 
-// An Outcome is what came of a call.
+// An Outcome is the result of a call.
 type Outcome struct {
 	Bytes, Requests int64
 	OverGrants      int64 // buffers granted over the limit
 	Failure         Failure
 }
 
-// A Failure is the error of a call; the zero value is none.
+// A Failure is the error of a call; the zero value means no error.
 type Failure struct {
 	Err      error
 	Code     string
@@ -150,8 +150,8 @@ func (f *Failure) errorType() attribute.KeyValue {
 	return attribute.String("error.type", strings.ReplaceAll(f.Code, " ", "_"))
 }
 
-// Start begins a call. keys is how many it has, or 0 if they are not a list; local is whether it
-// stays on this machine, as signing does.
+// Start begins a call. keys is the number of keys, or 0 if the call has no list of keys. local
+// says that the call stays on this machine, as signing does.
 func (r *Reporter) Start(ctx context.Context, c *Call, name, key string, keys int, local bool) context.Context {
 	if c.measured = r.measures(ctx); c.measured {
 		c.started = time.Since(origin)

@@ -18,7 +18,7 @@ type pkg struct {
 	GoFiles               []string
 }
 
-// isPublic reports whether other modules can import the package, and are meant to.
+// isPublic reports whether other modules can and may import the package.
 func (p *pkg) isPublic() bool {
 	path := "/" + p.ImportPath + "/"
 	return p.Name != "main" && !strings.Contains(path, "/internal/") && !strings.Contains(path, "/examples/")
@@ -26,7 +26,7 @@ func (p *pkg) isPublic() bool {
 
 // apiOf returns a sorted line for each exported name and field of the public packages.
 func apiOf(patterns ...string) ([]string, error) {
-	// For Linux, whatever this machine is, so that the listing is the same.
+	// The listing is made for Linux on every machine, so that it is always the same.
 	packages, err := golist.Packages[pkg](
 		"Dir,ImportPath,Name,GoFiles", []string{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0"},
 		patterns...)

@@ -51,7 +51,7 @@ func run(write bool) error {
 	return nil
 }
 
-// difference returns the lines that only the one or the other sorted listing has.
+// difference returns the lines that only one of two sorted listings has.
 func difference(before, after []string) (removed, added []string) {
 	for _, line := range before {
 		if _, found := slices.BinarySearch(after, line); !found {

@@ -81,9 +81,9 @@ func (w *writer) typ(spec *ast.TypeSpec) {
 
 var spaces = regexp.MustCompile(`\s+`)
 
-// oneLine prints a node in one line.
+// oneLine prints a node as one line.
 func oneLine(node any) string {
 	var text bytes.Buffer
-	_ = format.Node(&text, token.NewFileSet(), node) // a buffer takes everything, and the node was parsed
+	_ = format.Node(&text, token.NewFileSet(), node) // writes to a buffer never fail, and the node was parsed
 	return strings.ReplaceAll(strings.TrimSpace(spaces.ReplaceAllString(text.String(), " ")), "{ }", "{}")
 }

@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	maxColumns = 120 // of a line; a tab is four
-	perLong    = 167 // one line in so many may be longer: 0.6 percent
-	maxNames   = 90  // exported by a package
+	maxColumns = 120 // columns of a line; a tab counts as four
+	perLong    = 167 // one line in 167 may be longer: 0.6 percent
+	maxNames   = 90  // names that a package exports
 	root       = "github.com/omnibucket/storage"
-	rootNames  = 290 // exported by the root package
+	rootNames  = 290 // names that the root package exports
 )
 
-// A folder is what the Go files of one directory have, without tests.
+// A folder is the Go files of one directory, without tests.
 type folder struct {
 	lines int
-	long  []string // where lines are too long
+	long  []string // places of lines that are too long
 }
 
-// check returns the bounds that the repository in a directory passes.
+// check returns the bounds that the repository in a directory exceeds.
 func check(dir string) ([]string, error) {
 	folders, err := read(dir)
 	if err != nil {
@@ -59,7 +59,7 @@ func namesOf(path string) int {
 	return maxNames
 }
 
-// passed returns the bound that a folder passes, or nothing.
+// passed returns the bound that a folder exceeds, or nothing.
 func (f *folder) passed(name string) []string {
 	if len(f.long) < 2 || len(f.long)*perLong <= f.lines {
 		return nil
@@ -113,7 +113,8 @@ func (f *folder) add(path string) error {
 
 func columns(line string) int { return utf8.RuneCountInString(line) + 3*strings.Count(line, "\t") }
 
-// text is a line that is a string, perhaps with its name: a reader who searches for a message finds it in one piece.
+// text matches a line that is a string, perhaps with its name: a reader who searches for a message finds it in one
+// piece.
 var text = regexp.MustCompile("^(?:(?:const )?\\w+(?::| :?=)\\s*|return |\\w+\\s+= )?(?:\"[^\"]*\"|`[^`]*`)[,+ ]*$")
 
 // mayBeLong reports whether a line is a row of a table or a text, or has an address, which no line break may divide.
@@ -123,7 +124,8 @@ func mayBeLong(line string) bool {
 	return row || text.MatchString(line) || strings.Contains(line, "://")
 }
 
-// declaration is a line of api.txt for a name of a package: no method, field, or method of an interface.
+// declaration matches a line of api.txt for a name of a package that is not a method, a field, or a
+// method of an interface.
 var declaration = regexp.MustCompile(`^(\S+): (?:func \w|type \w+(?:\[.*\])? |(?:const|var) )`)
 
 // exported returns how many names each package exports.

@@ -11,8 +11,8 @@ import (
 	"os/exec"
 )
 
-// Packages returns the packages of the module in the working directory. fields are those of "go
-// list -json" that P has. env is added to the environment.
+// Packages returns the packages of the module in the working directory. fields are the fields
+// of "go list -json" that P has. env is added to the environment.
 func Packages[P any](fields string, env []string, patterns ...string) ([]P, error) {
 	cmd := exec.Command("go", append([]string{"list", "-json=" + fields}, patterns...)...)
 	cmd.Env = append(os.Environ(), env...)

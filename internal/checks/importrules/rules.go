@@ -37,10 +37,10 @@ var telemetry = []string{
 
 var jobs = []string{"uploads", "lease", "commit", "transfer", "serve"}
 
-// crc64nvme is the checksum that S3 has by default, and what its package needs.
+// crc64nvme is the package of S3's default checksum, and its dependencies.
 var crc64nvme = []string{"github.com/minio/crc64nvme", "github.com/klauspost/cpuid/v2"}
 
-// s3Stores are where s3server keeps buckets.
+// s3Stores are the packages with the stores of s3server.
 var s3Stores = []string{"s3server/internal/memory", "s3server/internal/driverstore"}
 
 // shared lists the packages that several providers use.
@@ -50,7 +50,7 @@ var shared = []string{
 	"internal/properties", "internal/sdkerror", "internal/staleupload", "internal/transport", "internal/urlpath",
 }
 
-// machines are parts of the core that need nothing of the API.
+// machines are parts of the core that need no package of the API.
 var machines = []string{
 	"internal/backoff", "internal/blockcache", "internal/buffer", "internal/evidence", "internal/headertext",
 	"internal/keyrule", "internal/metadata", "engine/internal/pace", "internal/progress", "internal/rangeplan",
@@ -152,7 +152,7 @@ var rules = []rule{
 	},
 }
 
-// shipped reports whether a package is more than a suite or a tool for tests.
+// shipped reports whether programs use a package. Suites and tools for tests are not shipped.
 func shipped(path string) bool {
 	return path != "storagetest" && path != "storagetest/hostile" && path != "storagetest/differential" &&
 		path != "uploads/uploadstest" &&

@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	// definition matches how docs/maintainers/contract.md introduces a rule: "**W5. Write
+	// definition matches the text with which docs/maintainers/contract.md introduces a rule: "**W5. Write
 	// conditions.**".
 	definition = regexp.MustCompile(`(?m)^\*\*([A-Z]+(?:-FS|[0-9]+))\. `)
 
@@ -18,7 +18,7 @@ var (
 // A contract is the set of rules that docs/maintainers/contract.md defines.
 type contract struct {
 	rules    map[string]bool
-	families map[byte]bool // their first letters
+	families map[byte]bool // first letters of the rules
 }
 
 func readContract(path string) (contract, error) {
@@ -40,7 +40,7 @@ func readContract(path string) (contract, error) {
 	return c, nil
 }
 
-// notRules are words that look like rules: V4 is the version of a signature.
+// notRules are words that look like rules and are not: V4 is the version of a signature.
 var notRules = map[string]bool{"V4": true}
 
 // checkRules reports the rules that p cites and the contract does not define.

@@ -14,23 +14,23 @@ import (
 // the path of their folder after it, also those of other modules.
 const module = "github.com/omnibucket/storage"
 
-// packages has what the packages of this repository declare, by folder.
+// packages has the declarations of the packages of this repository, by folder.
 type packages struct {
 	root   string
 	loaded map[string]*names
 }
 
-// names is what a package declares.
+// A names has the names that a package declares.
 type names struct {
 	name    string
 	top     map[string]bool
 	members map[string]map[string]bool // methods and fields, by type
-	embeds  map[string][]string        // embedded types; "" for one of another package
-	imports map[string]string          // paths, by the names that the package uses; not of tests
+	embeds  map[string][]string        // embedded types, by type; "" for a type of another package
+	imports map[string]string          // import paths, by the names that the package uses, without its tests
 }
 
-// byPath returns what the package with an import path declares, or nil if it is not a
-// package of this repository.
+// byPath returns the names of the package with an import path, or nil if it is not a package of
+// this repository.
 func (p *packages) byPath(path string) (*names, error) {
 	if path != module && !strings.HasPrefix(path, module+"/") {
 		return nil, nil
@@ -38,7 +38,7 @@ func (p *packages) byPath(path string) (*names, error) {
 	return p.load(filepath.Join(p.root, filepath.FromSlash(strings.TrimPrefix(path, module))))
 }
 
-// load returns what the package in a folder declares, with its tests.
+// load returns the names that the package in a folder declares, with its tests.
 func (p *packages) load(dir string) (*names, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -80,14 +80,15 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	})
 	unique := name
 	if strings.HasPrefix(id, "mrk-") {
-		unique.Region = "" // its replicas in other regions have the same id
+		unique.Region = "" // the key's replicas in other regions have the same id
 	}
 	return &kms.Key{
 		Type: "github.com/omnibucket/awskms", Name: unique.String(), Bucket: c.Bucket, Service: key{client, c.Key},
 	}, nil
 }
 
-// watched returns [kms.Client] in place of a client of this kind. Another one stays as it is.
+// watched returns [kms.Client] in place of a client of this kind. A client of another kind
+// stays as it is.
 func watched(given awssdk.HTTPClient) awssdk.HTTPClient {
 	switch c := given.(type) {
 	case *awshttp.BuildableClient:
@@ -139,7 +140,7 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Ob
 	return out.Plaintext, nil
 }
 
-// meanings are the errors of Encrypt and Decrypt, and those that all services of AWS have.
+// meanings has the codes of Encrypt and Decrypt, and the codes that all services of AWS have.
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html and CommonErrors.html
 var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.PermissionDenied, Hint: "permit kms:Encrypt to write and kms:Decrypt to read, in the policy of the key or of the credentials"}: "AccessDeniedException AccessDenied NotAuthorized OptInRequired",
@@ -155,7 +156,7 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.Unavailable}: "DependencyTimeoutException KeyUnavailableException KMSInternalException InternalFailure InternalServiceError ServiceUnavailable",
 })
 
-// failed returns the error of a request. secrets are not shown.
+// failed returns the error of a request. The error shows none of the secrets.
 func failed(err error, secrets ...[]byte) error {
 	api, own := errors.AsType[smithy.APIError](err)
 	if own && api.ErrorCode() == "IncorrectKeyException" {

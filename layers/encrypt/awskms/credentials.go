@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
-// credentials report a failure to get them as such. The SDK would report a failure of the request.
+// credentials return an error of their own if they cannot be had. The SDK would report that the
+// request failed.
 type credentials struct{ from aws.CredentialsProvider }
 
 func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {

@@ -50,7 +50,7 @@ type Config struct {
 	Bucket string
 	// Credential makes access tokens. If it is nil, Azure's default chain is looked up for the first one.
 	Credential azcore.TokenCredential
-	// HTTPClient sends the requests. If it is nil, there is one of its own.
+	// HTTPClient sends the requests. If it is nil, the keys have a client of their own.
 	HTTPClient *http.Client
 }
 
@@ -110,7 +110,8 @@ type key struct {
 	name, version string
 }
 
-// proof returns what follows the data key in what is wrapped. No name of a container has a byte 0.
+// proof returns the bytes that are wrapped after the data key. No name of a container has a byte
+// 0.
 func proof(of encrypt.Object) []byte {
 	sum := sha256.Sum256(
 		[]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + of.Bucket + "\x00" + of.Key),

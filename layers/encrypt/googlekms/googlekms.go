@@ -47,7 +47,8 @@ type Config struct {
 	Credentials *auth.Credentials
 	// Endpoint is the root of the service. The default is https://cloudkms.googleapis.com.
 	Endpoint string
-	// HTTPClient sends the requests, after they were given a token. If it is nil, there is one of its own.
+	// HTTPClient sends the requests, after they were given a token. If it is nil, the keys have a client
+	// of their own.
 	HTTPClient *http.Client
 }
 

@@ -26,13 +26,14 @@ import (
 // store would.
 type Store struct {
 	Bucket storage.Bucket
-	Tag    string             // begins the revisions of its objects
-	Own    driver.Description // of the layer's own store
-	ID     string             // what Identity returns
+	Tag    string             // text with which the revisions of its objects begin
+	Own    driver.Description // description of the layer's own store
+	ID     string             // the result of Identity
 }
 
-// Identity returns what distinguishes a bucket from others as the other store of a layer. If nothing is known of it,
-// the result ends with the layer: what is kept under it is never taken for that of another bucket.
+// Identity returns a text that distinguishes a bucket from others as the other store of a layer. If nothing is known
+// of the bucket, the text is valid only as long as the layer, so that data kept under it is never taken for that of
+// another bucket.
 func Identity(b storage.Bucket) string {
 	if identity, known := serving.Identity(b); known {
 		return identity
@@ -43,10 +44,12 @@ func Identity(b storage.Bucket) string {
 // Needed are the features that a store must have to which a layer copies: writes by a condition, and a write id.
 const Needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata
 
-// FailedOver is the ReplicationStatus of what a mirror has read from its second store.
+// FailedOver is the ReplicationStatus of an object that a mirror has read from its second
+// store.
 const FailedOver = "mirror: second store"
 
-// ErrNeeds returns the error of a layer whose store, such as "the new store of an overlay", lacks what is needed.
+// ErrNeeds returns the error of a layer whose store, such as "the new store of an overlay", lacks a feature of
+// [Needed].
 func ErrNeeds(store string) error {
 	return &storage.Error{
 		Code: storage.Unsupported, Err: errors.New(store + " needs IfAbsent, IfRevision and metadata"),
@@ -63,13 +66,14 @@ func Refuse(d driver.Driver, err error) driver.Driver {
 	return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return err })
 }
 
-// Calls returns the driver of a layer whose errors name the call, and not what it failed with in another bucket.
+// Calls returns the driver of a layer whose errors name the call, and not the operation that failed in another
+// bucket.
 func Calls(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)
 		if e, ok := errors.AsType[*storage.Error](err); ok && e.Op != "" {
 			own, where := *e, fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
-			if own.Op, own.Err = "", errors.New(where); e.Err != nil { // no *Error: an error has one Code
+			if own.Op, own.Err = "", errors.New(where); e.Err != nil { // not an *Error, because an error has one Code
 				own.Err = fmt.Errorf("%s: %w", where, e.Err)
 			}
 			return &own
@@ -79,7 +83,8 @@ func Calls(d driver.Driver) driver.Driver {
 }
 
 // Overlaps reports whether the other bucket is known to be that of the layer's own store, a folder of it, or a
-// directory around it. A removal from one of them then takes the object of both, and copies beget copies.
+// directory around it. A removal from one of them would then remove the object of both, and each copy would
+// cause another copy.
 func Overlaps(d driver.Driver, other storage.Bucket) bool {
 	return driver.Overlap(other, engine.New(d))
 }
@@ -90,9 +95,9 @@ func (s Store) Places(own driver.Driver) func() []driver.Place {
 	return func() []driver.Place { return slices.Concat(driver.PlacesOf(own), driver.Places(s.Bucket)) }
 }
 
-// Refused returns the error of a layer of two stores above another one that is of its kind, or that has the same other
-// store; nil if there is none. Two of a kind would take the revisions and the keys of the other one for their
-// own. A store that is in both places would be emptied by the one, and filled by the other.
+// Refused returns the error of a layer of two stores if a layer below it is of the same kind, or has the same other
+// store; otherwise nil. Two layers of one kind would take each other's revisions and keys for their own. If they had
+// the same store, one would empty it and the other fill it.
 func (s Store) Refused(kind string) error {
 	for _, word := range s.Own.Stack {
 		switch {
@@ -113,8 +118,8 @@ func (s Store) Refused(kind string) error {
 }
 
 // Describe returns the description of the own store without the features that one store cannot keep for both, and
-// without checksums, tags and also if the other store lacks them. The own store still keeps versions, and what was
-// removed, if it is opened so.
+// without checksums, tags and the features "also" if the other store lacks them. The own store still keeps
+// versions and removed objects if it is opened so.
 func (s Store) Describe(also storage.Features) driver.Description {
 	desc := s.Own
 	desc.Features &^= withheld
@@ -124,7 +129,7 @@ func (s Store) Describe(also storage.Features) driver.Description {
 		}
 	}
 	desc.Versioned, desc.CopiesWithoutAttrs, desc.MaxBatch = false, false, 0
-	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 { // the store itself decides
+	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 { // the store decides itself
 		desc.EnableVersions = func() {}
 	}
 	if desc.EnableSoftDelete == nil && s.Own.Features&storage.SoftDelete != 0 {
@@ -191,7 +196,8 @@ func (s Store) Condition(c storage.Condition) storage.ReadOption {
 	return nil
 }
 
-// ForOwn returns a read for the own store, in which no object has a revision of the other one.
+// ForOwn returns r as a read of the own store, in which no object has a revision of the other
+// store.
 func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 	if !s.Has(r.Condition.NotRevision) {
 		return r
@@ -201,14 +207,15 @@ func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 	return &own
 }
 
-// CopyID returns the write id of the copy of a revision: the public one of the store that was read.
+// CopyID returns the write id of the copy of a revision, which is the public revision of the store
+// that was read.
 func CopyID(revision string) string {
 	sum := sha256.Sum256([]byte(revision))
 	return hex.EncodeToString(sum[:16])
 }
 
-// NeedsNo reports whether a store that refused an object with err needs it not: it is the marker of a folder, without
-// content, and the store cannot have such a key, as a directory.
+// NeedsNo reports whether a store that refused an object with err does not need it. That is so if
+// the object is the marker of a folder, without content, whose key the store cannot have, as a directory cannot.
 func NeedsNo(key string, size int64, err error) bool {
 	if size != 0 || !markerkey.Is(key) {
 		return false
@@ -235,7 +242,8 @@ func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	return &own
 }
 
-// Get reads the range that r names, if the condition holds. It is in place of that of r, and may be nil.
+// Get reads the range that r names, if condition holds. The condition replaces that of r, and may be
+// nil.
 func (s Store) Get(
 	ctx context.Context, r *driver.GetRequest, condition storage.ReadOption,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -283,13 +291,13 @@ func ListPage(
 	return storage.ListPage(ctx, b, token, opts...)
 }
 
-// Hides reports whether a layer that keeps objects below reserved in b hides an entry: a key there, or a common
-// prefix below which all keys are. The key past follows them.
+// Hides reports whether a layer that keeps objects below reserved in b hides an entry: a key below reserved, or
+// a common prefix that has only such keys. past is a key that follows all of them.
 func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reserved, past string) (bool, error) {
 	if !e.IsPrefix || !strings.HasPrefix(reserved, e.Key) {
 		return strings.HasPrefix(e.Key, reserved), nil
 	}
-	for _, start := range [...]string{"", past} { // there may be many
+	for _, start := range [...]string{"", past} { // reserved may have many keys
 		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1))
 		for first, err := range below {
 			if err != nil || !strings.HasPrefix(first.Key, reserved) {

@@ -7,11 +7,11 @@ import "strings"
 type Class int
 
 const (
-	None    Class = iota // of methods that make no request
-	Read                 // of an object, its attributes or tags
-	List                 // of a page of objects, versions, parts or multipart uploads
-	Removal              // of objects, versions or a multipart upload
-	Write                // all others
+	None    Class = iota // methods that make no request
+	Read                 // reads of an object, its attributes or tags
+	List                 // pages of objects, versions, parts or multipart uploads
+	Removal              // removals of objects, versions or a multipart upload
+	Write                // all other requests
 )
 
 // Of returns the class of the requests that a method of a driver makes. call is its name.

@@ -13,13 +13,14 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A Form describes the addresses of a provider whose buckets are on a server.
+// A Form describes the addresses of a provider whose buckets are on a server and not on this
+// machine.
 type Form struct {
 	Scheme      string
 	Params      []string // the parameters that the provider has
 	Bucket      string   // the provider's word for it, such as "container"
 	Account     string   // the address of the account
-	Credentials string   // where the environment has them
+	Credentials string   // where the environment has credentials
 }
 
 // Register registers a scheme. It uses parse to make a Config of an address.
@@ -96,7 +97,7 @@ func Flag(query url.Values, name string, byDefault bool) (bool, error) {
 }
 
 // InClear reports whether requests to u show their headers to the network: they have no TLS, and
-// leave this machine. A nil URL is a provider's own.
+// leave this machine. A nil URL means the provider's own server, which has TLS.
 func InClear(u *url.URL) bool {
 	if u == nil || u.Scheme != "http" || u.Hostname() == "localhost" {
 		return false

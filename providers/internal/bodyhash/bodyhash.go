@@ -1,4 +1,5 @@
-// Package bodyhash reads a body before it is sent, to sum what its request has to name first.
+// Package bodyhash reads a body before it is sent, to compute a checksum that the request must
+// send before the body.
 package bodyhash
 
 import (
@@ -12,11 +13,11 @@ import (
 
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// Read calls write with all bytes of body, and returns to its start. source is the body of the core
-// in it, or body itself. If reading fails, Read returns the body's error.
+// Read calls write with all bytes of body, and returns to its start. source is the core's body that
+// body wraps, or body itself. If reading fails, Read returns the body's error.
 func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(p []byte)) error {
 	var from io.Reader = body
-	if peeker, ok := source.(driver.BodyPeeker); ok { // such a look is no progress
+	if peeker, ok := source.(driver.BodyPeeker); ok { // such a read does not count as progress
 		from = io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
 	}
 	buffer := buffers.Get().(*[64 << 10]byte)
@@ -35,7 +36,7 @@ func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(
 	return ctx.Err()
 }
 
-// A peekReader is a body as an io.ReaderAt that counts nothing.
+// A peekReader reads a body as an io.ReaderAt, without counting bytes as progress.
 type peekReader struct{ driver.BodyPeeker }
 
 func (r peekReader) ReadAt(p []byte, offset int64) (int, error) { return r.PeekAt(p, offset) }

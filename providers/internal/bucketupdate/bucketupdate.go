@@ -6,8 +6,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Requested returns the settings that r asks for as the bucket's. A driver
-// returns it if the update succeeded and reading the bucket afterwards failed.
+// Requested returns a bucket with the settings that r asks for. A driver returns it if the
+// update succeeded and reading the bucket afterwards failed.
 func Requested(r *driver.BucketRequest) *storage.BucketInfo {
 	return &storage.BucketInfo{
 		Name:             r.Name,

@@ -18,15 +18,15 @@ import (
 )
 
 // A Completion is one call of CompleteParts of an open upload. No store changes the marker and the
-// object in one step, so that the marker has the decision first: which call writes the object, and
-// over which revision. A call that fails for certain, or finds the key as it was, takes the decision
-// back. Otherwise only the call that decided writes the object. If it has vanished, another one may
-// write it in its place, but only over the revision of the decision, which no store has twice. If
-// there was no object, another call cannot know whether it was made and removed, so that the upload
-// has ended.
+// object in one step. So a decision is first written into the marker: which call writes the object,
+// and over which revision. A call that certainly failed, or that finds the key unchanged, takes its
+// decision back. Otherwise only the call of the decision writes the object. If that call has
+// vanished, another one may write the object, but only over the revision of the decision, which no
+// store repeats. If there was no object, another call cannot know whether it was made and then
+// removed, so the upload has ended.
 type Completion struct {
 	Store  driver.Driver
-	Marker string // its key
+	Marker string // key of the marker
 	// Prepare does everything before the one request that makes the object. It may be called again.
 	Prepare func(ctx context.Context) error
 	// Commit makes the object.
@@ -40,22 +40,23 @@ type Completion struct {
 const (
 	// maxDecisions bounds how often a call decides again because others have written to the key.
 	maxDecisions = 16
-	// patience is how long a call waits for another one that is making the object, which is one
-	// request, before it takes the other one for dead.
+	// patience is how long a call waits for another call that is making the object, which takes
+	// one request. Then it takes the other call for dead.
 	patience = 10 * time.Second
-	// cleanup bounds what follows a failure, also after the end of the caller's context.
+	// cleanup bounds the requests that follow a failure, also after the end of the caller's
+	// context.
 	cleanup = 5 * time.Second
 
 	firstPause, longestPause = 20 * time.Millisecond, time.Second
 	releases                 = 3 // attempts to take a decision back, or to remove the parts
 )
 
-// A decision is which call makes the object. The zero value is that none does.
+// A decision says which call makes the object. The zero value means that no call does.
 type decision struct {
 	Call     string `json:"c,omitempty"` // CompleteRequest.Call
 	Absent   bool   `json:"a,omitempty"`
 	Revision string `json:"r,omitempty"`
-	Taken    bool   `json:"t,omitempty"` // over from a call that may have made the object
+	Taken    bool   `json:"t,omitempty"` // taken over from a call that may have made the object
 	Made     bool   `json:"m,omitempty"` // the object was made, and the marker could not be removed
 }
 
@@ -77,15 +78,15 @@ type marker struct {
 	revision string
 }
 
-const decisionName = "omnibucketdecision" // of the marker's metadata
+const decisionName = "omnibucketdecision" // name in the marker's metadata
 
-// ErrEnded is for an upload that was completed or aborted.
+// ErrEnded is the error for an upload that was completed or aborted.
 var ErrEnded = &storage.Error{
 	Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one",
 }
 
-// errEndedUnknown is for an upload whose object was made by an earlier attempt and then replaced, or
-// was never made because another write came first.
+// errEndedUnknown is the error for an upload whose object was made by an earlier attempt and then
+// replaced, or was never made because another write came first.
 var errEndedUnknown = &storage.Error{
 	Code: storage.ObjectNotFound, Unknown: true,
 	Hint: "the upload has ended, and another object has its key: begin another upload if this one must be stored",
@@ -114,7 +115,7 @@ func IsOpen(metadata map[string]string) bool { return !decisionOf(metadata).Made
 
 func decisionOf(metadata map[string]string) (d decision) {
 	if text, err := base64.RawURLEncoding.DecodeString(metadata[decisionName]); err == nil {
-		_ = json.Unmarshal(text, &d) // without one, none was made
+		_ = json.Unmarshal(text, &d) // if there is no text, no decision was made
 	}
 	return d
 }
@@ -183,9 +184,9 @@ func (c *Completion) await(ctx context.Context) (*marker, error) {
 	}
 }
 
-// attempt makes the object. again says that another write to the key came first.
+// attempt makes the object. It sets again if another write to the key came first.
 func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Attrs, again bool, err error) {
-	first := m.Call == "" // else an earlier attempt may have made the object
+	first := m.Call == "" // otherwise an earlier attempt may have made the object
 	if first {
 		d, err := c.decide(ctx)
 		if err == nil {
@@ -215,7 +216,7 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 	case made:
 		c.drop(ctx)
 		return d, ErrEnded // the core finds the object
-	case storage.CodeOf(err) == storage.PermissionDenied: // then the object is made without a condition
+	case storage.CodeOf(err) == storage.PermissionDenied: // the object is then made without a condition
 	case err != nil:
 		return d, err
 	case there == nil:
@@ -226,8 +227,8 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 	return d, nil
 }
 
-// afterFailure looks whether a commit that failed has made the object, and takes the decision back
-// if it cannot have.
+// afterFailure finds out whether a failed commit has made the object. If it cannot have, it takes
+// the decision back.
 func (c *Completion) afterFailure(
 	ctx context.Context, m *marker, first bool, failed error,
 ) (*storage.Attrs, bool, error) {
@@ -264,7 +265,7 @@ func (c *Completion) release(ctx context.Context, m *marker) error {
 	}
 }
 
-// look returns the object that the key has, or nil, and whether it is that of the upload.
+// look returns the object of the key, or nil, and reports whether the upload has made it.
 func (c *Completion) look(ctx context.Context) (there *storage.Attrs, made bool, err error) {
 	put := c.request.Put
 	there, err = c.Store.Head(ctx, &driver.GetRequest{Key: put.Key, Length: -1, Native: put.Native, Auxiliary: true})
@@ -291,11 +292,11 @@ func (c *Completion) read(ctx context.Context) (*marker, error) {
 }
 
 // write replaces the marker m by one with another decision. It returns nil if another call has
-// replaced m before.
+// replaced m first.
 func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker, error) {
 	metadata := MarkerMetadata(m.key)
 	if d != (decision{}) {
-		text, _ := json.Marshal(d) // strings and bools: never fails
+		text, _ := json.Marshal(d) // strings and bools never fail
 		metadata[decisionName] = base64.RawURLEncoding.EncodeToString(text)
 	}
 	a, err := c.Store.Put(ctx, &driver.PutRequest{
@@ -306,7 +307,8 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	if err == nil {
 		return &marker{d, m.key, a.Revision}, nil
 	}
-	// Also after the end of ctx: a decision that nobody takes back would end the upload.
+	// This continues after the end of ctx, because a decision that nobody takes back would end
+	// the upload.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	now, readErr := c.read(ctx)
@@ -320,9 +322,9 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		foreign := *e
-		foreign.Unknown, err = true, &foreign // the marker has its revision: only a gateway can have made a 412
+		foreign.Unknown, err = true, &foreign // the marker has its revision, so a 412 can only be a gateway's
 	}
-	return nil, sdkerror.WithoutEffect(err) // the marker is not the object
+	return nil, sdkerror.WithoutEffect(err) // the marker is not the object that the caller writes
 }
 
 // drop ends the upload. ListUploads lists the parts that stay.
@@ -338,7 +340,7 @@ func (c *Completion) drop(ctx context.Context) error {
 	}
 }
 
-// dropMade is drop by the call that has made the object. If the marker stays, it has that.
+// dropMade is drop by the call that has made the object. If the marker stays, it says so.
 func (c *Completion) dropMade(ctx context.Context, m *marker) {
 	if c.drop(ctx) == nil {
 		return

@@ -18,10 +18,10 @@ import (
 const ContentType = "application/octet-stream"
 
 const (
-	markerName = "-begun" // before the parts in byte order
+	markerName = "-begun" // last segment of the marker's key, before the parts in byte order
 	partPrefix = "0-"
-	// keyName is the name of the marker's metadata that has the key. The core reserves names
-	// with this beginning.
+	// keyName is the name of the metadata of a marker that has the object's key. The core
+	// reserves names that begin like this one.
 	keyName = "omnibucketkey"
 )
 
@@ -55,10 +55,10 @@ func Key(metadata map[string]string) string {
 	return string(key)
 }
 
-const maxReads = 16 // of markers at once
+const maxReads = 16 // markers at once
 
-// Uploads returns the entries of n uploads that are for keys with a prefix. entry returns nil if there
-// is no such upload (any more).
+// Uploads returns the entries of n uploads that are for keys with a prefix. entry returns nil if there is no
+// such upload (any more).
 func Uploads(
 	ctx context.Context, n int, prefix string, entry func(ctx context.Context, i int) (*storage.UploadEntry, error),
 ) ([]storage.UploadEntry, error) {

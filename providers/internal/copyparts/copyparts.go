@@ -15,12 +15,12 @@ const (
 	// DefaultSize is the size of a part in bytes if nothing else decides it.
 	DefaultSize = 256 << 20
 
-	concurrency = 8 // the store does the work
-	// maxAttempts is for one part. If only the core retried, one failure among 10,000
-	// parts would copy all of them again.
+	concurrency = 8 // parts at once; the store does the work
+	// maxAttempts is the number of attempts for one part. If only the core retried, one failure
+	// among 10,000 parts would copy all of them again.
 	maxAttempts = 3
 	retryDelay  = 200 * time.Millisecond
-	maxDelay    = time.Minute // whatever the store asks for: rule T1
+	maxDelay    = time.Minute // longest wait, whatever the store asks for (rule T1)
 )
 
 // CopyAll calls copyPart for 0 to n-1, several at a time, and returns the first error.

@@ -1,4 +1,5 @@
-// Package customerkey is the value of the drivers' WithCustomerKey: a key for an object that the store does not keep.
+// Package customerkey has the value of the drivers' option WithCustomerKey: a key for an object, which the store does
+// not keep.
 package customerkey
 
 import (
@@ -15,20 +16,21 @@ import (
 	"github.com/omnibucket/storage/providers/internal/address"
 )
 
-// Size is the length of a key in bytes, and Algorithm what every store calls its use.
+// Size is the length of a key in bytes, and Algorithm is the name that every store has for its
+// use.
 const (
 	Size      = 32
 	Algorithm = "AES256"
 )
 
-// A Key is a key for an object; nil is none. No way of printing shows it: fmt and slog print also the values of
-// unexported fields, but not the result of a function.
+// A Key is a key for an object; nil means that there is none. No way of printing shows it: fmt and slog print
+// also the values of unexported fields, but not the result of a function.
 type Key struct {
 	option string // the name of the function that made it
 	reveal func() []byte
 }
 
-// New returns the value of the option, which has that name.
+// New returns the value of the option with that name.
 func New(option string, key []byte) *Key {
 	own := slices.Clone(key)
 	return &Key{option: option, reveal: func() []byte { return own }}
@@ -71,10 +73,10 @@ func (k *Key) Bytes() []byte {
 	return k.reveal()
 }
 
-// Base64 returns the key as requests have it.
+// Base64 returns the key in the form of requests.
 func (k *Key) Base64() string { return base64.StdEncoding.EncodeToString(k.Bytes()) }
 
-// SHA256 returns the hash of the key as requests have it.
+// SHA256 returns the hash of the key in the form of requests.
 func (k *Key) SHA256() string {
 	sum := sha256.Sum256(k.Bytes())
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -90,7 +92,7 @@ func (k *Key) SetHeaders(h http.Header, prefix string) {
 	h.Set(prefix+"Encryption-Key-Sha256", k.SHA256())
 }
 
-// Fingerprint returns a hash of the key that no store or request has.
+// Fingerprint returns a hash of the key that differs from every hash in stores and requests.
 func (k *Key) Fingerprint() string {
 	sum := sha256.Sum256(append([]byte("omnibucket customer key "), k.Bytes()...))
 	return hex.EncodeToString(sum[:])

@@ -22,7 +22,7 @@ func NewNameEscaper(mark, lost byte) *NameEscaper {
 	return n
 }
 
-// Escape returns name as the store gets it. The name must be in lower case.
+// Escape returns name in the form that is sent to the store. The name must be in lower case.
 func (n *NameEscaper) Escape(name string) string {
 	if !strings.Contains(name, n.lost) && !strings.Contains(name, n.markX) {
 		return name

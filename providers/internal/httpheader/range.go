@@ -27,8 +27,8 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 }
 
 // SizeOf returns the object's size in the header of the response to r, such as "bytes 0-9/100". If the
-// header is malformed, or the response begins elsewhere than r asks for, it fails with Internal. If the
-// object ends before the offset, for which emulators have this response, it fails with RangeNotSatisfiable.
+// header is malformed, or the response does not begin where r asks for, it fails with Internal. If the
+// object ends before the offset, to which emulators respond so, it fails with RangeNotSatisfiable.
 func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
 	from, _, dashed := strings.Cut(span, "-")
@@ -63,8 +63,8 @@ func RangeIgnored() *storage.Error {
 	}
 }
 
-// LengthMissing returns the error for a response without a length, which a proxy has
-// compressed or replaced. To take it as empty would lose the content.
+// LengthMissing returns the error for a response without a length, which a proxy has compressed
+// or replaced. To take the object for empty would lose the content.
 func LengthMissing() *storage.Error {
 	return &storage.Error{
 		Code: storage.Internal, Err: errors.New("the response has no Content-Length"),

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Optional returns a value as SDKs take it. It returns nil if it is the zero value, as "" is.
+// Optional returns a pointer to value, or nil if value is the zero value, such as "". SDKs take
+// optional fields in this form.
 func Optional[T comparable](value T) *T {
 	if value == *new(T) {
 		return nil
@@ -52,7 +53,7 @@ func Metadata(h http.Header, prefix string) map[string]string {
 	return metadata
 }
 
-// CRC32C returns the checksum in a text. It is not known if the text is not one.
+// CRC32C returns the checksum in a text, or an unknown one if the text is not a checksum.
 func CRC32C(text string) storage.CRC32C {
 	sum, known := crc32c.Decode(text)
 	return storage.CRC32C{Sum: sum, Known: known}

@@ -24,8 +24,8 @@ func (n Credentials) Check() error {
 	return nil
 }
 
-// Variable returns the name of the variable that holds what another variable holds for credentials
-// without a name: WORK_AWS_ACCESS_KEY_ID for the name work.
+// Variable returns the name of the variable that replaces variable for these credentials:
+// WORK_AWS_ACCESS_KEY_ID replaces AWS_ACCESS_KEY_ID for the name work.
 func (n Credentials) Variable(variable string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -38,10 +38,10 @@ func (n Credentials) Variable(variable string) string {
 	}, string(n)) + "_" + variable
 }
 
-// Get returns the value of such a variable, or "".
+// Get returns the value of the variable that [Credentials.Variable] names, or "".
 func (n Credentials) Get(variable string) string { return os.Getenv(n.Variable(variable)) }
 
-// Missing returns the error for a name that nothing has. It says where the credentials were looked for.
+// Missing returns the error if no credentials have the name. It says where they were looked for.
 func (n Credentials) Missing(places ...string) *storage.Error {
 	return &storage.Error{
 		Code: storage.Unauthenticated, Err: fmt.Errorf("there are no credentials named %s", n),

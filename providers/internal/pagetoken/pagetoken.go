@@ -1,4 +1,5 @@
-// Package pagetoken makes one token of the two texts that say where a page of a listing begins.
+// Package pagetoken encodes in one token the two texts that say where a page of a listing
+// begins.
 package pagetoken
 
 import (
@@ -14,7 +15,7 @@ func Encode(first, second string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(first)) + "." + base64.RawURLEncoding.EncodeToString([]byte(second))
 }
 
-// Parse returns the texts of a token. Those of "" are empty.
+// Parse returns the texts of a token. The texts of "" are empty.
 func Parse(token string) (first, second string, err error) {
 	if token == "" {
 		return "", "", nil

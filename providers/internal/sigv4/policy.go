@@ -34,8 +34,8 @@ func CheckForm(r *driver.SignRequest, provider string) error {
 	return nil
 }
 
-// Policy returns a form's policy as it is signed and sent: JSON in ASCII, encoded
-// as base64.
+// Policy returns a form's policy in the form that is signed and sent: JSON in ASCII, encoded as
+// base64.
 func Policy(document any) (string, error) {
 	text, err := json.Marshal(document)
 	if err != nil {

@@ -40,8 +40,8 @@ func (t *Term) EndBy(end time.Time) {
 	}
 }
 
-// Headers returns the headers that an uploader must send to give the object the
-// properties of r. The provider's own headers begin with prefix, as "X-Amz-".
+// Headers returns the headers that an uploader must send to give the object the properties of
+// r. The provider's own headers begin with prefix, such as "X-Amz-".
 func Headers(r *driver.SignRequest, prefix string) http.Header {
 	h := http.Header{}
 	for name, value := range map[string]string{

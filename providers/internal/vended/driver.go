@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A bucket says of which key each operation is.
+// A bucket is a driver that notes the key of each operation, so that its requests get the
+// credentials for that key.
 type bucket[C any] struct {
 	driver.Driver
 	keys *Keyring[C]
@@ -20,7 +21,7 @@ func New[C any](d driver.Driver, keys *Keyring[C]) driver.Driver { return &bucke
 // Native returns nil: no client of the SDK has the credentials of all keys.
 func (b *bucket[C]) Native() any { return nil }
 
-// with makes a call of an operation on key.
+// with makes one call of the driver as an operation on key.
 func with[C, R, T any](
 	ctx context.Context, b *bucket[C], key string, call func(context.Context, R) (T, error), r R,
 ) (result T, err error) {
@@ -38,8 +39,8 @@ func do[C, R any](ctx context.Context, b *bucket[C], key string, call func(conte
 	return err
 }
 
-// among is with for an operation in which the store reads objects. If they have other credentials than key, the core
-// moves the bytes.
+// among is with for an operation in which the store reads objects. If they have other credentials than key, it fails
+// with Unsupported, and the core moves the bytes.
 func among[C, R any](
 	ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef,
 	call func(context.Context, R) (*storage.Attrs, error), r R,

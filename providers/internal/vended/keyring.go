@@ -1,5 +1,5 @@
-// Package vended has the credentials of a bucket that differ by prefix and expire, as those that an Iceberg
-// REST catalog vends.
+// Package vended has the credentials of a bucket that differ by prefix and expire, such as those that an
+// Iceberg REST catalog vends.
 package vended
 
 import (
@@ -18,21 +18,22 @@ import (
 )
 
 const (
-	// maxEarly is how long before their end credentials are replaced, at most. Until then they serve if grant
-	// fails or is slow. Those that hold for less than twice as long are replaced after half of their time.
+	// maxEarly is how long before their end credentials are replaced at most. Until their end they are still
+	// used if grant fails or is slow. Credentials that are valid for less than twice maxEarly are replaced
+	// after half of their time.
 	maxEarly = 30 * time.Second
 	// maxKept is how many prefixes have credentials at once.
 	maxKept = 1000
 )
 
-// A Grant has credentials for the keys with a prefix, until they expire; zero is never.
+// A Grant has credentials for the keys with a prefix, until they expire; zero means never.
 type Grant[C any] struct {
 	Prefix      string
 	Expires     time.Time
 	Credentials C
 
-	early           time.Duration // how long before their end they are replaced
-	served, refused atomic.Bool   // by the store
+	early           time.Duration // how long before their end the credentials are replaced
+	served, refused atomic.Bool   // whether the store has accepted or refused them
 }
 
 func (g *Grant[C]) left() time.Duration {
@@ -45,12 +46,12 @@ func (g *Grant[C]) left() time.Duration {
 	return time.Until(g.Expires)
 }
 
-// A Keyring keeps the grants that have not expired, and asks for others.
+// A Keyring keeps the grants that have not expired, and asks for new ones.
 type Keyring[C any] struct {
 	grant func(ctx context.Context, key string) (*Grant[C], error)
 	mu    sync.Mutex
-	kept  map[string]*Grant[C] // by prefix
-	asked map[string]*question // calls of grant, by the prefix that they replace, or the folder of the key
+	kept  map[string]*Grant[C] // grants by prefix
+	asked map[string]*question // calls of grant, by the prefix that they replace or by the folder of the key
 }
 
 // NewKeyring returns a Keyring that asks grant for the credentials of a key, or of the prefix of a listing.
@@ -61,10 +62,11 @@ func NewKeyring[C any](grant func(ctx context.Context, key string) (*Grant[C], e
 // An operation is one call of a driver. It may make many requests, for longer than credentials last.
 type operation[C any] struct {
 	key  string
-	used atomic.Pointer[Grant[C]] // by the last request
+	used atomic.Pointer[Grant[C]] // the grant of the last request
 }
 
-// Credentials returns those for the next request of an operation, with the context of [New].
+// Credentials returns the credentials for the next request of an operation. ctx must be a
+// context that the driver of [New] has passed on.
 func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error) {
 	o, ok := ctx.Value(k).(*operation[C])
 	if !ok {
@@ -82,7 +84,7 @@ func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error)
 type question struct {
 	answered chan struct{}
 	err      error
-	canceled bool // the request that asked, not the question
+	canceled bool // the request that asked was canceled, not the question
 }
 
 func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
@@ -107,7 +109,7 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			if err != nil && ending != nil {
 				k.mu.Lock()
 				defer k.mu.Unlock()
-				ending.early = ending.left() / 2 // so that not each request waits for an answer like this
+				ending.early = ending.left() / 2 // so that not every request waits for such an answer
 				return ending, nil
 			}
 			return g, err
@@ -121,15 +123,15 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			return nil, ctx.Err()
 		case q.err != nil && !q.canceled:
 			return nil, q.err
-		} // else: the grant is kept, or does not hold for this key, or the other request was canceled
+		} // otherwise the grant is kept, or is not for this key, or the request that asked was canceled
 	}
 }
 
-// find returns the grant that is kept for a key: that of the longest prefix. If there is none, it returns what
-// its question is about: the longest prefix whose credentials end, or the folder of the key. ending is nil if
-// these do not hold any more.
+// find returns the grant that is kept for a key: the one with the longest prefix. If there is none, it returns
+// the subject of a question: the longest prefix whose credentials are about to end, or the folder of the key.
+// ending is nil if those credentials are not valid any more.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
-	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // which no prefix is
+	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // no prefix begins like this
 	valid, ended := -1, -1
 	for prefix, grant := range k.kept {
 		switch {
@@ -171,7 +173,7 @@ func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *question) (g
 	return grant, err
 }
 
-// keep keeps a grant. If there are too many, it forgets them.
+// keep keeps a grant. If there are too many, it forgets the others.
 func (k *Keyring[C]) keep(grant *Grant[C]) {
 	if len(k.kept) >= maxKept {
 		clear(k.kept)
@@ -187,7 +189,7 @@ func (o *operation[C]) judge(err error) error {
 	used := o.used.Load()
 	e, ok := errors.AsType[*storage.Error](err)
 	switch {
-	case used == nil: // it made no request
+	case used == nil: // the operation made no request
 	case err == nil:
 		used.served.Store(true)
 	case ok && e.Code == storage.Unauthenticated && !e.Unknown:
@@ -199,15 +201,15 @@ func (o *operation[C]) judge(err error) error {
 	return err
 }
 
-// aboutCredentials are the codes that a function may choose.
+// aboutCredentials are the codes of errors that a caller's function may choose.
 var aboutCredentials = []storage.Code{
 	storage.Unauthenticated, storage.PermissionDenied, storage.RateLimited, storage.Unavailable,
 	storage.DeadlineExceeded,
 }
 
 // failed returns the error of a request without credentials. A function may return an error of this library, such as
-// Unavailable, which is retried. It must not look like an answer about the object: that a secret is not
-// found does not mean that the object is not.
+// Unavailable, which is retried. The error must not look like an error about the object: if a secret is not found,
+// the object may exist.
 func failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-const maxText = 1 << 20 // bytes that are read of an object
+const maxText = 1 << 20 // bytes of an object that are read
 
 func (p *probe) put(ctx context.Context, key, text string, condition storage.Condition) (*storage.Attrs, error) {
 	return p.putRequest(ctx, p.request(key, text, condition))
@@ -70,8 +70,9 @@ func textPart(text string) func() *driver.PartRequest {
 	}
 }
 
-// prepareUpload does all of an upload except for the request that completes it, which may be repeated. To the
-// request of the part it adds what is the same for all. clean aborts what was not completed.
+// prepareUpload does all of an upload except for the request that completes it, which may be repeated. It
+// adds the fields that all requests share to the request of the part. clean aborts an upload that was not
+// completed.
 func (p *probe) prepareUpload(
 	ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest,
 ) (complete func() (*storage.Attrs, error), err error) {

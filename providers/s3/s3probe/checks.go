@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A check tests one feature. set writes the result into the profile. racy may be nil.
-// If it returns true, the condition is known not to be atomic, and the check does not
-// run, because a race seldom shows it.
+// A check tests one feature. set writes the result into the profile. racy reports whether the
+// condition is known not to be atomic, and may be nil. If it returns true, the check does not
+// run, because a race seldom shows that.
 type check struct {
 	name string
 	run  func(ctx context.Context, p *probe) (Verdict, string)
@@ -121,7 +121,7 @@ var checks = []check{
 	},
 	{
 		name: "a signed upload that must not overwrite", run: checkSignedCreate,
-		// It does not race, because the unsigned Put did.
+		// This check has no races, because the check of the unsigned Put has them.
 		set:  func(p *s3.Profile, ok bool) { p.SignedUploads.IfAbsent = ok && p.Conditions.Create },
 		racy: func(known s3.Conditions) bool { return known.Create },
 	},
@@ -147,7 +147,8 @@ var checks = []check{
 	},
 }
 
-// setAtLeast sets a level of support to zero, which is none, or from there to least.
+// setAtLeast sets a level of support to zero if ok is false. Otherwise it raises the level to
+// least.
 func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, least T, ok bool) {
 	switch {
 	case !ok:
@@ -173,7 +174,7 @@ func shortError(err error) string {
 	return err.Error()
 }
 
-// content returns Enforced if the object still has the text after a refused call.
+// content returns Enforced if the object still has text after a call was refused.
 func (p *probe) content(ctx context.Context, key, text string) (Verdict, string) {
 	now, err := p.read(ctx, key)
 	switch {
@@ -209,7 +210,8 @@ func expectSuccess(name string, call func() error) step {
 	}
 }
 
-// expectFailure returns a step whose call must fail with one of the codes. If it succeeds, the detail is success.
+// expectFailure returns a step whose call must fail with one of the codes. If it succeeds, success is the detail
+// of the verdict.
 func expectFailure(name, success string, call func() error, codes ...storage.Code) step {
 	return func() (Verdict, string) {
 		switch err := call(); {
@@ -228,7 +230,7 @@ func expectRefusal(name string, call func() error) step {
 	return expectFailure(name, name+" succeeded", call, storage.PreconditionFailed)
 }
 
-// expectAttrs returns a step in which an object must have attributes: wrong returns what is wrong with them, or "".
+// expectAttrs returns a step that checks the attributes of an object: wrong returns what is wrong with them, or "".
 func (p *probe) expectAttrs(ctx context.Context, key string, wrong func(*storage.Attrs) string) step {
 	return func() (Verdict, string) {
 		attrs, err := p.head(ctx, key)
@@ -250,8 +252,8 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 	return p.expectMissing(ctx, p.prefix+key, "the object exists, in spite of the response")
 }
 
-// expectMissing expects that there is no object with a whole key; else the server does what there
-// says.
+// expectMissing returns Enforced if there is no object with this whole key. Otherwise there is
+// the detail of the verdict.
 func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
 	head := func() error {
 		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: whole, Length: -1})
@@ -322,9 +324,9 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	return verdict, detail
 }
 
-// orderNames are keys whose byte order differs from the order of folders, of letters
-// without case, and of UTF-16. There are more under a/ than a page holds. There is no
-// "a": a server that stores files could not have it beside a/1.
+// orderNames are keys whose byte order differs from the order of folders, of letters without
+// case, and of UTF-16. There are more keys under a/ than one page holds. There is no "a": a
+// server that stores files could not have it beside a/1.
 var orderNames = []string{"B", "a-b", "a/1", "a/2", "a/3", "a0", "b", "\u00e9", "\uffee", "\U0001f600"}
 
 func checkOrder(ctx context.Context, p *probe) (Verdict, string) {
@@ -343,8 +345,8 @@ func checkDelimiter(ctx context.Context, p *probe) (Verdict, string) {
 	return sameList([]string{"a-", "a/1", "a/2", "a/3", "a0"}, listed, err)
 }
 
-// checkLastPage lists the objects of checkOrder in pages that are all full. MinIO names
-// a next page after the second and later ones, versitygw after one with prefixes.
+// checkLastPage lists the objects of checkOrder in pages that are all full. MinIO names a next
+// page after the second and later pages, and versitygw after a page with prefixes.
 func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 	for _, test := range []struct {
 		prefix, delimiter string

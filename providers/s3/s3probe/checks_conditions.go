@@ -8,10 +8,11 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Each check of a condition sends one that is false, which must be refused and change
-// nothing, and one that is true, which must succeed. Then it sends several at once, of
-// which one may succeed: a condition that is not atomic is useless. Operations are
-// checked separately, because a server may support a header on only some of them.
+// Each check of a condition sends one request whose condition is false, which must be refused
+// and change nothing, and one whose condition is true, which must succeed. Then it sends
+// several at once, of which only one may succeed: a condition that is not atomic is useless.
+// Operations are checked separately, because a server may support a header on only some of
+// them.
 
 func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 	create := func(text string) error {
@@ -110,7 +111,8 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkRefusedUpload completes an upload to the object of begin after its condition was false.
+// checkRefusedUpload makes a completion of an upload fail by a false condition, and then
+// completes the upload over the object of begin.
 func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.request("first", "new", storage.Condition{Absent: true})
 	complete, err := p.prepareUpload(ctx, r, textPart("new"))
@@ -118,7 +120,7 @@ func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("beginning an upload", err)
 	}
 	switch _, err := complete(); storage.CodeOf(err) {
-	case "": // another check reports that
+	case "": // another check reports this
 		return Enforced, ""
 	case storage.PreconditionFailed:
 	default:
@@ -204,7 +206,7 @@ func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 
 func (p *probe) compose(ctx context.Context, revision string) error {
 	source := p.source(revision)
-	source.Attrs = &storage.Attrs{Size: 3} // of "old" and "new"
+	source.Attrs = &storage.Attrs{Size: 3} // the size of "old" and "new"
 	_, err := p.driver.Compose(ctx, &driver.ComposeRequest{
 		Key: p.prefix + "compose", Sources: []driver.ObjectRef{source},
 		Properties: storage.Properties{ContentType: "text/plain"},

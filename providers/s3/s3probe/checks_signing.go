@@ -59,8 +59,8 @@ func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
 	return status == http.StatusOK, err
 }
 
-// send sends a request outside of the driver. The error does not contain the URL,
-// which may be signed: reports are passed around.
+// send sends a request outside of the driver. The error does not contain the URL, which may be
+// signed: reports are passed on to other people.
 func (p *probe) send(r *http.Request) (status int, err error) {
 	response, err := p.s3.HTTPClient().Do(r)
 	if err != nil {
@@ -74,8 +74,7 @@ func (p *probe) send(r *http.Request) (status int, err error) {
 	return response.StatusCode, nil
 }
 
-// signedPut sends a signed upload, with other headers than the signed ones if header
-// has any.
+// signedPut sends a signed upload, with the headers in header in place of the signed ones.
 func (p *probe) signedPut(
 	ctx context.Context, signed *storage.SignedURL, text string, header http.Header,
 ) (int, error) {
@@ -192,7 +191,7 @@ func checkForms(ctx context.Context, p *probe) (Verdict, string) {
 // post submits a form as a browser does, with the file after the other fields.
 func (p *probe) post(ctx context.Context, form *storage.SignedForm, text, contentType string) (int, error) {
 	var body bytes.Buffer
-	w := multipart.NewWriter(&body) // no write to memory fails
+	w := multipart.NewWriter(&body) // writes to memory never fail
 	for name, value := range form.Fields {
 		if name == "Content-Type" {
 			value = contentType

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// checkTags writes tags in each way, and reads them and their number.
+// checkTags writes tags in each way, and reads the tags and their number.
 func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 	first, second := map[string]string{"k": "a b", "l": "1"}, map[string]string{"m": "+="}
 	put := p.request("tagged", "tagged", storage.Condition{})
@@ -44,7 +44,7 @@ func (p *probe) setTags(ctx context.Context, key string, tags map[string]string)
 }
 
 // copyTagged copies "parts-tagged", with other tags if there are any. A server without copies
-// need not prove it.
+// need not prove anything.
 func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	r := &driver.CopyRequest{
 		Source: p.driver.Locate(p.prefix + "parts-tagged"), Key: p.prefix + "copy-tagged",
@@ -82,7 +82,7 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 }
 
 // checkLegalHold holds an object and removes its version, which must be refused. Only a bucket
-// that was made with object lock can show it.
+// that was made with object lock can show the result.
 func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.request("held", "held", storage.Condition{})
 	r.LegalHold = true

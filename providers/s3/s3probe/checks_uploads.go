@@ -13,9 +13,9 @@ import (
 // uploadNames are the keys of the uploads that checkUploads begins.
 var uploadNames = []string{"uploads/a", "uploads/b", "uploads/b"}
 
-// checkUploads begins uploads, which a listing by prefix must have until they are aborted.
-// Otherwise nobody could find what a crash has left. The listing is of one page: a server that
-// fails at the next one, as versitygw does, hides nothing.
+// checkUploads begins uploads, which a listing by prefix must show until they are aborted.
+// Otherwise nobody could find the uploads that a crash has left. The listing has one page: a
+// server that fails at the next one, as versitygw does, hides nothing.
 func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	begun := map[string]string{}
 	for _, name := range uploadNames {
@@ -54,8 +54,8 @@ func (p *probe) expectUploads(ctx context.Context, want []string, otherwise stri
 	}
 }
 
-// checkTrailer sends parts whose checksum follows their bytes. A server that ignores it stores the frames of
-// the chunks too, and does not return the checksum.
+// checkTrailer sends parts whose checksum follows their bytes. A server that ignores the trailer stores the
+// frames of the chunks, too, and does not return the checksum.
 func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 	if !p.driver.Describe().PartChecksumWhileSending {
 		return Inconclusive, "only over TLS, with a checked CRC32C and without an HTTP client of your own"

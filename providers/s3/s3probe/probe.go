@@ -29,7 +29,7 @@ const (
 	cleanTimeout = time.Minute
 
 	maxPage      = 1000
-	maxLeftPages = 100 // a probe leaves less than one page of 1,000
+	maxLeftPages = 100 // a probe leaves fewer objects than one page of 1,000
 )
 
 // Run tests a server with about 1,500 small requests. It works in a folder of its
@@ -42,10 +42,10 @@ const (
 // report says "not disproved". A condition that is Racy is never declared: in the
 // profile of c, or in the one that the server's name selects.
 //
-// Run does not change settings of the bucket. It takes CORS, lifecycle, policies,
-// versions and ContentMD5 from c, and so the fields that are expensive to test (equal
-// parts, limits, storage classes, restoring). Only a bucket that was made with object lock can
-// show that: in another one the profile has no ObjectLock.
+// Run does not change settings of the bucket. It takes CORS, lifecycle, policies, versions and
+// ContentMD5 from c, and also the fields that are expensive to test (equal parts, limits,
+// storage classes, restoring). Only a bucket that was made with object lock can show whether
+// the server has it: with another bucket, the profile has no ObjectLock.
 //
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any
 // other failure is in the report.
@@ -76,8 +76,8 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 		return nil, err
 	}
 	p.report.Answers = p.s3.AnswersAs()
-	// A condition may be known not to be atomic by the profile of the Config, or by that of
-	// the server that the responses name.
+	// The profile of the Config, or that of the server that the responses name, may say that a
+	// condition is not atomic.
 	named, _ := s3.NamedProfile(p.report.Answers)
 	p.racy = union(p.profile.Racy, named.Racy)
 	p.report.Profile.Racy = p.racy
@@ -92,7 +92,7 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 	return p.report, nil
 }
 
-// s3Driver is the driver of package s3, whose type is not exported.
+// s3Driver has the methods of the driver of package s3, whose type is not exported.
 type s3Driver interface {
 	driver.Driver
 	Profile() s3.Profile
@@ -107,7 +107,7 @@ type s3Driver interface {
 // server could do everything.
 func withAllFeatures(p s3.Profile) s3.Profile {
 	p.Conditions = s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
-	p.RefusalAborts = false // or the driver would not send a false condition
+	p.RefusalAborts = false // otherwise the driver would not send a false condition
 	p.Copy, p.CopyParts, p.PinnedCopyParts, p.ObjectACLs, p.SignedForms, p.Tags, p.KMS, p.CustomerKeys = true, true, true, true, true, true, true, true
 	p.Checksum, p.TrailingChecksums = s3.ChecksumFullObject, true
 	if p.Batch == s3.BatchNone {
@@ -118,12 +118,12 @@ func withAllFeatures(p s3.Profile) s3.Profile {
 
 type probe struct {
 	s3      s3Driver
-	driver  driver.Driver // s3, which repeats calls that fail temporarily
-	profile s3.Profile    // that the driver has
+	driver  driver.Driver // the driver of package s3, with retries of calls that fail temporarily
+	profile s3.Profile    // the profile of the driver
 	prefix  string
-	racy    s3.Conditions // known not to be atomic
+	racy    s3.Conditions // conditions that are known not to be atomic
 	report  *Report
-	held    string   // the key of an object under a legal hold
+	held    string   // key of an object under a legal hold
 	uploads sync.Map // keys of unfinished uploads, by upload
 }
 
@@ -132,7 +132,7 @@ func (p *probe) setProfile(profile s3.Profile) {
 	p.s3 = p.s3.WithProfile(profile).(s3Driver)
 	p.driver = driver.Intercept(p.s3, func(ctx context.Context, call string, next func(context.Context) error) error {
 		switch call {
-		case "Put", "PutPart", "CompleteParts": // the caller has the body, or the upload
+		case "Put", "PutPart", "CompleteParts": // the caller owns the body, or the upload
 			return next(ctx)
 		}
 		return retry(ctx, func() error { return next(ctx) })
@@ -144,8 +144,8 @@ func (p *probe) setChecksum(style s3.ChecksumStyle) {
 	p.setProfile(p.profile)
 }
 
-// begin proves that the bucket can be written and read. If the server refuses a
-// checksum, it continues without.
+// begin proves that the bucket can be written and read. If the server refuses a checksum, begin
+// continues without checksums.
 func (p *probe) begin(ctx context.Context) error {
 	_, err := p.put(ctx, "first", "first", storage.Condition{})
 	switch storage.CodeOf(err) {

@@ -10,9 +10,9 @@ import (
 
 const racers = 8 // concurrent calls in a race
 
-// A race finds a gap between the test of a condition and the write only if it hits the gap. With
-// writers, each of them may show it, because the winners are counted. A delete shows it only if a
-// write happens in the gap. Tests that are not about races lower these numbers.
+// A race finds a gap between the test of a condition and the write only if it hits the gap. In a
+// race of writers, each may show the gap, because the winners are counted. A delete shows the gap
+// only if a write happens in it. Tests that are not about races lower these numbers.
 var writeRaces, deleteRaces = 5, 50
 
 func repeatRace(n int, race func(round int) (Verdict, string)) step {
@@ -46,8 +46,8 @@ func runRaces(n int, steps ...step) (Verdict, string) {
 	return verdict, detail
 }
 
-// expectOneWinner does concurrent calls whose conditions exclude one another, so that exactly
-// one must succeed.
+// expectOneWinner makes concurrent calls whose conditions exclude one another, so
+// that exactly one must succeed.
 func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
 	winners := 0
 	var unexpected error

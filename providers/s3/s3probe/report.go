@@ -15,8 +15,8 @@ type Report struct {
 	// [s3.NamedProfile]. It is "" if they name none.
 	Answers string
 	Checks  []Check
-	// Profile has what was proven. Fields that were not tested are those of the
-	// Config. It can be given to s3.Open, and is valid until the server changes.
+	// Profile declares the features that were proven. Fields that were not tested are those of
+	// the Config. It can be given to s3.Open, and is valid until the server changes.
 	Profile s3.Profile
 	// Left is the prefix of objects that could not be removed, usually "". In a
 	// bucket with versions, a simultaneous write and delete may leave versions that
@@ -24,11 +24,11 @@ type Report struct {
 	Left string
 }
 
-// A Check is one thing that a server may do or not.
+// A Check is the result for one feature that a server may have.
 type Check struct {
 	Name    string
 	Verdict Verdict
-	Detail  string // what happened, if the verdict does not say it
+	Detail  string // what happened, if the verdict does not say so
 }
 
 // A Verdict is the result of a [Check]. Report.Profile declares only what was
@@ -38,8 +38,8 @@ type Verdict int
 // The verdicts.
 const (
 	Inconclusive Verdict = iota // something else failed: see Detail
-	Enforced                    // the server does what the request says
-	Ignored                     // the server reported success and did something else: the dangerous kind
+	Enforced                    // the server does what the request asks for
+	Ignored                     // the server reported success and did something else, which is dangerous
 	Refused                     // the server says that it cannot do this
 )
 
@@ -81,7 +81,7 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// oneLine returns what a server says without what breaks the line, or what a terminal
+// oneLine returns a server's text without line breaks, and without characters that a terminal
 // interprets.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -92,8 +92,8 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// without returns the names of what the profile declares and the other one does not: conditions,
-// checksums, and what else cannot be noticed by its absence.
+// without returns the names of features that the profile declares and the other one does not:
+// conditions, checksums, and other features whose absence causes no error.
 func without(profile, other *s3.Profile) (names []string) {
 	declared, proven := profile.Conditions, other.Conditions
 	for _, c := range []struct {

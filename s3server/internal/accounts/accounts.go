@@ -9,11 +9,11 @@ import (
 // defaultAccount is s3server.DefaultAccountID.
 const defaultAccount = "123456789012"
 
-// anonymousID is the canonical id that AWS shows as the owner of what anonymous requests
-// have written.
+// anonymousID is the canonical id that AWS shows as the owner of objects that anonymous
+// requests have written.
 const anonymousID = "65a011a29cdf8ec533ec3d1ccaae921c"
 
-// An Owner is an account as XML shows it.
+// An Owner is an account in the form of XML documents.
 type Owner struct {
 	ID          string
 	DisplayName string `xml:",omitempty"`

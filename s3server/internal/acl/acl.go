@@ -36,8 +36,8 @@ type List []Grant
 
 const maxGrants = 100
 
-// The permissions that lists give for actions on buckets and on objects. No other action
-// is in a list's power.
+// The permissions that lists give for actions on buckets and on objects. A list cannot permit
+// any other action.
 var (
 	BucketPermissions = map[string]string{
 		"s3:ListBucket": PermitRead, "s3:ListBucketVersions": PermitRead, "s3:ListBucketMultipartUploads": PermitRead,
@@ -52,7 +52,8 @@ var (
 	}
 )
 
-// Gives reports whether the list gives a permission to an account, or to anybody if that is "".
+// Gives reports whether the list gives a permission to an account, or to everybody if account
+// is "".
 func (l List) Gives(permission, account string, block *Block) bool {
 	return slices.ContainsFunc(l, func(g Grant) bool {
 		if g.Permission != permission && g.Permission != PermitAll {
@@ -105,5 +106,5 @@ type Block struct {
 	RestrictPublicBuckets bool
 }
 
-// Refuses reports whether nobody can set the list.
+// Refuses reports whether the block forbids setting the list.
 func (b *Block) Refuses(l List) bool { return b != nil && b.BlockPublicAcls && l.Public() }

@@ -28,7 +28,7 @@ type shownGrantee struct {
 	URI         string `xml:",omitempty"`
 }
 
-// ResponseOf returns the document of a list, which an account owns.
+// ResponseOf returns the document of a list, whose bucket or object an account owns.
 func ResponseOf(list List, account string, known Accounts) any {
 	response := response{Owner: accounts.OwnerOf(account)}
 	for _, g := range list.shown(account) {

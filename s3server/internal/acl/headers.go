@@ -33,7 +33,7 @@ func listNamed(name, account, bucketAccount string, object bool) (List, error) {
 		)
 	case "bucket-owner-read", "bucket-owner-full-control":
 		if !object || owner == bucketOwner {
-			return nil, nil // AWS ignores it for buckets
+			return nil, nil // AWS ignores this list for buckets
 		}
 		permission := map[string]string{"bucket-owner-read": PermitRead, "bucket-owner-full-control": PermitAll}[name]
 		return List{full, {bucketOwner, permission}}, nil
@@ -109,7 +109,8 @@ func (known Accounts) grantee(kind, name string) (string, error) {
 			"Invalid group uri",
 		)
 	case "emailaddress":
-		// Since October 2025, AWS takes none; the accounts of this server have none.
+		// Since October 2025, AWS accepts no e-mail addresses, and the accounts of this server
+		// have none.
 		return "", s3error.New("UnresolvableGrantByEmailAddress")
 	}
 	return "", s3error.New(
@@ -119,8 +120,8 @@ func (known Accounts) grantee(kind, name string) (string, error) {
 	)
 }
 
-// OfHeader reads the list that the headers of a write set for an object of an account, or
-// for a bucket. Without such headers it returns nil, and that it is not given.
+// OfHeader reads the list that the headers of a write set for an object of an account, or for a
+// bucket. Without such headers it returns nil, and false for given.
 func OfHeader(
 	known Accounts, header http.Header, account, bucketAccount string, object bool,
 ) (list List, given bool, err error) {

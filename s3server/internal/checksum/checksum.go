@@ -1,5 +1,5 @@
-// Package checksum has the checksums of S3: their algorithms and headers, those of parts joined to one
-// of the whole object, and the digest that an upload computes while its bytes pass.
+// Package checksum has the checksums of S3: their algorithms and headers, checksums of parts that are
+// joined to one of the whole object, and the digest that an upload computes while its bytes pass.
 package checksum
 
 import (
@@ -56,8 +56,8 @@ var Kinds = []*Kind{
 	{"MD5", "X-Amz-Checksum-Md5", md5.New, false, true, func(e *Elements) *string { return &e.ChecksumMD5 }},
 }
 
-// missingKinds are the algorithms of S3 that this server lacks: the standard library has no
-// xxHash.
+// missingKinds are the names of S3's algorithms that this server lacks: the standard library
+// has no xxHash.
 var missingKinds = []string{"XXHASH64", "XXHASH3", "XXHASH128"}
 
 const (
@@ -67,10 +67,10 @@ const (
 	SDKAlgorithmHeader = "X-Amz-Sdk-Checksum-Algorithm"
 )
 
-// Parameters are the headers with the prefix of a checksum that are none.
+// Parameters are the headers that begin like a checksum's header and are not one.
 var Parameters = []string{AlgorithmHeader, Prefix + "Mode", TypeHeader}
 
-// Default is computed if the client asks for none.
+// Default is the kind that is computed if the client asks for none.
 var Default = Kinds[2]
 
 const (
@@ -80,7 +80,7 @@ const (
 
 // A Sum is stored with an object or a part.
 type Sum struct {
-	Kind   *Kind  // nil without one
+	Kind   *Kind  // nil if there is no checksum
 	Value  string // in base64, with "-N" if it is composite
 	Covers string
 }
@@ -105,7 +105,7 @@ func kindByHeader(name string) *Kind {
 // Label returns the name in lower case.
 func (k *Kind) Label() string { return strings.ToLower(k.Name) }
 
-// Valid reports whether a value can be one of the kind.
+// Valid reports whether a value can be a checksum of this kind.
 func (k *Kind) Valid(value string) bool {
 	raw, err := base64.StdEncoding.DecodeString(value)
 	return err == nil && len(raw) == k.make().Size()
@@ -208,7 +208,7 @@ func (c Sum) Write(header http.Header) {
 	}
 }
 
-// Algorithm returns S3's name of the algorithm, or "".
+// Algorithm returns S3's name of the algorithm, or "" if there is no checksum.
 func (c Sum) Algorithm() string {
 	if c.Kind == nil {
 		return ""
@@ -233,14 +233,14 @@ func CompositeOf(kind *Kind, parts []Part) Sum {
 	return Sum{kind, value, Composite}
 }
 
-// A Digest computes what an upload needs while its bytes pass.
+// A Digest computes the hashes that an upload needs, while its bytes pass.
 type Digest struct {
 	MD5    hash.Hash
 	SHA256 hash.Hash // nil if not needed
 	kind   *Kind
 	hash   hash.Hash
 	Size   int64
-	also   *Digest // with another checksum, or nil
+	also   *Digest // a digest with another checksum, or nil
 }
 
 // NewDigest returns a digest for a kind.

@@ -11,7 +11,7 @@ type Elements struct {
 	ChecksumMD5       string `xml:",omitempty"`
 }
 
-// MissingElements are those that no upload of this server can have.
+// MissingElements are the elements for checksums that no upload of this server can have.
 type MissingElements struct {
 	ChecksumXXHASH64, ChecksumXXHASH3, ChecksumXXHASH128 string
 }

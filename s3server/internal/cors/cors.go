@@ -69,7 +69,7 @@ func (c *Configuration) Check() error {
 	return nil
 }
 
-// Find returns the first rule that allows this, or nil.
+// Find returns the first rule that allows the request, or nil.
 func (c *Configuration) Find(origin, method string, headers []string) *Rule {
 	for i := range c.Rules {
 		if rule := &c.Rules[i]; rule.allows(origin, method, headers) {

@@ -14,7 +14,7 @@ import (
 type summedBody struct {
 	from  io.Reader
 	sum   uint32
-	ended func(crc storage.CRC32C) // nil after the call
+	ended func(crc storage.CRC32C) // set to nil after the call
 }
 
 func (b *summedBody) Read(p []byte) (int, error) {
@@ -32,8 +32,8 @@ func (b *summedBody) Seek(int64, int) (int64, error) {
 	return 0, errors.New("the body of a request cannot be read again")
 }
 
-// A spooled body lies in a temporary file, because the driver must be able to read it again, or to
-// know it before it begins.
+// A spooled body is in a temporary file, because the driver must be able to read it again, or
+// needs its size or checksum before it begins.
 type spooled struct {
 	*os.File
 	size int64

@@ -20,8 +20,8 @@ type driverBucket struct {
 	driver driver.Driver
 
 	mu       sync.Mutex
-	desc     *driver.Description // never changed, only replaced; nil means ask the driver
-	records  *records            // nil until there are any
+	desc     *driver.Description // replaced, and never changed; nil means that the driver must be asked
+	records  *records            // nil until the bucket has records
 	cached   *cachedBucket
 	changing sync.Mutex // held while the record of the settings is replaced
 
@@ -29,10 +29,10 @@ type driverBucket struct {
 	uploads driverUploads
 }
 
-// A cachedBucket is a bucket as it was read last.
+// A cachedBucket is a bucket as it was last read.
 type cachedBucket struct {
 	bucket   *state.Bucket
-	revision string // of the record; "" if there is none
+	revision string // revision of the record; "" if there is none
 	at       time.Time
 }
 
@@ -45,7 +45,7 @@ func (b *driverBucket) close() {
 	}
 }
 
-// update tells the driver what it must know about the settings.
+// update passes on to the driver the settings that it must know.
 func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
 	if changed.Lifecycle != old.Lifecycle && !b.ownStore() {
@@ -64,10 +64,10 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 			)
 		}
 		if err := b.need(storage.Versioning, "versioning"); err != nil {
-			return err // also if only the layers lack it
+			return err // also if only the layers lack the feature
 		}
-		r.Versioning = new(true) // also while it is suspended: only null versions are replaced
-		// Providers have null versions of their own, or clocks.
+		r.Versioning = new(true) // also while versioning is suspended: only null versions are replaced
+		// Other providers have null versions of their own, or clocks of their own.
 		if b.ownStore() && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
 			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
 		}
@@ -81,11 +81,11 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.desc = nil // the driver learns it
+	b.desc = nil // the driver must be asked again
 	return nil
 }
 
-// description returns that of the driver.
+// description returns the description of the driver.
 func (b *driverBucket) description() *driver.Description {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,7 +123,7 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 		return !found
 	})
 	if err == nil && !found && b.keepsVersions() {
-		err = b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) { // without records
+		err = b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) { // records do not count
 			found = true
 			return false, nil
 		})
@@ -142,7 +142,7 @@ func (b *driverBucket) ownStore() bool {
 	return provider == "local" || provider == "memory"
 }
 
-// naming returns the naming of the store. Azure takes a backslash for a slash, and advises against
+// naming returns the naming of the store. Azure treats a backslash as a slash, and advises against
 // names that end in a dot.
 func (b *driverBucket) naming() keyname.Naming {
 	if b.ownStore() {

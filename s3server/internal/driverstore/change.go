@@ -32,7 +32,7 @@ func (s *Store) Change(
 		return nil, "", err
 	}
 	switch err := b.change(ctx, old, &changed); {
-	case isCode(err, storage.ObjectNotFound): // it was replaced or removed meanwhile: another attempt finds which
+	case isCode(err, storage.ObjectNotFound): // replaced or removed meanwhile: another attempt finds out which
 		return nil, "", s3error.New("ServiceUnavailable")
 	case err != nil:
 		return nil, "", ErrorOf(err, name.Key)
@@ -40,7 +40,7 @@ func (s *Store) Change(
 	return &changed, settings.Shown(old), nil
 }
 
-// change makes the driver's object what changed says.
+// change applies the changes in changed to the driver's object.
 func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) error {
 	a := held(old).attrs
 	r := &driver.ChangeRequest{
@@ -67,10 +67,11 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 	return b.changeTags(ctx, r, old, changed)
 }
 
-// changeTags sets the tags, and the changes that are kept in one.
+// changeTags sets the tags, and, in a reserved tag, the changes that the driver cannot keep
+// otherwise.
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, changed *state.Version) error {
 	was, is := changesOf(&old.Object), changesOf(&changed.Object)
-	if !b.ownStore() { // providers do not tell a hold that was ended from none
+	if !b.ownStore() { // providers do not distinguish a hold that was ended from no hold
 		was.Del(keptHold)
 		is.Del(keptHold)
 	}

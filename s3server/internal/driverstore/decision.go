@@ -12,15 +12,15 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A decision says over what a completion of staged parts writes the object. The record of the upload has it first. So
-// no later completion, also by another server, replaces a newer object.
+// A decision names the object that a completion of staged parts may replace. It is stored in the record of the upload
+// before the object is written. So no later completion, even by another server, replaces a newer object.
 type decision struct {
-	Call      string            // no two decisions are equal
+	Call      string            // unique, so that no two decisions are equal
 	Condition storage.Condition // of the write; zero if the object was made, and the upload could not be removed
 
-	first  bool          // no other completion has decided before, and may have made the object
-	record *uploadRecord // that has the decision
-	at     string        // its revision
+	first  bool          // no other completion has decided before, so that none may have made the object
+	record *uploadRecord // the record that has the decision
+	at     string        // revision of the record
 }
 
 // maxDecisions bounds how often a completion decides again because others write the object.
@@ -29,9 +29,9 @@ const maxDecisions = 16
 // errDecided says that another completion decides at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// decide records over what r is written, and sets its condition. If an earlier completion has decided, the key must be
-// as it was: else the object was made and replaced or removed, or another write came first. By last, nothing was
-// written.
+// decide records the object that r may replace, and sets the condition of r. If an earlier completion has decided,
+// the key must be unchanged: otherwise the object was made and then replaced or removed, or another write came first.
+// The decision last, if any, has written nothing.
 func (m *driverUploads) decide(
 	ctx context.Context, id string, r *driver.PutRequest, last *decision,
 ) (*decision, error) {
@@ -66,14 +66,14 @@ func (m *driverUploads) decide(
 	return d, err
 }
 
-// undecide takes a decision back by which nothing was written, unless another completion has decided meanwhile.
+// undecide takes back a decision that has written nothing, unless another completion has decided meanwhile.
 func (m *driverUploads) undecide(ctx context.Context, id string, d *decision) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	d.record.Decision = nil
 	_, _ = m.bucket.records.put(
 		ctx, uploadName(id), d.record, storage.Condition{Revision: d.at},
-	) // else the key must stay as it is
+	) // otherwise the key must stay as it is
 }
 
 // end removes an upload whose object was made. If that fails, the upload is listed until it is aborted.

@@ -11,20 +11,20 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// driverCodes has S3's codes for those of drivers.
+// driverCodes maps the codes of drivers to S3's codes.
 var driverCodes = map[storage.Code]string{
 	storage.ObjectNotFound:      "NoSuchKey",
 	storage.BucketNotFound:      "NoSuchBucket",
 	storage.BucketExists:        "BucketAlreadyExists",
 	storage.BucketNotEmpty:      "BucketNotEmpty",
 	storage.PreconditionFailed:  "PreconditionFailed",
-	storage.Changed:             "ServiceUnavailable", // of a source: another attempt finds the new one
+	storage.Changed:             "ServiceUnavailable", // for the source of a copy: another attempt finds the new one
 	storage.NotModified:         "NotModified",
 	storage.InvalidArgument:     "InvalidArgument",
 	storage.RangeNotSatisfiable: "InvalidRange",
 	storage.PermissionDenied:    "AccessDenied",
 	storage.Unauthenticated:     "AccessDenied",
-	storage.ChecksumMismatch:    "InternalError", // damage behind the server, which checks the client's sums itself
+	storage.ChecksumMismatch:    "InternalError", // damage in the store: the server checks the client's sums itself
 	storage.TooLarge:            "EntityTooLarge",
 	storage.Archived:            "InvalidObjectState",
 	storage.Locked:              "AccessDenied",
@@ -34,7 +34,8 @@ var driverCodes = map[storage.Code]string{
 	storage.Unsupported:         "NotImplemented",
 }
 
-// ErrorOf returns S3's error for one of a driver. name is that of the bucket or the key.
+// ErrorOf returns S3's error for an error of a driver. name is the name of the bucket, or the
+// key.
 func ErrorOf(err error, name string) error {
 	if _, known := errors.AsType[*s3error.Error](err); known || err == nil {
 		return err
@@ -42,7 +43,7 @@ func ErrorOf(err error, name string) error {
 	code, found := driverCodes[storage.CodeOf(err)]
 	_, ofSystem := systemCause(err)
 	switch {
-	case errors.Is(err, fs.ErrClosed): // DeleteBucket has closed it meanwhile
+	case errors.Is(err, fs.ErrClosed): // DeleteBucket has closed the bucket meanwhile
 		code = "NoSuchBucket"
 	case errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket":
 		code = "InternalError"
@@ -70,8 +71,9 @@ func ErrorOf(err error, name string) error {
 	return e
 }
 
-// driverMessage returns what the operating system says, or the driver itself about its request. It returns ""
-// for other errors: the text of an SDK may have hosts and ids of the store, and is only for the log.
+// driverMessage returns the message of the operating system, or of the driver itself about its request. It
+// returns "" for other errors: the text of an SDK may have hosts and ids of the store, and is only for the
+// log.
 func driverMessage(err error) string {
 	if cause, ofSystem := systemCause(err); ofSystem {
 		return string(storage.CodeOf(err)) + ": " + cause
@@ -90,8 +92,8 @@ func driverMessage(err error) string {
 	return text
 }
 
-// systemCause returns what the operating system says about err, without the paths and addresses
-// that err itself tells. ok is false if err is not one of the system.
+// systemCause returns the operating system's message in err, without the paths and addresses
+// that err has, too. ok is false if err does not come from the operating system.
 func systemCause(err error) (cause string, ok bool) {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err.Error(), true

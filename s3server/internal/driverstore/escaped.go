@@ -12,19 +12,20 @@ import (
 
 // escapedNames are the next escaped segments of a folder, in S3's order.
 type escapedNames struct {
-	name, key string // of the folder
-	after     string // the S3 key of the item that was taken last, or that of the walk
+	name, key string // name and key of the folder
+	after     string // the S3 key of the item that was taken last, or after which the walk begins
 	items     []escapedName
-	more      bool // there are more, for which there was no room
+	more      bool // whether there are more, for which there was no room
 }
 
 // An escapedName is an object or a folder, with its first entry.
 type escapedName struct {
-	key, name string // that of a folder ends in a slash
+	key, name string // key and name; those of a folder end in a slash
 	entry     listedEntry
 }
 
-// lastName is after all names of a folder, or with a mark, but for those that begin with it.
+// lastName sorts after all names in a folder, or after all with a mark, except names that begin
+// with it.
 const lastName = "\U0010FFFF"
 
 // maxName is the longest key of a driver, in bytes.
@@ -55,7 +56,7 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 	}
 	n := &escapedNames{name: folder, key: w.key + folder[len(w.name):], after: w.after}
 	if n.after >= n.key && !strings.HasPrefix(n.after, n.key) {
-		return nil // all keys are before the walk
+		return nil // all keys of the folder are before the walk
 	}
 	w.listed[folder] = true
 	if err := w.fill(ctx, n); err != nil {
@@ -77,7 +78,7 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	if n.name == w.name {
 		last := strings.TrimRight(w.last(), ".")
 		if i := strings.IndexRune(last, utf8.RuneError); i >= 0 {
-			last = last[:i] // perhaps the beginning of a character
+			last = last[:i] // the cut may leave the beginning of a character
 		}
 		r.Prefix += keyname.EscapeText(last, false)
 	}
@@ -94,7 +95,8 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	})
 }
 
-// add keeps an item if it is after those that were taken and among the first of the others.
+// add keeps an item if it is after the items that were taken, and among the first of the
+// others.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	within := strings.HasSuffix(item.name, "/") && w.listing.Delimiter == "" && n.after == w.after &&
 		strings.HasPrefix(w.after, item.key)
@@ -105,7 +107,7 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	if found {
 		return
 	}
-	item.entry.VersionEntry = new(*item.entry.VersionEntry) // its page need not stay in memory
+	item.entry.VersionEntry = new(*item.entry.VersionEntry) // copied, so that its page need not stay in memory
 	if n.items = slices.Insert(n.items, i, item); len(n.items) > w.listing.Max+1 {
 		n.items, n.more = n.items[:w.listing.Max+1], true
 	}

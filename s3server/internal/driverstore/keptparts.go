@@ -8,11 +8,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// maxKeptParts is the longest list of parts that is kept with an object on another machine, in
-// bytes. Providers keep 2 KiB of metadata.
+// maxKeptParts is the size in bytes of the longest list of parts that is kept with an object of
+// a provider. Providers keep 2 KiB of metadata.
 const maxKeptParts = 1000
 
-// partSizes returns the sizes of the parts: "5242880*3,17" stands for four.
+// partSizes returns the sizes of the parts: "5242880*3,17" stands for four parts.
 func partSizes(parts []state.ObjectPart) string {
 	var b strings.Builder
 	for i := 0; i < len(parts); {

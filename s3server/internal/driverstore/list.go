@@ -24,8 +24,9 @@ func pageOf(d *driver.Description) int {
 // driverNames lists the objects of a bucket.
 type driverNames struct{ bucket *driverBucket }
 
-// eachName calls f with the entries of a driver's listing until f returns false, which is after r.Limit
-// entries unless f leaves some out. Then the page after a full one, which says whether there are more, is small.
+// eachName calls f with the entries of a driver's listing until f returns false. f does so after r.Limit
+// entries, unless it leaves some out. The page after a full one is small, because it only shows whether there
+// are more entries.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
 	d := n.bucket.description()
 	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) { // clients continue after the last key
@@ -60,14 +61,14 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 type driverListing struct {
 	listing state.Listing
 	names   *driverNames
-	show    func(v *state.Version, latest bool, common string) // a common prefix if v is nil
+	show    func(v *state.Version, latest bool, common string) // shows a version, or a common prefix if v is nil
 	after   string                                             // a common prefix that was shown before this page
-	last    string                                             // that was shown last
+	last    string                                             // the entry that was shown last
 	shown   int
 	more    bool
 }
 
-// accepts reports whether a key or common prefix is to be shown next, and with which common
+// accepts reports whether a key or common prefix must be shown next, and as which common
 // prefix. It sets more if the page is full.
 func (l *driverListing) accepts(name string, isPrefix bool) (key, common string, ok bool) {
 	key, ok = l.names.bucket.naming().Unescape(name, isPrefix)
@@ -102,10 +103,10 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	default:
 		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil && err == nil && e.latest &&
 			e.id == state.NullVersion {
-			v, err = l.names.bucket.find(ctx, key, e.id) // perhaps another one has replaced it
+			v, err = l.names.bucket.find(ctx, key, e.id) // another version may have replaced it
 			defer l.names.bucket.store.Release(v)
 		}
-		if v == nil { // it was removed meanwhile
+		if v == nil { // the object was removed meanwhile
 			l.shown--
 			return err == nil, err
 		}
@@ -138,8 +139,9 @@ func (s *Store) List(
 	return page.more, err
 }
 
-// finishPrefix shows the common prefix of a key once more after which a page begins, if there are
-// later keys with the prefix. The walk leaves it out, because it is less than the key.
+// finishPrefix is for a page that begins after a key. If there are later keys with the common
+// prefix of that key, it shows the prefix once more: the walk leaves it out, because the prefix
+// is less than the key.
 func (l *driverListing) finishPrefix(
 	ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk,
 ) error {
@@ -156,8 +158,8 @@ func (l *driverListing) finishPrefix(
 	return err
 }
 
-// entry returns the version of an entry. On this machine it reads the object, which has the entity
-// tag and the checksum; nil if it is gone.
+// entry returns the version of an entry. If the store is on this machine, it reads the object,
+// which has the entity tag and the checksum. It returns nil if the object is gone.
 func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionEntry) (*state.Version, error) {
 	if !n.bucket.keepsETags() {
 		v := &state.Version{Key: key, ID: n.bucket.shownVersion(e.Version, e.Modified), Modified: shownTime(e.Modified)}

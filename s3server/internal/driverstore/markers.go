@@ -13,8 +13,8 @@ import (
 
 // A driver may have no delete markers: its removed objects are noncurrent versions, and no version
 // of their key is current. The same holds for a file that another program has removed. S3 shows a
-// marker there, whose id is that of the removed version with this suffix. To remove the marker is to
-// restore the version, by a copy onto its key, which is a new version.
+// marker there, whose id is that of the removed version with this suffix. Removing the marker
+// restores the version, by a copy onto its key, which is a new version.
 const markerSuffix = ".d"
 
 func isMarkerID(id string) bool { return strings.HasSuffix(id, markerSuffix) }
@@ -26,8 +26,8 @@ type listedEntry struct {
 	marker   bool
 	at       time.Time
 	latest   bool
-	replaced bool   // a null version above which another one is: for S3 it is gone
-	account  string // of the bucket
+	replaced bool   // a null version with a later one above it, so that S3 no longer has it
+	account  string // account of the bucket
 }
 
 // eachVersion calls f with versions and common prefixes, in the order of S3, until f returns false.
@@ -46,10 +46,11 @@ func unlessReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool
 	}
 }
 
-// eachStored is eachVersion with null versions that were replaced. Its first page has r.Limit entries, or a full one.
+// eachStored is like eachVersion, but includes null versions that were replaced. Its first page has r.Limit entries,
+// or is a full page.
 func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 	var newer *storage.VersionEntry
-	null := false // the key has had a null version
+	null := false // whether the key has had a null version
 	r.Limit = min(cmp.Or(r.Limit, pageLimit), pageLimit)
 	for ; ; r.Limit = pageLimit {
 		page, err := n.bucket.driver.ListVersions(ctx, r)
@@ -107,10 +108,10 @@ func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listed
 	return n.storedOf(ctx, key, unlessReplaced(f))
 }
 
-// storedOf is versionsOf with null versions that were replaced.
+// storedOf is like versionsOf, but includes null versions that were replaced.
 func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
 	name := n.bucket.naming().Escape(key)
-	const few = 10 // others may have many keys that begin so
+	const few = 10 // other keys that begin so may be many
 	return n.eachStored(ctx, &driver.ListRequest{Prefix: name, Limit: few}, func(e *listedEntry) (bool, error) {
 		if e.Key != name {
 			return e.Key < name, nil
@@ -119,8 +120,8 @@ func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEn
 	})
 }
 
-// findMarker returns the delete marker with an id, or nil. Without an id, it is that of a key without a current
-// object.
+// findMarker returns the delete marker with an id, or nil. Without an id, it returns the marker of a key
+// without a current object.
 func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *state.Version, err error) {
 	if !n.bucket.keepsVersions() {
 		return nil, nil

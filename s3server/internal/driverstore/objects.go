@@ -21,9 +21,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// reservedName is the name of the metadata in which this server keeps what a driver has no place
-// for, and reservedTag that of the tag. Clients never see them, and S3 lets no client set a tag with
-// the prefix "aws:".
+// reservedName is the name of the metadata in which this server keeps properties that a driver has
+// no place for. reservedTag is the key of a tag for the same purpose. Clients never see them, and S3
+// lets no client set a tag with the prefix "aws:".
 const (
 	reservedName = "s3server"
 	reservedTag  = "aws:s3server"
@@ -32,15 +32,15 @@ const (
 // The entries of the reserved metadata, in the form of a URL's query.
 const (
 	keptETag       = "e" // MD5, perhaps with "-N"
-	keptCRC        = "c" // the CRC32C of the bytes that e, s and p are about
+	keptCRC        = "c" // the CRC32C of the bytes to which e, s and p belong
 	keptSum        = "s" // NAME:VALUE:COVERS
 	keptParts      = "p" // sizes
 	keptPartSums   = "q" // checksums of the parts
 	keptEncryption = "n"
 	keptACL        = "a"
 	keptHold       = "l"
-	keptUpload     = "u"  // the upload that made the object
-	keptHeader     = "h." // and a name
+	keptUpload     = "u"  // the id of the upload that made the object
+	keptHeader     = "h." // begins the names of headers
 	keptRestored   = "r"
 	keptClass      = "k"
 	keptAccount    = "o"
@@ -57,11 +57,11 @@ var NativeHeaders = map[string]func(*storage.Properties) *string{
 
 const metadataName = "x-amz-meta-"
 
-// propertiesOf returns the driver's properties of an object, and what remains to be kept. The
-// metadata map has room for it under reservedName.
+// propertiesOf returns the driver's properties of an object, and the properties that remain to
+// be kept. The metadata map has room for it under reservedName.
 func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
 	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
-		if err := b.need(feature, what); err != nil { // the server keeps most of an object in them
+		if err := b.need(feature, what); err != nil { // the server keeps most properties of an object in metadata
 			return p, nil, err
 		}
 	}
@@ -122,12 +122,12 @@ func keepRest(b *driverBucket, o *state.Object, kept url.Values) error {
 }
 
 func aclText(o *state.Object) string {
-	document, _ := json.Marshal(o.ACL) // the type has nothing that could fail
+	document, _ := json.Marshal(o.ACL) // nothing in the type can fail
 	return string(document)
 }
 
-// keepContent adds what depends on the bytes of an object. Under a layer that encrypts it adds nothing,
-// because the store could compare a checksum of the plain bytes.
+// keepContent adds the properties that depend on the bytes of an object. Above a layer that encrypts,
+// it adds nothing, because the store could compare a checksum of the plain bytes.
 func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage.CRC32C) {
 	if len(b.description().HiddenMetadata) > 0 {
 		return
@@ -179,15 +179,16 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 		}
 	}
 	slices.SortFunc(o.Properties.Tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
-	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // nobody else writes it
+	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // only this server writes it
 	later, _ := url.ParseQuery(tags[reservedTag])
 	b.restore(o, a, kept)
 	restoreChanges(o, later)
 	return v
 }
 
-// restore sets what is kept in reserved metadata. If another program has changed the file, entity
-// tag, checksum and parts are not those of its bytes any more, and do not count.
+// restore sets the properties of o that are kept in reserved metadata. If another program has
+// changed the file, entity tag, checksum and parts are not those of its bytes any more, and do
+// not count.
 func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Values) {
 	for name := range kept {
 		if header, found := strings.CutPrefix(name, keptHeader); found {
@@ -203,7 +204,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	o.Lock.Hold = cmp.Or(o.Lock.Hold, kept.Get(keptHold))
 	_ = json.Unmarshal([]byte(kept.Get(keptACL)), &o.ACL)
 	o.Upload, o.Account = kept.Get(keptUpload), kept.Get(keptAccount)
-	if !kept.Has(keptAccount) { // else "" is an anonymous writer's
+	if !kept.Has(keptAccount) { // otherwise "" means an anonymous writer
 		o.Account = b.owner()
 	}
 	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
@@ -235,7 +236,8 @@ func (b *driverBucket) owner() string {
 	return b.store.Account
 }
 
-// restoreChanges sets what was changed after the write, which is kept in a tag.
+// restoreChanges sets the properties that were changed after the write, which are kept in a
+// tag.
 func restoreChanges(o *state.Object, later url.Values) {
 	if value := later.Get(keptACL); value != "" {
 		_ = json.Unmarshal([]byte(value), &o.ACL)
@@ -269,15 +271,15 @@ func hides(b *driverBucket, name string) bool {
 	return name == reservedName || slices.Contains(b.description().HiddenMetadata, name)
 }
 
-// keepsETags reports whether the entity tags are those that this server computes. They must be
-// the same in a listing, for which each entry is read: that is only affordable on this machine. Without a
-// checksum of the driver, nothing tells that they are still those of the bytes.
+// keepsETags reports whether the entity tags are those that this server computes. They must be the same
+// in a listing, for which each entry is read: that is affordable only on this machine. Without a checksum
+// of the driver, it is unknown whether they still belong to the bytes.
 func (b *driverBucket) keepsETags() bool {
 	return b.description().Local && b.has(storage.StoredChecksums)
 }
 
-// etagOf returns the entity tag of an object that has none of ours: S3's own, or one that nobody
-// takes for an MD5.
+// etagOf returns the entity tag of an object without one of this server's: either S3's own, or a
+// text that no client takes for an MD5.
 func (b *driverBucket) etagOf(etag, revision string) string {
 	if b.description().Provider == "s3" && etag != "" {
 		return etag

@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A partRecord is how a part is stored, under "parts/", the id of the upload, and the number.
+// A partRecord is the record of a part. Its name is "parts/", the id of the upload, and the
+// number.
 type partRecord struct {
 	Place     string
 	Number    int
@@ -60,7 +61,7 @@ func (s *Store) writePart(
 		return nil, err
 	}
 	name := partRecordName(u.ID, number)
-	defer s.keys.Lock(name)() // so that the record is that of the part
+	defer s.keys.Lock(name)() // so that the record belongs to the part
 	begun := u.Object.Data.(*uploadRecord)
 	var stored driver.Part
 	if begun.Staged {
@@ -70,7 +71,7 @@ func (s *Store) writePart(
 		stored, err = b.uploads.putPart(ctx, r, from)
 	}
 	code := storage.CodeOf(err)
-	missing := code == storage.ObjectNotFound || code == storage.InvalidArgument // or the source of a copy is not there
+	missing := code == storage.ObjectNotFound || code == storage.InvalidArgument // or the source of a copy is missing
 	if missing && (b.uploads.isLost(ctx, u) || code == storage.InvalidArgument) {
 		return nil, state.NoUpload(u.ID)
 	}
@@ -87,7 +88,7 @@ func (s *Store) writePart(
 		record.Kind = p.Sum.Kind.Name
 	}
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
-		return nil, err // it has ended meanwhile
+		return nil, err // the upload has ended meanwhile
 	}
 	_, err = records.put(ctx, name, record, storage.Condition{})
 	return p, ErrorOf(err, u.Key)
@@ -135,7 +136,7 @@ func (s *Store) Parts(
 		parts, err = records.parts(ctx, names)
 	}
 	if err == nil {
-		_, err = b.uploads.upload(ctx, u.ID) // else parts may be missing, because it has ended meanwhile
+		_, err = b.uploads.upload(ctx, u.ID) // otherwise parts may be missing, because the upload has ended meanwhile
 	}
 	return parts, more, ErrorOf(err, u.Key)
 }
@@ -143,7 +144,8 @@ func (s *Store) Parts(
 // maxPartRecords is the number of records of parts that are read or removed at a time.
 const maxPartRecords = 16
 
-// parts reads the records of parts. It leaves out those that are gone, and those of another place.
+// parts reads the records of parts. It leaves out records that are gone, and records that were
+// made in another place.
 func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, error) {
 	parts := make([]*state.Part, len(names))
 	err := parallel.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// place returns the mark of a record: where it is, and as what.
+// place returns the mark of a record, which names its place and the record.
 func (r *records) place(name string) string { return r.bucket + "/" + name }
 
 // isOwn reports whether a record says that it was made in its place.
@@ -19,7 +19,7 @@ func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
 	return place == r.place(name), err
 }
 
-// placeIn returns the place that an object among the records has as its mark, or "".
+// placeIn returns the place that the mark of an object among the records names, or "".
 func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
 	if isStaged(name) {
 		attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1})
@@ -64,7 +64,8 @@ func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
 	}
 }
 
-// stored returns a page of what lies among the records, with versions if the bucket keeps any.
+// stored returns a page of the objects among the records, with versions if the bucket keeps
+// any.
 func (r *records) stored(
 	ctx context.Context, request *driver.ListRequest, versioned bool,
 ) (found []storage.VersionEntry, token string, err error) {

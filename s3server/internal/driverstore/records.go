@@ -26,9 +26,9 @@ const maxRecord = 4 << 20
 
 func isRecord(name string) bool { return strings.HasPrefix(name, recordPrefix) }
 
-// records are small documents about a bucket. They are private objects, if the driver has such,
-// and else objects under recordPrefix. Each has its place, so that those of a bucket that was copied mean
-// nothing in the copy, and nothing else is taken for a record.
+// records are small documents about a bucket. They are private objects if the driver has such, and
+// otherwise objects under recordPrefix. Each record names its place. So the records of a bucket that was
+// copied have no effect in the copy, and no other object is taken for a record.
 type records struct {
 	driver driver.Driver
 	bucket string
@@ -42,8 +42,8 @@ func (r *records) close() {
 	}
 }
 
-// openRecords returns the records of a bucket, or nil if there are none, which is only possible
-// without create.
+// openRecords returns the records of a bucket, or nil if there are none. With create, it makes
+// a place for them.
 func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,13 +82,13 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, into any
 	}
 	syntax, other := (*json.SyntaxError)(nil), (*json.UnmarshalTypeError)(nil)
 	if errors.As(err, &syntax) ||
-		errors.As(err, &other) { // a server with encryption, or another program, has written it
+		errors.As(err, &other) { // a server with encryption, or another program, has written the record
 		err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the record cannot be read")}
 	}
 	return attrs.Revision, err
 }
 
-// revision returns that of a record.
+// revision returns the revision of a record.
 func (r *records) revision(ctx context.Context, name string) (string, error) {
 	attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1})
 	if err != nil {

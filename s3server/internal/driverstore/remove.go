@@ -30,7 +30,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{}, err
 	}
 	gone := state.Removal{ID: r.ID}
-	if settings.Notification != nil { // only its events tell whether there was anything
+	if settings.Notification != nil { // only its events depend on whether there was anything to remove
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
 		code := storage.CodeOf(err)
 		gone.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
@@ -51,12 +51,12 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	return b.marked(ctx, r.Key), nil
 }
 
-// marked returns the result of a removal that has added a delete marker. If the driver does not tell
-// its id, it has none.
+// marked returns the result of a removal that has added a delete marker. If the driver does not
+// report the id of the marker, the result has none.
 func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 	gone := state.Removal{Marker: true}
-	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // above it may be a later version
-		found := e.marker && (e.IsDeleteMarker || !b.ownStore()) // another call may be removing what is there
+	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // a later version may be above it
+		found := e.marker && (e.IsDeleteMarker || !b.ownStore()) // another call may be removing the object
 		if found {
 			gone.ID = e.id
 		}
@@ -109,8 +109,8 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	}
 }
 
-// guardRemoval checks the condition of a removal. A version is removed whatever is current by
-// then: the condition is about the moment of the request.
+// guardRemoval checks the condition of a removal. The condition concerns the moment of the
+// request: a version is removed whichever version is current afterwards.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
 	c, err := b.guard(ctx, r.Key, r.Condition, func(c state.WriteCondition, key string, current *state.Version) error {
 		if current != nil && r.Misses(current.Modified) {

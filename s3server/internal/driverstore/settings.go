@@ -12,12 +12,12 @@ import (
 
 const (
 	bucketRecord = "bucket.json"
-	// These are how long settings may be those of the past, if another process has changed them: on
-	// this machine, and behind a gateway.
+	// How old cached settings may be, if another process may have changed them: on this machine,
+	// and behind a gateway.
 	nearAge, farAge = 20 * time.Millisecond, 5 * time.Second
 )
 
-// read returns the bucket with its settings, which are those of this moment if fresh is true.
+// read returns the bucket with its settings, which are read now if fresh is true.
 func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, error) {
 	b.mu.Lock()
 	cached := b.cached
@@ -64,7 +64,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	if err != nil {
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
-	if b.ownStore() { // the directory that is open may be another one, which is gone
+	if b.ownStore() { // the open directory may be another one, which is gone
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: bucketRecord, Length: -1})
 		if storage.CodeOf(err) == storage.BucketNotFound {
 			return nil, ErrorOf(err, b.name)
@@ -91,7 +91,7 @@ func (b *driverBucket) keep(found *state.Bucket, revision string) *cachedBucket 
 	defer b.mu.Unlock()
 	b.cached = &cachedBucket{found, revision, time.Now()}
 	if found.Versioning != "" && b.desc != nil && !b.desc.Versioned {
-		b.desc = nil // another process has enabled it: ask the driver again
+		b.desc = nil // another process has enabled versioning: ask the driver again
 	}
 	return b.cached
 }

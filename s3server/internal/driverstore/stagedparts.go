@@ -12,14 +12,16 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A driver with FixedParts takes parts in order only, and none twice with other bytes: one that
-// encrypts needs the place of a part in the object. Clients of S3 send parts in any order and again.
-// Their parts are staged: each is a private object, and completing the upload writes the object.
+// A driver with FixedParts takes parts only in order, and no part twice with different bytes: one
+// that encrypts needs the place of a part in the object. Clients of S3 send parts in any order and
+// again. Their parts are staged: each is a private object, and completing the upload writes the
+// object.
 
 // stagedSuffix ends the name of a staged part. Its record has the name without it.
 const stagedSuffix = ".body"
 
-// joinedPart is the least size of a part, in bytes, of an object that is made of staged parts.
+// joinedPart is the least size in bytes of the parts of an object that is made from staged
+// parts.
 const joinedPart = 64 << 20
 
 // stages reports whether the parts of new uploads are staged.
@@ -179,7 +181,7 @@ func (b *stagedBody) Read(p []byte) (int, error) {
 	}
 }
 
-// next opens the next part as it was when its record was read.
+// next opens the next part, if it is unchanged since its record was read.
 func (b *stagedBody) next() error {
 	r := &driver.GetRequest{Key: b.records.prefix + partRecordName(b.id, b.left[0].Number) + stagedSuffix, Length: -1}
 	r.Condition.Revision = b.left[0].Tag

@@ -16,10 +16,10 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A Store keeps everything in the buckets of a driver.ServiceDriver: objects under their
-// keys, and records of what the driver has no place for: settings, uploads and their parts. It
-// keeps nothing in memory but what can be read again, so that another process can continue at any
-// time. A driver without a feature makes the operations that need it NotImplemented.
+// A Store keeps everything in the buckets of a driver.ServiceDriver: objects under their keys, and
+// records of data that the driver has no place for: settings, uploads and their parts. Everything
+// that it keeps in memory can be read again, so that another process can continue at any time. A
+// driver without a feature makes the operations that need it NotImplemented.
 //
 // Versions are the driver's. On this machine, those that were written while the bucket did not keep
 // versions are null versions. There, the driver keeps versions also while S3's versioning is
@@ -34,11 +34,11 @@ type Store struct {
 
 var _ state.Store = (*Store)(nil)
 
-// A Config is what a [Store] uses.
+// A Config configures a [Store].
 type Config struct {
 	Service driver.ServiceDriver
 	Now     func() time.Time // in UTC
-	// Account, Region and Natural are those of buckets that this server did not make.
+	// Account, Region and Natural are the properties of buckets that this server did not make.
 	Account, Region string
 	Natural         state.Settings
 }
@@ -86,8 +86,8 @@ func (s *Store) Close() {
 	}
 }
 
-// bucketOf returns an open bucket with its settings. If the bucket is gone, it may have been made
-// again: then another one is opened.
+// bucketOf returns an open bucket with its settings. If the bucket was removed and made again,
+// the new one is opened.
 func (s *Store) bucketOf(ctx context.Context, name string) (*driverBucket, *state.Bucket, error) {
 	s.mu.Lock()
 	wasOpen := s.open[name] != nil
@@ -145,8 +145,8 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	return true, err
 }
 
-// uncreate removes a bucket whose settings could not be stored, also if the client is gone. If the
-// bucket has a record, or anything else by now, it stays.
+// uncreate removes a bucket whose settings could not be stored, also if the client has
+// disconnected. If the bucket has a record or an object by now, it stays.
 func (s *Store) uncreate(ctx context.Context, b *driverBucket, asked *state.Bucket) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
@@ -177,7 +177,7 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 			return err
 		}
 		err = b.write(ctx, &changed, old)
-		if !isCode(err, storage.PreconditionFailed) { // else another process was faster
+		if !isCode(err, storage.PreconditionFailed) { // otherwise another process was faster
 			return err
 		}
 	}
@@ -211,7 +211,7 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 		}
 	}
 	if err := s.Service.DeleteBucket(ctx, b.name); err != nil {
-		if b.records != nil && b.records.prefix != "" { // an object has come meanwhile
+		if b.records != nil && b.records.prefix != "" { // an object was written meanwhile
 			return errors.Join(ErrorOf(err, b.name), b.write(ctx, settings, &cachedBucket{}))
 		}
 		return ErrorOf(err, b.name)
@@ -232,10 +232,10 @@ func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.B
 			}
 			b, err := s.Bucket(ctx, info.Name)
 			switch {
-			case s3error.Is(err, "NoSuchBucket"): // it was removed meanwhile
+			case s3error.Is(err, "NoSuchBucket"): // the bucket was removed meanwhile
 				continue
 			case isCode(err, storage.ChecksumMismatch),
-				isCode(err, storage.PermissionDenied): // it is another server's, without encryption or with another key
+				isCode(err, storage.PermissionDenied): // of another server, without encryption or with another key
 				continue
 			case err != nil:
 				return err
@@ -250,7 +250,7 @@ func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.B
 	}
 }
 
-// shownTime returns a time that S3 can have: 1970 if it is not known.
+// shownTime returns a time that S3 can show: 1970 if the time is not known.
 func shownTime(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Unix(0, 0).UTC()

@@ -31,8 +31,8 @@ func (s *Store) SweepUploads(ctx context.Context) {
 	}
 }
 
-// sweepUploads removes the records of uploads that the driver has no more: the server was killed
-// after it had completed or aborted them.
+// sweepUploads removes the records of uploads that the driver no longer has: the server was
+// killed after it had completed or aborted them.
 func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	if !m.bucket.has(storage.OpenUploads) {
 		return nil
@@ -40,11 +40,11 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	return r.each(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := m.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err != nil {
-			return ctx.Err() == nil, nil // it has ended, or the record cannot be read
+			return ctx.Err() == nil, nil // the upload has ended, or the record cannot be read
 		}
 		record := u.Object.Data.(*uploadRecord)
 		if record.Staged || !record.AnyOrder && !m.bucket.ownStore() {
-			return true, nil // no driver knows it, or only the one that began it
+			return true, nil // no driver knows the upload, or only the driver that began it
 		}
 		_, err = m.bucket.driver.ListParts(
 			ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1},
@@ -56,11 +56,11 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	})
 }
 
-// sweepParts removes the records of parts whose upload has none. It leaves anything else, and the records of
-// a bucket that was copied.
+// sweepParts removes the records of parts whose upload has no record. It leaves all other objects, and the
+// records of a bucket that was copied.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	var orphans []string
-	last, ended := "", false // upload
+	last, ended := "", false // last is the id of an upload
 	err := r.each(ctx, "parts/", "", func(name string) (bool, error) {
 		if id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/"); id != last {
 			_, err := r.revision(ctx, uploadName(id))

@@ -15,13 +15,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// An uploadRecord is how an upload is stored, under "uploads/" and its id.
+// An uploadRecord is the record of an upload. Its name is "uploads/" and the id of the upload.
 type uploadRecord struct {
 	Place      string
 	Key        string
 	Initiated  time.Time
 	Initiator  string
-	Upload     string // the driver's name
+	Upload     string // the driver's name of the upload
 	AnyOrder   bool   `json:",omitempty"` // driver.PutRequest.AnyOrder
 	Staged     bool   `json:",omitempty"` // there is no upload of the driver until Complete
 	Properties storage.Properties
@@ -31,7 +31,7 @@ type uploadRecord struct {
 	Kind       string
 	Covers     string
 	Asked      bool
-	Decision   *decision `json:",omitempty"` // of staged parts
+	Decision   *decision `json:",omitempty"` // set for staged parts
 }
 
 func uploadName(id string) string { return "uploads/" + id }
@@ -68,7 +68,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	}
 	r.AnyOrder = anyOrder
 	name, err := b.driver.BeginParts(ctx, r)
-	if err == nil && staged { // the store would have refused what it cannot take
+	if err == nil && staged { // the store itself would have refused properties that it cannot keep
 		err, name = b.driver.AbortParts(ctx, r.Key, name), ""
 	}
 	if err != nil {
@@ -115,7 +115,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 		return nil, ErrorOf(err, id)
 	}
 	if record.Place != records.place(uploadName(id)) {
-		return nil, state.NoUpload(id) // it was copied from another bucket
+		return nil, state.NoUpload(id) // the record was copied from another bucket
 	}
 	if dropped, err := m.isDropped(ctx, records, id, record); dropped || err != nil {
 		return nil, cmp.Or(ErrorOf(err, id), state.NoUpload(id))
@@ -131,8 +131,8 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	return u, nil
 }
 
-// isDropped reports whether the driver has discarded the upload, because nobody has sent a part for
-// long. It then removes the records. Amazon keeps uploads, and so do stores whose uploads are open.
+// isDropped reports whether the driver has discarded the upload, because no part was sent for long.
+// It then removes the records. Amazon keeps uploads, and so do stores whose uploads are open.
 func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	limit := m.bucket.store.Now().Add(-staleupload.Idle)
 	if u.Initiated.After(limit) || u.AnyOrder || u.Staged || m.bucket.description().Provider == "s3" {
@@ -151,7 +151,7 @@ func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u 
 }
 
 // isIdle looks up the record of each part that the driver has, because a listing of the records may lag. It reports
-// whether all are older than the limit.
+// whether all records are older than the limit.
 func (m *driverUploads) isIdle(
 	ctx context.Context, r *records, id string, u *uploadRecord, limit time.Time,
 ) (bool, error) {
@@ -214,12 +214,12 @@ func (s *Store) Complete(
 		case made != nil && mayBeMade(err): // only the response was lost
 			attrs, err = made, nil
 		case made != nil || b.uploads.isLost(ctx, u):
-			return nil, "", state.NoUpload(u.ID) // another server was faster, or another program has removed it
+			return nil, "", state.NoUpload(u.ID) // another server was faster, or another program has removed the upload
 		}
 	}
 	switch storage.CodeOf(err) {
 	case storage.InvalidArgument, storage.ObjectNotFound, storage.Changed:
-		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID) // it was replaced meanwhile
+		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID) // the part was replaced meanwhile
 	}
 	if err != nil {
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
@@ -229,8 +229,8 @@ func (s *Store) Complete(
 	return v, shown, nil
 }
 
-// isLost reports whether the store has an upload no more, because another program has removed it.
-// It then removes the records.
+// isLost reports whether the store no longer has an upload, because another program has removed
+// it. It then removes the records.
 func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	record := u.Object.Data.(*uploadRecord)
 	if !record.AnyOrder {
@@ -265,7 +265,7 @@ func (m *driverUploads) dropUpload(ctx context.Context, id string) error {
 	if err != nil || records == nil {
 		return err
 	}
-	if err := records.removeAll(ctx, uploadName(id), m.bucket.keepsVersions()); err != nil { // no id begins with another
+	if err := records.removeAll(ctx, uploadName(id), m.bucket.keepsVersions()); err != nil { // no id begins another one
 		return err
 	}
 	return records.removeAll(ctx, partsPrefix(id), m.bucket.keepsVersions())

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// shownVersion returns S3's version id for a driver's, which may have any characters.
+// shownVersion returns S3's form of a driver's version id, which may have any characters.
 func (b *driverBucket) shownVersion(id string, modified time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -34,8 +34,8 @@ func (s *Store) ValidID(id string) bool {
 	return id == state.NullVersion || len(id) >= 8 && state.IsVersionText(id)
 }
 
-// driverVersion is the inverse of shownVersion, for a key. For a null version that is not there it
-// returns no version's id.
+// driverVersion is the inverse of shownVersion, for a key. For a missing null version, it returns
+// an id that no version has.
 func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id string, err error) {
 	if shown != state.NullVersion || !b.keepsVersions() {
 		return decodeVersion(shown), nil
@@ -50,7 +50,8 @@ func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id
 	return id, err
 }
 
-// decodeVersion knows one id for each version: a policy may deny requests for a version by its id.
+// decodeVersion accepts only one id for each version: a policy may deny requests for a version by
+// its id.
 func decodeVersion(shown string) string {
 	if shown == state.NullVersion {
 		return ""

@@ -16,8 +16,8 @@ import (
 type heldObject struct {
 	bucket *driverBucket
 	attrs  *storage.Attrs
-	body   io.ReadCloser // all of it; nil if it is opened when it is read
-	next   io.ReadCloser // what prepare has opened, or nil
+	body   io.ReadCloser // the whole body; nil if it is opened when it is read
+	next   io.ReadCloser // the body that prepare has opened, or nil
 }
 
 func held(v *state.Version) *heldObject {
@@ -62,12 +62,12 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	case err != nil:
 		return nil, ErrorOf(err, key)
 	}
-	request.Condition.Revision = h.attrs.Revision // else the tags could be another object's
+	request.Condition.Revision = h.attrs.Revision // otherwise the tags could be another object's
 	tags, err := b.tags(ctx, h.attrs, request)
 	if err != nil {
 		h.close()
 		if isCode(err, storage.PreconditionFailed) {
-			return b.find(ctx, key, id) // it was replaced meanwhile
+			return b.find(ctx, key, id) // the object was replaced meanwhile
 		}
 		return nil, ErrorOf(err, key)
 	}
@@ -125,7 +125,7 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 		}
 	}
 	buffer := readBuffers.Get().(*[maxRead]byte)
-	_, err = io.CopyBuffer(to, body, buffer[:]) // a range of a file is no io.WriterTo
+	_, err = io.CopyBuffer(to, body, buffer[:]) // a range of a file is not an io.WriterTo
 	readBuffers.Put(buffer)
 	return ErrorOf(cmp.Or(err, body.Close()), v.Key)
 }
@@ -146,7 +146,7 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
 	}
 	request := &driver.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
-	request.Condition.Revision = h.attrs.Revision // a cache keeps only what has one
+	request.Condition.Revision = h.attrs.Revision // a cache keeps only reads with a revision
 	_, body, err := h.bucket.driver.Get(ctx, request)
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
 		return nil, s3error.New("ServiceUnavailable")

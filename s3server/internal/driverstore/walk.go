@@ -13,30 +13,32 @@ import (
 )
 
 // A nameWalk goes through the driver's names below one folder in S3's order. The driver lists an
-// escaped segment at the place of its mark, which S3's order does not have. So the walk lists the
-// escaped segments of a folder on their own when it comes to the folder, and merges them into the
-// names that are not escaped. It enters an escaped folder with a nameWalk of its own.
+// escaped segment at the place of its mark, which is not its place in S3's order. So the walk
+// lists the escaped segments of a folder on their own when it comes to the folder, and merges
+// them into the names that are not escaped. It enters an escaped folder with a nameWalk of its
+// own.
 type nameWalk struct {
 	listing   state.Listing
 	names     keyname.Naming
-	after     string // keys up to this one are left out
-	name, key string // the folder, for the driver and for S3: "", or they end in a slash
-	inner     bool   // the folder is escaped, and this walk part of another one
-	// each lists the driver's names. seeks reports that it does so after r.StartAfter.
+	after     string // keys up to this one are skipped
+	name, key string // the folder's name in the driver and key in S3: "", or they end in a slash
+	inner     bool   // whether the folder is escaped, and this walk is part of another one
+	// each lists the driver's names. seeks reports whether it begins after r.StartAfter.
 	each  func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error
 	seeks bool
-	// show gets the entries until it returns false. versions, if it is not nil, lists those of a key.
+	// show gets the entries until it returns false. versions, if it is not nil, lists the versions of
+	// a key.
 	show     func(e *listedEntry) (bool, error)
 	versions func(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error
 
 	escaped []*escapedNames
-	listed  map[string]bool // the folders whose escaped segments were listed
+	listed  map[string]bool // folders whose escaped segments were listed
 }
 
 // walk returns the walk of a listing. It rolls up names only at slashes, as all drivers do.
 func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	if l.Delimiter != "" && l.Delimiter != "/" {
-		l.Delimiter, l.Max = "", pageLimit // which a page may need for a few common prefixes
+		l.Delimiter, l.Max = "", pageLimit // a page may need so many entries for a few common prefixes
 	}
 	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
 	w.each = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
@@ -61,15 +63,15 @@ func (n *driverNames) walkVersions(l state.Listing, after string, show func(e *l
 	}
 	w := n.walk(l, after, show)
 	w.each, w.versions = n.eachVersion, n.versionsOf
-	w.seeks = local // drivers need not know StartAfter here
+	w.seeks = local // other drivers need not know StartAfter here
 	return w
 }
 
-// run returns false if show did.
+// run makes the walk. It returns false if show did.
 func (w *nameWalk) run(ctx context.Context) (more bool, err error) {
 	w.listed = map[string]bool{}
 	if w.after >= w.key && !w.contains(w.after) {
-		return true, nil // all keys are before it
+		return true, nil // all keys are before the start
 	}
 	if err := w.enter(ctx); err != nil {
 		return false, err
@@ -84,7 +86,7 @@ func (w *nameWalk) run(ctx context.Context) (more bool, err error) {
 
 func (w *nameWalk) contains(key string) bool { return strings.HasPrefix(key, w.key) }
 
-// last returns what the prefix of the listing has after the folder.
+// last returns the part of the listing's prefix that follows the folder.
 func (w *nameWalk) last() string {
 	if len(w.listing.Prefix) < len(w.key) {
 		return ""
@@ -100,7 +102,7 @@ func (w *nameWalk) request() *driver.ListRequest {
 	}
 	r := &driver.ListRequest{Prefix: w.name + last, Delimiter: w.listing.Delimiter, Limit: w.listing.Max + 1}
 	if w.inner {
-		r.Limit = min(r.Limit, pageLimit/10) // there may be many at a time
+		r.Limit = min(r.Limit, pageLimit/10) // many such walks may be in progress at a time
 	}
 	if w.seeks && w.contains(w.after) {
 		if start := w.name + sendable(w.after[len(w.key):]); start > r.Prefix {
@@ -182,7 +184,8 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (more bool
 	}
 }
 
-// escapedFolder returns the folder of a name's first escaped segment, or else that of the name.
+// escapedFolder returns the folder of a name's first escaped segment, or, if none is escaped,
+// the folder of the name.
 func (w *nameWalk) escapedFolder(name string) (folder string, escaped bool) {
 	end := len(w.name)
 	for {

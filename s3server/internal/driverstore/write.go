@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// putRequest returns the request of a write without body and content, and what is to be kept in
-// reserved metadata.
+// putRequest returns the request of a write without body and content, and the properties to
+// keep in reserved metadata.
 func (b *driverBucket) putRequest(
 	ctx context.Context, w *state.Write, settings *state.Bucket,
 ) (*driver.PutRequest, url.Values, error) {
@@ -62,8 +62,8 @@ func retentionOf(l *state.Lock) storage.Retention {
 	}
 }
 
-// guard checks a condition on the current version of a key, and returns that under which the driver must
-// act so that it still holds: the version is still current.
+// guard checks a condition on the current version of a key, and returns the condition for the driver's
+// request, which makes sure that it still holds: the version must still be current.
 func (b *driverBucket) guard(
 	ctx context.Context,
 	key string,
@@ -93,7 +93,7 @@ func (b *driverBucket) guard(
 		)
 }
 
-// lost returns the error of a write whose condition did not hold any more.
+// lost returns the error of a write whose condition no longer held.
 func lost(err error, c state.WriteCondition) error {
 	if !isCode(err, storage.PreconditionFailed) {
 		return err
@@ -136,7 +136,7 @@ func (s *Store) write(
 	return v, shown, nil
 }
 
-// put writes a body. It calls ended when the body has ended, before the object is there.
+// put writes a body. It calls ended when the body has ended, before the object exists.
 func (b *driverBucket) put(
 	ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C),
 ) (*storage.Attrs, error) {

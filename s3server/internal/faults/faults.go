@@ -18,10 +18,10 @@ type Trigger struct {
 	Rate  int // selected requests a second that pass, before Skip and Times count
 }
 
-// An Entry is a fault that was added, as the admin API shows it.
+// An Entry is a fault that was added, in the form of the admin API.
 type Entry[F any] struct {
 	ID      int `json:"id"`
-	Applied int `json:"applied"` // requests that it has met
+	Applied int `json:"applied"` // requests to which it was applied
 	Fault   F   `json:"fault"`
 }
 
@@ -30,7 +30,7 @@ type List[F any] struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	last  int // id
+	last  int // the latest id
 	rules []*rule[F]
 }
 
@@ -39,7 +39,7 @@ type rule[F any] struct {
 	entry   Entry[F]
 	trigger Trigger
 	skipped int
-	left    float64 // requests that Rate lets pass
+	left    float64 // requests that Rate still lets pass
 	filled  time.Time
 }
 
@@ -55,7 +55,7 @@ func (l *List[F]) Add(t Trigger, f F) (id int) {
 	return l.last
 }
 
-// Remove reports whether there was a fault with this id.
+// Remove removes the fault with this id, and reports whether there was one.
 func (l *List[F]) Remove(id int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

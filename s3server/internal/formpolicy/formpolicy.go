@@ -1,5 +1,5 @@
-// Package formpolicy has the policies of forms: the signer says in one which fields and files a
-// browser can send.
+// Package formpolicy has the policies of forms: in a policy, the signer says which fields and
+// files a browser can send.
 package formpolicy
 
 import (
@@ -44,7 +44,7 @@ func Parse(encoded string) (*Policy, error) {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
 	}
 	for name := range names {
-		if name != "expiration" && name != "conditions" { // encoding/json ignores case
+		if name != "expiration" && name != "conditions" { // encoding/json would ignore the case
 			return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Unexpected: '%s'.", name)
 		}
 	}
@@ -55,7 +55,7 @@ func Parse(encoded string) (*Policy, error) {
 var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "signature"}
 
 // Check checks that every condition holds and that every field has a condition. names has the names
-// of the fields in their order. It returns the limits that are left of size.
+// of the fields in their order. It returns size, restricted by the conditions of the policy.
 func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
 	known := map[string]bool{}
 	for _, raw := range p.Conditions {
@@ -92,8 +92,8 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 	return size, nil
 }
 
-// begins reports whether a value begins as the condition wants. A media type may be a list, each of which must:
-// browsers go by the last one.
+// begins reports whether a value begins with the text of the condition. If a media type is a list, each element
+// must, because browsers use the last one.
 func (c condition) begins(value string) bool {
 	if c.field != "content-type" {
 		return strings.HasPrefix(value, c.value)

@@ -1,5 +1,5 @@
-// Package headers has which headers a request may have, and reads what they ask for: conditions,
-// properties of an object and its lock.
+// Package headers knows which headers a request may have, and reads those for conditions, the
+// properties of an object, and its lock.
 package headers
 
 import (
@@ -23,11 +23,11 @@ var commonHeaders = []string{
 }
 
 var (
-	// bodyHeaders are about the body of a request.
+	// bodyHeaders are headers about the body of a request.
 	bodyHeaders = []string{
 		"x-amz-checksum-*", "x-amz-sdk-checksum-algorithm", "x-amz-trailer", "x-amz-decoded-content-length",
 	}
-	// kindHeaders say which checksum is meant.
+	// kindHeaders are the headers that name the kind of a checksum.
 	kindHeaders       = []string{"x-amz-checksum-algorithm", "x-amz-checksum-type"}
 	encryptionHeaders = []string{
 		"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
@@ -40,14 +40,14 @@ var (
 	aclHeaders = []string{
 		"x-amz-acl", "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp",
 	}
-	// sourceHeaders are those of a copy.
+	// sourceHeaders are the headers for the source of a copy.
 	sourceHeaders = []string{
 		"x-amz-copy-source", "x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match",
 		"x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-unmodified-since",
 		"x-amz-copy-source-server-side-encryption-customer-algorithm", "x-amz-copy-source-server-side-encryption-customer-key",
 		"x-amz-copy-source-server-side-encryption-customer-key-md5", "x-amz-source-expected-bucket-owner",
 	}
-	// objectHeaders are the properties of an object that is written.
+	// objectHeaders are the headers with the properties of an object that is written.
 	objectHeaders = slices.Concat(encryptionHeaders, customerHeaders, aclHeaders, []string{
 		"x-amz-meta-*", "x-amz-storage-class", "x-amz-website-redirect-location",
 		"x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold",
@@ -61,9 +61,10 @@ var (
 const FormFields = "PostObject's form"
 
 // acceptedHeaders are the further x-amz-* headers by operation. The handler of an operation honors these
-// headers, or refuses them in its own words.
+// headers, or refuses them with an error of its own.
 var acceptedHeaders = headerTable(map[string][]string{
-	// These are for an operation that is missing here: one whose name begins with Put, and any other.
+	// The last two are for operations that are missing here: those whose names begin with Put, and
+	// all others.
 	"Put": bodyHeaders,
 	"":    nil,
 

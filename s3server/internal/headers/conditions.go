@@ -40,7 +40,8 @@ func refuse(header http.Header, names ...string) error {
 }
 
 // failing returns the names of conditions that do not hold for a version, or "": If-Match or
-// If-Unmodified-Since, and If-None-Match or If-Modified-Since. Beside an entity tag, a date does not count.
+// If-Unmodified-Since, and If-None-Match or If-Modified-Since. If there is a condition on the entity tag,
+// the one on the date does not count.
 func failing(header http.Header, prefix string, v *state.Version) (wanted, unwanted string) {
 	modified := v.Modified.Truncate(time.Second)
 	if match := headertext.Lines(header, prefix+"If-Match"); match != "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// Lock reads the lock of an object that is written now.
+// Lock reads the lock in the headers of a write at the time now.
 func Lock(header http.Header, now time.Time) (state.Lock, error) {
 	l := state.Lock{Mode: header.Get(state.LockMode), Hold: header.Get(state.LockHold)}
 	until := header.Get(state.LockUntil)

@@ -34,7 +34,7 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	}
 	for _, name := range state.SystemHeaders {
 		if value := header.Get(name); value != "" {
-			if err := Sendable(name, value, unicode.MaxRune); err != nil { // of a form, which is no header
+			if err := Sendable(name, value, unicode.MaxRune); err != nil { // the value of a form is not a header
 				return p, err
 			}
 			p.Header.Set(name, value)
@@ -67,8 +67,8 @@ func Sendable(argument, value string, most rune) error {
 	return nil
 }
 
-// readMetadata reads the user metadata. S3 returns the names in lower case, and net/http would
-// write those that [http.Header.Set] has set otherwise.
+// readMetadata reads the user metadata. S3 returns the names in lower case, but net/http would
+// write names that [http.Header.Set] has set in another form.
 func readMetadata(from, to http.Header, most int) error {
 	total := 0
 	for name, values := range from {

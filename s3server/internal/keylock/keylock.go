@@ -1,4 +1,4 @@
-// Package keylock has locks with names, of which only those take memory that are held.
+// Package keylock has locks with names, which take memory only while they are held.
 package keylock
 
 import "sync"
@@ -12,7 +12,7 @@ type Locks struct {
 
 type lock struct {
 	held  sync.Mutex
-	users int // that hold it or wait for it
+	users int // number of calls that hold it or wait for it
 }
 
 // Lock waits for the lock with a name. The caller must call unlock.

@@ -30,12 +30,12 @@ import (
 // Mark begins an escaped segment.
 const Mark = "!%"
 
-// A Naming says which segments a store has under their own names although rule K1 refuses them. That
-// of a directory is zero.
+// A Naming says which segments a store has under their own names although rule K1 refuses them. The
+// zero value is the naming of a directory.
 type Naming struct {
-	Empty  bool // empty ones, but for the first
-	Slash  bool // an empty first one
-	Others bool // all others but "." and ".."
+	Empty  bool // empty segments, except the first
+	Slash  bool // an empty first segment
+	Others bool // all other segments except "." and ".."
 }
 
 // Escape returns the driver's key of an S3 key.
@@ -80,8 +80,8 @@ func (n Naming) escapeSegment(s string, first bool) string {
 	return Mark + EscapeText(s, true)
 }
 
-// EscapeText escapes the characters of a segment. A dot is only escaped at the end of a whole
-// one.
+// EscapeText escapes the characters of a segment. A dot is escaped only at the end, and only if
+// s is a whole segment.
 func EscapeText(s string, whole bool) string {
 	var b strings.Builder
 	for i, c := range s {
@@ -125,7 +125,7 @@ func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
 	return strings.Join(segments, "/"), true
 }
 
-// EscapesAll reports whether every segment that begins so is escaped.
+// EscapesAll reports whether every segment that begins with begin is escaped.
 func (n Naming) EscapesAll(begin string) bool {
 	return strings.HasPrefix(begin, Mark) || !n.Others && strings.IndexFunc(begin, mustEscape) >= 0
 }

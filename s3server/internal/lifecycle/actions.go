@@ -17,8 +17,8 @@ type Clock struct {
 	Day time.Duration
 }
 
-// after returns when a rule acts that waits for days. AWS adds the days and then waits for the next
-// midnight in UTC. A shorter day has no midnight.
+// after returns the time at which a rule that waits for so many days acts. AWS adds the days and
+// then waits for the next midnight in UTC. A shorter day has no midnight.
 func (c Clock) after(t time.Time, days int) time.Time {
 	if c.Day == FullDay {
 		t = t.UTC().Truncate(FullDay).Add(FullDay)
@@ -26,7 +26,7 @@ func (c Clock) after(t time.Time, days int) time.Time {
 	return t.Add(time.Duration(days) * c.Day)
 }
 
-// A Version is what rules ask about a version.
+// A Version has the properties of a version that rules depend on.
 type Version struct {
 	Key      string
 	Marker   bool // a delete marker, without size, class and tags
@@ -46,7 +46,7 @@ func (c *Configuration) Abortion(key string, initiated time.Time, clock Clock) (
 	return first
 }
 
-// A Deadline is when a rule acts. The zero value is never.
+// A Deadline is the time at which a rule acts. The zero value means never.
 type Deadline struct {
 	At   time.Time
 	Rule string
@@ -75,14 +75,14 @@ func (c *Configuration) Rules() (rules []*Rule) {
 	return rules
 }
 
-// A Action is what happens to one version. The zero value is nothing.
+// A Action is what happens to one version. The zero value means that nothing happens.
 type Action struct {
 	Expire bool
 	Class  string // the new storage class
 }
 
 // Action returns what happens to versions[i]. The versions are those of a key, newest first. An
-// expiration wins over a transition, and a colder class over another.
+// expiration takes precedence over a transition, and a colder class over a warmer one.
 func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Action) {
 	v := versions[i]
 	for _, rule := range c.Rules() {
@@ -116,7 +116,7 @@ func leastSize(class, least string) int64 {
 	return 128 << 10
 }
 
-// expires reports whether the rule, which is about versions[i], removes it now.
+// expires reports whether the rule, whose scope has versions[i], removes that version now.
 func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	if i > 0 {
 		e := r.NoncurrentVersionExpiration
@@ -145,8 +145,8 @@ func (r *Rule) expiration(v Version, clock Clock) Deadline {
 	return Deadline{}
 }
 
-// transitions returns the storage classes that the rule, which is about versions[i], gives it by
-// now.
+// transitions returns the storage classes to which the rule, whose scope has versions[i], moves
+// that version by now.
 func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []string) {
 	v := versions[i]
 	if v.Marker {
@@ -173,7 +173,7 @@ func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []st
 	return classes
 }
 
-// count returns a count that may be missing.
+// count returns *n, or 0 if n is nil.
 func count(n *int) int {
 	if n == nil {
 		return 0

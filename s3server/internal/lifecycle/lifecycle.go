@@ -1,5 +1,5 @@
-// Package lifecycle has the rules by which objects expire or change their storage class, and uploads
-// are given up: their document, and what they do to a version at a time.
+// Package lifecycle has the rules by which objects expire or change their storage class, and by
+// which uploads are aborted: their document, and their effect on a version at a given time.
 package lifecycle
 
 import (
@@ -17,11 +17,11 @@ type Configuration struct {
 	Least string `xml:"-"`
 }
 
-// A Rule says what happens to which versions and uploads, and when.
+// A Rule says what happens to some versions and uploads, and when.
 type Rule struct {
 	ID                             string
 	Filter                         *filter
-	Prefix                         *xmldoc.Text // instead of Filter
+	Prefix                         *xmldoc.Text // in place of Filter
 	Status                         string
 	Expiration                     *expiration
 	Transition                     []transition

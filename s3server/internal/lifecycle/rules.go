@@ -122,7 +122,7 @@ func (f *filter) tagElements() []tagging.Element {
 	return nil
 }
 
-// positive refuses a count below 1. action and field are those of the message.
+// positive refuses a count below 1. action and field appear in the message.
 func positive(count *int, field, action string) error {
 	if count != nil && *count < 1 {
 		return s3error.New(
@@ -298,7 +298,7 @@ func (r *Rule) scope() (s scope) {
 		if f.And != nil {
 			prefix, s.over, s.under = f.And.Prefix, f.And.ObjectSizeGreaterThan, f.And.ObjectSizeLessThan
 		}
-		s.tags, _ = tagging.Of(f.tagElements()) // check has refused what is malformed
+		s.tags, _ = tagging.Of(f.tagElements()) // check has refused malformed elements
 	}
 	if prefix != nil {
 		s.prefix = string(*prefix)

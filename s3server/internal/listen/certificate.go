@@ -21,7 +21,7 @@ func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, tru
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
-		return c, nil, nil // the caller knows what to trust
+		return c, nil, nil // the caller knows which certificate to trust
 	}
 	if len(c.Certificates) == 0 {
 		trusted, c.GetCertificate, err = newAuthority(hosts)
@@ -47,8 +47,9 @@ func Hosts(addr string, domains []string) []string {
 	return hosts
 }
 
-// newAuthority makes a certificate that signs itself, and a function that signs one for each connection. With rustls,
-// clients refuse the first from a server, and with OpenSSL and Node.js one of *.localhost for photos.localhost.
+// newAuthority makes a certificate that signs itself, and a function that signs one for each connection. Clients with
+// rustls refuse a self-signed certificate as that of a server, and clients with OpenSSL and Node.js refuse one for
+// *.localhost at photos.localhost.
 func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	key, _ := ecdsa.GenerateKey(
 		elliptic.P256(), rand.Reader,

@@ -1,5 +1,5 @@
-// Package listen has what a server needs to accept connections: a bound of their number, and a
-// certificate of its own.
+// Package listen has helpers for a server that accepts connections: a limit of their number,
+// and a certificate of its own.
 package listen
 
 import (
@@ -20,13 +20,13 @@ const idleGrace = 500 * time.Millisecond
 // all have requests in progress, a new connection waits.
 type Listener struct {
 	net.Listener
-	Open  sync.WaitGroup // the connections
-	slots chan struct{}  // has one value for each
+	Open  sync.WaitGroup // counts the connections
+	slots chan struct{}  // has one value for each connection
 	gone  chan struct{}
 	close func() error
 
 	mu   sync.Mutex
-	idle list.List // of idleConnection; that which is idle for longest is the first
+	idle list.List // a list of idleConnection; the one that is idle for longest is the first
 	at   map[net.Conn]*list.Element
 }
 
@@ -35,7 +35,7 @@ type idleConnection struct {
 	since time.Time
 }
 
-// Limit returns a listener of which so many connections can be open.
+// Limit returns a listener with at most this many open connections.
 func Limit(l net.Listener, most int) *Listener {
 	gone := make(chan struct{})
 	return &Listener{
@@ -89,7 +89,7 @@ func (l *Listener) admit() bool {
 // Close ends Accept.
 func (l *Listener) Close() error { return l.close() }
 
-// Changed is the server's ConnState.
+// Changed is the function for the server's ConnState.
 func (l *Listener) Changed(connection net.Conn, state http.ConnState) {
 	l.setIdle(connection, state == http.StateNew || state == http.StateIdle)
 	switch state {
@@ -125,7 +125,7 @@ func (l *Listener) closeIdle() bool {
 	oldest := l.idle.Remove(first).(idleConnection)
 	delete(l.at, oldest.Conn)
 	if encrypted, ok := oldest.Conn.(*tls.Conn); ok {
-		oldest.Conn = encrypted.NetConn() // without a last message, for which it could wait
+		oldest.Conn = encrypted.NetConn() // without a last TLS message, for which it could wait
 	}
 	_ = oldest.Close()
 	return true

@@ -11,7 +11,7 @@ import (
 // blobs counts the bytes of objects and parts. Several may share a blob, because a copy moves
 // no bytes.
 type blobs struct {
-	bytes ledger // of all blobs, also of those that are being written
+	bytes ledger // counts the bytes of all blobs, also of those that are being written
 	mu    sync.Mutex
 }
 
@@ -28,9 +28,11 @@ type piece struct {
 }
 
 const (
-	// pieceSize is the largest piece of an announced length, so that memory fills with what arrives.
+	// pieceSize is the largest piece of an announced length, so that memory fills only as bytes
+	// arrive.
 	pieceSize = 4 << 20
-	// readSize is what is read at a time, so that it stays in the processor's cache until it is hashed.
+	// readSize is the number of bytes that are read at a time, so that it stays in the processor's
+	// cache until it is hashed.
 	readSize = 64 << 10
 )
 
@@ -79,7 +81,7 @@ func readAll(body io.Reader, size int64) ([]byte, error) {
 	if _, err := io.ReadFull(body, data); err != nil {
 		return nil, err
 	}
-	switch _, err := io.ReadFull(body, make([]byte, 1)); err { // a body tells at its end that it is not what was announced
+	switch _, err := io.ReadFull(body, make([]byte, 1)); err { // at its end, a body reports what is wrong
 	case io.EOF:
 		return data, nil
 	case nil:

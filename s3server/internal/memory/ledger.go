@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A ledger counts memory: one that of the bytes, and one that of what is kept beside them, which are
-// versions, delete markers, uploads and parts, and the settings of buckets. Clients could make those
-// without a single byte.
+// A ledger counts memory. One ledger counts the bytes. Another one counts everything else: versions,
+// delete markers, uploads and parts, and the settings of buckets. Clients could make those without
+// sending a single byte.
 type ledger struct {
 	most int64 // 0 means no bound
 
@@ -21,9 +21,9 @@ type ledger struct {
 const (
 	// leastLedger is the bound of a ledger, unless Config.MaxBytes is larger.
 	leastLedger = 64 << 20
-	// entryCost is what a bucket, version, upload or part takes without its strings.
+	// entryCost is the memory of a bucket, version, upload or part without its strings.
 	entryCost = 1 << 10
-	// recordedPartCost is what an object remembers of a part of its upload.
+	// recordedPartCost is the memory that an object needs for each part of its upload.
 	recordedPartCost = 128
 )
 
@@ -45,7 +45,7 @@ func (l *ledger) add(n int64) error {
 	return err
 }
 
-// check fails as add would now.
+// check fails if add would fail now.
 func (l *ledger) check(n int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *ledger) costOf(b *state.Bucket) int64 {
 	if l.most == 0 {
 		return 0
 	}
-	record, _ := json.Marshal(b) // the type has nothing that could fail
+	record, _ := json.Marshal(b) // nothing in the type can fail
 	return entryCost + 2*int64(len(record))
 }
 

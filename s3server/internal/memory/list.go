@@ -21,10 +21,9 @@ func (s *Store) List(
 	return more, err
 }
 
-// walk shows the current objects after a position, and each common prefix once. It
-// reports whether there are more than the page holds. After a position that is a
-// common prefix, no key with that prefix follows; after a key with the prefix, the
-// prefix is shown again.
+// walk shows the current objects after a position, and each common prefix once. It reports
+// whether there are more than the page holds. If the position is a common prefix, no key with
+// that prefix follows; after a key with the prefix, the prefix is shown again.
 func walk(
 	l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string),
 ) (more bool) {
@@ -52,7 +51,7 @@ func walk(
 	return false
 }
 
-// next moves to the next key, past all those that a common prefix has shown.
+// next moves to the next key, past all keys in the common prefix that was shown.
 func next(keys *btree.MapIter[string, []*state.Version], common string) bool {
 	if !isBelow(keys.Key(), common) {
 		return keys.Next()

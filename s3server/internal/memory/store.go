@@ -28,13 +28,13 @@ type memoryBucket struct {
 	keys    btree.Map[string, []*state.Version] // newest first, never empty
 	uploads map[string]*memoryUpload            // by id
 	writes  uint64
-	ledger  *ledger // of the store
-	counted int64   // in the ledger, for the settings
+	ledger  *ledger // the ledger of the store
+	counted int64   // memory that the ledger counts for the settings
 }
 
 var _ state.Store = (*Store)(nil)
 
-// New returns a store without buckets. now is in UTC. With 0, maxBytes is no bound.
+// New returns a store without buckets. now is in UTC. If maxBytes is 0, there is no limit.
 func New(now func() time.Time, maxBytes int64) *Store {
 	return &Store{now: now, blobs: &blobs{bytes: ledger{most: maxBytes}}, ledger: newLedger(maxBytes)}
 }
@@ -95,7 +95,7 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 			unused = append(unused, u.pieces()...)
 			s.ledger.free(u.cost())
 		}
-		b.uploads = map[string]*memoryUpload{} // for requests that have just found one
+		b.uploads = map[string]*memoryUpload{} // for requests that have just found an upload
 		s.ledger.free(b.counted)
 		s.buckets.Delete(name)
 		return nil

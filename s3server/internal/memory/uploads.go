@@ -81,7 +81,7 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 	p.Data = pieces
 	var replaced []piece
 	err := s.locked(u.Bucket, func(b *memoryBucket) error {
-		of, err := b.upload(u.Key, u.ID) // it may have ended meanwhile
+		of, err := b.upload(u.Key, u.ID) // the upload may have ended meanwhile
 		if err != nil {
 			return err
 		}
@@ -132,7 +132,7 @@ func (s *Store) Complete(
 		}
 		for _, p := range parts {
 			if of.parts[p.Number] != p {
-				return s3error.New("InvalidPart", "UploadId", u.ID) // it was replaced meanwhile
+				return s3error.New("InvalidPart", "UploadId", u.ID) // the part was replaced meanwhile
 			}
 			joined = append(joined, piecesOf(p.Data)...)
 		}

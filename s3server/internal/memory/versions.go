@@ -18,7 +18,8 @@ func piecesOf(data any) []piece {
 	return pieces
 }
 
-// version returns the version with an id, or without one the current version, or nil. It may be a delete marker.
+// version returns the version with an id, or the current version without an id. It returns nil if there is none.
+// It may be a delete marker.
 func (b *memoryBucket) version(key, id string) *state.Version {
 	versions, _ := b.keys.Get(key) // newest first
 	for _, v := range versions {
@@ -29,7 +30,7 @@ func (b *memoryBucket) version(key, id string) *state.Version {
 	return nil
 }
 
-// add makes v the current version of its key, and returns the pieces that it replaces.
+// add makes v the current version of its key, and returns the pieces that are no longer used.
 func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 	if err := b.ledger.add(costOfVersion(v)); err != nil {
 		return nil, err
@@ -37,8 +38,8 @@ func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 	b.writes++
 	v.Number, v.ID = b.writes, state.NullVersion
 	if b.bucket.Versioning == state.Enabled {
-		// It is as long as AWS's, and begins with the number, so that a listing can continue after a version that is
-		// gone.
+		// The id is as long as AWS's, and begins with the number, so that a listing can continue after a version
+		// that is gone.
 		v.ID = fmt.Sprintf("%016x%s", v.Number, rand.Text()[:versionIDLength-16])
 	} else {
 		unused = b.drop(v.Key, state.NullVersion)

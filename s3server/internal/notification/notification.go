@@ -1,4 +1,5 @@
-// Package notification has the rules that say which events of a bucket are sent where.
+// Package notification has the rules that say which events of a bucket are sent, and to which
+// targets.
 package notification
 
 import (
@@ -57,7 +58,7 @@ func (c *Configuration) All() (rules []*Rule) {
 // ARN returns the target.
 func (n *Rule) ARN() string { return n.Topic + n.Queue + n.CloudFunction }
 
-// filter returns the prefix and the suffix of the keys that the rule is about.
+// filter returns the prefix and the suffix of the keys for which the rule sends events.
 func (n *Rule) filter() (prefix, suffix string) {
 	if n.Filter == nil {
 		return "", ""
@@ -72,14 +73,14 @@ func (n *Rule) filter() (prefix, suffix string) {
 	return prefix, suffix
 }
 
-// Matches reports whether the rule is about an event with this name, without "s3:".
+// Matches reports whether the rule sends an event with this name, without "s3:", for this key.
 func (n *Rule) Matches(name, key string) bool {
 	prefix, suffix := n.filter()
 	return strings.HasPrefix(key, prefix) && strings.HasSuffix(key, suffix) && wildcard.AnyOneStar(n.Event, "s3:"+name)
 }
 
-// eventNames are the events that a configuration can name. Those of replication and of
-// intelligent tiering never happen here, like the loss of an object.
+// eventNames are the events that a configuration can name. Some never happen here: those of
+// replication and of intelligent tiering, and the loss of an object.
 var eventNames = []string{
 	"s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload",
 	"s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated",
@@ -94,8 +95,8 @@ var unsentEvents = []string{
 	"s3:ObjectRestore:*", "s3:ObjectRestore:Completed", "s3:ObjectRestore:Delete", "s3:ObjectAnnotation:*", "s3:ObjectAnnotation:Put", "s3:ObjectAnnotation:Delete",
 }
 
-// Check refuses what AWS refuses, gives an Id to rules without one, and writes the names of
-// filters as AWS does.
+// Check refuses configurations that AWS refuses, gives an Id to rules without one, and writes
+// the names of filters as AWS does.
 func (c *Configuration) Check() error {
 	if c.EventBridgeConfiguration != nil {
 		return s3error.New("NotImplemented").WithMessage("This server sends no events to EventBridge")

@@ -61,8 +61,8 @@ var operationsOf = map[string][]string{
 	"s3:PutReplicationConfiguration": {"DeleteBucketReplication", "PutBucketReplication"},
 }
 
-// OperationActions are the actions that a policy allows or denies for each operation.
-// An operation that is missing here is the bucket owner's alone.
+// OperationActions are the actions that a policy allows or denies for each operation. An
+// operation that is missing here is permitted only to the bucket's owner.
 var OperationActions = func() map[string]string {
 	actions := map[string]string{}
 	for _, operation := range namedLikeActions {
@@ -76,7 +76,8 @@ var OperationActions = func() map[string]string {
 	return actions
 }()
 
-// ActionOn returns the action in place of another one for a request that names a version, or the action itself.
+// ActionOn returns the action that a policy must allow: for a request that names a version, that of
+// VersionActions if there is one, and otherwise action itself.
 func ActionOn(action string, versioned bool) string {
 	if of := VersionActions[action]; of != "" && versioned {
 		return of
@@ -130,7 +131,7 @@ func OnObjects(action string) bool {
 		strings.HasPrefix(name, "Replicate")
 }
 
-// ReadsOnly reports whether a read-only key may do this.
+// ReadsOnly reports whether a read-only key may make a request with this action.
 func ReadsOnly(action string) bool {
 	return strings.HasPrefix(action, "s3:Get") || strings.HasPrefix(action, "s3:List")
 }

@@ -13,12 +13,12 @@ import (
 
 // A condition is one operator with one key, which must hold for its statement.
 type condition struct {
-	key      string // in lower case, but for the name of a tag
+	key      string // in lower case, except for the name of a tag
 	values   []string
 	operator conditionOperator
 	ifExists bool
 	each     string // "", "ForAllValues" or "ForAnyValue"
-	null     bool   // the operator Null, which tests whether the key is there
+	null     bool   // the operator is Null, which tests whether the request has the key
 }
 
 // A conditionOperator compares a value of a request with one of a policy.
@@ -62,7 +62,8 @@ var conditionOperators = map[string]conditionOperator{
 // conditions are all conditions of a statement.
 type conditions []condition
 
-// UnmarshalJSON reads {operator: {key: value or values}}. It refuses what it does not know.
+// UnmarshalJSON reads {operator: {key: value or values}}. It refuses operators, keys and values
+// that it does not know.
 func (all *conditions) UnmarshalJSON(data []byte) error {
 	var blocks map[string]map[string]oneOrMany[any]
 	if json.Unmarshal(data, &blocks) != nil || blocks == nil {
@@ -119,7 +120,7 @@ func newCondition(operator, key string, values []any) (condition, error) {
 	return c, nil
 }
 
-// conditionText returns a JSON value as the text that it is compared as.
+// conditionText returns a JSON value as the text with which it is compared.
 func conditionText(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:
@@ -132,8 +133,8 @@ func conditionText(value any) (string, bool) {
 	return "", false
 }
 
-// holds reports whether the condition is true for a request. A key that a request does
-// not have makes only a negated operator true.
+// holds reports whether the condition is true for a request. If the request does not have the
+// key, only a negated operator is true.
 func (c *condition) holds(r *Request) bool {
 	given, present := r.values(c.key)
 	switch {

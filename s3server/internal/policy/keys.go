@@ -13,10 +13,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// A Request is what a policy judges: an action of a caller on a bucket or an object.
+// A Request is the subject of a policy's decision: an action of a caller on a bucket or an
+// object.
 type Request struct {
 	Operation string  // AWS's name of the operation
-	Action    string  // as in "s3:GetObject"
+	Action    string  // such as "s3:GetObject"
 	Resource  string  // the ARN of the bucket or the object
 	VersionID string  // the version that the action is about; "" if none is named
 	Prefix    *string // s3:prefix, if the query has none
@@ -36,7 +37,7 @@ type Request struct {
 	RemoteAddr    string
 	Algorithm     string // the algorithm of the signature
 	SignedAt      string // the time of the signature
-	SignedByQuery bool   // whether the signature is no header
+	SignedByQuery bool   // whether the signature is in the query
 }
 
 const (
@@ -45,7 +46,7 @@ const (
 	requestTag  = "s3:requestobjecttag/"
 )
 
-// conditionKey returns a key in the form in which it is looked up: in lower case, but for
+// conditionKey returns a key in the form in which it is looked up: in lower case, except for
 // the name of a tag.
 func conditionKey(key string) string {
 	lower := strings.ToLower(key)
@@ -57,7 +58,7 @@ func conditionKey(key string) string {
 	return lower
 }
 
-// absentKeys are keys of AWS that no request to this server has: it has no networks,
+// absentKeys are keys of AWS that no request to this server has: the server has no networks,
 // organizations, access points, services and temporary sessions.
 var absentKeys = []string{
 	"aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "aws:federatedprovider", "aws:multifactorauthage", "aws:multifactorauthpresent",
@@ -112,19 +113,19 @@ func (r *Request) values(key string) (values []string, present bool) {
 		return r.headerValue(renamedHeaders[key])
 	case key == "s3:prefix" && r.Prefix != nil:
 		return []string{*r.Prefix}, true
-	case key == "s3:versionid" && r.VersionID != "": // in a batch and in the source of a copy, it is no parameter
+	case key == "s3:versionid" && r.VersionID != "": // not a parameter in a batch and for a copy's source
 		return one(r.VersionID)
 	case queryKeys[key] != "":
 		name := queryKeys[key]
-		return []string{r.Query.Get(name)}, r.Query.Has(name) // the value that counts, if there are more
+		return []string{r.Query.Get(name)}, r.Query.Has(name) // the value that counts, if there are several
 	case computedKeys[key] != nil:
 		return computedKeys[key](r)
 	}
 	return nil, false
 }
 
-// judgedBefore reports whether CreateMultipartUpload has set what the key is about. The later
-// requests of the upload do not have it.
+// judgedBefore reports whether the key concerns a property that CreateMultipartUpload has set.
+// The later requests of the upload do not have it.
 func (r *Request) judgedBefore(key string) bool {
 	later := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
 	return later && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{
@@ -155,7 +156,7 @@ func (r *Request) requestTags() []tagging.Tag {
 	if r.Tags != nil {
 		return r.Tags
 	}
-	tags, _ := tagging.ReadHeader(r.Header.Get("X-Amz-Tagging")) // the operation reports an error
+	tags, _ := tagging.ReadHeader(r.Header.Get("X-Amz-Tagging")) // the operation reports any error
 	return tags
 }
 
@@ -221,7 +222,7 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 	},
 	"s3:resourceaccount": func(r *Request) ([]string, bool) { return one(r.Owner) },
 	"s3:signatureage": func(r *Request) ([]string, bool) {
-		if r.Algorithm == "AWS" { // of version 2, whose signatures AWS takes for new
+		if r.Algorithm == "AWS" { // version 2, whose signatures AWS treats as new
 			return one("0")
 		}
 		at, err := time.Parse("20060102T150405Z", r.SignedAt)

@@ -1,7 +1,7 @@
-// Package policy has the language of bucket policies. Parse reads a policy and refuses what AWS
-// refuses, and what this server does not understand. Judge then says whether it allows or denies a
-// request. A condition of a policy compares a key, such as "aws:SourceIp", with the values that the
-// request has for it.
+// Package policy has the language of bucket policies. Parse reads a policy, and refuses policies
+// that AWS refuses or that this server does not understand. Judge then says whether it allows or
+// denies a request. A condition of a policy compares a key, such as "aws:SourceIp", with the values
+// that the request has for it.
 package policy
 
 import (
@@ -25,8 +25,8 @@ type Policy struct {
 	Statement oneOrMany[statement]
 }
 
-// A statement allows or denies actions. Of Principal and NotPrincipal it has one, and so of
-// the other pairs.
+// A statement allows or denies actions. It has either Principal or NotPrincipal, and one of
+// each other pair.
 type statement struct {
 	Sid          string
 	Effect       string
@@ -43,7 +43,7 @@ type statement struct {
 // oneOrMany is a JSON list, or its only element without brackets.
 type oneOrMany[T any] []T
 
-// UnmarshalJSON reads either form.
+// UnmarshalJSON reads a list, or a single element.
 func (l *oneOrMany[T]) UnmarshalJSON(data []byte) error {
 	if bytes.HasPrefix(data, []byte("[")) {
 		return strictJSON(data, (*[]T)(l))
@@ -71,8 +71,8 @@ func strictJSON(data []byte, v any) error {
 	return nil
 }
 
-// checkNames refuses a document in which an object has a name twice: encoding/json would
-// ignore the first.
+// checkNames refuses a document in which an object has a name twice: encoding/json would ignore
+// the first value.
 func checkNames(decoder *json.Decoder, depth int) error {
 	token, err := decoder.Token()
 	open, isDelim := token.(json.Delim)
@@ -125,8 +125,8 @@ func Parse(document []byte, bucket string) (*Policy, error) {
 	return p, err
 }
 
-// Restore is Parse for a policy that is stored, which may have an action that applies to none of its resources:
-// earlier servers accepted it.
+// Restore is Parse for a stored policy. Such a policy may have an action that applies to none of its resources,
+// because earlier servers accepted it.
 func Restore(document []byte, bucket string) (*Policy, error) {
 	p := &Policy{document: document}
 	if len(document) > maxPolicy {
@@ -212,7 +212,7 @@ func actionMatches(pattern, action string) bool {
 	return wildcard.Match(strings.ToLower(pattern), strings.ToLower(action))
 }
 
-// applies reports whether the statement is about this request.
+// applies reports whether the statement applies to this request.
 func (s *statement) applies(r *Request) bool {
 	if s.Principal != nil && !s.Principal.include(r) || s.NotPrincipal != nil && s.NotPrincipal.include(r) {
 		return false

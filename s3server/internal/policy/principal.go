@@ -56,7 +56,7 @@ func (p *principals) add(kind, name string) bool {
 		return p.addAWS(name)
 	case "CanonicalUser":
 		p.canonical = append(p.canonical, name)
-	case "Service", "Federated": // this server has none
+	case "Service", "Federated": // this server has no such principals
 	default:
 		return false
 	}
@@ -84,7 +84,7 @@ func (p *principals) addAWS(name string) bool {
 		p.accounts = append(p.accounts, parts[4])
 		return true
 	}
-	// This server has no users and roles: nobody is the principal.
+	// This server has no users and roles, so that the principal matches no caller.
 	kind, rest, _ := strings.Cut(parts[5], "/")
 	switch kind {
 	case "user", "role", "assumed-role", "federated-user":

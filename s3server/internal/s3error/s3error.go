@@ -1,5 +1,5 @@
 // Package s3error has the errors of S3: each has a code, and the status and the message that AWS
-// has for it. Whatever a room refuses, it refuses with one of them.
+// has for it. All packages of the server refuse requests with one of them.
 package s3error
 
 import (
@@ -15,7 +15,7 @@ type Error struct {
 	Message string
 	Fields  []string // names and values of further elements, alternating
 	Header  http.Header
-	Err     error // of the store, which only the log tells; or nil
+	Err     error // error of the store, which only the log shows; or nil
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -232,5 +232,5 @@ var catalog = map[string]entry{
 	},
 	"XMinioStorageFull": {
 		507, "The server has no space left for this object: delete some first.",
-	}, // MinIO's, which clients know
+	}, // MinIO's code, which clients know
 }

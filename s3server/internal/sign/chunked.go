@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// These values of x-amz-content-sha256 are no hashes.
+// These values of x-amz-content-sha256 are not hashes.
 const (
 	UnsignedPayload        = "UNSIGNED-PAYLOAD"
 	UnsignedTrailer        = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
@@ -25,14 +25,14 @@ const (
 
 const (
 	emptyHash        = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	minChunk         = 8192 // of every chunk but the last, in bytes
+	minChunk         = 8192 // bytes of every chunk but the last
 	trailerSignature = "x-amz-trailer-signature"
 )
 
 // IsChunked reports whether the body is in chunks.
 func IsChunked(payload string) bool { return strings.HasPrefix(payload, "STREAMING-") }
 
-// A Seal is the signature of a request, on which those of its chunks depend.
+// A Seal is the signature of a request, on which the signatures of its chunks depend.
 type Seal struct {
 	Payload   string // the value of x-amz-content-sha256
 	Timestamp string
@@ -50,10 +50,10 @@ type Reader struct {
 	wants   []string    // announced trailers, in lower case
 	Trailer http.Header // complete at the end
 
-	left      int64 // of the current chunk, in bytes
+	left      int64 // bytes that are left of the current chunk
 	short     bool  // the previous chunk was so small that it must be the last
 	signature string
-	hash      hash.Hash // of the chunk, if it is signed
+	hash      hash.Hash // hash of the chunk, if it is signed
 	previous  string    // signature of the previous chunk
 	err       error
 }
@@ -223,8 +223,8 @@ func (c *Reader) line() (string, error) {
 	return text, nil
 }
 
-// trailerLine also accepts LF CRLF as the end: a trailer is signed with its LF, and
-// minio-go sends both.
+// trailerLine is like line, but also accepts LF CRLF as the end: a trailer is signed with its
+// LF, and minio-go sends both.
 func (c *Reader) trailerLine() (string, error) {
 	line, err := c.rawLine()
 	if err != nil {

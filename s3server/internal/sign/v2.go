@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// SubresourcesV2 are the query parameters that are signed.
+// SubresourcesV2 are the query parameters that a signature of version 2 covers.
 var SubresourcesV2 = []string{
 	"accelerate", "acl", "analytics", "cors", "delete", "inventory", "legal-hold", "lifecycle", "location", "logging",
 	"metrics", "notification", "object-lock", "partNumber", "policy", "replication", "requestPayment",
@@ -19,8 +19,8 @@ var SubresourcesV2 = []string{
 	"uploadId", "uploads", "versionId", "versioning", "versions", "website",
 }
 
-// StringToSignV2 returns the text that is signed. bucket is that in the name of the host, or "". date
-// is empty if x-amz-date is a header.
+// StringToSignV2 returns the text that is signed. bucket is the bucket in the name of the host, or
+// "". date is empty if x-amz-date is a header.
 func StringToSignV2(r *http.Request, query url.Values, bucket, date, path string) string {
 	var b strings.Builder
 	lines := []string{r.Method, r.Header.Get("Content-Md5"), r.Header.Get("Content-Type"), date}
@@ -45,7 +45,8 @@ func StringToSignV2(r *http.Request, query url.Values, bucket, date, path string
 	return b.String()
 }
 
-// notHeaders escapes what only the name of a parameter can have, so that it cannot look like headers.
+// notHeaders escapes characters that only the name of a parameter can have, so that it cannot look
+// like headers.
 var notHeaders = strings.NewReplacer(":", "%3A", "\n", "%0A")
 
 // amzHeadersV2 returns the headers of AWS as "name:value", in order. A presigned URL has
@@ -57,7 +58,7 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 			if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") {
 				trimmed := make([]string, len(all))
 				for i, value := range all {
-					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // one line
+					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // so that it is one line
 				}
 				if line := notHeaders.Replace(name) + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
 					lines = append(lines, line)

@@ -1,5 +1,5 @@
-// Package sign has the signatures of S3: what a client signs in versions 4 and 2, and the bodies whose
-// chunks are signed, too.
+// Package sign has the signatures of S3: the texts that a client signs in versions 4 and 2, and the
+// bodies whose chunks are signed, too.
 package sign
 
 import (
@@ -24,7 +24,7 @@ const (
 	TimestampForm = "20060102T150405Z"
 )
 
-// A Scope is what a signing key is valid for.
+// A Scope is the day, region and service for which a signing key is valid.
 type Scope struct{ Date, Region, Service string }
 
 func (s Scope) String() string {
@@ -69,13 +69,13 @@ func CanonicalRequest(r *http.Request, query url.Values, signed []string, payloa
 	return b.String()
 }
 
-// canonicalPath encodes the path once and does not normalize it, unlike AWS's other
-// services. It reads a plus sign as the server does: else the signature for the key "a+b" would be
-// one for the key "a b", too.
+// canonicalPath encodes the path once and does not normalize it, unlike AWS's other services. It
+// reads a plus sign as the server does, because otherwise the signature for the key "a+b" would
+// also be one for the key "a b".
 func canonicalPath(u *url.URL) string {
 	path, err := url.QueryUnescape(u.EscapedPath())
 	if err != nil {
-		path = u.Path // the server has refused it
+		path = u.Path // the server has refused such a path
 	}
 	return urlpath.Escape(cmp.Or(path, "/"))
 }

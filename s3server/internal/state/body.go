@@ -9,14 +9,15 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// A Body is the body of a request. At its end it fails if it is not what the headers say.
+// A Body is the body of a request. At its end it fails if it differs from what the headers
+// announce.
 type Body struct {
 	From   io.Reader
 	Size   int64            // -1 if it is not announced
 	Digest *checksum.Digest // complete at the end
 	Check  func() error
 	ended  bool
-	Failed error // its own error, if it has failed
+	Failed error // the body's own error, if it has failed
 }
 
 // Read returns the error of Check at the end.
@@ -26,7 +27,7 @@ func (b *Body) Read(p []byte) (int, error) {
 		if b.Size < 0 || b.Digest.Size <= b.Size {
 			return n, nil
 		}
-		err = io.EOF // it is too long: the rest does not matter
+		err = io.EOF // the body is too long: the rest does not matter
 	}
 	switch {
 	case b.Failed != nil:

@@ -17,11 +17,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// A Bucket is replaced and never changed, after it was created. A store keeps it as JSON, which [Bucket.Rename]
-// completes.
+// A Bucket has the settings of a bucket. After it was created, it is replaced and never changed. A store keeps
+// it as JSON, which [Bucket.Rename] completes.
 type Bucket struct {
 	Name    string
-	Account string // that owns it
+	Account string // the account that owns the bucket
 	Region  string
 	Created time.Time
 	// VersioningChanges are the times when versioning was enabled or suspended, if the store needs
@@ -31,8 +31,8 @@ type Bucket struct {
 }
 
 // Rename gives a bucket that was stored its name, and reads its policy, which has the name: a mirror and an
-// overlay copy what is stored to a bucket of another name. The rules by which objects of that other one expire
-// are not for what this one has.
+// overlay copy the stored text to a bucket of another name. The expiration rules of that other bucket must not
+// apply to the objects of this one.
 func (b *Bucket) Rename(name string) (err error) {
 	const arn = "arn:aws:s3:::"
 	stored := cmp.Or(b.Name, name)
@@ -46,14 +46,14 @@ func (b *Bucket) Rename(name string) (err error) {
 	return err
 }
 
-// LockSettings are those of a bucket that can lock objects. Mode, Days and Years are the
+// LockSettings are the settings of a bucket that can lock objects. Mode, Days and Years are the
 // default retention.
 type LockSettings struct {
 	Mode        string `json:",omitempty"`
 	Days, Years int    `json:",omitempty"`
 }
 
-// These are the states of versioning and of acceleration.
+// The states of versioning and of acceleration.
 const (
 	Enabled   = "Enabled"
 	Suspended = "Suspended"
@@ -80,7 +80,7 @@ type Settings struct {
 }
 
 // NewSettings returns the settings of a new bucket: those of AWS since April 2023 if the server is
-// strict, and else none.
+// strict, and otherwise none of those.
 func NewSettings(strict bool) Settings {
 	if !strict {
 		return Settings{}

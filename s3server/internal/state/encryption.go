@@ -20,12 +20,13 @@ const (
 	ByStore, ByKMS, ByKMSTwice = "AES256", "aws:kms", "aws:kms:dsse"
 )
 
-// An Encryption says how an object is encrypted, which it is not: only the rules are kept.
+// An Encryption is the encryption of an object. The server follows the rules for it, but does
+// not encrypt the object.
 type Encryption struct {
 	Algorithm   string // [ByStore], [ByKMS] or [ByKMSTwice]; "" with a customer's key
 	KMSKey      string
 	BucketKey   bool
-	CustomerMD5 string // of the customer's key, in base64
+	CustomerMD5 string // MD5 of the customer's key, in base64
 }
 
 // Write writes the headers of a response.
@@ -57,14 +58,14 @@ func (e Encryption) Tag(md5 string) string {
 	return `"` + hexid.New(16) + count + `"`
 }
 
-// An EncryptionRule says how a bucket encrypts objects that do not say it themselves.
+// An EncryptionRule says how a bucket encrypts objects whose writes ask for none.
 type EncryptionRule struct {
 	ApplyServerSideEncryptionByDefault *DefaultEncryption
 	BucketKeyEnabled                   bool
 	BlockedEncryptionTypes             *struct{ EncryptionType []string } // "SSE-C" or "NONE"
 }
 
-// A DefaultEncryption is that of an object whose write asks for none.
+// A DefaultEncryption is the encryption of an object whose write asks for none.
 type DefaultEncryption struct {
 	SSEAlgorithm   string
 	KMSMasterKeyID string `xml:",omitempty"`
@@ -75,7 +76,7 @@ func (e *EncryptionRule) BlocksCustomerKeys() bool {
 	return e != nil && e.BlockedEncryptionTypes != nil && slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
 }
 
-// Standard returns the encryption of an object whose write asks for none. keyed is whether the
+// Standard returns the encryption of an object whose write asks for none. keyed says that the
 // write has the header about bucket keys, which then decides.
 func (e *EncryptionRule) Standard(asked Encryption, keyed bool) Encryption {
 	asked.Algorithm = ByStore

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// These are the modes of a retention, and the headers of a lock.
+// The modes of a retention, and the headers of a lock.
 const (
 	Governance = "GOVERNANCE"
 	Compliance = "COMPLIANCE"
@@ -19,9 +19,9 @@ const (
 
 // A Lock keeps a version from being removed.
 type Lock struct {
-	Mode  string // "" without a retention
+	Mode  string // "" means no retention
 	Until time.Time
-	Hold  string // "ON", "OFF", or "" if nobody has set it
+	Hold  string // "ON", "OFF", or "" if it was never set
 }
 
 // Write writes the headers of a read.

@@ -1,5 +1,5 @@
-// Package state has what a server keeps: buckets with their settings, versions, uploads, and the
-// interface of the stores.
+// Package state has the types for what a server keeps: buckets with their settings, versions and
+// uploads, and the interface of the stores.
 package state
 
 import (
@@ -16,7 +16,7 @@ import (
 type Store interface {
 	// CreateBucket adds a bucket, unless there is one with its name.
 	CreateBucket(ctx context.Context, b *Bucket) (created bool, err error)
-	// Bucket fails with NoSuchBucket.
+	// Bucket returns a bucket. If there is none, it fails with NoSuchBucket.
 	Bucket(ctx context.Context, name string) (*Bucket, error)
 	// ChangeBucket replaces a bucket by a copy that change has changed, unless change fails.
 	ChangeBucket(ctx context.Context, name string, change func(*Bucket) error) error
@@ -27,13 +27,13 @@ type Store interface {
 	ListBuckets(ctx context.Context, from string, show func(*Bucket) bool) error
 
 	// Find returns a version, which may be a delete marker, and the x-amz-version-id of a response
-	// about it. Without an id it is the current one. It returns nil if there is none. The caller
-	// must release the version.
+	// about it. Without an id, the version is the current one. It returns nil if there is none.
+	// The caller must release the version.
 	Find(ctx context.Context, name VersionName) (v *Version, shown string, err error)
 	// ValidID reports whether a version may have this id.
 	ValidID(id string) bool
-	// Prepare makes ready to read these bytes of a version. If the object was replaced meanwhile and
-	// cannot be read any more, it fails with ServiceUnavailable, after which clients ask again.
+	// Prepare gets these bytes of a version ready to be read. If the object was replaced meanwhile
+	// and cannot be read any more, it fails with ServiceUnavailable, after which clients ask again.
 	Prepare(ctx context.Context, v *Version, offset, length int64) error
 	// Read writes bytes of a version.
 	Read(ctx context.Context, v *Version, offset, length int64, to io.Writer) error
@@ -43,8 +43,8 @@ type Store interface {
 	Put(ctx context.Context, w *Write, body *Body) (v *Version, shown string, err error)
 	// Copy makes an object of the bytes of another one, which Find has returned.
 	Copy(ctx context.Context, w *Write, from *Version) (v *Version, shown string, err error)
-	// Change replaces a version by a copy that change has changed, unless change fails. Without
-	// such a version, and for a delete marker, it fails as a read does.
+	// Change replaces a version by a copy that change has changed, unless change fails. If
+	// there is no such version, or if it is a delete marker, Change fails as a read does.
 	Change(
 		ctx context.Context, name VersionName, change func(*Bucket, *Version) error,
 	) (v *Version, shown string, err error)
@@ -56,7 +56,7 @@ type Store interface {
 	List(
 		ctx context.Context, bucket string, l Listing, after Position, show func(v *Version, common string),
 	) (more bool, err error)
-	// ListVersions is List for all versions.
+	// ListVersions is like List, for all versions.
 	ListVersions(
 		ctx context.Context, bucket string, l Listing, after VersionPosition,
 		show func(v *Version, latest bool, common string),
@@ -64,20 +64,20 @@ type Store interface {
 
 	// BeginUpload adds an upload, and sets its id.
 	BeginUpload(ctx context.Context, u *Upload) error
-	// Upload fails with NoSuchUpload.
+	// Upload returns an upload. If there is none, it fails with NoSuchUpload.
 	Upload(ctx context.Context, bucket, key, id string) (*Upload, error)
-	// PutPart adds a part, or replaces that with the number.
+	// PutPart adds a part, or replaces the part with this number.
 	PutPart(ctx context.Context, u *Upload, number int, body *Body) (*Part, error)
-	// CopyPart is PutPart with bytes of a version that Find has returned.
+	// CopyPart is like PutPart, with bytes of a version that Find has returned.
 	CopyPart(ctx context.Context, u *Upload, number int, from *Version, offset, length int64) (*Part, error)
-	// Parts returns at most so many parts with higher numbers than after, and reports whether there
-	// are more.
+	// Parts returns at most "most" parts with numbers above after, and reports whether there are
+	// more.
 	Parts(ctx context.Context, u *Upload, after, most int) (parts []*Part, more bool, err error)
 	// Complete makes an object of parts, and ends the upload.
 	Complete(ctx context.Context, w *Write, u *Upload, parts []*Part) (v *Version, shown string, err error)
 	// Abort ends an upload.
 	Abort(ctx context.Context, u *Upload) error
-	// ListUploads is List for uploads.
+	// ListUploads is like List, for uploads.
 	ListUploads(
 		ctx context.Context, bucket string, l Listing, after UploadPosition, show func(u *Upload, common string),
 	) (more bool, err error)
@@ -98,37 +98,39 @@ type Write struct {
 type RemoveRequest struct {
 	VersionName
 	Condition WriteCondition
-	Written   time.Time // of the version that is meant; zero means of any
-	Bypass    bool      // of a retention in the mode GOVERNANCE
-	Account   string    // of the caller, who owns a delete marker
+	Written   time.Time // time of the version to remove; zero means any
+	Bypass    bool      // whether to bypass a retention in the mode GOVERNANCE
+	Account   string    // account of the caller, who owns a delete marker
 }
 
-// Misses reports whether the version that is there, of this time, has replaced the one that is meant.
+// Misses reports whether another version, with the time modified, has replaced the one to remove.
 func (r *RemoveRequest) Misses(modified time.Time) bool {
 	return !r.Written.IsZero() && !r.Written.Equal(modified)
 }
 
 // A Removal is the result of a deletion.
 type Removal struct {
-	Marker  bool   // a marker was written, or removed by its id
-	ID      string // of the marker, or of the removed version
+	Marker  bool   // whether a marker was written, or removed by its id
+	ID      string // id of the marker, or of the removed version
 	Missing bool   // there was nothing to remove
 }
 
-// A Position in a listing is after a key, or after all keys with a prefix.
+// A Position is a place in a listing: after a key, or after all keys with a prefix.
 type Position struct {
 	Key    string
 	Prefix bool
 }
 
-// A VersionPosition is after a key or, with an id, after that version of the key.
+// A VersionPosition is a place in a listing: after a key or, with an id, after that version of
+// the key.
 type VersionPosition struct{ Key, ID string }
 
-// An UploadPosition is after a key or, with an id, after that upload to the key.
+// An UploadPosition is a place in a listing: after a key or, with an id, after that upload to
+// the key.
 type UploadPosition struct{ Key, ID string }
 
-// A Listing is one page of keys that have a prefix. Those that have the delimiter after it are rolled
-// up.
+// A Listing asks for one page of keys that have a prefix. Keys with the delimiter after the prefix
+// are rolled up.
 type Listing struct {
 	Prefix, Delimiter string
 	Max               int

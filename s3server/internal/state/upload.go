@@ -17,7 +17,7 @@ import (
 type Upload struct {
 	Bucket, Key, ID string
 	Initiated       time.Time
-	Initiator       string // the account
+	Initiator       string // account that has begun it
 	Object          Object // without bytes
 	Kind            *checksum.Kind
 	Covers          string
@@ -72,7 +72,7 @@ func (p *UploadPage) Show(show func(u *Upload, common string)) (more bool) {
 	return p.Listing.Max > 0 && len(p.items) > p.Listing.Max
 }
 
-// A Part is replaced and never changed.
+// A Part is a part of an upload. It is replaced and never changed.
 type Part struct {
 	Number   int
 	ETag     string
@@ -99,8 +99,8 @@ func SumsOf(parts []*Part) []checksum.Part {
 	return sums
 }
 
-// Shown returns a checksum if the client named an algorithm. S3 returns other checksums
-// only with the object.
+// Shown returns sum if the client named an algorithm, and otherwise none. S3 returns other
+// checksums only with the object.
 func (u *Upload) Shown(sum checksum.Sum) checksum.Sum {
 	if !u.Asked {
 		return checksum.Sum{}
@@ -116,5 +116,5 @@ func (u *Upload) SumOf(parts []*Part) checksum.Sum {
 	return checksum.JoinedSum(u.Kind, SumsOf(parts))
 }
 
-// NoUpload returns the error of an upload that is not there.
+// NoUpload returns the error for an upload that does not exist.
 func NoUpload(id string) error { return s3error.New("NoSuchUpload", "UploadId", id) }

@@ -15,10 +15,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// SumOf returns the checksum that S3 sends with these bytes. A range has one if it is
-// the whole object or exactly one part of the upload. A client that takes it for the
-// object's checksum compares with the wrong one. For a range, a composite checksum has
-// no "-N".
+// SumOf returns the checksum that S3 sends with these bytes. A range has one if it is the whole
+// object or exactly one part of the upload. A client that takes it for the object's checksum
+// would compare the wrong values. For a range, a composite checksum has no "-N".
 func (v *Version) SumOf(offset, length int64, partial bool) checksum.Sum {
 	if !partial {
 		return v.Object.Sum
@@ -37,16 +36,16 @@ func (v *Version) SumOf(offset, length int64, partial bool) checksum.Sum {
 	return checksum.Sum{}
 }
 
-// SetContent sets what depends on the bytes of the object.
+// SetContent sets the fields that depend on the bytes of the object.
 func (o *Object) SetContent(d *checksum.Digest) {
 	o.ETag = o.Encryption.Tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`)
 	o.Size, o.Sum = d.Size, d.Sum()
 }
 
 // A Restored is the copy of an archived version that can be read for some days.
-type Restored struct{ From, Until time.Time } // zero means nobody has asked for one
+type Restored struct{ From, Until time.Time } // zero means that none was requested
 
-// IsArchived reports whether reading takes a restored copy.
+// IsArchived reports whether reading needs a restored copy.
 func (p Properties) IsArchived() bool { return p.Class == "GLACIER" || p.Class == "DEEP_ARCHIVE" }
 
 // Write writes the header of a read.
@@ -62,23 +61,24 @@ func (c Restored) Write(header http.Header, now time.Time) {
 // Standard is the storage class of an object whose write names none.
 const Standard = "STANDARD"
 
-// Redirection is the header of where a website leads from an object.
+// Redirection is the name of the header with the address to which a website redirects from an
+// object.
 const Redirection = "X-Amz-Website-Redirect-Location"
 
-// SystemHeaders are stored and returned unchanged.
+// SystemHeaders are the headers that are stored and returned unchanged.
 var SystemHeaders = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires",
 	Redirection,
 }
 
-// Properties are what a write sets beside the bytes of an object.
+// Properties are the properties that a write sets beside the bytes of an object.
 type Properties struct {
 	Header http.Header // system headers and metadata, as a read returns them
 	Class  string
 	Tags   []tagging.Tag
 }
 
-// KeepEncoding keeps the value as it was sent, but for aws-chunked, which only describes the
+// KeepEncoding keeps the value as it was sent, except for aws-chunked, which only describes the
 // transfer.
 func (p *Properties) KeepEncoding(value string) {
 	kept := slices.DeleteFunc(strings.Split(value, ","), func(coding string) bool {
@@ -108,22 +108,22 @@ const NullVersion = "null"
 // A Version is one state of a key: an object or a delete marker.
 type Version struct {
 	Key, ID  string
-	Number   uint64 // of the write, ascending; 0 if the store has no numbers
+	Number   uint64 // number of the write, ascending; 0 if the store has no numbers
 	Modified time.Time
 	Marker   bool
 	Object   Object
 }
 
-// An Object is everything in a version but its name.
+// An Object is everything in a version except its name.
 type Object struct {
 	ETag       string // quoted
 	StoreETag  bool   // the store below makes the entity tag of each object
 	Size       int64
 	Data       any          // where the store has the bytes
-	Parts      []ObjectPart // of the upload that made it; nil after a PUT
+	Parts      []ObjectPart // parts of the upload that made it; nil after a PUT
 	Sum        checksum.Sum
 	Properties Properties
-	Account    string // that wrote it; the bucket's ownership may say otherwise
+	Account    string // account that wrote it; the bucket's ownership may name another owner
 	ACL        acl.List
 	Encryption Encryption
 	Lock       Lock

@@ -1,5 +1,5 @@
 // Package tagging has the tags of objects and buckets: the header and the document that set them,
-// and what S3 refuses.
+// and the rules of S3 for them.
 package tagging
 
 import (
@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	maxTags       = 10 // of an object
+	maxTags       = 10 // tags of an object
 	maxBucketTags = 50
 	maxTagKey     = 128 // UTF-16 units, as S3 counts them
 	maxTagValue   = 256
 )
 
-// A Tag of an object. A version's tags are replaced and never changed.
+// A Tag is a tag of an object. The tags of a version are replaced and never changed.
 type Tag struct{ Key, Value string }
 
 // ReadHeader reads x-amz-tagging, which has the form of a URL's query.
@@ -45,7 +45,7 @@ func ReadHeader(value string) ([]Tag, error) {
 	return tags, Check(tags)
 }
 
-// Check refuses what S3 refuses for an object, and sorts the tags.
+// Check refuses tags that S3 refuses for an object, and sorts the tags.
 func Check(tags []Tag) error {
 	if len(tags) > maxTags {
 		return s3error.New("BadRequest").WithMessage("Object tags cannot be greater than %d", maxTags)
@@ -53,8 +53,8 @@ func Check(tags []Tag) error {
 	return checkTagSet(tags, "Your TagKey cannot be prefixed with aws:")
 }
 
-// checkTagSet refuses what S3 refuses for objects and buckets, and sorts the tags. reserved is the
-// message for a key of AWS.
+// checkTagSet refuses tags that S3 refuses for objects and buckets, and sorts the tags. reserved
+// is the message for a key of AWS.
 func checkTagSet(tags []Tag, reserved string) error {
 	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 	for i, t := range tags {
@@ -118,10 +118,10 @@ type Document struct {
 	}
 }
 
-// A Element is a tag in XML, with both elements.
+// An Element is a tag in XML, with both elements.
 type Element struct{ Key, Value *xmldoc.Text }
 
-// Of returns the tags of elements, unchecked but for their form.
+// Of returns the tags of elements, with only their form checked.
 func Of(elements []Element) ([]Tag, error) {
 	var tags []Tag
 	for _, e := range elements {
@@ -160,7 +160,7 @@ func DocumentOf(tags []Tag) *Document {
 	return d
 }
 
-// CheckBucket refuses what S3 refuses, and sorts the tags.
+// CheckBucket refuses tags that S3 refuses for a bucket, and sorts the tags.
 func CheckBucket(tags []Tag) error {
 	if len(tags) > maxBucketTags {
 		return s3error.New("BadRequest").WithMessage("Bucket tag count cannot be greater than %d", maxBucketTags)

@@ -1,5 +1,5 @@
-// Package webhook posts events to a URL. A queue keeps them in their order while the receiver is slow
-// or down, for some attempts. Then they are lost, and counted.
+// Package webhook posts events to a URL. A queue keeps them in order while the receiver is slow or
+// down. After some attempts an event is lost, and counted.
 package webhook
 
 import (
@@ -17,7 +17,7 @@ const (
 	webhookAttempts = 3               // for one event
 	webhookTimeout  = 5 * time.Second // of one attempt
 	webhookPause    = time.Second     // before the second attempt, and twice that before the third
-	webhookFlush    = time.Second     // for all events that wait at the end
+	webhookFlush    = time.Second     // time for all events that wait at the end
 )
 
 // A Webhook posts events to a URL, one after the other.
@@ -30,7 +30,7 @@ type Webhook struct {
 	down  bool // the last event was lost; only run uses it
 }
 
-// New returns a webhook for an address, which must run.
+// New returns a webhook for an address. Its Run must be called.
 func New(address string) *Webhook {
 	return &Webhook{
 		url: address, queue: make(chan []byte, webhookQueue), pause: webhookPause,
@@ -56,7 +56,7 @@ func (w *Webhook) Push(body []byte) {
 	}
 }
 
-// Run sends events until ctx ends. Then it tries once more to send those that wait.
+// Run sends events until ctx ends. Then it tries once more to send the waiting events.
 func (w *Webhook) Run(ctx context.Context) {
 	for {
 		select {
@@ -124,7 +124,7 @@ func (w *Webhook) post(ctx context.Context, body []byte) error {
 		return err
 	}
 	defer response.Body.Close()
-	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // what it says does not matter
+	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // its content does not matter
 	if response.StatusCode >= 300 {
 		return fmt.Errorf("the webhook answered %s", response.Status)
 	}

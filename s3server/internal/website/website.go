@@ -37,7 +37,7 @@ type RoutingRule struct {
 	}
 }
 
-// Check refuses what AWS refuses.
+// Check refuses configurations that AWS refuses.
 func (c *Configuration) Check() error {
 	if to := c.RedirectAllRequestsTo; to != nil {
 		if c.IndexDocument != nil || c.ErrorDocument != nil || c.RoutingRules != nil {
@@ -142,7 +142,7 @@ func between(code string, least, most int) bool {
 }
 
 // matches reports whether the rule redirects requests for a key. status is that of the error that
-// the request has had, or 0 before it is tried.
+// the request has caused, or 0 before it is tried.
 func (r *RoutingRule) matches(key string, status int) bool {
 	code := ""
 	if status != 0 {

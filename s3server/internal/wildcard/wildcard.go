@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Match matches as IAM does: "*" stands for any characters, slashes too, and "?" for one
-// character. It needs at most len(pattern)*len(value) steps.
+// Match reports whether value matches pattern, as in IAM: "*" stands for any characters,
+// slashes too, and "?" for one character. It needs at most len(pattern)*len(value) steps.
 func Match(pattern, value string) bool {
 	wanted, given := []rune(pattern), []rune(value)
 	star, mark, p, v := -1, 0, 0, 0
@@ -30,8 +30,8 @@ func Match(pattern, value string) bool {
 	return strings.Trim(string(wanted[p:]), "*") == ""
 }
 
-// MatchOneStar matches a pattern of CORS rules and names of events: its one "*" stands for anything,
-// and "?" for itself.
+// MatchOneStar reports whether value matches a pattern of CORS rules or of names of events: its one
+// "*" stands for any text, and "?" for itself.
 func MatchOneStar(pattern, value string) bool {
 	head, rest, wild := strings.Cut(pattern, "*")
 	if !wild {

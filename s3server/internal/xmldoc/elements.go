@@ -9,8 +9,9 @@ import (
 
 var errElement = errors.New("an element that is not in the type of the document, or is there twice")
 
-// checkElements checks the elements of the next element, which is one of a type: encoding/xml would ignore one that
-// has no field, and keep the last one of several. In a struct without fields may be anything.
+// checkElements checks the elements inside the next element, which is decoded into a type. encoding/xml would
+// ignore an element that has no field, and keep the last one of several. A struct without fields permits any
+// elements.
 func checkElements(decoder *xml.Decoder, of reflect.Type) error {
 	for {
 		token, err := decoder.Token()
@@ -60,7 +61,7 @@ func checkContent(decoder *xml.Decoder, of reflect.Type, known map[reflect.Type]
 	}
 }
 
-// add adds the elements of a struct; any other type has none.
+// add adds the elements of a struct. Any other type has no elements.
 func (e elements) add(of reflect.Type) {
 	if of.Kind() != reflect.Struct {
 		return

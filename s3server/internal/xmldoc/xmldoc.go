@@ -17,7 +17,7 @@ import (
 
 const Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-// Text is encoded as S3 does it: a control character is written as a reference, which
+// A Text is encoded as in S3's responses: a control character is written as a reference, which
 // XML 1.0 forbids and parsers refuse. encoding/xml would replace it.
 type Text string
 
@@ -49,8 +49,8 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// Parse reads a document into v, a pointer to a struct. It fails with MalformedXML, also for an element that v has no
-// field for, and for a second one if the field is no slice.
+// Parse reads a document into v, a pointer to a struct. It fails with MalformedXML also if v has no field for an
+// element, or if an element occurs twice and its field is not a slice.
 func Parse(document []byte, v any) error {
 	if err := checkShape(document); err != nil {
 		return err
@@ -88,10 +88,10 @@ func checkEnd(decoder *xml.Decoder) error {
 // Time returns a time as in S3's XML.
 func Time(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// These bound what a document may have.
+// These constants bound the content of a document.
 const (
 	maxElementTags = 200_000 // a list of 10,000 parts has 80,000
-	maxTagSize     = 8 << 10 // from "<" to ">"
+	maxTagSize     = 8 << 10 // bytes from "<" to ">"
 	maxXMLDepth    = 32
 )
 

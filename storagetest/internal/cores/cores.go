@@ -1,4 +1,4 @@
-// Package cores has Cores of a user's own, with which the suite wraps a bucket.
+// Package cores has examples of a user's own Cores, in which the suite wraps a bucket.
 package cores
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Hiding hides objects from listings. It overrides both methods that list.
+// A Hiding is a Core that hides objects from listings. It overrides both methods that list.
 type Hiding struct{ storage.Core }
 
 func hidden(entry storage.ListEntry) bool { return strings.HasSuffix(entry.Key, "hidden") }
@@ -36,7 +36,7 @@ func (h Hiding) ListPage(ctx context.Context, token string, o *storage.ListOptio
 	return page, err
 }
 
-// A Refusing refuses to remove, because of Err.
+// A Refusing is a Core that refuses to remove, with Err.
 type Refusing struct {
 	storage.Core
 	Err error
@@ -47,7 +47,7 @@ func (c Refusing) Remove(_ context.Context, key string, _ *storage.RemoveOptions
 	return fmt.Errorf("no more today: %w: %w", c.Err, refused)
 }
 
-// A Shortening returns readers that end early.
+// A Shortening is a Core that returns readers that end early.
 type Shortening struct{ storage.Core }
 
 func (c Shortening) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
@@ -64,7 +64,7 @@ type shortened struct {
 	io.Closer
 }
 
-// A Taking keeps the source of a copy, and reads it.
+// A Taking is a Core that keeps the source of a copy, and reads it.
 type Taking struct {
 	storage.Core
 	From storage.CopySource
@@ -84,7 +84,7 @@ func (c *Taking) CopyFrom(
 	return r.Attrs(), errors.Join(err, r.Close())
 }
 
-// A Straying lists the whole bucket, whatever it is asked for.
+// A Straying is a Core that lists the whole bucket, whatever it is asked for.
 type Straying struct{ storage.Core }
 
 func (c Straying) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
@@ -95,7 +95,7 @@ func (c Straying) ListPage(ctx context.Context, token string, o *storage.ListOpt
 	return c.Core.ListPage(ctx, token, &storage.ListOptions{AnyOrder: o.AnyOrder})
 }
 
-// An Empty returns neither results nor errors.
+// An Empty is a Core that returns neither results nor errors.
 type Empty struct{ storage.Core }
 
 func (Empty) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
@@ -118,7 +118,7 @@ func (Empty) ListPage(context.Context, string, *storage.ListOptions) (*storage.P
 	return nil, nil
 }
 
-// A Failing removes nothing.
+// A Failing is a Core that removes nothing.
 type Failing struct {
 	storage.Core
 	Err error

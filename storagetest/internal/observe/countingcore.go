@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// CountingCore is a user's Core that overrides five methods and notes their keys.
+// A CountingCore is a user's Core that overrides five methods, and records their keys.
 type CountingCore struct {
 	storage.Core
 	// Streams makes copies read the source by Download.
@@ -20,7 +20,7 @@ type CountingCore struct {
 	Uploads, Downloads, Copies, Removals []string
 }
 
-// Counting returns a bucket whose Core counts what the Core of b is asked for.
+// Counting returns a bucket whose Core counts the calls that the Core of b gets.
 func Counting(b storage.Bucket) (storage.Bucket, *CountingCore, error) {
 	c := &CountingCore{}
 	counted, err := storage.Wrap(b, func(inner storage.Core) storage.Core {

@@ -1,5 +1,5 @@
-// Package fairshare bounds what all requests take of something at once, such that no owner of many
-// requests keeps it from the others.
+// Package fairshare bounds how much of a resource all requests take at once, so that no owner of
+// many requests keeps it from the others.
 package fairshare
 
 import (
@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A Pool has the bytes of memory that requests share. If some wait, the next is one whose owner has least.
+// A Pool has the bytes of memory that requests share. If several wait, the next is one whose owner has
+// least.
 type Pool struct {
 	Limit int64
 	Wait  time.Duration // how long a request waits for bytes
@@ -17,7 +18,7 @@ type Pool struct {
 
 	mu      sync.Mutex
 	used    int64
-	owners  map[string]int64 // what each of them has of used
+	owners  map[string]int64 // how many of the used bytes each owner has
 	waiting []*waiter
 }
 
@@ -27,8 +28,9 @@ type waiter struct {
 	granted chan struct{}
 }
 
-// New returns a pool of this many bytes. An owner may have at most spare times what is free for others, so that
-// many owners who take what they can leave something for the next one. A request waits for at most 30 seconds.
+// New returns a pool of this many bytes. An owner may have at most spare times the bytes that are free for
+// others. So even many owners that take all they can leave bytes for the next one. A request waits for at most
+// 30 seconds.
 func New(limit, spare int64) *Pool {
 	return &Pool{Limit: limit, Wait: 30 * time.Second, spare: spare, owners: map[string]int64{}}
 }
@@ -40,7 +42,8 @@ func (m *Pool) Used() int64 {
 	return m.used
 }
 
-// Try returns whether there is space for bytes, and takes it. Nobody for whom owner would be in the way may wait.
+// Try returns whether there is space for bytes, and takes it. It returns false if a request waits that owner
+// would keep waiting.
 func (m *Pool) Try(owner string, bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -68,8 +71,8 @@ func (m *Pool) take(owner string, bytes int64) {
 	}
 }
 
-// Contended reports whether a request waits that could take space of owner: one of owner, or one that lacks
-// nothing but space.
+// Contended reports whether a request waits that could use the space of owner: either a request of owner,
+// or a request that lacks nothing but space.
 func (m *Pool) Contended(owner string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,7 +122,7 @@ func (m *Pool) Release(owner string, bytes int64) {
 	m.grant()
 }
 
-// grant wakes those that fit. The lock is held.
+// grant wakes the waiters that fit. The lock is held.
 func (m *Pool) grant() {
 	for i := m.next(); i >= 0 && m.fits(m.waiting[i].bytes); i = m.next() {
 		w := m.waiting[i]
@@ -129,8 +132,8 @@ func (m *Pool) grant() {
 	}
 }
 
-// next returns the index of the first waiter whose owner has least, or -1. Those of one owner take turns, else
-// small ones would keep a large one waiting. The lock is held.
+// next returns the index of the first waiter whose owner has least, or -1. The waiters of one owner take
+// turns, because otherwise small requests would keep a large one waiting. The lock is held.
 func (m *Pool) next() int {
 	next, seen := -1, map[string]bool{}
 	for i, w := range m.waiting {

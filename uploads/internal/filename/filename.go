@@ -1,5 +1,6 @@
-// Package filename has the rules for texts of clients that are kept and shown as they are. A text that
-// breaks one is refused rather than cleaned, so that what is kept is what the client sent.
+// Package filename has the rules for texts that clients send, and that are kept and shown unchanged. A
+// text that breaks a rule is refused rather than cleaned, so that the text that is kept is the one
+// that the client sent.
 package filename
 
 import (

@@ -21,11 +21,11 @@ const (
 	PieceBytes = 16 << 10
 	// FeedBytes is the memory of a feed: one chunk is read while another is used.
 	FeedBytes = 2 * PieceBytes
-	// feedsShare is the part of the limit that all feeds may take. They have memory of
-	// their own, because requests that each have a feed would otherwise wait for one another.
+	// All feeds may take one part in feedsShare of the limit. They have memory of their own,
+	// because requests that each have a feed would otherwise wait for one another.
 	feedsShare = 4
-	// bodiesShare is how often the limit is there for bytes that the bucket holds: the first FileHeld
-	// of a file, and all of a part, which is at most one in partsHeld of that memory. By default, that is
+	// The bucket may hold bodiesShare times the limit: the first FileHeld bytes of a file, and all of a
+	// part, which takes at most one part in partsHeld of that memory. By default, that is
 	// storage.BufferLimit.
 	bodiesShare = 8
 	partsHeld   = 4
@@ -37,13 +37,12 @@ var ErrBusy = &storage.Error{
 	Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes"),
 }
 
-// A Memory is what all requests of a service share.
+// A Memory is the memory that all requests of a service share.
 type Memory struct {
-	Feeds  *fairshare.Pool // of the requests that send bytes
-	Parts  *fairshare.Pool // of parts and segments
-	Bodies *fairshare.Pool // of bytes that the bucket holds
-	// Wait is the clock by which a call waits for others, and Pulse that between two heartbeats. Tests
-	// set them.
+	Feeds  *fairshare.Pool // memory for the requests that send bytes
+	Parts  *fairshare.Pool // memory for parts and segments
+	Bodies *fairshare.Pool // memory for bytes that the bucket holds
+	// Wait waits while a call waits for others, and Pulse between two heartbeats. Tests set them.
 	Wait, Pulse WaitFunc
 }
 
@@ -58,16 +57,18 @@ func New(limit int64) *Memory {
 	feeds := limit / feedsShare
 	return &Memory{
 		Feeds: fairshare.New(feeds, 1), Bodies: fairshare.New(bodiesShare*limit, 1),
-		// Three times: an upload that is alone then takes the usual part of the least limit.
+		// Three times, so that an upload with no others gets the usual part even from the least
+		// limit.
 		Parts: fairshare.New(limit-feeds, 3), Wait: ctxtime.Sleep, Pulse: ctxtime.Sleep,
 	}
 }
 
-// LargestPart returns how many bytes a part has at most that the bucket holds.
+// LargestPart returns the greatest size in bytes of a part that the bucket holds.
 func (m *Memory) LargestPart() int64 { return m.Bodies.Limit / partsHeld }
 
-// Share takes the memory of a request that sends bytes, of which the bucket may hold as many as held until
-// more have come. A user leaves some for others. If there is none, it returns ErrBusy.
+// Share takes the memory of a request that sends bytes, of which the bucket may hold up to held bytes
+// before more are read. A user always leaves some memory for others. If there is no memory, it returns
+// ErrBusy.
 func (m *Memory) Share(r *http.Request, user string, held int64) (release func(), err error) {
 	if r.ContentLength >= 0 {
 		held = min(held, r.ContentLength)
@@ -123,8 +124,8 @@ func Body(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 type idleReader struct {
 	from   io.ReadCloser
 	conn   *http.ResponseController
-	waited time.Duration // for the last bytes
-	bytes  int           // that came meanwhile
+	waited time.Duration // how long the last bytes took
+	bytes  int           // bytes that came in that time
 }
 
 func (r *idleReader) Close() error { return r.from.Close() }

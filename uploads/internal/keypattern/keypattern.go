@@ -1,5 +1,5 @@
-// Package keypattern makes the keys of files, of fixed text, of what the application says, and of what
-// nobody can guess. It knows neither files nor HTTP.
+// Package keypattern makes the keys of files from fixed text, values of the application, and random
+// parts that nobody can guess. It knows neither files nor HTTP.
 package keypattern
 
 import (
@@ -16,16 +16,16 @@ import (
 
 const (
 	maxValue = 128  // bytes
-	maxKey   = 1024 // bytes, the limit of stores
+	maxKey   = 1024 // bytes; the limit of stores
 )
 
-// User is the place for the ID of a user. A pattern need not have it.
+// User is the place of the user's ID. A pattern need not have it.
 const User = "user"
 
-// A Random is what makes a key unique.
+// A Random is the part of a key that makes it unique.
 type Random [16]byte
 
-// String returns it as 26 letters and digits.
+// String returns r as 26 letters and digits.
 func (r Random) String() string { return randomText.EncodeToString(r[:]) }
 
 // IsRandom reports whether text can be a Random.
@@ -44,7 +44,7 @@ type Pattern struct {
 	Text   string
 	Values []string // the names that the application fills
 	places []place
-	keys   *regexp.Regexp // all that it makes, with a group for each of Values
+	keys   *regexp.Regexp // matches all keys of the pattern, with a group for each of Values
 }
 
 // ownNames has the names that this package fills, the length of their texts in bytes, at most, and a regular
@@ -151,8 +151,8 @@ func IsSafe(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// Check checks that there is a valid value for each name, and no other value. It returns the name of one
-// that is not, and a sentence about it, or "".
+// Check checks that there is a valid value for each name, and no other value. It returns the first name
+// that breaks this rule, and a sentence about it, or "".
 func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 	for name := range values {
 		if name != User && !slices.Contains(p.Values, name) {
@@ -203,7 +203,7 @@ func (p *Pattern) Key(values map[string]string, at time.Time, random Random, ext
 }
 
 // Ordered reports whether the keys are in the order of their IDs: the pattern is fixed text, {id} and perhaps
-// {ext}. It returns the text.
+// {ext}. It returns the fixed text before the ID.
 func (p *Pattern) Ordered() (before string, ordered bool) {
 	before, after, found := strings.Cut(p.Text, "{id}")
 	return before, found && !strings.Contains(before, "{") && (after == "" || after == "{ext}")
@@ -226,7 +226,7 @@ func IDIn(key string) string {
 	return ""
 }
 
-// Matches reports whether the pattern could have made key from these values.
+// Matches reports whether the pattern could have made key from values.
 func (p *Pattern) Matches(key string, values map[string]string) bool {
 	found := p.keys.FindStringSubmatch(key)
 	for i, name := range p.Values {

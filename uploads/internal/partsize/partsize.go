@@ -10,8 +10,8 @@ const Base = 8 << 20
 // unit rounds the size of larger parts, in bytes.
 const unit = 1 << 20
 
-// For returns the size of all parts but the last, in bytes, for a file of size bytes; -1 means unknown.
-// It is at least base, as far as limits allow.
+// For returns the size of all parts but the last, in bytes, for a file of size bytes, or of unknown
+// size if it is -1. It is at least base, as far as limits allow.
 func For(limits storage.PartLimits, size, base int64) int64 {
 	part := max(base, limits.MinSize)
 	if limits.MaxParts > 0 && size > 0 {

@@ -20,7 +20,7 @@ func ReadPatterns(flag, path string) ([]string, error) {
 	for lines.Scan() {
 		line := strings.TrimRight(lines.Text(), " \t\r")
 		switch {
-		case strings.IndexByte(line, 0) >= 0: // UTF-16, as PowerShell writes: no pattern would match
+		case strings.IndexByte(line, 0) >= 0: // UTF-16, which PowerShell writes; no pattern would match
 			return nil, Invalid(flag+" must name a file of text in UTF-8", "")
 		case line == "", strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "!"):

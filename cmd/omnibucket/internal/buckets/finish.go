@@ -65,8 +65,8 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	return program.InLines(err)
 }
 
-// withoutLayer returns the error of a bucket that lacks a layer in the words of the command, or why its layers
-// or its store refuse each call.
+// withoutLayer returns the error for a bucket without a layer in the words of the command, or the reason why
+// its layers or its store refuse each call.
 func withoutLayer(ctx context.Context, bucket storage.Bucket, err error, layer, settings string) error {
 	if !errors.Is(err, storage.InvalidArgument) {
 		return err

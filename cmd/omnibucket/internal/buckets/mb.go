@@ -68,7 +68,7 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 	})
 }
 
-// mustBeMissing fails if a bucket exists, as creating it would.
+// mustBeMissing fails if a bucket exists, with the error that creating it would return.
 func mustBeMissing(ctx context.Context, s storage.Service, bucket string) error {
 	switch info, err := s.BucketInfo(ctx, bucket); {
 	case err == nil:

@@ -79,7 +79,8 @@ func emptying(
 	return ways
 }
 
-// mustBeEmpty fails if a bucket has objects or versions, as removing it would.
+// mustBeEmpty fails if a bucket has objects or versions, with the error that removing it would
+// return.
 func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
 	notEmpty := &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
 	for _, err := range b.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
@@ -134,7 +135,8 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 	}, storage.WithVersioning(true))
 }
 
-// abortUploads aborts all uploads of a bucket that lists them. Azure keeps a bucket that has some.
+// abortUploads aborts all uploads of a bucket that lists them. Azure does not remove a bucket that
+// has uploads.
 func abortUploads(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.ListedUploads) {

@@ -61,8 +61,8 @@ func Parse(path string, text []byte) (Content, error) {
 	return c, nil
 }
 
-// checkStores refuses layers of a location that have one other store twice: what one layer copies there, the other one
-// removes. That a store is the location's own is refused when it is opened.
+// checkStores refuses two layers of a location with the same other store, because one layer would remove what the
+// other one copies there. A layer whose other store is the location itself is refused when the location is opened.
 func (c Content) checkStores(name string) error {
 	kinds, stores := map[string]bool{}, map[string]bool{}
 	for _, layer := range c.Layers[name] {
@@ -91,8 +91,8 @@ func (c Content) storeOf(name string) string {
 	return location.VariableOf(name)
 }
 
-// yamlPlace returns where a file is wrong. The text of the parser may quote an address, which
-// may have credentials by mistake.
+// yamlPlace returns the place of an error in a file. The text of the parser may quote an
+// address, which may have credentials by mistake.
 func yamlPlace(err error) string {
 	var places []string
 	for word := range strings.FieldsSeq(err.Error()) {

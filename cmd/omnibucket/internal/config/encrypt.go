@@ -18,7 +18,7 @@ import (
 
 // An Encrypt is the layer encrypt. The configuration has no secrets: it names where they are.
 type Encrypt struct {
-	IdentityFile     string   `yaml:"identity_file"`     // as age-keygen writes it
+	IdentityFile     string   `yaml:"identity_file"`     // a file that age-keygen has written
 	IdentityVariable string   `yaml:"identity_variable"` // a variable with the content of such a file
 	Recipients       []string `yaml:"recipients"`        // in place of the first identity: public keys, and keys of services, which decrypt, too
 	DecryptWith      []string `yaml:"decrypt_with"`      // keys of services that only decrypt
@@ -134,7 +134,7 @@ func (e *Encrypt) keys(text string, recipients []age.Recipient) (encrypt.Keys, e
 
 func ageKeys(text string, recipients []age.Recipient) (encrypt.Keys, error) {
 	if text == "" && len(recipients) > 0 {
-		return encrypt.NewKeys(recipients, nil), nil // which only writes
+		return encrypt.NewKeys(recipients, nil), nil // these keys only encrypt
 	}
 	keys, err := encrypt.ParseKeys(strings.NewReader(text))
 	if err != nil || len(recipients) == 0 {

@@ -218,7 +218,7 @@ func (l Layer) cacheConfig() (c diskcache.Config, err error) {
 	return c, err
 }
 
-// ruleOf returns an error of a layer as one of the configuration.
+// ruleOf returns the error of a layer as an error of the configuration.
 func ruleOf(layer string, err error) error {
 	if failed, ok := errors.AsType[*storage.Error](err); ok {
 		return argument.Invalid(layer+failed.Err.Error(), "")

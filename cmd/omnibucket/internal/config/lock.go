@@ -51,8 +51,8 @@ func isAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(own, there)
 }
 
-// removeLocked removes a file while it is locked: a process that waits for it then sees that it is
-// another one. Windows removes no open file, so that it stays there.
+// removeLocked removes a file while it is locked: a process that waits for the lock then sees that
+// the file has been replaced. Windows does not remove an open file, so the file stays there.
 func removeLocked(f *os.File, path string) {
 	if runtime.GOOS != "windows" {
 		_ = os.Remove(path)

@@ -26,7 +26,8 @@ type ProgressBar struct {
 	files bool // whether the job has more than one file
 }
 
-// assumedWidth is that of a terminal that tells none, such as that of a container.
+// assumedWidth is the width of a terminal that does not report one, such as the terminal of a
+// container.
 const assumedWidth = 80
 
 // NewProgressBar returns a bar on a terminal.

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// An oneObject is the Core of a bucket of one object of another, under a name: diff and check compare two
-// objects as trees of one file.
+// A oneObject is the Core of a bucket that has one object of another bucket, under a name: diff and check
+// compare two objects as trees of one file.
 type oneObject struct {
 	storage.Core
 	found *storage.Attrs

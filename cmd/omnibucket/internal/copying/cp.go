@@ -178,7 +178,7 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	return f.ofMissing(ctx, p, src, err)
 }
 
-// ifMissing reports whether a destination that is not a folder is there. It returns flags that write it only
+// ifMissing reports whether a destination that is not a folder exists. It returns flags that write it only
 // if it is still missing then, if its store compares that.
 func (f cpFlags) ifMissing(
 	ctx context.Context, p *program.Program, dst location.Location,

@@ -34,8 +34,8 @@ func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 	return sources
 }
 
-// checkNames refuses sources with one name: one would replace another at the destination, of which
-// mv would leave nothing.
+// checkNames refuses sources with the same name, because one would replace another at the
+// destination, and mv would lose the first one.
 func checkNames(sources []cpSource) error {
 	named := map[string]bool{}
 	for _, source := range sources {

@@ -54,7 +54,8 @@ type jobState struct {
 	LastEnd     *time.Time `json:"last_end,omitempty"`
 }
 
-// has reports whether a part is one of the job as it was last begun, which may be with other shards.
+// has reports whether a part belongs to the job as it was last begun. Earlier, the job may have had
+// other shards.
 func (s *jobState) has(part string) bool {
 	return part == "all" && s.Shards == 1 || strings.HasSuffix(part, fmt.Sprintf("-of-%d", s.Shards))
 }

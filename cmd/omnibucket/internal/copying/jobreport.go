@@ -30,7 +30,7 @@ type jobReport struct {
 	Done        map[string]partReport `json:"done"` // by the name of the part
 }
 
-// A partReport tells what one command did when it last came to its end.
+// A partReport says what one command did the last time that it ended.
 type partReport struct {
 	Ended       time.Time `json:"ended"`
 	Transferred int64     `json:"transferred"`
@@ -72,7 +72,7 @@ func (m *migration) end(ctx context.Context, report *transfer.Report, err error)
 	})
 }
 
-// update changes the object of the job. The commands of all parts do so beside one another.
+// update changes the object of the job. The commands of all parts may do so at the same time.
 func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 	if m.state == nil || m.dryRuns {
 		return nil

@@ -65,7 +65,7 @@ func newMigration(
 	if m.state, err = journalBucket(ctx, p, f.journal, !p.Global.DryRun, announce); err != nil || m.state == nil {
 		return m, err
 	}
-	// Each pair of ends has a journal of its own, so that one folder does for many jobs.
+	// Each pair of ends has a journal of its own, so that one folder suffices for many jobs.
 	m.opts = append(m.opts, transfer.WithJournal(m.state, journalPrefix+m.job+"-"+m.part+".json"))
 	return m, nil
 }

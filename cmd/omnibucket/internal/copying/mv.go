@@ -95,8 +95,8 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 
 var errSeveralSteps = errors.New("the object cannot be moved in one step")
 
-// mvInOneStep moves an object within one bucket, if that moves it in one step. Else it fails with
-// errSeveralSteps.
+// mvInOneStep moves an object within one bucket, if the store can do that in one step. Otherwise
+// it fails with errSeveralSteps.
 func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	from, err := p.Stores.Open(ctx, src)
 	if err != nil {
@@ -161,7 +161,8 @@ func removeCopied(ctx context.Context, bucket storage.Bucket, before *storage.At
 }
 
 // checkTwo refuses a move whose source and destination are one file or object, also under two addresses of one store.
-// If the addresses do not tell, it asks: what is stored beside the destination must not appear beside the source.
+// If the addresses do not show that, it tries: what it stores beside the destination must not appear beside the
+// source.
 func checkTwo(ctx context.Context, p *program.Program, src, dst location.Location) error {
 	if same, err := isSame(ctx, p, src, dst); same || err != nil {
 		return cmp.Or(err, errSame)
@@ -192,7 +193,8 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 	return err
 }
 
-// openEnd returns what holds a file or object, as the end of a question, with its folder there and its name.
+// openEnd opens the bucket or directory that holds a file or object, and returns the folder and the name of
+// the file or object in it.
 func openEnd(ctx context.Context, p *program.Program,
 	l location.Location) (end evidence.End, folder, name string, err error) {
 	if l.Kind == location.LocalPath {

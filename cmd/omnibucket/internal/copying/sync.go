@@ -135,8 +135,8 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 	return opts, err
 }
 
-// announceRemoval says before the first removal that most of the destination goes. A misspelled source looks
-// so, too.
+// announceRemoval warns before the first removal that most of the destination will be removed. A misspelled
+// source has the same effect.
 func announceRemoval(p *program.Program, files, of int64) {
 	if files <= of/2 {
 		return
@@ -226,8 +226,8 @@ func syncEnds(
 	}
 	if folder := src.Prefix + src.Key; src.Kind == location.InBucket && (src.Key != "" || folder != "" && f.remove) &&
 		!f.emptySource {
-		// A misspelled folder is empty, even if the destination is empty, too. Usually,
-		// so is one that is written with wildcards.
+		// A misspelled folder is empty, even if the destination is empty, too. Usually, a
+		// folder that is written with wildcards is empty, too.
 		full, err := hasObjects(ctx, p, src)
 		switch {
 		case err == nil && !full && !f.remove:

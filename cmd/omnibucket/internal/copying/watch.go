@@ -30,7 +30,8 @@ const (
 	firstRetry, lastRetry = 2 * time.Second, 5 * time.Minute
 )
 
-// A watch tells which folders of a directory have changed. It follows no links, as sync does not.
+// A watch reports which folders of a directory have changed. It follows no links, as sync does
+// not.
 type watch struct {
 	root    string
 	filter  *transfer.Filter
@@ -82,8 +83,8 @@ func (w *watch) close() {
 	}
 }
 
-// add watches a folder of the tree and those in it. One that is removed meanwhile is left out, because the
-// folder around it reports that.
+// add watches a folder of the tree and the folders in it. A folder that is removed meanwhile is left out,
+// because the folder around it reports that.
 func (w *watch) add(folder string) error {
 	return filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && name != w.root { // the root may be a link
@@ -129,7 +130,7 @@ func watchError(name string, err error) error {
 		e.Code = storage.ObjectNotFound
 	case errors.Is(err, fs.ErrPermission):
 		e.Code = storage.PermissionDenied
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EMFILE): // inotify says so of its own limits
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EMFILE): // inotify returns these for its own limits
 		e.Hint = "raise the system's limit of watches (on Linux fs.inotify.max_user_watches), or use --exclude"
 	}
 	return e
@@ -244,7 +245,7 @@ func (w *watch) run(
 			return err
 		}
 		if _, err = sync(transfer.WithPrefix(folder)); folder != "" && errors.Is(err, storage.ObjectNotFound) {
-			folder = "" // the folder has no files left, which is no failure if others have
+			folder = "" // the folder has no files left; that is not a failure if other folders have files
 			_, err = sync()
 		}
 	}

@@ -74,7 +74,7 @@ const newLocking = "make a bucket that can lock objects by \"omnibucket mb\", wi
 
 const removeAll = "\"omnibucket rb --force\" also removes old versions and unfinished uploads"
 
-// shellHints has what to do in a shell for advice that needs Go.
+// shellHints has, for advice that needs Go, what to do in a shell instead.
 var shellHints = map[string]string{
 	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted":        "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
 	"to create the directory, set Config.Create or create=true in the address":                      "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
@@ -158,7 +158,7 @@ type Explanation struct {
 }
 
 // Error returns err for users of command: without names of Go, and with flags in place of
-// options. With verbose it has all that the server and its SDK say.
+// options. With verbose, the text has everything that the server and its SDK report.
 func Error(command *cobra.Command, err error, verbose bool) Explanation {
 	x := Explanation{What: err.Error()}
 	eachError(err, func(e *storage.Error) {
@@ -225,7 +225,8 @@ func withoutNoise(e *storage.Error, text string) string {
 	return strings.Replace(text, cause, strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": "), 1)
 }
 
-// refusal matches the error of a connection that no program accepts, as Unix and Windows tell it.
+// refusal matches the error of a connection that no program accepts, in the words of Unix and of
+// Windows.
 var refusal = regexp.MustCompile(`connection refused|actively refused`)
 
 // hintOf returns the hint of an error, or one for an error that has none.

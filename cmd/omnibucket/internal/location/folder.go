@@ -6,8 +6,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// InFolder returns the location of a name in a folder. The name may be from a key
-// that somebody else chose, so it must not lead elsewhere.
+// InFolder returns the location of a name in a folder. The name may be from a key that somebody
+// else chose, so InFolder makes sure that it does not lead out of the folder.
 func InFolder(dst Location, name string) (Location, error) {
 	switch {
 	case name == "":

@@ -16,7 +16,7 @@ func (l Location) AsBucket() (Location, error) {
 		return l.InDirectory(l.Path, "")
 	}
 	dir, key := splitWildcards(filepath.Clean(l.Path))
-	exact := key == "" // of a file, whose name may have such characters
+	exact := key == "" // no wildcards, or a file whose name has such characters
 	if exact {
 		dir, key = filepath.Split(filepath.Clean(l.Path))
 	}

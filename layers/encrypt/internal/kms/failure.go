@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A Response is the one of an unsuccessful request.
+// A Response is an unsuccessful response of a service.
 type Response struct {
 	Code      string // the service's own; empty if it was not the service that responded
 	Message   string
@@ -44,7 +44,7 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 		m.Hint = loginHint
 	case m.Code == storage.PermissionDenied, m.Code == storage.Unauthenticated, isRetryable(m.Code):
 	case known:
-	case r.Code == "": // a gateway's
+	case r.Code == "": // the response is a gateway's
 		m = Meaning{storage.Unavailable, "a gateway has responded in place of " + service + ": check the endpoint"}
 	case r.Status == http.StatusNotFound:
 		m = Meaning{storage.InvalidArgument, MissingHint}
@@ -112,7 +112,8 @@ func NoResponse(service string, err error) error {
 	return e
 }
 
-// NoCredentials returns the error of credentials that could not be had. passes says that they may be later.
+// NoCredentials returns the error for credentials that cannot be had. passes says that they may be
+// available later.
 func NoCredentials(err error, passes bool, hint string) error {
 	if passes {
 		return &storage.Error{
@@ -123,12 +124,12 @@ func NoCredentials(err error, passes bool, hint string) error {
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: hint}
 }
 
-// Damaged returns the error of a response that is not what was asked for, although it is a success.
+// Damaged returns the error of a successful response that does not fit the request.
 func Damaged(service, what string) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New(service + ": " + what)}
 }
 
-// Another returns the error of a data key that is not that of the object.
+// Another returns the error for a data key that belongs to another object.
 func Another(service string) error {
 	return &storage.Error{
 		Code: storage.ChecksumMismatch, Err: errors.New(service + " does not decrypt the data key for this object"),

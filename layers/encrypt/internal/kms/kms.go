@@ -18,9 +18,9 @@ const RequestTime = 30 * time.Second
 
 // A Key is one key of a service. It makes one stanza, and opens only those that name it.
 type Key struct {
-	Type    string // of its stanzas
+	Type    string // type of its stanzas
 	Name    string // unique among the keys of all accounts
-	Bucket  string // is bound in place of the name at the provider, if it is set
+	Bucket  string // bound to data keys in place of the bucket's name at the provider, if it is set
 	Service Service
 }
 
@@ -33,8 +33,8 @@ type Service interface {
 	Decrypt(ctx context.Context, body []byte, args []string, of encrypt.Object) (dataKey []byte, err error)
 }
 
-// tag tells the stanzas of one key from those of others. The name, with an account or a vault, stays
-// unknown to the store.
+// tag distinguishes the stanzas of one key from those of other keys. The name, with an account or a
+// vault, stays unknown to the store.
 func (k *Key) tag() string {
 	sum := sha256.Sum256([]byte(k.Name))
 	return base64.RawStdEncoding.EncodeToString(sum[:6])
@@ -43,7 +43,7 @@ func (k *Key) tag() string {
 // PublicIdentity implements [encrypt.IdentifiedKeys].
 func (k *Key) PublicIdentity() string { return k.Type + " " + k.Name + " " + k.Bucket }
 
-// bound returns the object that the data key is bound to.
+// bound returns the object to which the data key is bound.
 func (k *Key) bound(of encrypt.Object) encrypt.Object {
 	if k.Bucket != "" {
 		of.Bucket = k.Bucket

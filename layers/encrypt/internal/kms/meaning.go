@@ -14,10 +14,10 @@ type Meaning struct {
 	Hint string
 }
 
-// Meanings are those of a service, by its codes.
+// Meanings are the meanings of the codes of a service.
 type Meanings map[string]Meaning
 
-// ByCode returns the meanings of codes, which a text of names has for each meaning.
+// ByCode returns the meanings of codes. For each meaning, names has its codes in one text.
 func ByCode(names map[Meaning]string) Meanings {
 	codes := Meanings{}
 	for m, all := range names {
@@ -33,7 +33,7 @@ func isRetryable(code storage.Code) bool {
 	return code == storage.RateLimited || code == storage.Unavailable
 }
 
-// MayPass reports whether a request that got a status may get another one later.
+// MayPass reports whether a request that failed with status may succeed later.
 func MayPass(status int) bool {
 	return driver.StatusError(&http.Response{StatusCode: status}).Retryable
 }

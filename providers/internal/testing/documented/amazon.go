@@ -13,13 +13,14 @@ const (
 	amazonAPI    = "https://docs.aws.amazon.com/AmazonS3/latest/API/"
 )
 
-// Amazon has the answers of S3. Those to HEAD have no body (aws/aws-sdk-java-v2#5414). A 409
-// ConditionalRequestConflict to a completion is not among them: it ends the upload, and only a body
-// that can be read again begins another. Nor is NoSuchBucket for the settings of a new bucket,
-// because a request does not tell which call makes it: TestSettingsOfANewBucket has it. Nor is
-// NoSuchKey, which a reader may get for 15 minutes after versioning was first enabled
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html): it is what a
-// missing object has, so that docs/stores.md tells users to create the bucket with versions.
+// Amazon has the transient answers of S3. Answers to HEAD have no body (aws/aws-sdk-java-v2#5414). A
+// 409 ConditionalRequestConflict to a completion is not among them: it ends the upload, and only a body
+// that can be read again begins another. NoSuchBucket for the settings of a new bucket is not among
+// them, because a request does not show which call makes it: TestSettingsOfANewBucket has it. NoSuchKey
+// is not among them either, although a reader may get it for 15 minutes after versioning was first
+// enabled (https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html). A
+// missing object gets the same answer, so that docs/stores.md tells users to create the bucket with
+// versions.
 var Amazon = []Answer{
 	amazonRefusal("SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate.", amazonErrors),
 	amazonRefusal(
@@ -83,9 +84,9 @@ func amazonRefusal(code string, status int, message, source string, kinds ...str
 	return a
 }
 
-// afterEffect returns an InternalError to requests that were processed all the same. CreateBucket is
-// none of them: BucketExists is then of unknown outcome, because another process of the account may
-// have created the bucket at that moment. TestABucketThatAnInternalErrorMayHaveMade has it.
+// afterEffect returns an InternalError to requests that take effect nevertheless. CreateBucket is
+// not one of them: BucketExists is then of unknown outcome, because another process of the account
+// may have created the bucket at that moment. TestABucketThatAnInternalErrorMayHaveMade has it.
 func afterEffect(kinds ...string) Answer {
 	a := amazonError(
 		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",

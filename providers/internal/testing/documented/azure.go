@@ -13,10 +13,11 @@ const (
 	azureTimes  = "https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-blob-service-operations"
 )
 
-// Azure has the answers of Blob Storage, without those that last for minutes, which no driver can
-// wait for. These are 403 after a role was granted or a stored access policy was set, and
-// PendingCopyOperation while another client copies to the key. 429 is that of the management plane,
-// and AccountBeingCreated that of an account without a container.
+// Azure has the transient answers of Blob Storage, without answers that last for minutes: no driver
+// can wait so long. These are 403 after a role was granted or a stored access policy was set, and
+// PendingCopyOperation while another client copies to the key. Nor does it have 429, which belongs
+// to the management plane, and AccountBeingCreated, which belongs to an account without a
+// container.
 var Azure = []Answer{
 	azureRefusal(
 		"ServerBusy", http.StatusServiceUnavailable, "Operations per second is over the account limit.",
@@ -93,19 +94,19 @@ func azureBody(code, message string) string {
 	)
 }
 
-// applied returns a for a request that has its effect.
+// applied returns the answer a to a request that takes effect first.
 func applied(a Answer) Answer {
 	a.Done, a.Name = true, a.Name+" after the effect"
 	return a
 }
 
-// unreadable returns a for a source whose server is busy.
+// unreadable returns the answer a to a request whose source is on a busy server.
 func unreadable(a Answer) Answer {
 	a.Header["X-Ms-Copy-Source-Status-Code"], a.Header["X-Ms-Copy-Source-Error-Code"] = "503", "ServerBusy"
 	return a
 }
 
-// timedOutParts is the response to a batch whose time is over.
+// timedOutParts is the response to a batch that has exceeded its time limit.
 func timedOutParts(request []byte) string {
 	var body strings.Builder
 	for i := range strings.Count(strings.ToLower(string(request)), "content-id:") {

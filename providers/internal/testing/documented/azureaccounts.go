@@ -17,7 +17,7 @@ const (
 )
 
 // AzureSASPolicy is an account whose SAS expiration policy blocks. It refuses a signature without a
-// start, and one for longer than limit, also if it is that of the source of a copy.
+// start, and a signature that is valid for longer than limit, also for the source of a copy.
 func AzureSASPolicy(limit time.Duration) Peculiarity {
 	violated := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 		"Server failed to authenticate the request.", "microsoft/AzureStorageExplorer#8845")
@@ -102,7 +102,7 @@ var AzureVerdict = map[string]string{
 	"Malware Scanning scan result": "No threats found", "Malware Scanning scan time UTC": "2026-11-22 12:00:00Z",
 }
 
-// AzureArchive is an account that keeps archived blobs from being overwritten, as emulators do not.
+// AzureArchive is an account that keeps archived blobs from being overwritten, unlike emulators.
 func AzureArchive() Peculiarity {
 	refused := azureRefusal(
 		"BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.",
@@ -129,7 +129,7 @@ func AzureArchive() Peculiarity {
 }
 
 // AzureOlder is a service, such as Azure Stack Hub, whose newest version is version: it refuses
-// later ones, and what they have brought.
+// requests with later versions, and requests that only those have.
 func AzureOlder(version string) Peculiarity {
 	header := azureRefusal(
 		"InvalidHeaderValue", http.StatusBadRequest,

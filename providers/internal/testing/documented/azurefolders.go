@@ -28,7 +28,7 @@ type hierarchicalAccount struct {
 	next http.Handler
 
 	mu          sync.Mutex
-	directories map[string]map[string]bool // by container
+	directories map[string]map[string]bool // names of directories, by container
 }
 
 func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -79,7 +79,7 @@ func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *A
 			"ResourceTypeMismatch", http.StatusConflict,
 			"The specified resource type does not match the type of the existing resource.", azureErrors,
 		)
-	case is && r.Method == http.MethodDelete: // none is empty here
+	case is && r.Method == http.MethodDelete: // no directory is empty here
 		refused = azureRefusal(
 			"DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.",
 			"Azure/azure-cli#20884",
@@ -137,7 +137,7 @@ func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, conta
 	relay(w, response)
 }
 
-// before returns a list with an entry before the first one of a later name.
+// before returns list with entry before the first entry that has a later name.
 func before(list, name, entry string) string {
 	at := azureItems.FindAllStringSubmatchIndex(list, -1)
 	i := slices.IndexFunc(at, func(item []int) bool { return html.UnescapeString(list[item[2]:item[3]]) > name })

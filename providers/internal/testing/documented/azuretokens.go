@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// AzureTokens is an account that accepts no keys, and so no signature by one. A request has the
-// token "token", or a signature by a key that was delegated to its user. An emulator knows neither.
-// access is the query of a shared access signature with which it reads the sources of copies, and sign signs a request
-// with the account's key. grant checks a signature by the key AzureDelegated, and returns the query of one by the
-// account's key that grants the same, or nil if it is wrong.
+// AzureTokens is an account that accepts no keys, and so no signature by one. A request has the token "token", or a
+// signature by a key that was delegated to its user. An emulator knows neither of them. access is the query of a
+// shared access signature with which it reads the sources of copies, and sign signs a request with the account's key.
+// grant checks a signature by the key AzureDelegated. It returns the query of a signature by the account's key that
+// grants the same, or nil if the signature is wrong.
 func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values,
 ) Peculiarity {
@@ -71,7 +71,8 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.next.ServeHTTP(w, r)
 }
 
-// granted exchanges the signature of an address, if it has one. It reports whether that is right.
+// granted exchanges the signature of an address, if it has one. It reports whether the signature
+// is right.
 func (a *tokenAccount) granted(address *url.URL) bool {
 	query := address.Query()
 	if !query.Has("sig") {

@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// AzureVersions is an account that keeps versions: what a write replaces and a removal removes stays
-// as a version until that is removed. Emulators keep none, so that this account keeps them in memory.
-// access is the query of a shared access signature for the whole account. A copy of a noncurrent
-// version is refused, as by a service that may not read it.
+// AzureVersions is an account that keeps versions: a blob that is replaced or removed stays as a
+// version until the version is removed. Emulators keep none, so that this account keeps them in
+// memory. access is the query of a shared access signature for the whole account. A copy of a
+// noncurrent version is refused, as by a service that may not read it.
 func AzureVersions(access url.Values) Peculiarity {
 	return Peculiarity{
 		Name: "versions", Source: "https://learn.microsoft.com/azure/storage/blobs/versioning-overview",
@@ -38,9 +38,9 @@ type versionedAccount struct {
 	access url.Values
 
 	mu    sync.Mutex
-	last  time.Time                           // that a version has
-	ids   map[string]map[string]string        // of versions, by path and ETag
-	blobs map[string]map[string]*azureHistory // by container and key
+	last  time.Time                           // the latest time that a version has
+	ids   map[string]map[string]string        // ids of versions, by path and ETag
+	blobs map[string]map[string]*azureHistory // histories by container and key
 }
 
 // An azureHistory has the versions of one key.
@@ -52,12 +52,12 @@ type azureHistory struct {
 	old     []*azureVersion // oldest first
 }
 
-// An azureVersion is a noncurrent one.
+// An azureVersion is a noncurrent version.
 type azureVersion struct {
 	id     string
-	header http.Header // of a response to GET
+	header http.Header // header of a response to GET
 	body   []byte
-	tags   []byte // a document
+	tags   []byte // a document with tags
 }
 
 func (a *versionedAccount) history(container, key string) *azureHistory {
@@ -141,7 +141,7 @@ func (w *versionWriter) WriteHeader(status int) {
 
 func (w *versionWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// write keeps what a write or a removal replaces.
+// write keeps the blob that a write or a removal replaces.
 func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azureHistory) {
 	body, err := io.ReadAll(r.Body) // before the others wait
 	if err != nil {

@@ -57,7 +57,7 @@ func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, containe
 	fmt.Fprintf(w, `</Blobs><NextMarker>%s</NextMarker></EnumerationResults>`, marker)
 }
 
-// current lists the blobs, or returns how the service refuses that.
+// current lists the blobs, or returns the answer with which the service refuses that.
 func (a *versionedAccount) current(
 	r *http.Request, container string, query url.Values,
 ) (all []listedVersion, refused func(http.ResponseWriter)) {

@@ -22,11 +22,11 @@ import (
 
 // An Answer is one response that a provider documents and that passes.
 type Answer struct {
-	Kinds  []string // of request; nil means all
-	Except []string // kinds that do not get it
+	Kinds  []string // kinds of requests that get this answer; nil means all
+	Except []string // kinds of requests that do not get this answer
 	Status int
 	Header map[string]string
-	Body   func(request []byte) string // nil means none
+	Body   func(request []byte) string // makes the body; nil means none
 	Done   bool                        // the request has its effect before the answer
 
 	// NoEffect says that the answer excludes an effect of the request, so that the library does not
@@ -37,8 +37,8 @@ type Answer struct {
 	Source string // a page, or an issue of a repository at GitHub
 }
 
-// isFor reports whether requests of a kind get the answer. " if" at its end is for requests with a
-// condition, which get the answers of others too.
+// isFor reports whether requests of a kind get the answer. A kind that ends with " if" is of
+// requests with a condition, which also get the answers for requests without one.
 func (a *Answer) isFor(kind string) bool {
 	kind = strings.TrimSuffix(kind, ofParts)
 	has := func(kinds []string) bool {
@@ -47,7 +47,8 @@ func (a *Answer) isFor(kind string) bool {
 	return (a.Kinds == nil || has(a.Kinds)) && !has(a.Except)
 }
 
-// ofParts ends the kinds of requests for the parts of open uploads, which get the answers of others.
+// ofParts ends the kinds of requests for the parts of open uploads, which get the answers of other
+// requests, too.
 const ofParts = " of parts"
 
 func (a *Answer) throttles() bool {
@@ -56,9 +57,9 @@ func (a *Answer) throttles() bool {
 
 // A Server is the stand-in for one provider.
 type Server struct {
-	// PerRequest bounds how often one request for a bucket is answered here. The default is 2. The core
-	// makes five attempts, of which each may be several requests, and some cases add faults of their
-	// own.
+	// PerRequest bounds how often one request for a bucket gets an answer of the stand-in. The default
+	// is 2. The core makes five attempts, of which each may be several requests, and some cases add
+	// faults of their own.
 	PerRequest int
 
 	// Spared has the answers that further cases do not get, by the case's name.
@@ -71,7 +72,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
-	given   map[pair]int // how often, and 0 for those that a request could get
+	given   map[pair]int // how often each answer was given; 0 for an answer that a request could get
 }
 
 type pair struct{ kind, answer string }
@@ -79,9 +80,9 @@ type pair struct{ kind, answer string }
 type bucket struct {
 	test    string
 	spared  func(method string, a *Answer) bool // answers that the case does not get; may be nil
-	most    int                                 // of answers to one request
-	left    map[string][]*Answer                // by kind
-	made    map[string]int                      // by request
+	most    int                                 // greatest number of answers to one request
+	left    map[string][]*Answer                // answers that remain, by kind
+	made    map[string]int                      // answers that were given, by request
 	history []string
 }
 
@@ -139,8 +140,9 @@ func (s *Server) newBucket(t *testing.T, most int) *bucket {
 	return b
 }
 
-// RequireAllGiven fails the test if an answer was given to no request of a kind that gets it. A
-// kind that an answer names must occur. rare has kinds of too few requests for all answers.
+// RequireAllGiven fails the test if an answer was never given to a kind of request that gets
+// it. A kind that an answer names must occur. rare has kinds of too few requests for all
+// answers.
 func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 	t.Helper()
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {

@@ -14,8 +14,8 @@ const (
 	googlePolicy  = "https://docs.cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy"
 )
 
-// Google has the answers of Google Cloud Storage. Reads of bytes are by the XML API, which has
-// other bodies: the kind "GET bytes".
+// Google has the transient answers of Google Cloud Storage. Reads of bytes use the XML API,
+// whose bodies differ: they have the kind "GET bytes".
 var Google = []Answer{
 	googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleJSON),
 	googleError(
@@ -124,7 +124,7 @@ func about(what string, a Answer) Answer {
 	return a
 }
 
-// kept returns an answer after which the session has the bytes.
+// kept returns the answer a to a request whose bytes the session keeps.
 func kept(a Answer) Answer {
 	a.Done, a.Name = true, a.Name+", and the session has the bytes"
 	return a

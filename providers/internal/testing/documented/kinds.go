@@ -14,10 +14,10 @@ import (
 	"sync"
 )
 
-// A Kind is what an account or a server is like for good, unlike an Answer, which passes.
+// A Kind is a lasting property of an account or a server, unlike an Answer, which passes.
 type Kind struct {
 	Name   string
-	Source string // as that of an Answer
+	Source string // see Answer.Source
 	before func(next http.Handler) http.Handler
 }
 
@@ -29,9 +29,9 @@ func Like(next http.Handler, kinds ...Kind) http.Handler {
 	return next
 }
 
-// WithoutDecrypt is a bucket with SSE-KMS, of a role that may not decrypt: HEAD is refused if it
-// asks for the checksum of an object, and has no body that says why. A missing object is missing. GET and
-// parts need kms:Decrypt in any case, so that another role makes those requests here.
+// WithoutDecrypt is a bucket with SSE-KMS, of a role that may not decrypt: HEAD is refused if it asks for
+// the checksum of an object, and has no body that says why. A missing object is reported as missing. GET
+// and parts need kms:Decrypt in any case, so that another role makes those requests here.
 var WithoutDecrypt = Kind{
 	"a role without kms:Decrypt", amazonAPI + "API_HeadObject.html",
 	func(next http.Handler) http.Handler {
@@ -74,8 +74,8 @@ var DeniedDecrypt = Kind{
 }
 
 // R2Lacks is what R2 does not implement. It refuses headers and operations with 501
-// (openreplay/openreplay#2018). Here it refuses those conditions, too, that it may ignore: a driver
-// that sends one relies on it.
+// (openreplay/openreplay#2018). Here it also refuses conditions that R2 may ignore, because a
+// driver that sends one relies on it.
 var R2Lacks = Kind{
 	"R2 lacks it", "https://developers.cloudflare.com/r2/api/s3/api/",
 	func(next http.Handler) http.Handler {
@@ -131,7 +131,7 @@ var R2Parts = Kind{
 	"parts of one size", "https://developers.cloudflare.com/r2/objects/multipart-objects/#limitations",
 	func(next http.Handler) http.Handler {
 		var mu sync.Mutex
-		sizes := map[string]map[int]int64{} // by upload and number
+		sizes := map[string]map[int]int64{} // sizes of parts, by upload and number
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			query := r.URL.Query()
 			upload := query.Get("uploadId")
@@ -164,7 +164,7 @@ var R2Parts = Kind{
 var R2Conditions = Kind{
 	"a false condition aborts", "https://developers.cloudflare.com/r2/platform/release-notes/",
 	func(next http.Handler) http.Handler {
-		var aborted sync.Map // by upload
+		var aborted sync.Map // uploads that were aborted
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			upload := r.URL.Query().Get("uploadId")
 			// The server behind it still has the upload: its abort passes.

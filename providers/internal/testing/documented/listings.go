@@ -14,11 +14,12 @@ import (
 	"strings"
 )
 
-// ForeignKey is that of an object and an upload of another program in each bucket. S3 writes it as a
-// reference that no XML parser reads, unless it is asked to escape keys.
+// ForeignKey is the key of an object and of an upload that another program has in each bucket. S3
+// writes the key as a reference that no XML parser reads, unless it is asked to escape keys.
 const ForeignKey = "\x01 of another+program"
 
-// IsForeign reports whether a key of a listing is ForeignKey, or what VersitysListings make of it.
+// IsForeign reports whether a key of a listing is ForeignKey, or the form that it has in
+// VersitysListings.
 func IsForeign(key string) bool {
 	return key == ForeignKey || key == strings.Replace(ForeignKey, "\x01", "\uFFFD", 1)
 }
@@ -36,7 +37,7 @@ func ForeignObject(in func(bucket string) bool) Kind {
 	}, func(page string) string {
 		at := entryOfListing.FindStringIndex(page)
 		if at == nil {
-			return page // an error
+			return page // the page is an error
 		}
 		key := "&#x1; of another+program"
 		if strings.Contains(page, escapedKeys) {
@@ -52,8 +53,8 @@ func ForeignObject(in func(bucket string) bool) Kind {
 }
 
 // CephsUploads is a server that escapes the keys of uploads if it is asked to, and does not say so. It
-// does not escape the key of the next page either, which TestUploadsToKeysWithControlCharacters has:
-// the suite's listings of uploads have one page.
+// does not escape the key of the next page, either. TestUploadsToKeysWithControlCharacters covers
+// that, because the suite's listings of uploads have only one page.
 var CephsUploads = Kind{
 	"escapes keys without saying so", "ceph/ceph#30993",
 	rewriting(func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.URL.Query().Has("encoding-type") },
@@ -93,7 +94,7 @@ var (
 	keyOfListing = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
 )
 
-// rewriting returns what changes the responses to some GETs of a bucket.
+// rewriting returns a wrap that changes the responses to some GETs of a bucket.
 func rewriting(is func(r *http.Request) bool, rewrite func(page string) string) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -38,7 +38,7 @@ func watching(done func(r *http.Request)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet || r.Method == http.MethodHead {
-				next.ServeHTTP(w, r) // it may be long
+				next.ServeHTTP(w, r) // the body may be long
 				return
 			}
 			response := httptest.NewRecorder()

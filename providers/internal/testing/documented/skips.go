@@ -11,7 +11,7 @@ import (
 // An exception says which answers a case does not get.
 type exception struct {
 	reason string
-	spared func(method string, a *Answer) bool // nil means all: the case is left out
+	spared func(method string, a *Answer) bool // nil means all answers: the case is left out
 }
 
 var (
@@ -41,7 +41,7 @@ var (
 		"an open upload has ended if its completion, which may have had an effect, is refused when it is repeated",
 		func(method string, _ *Answer) bool { return !isRead(method) },
 	}
-	// A page that is fetched ahead waits for its turn.
+	// A prefetched page waits for its turn.
 	countsPages = exception{
 		"the case counts requests that a throttled bucket holds back",
 		func(method string, a *Answer) bool { return isRead(method) || a.throttles() },
@@ -50,7 +50,7 @@ var (
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
-// exceptions has the cases that some transient answers would disturb.
+// exceptions has the cases that transient answers would disturb, and what they are spared.
 var exceptions = map[string]exception{
 	"a driver's Put reads the body to its end":                oneDriver,
 	"a driver stores nothing if the body fails":               oneDriver,
@@ -164,7 +164,7 @@ func SkipCore() storagetest.Option {
 }
 
 // Skips returns the options that leave out the cases that every transient answer disturbs. also
-// has further cases, with reasons; a case of both is left out once.
+// has further cases, with reasons; a case that is in both is left out once.
 func Skips(also map[string]string) []storagetest.Option {
 	var opts []storagetest.Option
 	for name, e := range exceptions {

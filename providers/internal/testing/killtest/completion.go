@@ -138,7 +138,7 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 	switch {
 	case err == nil:
 		require.Equal(t, whole, now, row)
-	case before == "" && now == "": // nobody can know whether the object was made and removed
+	case before == "" && now == "": // another writer cannot know whether the object was made and removed
 		require.ErrorIs(t, err, storage.ObjectNotFound, row)
 	default:
 		require.NoError(t, err, row)

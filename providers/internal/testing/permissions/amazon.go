@@ -72,7 +72,7 @@ var amazonVersioned = map[string]string{
 
 const amazonSSE = "X-Amz-Server-Side-Encryption"
 
-// An amazonAccount knows what the requests so far have stored.
+// An amazonAccount remembers which objects and uploads have tags.
 type amazonAccount struct {
 	tagged  map[string]bool // by path
 	uploads map[string]bool // whether the uploads have tags, by path
@@ -113,7 +113,7 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	return all, nil
 }
 
-// amazonConditions returns what conditions and missing objects need.
+// amazonConditions returns the permissions that conditions and missing objects need.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
@@ -130,7 +130,8 @@ func amazonConditions(x *Exchange, name string) []string {
 	return nil
 }
 
-// amazonHeaders returns what headers of a request or a response need beside its own action.
+// amazonHeaders returns the permissions that headers of a request or a response need, beside
+// that of the request itself.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
@@ -169,7 +170,8 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 	return all
 }
 
-// amazonKMS returns what encryption with a key of KMS needs, if the response or the request tells it.
+// amazonKMS returns the permissions that encryption with a key of KMS needs, if the response or the
+// request shows it.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
@@ -191,7 +193,7 @@ func amazonKMS(x *Exchange, name string) []string {
 	return nil
 }
 
-// copied returns what the source of a copy needs.
+// copied returns the permissions that the source of a copy needs.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func (a *amazonAccount) copied(x *Exchange) []string {

@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// An azureRule is what a request needs: an action of a role, and a letter of a shared access
-// signature. The actions are below Microsoft.Storage/storageAccounts/blobServices/. A letter of an
-// account's signature ends with the letter of its type of resources: s or c.
+// An azureRule has the permissions that a request needs: an action of a role, and a letter of a
+// shared access signature. The actions are below Microsoft.Storage/storageAccounts/blobServices/.
+// A letter of an account's signature ends with the letter of its type of resources: s or c.
 type azureRule struct{ action, letter string }
 
-// accountKey is what a request needs that no role and no shared access signature permits.
+// accountKey is the permission for a request that no role and no shared access signature
+// permits.
 const accountKey = "account-key"
 
 // azureRules has the rules by method, restype and comp.

@@ -22,7 +22,8 @@ const (
 	credentials
 )
 
-// A classifier says what a request needs. It sees all requests of an account, in order.
+// A classifier returns the permissions that a request needs. It sees all requests of an
+// account, in order.
 type classifier interface {
 	needs(x *Exchange) ([]string, error)
 }
@@ -45,7 +46,7 @@ const (
 type Account struct {
 	Recorder *Recorder
 	Service  storage.Service
-	Owner    storage.Service     // does what precedes a row; nil means Service
+	Owner    storage.Service     // makes the requests before a row; nil means Service
 	Bucket   string              // one of the row's kind, which exists
 	Key      storage.WriteOption // encrypts with a key of the provider's key management service
 	Archive  string              // a storage class whose objects must be restored; "" means none

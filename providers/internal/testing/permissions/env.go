@@ -15,16 +15,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An env is what a row works with.
+// An env has everything that a row works with.
 type env struct {
 	t        *testing.T
 	account  Account
 	service  storage.Service
-	opts     []storage.OpenOption // of the bucket
+	opts     []storage.OpenOption // options of the bucket
 	bucket   storage.Bucket
 	progress string // the file of WithResume
-	version  string // or revision, of the setup
-	token    string // of the setup's open upload
+	version  string // version or revision that the setup has made
+	token    string // token of the open upload that the setup has begun
 }
 
 func (e *env) ctx() context.Context { return e.t.Context() }
@@ -41,7 +41,7 @@ const parts = 6 << 20
 
 func large() io.Reader { return io.MultiReader(bytes.NewReader(make([]byte, parts))) }
 
-// upload stores "a".
+// upload returns a function that stores "a".
 func upload(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
 		_, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("text"), opts...)
@@ -49,7 +49,7 @@ func upload(opts ...storage.UploadOption) func(*env) error {
 	}
 }
 
-// uploadParts stores "a" in parts.
+// uploadParts returns a function that stores "a" in parts.
 func uploadParts(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
 		_, err := e.bucket.Upload(e.ctx(), "a", large(), append(opts, storage.WithPartSize(5<<20))...)
@@ -57,7 +57,7 @@ func uploadParts(opts ...storage.UploadOption) func(*env) error {
 	}
 }
 
-// uploadEncrypted stores "a" with a key of the provider's.
+// uploadEncrypted stores "a" with a key of the provider's key management service.
 func uploadEncrypted(e *env) error { return upload(e.account.Key)(e) }
 
 // failParts makes an upload in parts fail after its first part.
@@ -121,7 +121,7 @@ func resume(e *env) error {
 	return err
 }
 
-// read reads "a", its attributes, and whether it exists.
+// read returns a function that reads "a", its attributes, and whether it exists.
 func read(opts ...storage.ReadOption) func(*env) error {
 	return func(e *env) error {
 		var download []storage.DownloadOption
@@ -143,7 +143,7 @@ func readVersion(e *env) error {
 	return errors.Join(err, attrsErr)
 }
 
-// readMissing asks for an object that does not exist.
+// readMissing reads an object that does not exist.
 func readMissing(e *env) error {
 	found, err := e.bucket.Exists(e.ctx(), "missing")
 	if err == nil && found {
@@ -167,7 +167,8 @@ func versions(e *env) error {
 	return nil
 }
 
-// twoVersions stores "a" twice in a bucket that keeps versions, and remembers the first version.
+// twoVersions returns a function that stores "a" twice in a bucket that keeps versions, and
+// remembers the first version.
 func twoVersions(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
 		e.open(storage.WithVersioning(true))
@@ -190,7 +191,8 @@ func removeVersion(opts ...storage.RemoveOption) func(*env) error {
 	}
 }
 
-// ifRevision stores or removes "a" if it has its revision.
+// ifRevision returns a function that stores or removes "a" if it has the revision that the
+// setup remembers.
 func ifRevision(change func(revision string) func(*env) error) func(*env) error {
 	return func(e *env) error { return change(e.version)(e) }
 }
@@ -209,7 +211,7 @@ func removeSeveral(e *env) error {
 	return err
 }
 
-// copyTo copies "a" to "b" inside the bucket.
+// copyTo returns a function that copies "a" to "b" inside the bucket.
 func copyTo(opts ...storage.CopyOption) func(*env) error {
 	return func(e *env) error {
 		_, err := storage.Copy(e.ctx(), e.bucket, "b", e.bucket, "a", opts...)
@@ -347,7 +349,7 @@ func updateBucket(opts ...storage.BucketOption) func(*env) error {
 
 func deleteBucket(e *env) error { return e.service.DeleteBucket(e.ctx(), e.account.Bucket) }
 
-// both does one thing after the other.
+// both returns a function that calls the steps one after the other.
 func both(steps ...func(*env) error) func(*env) error {
 	return func(e *env) error {
 		for _, step := range steps {

@@ -1,6 +1,6 @@
-// Package permissions says what each operation of the public API needs of an account. [Rows] is the
-// table of docs/permissions.md. The tests of the drivers run each row against a server, and compare
-// the permissions of the requests with the row's.
+// Package permissions lists the permissions that each operation of the public API needs. [Rows] is
+// the table of docs/permissions.md. The tests of the drivers run each row against a server, and
+// compare the permissions of the requests with the row's.
 package permissions
 
 import (
@@ -49,7 +49,7 @@ type Recorder struct {
 	lose  bool
 }
 
-// Begin separates the setup from what counts.
+// Begin ends the setup, whose requests do not count.
 func (r *Recorder) Begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,7 +63,7 @@ func (r *Recorder) Lose() {
 	r.lose = true
 }
 
-// exchanges returns those of the setup, and those after it.
+// exchanges returns the exchanges of the setup, and those after it.
 func (r *Recorder) exchanges() (setup, counted []Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,7 +75,7 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
 		body, err := io.ReadAll(in.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // the client has gone
+			panic(http.ErrAbortHandler) // the client is gone
 		}
 		in.Body = io.NopCloser(bytes.NewReader(body))
 		path, _ := url.PathUnescape(strings.TrimPrefix(in.URL.EscapedPath(), "/"))

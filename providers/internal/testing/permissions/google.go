@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A googleAccount knows which objects the requests so far have stored.
+// A googleAccount remembers which objects the requests so far have stored.
 //
 // https://cloud.google.com/storage/docs/access-control/iam-json
 // https://cloud.google.com/storage/docs/access-control/iam-xml
@@ -109,7 +109,8 @@ func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	return all, nil
 }
 
-// written returns what a write of an object needs beside storage.objects.create.
+// written returns the permissions that a write of an object needs beside
+// storage.objects.create.
 func (a *googleAccount) written(x *Exchange, bucket string, o *googleObject) (all []string) {
 	if a.stored[bucket+"/"+o.Name] != nil && x.Query.Get("ifGenerationMatch") != "0" {
 		all = append(all, "storage.objects.delete")
@@ -229,7 +230,8 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject
 	return nil, fmt.Errorf("the table of Google has no %s of an object", x.Method)
 }
 
-// patched returns what a change of an object needs beside storage.objects.update.
+// patched returns the permissions that a change of an object needs beside
+// storage.objects.update.
 func (a *googleAccount) patched(x *Exchange, path string, o *googleObject) (all []string) {
 	if len(o.Retention) > 0 {
 		all = append(all, "storage.objects.setRetention")

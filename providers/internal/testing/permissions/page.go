@@ -25,7 +25,7 @@ that the operation is Unsupported, and "none" that its requests need no permissi
 the operation fails with ` + "`PermissionDenied`" + `.
 `
 
-// notes are below the tables.
+// notes are the texts below the tables.
 var notes = map[string]string{
 	"Objects": `
 - A write without a condition is repeated if its response gets lost. With ` + "`IfAbsent`" + `, one read then
@@ -104,7 +104,7 @@ func cell(needs []string) string {
 	return "`" + strings.Join(needs, "` `") + "`"
 }
 
-// policies returns the smallest policies, which come from the tables.
+// policies returns the smallest policies, which are derived from the tables.
 func policies() string {
 	var b strings.Builder
 	b.WriteString(

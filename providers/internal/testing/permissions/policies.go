@@ -63,7 +63,8 @@ func AmazonPolicy(role Role, bucket string) string {
 	return indented(policy)
 }
 
-// googleRole returns the custom role of a role, as "gcloud iam roles create --file" takes it.
+// googleRole returns the custom role of a role, in the form that "gcloud iam roles create
+// --file" takes.
 func googleRole(role Role) string {
 	return indented(struct {
 		Title       string   `json:"title"`
@@ -71,7 +72,8 @@ func googleRole(role Role) string {
 	}{"omnibucket", granted(Google, role)})
 }
 
-// azureRole returns the custom role of a role, as "az role definition create" takes it.
+// azureRole returns the custom role of a role, in the form that "az role definition create"
+// takes.
 func azureRole(role Role) string {
 	definition := struct {
 		Name             string
@@ -91,7 +93,7 @@ func azureRole(role Role) string {
 	return indented(definition)
 }
 
-// azureActions is before each action of the table.
+// azureActions is the text before each action of the table.
 const azureActions = "Microsoft.Storage/storageAccounts/blobServices/"
 
 func indented(document any) string {

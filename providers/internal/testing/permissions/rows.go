@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Unsupported is in place of permissions if the provider has nothing for an operation.
+// Unsupported stands in place of permissions if the provider does not support an operation.
 const Unsupported = "-"
 
 // A Role is a program that has the permissions of a row.
@@ -18,10 +18,11 @@ const (
 	None   Role = iota
 	Reader      // reads and lists
 	Writer      // stores objects and does not read them
-	Full        // does everything with objects, but for locks, keys and access lists
+	Full        // does everything with objects except for locks, keys and access lists
 )
 
-// A Row is a row of docs/permissions.md: an operation with its options, and what its requests need.
+// A Row is a row of docs/permissions.md: an operation with its options, and the permissions that
+// its requests need.
 type Row struct {
 	Section, Name string
 	Needs         Needs
@@ -31,7 +32,7 @@ type Row struct {
 	do            func(*env) error
 }
 
-// Needs has permissions, separated by spaces, as the providers name them, but without "s3:",
+// Needs has permissions, separated by spaces, by the providers' names, but without "s3:",
 // "storage." and "containers/". "" means none.
 type Needs struct{ Amazon, Google, AzureRole, AzureSignature string }
 

@@ -1,5 +1,6 @@
-// Package osdir is the operating system as package local needs it: open directories, their
-// entries, and open files. It knows nothing of objects, keys or the API of storage.
+// Package osdir has the functions of the operating system that package local needs: open
+// directories, their entries, and open files. It knows nothing of objects, keys or the API of
+// storage.
 //
 // Package os is not enough. Other processes change the directories of a store, too, so a store
 // holds a directory open and acts relative to it. It also swaps two names, locks a range of a
@@ -8,8 +9,8 @@
 // root, even through symbolic links.
 //
 // Errors are those of the system. IsNotExist, IsObstructed and the others hide how systems
-// differ: a missing parent, for example, is another error on Windows. If a system lacks a
-// call, it fails with an error that the caller expects, such as errors.ErrUnsupported for
+// differ: a missing parent, for example, is another error on Windows. If a system lacks a call,
+// the function fails with an error that the caller expects, such as errors.ErrUnsupported for
 // attributes.
 //
 // A path is relative to the root and has slashes. It is "" for the root itself.
@@ -40,14 +41,15 @@ type Meta struct {
 	Ino   uint64
 	Size  int64
 	MTime int64 // Unix time in nanoseconds; it overflows before 1678 and after 2262
-	Sec   int64 // the same in seconds
+	Sec   int64 // the same time in seconds
 	Kind  Kind
 	Mode  uint32 // permissions; 0 on Windows
 	UID   uint32 // owner; 0 on Windows
 	Links int    // number of names of the file; 0 if unknown
 }
 
-// Time returns the time of MTime and Sec. The overflow of their difference is that of MTime.
+// Time returns the time of MTime and Sec. Their difference overflows in the same way as MTime,
+// so that the result is right.
 func (m Meta) Time() time.Time { return time.Unix(m.Sec, m.MTime-m.Sec*1e9).UTC() }
 
 // A Dir is an open directory below a root. It was opened through os.Root or a system call

@@ -52,10 +52,12 @@ func openBeneath(fd int, path string, flags int) (opened int, err error) {
 
 var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// Each calls each for the names in d, from the first one, until each returns false. After
-// os.Root, ReadDir of os.File would stat every entry. A page only needs to stat its own.
+// Each calls each for the names in d, from the first one, until each returns false. For a directory
+// that os.Root has opened, ReadDir of os.File would stat every entry, but a page needs the stat of
+// its own entries only.
 //
-// A name that is removed or made meanwhile may be left out, and one that is replaced may come twice.
+// A name that is removed or made meanwhile may be left out, and a name that is replaced may come
+// twice.
 func (d *Dir) Each(each func(Entry) bool) error {
 	begun := time.Now()
 	end, more, err := d.eachFrom(0, each)
@@ -73,10 +75,10 @@ func (d *Dir) Each(each func(Entry) bool) error {
 const maxEnds = 8
 
 // appends reports whether a name that was replaced since begun may have been left out. On Btrfs, renaming a file to a
-// name that exists moves the name to the end, and who reads the directory does not see what was moved there since its
-// first entry. An overlay, as containers have, may be on it.
+// name that exists moves the name to the end, and a process that reads the directory does not see names that were
+// moved there since its first entry. An overlay file system, as in containers, may be on Btrfs.
 func (d *Dir) appends(begun time.Time) bool {
-	const tick = 20 * time.Millisecond // twice that of the slowest kernel: what follows a change within one has its time
+	const tick = 20 * time.Millisecond // twice the slowest kernel's; changes within a tick have one time
 	m, err := d.StatSelf()
 	if err != nil || m.Time().Before(begun.Add(-tick)) {
 		return false
@@ -85,11 +87,12 @@ func (d *Dir) appends(begun time.Time) bool {
 	return unix.Fstatfs(d.fd(), &s) == nil && (s.Type == unix.BTRFS_SUPER_MAGIC || s.Type == unix.OVERLAYFS_SUPER_MAGIC)
 }
 
-// eachFrom is Each from an offset, and returns that of the end. more is false if each returned false.
+// eachFrom is Each from an offset, and returns the offset of the end. more is false if each returned
+// false.
 func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more bool, err error) {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
-	for _, to := range []int64{0, offset} { // Btrfs looks for the end at the first one
+	for _, to := range []int64{0, offset} { // Btrfs determines the end at the first seek
 		if _, err := unix.Seek(d.fd(), to, 0); err != nil && to == 0 {
 			return offset, false, err
 		} else if err != nil {
@@ -122,7 +125,7 @@ func parseDirents(b []byte, offset int64, each func(Entry) bool) (int64, bool) {
 			break
 		}
 		switch next := int64(binary.NativeEndian.Uint64(b[8:])); next {
-		case math.MaxInt32, math.MaxInt64: // this was the last one on Btrfs
+		case math.MaxInt32, math.MaxInt64: // the last entry on Btrfs
 			offset++
 		default:
 			offset = next
@@ -155,7 +158,8 @@ func kindOfDirent(t byte) Kind {
 	return KindOther
 }
 
-// StartFlush begins to write to the disk what is in memory of a file, and does not wait.
+// StartFlush begins to write a file's data in memory to the disk, and does not wait for the
+// end.
 func StartFlush(f *File) { _ = unix.SyncFileRange(f.fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE) }
 
 // errNoXattr is the error of a file without the attribute.

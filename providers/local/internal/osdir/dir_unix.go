@@ -45,7 +45,7 @@ func metaOf(st *unix.Stat_t) Meta {
 type dirHandle struct {
 	fd   int
 	file *os.File
-	id   [2]uint64 // device and inode of the root, else zero
+	id   [2]uint64 // device and inode of the root, or zero
 }
 
 func idOf(st *unix.Stat_t) [2]uint64 { return [2]uint64{uint64(st.Dev), uint64(st.Ino)} }
@@ -65,7 +65,7 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	}
 	var st unix.Stat_t
 	if top == nil {
-		_ = unix.Fstat(int(f.Fd()), &st) // if it fails, IsAt asks again
+		_ = unix.Fstat(int(f.Fd()), &st) // if this fails, IsAt asks again
 	}
 	return dirHandle{fd: int(f.Fd()), file: f, id: idOf(&st)}, nil
 }
@@ -128,7 +128,7 @@ func (d *Dir) Unlink(base string) error {
 	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, 0) })
 }
 
-// Rename moves from/fromBase to d/base, and replaces what has that name.
+// Rename moves from/fromBase to d/base, and replaces a file of that name.
 func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
 }

@@ -122,7 +122,7 @@ func (d *Dir) Rmdir(base string) error {
 	)
 	if errors.Is(err, windows.ERROR_INVALID_PARAMETER) || errors.Is(err, windows.ERROR_NOT_SUPPORTED) ||
 		errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
-		remove := byte(1) // on FAT and others, it is removed when it is no longer open
+		remove := byte(1) // on FAT and others, the directory is removed when it is no longer open
 		err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfo, &remove, 1)
 	}
 	return err

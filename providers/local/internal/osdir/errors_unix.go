@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// The errors of a system call that a caller must tell apart.
+// The errors of a system call that a caller must distinguish.
 const (
 	ErrDiskFull    = syscall.ENOSPC
 	ErrQuota       = syscall.EDQUOT

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// The errors of a system call that a caller must tell apart.
+// The errors of a system call that a caller must distinguish.
 const (
 	ErrDiskFull    = windows.ERROR_DISK_FULL
 	ErrQuota       = windows.ERROR_DISK_QUOTA_EXCEEDED

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A File is an open file. It has an os.File only if that is needed for copying, or if
-// os.Root opened it: making one costs as much as opening.
+// A File is an open file. It has an os.File only if that is needed for copying, or if os.Root
+// opened it: making an os.File costs as much as opening the file.
 type File struct {
 	fd   int
 	Meta Meta     // at the time of opening

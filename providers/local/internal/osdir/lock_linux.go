@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Locks of an open file description (fcntl, F_OFD_SETLK) are range locks like POSIX locks.
-// But a process does not share them, nor lose them when it closes another descriptor.
+// Locks of an open file description (fcntl, F_OFD_SETLK) are range locks like POSIX locks. But
+// unlike POSIX locks, they belong to the open file: a process does not lose them when it closes
+// another descriptor.
 
 func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
 	return retryEINTR(func() error {
@@ -24,7 +25,7 @@ func RangesWork(f *os.File) bool { return rangeLock(f, unix.F_OFD_GETLK, unix.F_
 func TryLockRange(f *os.File, at, n int64) error {
 	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_WRLCK, at, n)
 	switch {
-	case errors.Is(err, unix.EACCES): // the other error of fcntl for it
+	case errors.Is(err, unix.EACCES): // fcntl may also return this error if another has the lock
 		return ErrLocked
 	case errors.Is(err, unix.EINVAL):
 		return TryLock(f)

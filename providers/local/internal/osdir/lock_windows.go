@@ -36,7 +36,7 @@ func UnlockRange(f *os.File, at, n int64) error {
 	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockedFrom(at))
 }
 
-// lockedFrom returns an offset far past the end of every locked file: on Windows, others
+// lockedFrom returns an offset far past the end of every locked file: on Windows, other handles
 // cannot read locked bytes.
 func lockedFrom(at int64) *windows.Overlapped {
 	return &windows.Overlapped{Offset: uint32(at), OffsetHigh: 1 << 30}

@@ -27,12 +27,12 @@ var (
 	}
 )
 
-// fields reads the elements that all listings of S3 have. If an element occurs
-// twice, the last one counts, as in the SDK.
+// fields has the elements that all listings of S3 share. If an element occurs twice, the last
+// one counts, as in the SDK.
 type fields struct {
 	xml       reader
 	block     strings.Builder // text that was kept, and space for more
-	escaped   bool            // the response says that its keys are escaped; a server may ignore what the request asked for
+	escaped   bool            // the response says that its keys are escaped; a server may ignore the request for that
 	truncated flag
 }
 
@@ -91,8 +91,8 @@ func (p *fields) pageField(name []byte) (err error) {
 	return err
 }
 
-// entryField reads an element of an entry. The key stays escaped, because the page
-// may say at its end whether keys are.
+// entryField reads an element of an entry. The key stays escaped, because only the end of the
+// page may say whether keys are escaped.
 func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
 	switch {
 	case is(name, "Key"):
@@ -126,7 +126,7 @@ func (p *fields) string() (string, error) {
 // keep returns text as a string, which shares an allocation with others.
 func (p *fields) keep(text []byte) string {
 	if p.block.Cap()-p.block.Len() < len(text) {
-		// About a third of a page is text that is kept.
+		// About a third of a page is text that callers keep.
 		p.block = strings.Builder{}
 		p.block.Grow(max(len(text), min(textBlock, len(p.xml.doc)/3)))
 	}
@@ -179,7 +179,7 @@ func (p *fields) time() (time.Time, error) {
 	var at time.Time
 	value = trimSpace(value)
 	if err := at.UnmarshalText(value); err != nil {
-		if at, err = smithytime.ParseDateTime(string(value)); err != nil { // without a zone
+		if at, err = smithytime.ParseDateTime(string(value)); err != nil { // a time without a zone
 			return time.Time{}, p.invalid("time")
 		}
 	}
@@ -213,8 +213,8 @@ func hexDigit(c byte) int {
 
 func (p *fields) invalid(kind string) error { return errors.New("the page has an invalid " + kind) }
 
-// hasNext reports whether another page follows. next names it. If the page does not
-// say whether it is truncated, a name means that there is another page.
+// hasNext reports whether another page follows. next is the name of that page. If the page does
+// not say whether it is truncated, a name that is not empty means that another page follows.
 func (p *fields) hasNext(next string) (bool, error) {
 	if p.truncated == yes && next == "" {
 		return false, errNoToken

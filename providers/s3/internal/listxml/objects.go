@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// maxKeys is how many entries S3 lists in one response.
+// maxKeys is the number of entries that S3 lists in one response.
 const maxKeys = 1000
 
 type objectsPage struct {
@@ -68,8 +68,8 @@ func (p *objectsPage) prefix(name []byte) (err error) {
 	return err
 }
 
-// finish does what needs the whole page. Some servers say at its end how keys are
-// escaped.
+// finish unescapes and merges the entries when the whole page was read. Some servers say at its
+// end how keys are escaped.
 func (p *objectsPage) finish() (err error) {
 	for i := range p.page.Entries {
 		if p.page.Entries[i].Key, err = p.fields.unescape(p.page.Entries[i].Key); err != nil {

@@ -13,15 +13,15 @@ const maxDepth = 64
 
 // A reader reads a document in memory, element by element. It identifies elements by their local names
 // and ignores namespaces. It knows the XML that S3 servers write, and reads that without an allocation
-// for each token. At anything else (a comment, CDATA, other attributes) it fails with errUnusual, and
-// [encoding/xml] reads the document from its start.
+// for each token. If it meets anything else (a comment, CDATA, other attributes), it fails with
+// errUnusual, and [encoding/xml] then reads the document from its start.
 type reader struct {
 	doc     []byte
 	pos     int
 	open    [][]byte     // names of the open elements
-	empty   bool         // the innermost open element was <name/>, and its end was not reported yet
+	empty   bool         // the innermost open element was written as <name/>, and its end was not reported yet
 	scratch []byte       // memory for decoded text
-	decoder *xml.Decoder // reads the document, if it is unusual
+	decoder *xml.Decoder // reads the document if it is unusual
 }
 
 var errUnusual = errors.New("the document is not one that S3 servers write")
@@ -45,8 +45,8 @@ func (x *reader) root() ([]byte, error) {
 	return x.startTag()
 }
 
-// child opens the next element in the innermost open element and returns its local
-// name. If there is none left, it closes the innermost element and returns nil.
+// child opens the next element in the innermost open element and returns its local name. If
+// there is no further one, it closes the innermost element and returns nil.
 func (x *reader) child() ([]byte, error) {
 	switch {
 	case x.decoder != nil:
@@ -94,7 +94,8 @@ func (x *reader) value() (value []byte, err error) {
 	return value, x.endTag()
 }
 
-// decode is child by encoding/xml. It adds the text before the next tag to text, unless that is nil.
+// decode does what child does, by encoding/xml. It adds the text before the next tag to text, unless
+// that is nil.
 func (x *reader) decode(text *[]byte) ([]byte, error) {
 	for {
 		token, err := x.decoder.Token()
@@ -123,7 +124,7 @@ func (x *reader) decode(text *[]byte) ([]byte, error) {
 	}
 }
 
-// startTag reads a tag without attributes, or that of the root, which may have a namespace.
+// startTag reads a tag without attributes, or the tag of the root, which may have a namespace.
 func (x *reader) startTag() ([]byte, error) {
 	name := x.name("<")
 	if name == nil || len(x.open) == maxDepth {
@@ -168,7 +169,8 @@ func (x *reader) close() {
 	x.open, x.empty = x.open[:len(x.open)-1], false
 }
 
-// name reads the beginning of a tag, and returns the name. It returns nil if there is none.
+// name reads the beginning of a tag, and returns the name. It returns nil if there is no such
+// tag.
 func (x *reader) name(mark string) []byte {
 	rest := x.doc[x.pos:]
 	if !bytes.HasPrefix(rest, []byte(mark)) {
@@ -188,8 +190,8 @@ func (x *reader) name(mark string) []byte {
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// text returns the decoded text before the next tag: that of the document, or a copy that is valid until
-// the next call.
+// text returns the decoded text before the next tag. It is a part of the document, or a copy that is
+// valid until the next call.
 func (x *reader) text() ([]byte, error) {
 	end := bytes.IndexByte(x.doc[x.pos:], '<')
 	if end < 0 {
@@ -205,7 +207,7 @@ func (x *reader) text() ([]byte, error) {
 	return raw, nil
 }
 
-// isLiteral has the bytes that mean themselves.
+// isLiteral is true for the bytes that need no decoding.
 var isLiteral = func() (table [256]bool) {
 	for c := byte(' '); c < utf8.RuneSelf; c++ {
 		table[c] = c != '&' && c != '>'
@@ -230,7 +232,7 @@ func (x *reader) plain(raw []byte, from int) ([]byte, error) {
 		default:
 			var r rune
 			if r, size = utf8.DecodeRune(raw[i:]); size == 1 || r == 0xFFFE ||
-				r == 0xFFFF { // no character, or one that changes
+				r == 0xFFFF { // not a character, or one that decoding changes
 				return nil, errUnusual
 			}
 			text = append(text, raw[i:i+size]...)
@@ -241,7 +243,8 @@ func (x *reader) plain(raw []byte, from int) ([]byte, error) {
 	return text, nil
 }
 
-// reference reads a reference that servers write, at the start of raw. If there is none, size is 0.
+// reference reads a reference at the start of raw, of the kinds that servers write. If there is
+// none, size is 0.
 func reference(raw []byte) (c byte, size int) {
 	size = bytes.IndexByte(raw[:min(len(raw), len("&quot;"))], ';') + 1
 	switch string(raw[:size]) {

@@ -51,8 +51,8 @@ func DecodeWith(result any, decode func(page []byte) error) func(*awss3.Options)
 	}
 }
 
-// deserializer replaces the SDK's deserializer in one call. It leaves errors to the
-// SDK, including those with status 200: an earlier middleware makes them 500.
+// deserializer replaces the SDK's deserializer in one call. It leaves errors to the SDK,
+// including those with status 200: an earlier middleware changes their status to 500.
 type deserializer struct {
 	result any
 	decode func(page []byte) error

@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A VersionsPage is a response of ListObjectVersions. Versions stay in the server's
-// order, which their times do not tell. Amazon's time of a multipart upload is its
-// beginning, and its place in the listing is by its end.
+// A VersionsPage is a response of ListObjectVersions. Versions stay in the server's order,
+// which may differ from the order of their times: Amazon lists the result of a multipart upload
+// by the end of the upload, with the time of its beginning.
 type VersionsPage struct {
 	Entries         []storage.VersionEntry
 	NextKey, NextID string // the last version before the next page
@@ -19,7 +19,7 @@ type VersionsPage struct {
 	fields       fields
 	hasMarker    bool // a delete marker was read
 	timesInIDs   bool // see ReadVersions
-	markersApart bool // the server may list all delete markers after all versions, and none was found elsewhere
+	markersApart bool // the server may list all delete markers after all versions, and no other order was seen
 }
 
 // ReadVersions reads a response of ListObjectVersions. markersApart
@@ -156,8 +156,8 @@ func (p *VersionsPage) mergeKinds() {
 	slices.SortStableFunc(p.Entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
 }
 
-// placeMarkers moves the delete markers of each key, which follow its versions, to
-// where their time belongs. The order within each kind does not change.
+// placeMarkers moves the delete markers of each key, which follow its versions, to the places
+// that their times determine. The order within each kind does not change.
 func (p *VersionsPage) placeMarkers() {
 	placed := make([]storage.VersionEntry, 0, len(p.Entries))
 	for rest := p.Entries; len(rest) > 0; {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// PutObject does what the SDK's PutObject does with the middleware for bodies.
+// PutObject does what the SDK's PutObject does with this package's middleware for bodies.
 func (c *Client) PutObject(
 	ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.PutObjectOutput, error) {
@@ -148,7 +148,7 @@ func (c *Client) HeadObject(
 	return outputOf(response), nil
 }
 
-// outputOf returns what the SDK reads of a response's header.
+// outputOf returns the output that the SDK makes of a response's header.
 func outputOf(response *http.Response) *awss3.GetObjectOutput {
 	h := response.Header
 	out := &awss3.GetObjectOutput{

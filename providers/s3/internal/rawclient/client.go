@@ -27,9 +27,9 @@ type Client struct {
 	SDK       *awss3.Client // reads the responses that are not a success
 	Transport *transport.Transport
 
-	URL  *url.URL // the bucket's
-	Host string   // as it is signed: without the scheme's default port
-	Path string   // the bucket's, escaped: "" or "/bucket"
+	URL  *url.URL // URL of the bucket
+	Host string   // in the form that is signed: without the scheme's default port
+	Path string   // path of the bucket, escaped: "" or "/bucket"
 
 	Region      string
 	Credentials aws.CredentialsProvider // nil if requests are anonymous
@@ -40,9 +40,10 @@ type Client struct {
 	Owner            string // value of the header X-Amz-Expected-Bucket-Owner, or ""
 	UnsignedEncoding bool   // Accept-Encoding is not signed, and accepts "gzip"
 
-	// ContentMD5 returns the header with the MD5 of a body. It is nil if bodies have none.
+	// ContentMD5 returns the header with the MD5 of a body. It is nil if bodies are sent
+	// without an MD5.
 	ContentMD5 func(ctx context.Context, body io.Reader, size int64) (string, error)
-	// See gets each response.
+	// See is called with each response.
 	See func(*http.Response)
 	// Check returns the error for a success that no S3 server has sent.
 	Check func(response *http.Response) error
@@ -63,7 +64,7 @@ type header struct {
 	values []string
 }
 
-const headerCapacity = 8 // for a request without metadata
+const headerCapacity = 8 // enough for a request without metadata
 
 func newHeader() header {
 	return header{make(http.Header, headerCapacity), make([]string, 0, headerCapacity)}
@@ -95,8 +96,8 @@ func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Respo
 	return c.send(ctx, r)
 }
 
-// send sends the request. If there is no response, or one that is not a success,
-// failed is what the SDK must read. If the request was not sent, it returns err.
+// send sends the request. If there is no response, or an unsuccessful one, failed is the result
+// that the SDK must read. If the request was not sent, send returns err.
 func (c *Client) send(ctx context.Context, r *request) (response *http.Response, failed *failure, err error) {
 	escaped := urlpath.Escape(r.key)
 	path := c.Path + "/" + escaped
@@ -112,7 +113,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if r.size != 0 && r.body != nil {
-		sent.Body = io.NopCloser(r.body) // the core owns it, and may read it again
+		sent.Body = io.NopCloser(r.body) // the core owns the body, and may read it again
 	}
 	response, err = c.Transport.Send(ctx, sent)
 	if err != nil {
@@ -208,6 +209,5 @@ type failure struct {
 // Do returns the response.
 func (r *failure) Do(*http.Request) (*http.Response, error) { return r.response, r.err }
 
-// replay is an option that makes the SDK read r instead of sending a request. It
-// signs nothing.
+// replay is an option that makes the SDK read r instead of signing and sending a request.
 func (r *failure) replay(o *awss3.Options) { o.HTTPClient, o.Credentials = r, nil }

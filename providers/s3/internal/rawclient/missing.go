@@ -12,8 +12,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// missing returns the SDK's error for a HeadObject of a key without an object. The SDK makes it four
-// times as slowly, and a program that asks whether an object exists gets it often.
+// missing returns the SDK's error for a HeadObject of a key without an object. The SDK takes four
+// times as long to make the error, and programs that ask whether an object exists often get it.
 func missing(response *http.Response) error {
 	_ = response.Body.Close()
 	h := response.Header
@@ -28,7 +28,7 @@ func missing(response *http.Response) error {
 	}}
 }
 
-// A responseError is an error of a response of S3, as [awss3.ResponseError] wants it.
+// A responseError is the error of a response of S3. It implements [awss3.ResponseError].
 type responseError struct {
 	*awshttp.ResponseError
 	hostID string

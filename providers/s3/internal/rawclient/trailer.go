@@ -12,7 +12,7 @@ import (
 const (
 	trailedChunk = 1 << 20 // bytes; MinIO takes up to 16 MiB, and S3 at least 8 KiB
 	trailerName  = "x-amz-checksum-crc32c"
-	sumLength    = 8 // of a CRC32C in base64
+	sumLength    = 8 // length of a CRC32C in base64
 )
 
 // A Trailed is a body whose checksum follows its bytes, in a trailer, because it is known only when they have
@@ -20,15 +20,16 @@ const (
 type Trailed struct {
 	body  io.Reader
 	size  int64
-	sum   func() *string // in base64; nil if it is not known
+	sum   func() *string // returns the checksum in base64; nil if it is not known
 	left  int64          // bytes of body that are not in a chunk yet
 	chunk int64          // bytes of body that the chunk still has
-	frame []byte         // what is sent before them
+	frame []byte         // the bytes that are sent before those of the chunk
 	begun bool
 	ended bool
 }
 
-// NewTrailed returns a body of size bytes, at least 1. sum is called when they have been read.
+// NewTrailed returns a body of size bytes, at least 1. sum is called when the bytes of body
+// have been read.
 func NewTrailed(body io.Reader, size int64, sum func() *string) *Trailed {
 	return &Trailed{body: body, size: size, sum: sum, left: size}
 }
@@ -79,7 +80,7 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 		case err != nil && err != io.EOF:
 			return n, err
 		case k < len(space):
-			return n, nil // a slow source: deliver what there is
+			return n, nil // a slow source: return the bytes that there are
 		}
 	}
 	return n, nil

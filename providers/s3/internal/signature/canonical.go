@@ -99,8 +99,8 @@ func compareLower(a, b string) int {
 	return len(a) - len(b)
 }
 
-// appendTrimmed appends a header's value without spaces at both ends, and with one
-// space for several inside.
+// appendTrimmed appends a header's value without spaces at both ends, and with one space in
+// place of several.
 func appendTrimmed(dst []byte, value string) []byte {
 	value = strings.TrimSpace(value)
 	for i := range len(value) {

@@ -17,10 +17,10 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// The words of Signature Version 4:
-// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html.
-// The SDK's signer makes the same signatures. One of them takes longer than all the
-// rest of a small request.
+// Texts of Signature Version 4:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html. This
+// package makes the same signatures as the SDK's signer, which takes longer for one of them
+// than all the rest of a small request.
 const (
 	Service    = "s3"
 	Algorithm  = "AWS4-HMAC-SHA256"
@@ -28,7 +28,7 @@ const (
 	DayFormat  = "20060102"
 
 	UnsignedPayload = "UNSIGNED-PAYLOAD"
-	// UnsignedTrailer is in place of the SHA-256 of a body that is sent in chunks, with a trailer.
+	// UnsignedTrailer replaces the SHA-256 of a body that is sent in chunks, with a trailer.
 	UnsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 	EmptySHA256     = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
@@ -37,11 +37,11 @@ const (
 // contain the secret.
 type Key struct {
 	accessKey, region string
-	secret            uint64 // a hash, to notice another secret
+	secret            uint64 // a hash of the secret, to notice another secret
 	day               int64  // days since 1970
 	date              string // "20260304"
 	Scope             string // "20260304/eu-west-1/s3/aws4_request"
-	query             string // how the query of a signed URL begins
+	query             string // beginning of the query of a signed URL
 	signers           sync.Pool
 }
 
@@ -91,7 +91,7 @@ type signer struct {
 	mac       hash.Hash
 	canonical []byte   // the canonical request
 	text      []byte   // a URL, a header or a text to sign
-	names     []string // of signed headers
+	names     []string // names of the signed headers
 	sum       []byte
 }
 
