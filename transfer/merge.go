@@ -188,7 +188,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	if t.known {
 		j.replaceable++
 	}
-	if t.known && !j.copiesAgain(t.src, t.dst) {
+	if t.known && !copiesAgain(j, t.src, t.dst) {
 		t.comparison = compareKnown(j, &t)
 	}
 	switch {

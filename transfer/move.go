@@ -47,7 +47,7 @@ const clocksDiffer = time.Hour
 // remove its copy, both would be removed. A file that a job has just written is a reason: the other job removes only
 // a file that it has listed, and that file was replaced. Any other file is a reason only if it was written after that
 // of the source. The other job sees the same times, and so has no reason to remove it.
-func (j *job) copiesAgain(src, dst entry) bool {
+func copiesAgain(j *job, src, dst entry) bool {
 	switch {
 	case j.settings.missingOnly:
 		return false

@@ -45,7 +45,7 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 		switch {
 		case storage.CodeOf(err) != storage.PreconditionFailed || !j.appeared(ctx, &t):
 			return err
-		case !j.copiesAgain(t.src, t.dst):
+		case !copiesAgain(j, t.src, t.dst):
 			return j.skipSame(ctx, t)
 		}
 		t.known = true
