@@ -408,7 +408,7 @@ func steps(program string) []step {
 func buildProgram(t *testing.T) string {
 	program := filepath.Join(t.TempDir(), "omnibucket")
 	build := exec.Command("go", "build", "-o", program, ".")
-	build.Dir = filepath.Join("..", "..", "cmd", "omnibucket")
+	build.Dir = filepath.Join("..", "..", "..", "cmd", "omnibucket")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	b, err := local.Open(filepath.Join(filepath.Dir(program), "served"), local.Config{Create: true})
