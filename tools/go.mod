@@ -3,6 +3,8 @@ module github.com/omnibucket/storage/tools
 
 go 1.26.0
 
+ignore ./site
+
 require (
 	cloud.google.com/go/storage v1.70.0
 	filippo.io/age v1.3.2
