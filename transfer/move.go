@@ -24,9 +24,10 @@ import (
 // there changes or disappears before the source is removed. A file that was transferred and cannot be removed counts
 // as both in the Report. An object that both ends list with the same ETag and time fails with InvalidArgument and
 // stays: one bucket may have two addresses. If the store cannot remove an object on the condition of its revision, a
-// change in the moment before the removal is lost. Directories of a source directory that become empty are removed,
-// too, but one that a killed job emptied may stay. The job fails with InvalidArgument if files cannot be removed from
-// the source, and with [WithDelete], [WithSizeOnly] or, from a directory, [WithLinks].
+// change in the moment before the removal is lost. So is one of a file in a directory. Directories of a source
+// directory that become empty are removed, too, but one that a killed job emptied may stay. The job fails with
+// InvalidArgument if files cannot be removed from the source, and with [WithDelete], [WithSizeOnly] or, from a
+// directory, [WithLinks].
 func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
