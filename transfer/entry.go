@@ -15,9 +15,10 @@ type entry struct {
 	kind     entryKind
 	size     int64 // bytes
 	modified time.Time
-	revision string // revision of an object
-	etag     string // ETag of an object
-	err      error  // for the kinds broken and unlisted
+	written  time.Time // by a clock that no program sets; zero if not known
+	revision string    // revision of an object
+	etag     string    // ETag of an object
+	err      error     // for the kinds broken and unlisted
 }
 
 // checkListedSize returns Internal if an object has another size than the same revision had in the
@@ -65,9 +66,6 @@ type openedEnd interface {
 	remove(ctx context.Context, files iter.Seq[storage.VersionEntry], to *reporter)
 	// has looks again for a file that was listed, and reports whether it is still there and the same one.
 	has(ctx context.Context, file entry) (bool, error)
-	// written returns when a file of the source was written, by a clock that no program sets; the zero time if that is
-	// not known.
-	written(file entry) time.Time
 	// removeUnchanged removes a file of the source unless it changed after it was listed.
 	removeUnchanged(ctx context.Context, src entry) error
 	// checkWrite fails if a file with this key cannot be written, as far as its name and the

@@ -17,7 +17,7 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 		listed := &storage.Attrs{
 			Key: group[i].Key, Size: group[i].Size, Revision: group[i].Revision, Modified: group[i].Modified,
 		}
-		if again, err := e.writtenAgain(ctx, listed); again || err != nil {
+		if again, err := writtenAgain(ctx, e.bucket, listed); again || err != nil {
 			return cmp.Or(err, error(storage.Changed))
 		}
 		return unchanged.Remove(ctx, e.bucket, group[i].Key, listed)
@@ -34,13 +34,13 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	}
 }
 
-// writtenAgain reports whether an object was written after the inventory was taken, if its revision does
+// writtenAgain reports whether an object was written after it was listed, if its revision does
 // not show it: on S3, equal bytes have equal revisions.
-func (e *expiry) writtenAgain(ctx context.Context, listed *storage.Attrs) (bool, error) {
-	if storage.Supports(e.bucket, storage.UniqueRevisions) {
+func writtenAgain(ctx context.Context, b storage.AttrsReader, listed *storage.Attrs) (bool, error) {
+	if listed.Modified.IsZero() || storage.Supports(b, storage.UniqueRevisions) {
 		return false, nil
 	}
-	now, err := e.bucket.Attrs(ctx, listed.Key)
+	now, err := b.Attrs(ctx, listed.Key)
 	if err != nil {
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			err = nil // removing it changes nothing

@@ -57,26 +57,8 @@ func copiesAgain(j *job, src, dst entry) bool {
 	case !j.settings.move:
 		return false
 	}
-	written := j.src.written(src)
-	return written.IsZero() || dst.modified.Sub(written) < clocksDiffer
+	return src.written.IsZero() || dst.modified.Sub(src.written) < clocksDiffer
 }
-
-// written returns when the file was written, or the zero time if that is not known. The modification time may be that
-// of another file from which this one was copied.
-func (t *tree) written(file entry) time.Time {
-	info, err := t.root.Stat(file.key)
-	if err != nil {
-		return time.Time{}
-	}
-	written := localfile.Written(info)
-	if written.IsZero() || written.After(info.ModTime()) {
-		return written
-	}
-	return info.ModTime()
-}
-
-// written returns when the object was written.
-func (o *objects) written(file entry) time.Time { return file.modified }
 
 // sameObject reports whether a listing shows two objects as equal in everything but the key: one
 // bucket may have two addresses. A copy is younger than its source, or has another revision.
@@ -142,7 +124,14 @@ func (t *tree) has(_ context.Context, file entry) (bool, error) {
 	if err != nil {
 		return false, fileError("Attrs", file.key, err)
 	}
-	return info.Mode().IsRegular() && info.Size() == file.size && info.ModTime().Equal(file.modified), nil
+	return info.Mode().IsRegular() && isListed(info, file), nil
+}
+
+// isListed reports whether a file is the one that was listed. The time at which it was written counts, too: a download
+// sets the modification time, which may be that of the file before.
+func isListed(info fs.FileInfo, file entry) bool {
+	return info.Size() == file.size && info.ModTime().Equal(file.modified) &&
+		(file.written.IsZero() || localfile.Written(info).Equal(file.written))
 }
 
 // has reports whether the bucket has an object as it was listed. Some stores list seconds and no revision.
@@ -168,7 +157,7 @@ func (t *tree) removeUnchanged(_ context.Context, src entry) error {
 		return nil
 	case err != nil:
 		return fileError("Remove", src.key, err)
-	case info.Size() != src.size || !info.ModTime().Equal(src.modified):
+	case !isListed(info, src):
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
 	}
 	return fileError("Remove", src.key, t.removeFile(src.key))
@@ -177,8 +166,11 @@ func (t *tree) removeUnchanged(_ context.Context, src entry) error {
 // removeUnchanged removes an object unless it changed after it was listed.
 func (o *objects) removeUnchanged(ctx context.Context, src entry) error {
 	listed := &storage.Attrs{Key: src.key, Size: src.size, Revision: src.revision, Modified: src.modified}
-	err := unchanged.Remove(ctx, o.bucket, src.key, listed)
-	if storage.CodeOf(err) == storage.Changed {
+	again, err := writtenAgain(ctx, o.from, listed)
+	if !again && err == nil {
+		err = unchanged.Remove(ctx, o.bucket, src.key, listed)
+	}
+	if again || storage.CodeOf(err) == storage.Changed {
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
 	}
 	return err

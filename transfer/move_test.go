@@ -73,6 +73,16 @@ func TestMove(t *testing.T) {
 	}
 }
 
+// Removing one name of a file changes the time of all its names.
+func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
+	dir, b := tree(t, map[string]string{"a": "one"}), memstore.New()
+	require.NoError(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b")))
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(b), transfer.Dir(dir), transfer.WithMove())
+	require.NoError(t, err)
+	require.Empty(t, fingerprints(t, dir))
+	require.Equal(t, map[string]string{"a": "one", "b": "one"}, contents(t, b))
+}
+
 func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
 	dir := tree(t, moved)
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Dir(dir), transfer.WithMove())

@@ -66,7 +66,9 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 			if s.ranges.endsBefore(e.Key) {
 				return
 			}
-			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision, etag: e.ETag, err: err}
+			found := entry{
+				key: e.Key, size: e.Size, modified: e.Modified, written: e.Modified, revision: e.Revision, etag: e.ETag, err: err,
+			}
 			switch {
 			case err != nil && !s.inExcludedDir(e.Key):
 				found.kind = unlisted

@@ -132,12 +132,12 @@ func TestAMoveCopiesAgainWhatMayBeTheOtherMovesReason(t *testing.T) {
 
 func fileInfo(t *testing.T) os.FileInfo {
 	t.Helper()
-	info, err := os.Stat(t.TempDir())
+	info, err := os.Stat(filepath.Join(tree(t, map[string]string{"k": ""}), "k"))
 	require.NoError(t, err)
 	return info
 }
 
-// A gate stops the job whose calls pass it before the nth, until the other job is where it should be.
+// A gate stops the job whose calls pass it, before and after each, at the nth passage, until the other job is where it should be.
 type gate struct {
 	mu             sync.Mutex
 	n              int
@@ -163,15 +163,17 @@ func (g *gate) bucket(d driver.Driver) storage.Bucket {
 	return engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 			g.pass()
-			return next(ctx)
+			err := next(ctx)
+			g.pass()
+			return err
 		})
 	}))
 }
 
-// Two moves in opposite directions lose nothing: the one stops before its nth call, the other before its mth, then the
+// Two moves in opposite directions lose nothing: the one stops before or after a call, the other, too, then the
 // one ends, and then the other.
 func TestMovesInOppositeDirectionsLoseNothing(t *testing.T) {
-	const calls = 14 // more than either job makes
+	const moments = 28 // before and after each call, and more than either job makes
 	for name, row := range map[string]struct {
 		p, q  time.Duration // how long the stores have the file; 0 if not
 		ahead time.Duration // the clock of q
@@ -185,15 +187,51 @@ func TestMovesInOppositeDirectionsLoseNothing(t *testing.T) {
 		"both, and q's clock is ahead":  {3 * time.Hour, time.Minute, 30 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for n := 1; n <= calls; n++ {
-				for m := 1; m <= calls; m++ {
+			for n := 1; n <= moments; n++ {
+				for m := 1; m <= moments; m++ {
 					p, q := storeWith(t, row.p, 0), storeWith(t, row.q, row.ahead)
 					there, back := newGate(n), newGate(m)
 					runStopped(there, back, [2]func(){
 						func() { moveThrough(t, there, q, p) }, func() { moveThrough(t, back, p, q) },
 					})
 					have := len(contents(t, engine.New(p))) + len(contents(t, engine.New(q)))
-					require.Positive(t, have, "one stops before its call %d, the other before its call %d", n, m)
+					require.Positive(t, have, "one stops at its moment %d, the other at its moment %d", n, m)
+				}
+			}
+		})
+	}
+}
+
+// Uploads keep the time of a file and downloads set it, so that a file that was downloaded meanwhile has the size and
+// the time of the one that the other job has listed.
+func TestMovesInOppositeDirectionsLoseNothingOfADirectory(t *testing.T) {
+	const moments = 28
+	for name, row := range map[string]struct{ dir, bucket bool }{
+		"the directory has it": {true, false},
+		"the bucket has it":    {false, true},
+		"both":                 {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := 1; n <= moments; n++ {
+				for m := 1; m <= moments; m++ {
+					d, dir := storeWith(t, 0, 0), t.TempDir()
+					if row.dir {
+						write(t, dir, map[string]string{"k": "precious"})
+					}
+					if row.bucket {
+						put(t, engine.New(d), "k", "precious")
+					}
+					there, back := newGate(n), newGate(m)
+					move := func(dst, src transfer.End) {
+						_, _ = transfer.Sync(
+							t.Context(), dst, src, transfer.WithMove(), transfer.WithConcurrency(1), transfer.WithNoSync(),
+						)
+					}
+					up := func() { move(transfer.Bucket(there.bucket(d)), transfer.Dir(dir)) }
+					down := func() { move(transfer.Dir(dir), transfer.Bucket(back.bucket(d))) }
+					runStopped(there, back, [2]func(){up, down})
+					have := len(contents(t, engine.New(d))) + len(fingerprints(t, dir))
+					require.Positive(t, have, "the upload stops at its moment %d, the download at its moment %d", n, m)
 				}
 			}
 		})

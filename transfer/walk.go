@@ -186,7 +186,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 			return c, w.settings.selects(key) || !w.settings.excludesDir(key)
 		}
 	case info.Mode().IsRegular():
-		c.entry.size, c.entry.modified = info.Size(), info.ModTime()
+		c.entry.size, c.entry.modified, c.entry.written = info.Size(), info.ModTime(), localfile.Written(info)
 	default:
 		c.entry.kind = ignored
 	}
