@@ -24,7 +24,8 @@ import (
 // there changes or disappears before the source is removed. A file that was transferred and cannot be removed counts
 // as both in the Report. An object that both ends list with the same ETag and time fails with InvalidArgument and
 // stays: one bucket may have two addresses. If the store cannot remove an object on the condition of its revision, a
-// change in the moment before the removal is lost. So is one of a file in a directory. Directories of a source
+// change in the moment before the removal is lost. So is one of a file in a directory, and one to equal content on a
+// store without [storage.UniqueRevisions]. Directories of a source
 // directory that become empty are removed, too, but one that a killed job emptied may stay. The job fails with
 // InvalidArgument if files cannot be removed from the source, and with [WithDelete], [WithSizeOnly] or, from a
 // directory, [WithLinks].

@@ -2,8 +2,10 @@ package transfer_test
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -247,6 +249,87 @@ func storeWith(t *testing.T, age, ahead time.Duration) driver.Driver {
 		age = 0
 	}
 	return d
+}
+
+// oneRevision is a revision of memory.
+var oneRevision = func() string {
+	d := aheadBy(0)
+	_, err := engine.New(d).Upload(context.Background(), "k", strings.NewReader(""))
+	attrs, headErr := d.Head(context.Background(), &driver.GetRequest{Key: "k", Length: -1})
+	if err != nil || headErr != nil {
+		panic("memory fails")
+	}
+	return attrs.Revision
+}()
+
+// equalRevisions is a store whose revisions are those of the content, as on S3, and all objects of which have one.
+type equalRevisions struct{ driver.Driver }
+
+func (d equalRevisions) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Features &^= storage.UniqueRevisions
+	return desc
+}
+
+func (d equalRevisions) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err == nil {
+		for i := range page.Entries {
+			page.Entries[i].Revision = oneRevision
+		}
+	}
+	return page, err
+}
+
+func (d equalRevisions) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Head(ctx, r)
+	if err == nil {
+		attrs.Revision = oneRevision
+	}
+	return attrs, err
+}
+
+func (d equalRevisions) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	request := *r
+	request.Condition = storage.Condition{} // each object has the revision
+	attrs, body, err := d.Driver.Get(ctx, &request)
+	if err == nil {
+		attrs.Revision = oneRevision
+	}
+	return attrs, body, err
+}
+
+func (d equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Put(ctx, r)
+	if err == nil {
+		attrs.Revision = oneRevision
+	}
+	return attrs, err
+}
+
+func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	request := *r
+	request.Condition = storage.Condition{} // each object has the revision
+	return d.Driver.Delete(ctx, &request)
+}
+
+// On S3, equal content has one revision: only the time shows that an object was written again. The other job runs when
+// the one has stored its copy.
+func TestAMoveLooksAtTheTimeOfEqualRevisions(t *testing.T) {
+	p, q := equalRevisions{storeWith(t, time.Minute, 0)}, equalRevisions{storeWith(t, 0, 0)}
+	var once sync.Once
+	hooked := engine.New(q, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			err := next(ctx)
+			if call == "Put" {
+				once.Do(func() { moveThrough(t, newGate(0), p, q) })
+			}
+			return err
+		})
+	}))
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(hooked), transfer.Bucket(engine.New(p)), transfer.WithMove())
+	require.ErrorIs(t, err, storage.Changed)
+	require.Equal(t, map[string]string{"k": "precious"}, contents(t, engine.New(p.Driver)))
 }
 
 // moveThrough moves between two stores. It may fail, and removes nothing then.
