@@ -12,7 +12,7 @@ import (
 func TestRender(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"s3.json":             `{"name":"s3","kind":"bucket","features":["StreamingPut"],"passed":5,"without":{"b":"x|y","d":"why","a":"why","f":"why","e":"why"}}`,
+		"s3.json":             `{"name":"s3","kind":"bucket","features":["StreamingPut"],"passed":5,"without":{"b":"x|y","d":"why","a":"why"}}`,
 		"memory-driver.json":  `{"name":"memory","kind":"driver","features":["Versioning","StreamingPut"],"passed":7,"refused":["c"]}`,
 		"memory.json":         `{"name":"memory","kind":"bucket","passed":1}`,
 		"memory-service.json": `{"name":"memory","kind":"service","passed":3}`,
@@ -29,7 +29,7 @@ func TestRender(t *testing.T) {
 		"| keeps versions | yes | – |",
 		"| cases passed | 7 | 5 |",
 		"| of them, proved `Unsupported` | 1 | 0 |",
-		"## Not proved on s3\n\n| why | cases |\n|---|---|\n| why | a; d; e; and 1 more |\n| x\\|y | b |\n",
+		"## Not proved on s3\n\n| why | cases |\n|---|---|\n| why | a; d |\n| x\\|y | b |\n",
 		"| memory | 3 |",
 	} {
 		require.Contains(t, first.String(), line+"")
