@@ -30,8 +30,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: go test -json ... | suiteresults [-table] [DIRECTORY]")
 		os.Exit(2)
 	}
-	ran := table{skipped: map[string]int{}}
-	if err := run(os.Stdin, os.Stdout, flag.Arg(0), &ran); err != nil {
+	ran := newTable()
+	if err := run(os.Stdin, os.Stdout, flag.Arg(0), ran); err != nil {
 		fmt.Fprintln(os.Stderr, "suiteresults:", err)
 		os.Exit(1)
 	}
@@ -101,8 +101,12 @@ func (o *output) add(e event, to io.Writer, dir string, ran *table) error {
 			ran.skip(text)
 		}
 		return eachResult(text, func(result string) error {
-			ran.result(result)
-			return store(result, dir)
+			var s suite
+			if err := json.Unmarshal([]byte(result), &s); err != nil {
+				return fmt.Errorf("a result of the suite: %w", err)
+			}
+			ran.suites = append(ran.suites, s)
+			return s.store(result, dir)
 		})
 	case e.Test == "" && e.Action == "fail":
 		for _, test := range o.order {
@@ -140,15 +144,11 @@ func eachResult(text string, do func(result string) error) error {
 	}
 }
 
-// store stores a result of the suite.
-func store(result, dir string) error {
+// store stores the text of a result.
+func (s *suite) store(result, dir string) error {
 	if dir == "" {
 		return nil
 	}
-	var column struct{ Name, Kind string }
-	if err := json.Unmarshal([]byte(result), &column); err != nil {
-		return fmt.Errorf("a result of the suite: %w", err)
-	}
-	name := strings.ReplaceAll(column.Name+"-"+column.Kind, string(filepath.Separator), "-")
+	name := strings.ReplaceAll(s.Name+"-"+s.Kind, string(filepath.Separator), "-")
 	return os.WriteFile(filepath.Join(dir, name+".json"), []byte(result), 0o644)
 }

@@ -88,8 +88,6 @@ func TestResultsAreStored(t *testing.T) {
 	}
 }
 
-func newTable() *table { return &table{skipped: map[string]int{}} }
-
 func TestTheTableSaysWhatRanAndWhatDidNot(t *testing.T) {
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"driver\",\"passed\":7,\"without\":{\"c\":\"no tags\"}}\n"}
 		{"Action":"pass","Package":"p","Test":"TestA/row"}

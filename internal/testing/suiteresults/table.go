@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -25,6 +24,8 @@ type suite struct {
 	Without    map[string]string // cases left out, with the reason
 }
 
+func newTable() *table { return &table{skipped: map[string]int{}} }
+
 // count counts the packages and the tests that ran.
 func (t *table) count(e event) {
 	switch {
@@ -35,13 +36,6 @@ func (t *table) count(e event) {
 		t.packages++
 	case e.Action == "pass" && !strings.Contains(e.Test, "/"):
 		t.tests++
-	}
-}
-
-func (t *table) result(text string) {
-	var s suite
-	if json.Unmarshal([]byte(text), &s) == nil {
-		t.suites = append(t.suites, s)
 	}
 }
 
@@ -58,7 +52,9 @@ func (t *table) skip(output string) {
 }
 
 func (t *table) print(to io.Writer) {
-	_, _ = fmt.Fprintf(to, "\n%d tests passed in %d packages; %d packages failed\n", t.tests, t.packages-t.failed, t.failed)
+	_, _ = fmt.Fprintf(
+		to, "\n%d tests passed in %d packages; %d packages failed\n", t.tests, t.packages-t.failed, t.failed,
+	)
 	t.printSuites(to)
 	t.printSkipped(to)
 }
