@@ -15,7 +15,7 @@ TOGETHER ?= $(shell getconf _NPROCESSORS_ONLN)
 # Cases of one package to run at the same time: many wait for a server or a timer.
 PARALLEL ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # These take longest, and begin first.
-LONGEST := ./providers/azure ./providers/s3 ./examples/browserupload ./uploads ./providers/gcs ./s3server ./uploads/filesapi ./providers/s3/s3probe
+LONGEST := ./providers/azure ./providers/s3 ./layers ./transfer ./providers/local ./examples/browserupload ./uploads ./providers/gcs ./s3server ./uploads/filesapi ./providers/s3/s3probe
 # "make test-all" tests these packages with the race detector: the core with its layers, and the driver and the jobs
 # that run most of its goroutines. There the tests named TestFurther run without it, and so do those that need all SDKs.
 # "make race" tests all.
@@ -23,8 +23,6 @@ RACED := ./providers/local ./transfer . ./engine/... ./storagetest/... ./layers/
 # The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
 # are tools that start no goroutines.
 UNRACED := ./providers/internal/testing/permissions ./internal/checks/apilist ./internal/checks/bounds ./internal/checks/proselint ./internal/checks/importrules ./internal/testing/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
-# make test begins with the packages that take longest, so that the others fill the time beside them.
-FIRST := ./providers/s3 ./layers ./transfer ./providers/local ./providers/gcs ./uploads ./s3server
 # make quick compares with this commit.
 SINCE ?= HEAD
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
@@ -77,7 +75,7 @@ race: export RACE := all
 test: ## every test of the library that needs nothing but Go, and a table of what ran and what test-all runs
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@printer=$$(mktemp) && $(GO) build -o "$$printer" ./internal/testing/suiteresults && { \
-		$(GO) test -json -vet=off -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $(FIRST) ./... | "$$printer" -table; \
+		$(GO) test -json -vet=off -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $(LONGEST) ./... | "$$printer" -table; \
 		code=$$?; rm -f "$$printer"; exit $$code; }
 
 quick: ## the tests that a change reaches, without those that need an SDK or take long: SINCE=HEAD

@@ -26,7 +26,8 @@ func main() {
 		os.Exit(1)
 	}
 	if len(without) > 0 {
-		fmt.Fprintln(os.Stderr, "without those whose tests need an SDK, which make test runs:", strings.Join(without, " "))
+		const why = "without those whose tests need an SDK, which make test runs:"
+		fmt.Fprintln(os.Stderr, why, strings.Join(without, " "))
 	}
 	fmt.Println(strings.Join(reached, "\n"))
 }
