@@ -22,7 +22,7 @@ LONGEST := ./providers/azure ./providers/s3 ./layers ./transfer ./providers/loca
 RACED := ./providers/local ./transfer . ./engine/... ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/...
 # The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
 # are tools that start no goroutines.
-UNRACED := ./providers/internal/testing/permissions ./internal/checks/apilist ./internal/checks/bounds ./internal/checks/proselint ./internal/checks/importrules ./internal/testing/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
+UNRACED := ./providers/internal/testing/permissions ./internal/checks/apilist ./internal/checks/bounds ./internal/checks/proselint ./internal/checks/importrules ./internal/checks/reached ./internal/testing/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
 # make quick compares with this commit.
 SINCE ?= HEAD
 # Flags for "go test". .ci/run turns off its vet, after "make vet".

@@ -258,7 +258,7 @@ type LifecycleRule struct {
 type Credentials struct {
 	Endpoint, Region, Bucket             string
 	AccessKeyID, SecretKey, SessionToken string
-	ExpiresAt                            time.Time // zero means never or, with a SessionToken, that the time is not known
+	ExpiresAt                            time.Time // zero: never, or, with a SessionToken, not known
 }
 
 // String returns address and key id, without a secret.

@@ -41,7 +41,8 @@ func TestPagesListEverything(t *testing.T) {
 // A user reads the pages of the site's menu, and the first one. They have at most 36,000 words; those
 // of docs/maintainers have a menu of their own.
 func TestThePagesOfTheMenuAreShort(t *testing.T) {
-	pages := regexp.MustCompile(`(?m)^  \['[^']+', '([a-z0-9/-]+)'\],$`).FindAllStringSubmatch(read(t, "tools/site/.vitepress/config.mjs"), -1)
+	menu := regexp.MustCompile(`(?m)^  \['[^']+', '([a-z0-9/-]+)'\],$`)
+	pages := menu.FindAllStringSubmatch(read(t, "tools/site/.vitepress/config.mjs"), -1)
 	require.Greater(t, len(pages), 20)
 	word := regexp.MustCompile(`\S*[\pL\pN]\S*`) // "|" is none
 	words := len(word.FindAllString(read(t, "docs/README.md"), -1))
@@ -71,9 +72,12 @@ func TestTheFiguresOfTheReadmeAreMeasured(t *testing.T) {
 	require.NotNil(t, cases)
 	passed := regexp.MustCompile(`(?m)^\| cases passed \|.*$`).FindString(read(t, "docs/support.md"))
 	require.Contains(t, passed, "| "+cases[1]+" |", "the cases of the suite in docs/support.md")
-	factors := regexp.MustCompile(`AWS's managers take ([\d.]+) times as long .*, and ([\d.]+)\s+times`).FindStringSubmatch(readme)
+	managers := regexp.MustCompile(`AWS's managers take ([\d.]+) times as long .*, and ([\d.]+)\s+times`)
+	factors := managers.FindStringSubmatch(readme)
 	require.NotNil(t, factors)
-	for row, factor := range map[string]string{"upload of unknown length": factors[1], "download to a file": factors[2]} {
+	for row, factor := range map[string]string{
+		"upload of unknown length": factors[1], "download to a file": factors[2],
+	} {
 		require.Regexp(t, `(?m)^\| `+row+` \| [^|]+ \| `+regexp.QuoteMeta(factor)+` \|`, performance)
 	}
 }

@@ -67,7 +67,8 @@ func (p *player) write() string {
 			w := storage.NewWriter(p.ctx, b, key, append(of[storage.UploadOption](c, inMemory), opts...)...)
 			defer func() { _ = w.Close() }()
 			if _, err := w.Write(body); err != nil {
-				return result{describe(nil), nil, err} // as if from Commit: it depends on the time which of the two returns it
+				// As if from Commit: it depends on the time which of the two returns the error.
+				return result{describe(nil), nil, err}
 			}
 			attrs, err := w.Commit()
 			return result{describe(attrs), attrs, err}

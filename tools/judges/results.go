@@ -116,7 +116,8 @@ func readCells(out string) (cells, error) {
 // unmeasured is the text of a cell without results.
 const unmeasured = "–"
 
-// A cell of a server that was judged over both schemes has "13" if the results are the same, else "13; https 12, 1 failed".
+// A cell of a server that was judged over both schemes has "13" if the results are the same, else "13; https 12, 1
+// failed".
 const plain, secure = " http", " https"
 
 // parseCells returns the results in a table that was drawn, of the suites that there are.

@@ -117,7 +117,8 @@ func TestTheReleaseBuildsTheImages(t *testing.T) {
 	for _, image := range job.Strategy.Matrix.Include {
 		files[image.Name] = image.File
 	}
-	require.Equal(t, map[string]string{"s3server": "s3server/Dockerfile", "omnibucket": "cmd/omnibucket/Dockerfile"}, files)
+	want := map[string]string{"s3server": "s3server/Dockerfile", "omnibucket": "cmd/omnibucket/Dockerfile"}
+	require.Equal(t, want, files)
 	for _, s := range job.Steps {
 		if strings.HasPrefix(s.Uses, "docker/build-push-action@") {
 			require.Equal(t, ".", s.With["context"])

@@ -134,9 +134,10 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 	return err
 }
 
-// ownStore reports whether the bucket is one of this library's own stores, a directory or memory. This server knows their
-// rules: they keep null versions and delete markers as S3 does, take parts in any order, change what is kept of an
-// object, and have room for attributes of any length. A store of another driver on this machine may have other rules.
+// ownStore reports whether the bucket is one of this library's own stores, a directory or memory. This server knows
+// their rules: they keep null versions and delete markers as S3 does, take parts in any order, change what is kept of
+// an object, and have room for attributes of any length. A store of another driver on this machine may have other
+// rules.
 func (b *driverBucket) ownStore() bool {
 	provider := b.description().Provider
 	return provider == "local" || provider == "memory"

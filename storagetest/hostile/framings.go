@@ -1,0 +1,266 @@
+package hostile
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// framings are true responses that are framed in an unusual way.
+func framings() []fault {
+	return []fault{
+		{name: "a response without a length", respond: func(x *exchange) {
+			x.truth.header.Del("Content-Length")
+			if !x.truth.hasBody(x.request) {
+				x.write(x.truth.raw(x.request))
+				return
+			}
+			x.truth.header.Set("Transfer-Encoding", "chunked")
+			x.print("%s\r\n", x.truth.head())
+			x.chunk(x.truth.body.Bytes())
+			x.print("0\r\n\r\n")
+		}},
+		{name: "trailers", respond: func(x *exchange) {
+			x.truth.header.Del("Content-Length")
+			if !x.truth.hasBody(x.request) {
+				x.write(x.truth.raw(x.request))
+				return
+			}
+			x.truth.header.Set("Transfer-Encoding", "chunked")
+			x.truth.header.Set("Trailer", "ETag, Content-Length")
+			x.print("%s\r\n", x.truth.head())
+			x.chunk(x.truth.body.Bytes())
+			x.print("0\r\nETag: \"other\"\r\nContent-Length: 3\r\n\r\n")
+		}},
+		{name: "a cut within the response", firstOnly: true, respond: cut},
+		{name: "each header twice", respond: func(x *exchange) {
+			x.print("%s", x.truth.head())
+			_ = x.truth.header.Write(writer{x})
+			x.print("\r\n")
+			if x.truth.hasBody(x.request) {
+				x.write(x.truth.body.Bytes())
+			}
+		}},
+		{name: "two lengths", respond: func(x *exchange) {
+			x.print("%sContent-Length: 7\r\n\r\n", x.truth.head())
+			if x.truth.hasBody(x.request) {
+				x.write(x.truth.body.Bytes())
+			}
+		}},
+		{name: "an encoding that is not true", respond: func(x *exchange) {
+			x.truth.header.Set("Content-Encoding", "gzip")
+			x.write(x.truth.raw(x.request))
+		}},
+		{name: "an encoding that nobody asked for", respond: func(x *exchange) {
+			var packed bytes.Buffer
+			to := gzip.NewWriter(&packed)
+			_, _ = to.Write(x.truth.body.Bytes())
+			_ = to.Close()
+			if x.truth.hasBody(x.request) {
+				x.truth.body = packed
+				x.truth.header.Set("Content-Encoding", "gzip")
+				x.truth.header.Set("Content-Length", fmt.Sprint(packed.Len()))
+			}
+			x.write(x.truth.raw(x.request))
+		}},
+		{name: "wrong checksums", respond: func(x *exchange) {
+			for name := range x.truth.header {
+				if lower := strings.ToLower(name); strings.Contains(lower, "checksum-crc") ||
+					strings.Contains(lower, "goog-hash") ||
+					strings.Contains(lower, "crc32c") {
+					x.truth.header.Set(name, strings.Replace(x.truth.header.Get(name), "=", "A=", 1))
+				}
+			}
+			x.write(x.truth.raw(x.request))
+		}},
+		{
+			name: "a response that is no HTTP", instead: true, fails: true,
+			respond: func(x *exchange) { x.print("220 mail.example.com ESMTP\r\n") },
+		},
+		{name: "a header without an end", instead: true, fails: true, respond: func(x *exchange) {
+			if x.print("HTTP/1.1 200 OK\r\nX-Filler: ") {
+				x.fill()
+			}
+		}},
+		{name: "informational responses without an end", instead: true, fails: true, respond: func(x *exchange) {
+			for range 100 {
+				if !x.print(
+					"%s", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 100),
+				) {
+					return
+				}
+			}
+		}},
+	}
+}
+
+// sizes are responses that are true except for the size of the object, and long pages.
+func sizes() []fault {
+	const size = 4 << 60
+	asked := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
+	all := []fault{{name: "an object of 4 EiB", only: asked, codes: unavailable, respond: func(x *exchange) {
+		if x.truth.status == http.StatusOK && (x.request.Method == http.MethodHead || x.truth.body.String() == before) {
+			x.truth.header.Set("Content-Length", fmt.Sprint(size))
+		} else if found := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size)); len(found) != x.truth.body.Len() {
+			x.truth.body = *bytes.NewBuffer(found)
+			x.truth.header.Set("Content-Length", fmt.Sprint(len(found)))
+		}
+		x.write(x.truth.raw(x.request))
+	}}}
+	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
+		all = append(
+			all,
+			fault{
+				name: fmt.Sprintf("a page of 60 KiB with status %d", status), instead: true,
+				success: status == http.StatusOK,
+				respond: func(x *exchange) {
+					x.respond(
+						status, "text/html",
+						"<html><body>"+strings.Repeat("all the news ", 60<<10/13)+"</body></html>",
+					)
+				},
+			},
+		)
+	}
+	return all
+}
+
+var resourceSize = regexp.MustCompile(`"size":\s*"[0-9]+"`)
+
+// otherRanges are responses with true bytes of the object, but not with those that the request
+// asks for.
+func otherRanges() []fault {
+	partial := func(o *operation) bool { return o.name == "Download of a range" }
+	respond := func(status int, contentRange, body string) func(*exchange) {
+		return func(x *exchange) {
+			if x.truth.status == http.StatusPartialContent {
+				x.truth.status, x.truth.body = status, *bytes.NewBufferString(body)
+				x.truth.header.Set("Content-Length", fmt.Sprint(len(body)))
+				x.truth.header.Del("Content-Range")
+				if contentRange != "" {
+					x.truth.header.Set("Content-Range", contentRange)
+				}
+			}
+			x.write(x.truth.raw(x.request))
+		}
+	}
+	return []fault{
+		{name: "the whole object in place of a range", only: partial, respond: respond(http.StatusOK, "", before)},
+		{name: "another range", only: partial, fails: true,
+			respond: respond(http.StatusPartialContent, fmt.Sprintf("bytes 0-6/%d", len(before)), before[:7])},
+	}
+}
+
+// floods are responses whose bodies have no end, or never arrive completely.
+func floods() []fault {
+	document := func(o *operation) bool { return !o.reads }
+	return []fault{
+		{name: "an error body of 1 GiB", instead: true, fails: true, respond: func(x *exchange) {
+			if x.print(
+				"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n<Error><Code>AccessDenied</Code><Message>",
+				1<<30,
+			) &&
+				x.request.Method != http.MethodHead {
+				x.fill()
+			}
+		}},
+		{name: "an error body of 1 GiB in JSON", instead: true, fails: true, respond: func(x *exchange) {
+			if x.print(
+				"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n{\"error\":{\"code\":403,\"message\":\"",
+			) &&
+				x.request.Method != http.MethodHead {
+				x.fill()
+			}
+		}},
+		{
+			name: "an error body that trickles", instead: true, fails: true, stall: stallTime, firstOnly: true,
+			respond: func(x *exchange) {
+				if x.print(
+					"HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nContent-Length: 9000\r\n\r\n<Error><Code>InvalidRequest</Code><Message>",
+				) &&
+					x.request.Method != http.MethodHead {
+					x.trickle()
+				}
+			},
+		},
+		{name: "a document without an end", fails: true, codes: unavailable,
+			only: func(o *operation) bool { return document(o) && (o.lists || o.pages || o.name == "Tags") },
+			respond: func(x *exchange) {
+				body := x.truth.body.Bytes()
+				x.truth.header.Set("Content-Length", fmt.Sprint(int64(3)<<30))
+				if x.print("%s\r\n", x.truth.head()) && x.request.Method != http.MethodHead &&
+					x.write(body[:middle(body)]) {
+					x.fill()
+				}
+			}},
+	}
+}
+
+// middle returns a place within a text of a document: after the first key, if there is one.
+func middle(body []byte) int {
+	if at := bytes.Index(body, []byte("hostile/")); at >= 0 {
+		return at + len("hostile/")
+	}
+	return len(body) / 2
+}
+
+var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+)$`)
+
+// resize cuts the first response off, and gives the object another size in the next one.
+func resize(x *exchange) {
+	if x.nth == 1 {
+		raw := x.truth.raw(x.request)
+		x.write(raw[:len(raw)-len(before)/2])
+		return
+	}
+	if found := contentRange.FindStringSubmatch(x.truth.header.Get("Content-Range")); found != nil {
+		x.truth.header.Set("Content-Range", fmt.Sprintf("bytes %s-%s/%s9", found[1], found[2], found[3]))
+	}
+	x.write(x.truth.raw(x.request))
+}
+
+// cut ends a response after a part of its bytes, which the variant chooses.
+func cut(x *exchange) {
+	raw := x.truth.raw(x.request)
+	at := x.variant * max(1, len(raw)/40)
+	if at >= len(raw)-1 {
+		at = len(raw) - 1
+	} else {
+		x.oneMore()
+	}
+	x.write(raw[:at])
+}
+
+// fill sends letters until the client has enough.
+func (x *exchange) fill() {
+	letters := bytes.Repeat([]byte("x"), 64<<10)
+	for sent := 0; sent < endless && x.write(letters); sent += len(letters) {
+	}
+}
+
+// trickle sends a letter from time to time until the client has enough.
+func (x *exchange) trickle() {
+	next := time.NewTicker(stallTime / 5)
+	defer next.Stop()
+	for x.print("x") {
+		<-next.C
+	}
+}
+
+func (x *exchange) chunk(p []byte) {
+	if len(p) > 0 {
+		x.print("%x\r\n%s\r\n", len(p), p)
+	}
+}
+
+// A writer is the client's side of an exchange as an io.Writer.
+type writer struct{ x *exchange }
+
+func (w writer) Write(p []byte) (int, error) {
+	w.x.write(p)
+	return len(p), nil
+}
