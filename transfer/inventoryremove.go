@@ -17,9 +17,6 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 		listed := &storage.Attrs{
 			Key: group[i].Key, Size: group[i].Size, Revision: group[i].Revision, Modified: group[i].Modified,
 		}
-		if again, err := writtenAgain(ctx, e.bucket, listed); again || err != nil {
-			return cmp.Or(err, error(storage.Changed))
-		}
 		return unchanged.Remove(ctx, e.bucket, group[i].Key, listed)
 	})
 	for i, err := range failures {
@@ -32,22 +29,6 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 			e.reporter.removed(group[i].Key, group[i].Size)
 		}
 	}
-}
-
-// writtenAgain reports whether an object was written after it was listed, if its revision does
-// not show it: on S3, equal bytes have equal revisions.
-func writtenAgain(ctx context.Context, b storage.AttrsReader, listed *storage.Attrs) (bool, error) {
-	if listed.Modified.IsZero() || storage.Supports(b, storage.UniqueRevisions) {
-		return false, nil
-	}
-	now, err := b.Attrs(ctx, listed.Key)
-	if err != nil {
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			err = nil // removing it changes nothing
-		}
-		return false, err
-	}
-	return !sameSecond(now.Modified, listed.Modified), nil
 }
 
 // sameSecond compares a time with that of an inventory, which may have no fractions.

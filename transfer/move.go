@@ -167,11 +167,8 @@ func (t *tree) removeUnchanged(_ context.Context, src entry) error {
 // removeUnchanged removes an object unless it changed after it was listed.
 func (o *objects) removeUnchanged(ctx context.Context, src entry) error {
 	listed := &storage.Attrs{Key: src.key, Size: src.size, Revision: src.revision, Modified: src.modified}
-	again, err := writtenAgain(ctx, o.from, listed)
-	if !again && err == nil {
-		err = unchanged.Remove(ctx, o.bucket, src.key, listed)
-	}
-	if again || storage.CodeOf(err) == storage.Changed {
+	err := unchanged.Remove(ctx, o.bucket, src.key, listed)
+	if storage.CodeOf(err) == storage.Changed {
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
 	}
 	return err

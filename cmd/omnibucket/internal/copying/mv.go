@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/jobends"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/unchanged"
 )
@@ -145,7 +146,8 @@ func removeFile(path string, before fs.FileInfo) error {
 		return nil
 	case err != nil:
 		return err
-	case now.Size() != before.Size() || !now.ModTime().Equal(before.ModTime()):
+	case now.Size() != before.Size(), !now.ModTime().Equal(before.ModTime()),
+		!localfile.Written(now).Equal(localfile.Written(before)): // a download sets the modification time
 		return &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
 	}
 	return os.Remove(path)
